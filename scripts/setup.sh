@@ -1,0 +1,36 @@
+#!/bin/sh
+# Everything that the demo and the tests need on a fresh Debian machine: npm packages, Debian packages, the build.
+# What is already there is not installed again.
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+  echo "Cannot set up Tapwire: $*" >&2
+  exit 1
+}
+
+[ "$(id -u)" = 0 ] || fail "network namespaces, taps and packages need root; run it as root"
+command -v apt-get >/dev/null || fail "no apt-get; the demo and the tests are made for Debian"
+
+# C compiler; what the tests look at the kernel with.
+packages="gcc libc6-dev iproute2"
+
+missing=""
+for package in $packages; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  echo "Installing Debian packages:$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  # shellcheck disable=SC2086 # a list of words
+  apt-get install -y -qq --no-install-recommends $missing >/dev/null || fail "apt-get could not install:$missing"
+fi
+
+# The copy of the lockfile tells what node_modules was made from.
+if ! cmp -s package-lock.json node_modules/.tapwire-lock; then
+  echo "Installing npm packages"
+  npm ci --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/.tapwire-lock
+fi
+PATH="$PWD/node_modules/.bin:$PATH" npm run --silent build

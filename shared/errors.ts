@@ -1,0 +1,50 @@
+/**
+ * What went wrong, as a closed set. A string, never a number: grpc-js reads a numeric `code` on a thrown value as a
+ * gRPC status, so CNI's 7 would reach virt-launcher as PERMISSION_DENIED.
+ */
+export type ErrorCode =
+  | 'INCOMPATIBLE_VERSION'
+  | 'INVALID_ENVIRONMENT'
+  | 'IO_FAILURE'
+  | 'INVALID_JSON'
+  | 'INVALID_CONFIG'
+  | 'INVALID_NETNS'
+  | 'LINK_MISSING'
+  | 'LINK_EXISTS'
+  | 'LINK_UNSUPPORTED'
+  | 'NAMING_UNKNOWN'
+  | 'KERNEL_REFUSED'
+  | 'KERNEL_UNSUPPORTED'
+  | 'WIRING_BROKEN'
+  | 'INVALID_VMI'
+  | 'INVALID_DOMAIN'
+  | 'INTERNAL';
+
+export interface BindingErrorOptions {
+  readonly details?: string;
+  readonly cause?: unknown;
+}
+
+/** The only error class that Tapwire throws on purpose; each edge maps `code` to its own protocol's numbers. */
+export class BindingError extends Error {
+  override readonly name = 'BindingError';
+  readonly code: ErrorCode;
+  /** Evidence for the admin: links seen, leftovers, the kernel's text. */
+  readonly details: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: BindingErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details;
+  }
+}
+
+/** The text of any thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Fails to compile when a union grows and a switch over it does not. */
+export function unreachable(value: never): never {
+  throw new TypeError(`Unreachable: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,78 @@
+/**
+ * Runs every test file in a process of its own and closes with "N passed, N failed".
+ *
+ * uvu alone is green when a file forgets `.run()`, when a suite is empty, and when the event loop runs dry in the middle of a
+ * test. Here a file counts only by the totals it printed; no totals, no tests, or a bad exit status is a failure.
+ *
+ * Usage: node test/run.ts [part of a path …]
+ */
+import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { relative, resolve } from 'node:path';
+import { execa } from 'execa';
+
+const ROOT = import.meta.dirname;
+/** A VM test boots several guests under emulation; a hang must not eat the CI's 90 minutes. */
+const FILE_TIMEOUT = 20 * 60_000; // ms
+
+interface FileResult {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+function findTestFiles(parts: readonly string[]): string[] {
+  return readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.ts'))
+    .filter((path) => parts.length === 0 || parts.some((part) => `test/${path}`.includes(part)))
+    .sort();
+}
+
+function readTotal(output: string, label: string): number | undefined {
+  const totals = output.match(new RegExp(`^ {2}${label}: +(\\d+)$`, 'm'));
+  return totals?.[1] === undefined ? undefined : Number(totals[1]);
+}
+
+async function runFile(path: string): Promise<FileResult> {
+  const started = performance.now();
+  const { all, exitCode, timedOut } = await execa(process.execPath, [resolve(ROOT, path)], {
+    all: true,
+    reject: false,
+    timeout: FILE_TIMEOUT,
+    env: { NO_COLOR: '1', FORCE_COLOR: '0' },
+  });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const total = readTotal(all, 'Total');
+  const passed = readTotal(all, 'Passed') ?? 0;
+  const skipped = readTotal(all, 'Skipped') ?? 0;
+
+  const problem = timedOut
+    ? `no end within ${FILE_TIMEOUT / 1000} s`
+    : total === undefined
+      ? `unfinished: exit status ${exitCode} and no totals (a pending promise, a crash, or no .run())`
+      : total === 0
+        ? 'no test in this file'
+        : exitCode !== 0 && passed + skipped === total
+          ? `every test passed but exit status ${exitCode}`
+          : undefined;
+  const failed = (total ?? 0) - passed - skipped + (problem === undefined ? 0 : 1);
+
+  console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} test/${path} (${passed} passed, ${seconds} s)`);
+  if (failed > 0) console.log(all.replace(/^/gm, '     '));
+  if (problem !== undefined) console.log(`     ${problem}`);
+  return { passed, failed, skipped };
+}
+
+const files = findTestFiles(process.argv.slice(2));
+const queue = [...files];
+const results: FileResult[] = [];
+const worker = async () => {
+  for (let path = queue.shift(); path !== undefined; path = queue.shift()) results.push(await runFile(path));
+};
+await Promise.all(Array.from({ length: availableParallelism() }, worker));
+
+const sum = (key: keyof FileResult) => results.reduce((total, result) => total + result[key], 0);
+const failed = sum('failed') + (files.length === 0 ? 1 : 0);
+if (files.length === 0) console.log(`No test file in ${relative(process.cwd(), ROOT) || '.'} matches`);
+console.log(`\n${sum('passed')} passed, ${failed} failed, ${sum('skipped')} skipped`);
+if (failed > 0) process.exitCode = 1;
