@@ -1,31 +1,46 @@
 /** Builds the addon and the bundles: `dist/cni` (launcher, one-shot) and `dist/sidecar`. Needs a C compiler, not root. */
-import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { execa } from 'execa';
 
-const run = execa({ cwd: `${import.meta.dirname}/..`, preferLocal: true, stdio: ['ignore', 'ignore', 'inherit'] });
+process.chdir(`${import.meta.dirname}/..`);
+const run = execa({ preferLocal: true, stdio: ['ignore', 'ignore', 'inherit'] });
+
+const C_FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror'];
 const ADDON = 'shared/native/tapwire.node';
+/** Built aside and moved at the end: whoever runs the old programs meanwhile never sees half of the new ones. */
+const STAGE = 'build/dist';
 
 async function buildAddon(): Promise<void> {
-  await run`gcc -shared -fPIC -O2 -Wall -Wextra -Werror -I node_modules/node-api-headers/include
-    -o ${ADDON} shared/native/tapwire.c`;
+  const headers = 'node_modules/node-api-headers/include';
+  await run('gcc', [
+    ...C_FLAGS,
+    '-shared',
+    '-fPIC',
+    '-I',
+    headers,
+    '-o',
+    'build/tapwire.node',
+    'shared/native/tapwire.c',
+  ]);
+  renameSync('build/tapwire.node', ADDON);
 }
 
 /** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */
 async function bundle(program: 'cni' | 'sidecar'): Promise<void> {
-  await run`ncc build build/${program}/main.js --minify --out dist/${program}`;
-  cpSync(ADDON, `dist/${program}/tapwire.node`);
+  await run('ncc', ['build', `build/${program}/main.js`, '--minify', '--out', `${STAGE}/${program}`]);
+  cpSync(ADDON, `${STAGE}/${program}/tapwire.node`);
 }
 
-/** The launcher and, beside it, the runtime it execs: the layout of the installed plugin. */
+/** The launcher and, beside it, the runtime that it execs: the layout of the installed plugin. */
 async function buildLauncher(): Promise<void> {
-  await run`gcc -static -O2 -Wall -Wextra -Werror -o dist/cni/tapwire cni/launcher/launcher.c`;
-  mkdirSync('dist/cni/.tapwire', { recursive: true });
-  symlinkSync('../../../node_modules/node/bin/node', 'dist/cni/.tapwire/node');
+  mkdirSync(`${STAGE}/cni/.tapwire`, { recursive: true });
+  symlinkSync('../../../node_modules/node/bin/node', `${STAGE}/cni/.tapwire/node`);
+  await run('gcc', [...C_FLAGS, '-static', '-o', `${STAGE}/cni/tapwire`, 'cni/launcher/launcher.c']);
 }
 
-process.chdir(`${import.meta.dirname}/..`);
 rmSync('build', { recursive: true, force: true });
-rmSync('dist', { recursive: true, force: true });
-await Promise.all([buildAddon(), run`tsc -p tsconfig.build.json`]);
-await Promise.all([bundle('cni'), bundle('sidecar')]);
-await buildLauncher();
+mkdirSync('build');
+await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
+await Promise.all([bundle('cni'), bundle('sidecar'), buildLauncher()]);
+if (existsSync('dist')) renameSync('dist', 'build/dist.old');
+renameSync(STAGE, 'dist');

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'INVALID_JSON'
   | 'INVALID_CONFIG'
   | 'INVALID_NETNS'
+  | 'PLUGIN_NOT_AVAILABLE'
   | 'LINK_MISSING'
   | 'LINK_EXISTS'
   | 'LINK_UNSUPPORTED'

@@ -4,14 +4,19 @@
  * uvu alone is green when a file forgets `.run()`, when a suite is empty, and when the event loop runs dry in the middle of a
  * test. Here a file counts only by the totals it printed; no totals, no tests, or a bad exit status is a failure.
  *
- * Usage: node test/run.ts [part of a path …]
+ * Usage: node test/run.ts [--root folder] [part of a path …]
  */
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 
-const ROOT = import.meta.dirname;
+const { values, positionals } = parseArgs({
+  options: { root: { type: 'string', default: import.meta.dirname } },
+  allowPositionals: true,
+});
+const ROOT = resolve(values.root);
 /** A VM test boots several guests under emulation; a hang must not eat the CI's 90 minutes. */
 const FILE_TIMEOUT = 20 * 60_000; // ms
 
@@ -63,7 +68,7 @@ async function runFile(path: string): Promise<FileResult> {
   return { passed, failed, skipped };
 }
 
-const files = findTestFiles(process.argv.slice(2));
+const files = findTestFiles(positionals);
 const queue = [...files];
 const results: FileResult[] = [];
 const worker = async () => {
@@ -73,6 +78,6 @@ await Promise.all(Array.from({ length: availableParallelism() }, worker));
 
 const sum = (key: keyof FileResult) => results.reduce((total, result) => total + result[key], 0);
 const failed = sum('failed') + (files.length === 0 ? 1 : 0);
-if (files.length === 0) console.log(`No test file in ${relative(process.cwd(), ROOT) || '.'} matches`);
+if (files.length === 0) console.log(`No test file in ${ROOT} matches`);
 console.log(`\n${sum('passed')} passed, ${failed} failed, ${sum('skipped')} skipped`);
 if (failed > 0) process.exitCode = 1;

@@ -1,0 +1,79 @@
+import { BindingError } from '../shared/errors.ts';
+import { hashedPodIfname, isOrdinalIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../shared/names.ts';
+import type { Link } from '../shared/rtnetlink/link.ts';
+import type { NetConf } from './config.ts';
+import type { AttachmentKey } from './request.ts';
+
+/** One tap to wire to one pod link. */
+export interface Attachment {
+  readonly key: AttachmentKey;
+  /** Ifname of the link that another CNI plugin left in the netns. */
+  readonly podLink: string;
+  /** Ifname of the tap that KubeVirt looks for beside it. */
+  readonly tap: string;
+  readonly conf: NetConf;
+}
+
+/** Pod links of a primary network that no configuration names, best first (OVN-Kubernetes' primary UDN, everyone else). */
+const PRIMARY_LINKS = ['ovn-udn1', 'eth0'];
+
+/**
+ * Finds the pod link. Pure.
+ *
+ * KubeVirt calls a binding's NAD with the VMI's network name and a meaningless CNI_IFNAME (`net1`); as a network's NAD we are
+ * called with the pod link's own name.
+ *
+ * @throws {BindingError} NAMING_UNKNOWN, INVALID_CONFIG
+ * Source: kubevirt pkg/network/multus/annotation.go, pkg/network/namescheme
+ */
+export function resolveAttachment(
+  key: AttachmentKey,
+  conf: NetConf,
+  links: readonly Pick<Link, 'ifname'>[],
+): Attachment {
+  const ifnames = links.map(({ ifname }) => ifname);
+  return conf.logicNetworkName === null
+    ? { key, conf, ...linkOfNetwork(key.ifname, conf) }
+    : { key, conf, ...linkOfBinding(conf.logicNetworkName, conf, ifnames) };
+}
+
+function linkOfBinding(network: string, conf: NetConf, ifnames: readonly string[]) {
+  const hashed = hashedPodIfname(network);
+  if (ifnames.includes(hashed)) return { podLink: hashed, tap: secondaryTapIfname(hashed) };
+
+  // Either the primary network, or a secondary one whose link has an ordinal name; those tell nothing of the network.
+  const ordinal = ifnames.find(isOrdinalIfname);
+  if (ordinal !== undefined) {
+    throw new BindingError(
+      'NAMING_UNKNOWN',
+      `Cannot find the pod link of network "${network}": there is no "${hashed}", and with "${ordinal}" in the pod ` +
+        'KubeVirt numbers its links; give every network of the pod an "interface" in its annotation',
+      { details: `links seen: ${ifnames.join(', ')}` },
+    );
+  }
+  const podLink = conf.podLink ?? PRIMARY_LINKS.find((ifname) => ifnames.includes(ifname)) ?? 'eth0';
+  return { podLink, tap: PRIMARY_TAP_IFNAME };
+}
+
+function linkOfNetwork(ifname: string, conf: NetConf) {
+  if (ifname === 'eth0') {
+    throw new BindingError(
+      'INVALID_CONFIG',
+      'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; ' +
+        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, not as a pod's default network",
+    );
+  }
+  if (conf.podLink !== null && conf.podLink !== ifname) {
+    throw new BindingError(
+      'INVALID_CONFIG',
+      `Cannot read $.podLink: want "${ifname}" (CNI_IFNAME) or nothing outside a KubeVirt binding, got "${conf.podLink}"`,
+    );
+  }
+  if (ifname.length <= 'tap'.length) {
+    throw new BindingError(
+      'INVALID_CONFIG',
+      `Cannot wire "${ifname}" as a network: KubeVirt derives the tap's name from the characters after the third`,
+    );
+  }
+  return { podLink: ifname, tap: secondaryTapIfname(ifname) };
+}

@@ -1,0 +1,80 @@
+import { BindingError } from '../shared/errors.ts';
+import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
+import type { Attachment } from './attachment.ts';
+import type { Netns } from './kernel.ts';
+import { filtersMulticast } from './pod-link.ts';
+import { describeHolder, recordOf } from './record.ts';
+import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
+
+/**
+ * Everything that is not as ADD left it, in words, each with the link it is about; empty when all is well. Pure.
+ *
+ * What later plugins of a chain may change (the pod link's MAC, MTU, addresses) is not compared; the tap only has to fit.
+ */
+export function findDefects(attachment: Attachment, seen: Netns): readonly string[] {
+  const pod = findLink(attachment.podLink, seen);
+  const tap = findLink(attachment.tap, seen);
+  return [
+    ...(tap === undefined ? [`tap "${attachment.tap}" is gone`] : tapDefects(tap, pod, attachment)),
+    ...(pod === undefined ? [`pod link "${attachment.podLink}" is gone`] : podDefects(pod)),
+    ...redirectDefects(pod, tap, attachment, seen),
+    ...redirectDefects(tap, pod, attachment, seen),
+  ];
+}
+
+/** @throws {BindingError} WIRING_BROKEN that names every defect */
+export function check(attachment: Attachment, seen: Netns): void {
+  const defects = findDefects(attachment, seen);
+  if (defects.length === 0) return;
+  throw new BindingError(
+    'WIRING_BROKEN',
+    `Cannot confirm the wiring of "${attachment.podLink}": ${defects.join('; ')}`,
+    { details: `links seen: ${seen.links.map(({ ifname }) => ifname).join(', ')}` },
+  );
+}
+
+function tapDefects(tap: Link, pod: Link | undefined, { key, conf }: Attachment): string[] {
+  const name = `tap "${tap.ifname}"`;
+  const record = recordOf(tap, key);
+  if (tap.tun === null || record === null) {
+    return [`"${tap.ifname}" is ${describeHolder(tap)}`];
+  }
+  const defects: string[] = [];
+  const compare = (what: string, want: unknown, got: unknown) => {
+    if (want !== got) defects.push(`${name} has ${what} ${got ?? 'none'} instead of ${want ?? 'none'}`);
+  };
+  compare('owner', conf.owner, tap.tun.owner);
+  compare('group', conf.group, tap.tun.group);
+  compare('multiQueue', conf.multiQueue, tap.tun.multiQueue);
+  compare('persistence', true, tap.tun.persist);
+  compare('mtu', record.mtu, tap.mtu);
+  if (pod !== undefined && tap.mtu > pod.mtu) {
+    defects.push(`${name} has mtu ${tap.mtu}, more than the ${pod.mtu} of "${pod.ifname}"`);
+  }
+  if ((tap.flags & IFF_UP) === 0) defects.push(`${name} is down`);
+  return defects;
+}
+
+function podDefects(pod: Link): string[] {
+  if (!filtersMulticast(pod) || (pod.flags & IFF_ALLMULTI) !== 0) return [];
+  return [`pod link "${pod.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
+}
+
+function redirectDefects(
+  from: Link | undefined,
+  to: Link | undefined,
+  attachment: Attachment,
+  seen: Netns,
+): string[] {
+  if (from === undefined) return [];
+  const target = from.ifname === attachment.tap ? attachment.podLink : attachment.tap;
+  if (!hasIngressQdisc(from.ifindex, seen))
+    return [`"${from.ifname}" has no clsact qdisc, so no redirect to "${target}"`];
+  const filter = findOurFilter(from.ifindex, attachment.key, seen);
+  if (filter === null) return [`"${from.ifname}" has no redirect to "${target}"`];
+  if (to !== undefined && filter.to === to.ifindex) return [];
+  const found = seen.links.find(({ ifindex }) => ifindex === filter.to);
+  return [
+    `"${from.ifname}" is redirected to ${found ? `"${found.ifname}"` : 'a link that is gone'} instead of "${target}"`,
+  ];
+}

@@ -1,0 +1,85 @@
+import {
+  boolean,
+  type Decoder,
+  either,
+  fields,
+  integer,
+  mismatch,
+  object,
+  oneOf,
+  optional,
+  string,
+} from '../shared/decode.ts';
+import { ifname } from './ifname.ts';
+
+/** The plugin's configuration, as a NetworkAttachmentDefinition gives it (CNI SPEC §1, and our keys). */
+export interface NetConf {
+  readonly cniVersion: string;
+  readonly name: string;
+  readonly binding: 'tap';
+  /** The primary network's pod link, where it is not `ovn-udn1` or `eth0`. */
+  readonly podLink: string | null;
+  /** MTU of the tap, and so of the guest; null: the pod link's. Bytes. */
+  readonly mtu: number | null;
+  /** Who may attach to the tap; null: anyone in the pod who can open /dev/net/tun. */
+  readonly owner: number | null;
+  readonly group: number | null;
+  readonly multiQueue: boolean;
+  /** SELinux label that the tap is made under. */
+  readonly selinuxContext: string | null;
+  /** The VMI's network name: KubeVirt sends it to binding NADs only. */
+  readonly logicNetworkName: string | null;
+  /** Result of the plugin before us in the chain, in our `cniVersion`. */
+  readonly prevResult: Readonly<Record<string, unknown>> | null;
+}
+
+/** Uid and gid of QEMU in virt-launcher (kubevirt pkg/util NonRootUID). */
+const QEMU = 107;
+/** RFC 791's smallest, and the largest that a 16-bit length allows. */
+const mtu = integer(68, 65535);
+/** 2^32 - 1 is the kernel's "no id". */
+const id = integer(0, 2 ** 32 - 2);
+
+/** A uid or gid, or "none" for null. */
+const ownership: Decoder<number | null> = (value, path) => {
+  const decoded = either(id, oneOf('none'), `an integer in 0..${2 ** 32 - 2} or "none"`)(value, path);
+  return decoded === 'none' ? null : decoded;
+};
+
+const selinuxContext: Decoder<string> = (value, path) => {
+  const context = string(value, path);
+  if (!/^[\w.]+:[\w.]+:[\w.]+(:[\w.:,-]+)?$/.test(context) || context.length > 256) {
+    throw mismatch(path, 'an SELinux context such as "system_u:system_r:container_t:s0"', value);
+  }
+  return context;
+};
+
+/** kubevirt pkg/network/admitter/netiface.go */
+const networkName: Decoder<string> = (value, path) => {
+  const name = string(value, path);
+  if (!/^[\w-]{1,253}$/.test(name)) throw mismatch(path, 'the name of a VMI network ([A-Za-z0-9_-]+)', value);
+  return name;
+};
+
+const decodeFields = fields({
+  cniVersion: string,
+  name: string,
+  binding: optional(oneOf('tap'), 'tap' as const),
+  podLink: optional(ifname, null),
+  mtu: optional(mtu, null),
+  owner: optional(ownership, QEMU),
+  group: optional(ownership, QEMU),
+  multiQueue: optional(boolean, false),
+  selinuxContext: optional(selinuxContext, null),
+  args: optional(
+    fields({ cni: optional(fields({ logicNetworkName: optional(networkName, null) }), null) }),
+    null,
+  ),
+  prevResult: optional(object, null),
+});
+
+/** @throws {BindingError} INVALID_CONFIG with the JSON path */
+export function decodeNetConf(value: unknown): NetConf {
+  const { args, ...conf } = decodeFields(value, '$');
+  return { ...conf, logicNetworkName: args?.cni?.logicNetworkName ?? null };
+}

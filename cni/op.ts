@@ -1,0 +1,64 @@
+import { unreachable } from '../shared/errors.ts';
+
+/** One change to one netns; links are named by ifname. */
+export type Op =
+  /** A tap that vanishes with the process until it is made persistent. */
+  | {
+      readonly op: 'addTap';
+      readonly link: string;
+      readonly multiQueue: boolean;
+      readonly owner: number | null;
+      readonly group: number | null;
+    }
+  | { readonly op: 'persistTap'; readonly link: string }
+  | { readonly op: 'setAlias'; readonly link: string; readonly ifalias: string }
+  | { readonly op: 'setMtu'; readonly link: string; readonly mtu: number }
+  /** Keeps the kernel from giving the link an IPv6 address and from speaking on it when it goes up. */
+  | { readonly op: 'setAddrGenModeNone'; readonly link: string }
+  | { readonly op: 'setUp'; readonly link: string; readonly on: boolean }
+  | { readonly op: 'setAllmulti'; readonly link: string; readonly on: boolean }
+  | { readonly op: 'deleteLink'; readonly link: string }
+  | { readonly op: 'addClsact'; readonly link: string }
+  | { readonly op: 'deleteClsact'; readonly link: string }
+  /** Every frame that comes in on `from` goes out of `to`. */
+  | { readonly op: 'addRedirect'; readonly from: string; readonly to: string; readonly cookie: string }
+  /** Takes away the redirect with this cookie. */
+  | { readonly op: 'deleteRedirect'; readonly from: string; readonly cookie: string };
+
+/** A change, and the change that takes it back; null where an earlier step's undo takes it back as well, or nothing should. */
+export interface Step {
+  readonly do: Op;
+  readonly undo: Op | null;
+}
+
+/** The change in words that follow "Cannot". */
+export function describeOp(op: Op): string {
+  switch (op.op) {
+    case 'addTap':
+      return `add tap "${op.link}"`;
+    case 'persistTap':
+      return `make tap "${op.link}" persistent`;
+    case 'setAlias':
+      return `write the record on "${op.link}"`;
+    case 'setMtu':
+      return `set mtu ${op.mtu} on "${op.link}"`;
+    case 'setAddrGenModeNone':
+      return `set addrgenmode none on "${op.link}"`;
+    case 'setUp':
+      return `set "${op.link}" ${op.on ? 'up' : 'down'}`;
+    case 'setAllmulti':
+      return `turn allmulticast ${op.on ? 'on' : 'off'} on "${op.link}"`;
+    case 'deleteLink':
+      return `delete "${op.link}"`;
+    case 'addClsact':
+      return `add a clsact qdisc to "${op.link}"`;
+    case 'deleteClsact':
+      return `delete the clsact qdisc of "${op.link}"`;
+    case 'addRedirect':
+      return `redirect "${op.from}" to "${op.to}"`;
+    case 'deleteRedirect':
+      return `delete the redirect of "${op.from}"`;
+    default:
+      return unreachable(op);
+  }
+}

@@ -1,0 +1,42 @@
+import type { Link } from '../shared/rtnetlink/link.ts';
+import { type Netns, REDIRECT_PREF } from './kernel.ts';
+import type { Op } from './op.ts';
+import { type Restore, recordOf } from './record.ts';
+import type { AttachmentKey } from './request.ts';
+import { findOurFilter, findOurTaps, hasIngressQdisc, hasOtherFilters } from './wiring.ts';
+
+/**
+ * Decides every change of DEL: takes away what carries this attachment's record or cookie, and nothing else. Pure.
+ *
+ * The pod link is freed before the tap is deleted: with its redirect gone, nothing on it waits for the kernel to forget the tap.
+ */
+export function planDel(key: AttachmentKey, seen: Netns): readonly Op[] {
+  const taps = findOurTaps(key, seen);
+  const others = seen.links.filter((link) => !taps.includes(link));
+  return [
+    ...others.flatMap((link) => planPodLink(link, key, recordedRestore(link, taps, key), seen)),
+    ...taps.map(({ ifname }): Op => ({ op: 'deleteLink', link: ifname })),
+  ];
+}
+
+/** What the taps' records say of this link. */
+function recordedRestore(link: Link, taps: readonly Link[], key: AttachmentKey): Restore | null {
+  const records = taps.map((tap) => recordOf(tap, key));
+  return records.find((record) => record?.podLink === link.ifname)?.restore ?? null;
+}
+
+function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, seen: Netns): Op[] {
+  const filter = findOurFilter(link.ifindex, key, seen);
+  const restore = recorded ?? filter?.restore;
+  const ops: Op[] = [];
+  if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
+  if (
+    restore?.clsact &&
+    hasIngressQdisc(link.ifindex, seen) &&
+    !hasOtherFilters(link.ifindex, REDIRECT_PREF, seen)
+  ) {
+    ops.push({ op: 'deleteClsact', link: link.ifname });
+  }
+  if (restore?.allmulti) ops.push({ op: 'setAllmulti', link: link.ifname, on: false });
+  return ops;
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import type { Link } from '../shared/rtnetlink/link.ts';
+import type { AttachmentKey } from './request.ts';
+
+/** What DEL must take back on the pod link, beyond our filter. */
+export interface Restore {
+  /** We added the clsact qdisc. */
+  readonly clsact: boolean;
+  /** We turned allmulticast on. */
+  readonly allmulti: boolean;
+}
+
+/** What we write on a link that we made: whose it is, and what else was changed for it. */
+export interface TapRecord {
+  readonly key: AttachmentKey;
+  readonly podLink: string;
+  /** What ADD gave the tap: CHECK cannot ask the pod link, whose MTU a later plugin of the chain may change. Bytes. */
+  readonly mtu: number;
+  readonly restore: Restore;
+}
+
+/** Bytes of an ifalias (linux IFALIASZ - 1). */
+const MAX_IFALIAS_BYTES = 255;
+const PREFIX = 'tapwire/1';
+/** Hash before flags in a cookie: 15 of the 16 bytes that the kernel gives one. */
+const COOKIE_HASH_DIGITS = 30;
+
+const sha256 = (value: string): string => createHash('sha256').update(value).digest('hex');
+
+/**
+ * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
+ * allmulti=0`.
+ * A container id that would not fit is a hash of it.
+ */
+export function encodeRecord({ key, podLink, mtu, restore }: TapRecord): string {
+  const encode = (container: string) =>
+    `${PREFIX} container=${container} ifname=${key.ifname} binding=tap link=${podLink} mtu=${mtu} ` +
+    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)}`;
+  const whole = encode(key.containerId);
+  return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
+}
+
+/** No container id looks like this: ":" is not allowed in one. */
+const hashed = (containerId: string): string => `sha256:${sha256(containerId)}`;
+
+/** The record of a link that Tapwire made for this attachment; null for every other link. */
+export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
+  const values = parseIfalias(link.ifalias);
+  const container = values?.get('container');
+  if (values === null || values.get('ifname') !== key.ifname) return null;
+  if (container !== key.containerId && container !== hashed(key.containerId)) return null;
+  return {
+    key,
+    podLink: values.get('link') ?? '',
+    mtu: Number(values.get('mtu')),
+    restore: { clsact: values.get('clsact') === '1', allmulti: values.get('allmulti') === '1' },
+  };
+}
+
+/** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
+export function describeHolder(link: Link): string {
+  const values = parseIfalias(link.ifalias);
+  if (values === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
+  return `Tapwire's for container "${values.get('container')}", "${values.get('ifname')}"`;
+}
+
+function parseIfalias(ifalias: string | null): ReadonlyMap<string, string> | null {
+  const [prefix, ...words] = (ifalias ?? '').split(' ');
+  if (prefix !== PREFIX) return null;
+  return new Map(words.map((word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)]));
+}
+
+/**
+ * What our filters carry, so that they are ours even when the tap with the record is gone: 15 bytes of hash of the key, and one
+ * byte that says once more what DEL must take back. 32 hex digits.
+ */
+export function encodeCookie(key: AttachmentKey, restore: Restore): string {
+  const flags = Number(restore.clsact) | (Number(restore.allmulti) << 1);
+  return cookieHash(key) + flags.toString(16).padStart(2, '0');
+}
+
+/** What the cookie says; null when it is not this attachment's. */
+export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | null {
+  if (cookie === null || cookie.slice(0, COOKIE_HASH_DIGITS) !== cookieHash(key)) return null;
+  const flags = Number.parseInt(cookie.slice(COOKIE_HASH_DIGITS), 16);
+  return { clsact: (flags & 1) !== 0, allmulti: (flags & 2) !== 0 };
+}
+
+const cookieHash = ({ containerId, ifname }: AttachmentKey): string =>
+  sha256(`${containerId}\0${ifname}`).slice(0, COOKIE_HASH_DIGITS);

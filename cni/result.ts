@@ -1,0 +1,81 @@
+import { BindingError, type ErrorCode, messageOf } from '../shared/errors.ts';
+import type { Address } from '../shared/rtnetlink/address.ts';
+import type { Link } from '../shared/rtnetlink/link.ts';
+import { SUPPORTED_VERSIONS } from './request.ts';
+
+/** Numbers of CNI SPEC §5, "Error"; 100 and up are ours; 999 is what the reference library gives for a bug. */
+const CODES = {
+  INCOMPATIBLE_VERSION: 1,
+  INVALID_ENVIRONMENT: 4,
+  IO_FAILURE: 5,
+  INVALID_JSON: 6,
+  INVALID_CONFIG: 7,
+  INVALID_NETNS: 8,
+  PLUGIN_NOT_AVAILABLE: 50,
+  LINK_MISSING: 100,
+  LINK_EXISTS: 101,
+  LINK_UNSUPPORTED: 102,
+  NAMING_UNKNOWN: 103,
+  KERNEL_REFUSED: 104,
+  KERNEL_UNSUPPORTED: 105,
+  WIRING_BROKEN: 106,
+  INVALID_VMI: 999,
+  INVALID_DOMAIN: 999,
+  INTERNAL: 999,
+} as const satisfies Record<ErrorCode, number>;
+
+export interface ErrorResult {
+  readonly cniVersion: string;
+  readonly code: number;
+  readonly msg: string;
+  readonly details?: string;
+}
+
+/** A JSON value that is a CNI result. */
+export type Result = Readonly<Record<string, unknown>>;
+
+export function versionResult(): Result {
+  return { cniVersion: SUPPORTED_VERSIONS.at(-1), supportedVersions: SUPPORTED_VERSIONS };
+}
+
+/**
+ * The result of a network on a link that is there already: the link and its addresses. The tap is not listed: Multus makes a
+ * network status of each interface in the pod, and KubeVirt looks for the pod link's.
+ *
+ * Source: CNI SPEC §5, "Success"
+ */
+export function linkResult(
+  version: string,
+  netns: string,
+  link: Link,
+  addresses: readonly Address[],
+): Result {
+  const isBefore1 = version < '1.0.0'; // then an address says its family, and an interface nothing of its MTU
+  const ips = addresses
+    .filter(({ ifindex, scope }) => ifindex === link.ifindex && scope === 'global')
+    .map(({ family, local, prefixLength }) => ({
+      ...(isBefore1 ? { version: family === 'inet' ? '4' : '6' } : {}),
+      interface: 0,
+      address: `${local}/${prefixLength}`,
+    }));
+  return {
+    cniVersion: version,
+    interfaces: [
+      { name: link.ifname, mac: link.mac, ...(isBefore1 ? {} : { mtu: link.mtu }), sandbox: netns },
+    ],
+    ...(ips.length === 0 ? {} : { ips }),
+    ...(isBefore1 ? { dns: {} } : {}),
+  };
+}
+
+/** Any thrown value as the error object of CNI. What is not a BindingError is a bug, and tells where. */
+export function toErrorResult(error: unknown, version: string): ErrorResult {
+  const isOurs = error instanceof BindingError;
+  const details = isOurs ? error.details : error instanceof Error ? error.stack : undefined;
+  return {
+    cniVersion: version,
+    code: CODES[isOurs ? error.code : 'INTERNAL'],
+    msg: messageOf(error),
+    ...(details === undefined ? {} : { details }),
+  };
+}

@@ -1,0 +1,165 @@
+import {
+  type Attributes,
+  attribute,
+  decodeAttributes,
+  inside,
+  type Message,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  nested,
+  type Request,
+  readText,
+  text,
+} from './message.ts';
+import { TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
+import type { Refusal, Rtnetlink } from './socket.ts';
+
+/** A filter at the ingress or egress of a link (`tc filter show dev L ingress`). */
+export interface Filter {
+  readonly ifindex: number;
+  readonly direction: Direction;
+  /** Classifier: matchall, u32, bpf, … */
+  readonly kind: string;
+  /** Priority, lower first; tc(8) calls it pref. */
+  readonly pref: number;
+  readonly handle: number;
+  /** Its action that sends frames out of another link, if it has one. */
+  readonly redirect: Redirect | null;
+}
+
+export interface Redirect {
+  /** Ifindex; 0 when that link is gone. */
+  readonly to: number;
+  /** 32 hex digits; null without one. */
+  readonly cookie: string | null;
+}
+
+export type Direction = 'ingress' | 'egress';
+
+/** Classifiers that can match every frame, best first. Older and trimmed kernels lack matchall. */
+export const CLASSIFIERS = ['matchall', 'u32'] as const;
+export type Classifier = (typeof CLASSIFIERS)[number];
+
+// linux/rtnetlink.h, linux/pkt_cls.h, linux/tc_act/tc_mirred.h
+const RTM_NEWTFILTER = 44;
+const RTM_DELTFILTER = 45;
+const RTM_GETTFILTER = 46;
+const PARENTS: Readonly<Record<Direction, number>> = { ingress: 0xfffffff2, egress: 0xfffffff3 };
+const ETH_P_ALL_BE = 0x0300; // every protocol, in network order
+const TCA_OPTIONS = 2;
+const TCA_U32_SEL = 5;
+/** Where each classifier keeps its actions among its options. */
+const ACTIONS = { matchall: 2, u32: 7, bpf: 1, flower: 3, basic: 3 } as const;
+const ACT_FIRST = 1;
+const TCA_ACT_KIND = 1;
+const TCA_ACT_OPTIONS = 2;
+const TCA_ACT_COOKIE = 6;
+const TCA_MIRRED_PARMS = 2;
+const TCA_EGRESS_REDIR = 1;
+
+/** What every `addRedirect` leads to: an ingress filter on `from` that sends each frame out of `to`. */
+export interface RedirectFilter {
+  readonly from: number;
+  readonly to: number;
+  readonly pref: number;
+  /** 32 hex digits. */
+  readonly cookie: string;
+}
+
+/** Filters of one link; there are none where it has no ingress or clsact qdisc. */
+export async function dumpFilters(
+  rtnetlink: Rtnetlink,
+  ifindex: number,
+  direction: Direction,
+): Promise<readonly Filter[]> {
+  const body = tcmsg(ifindex, PARENTS[direction], 0);
+  const answers = await rtnetlink.dump({ type: RTM_GETTFILTER, flags: 0, body });
+  return answers.map((message) => decodeFilter(message, direction));
+}
+
+/** `tc filter add dev FROM ingress pref P CLASSIFIER … action mirred egress redirect dev TO cookie C` */
+export function addRedirect(
+  rtnetlink: Rtnetlink,
+  filter: RedirectFilter,
+  classifier: Classifier,
+): Promise<Refusal | null> {
+  return rtnetlink.request(encodeRedirect(filter, classifier));
+}
+
+export function deleteFilter(rtnetlink: Rtnetlink, filter: Filter): Promise<Refusal | null> {
+  const info = (filter.pref << 16) | ETH_P_ALL_BE;
+  const body = Buffer.concat([
+    tcmsg(filter.ifindex, PARENTS[filter.direction], filter.handle, info >>> 0),
+    text(TCA_KIND, filter.kind),
+  ]);
+  return rtnetlink.request({ type: RTM_DELTFILTER, flags: 0, body });
+}
+
+export function encodeRedirect({ from, to, pref, cookie }: RedirectFilter, classifier: Classifier): Request {
+  const HANDLE = 1; // u32 puts its hash table's number in front
+  const action = nested(
+    ACT_FIRST,
+    text(TCA_ACT_KIND, 'mirred'),
+    attribute(TCA_ACT_COOKIE, Buffer.from(cookie, 'hex')),
+    nested(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, encodeMirred(to))),
+  );
+  const options =
+    classifier === 'matchall'
+      ? [nested(ACTIONS.matchall, action)]
+      : [attribute(TCA_U32_SEL, U32_MATCH_EVERYTHING), nested(ACTIONS.u32, action)];
+  return {
+    type: RTM_NEWTFILTER,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    body: Buffer.concat([
+      tcmsg(from, PARENTS.ingress, HANDLE, ((pref << 16) | ETH_P_ALL_BE) >>> 0),
+      text(TCA_KIND, classifier),
+      nested(TCA_OPTIONS, ...options),
+    ]),
+  };
+}
+
+/** struct tc_u32_sel: terminal, with one key whose mask is empty (`match u32 0 0`). */
+const U32_MATCH_EVERYTHING = (() => {
+  const TC_U32_TERMINAL = 1;
+  const selector = Buffer.alloc(32);
+  selector.writeUInt8(TC_U32_TERMINAL, 0);
+  selector.writeUInt8(1, 2); // number of keys
+  return selector;
+})();
+
+/** struct tc_mirred: index, capabilities, action, two counters, what to do, where to. */
+function encodeMirred(to: number): Buffer {
+  const TC_ACT_STOLEN = 4;
+  const parameters = Buffer.alloc(28);
+  parameters.writeInt32LE(TC_ACT_STOLEN, 8);
+  parameters.writeInt32LE(TCA_EGRESS_REDIR, 20);
+  parameters.writeUInt32LE(to, 24);
+  return parameters;
+}
+
+export function decodeFilter({ body }: Pick<Message, 'body'>, direction: Direction): Filter {
+  const attributes = decodeAttributes(body.subarray(TCMSG_BYTES));
+  const kind = readText(attributes.get(TCA_KIND)) ?? '';
+  const options = inside(attributes, TCA_OPTIONS);
+  return {
+    ifindex: body.readInt32LE(4),
+    direction,
+    kind,
+    pref: body.readUInt32LE(16) >>> 16,
+    handle: body.readUInt32LE(8),
+    redirect: isKnown(kind) ? decodeRedirect(inside(options, ACTIONS[kind])) : null,
+  };
+}
+
+const isKnown = (kind: string): kind is keyof typeof ACTIONS => Object.hasOwn(ACTIONS, kind);
+
+function decodeRedirect(actions: Attributes): Redirect | null {
+  for (const number of actions.keys()) {
+    const action = inside(actions, number);
+    if (readText(action.get(TCA_ACT_KIND)) !== 'mirred') continue;
+    const parameters = inside(action, TCA_ACT_OPTIONS).get(TCA_MIRRED_PARMS);
+    if (parameters?.readInt32LE(20) !== TCA_EGRESS_REDIR) continue;
+    return { to: parameters.readUInt32LE(24), cookie: action.get(TCA_ACT_COOKIE)?.toString('hex') ?? null };
+  }
+  return null;
+}

@@ -1,0 +1,114 @@
+/**
+ * The wire form of netlink messages: a 16-byte header, a fixed body of the message's family, then attributes.
+ * All integers are in host order; every machine that Tapwire is built for is little-endian.
+ *
+ * Source: linux/netlink.h, RFC 3549
+ */
+
+export const NLM_F_REQUEST = 0x1;
+export const NLM_F_ACK = 0x4;
+export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_CREATE = 0x400;
+export const NLM_F_DUMP = 0x300;
+/** In an error message: attributes with the kernel's explanation follow. */
+export const NLM_F_ACK_TLVS = 0x200;
+
+export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
+
+const HEADER_BYTES = 16;
+/** The two top bits of an attribute's type are flags (nested, network byte order). */
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+
+/** One request: its RTM_* type, NLM_F_* flags beyond REQUEST, and body with attributes. */
+export interface Request {
+  readonly type: number;
+  readonly flags: number;
+  readonly body: Buffer;
+}
+
+export interface Message {
+  readonly type: number;
+  readonly flags: number;
+  readonly seq: number;
+  readonly body: Buffer;
+}
+
+export type Attributes = ReadonlyMap<number, Buffer>;
+
+const align4 = (length: number): number => (length + 3) & ~3;
+
+export function encodeRequest({ type, flags, body }: Request, seq: number): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES); // port id 0: the kernel's side knows us by the socket
+  header.writeUInt32LE(HEADER_BYTES + body.length, 0);
+  header.writeUInt16LE(type, 4);
+  header.writeUInt16LE(flags | NLM_F_REQUEST, 6);
+  header.writeUInt32LE(seq, 8);
+  return Buffer.concat([header, body]);
+}
+
+/** Splits what one read returned. The bodies are views: copy what must outlive `buffer`. */
+export function decodeMessages(buffer: Buffer): Message[] {
+  const messages: Message[] = [];
+  for (let offset = 0; offset + HEADER_BYTES <= buffer.length; ) {
+    const length = buffer.readUInt32LE(offset);
+    if (length < HEADER_BYTES || offset + length > buffer.length) break; // cut off: the reader's buffer was too small
+    messages.push({
+      type: buffer.readUInt16LE(offset + 4),
+      flags: buffer.readUInt16LE(offset + 6),
+      seq: buffer.readUInt32LE(offset + 8),
+      body: buffer.subarray(offset + HEADER_BYTES, offset + length),
+    });
+    offset += align4(length);
+  }
+  return messages;
+}
+
+/** One attribute, padded. A nested one has the concatenation of attributes as its payload. */
+export function attribute(type: number, payload: Buffer): Buffer {
+  const encoded = Buffer.alloc(align4(4 + payload.length));
+  encoded.writeUInt16LE(4 + payload.length, 0);
+  encoded.writeUInt16LE(type, 2);
+  payload.copy(encoded, 4);
+  return encoded;
+}
+
+export function nested(type: number, ...attributes: readonly Buffer[]): Buffer {
+  const NLA_F_NESTED = 0x8000;
+  return attribute(type | NLA_F_NESTED, Buffer.concat(attributes));
+}
+
+export const text = (type: number, value: string): Buffer => attribute(type, Buffer.from(`${value}\0`));
+
+export const u8 = (type: number, value: number): Buffer => attribute(type, Buffer.of(value));
+
+export function u32(type: number, value: number): Buffer {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32LE(value);
+  return attribute(type, payload);
+}
+
+/** Attributes by type; where a type repeats (it does not in what we read), the last one. */
+export function decodeAttributes(buffer: Buffer): Attributes {
+  const attributes = new Map<number, Buffer>();
+  for (let offset = 0; offset + 4 <= buffer.length; ) {
+    const length = buffer.readUInt16LE(offset);
+    if (length < 4 || offset + length > buffer.length) break;
+    attributes.set(
+      buffer.readUInt16LE(offset + 2) & ATTRIBUTE_TYPE_MASK,
+      buffer.subarray(offset + 4, offset + length),
+    );
+    offset += align4(length);
+  }
+  return attributes;
+}
+
+/** The attributes inside a nested one, none where it is absent. */
+export const inside = (attributes: Attributes, type: number): Attributes =>
+  decodeAttributes(attributes.get(type) ?? Buffer.alloc(0));
+
+export const readText = (payload: Buffer | undefined): string | undefined =>
+  payload?.toString('utf8').replace(/\0.*$/s, '');
+
+export const readU32 = (payload: Buffer | undefined): number | undefined => payload?.readUInt32LE(0);

@@ -1,0 +1,50 @@
+import { decodeAttributes, NLM_F_CREATE, NLM_F_EXCL, readText, text } from './message.ts';
+import type { Refusal, Rtnetlink } from './socket.ts';
+
+/** The qdisc in a link's ingress slot: `clsact`, or the older `ingress`. */
+export interface IngressQdisc {
+  readonly ifindex: number;
+  readonly kind: string;
+}
+
+const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
+const RTM_GETQDISC = 38;
+export const TCMSG_BYTES = 20;
+export const TCA_KIND = 1;
+/** Where ingress and clsact are attached, and the handle that both have by definition (linux/pkt_sched.h). */
+const TC_H_CLSACT = 0xfffffff1;
+const INGRESS_HANDLE = 0xffff0000;
+
+/** struct tcmsg. */
+export function tcmsg(ifindex: number, parent: number, handle: number, info = 0): Buffer {
+  const body = Buffer.alloc(TCMSG_BYTES);
+  body.writeInt32LE(ifindex, 4);
+  body.writeUInt32LE(handle, 8);
+  body.writeUInt32LE(parent, 12);
+  body.writeUInt32LE(info, 16);
+  return body;
+}
+
+/** The ingress qdiscs of all links. */
+export async function dumpIngressQdiscs(rtnetlink: Rtnetlink): Promise<readonly IngressQdisc[]> {
+  const answers = await rtnetlink.dump({ type: RTM_GETQDISC, flags: 0, body: Buffer.alloc(TCMSG_BYTES) });
+  return answers
+    .filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT)
+    .map(({ body }) => ({
+      ifindex: body.readInt32LE(4),
+      kind: readText(decodeAttributes(body.subarray(TCMSG_BYTES)).get(TCA_KIND)) ?? '',
+    }));
+}
+
+/** `tc qdisc add dev L clsact` */
+export function addClsact(rtnetlink: Rtnetlink, ifindex: number): Promise<Refusal | null> {
+  const body = Buffer.concat([tcmsg(ifindex, TC_H_CLSACT, INGRESS_HANDLE), text(TCA_KIND, 'clsact')]);
+  return rtnetlink.request({ type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL, body });
+}
+
+/** `tc qdisc del dev L clsact`, with whatever filters are in it. */
+export function deleteClsact(rtnetlink: Rtnetlink, ifindex: number): Promise<Refusal | null> {
+  const body = Buffer.concat([tcmsg(ifindex, TC_H_CLSACT, INGRESS_HANDLE), text(TCA_KIND, 'clsact')]);
+  return rtnetlink.request({ type: RTM_DELQDISC, flags: 0, body });
+}

@@ -1,0 +1,47 @@
+import { AF_INET, AF_INET6, formatAddress } from './address.ts';
+import { decodeAttributes, type Message, readU32 } from './message.ts';
+import type { Rtnetlink } from './socket.ts';
+
+/** A unicast route (`ip route show table all`). */
+export interface Route {
+  readonly family: 'inet' | 'inet6';
+  /** `10.2.0.0/16`, or `default`. */
+  readonly destination: string;
+  /** Null where the destination is on the link, or behind several next hops. */
+  readonly gateway: string | null;
+  /** Ifindex; null behind several next hops. */
+  readonly link: number | null;
+  readonly table: number;
+  /** RTPROT_*: 2 the kernel itself, 3 boot, 4 static, 9 router advertisement. */
+  readonly protocol: number;
+}
+
+const RTM_GETROUTE = 26;
+const RTMSG_BYTES = 12;
+const RTN_UNICAST = 1;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_TABLE = 15;
+
+/** All unicast routes of the netns, of both families and in all tables. */
+export async function dumpRoutes(rtnetlink: Rtnetlink): Promise<readonly Route[]> {
+  const answers = await rtnetlink.dump({ type: RTM_GETROUTE, flags: 0, body: Buffer.alloc(RTMSG_BYTES) });
+  return answers
+    .filter(({ body }) => (body[0] === AF_INET || body[0] === AF_INET6) && body[7] === RTN_UNICAST)
+    .map(decodeRoute);
+}
+
+function decodeRoute({ body }: Message): Route {
+  const attributes = decodeAttributes(body.subarray(RTMSG_BYTES));
+  const destination = attributes.get(RTA_DST);
+  const gateway = attributes.get(RTA_GATEWAY);
+  return {
+    family: body[0] === AF_INET ? 'inet' : 'inet6',
+    destination: destination === undefined ? 'default' : `${formatAddress(destination)}/${body.readUInt8(1)}`,
+    gateway: gateway === undefined ? null : formatAddress(gateway),
+    link: readU32(attributes.get(RTA_OIF)) ?? null,
+    table: readU32(attributes.get(RTA_TABLE)) ?? body.readUInt8(4),
+    protocol: body.readUInt8(5),
+  };
+}
