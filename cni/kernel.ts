@@ -15,6 +15,7 @@ import { deleteLink, dumpLinks, type Link, setLink } from '../shared/rtnetlink/l
 import { addClsact, deleteClsact, dumpIngressQdiscs, type IngressQdisc } from '../shared/rtnetlink/qdisc.ts';
 import { openRtnetlink, type Refusal } from '../shared/rtnetlink/socket.ts';
 import { describeOp, type Op } from './op.ts';
+import { REDIRECT_PREF } from './wiring.ts';
 
 /** What of a netns matters to the planner. */
 export interface Netns {
@@ -32,8 +33,6 @@ export interface Kernel {
   close(): void;
 }
 
-/** Lower than what other plugins use, so that filters of theirs on the same link come first. */
-export const REDIRECT_PREF = 29815; // "tw"
 const ENOENT = 2;
 const ENODEV = 19;
 

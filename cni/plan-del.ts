@@ -1,5 +1,5 @@
 import type { Link } from '../shared/rtnetlink/link.ts';
-import { type Netns, REDIRECT_PREF } from './kernel.ts';
+import type { Netns } from './kernel.ts';
 import type { Op } from './op.ts';
 import { type Restore, recordOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
@@ -30,11 +30,7 @@ function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, s
   const restore = recorded ?? filter?.restore;
   const ops: Op[] = [];
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
-  if (
-    restore?.clsact &&
-    hasIngressQdisc(link.ifindex, seen) &&
-    !hasOtherFilters(link.ifindex, REDIRECT_PREF, seen)
-  ) {
+  if (restore?.clsact && hasIngressQdisc(link.ifindex, seen) && !hasOtherFilters(link.ifindex, seen)) {
     ops.push({ op: 'deleteClsact', link: link.ifname });
   }
   if (restore?.allmulti) ops.push({ op: 'setAllmulti', link: link.ifname, on: false });

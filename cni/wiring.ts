@@ -4,6 +4,9 @@ import type { Netns } from './kernel.ts';
 import { type Restore, recordOf, restoreOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
 
+/** High, so that filters which others put on the same link at low numbers come first. */
+export const REDIRECT_PREF = 29815; // "tw"
+
 /** One of our filters, as found. */
 export interface OurFilter extends Redirect {
   readonly cookie: string;
@@ -28,8 +31,8 @@ export function findForeignRedirect(ifindex: number, key: AttachmentKey, seen: N
 }
 
 /** Whether anything but our redirect is in the link's ingress qdisc. */
-export function hasOtherFilters(ifindex: number, ourPref: number, seen: Netns): boolean {
-  return seen.filters.some((filter) => filter.ifindex === ifindex && filter.pref !== ourPref);
+export function hasOtherFilters(ifindex: number, seen: Netns): boolean {
+  return seen.filters.some((filter) => filter.ifindex === ifindex && filter.pref !== REDIRECT_PREF);
 }
 
 export const hasIngressQdisc = (ifindex: number, seen: Netns): boolean =>

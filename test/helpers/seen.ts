@@ -1,0 +1,69 @@
+/** Netns as the kernel would show them, for tests of the planner. */
+import type { Attachment } from '../../cni/attachment.ts';
+import { decodeNetConf } from '../../cni/config.ts';
+import type { Netns } from '../../cni/kernel.ts';
+import { encodeCookie, encodeRecord, type Restore } from '../../cni/record.ts';
+import type { AttachmentKey } from '../../cni/request.ts';
+import { REDIRECT_PREF } from '../../cni/wiring.ts';
+import type { Filter } from '../../shared/rtnetlink/filter.ts';
+import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
+
+export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
+export const OTHER: AttachmentKey = { containerId: 'pod2', ifname: 'net1' };
+const NOTHING: Restore = { clsact: true, allmulti: false };
+
+/** The attachment of the primary network, with these keys in the NAD. */
+export function attachmentOf(conf: Readonly<Record<string, unknown>> = {}): Attachment {
+  const decoded = decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', ...conf });
+  return { key: KEY, podLink: 'eth0', tap: 'tap0', conf: decoded };
+}
+
+export function linkOf(ifindex: number, ifname: string, changes: Partial<Link> = {}): Link {
+  return {
+    ifindex,
+    ifname,
+    kind: 'veth',
+    type: 1,
+    flags: IFF_UP,
+    mtu: 1500,
+    mac: '02:00:00:00:00:01',
+    ifalias: null,
+    tun: null,
+    layer: null,
+    ...changes,
+  };
+}
+
+export const LO = linkOf(1, 'lo', { kind: null, type: 772, mtu: 65536 });
+export const ETH0 = linkOf(2, 'eth0');
+
+/** A tap as ADD leaves it. */
+export function tapOf(changes: Partial<Link> = {}, key = KEY, restore = NOTHING): Link {
+  return linkOf(3, 'tap0', {
+    kind: 'tun',
+    ifalias: encodeRecord({ key, podLink: 'eth0', mtu: 1500, restore }),
+    tun: { mode: 'tap', owner: 107, group: 107, multiQueue: false, persist: true },
+    ...changes,
+  });
+}
+
+export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOTHING): Filter {
+  const redirect = { to, cookie: encodeCookie(key, restore) };
+  return { ifindex, direction: 'ingress', kind: 'u32', pref: REDIRECT_PREF, handle: 0x80000001, redirect };
+}
+
+/** A netns before ADD. */
+export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [] };
+
+/** A netns after ADD. */
+export function wired(changes: Partial<Netns> = {}): Netns {
+  return {
+    links: [LO, ETH0, tapOf()],
+    qdiscs: [
+      { ifindex: 2, kind: 'clsact' },
+      { ifindex: 3, kind: 'clsact' },
+    ],
+    filters: [redirectOf(2, 3), redirectOf(3, 2)],
+    ...changes,
+  };
+}

@@ -1,0 +1,96 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { resolveAttachment } from '../../../cni/attachment.ts';
+import { decodeNetConf } from '../../../cni/config.ts';
+import { caught } from '../../helpers/caught.ts';
+
+const test = suite('resolveAttachment()');
+
+const BLUE = 'pod16477688c0e';
+
+function resolve(ifname: string, network: string | null, ifnames: readonly string[], podLink?: string) {
+  const conf = decodeNetConf({
+    cniVersion: '1.0.0',
+    name: 'tapwire',
+    podLink,
+    args: { cni: { logicNetworkName: network } },
+  });
+  const links = ifnames.map((name) => ({ ifname: name }));
+  const attachment = resolveAttachment({ containerId: 'pod1', ifname }, conf, links);
+  return [attachment.podLink, attachment.tap];
+}
+
+for (const [why, got, want] of [
+  [
+    'binding, secondary network: its hashed link',
+    resolve('net3', 'blue', ['lo', 'eth0', BLUE]),
+    [BLUE, 'tap16477688c0e'],
+  ],
+  [
+    'binding, secondary network: podLink is for the primary',
+    resolve('net3', 'blue', ['eth0', BLUE], 'eth0'),
+    [BLUE, 'tap16477688c0e'],
+  ],
+  ['binding, primary network', resolve('net1', 'default', ['lo', 'eth0']), ['eth0', 'tap0']],
+  [
+    'binding, primary network beside a hashed link',
+    resolve('net1', 'default', ['lo', 'eth0', BLUE]),
+    ['eth0', 'tap0'],
+  ],
+  [
+    'binding, primary user-defined network',
+    resolve('net1', 'default', ['eth0', 'ovn-udn1']),
+    ['ovn-udn1', 'tap0'],
+  ],
+  [
+    'binding, primary network with podLink',
+    resolve('net1', 'default', ['eth0', 'ens5'], 'ens5'),
+    ['ens5', 'tap0'],
+  ],
+  [
+    'binding, no link at all: eth0 will be missed by name',
+    resolve('net1', 'default', ['lo']),
+    ['eth0', 'tap0'],
+  ],
+  ['network: the link that CNI_IFNAME names', resolve(BLUE, null, ['eth0', BLUE]), [BLUE, 'tap16477688c0e']],
+  ['network with an ordinal name', resolve('net1', null, ['eth0', 'net1']), ['net1', 'tap1']],
+  ['network, podLink says the same', resolve('net1', null, ['eth0', 'net1'], 'net1'), ['net1', 'tap1']],
+] as const) {
+  test(why, () => {
+    assert.equal(got, want);
+  });
+}
+
+for (const [why, act, code, message] of [
+  [
+    'ordinal names hide which network is meant',
+    () => resolve('net2', 'blue', ['lo', 'eth0', 'net1'], 'eth0'),
+    'NAMING_UNKNOWN',
+    `Cannot find the pod link of network "blue": there is no "${BLUE}", and with "net1" in the pod KubeVirt numbers its links; give every network of the pod an "interface" in its annotation`,
+  ],
+  [
+    'eth0 outside a binding',
+    () => resolve('eth0', null, ['lo', 'eth0']),
+    'INVALID_CONFIG',
+    'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; name this NetworkAttachmentDefinition in the KubeVirt CR\'s network.binding, not as a pod\'s default network',
+  ],
+  [
+    'podLink outside a binding',
+    () => resolve('net1', null, ['eth0', 'net1'], 'eth0'),
+    'INVALID_CONFIG',
+    'Cannot read $.podLink: want "net1" (CNI_IFNAME) or nothing outside a KubeVirt binding, got "eth0"',
+  ],
+  [
+    'a name too short to derive the tap from',
+    () => resolve('lan', null, ['eth0', 'lan']),
+    'INVALID_CONFIG',
+    'Cannot wire "lan" as a network: KubeVirt derives the tap\'s name from the characters after the third',
+  ],
+] as const) {
+  test(`refuses: ${why}`, async () => {
+    const error = await caught(act);
+    assert.equal([error.code, error.message], [code, message]);
+  });
+}
+
+test.run();

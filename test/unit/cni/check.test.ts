@@ -1,0 +1,130 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { check, findDefects } from '../../../cni/check.ts';
+import { IFF_ALLMULTI, IFF_UP } from '../../../shared/rtnetlink/link.ts';
+import { caught } from '../../helpers/caught.ts';
+import {
+  attachmentOf,
+  BARE,
+  ETH0,
+  KEY,
+  LO,
+  linkOf,
+  OTHER,
+  redirectOf,
+  tapOf,
+  wired,
+} from '../../helpers/seen.ts';
+
+const test = suite('findDefects()');
+
+const withTap = (tap: Parameters<typeof tapOf>[0]) => wired({ links: [LO, ETH0, tapOf(tap)] });
+const tun = { mode: 'tap', owner: 107, group: 107, multiQueue: false, persist: true } as const;
+
+for (const [why, seen, want] of [
+  ['nothing after ADD', wired(), []],
+  [
+    'the tap is gone',
+    wired({ links: [LO, ETH0] }),
+    ['tap "tap0" is gone', '"eth0" is redirected to a link that is gone instead of "tap0"'],
+  ],
+  [
+    'the pod link is gone',
+    wired({ links: [LO, tapOf()] }),
+    ['pod link "eth0" is gone', '"tap0" is redirected to a link that is gone instead of "eth0"'],
+  ],
+  ['the tap is down', withTap({ flags: 0 }), ['tap "tap0" is down']],
+  [
+    'the tap has another owner',
+    withTap({ tun: { ...tun, owner: 0 } }),
+    ['tap "tap0" has owner 0 instead of 107'],
+  ],
+  [
+    'the tap has no group',
+    withTap({ tun: { ...tun, group: null } }),
+    ['tap "tap0" has group none instead of 107'],
+  ],
+  [
+    'the tap has other queues',
+    withTap({ tun: { ...tun, multiQueue: true } }),
+    ['tap "tap0" has multiQueue true instead of false'],
+  ],
+  [
+    'the tap would vanish',
+    withTap({ tun: { ...tun, persist: false } }),
+    ['tap "tap0" has persistence false instead of true'],
+  ],
+  ['the tap has a smaller mtu', withTap({ mtu: 1000 }), ['tap "tap0" has mtu 1000 instead of 1500']],
+  [
+    'a later plugin made the pod link too small',
+    wired({ links: [LO, { ...ETH0, mtu: 1400 }, tapOf()] }),
+    ['tap "tap0" has mtu 1500, more than the 1400 of "eth0"'],
+  ],
+  [
+    'nothing when a later plugin made the pod link larger',
+    wired({ links: [LO, { ...ETH0, mtu: 9000, mac: '02:00:00:00:00:99' }, tapOf()] }),
+    [],
+  ],
+  [
+    "the tap is somebody else's",
+    withTap({ ifalias: null }),
+    ['"tap0" is a tun link that Tapwire did not make'],
+  ],
+  [
+    "the tap is another container's",
+    wired({ links: [LO, ETH0, tapOf({}, OTHER)] }),
+    ['"tap0" is Tapwire\'s for container "pod2", "net1"'],
+  ],
+  [
+    "the pod link's qdisc is gone",
+    wired({ qdiscs: [{ ifindex: 3, kind: 'clsact' }], filters: [redirectOf(3, 2)] }),
+    ['"eth0" has no clsact qdisc, so no redirect to "tap0"'],
+  ],
+  [
+    "the pod link's redirect is gone",
+    wired({ filters: [redirectOf(3, 2)] }),
+    ['"eth0" has no redirect to "tap0"'],
+  ],
+  [
+    "the tap's redirect is gone",
+    wired({ filters: [redirectOf(2, 3)] }),
+    ['"tap0" has no redirect to "eth0"'],
+  ],
+  [
+    'a redirect leads elsewhere',
+    wired({ filters: [redirectOf(2, 1), redirectOf(3, 2)] }),
+    ['"eth0" is redirected to "lo" instead of "tap0"'],
+  ],
+  [
+    'a macvlan lost allmulticast',
+    wired({ links: [LO, { ...ETH0, kind: 'macvlan' }, tapOf()] }),
+    ['pod link "eth0" has allmulticast off, so that the guest misses IPv6 neighbours'],
+  ],
+  [
+    'nothing of a macvlan with allmulticast',
+    wired({ links: [LO, { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }, tapOf()] }),
+    [],
+  ],
+] as const) {
+  test(why, () => {
+    assert.equal(findDefects(attachmentOf(), seen), want);
+  });
+}
+
+test('names every defect in one error', async () => {
+  const error = await caught(() => check(attachmentOf(), { ...BARE, links: [LO, linkOf(2, 'eth1')] }));
+  assert.equal(
+    [error.code, error.message, error.details],
+    [
+      'WIRING_BROKEN',
+      'Cannot confirm the wiring of "eth0": tap "tap0" is gone; pod link "eth0" is gone',
+      'links seen: lo, eth1',
+    ],
+  );
+});
+
+test('the record is that of the key', () => {
+  assert.equal(findDefects({ ...attachmentOf(), key: { ...KEY, ifname: 'net2' } }, wired()).length, 3);
+});
+
+test.run();

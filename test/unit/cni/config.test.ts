@@ -1,0 +1,100 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeNetConf } from '../../../cni/config.ts';
+import { caught } from '../../helpers/caught.ts';
+
+const test = suite('decodeNetConf()');
+
+const BASE = { cniVersion: '1.0.0', name: 'tapwire-tap' };
+const DEFAULTS = {
+  ...BASE,
+  binding: 'tap',
+  podLink: null,
+  mtu: null,
+  owner: 107,
+  group: 107,
+  multiQueue: false,
+  selinuxContext: null,
+  logicNetworkName: null,
+  prevResult: null,
+};
+const prevResult = { cniVersion: '1.0.0', interfaces: [] };
+
+for (const [why, conf, want] of [
+  ['the least there is', {}, {}],
+  ['keys that others put there', { type: 'tapwire', deviceID: 'x', 'cni.dev/attachments': [] }, {}],
+  ['null is absent, as Go writes it', { mtu: null, owner: null, args: null, prevResult: null }, {}],
+  [
+    'every key',
+    {
+      binding: 'tap',
+      podLink: 'ens5',
+      mtu: 1400,
+      owner: 'none',
+      group: 0,
+      multiQueue: true,
+      selinuxContext: 'system_u:system_r:container_t:s0:c1,c2',
+    },
+    {
+      podLink: 'ens5',
+      mtu: 1400,
+      owner: null,
+      group: 0,
+      multiQueue: true,
+      selinuxContext: 'system_u:system_r:container_t:s0:c1,c2',
+    },
+  ],
+  ["KubeVirt's network name", { args: { cni: { logicNetworkName: 'red' } } }, { logicNetworkName: 'red' }],
+  ['args of others', { args: { cni: { ips: ['10.0.0.1'] } } }, {}],
+  ['the result before ours', { prevResult }, { prevResult }],
+] as const) {
+  test(why, () => {
+    assert.equal(decodeNetConf({ ...BASE, ...conf }), { ...DEFAULTS, ...want });
+  });
+}
+
+const LINK = 'want the name of a pod link (1..15 bytes, no "/", ":" or space, not ., .., lo, all, default)';
+const ID = 'want an integer in 0..4294967294 or "none"';
+for (const [conf, message] of [
+  [{ mtu: 67 }, 'Cannot read $.mtu: want an integer in 68..65535, got 67'],
+  [{ mtu: 65536 }, 'Cannot read $.mtu: want an integer in 68..65535, got 65536'],
+  [{ mtu: '1500' }, 'Cannot read $.mtu: want an integer in 68..65535, got "1500"'],
+  [{ mtu: 1500.5 }, 'Cannot read $.mtu: want an integer in 68..65535, got 1500.5'],
+  [{ owner: -1 }, `Cannot read $.owner: ${ID}, got -1`],
+  [{ group: 2 ** 32 }, `Cannot read $.group: ${ID}, got 4294967296`],
+  [{ owner: 'qemu' }, `Cannot read $.owner: ${ID}, got "qemu"`],
+  [{ podLink: '../..' }, `Cannot read $.podLink: ${LINK}, got "../.."`],
+  [{ podLink: 'lo' }, `Cannot read $.podLink: ${LINK}, got "lo"`],
+  [{ podLink: 'all' }, `Cannot read $.podLink: ${LINK}, got "all"`],
+  [{ podLink: '' }, `Cannot read $.podLink: ${LINK}, got ""`],
+  [{ podLink: 'sixteen-bytes-ab' }, `Cannot read $.podLink: ${LINK}, got "sixteen-bytes-ab"`],
+  [{ podLink: 'äääääääá' }, `Cannot read $.podLink: ${LINK}, got "äääääääá"`],
+  [{ multiQueue: 1 }, 'Cannot read $.multiQueue: want true or false, got 1'],
+  [{ binding: 'bridge' }, 'Cannot read $.binding: want "tap", got "bridge"'],
+  [
+    { selinuxContext: 'x;y' },
+    'Cannot read $.selinuxContext: want an SELinux context such as "system_u:system_r:container_t:s0", got "x;y"',
+  ],
+  [{ args: [] }, 'Cannot read $.args: want an object, got []'],
+  [
+    { args: { cni: { logicNetworkName: '' } } },
+    'Cannot read $.args.cni.logicNetworkName: want the name of a VMI network ([A-Za-z0-9_-]+), got ""',
+  ],
+  [
+    { args: { cni: { logicNetworkName: 'a/b' } } },
+    'Cannot read $.args.cni.logicNetworkName: want the name of a VMI network ([A-Za-z0-9_-]+), got "a/b"',
+  ],
+  [{ prevResult: 'x'.repeat(100) }, `Cannot read $.prevResult: want an object, got "${'x'.repeat(76)}...`],
+] as const) {
+  test(`refuses ${JSON.stringify(conf).slice(0, 60)}`, async () => {
+    const error = await caught(() => decodeNetConf({ ...BASE, ...conf }));
+    assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
+  });
+}
+
+test('reads own properties only', () => {
+  const hostile = JSON.parse('{"__proto__": {"mtu": 1400}, "cniVersion": "1.0.0", "name": "x"}');
+  assert.is(decodeNetConf(hostile).mtu, null);
+});
+
+test.run();

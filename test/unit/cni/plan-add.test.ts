@@ -1,0 +1,243 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Netns } from '../../../cni/kernel.ts';
+import type { Op, Step } from '../../../cni/op.ts';
+import { planAdd } from '../../../cni/plan-add.ts';
+import { encodeCookie, encodeRecord, type Restore } from '../../../cni/record.ts';
+import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
+import { caught } from '../../helpers/caught.ts';
+import {
+  attachmentOf,
+  BARE,
+  ETH0,
+  KEY,
+  LO,
+  linkOf,
+  OTHER,
+  redirectOf,
+  tapOf,
+  wired,
+} from '../../helpers/seen.ts';
+
+const test = suite('planAdd()');
+
+const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
+const aliasOf = (restore: Restore, mtu = 1500) => encodeRecord({ key: KEY, podLink: 'eth0', mtu, restore });
+const fresh = (restore: Restore): Op[] => [
+  { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107 },
+  { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
+  { op: 'persistTap', link: 'tap0' },
+  { op: 'setMtu', link: 'tap0', mtu: 1500 },
+  { op: 'setAddrGenModeNone', link: 'tap0' },
+  { op: 'setUp', link: 'tap0', on: true },
+  { op: 'addClsact', link: 'tap0' },
+  { op: 'addRedirect', from: 'tap0', to: 'eth0', cookie: encodeCookie(KEY, restore) },
+];
+const BOTH_OURS = { clsact: true, allmulti: false };
+
+test('a bare netns: the tap is complete before the pod link is touched, which is redirected last', () => {
+  assert.equal(ops(planAdd(attachmentOf(), BARE)), [
+    ...fresh(BOTH_OURS),
+    { op: 'addClsact', link: 'eth0' },
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, BOTH_OURS) },
+  ]);
+});
+
+test('a bare netns: the undos take everything back in reverse', () => {
+  const undos = planAdd(attachmentOf(), BARE).flatMap(({ undo }) => undo ?? []);
+  const cookie = encodeCookie(KEY, BOTH_OURS);
+  assert.equal(undos.reverse(), [
+    { op: 'deleteRedirect', from: 'eth0', cookie },
+    { op: 'deleteClsact', link: 'eth0' },
+    { op: 'deleteRedirect', from: 'tap0', cookie },
+    { op: 'deleteClsact', link: 'tap0' },
+    { op: 'deleteLink', link: 'tap0' },
+  ]);
+});
+
+test('the tap has the keys of the configuration', () => {
+  const conf = { owner: 'none', group: 0, multiQueue: true, mtu: 1400 };
+  const [addTap, setAlias, , setMtu] = ops(planAdd(attachmentOf(conf), BARE));
+  assert.equal(addTap, { op: 'addTap', link: 'tap0', multiQueue: true, owner: null, group: 0 });
+  assert.equal(setAlias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS, 1400) });
+  assert.equal(setMtu, { op: 'setMtu', link: 'tap0', mtu: 1400 });
+});
+
+for (const kind of ['clsact', 'ingress']) {
+  test(`a pod link with a ${kind} qdisc keeps it, and DEL is told to leave it`, () => {
+    const restore = { clsact: false, allmulti: false };
+    assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind }] })), [
+      ...fresh(restore),
+      { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+    ]);
+  });
+}
+
+for (const kind of [null, 'macvlan', 'ipvlan', 'vlan']) {
+  test(`a pod link of kind ${kind} gets allmulticast, and DEL is told to take it back`, () => {
+    const seen: Netns = { ...BARE, links: [LO, { ...ETH0, kind, layer: kind === 'ipvlan' ? 'L2' : null }] };
+    const steps = planAdd(attachmentOf(), seen);
+    assert.equal(steps.at(-2), {
+      do: { op: 'setAllmulti', link: 'eth0', on: true },
+      undo: { op: 'setAllmulti', link: 'eth0', on: false },
+    });
+    assert.equal(steps[1]?.do, {
+      op: 'setAlias',
+      link: 'tap0',
+      ifalias: aliasOf({ clsact: true, allmulti: true }),
+    });
+  });
+}
+
+test('a macvlan with allmulticast on is left alone', () => {
+  const seen: Netns = { ...BARE, links: [{ ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }] };
+  assert.equal(
+    ops(planAdd(attachmentOf(), seen)).filter(({ op }) => op === 'setAllmulti'),
+    [],
+  );
+});
+
+test('a second ADD of the same attachment changes nothing', () => {
+  assert.equal(planAdd(attachmentOf(), wired()), []);
+});
+
+const cookie = encodeCookie(KEY, BOTH_OURS);
+for (const [why, seen, want] of [
+  ['the tap is down', wired({ links: [LO, ETH0, tapOf({ flags: 0 })] }), ['setAddrGenModeNone', 'setUp']],
+  ['the tap has another mtu', wired({ links: [LO, ETH0, tapOf({ mtu: 1000 })] }), ['setMtu']],
+  ["the pod link's redirect is gone", wired({ filters: [redirectOf(3, 2)] }), ['addRedirect']],
+  ["the tap's redirect is gone", wired({ filters: [redirectOf(2, 3)] }), ['addRedirect']],
+  [
+    'a redirect leads to a link that is gone',
+    wired({ filters: [redirectOf(2, 0), redirectOf(3, 2)] }),
+    ['deleteRedirect', 'addRedirect'],
+  ],
+  [
+    'only the tap is there',
+    wired({ qdiscs: [], filters: [] }),
+    ['addClsact', 'addRedirect', 'addClsact', 'addRedirect'],
+  ],
+] as const) {
+  test(`after a crash, or damage: ${why}`, () => {
+    assert.equal(
+      ops(planAdd(attachmentOf(), seen)).map(({ op }) => op),
+      want,
+    );
+  });
+}
+
+test('after a crash: what the first ADD wrote down for DEL is kept', () => {
+  const restore = { clsact: true, allmulti: true };
+  const macvlan: Link = { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI };
+  const seen = wired({
+    links: [LO, macvlan, tapOf({}, KEY, restore)],
+    filters: [redirectOf(3, 2, KEY, restore)],
+  });
+  assert.equal(ops(planAdd(attachmentOf(), seen)), [
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+  ]);
+});
+
+test('the tap was deleted under a redirect: the new tap inherits what DEL must take back', () => {
+  const seen = wired({
+    links: [LO, ETH0],
+    qdiscs: [{ ifindex: 2, kind: 'clsact' }],
+    filters: [redirectOf(2, 0)],
+  });
+  assert.equal(ops(planAdd(attachmentOf(), seen)), [
+    ...fresh(BOTH_OURS),
+    { op: 'deleteRedirect', from: 'eth0', cookie },
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie },
+  ]);
+});
+
+test('an earlier tap is given its values back', () => {
+  const steps = planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ mtu: 1000, flags: 0 })] }));
+  assert.equal(
+    steps.flatMap(({ undo }) => undo ?? []),
+    [
+      { op: 'setMtu', link: 'tap0', mtu: 1000 },
+      { op: 'setUp', link: 'tap0', on: false },
+    ],
+  );
+});
+
+const foreignFilter = { ...redirectOf(2, 1, OTHER), pref: 7 };
+for (const [why, conf, seen, code, message] of [
+  [
+    'no pod link',
+    {},
+    { ...BARE, links: [LO] },
+    'LINK_MISSING',
+    'Cannot wire "tap0": no pod link "eth0"; its network must come before this attachment',
+  ],
+  [
+    'a pod link without Ethernet',
+    {},
+    { ...BARE, links: [linkOf(2, 'eth0', { kind: 'tun', type: 65534 })] },
+    'LINK_UNSUPPORTED',
+    'Cannot wire "tap0" to "eth0": it carries no Ethernet frames (tun); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
+  ],
+  [
+    'a netkit in L3 mode',
+    {},
+    { ...BARE, links: [linkOf(2, 'eth0', { kind: 'netkit', layer: 'L3' })] },
+    'LINK_UNSUPPORTED',
+    'Cannot wire "tap0" to "eth0": it carries no Ethernet frames (netkit in L3 mode); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
+  ],
+  [
+    "somebody else's link in the tap's place",
+    {},
+    { ...BARE, links: [ETH0, linkOf(3, 'tap0')] },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by a veth link that Tapwire did not make',
+  ],
+  [
+    "another container's tap",
+    {},
+    { ...BARE, links: [ETH0, tapOf({}, OTHER)] },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by Tapwire\'s for container "pod2", "net1"',
+  ],
+  [
+    'a tap of ours with other queues',
+    { multiQueue: true },
+    wired(),
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it',
+  ],
+  [
+    "another container's redirect",
+    {},
+    { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact' }], filters: [redirectOf(2, 1, OTHER)] },
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" already, by a u32 filter at pref 29815 that is not this attachment\'s',
+  ],
+  [
+    "somebody else's redirect",
+    {},
+    wired({ filters: [foreignFilter] }),
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" already, by a u32 filter at pref 7 that is not this attachment\'s',
+  ],
+  [
+    "an mtu above the pod link's",
+    { mtu: 1501 },
+    BARE,
+    'INVALID_CONFIG',
+    'Cannot read $.mtu: want at most 1500, the mtu of "eth0", got 1501',
+  ],
+] as const) {
+  test(`refuses ${why}`, async () => {
+    const error = await caught(() => planAdd(attachmentOf(conf), seen));
+    assert.equal([error.code, error.message], [code, message]);
+  });
+}
+
+test("somebody else's filter that redirects nothing is no obstacle", () => {
+  const filters = [{ ...foreignFilter, redirect: null }];
+  const steps = planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact' }], filters });
+  assert.is(steps.length, 9);
+});
+
+test.run();

@@ -1,0 +1,65 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { planDel } from '../../../cni/plan-del.ts';
+import { encodeCookie } from '../../../cni/record.ts';
+import { BARE, ETH0, KEY, LO, linkOf, OTHER, redirectOf, tapOf, wired } from '../../helpers/seen.ts';
+
+const test = suite('planDel()');
+
+const BOTH = { clsact: true, allmulti: true };
+const NEITHER = { clsact: false, allmulti: false };
+const deleteRedirect = (restore = { clsact: true, allmulti: false }) =>
+  ({ op: 'deleteRedirect', from: 'eth0', cookie: encodeCookie(KEY, restore) }) as const;
+const deleteClsact = { op: 'deleteClsact', link: 'eth0' } as const;
+const deleteTap = { op: 'deleteLink', link: 'tap0' } as const;
+const allmultiOff = { op: 'setAllmulti', link: 'eth0', on: false } as const;
+const police = { ...redirectOf(2, 1), pref: 7, redirect: null };
+
+for (const [why, seen, want] of [
+  ['after ADD: frees the pod link first', wired(), [deleteRedirect(), deleteClsact, deleteTap]],
+  ['nothing of ours', BARE, []],
+  [
+    "another container's wiring stays",
+    wired({ links: [LO, ETH0, tapOf({}, OTHER)], filters: [redirectOf(2, 3, OTHER)] }),
+    [],
+  ],
+  ['a tap that somebody else made stays', { ...BARE, links: [ETH0, tapOf({ ifalias: null })] }, []],
+  [
+    'what ADD found is left: qdisc',
+    wired({ links: [LO, ETH0, tapOf({}, KEY, NEITHER)], filters: [redirectOf(2, 3, KEY, NEITHER)] }),
+    [deleteRedirect(NEITHER), deleteTap],
+  ],
+  [
+    "a qdisc with somebody else's filter stays",
+    wired({ filters: [redirectOf(2, 3), police] }),
+    [deleteRedirect(), deleteTap],
+  ],
+  [
+    'allmulticast goes back off',
+    wired({ links: [LO, ETH0, tapOf({}, KEY, BOTH)], filters: [redirectOf(2, 3, KEY, BOTH)] }),
+    [deleteRedirect(BOTH), deleteClsact, allmultiOff, deleteTap],
+  ],
+  [
+    'the tap with the record is gone: the cookie tells',
+    wired({ links: [LO, ETH0], filters: [redirectOf(2, 0, KEY, BOTH)] }),
+    [deleteRedirect(BOTH), deleteClsact, allmultiOff],
+  ],
+  ['a crash before the redirect: the record tells', wired({ filters: [] }), [deleteClsact, deleteTap]],
+  ['a crash before the qdisc', wired({ qdiscs: [], filters: [] }), [deleteTap]],
+  [
+    'the pod link was renamed meanwhile: its filter tells',
+    wired({ links: [LO, linkOf(2, 'nic0'), tapOf()] }),
+    [{ ...deleteRedirect(), from: 'nic0' }, { ...deleteClsact, link: 'nic0' }, deleteTap],
+  ],
+  ['the pod link is gone', wired({ links: [LO, tapOf()], qdiscs: [], filters: [] }), [deleteTap]],
+] as const) {
+  test(why, () => {
+    assert.equal(planDel(KEY, seen), want);
+  });
+}
+
+test('another ifname of the same container is another attachment', () => {
+  assert.equal(planDel({ ...KEY, ifname: 'net2' }, wired()), []);
+});
+
+test.run();

@@ -1,0 +1,66 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { describeHolder, encodeCookie, encodeRecord, recordOf, restoreOf } from '../../../cni/record.ts';
+import { KEY, linkOf, OTHER } from '../../helpers/seen.ts';
+
+const test = suite('the record');
+
+const RECORD = { key: KEY, podLink: 'eth0', mtu: 1500, restore: { clsact: true, allmulti: false } };
+
+test('encodeRecord() can be read in `ip link`', () => {
+  assert.is(
+    encodeRecord(RECORD),
+    'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0',
+  );
+});
+
+for (const id of ['a', 'x'.repeat(64), 'x'.repeat(200), 'x'.repeat(4096)]) {
+  test(`a container id of ${id.length} characters fits and is found again`, () => {
+    const key = { containerId: id, ifname: 'interface-15-ch' };
+    const record = { ...RECORD, key, podLink: 'pod16477688c0e' };
+    const ifalias = encodeRecord(record);
+    assert.ok(Buffer.byteLength(ifalias) <= 255, `${ifalias.length} bytes`);
+    assert.equal(recordOf(linkOf(3, 'tap0', { ifalias }), key), record);
+    assert.is(recordOf(linkOf(3, 'tap0', { ifalias }), { ...key, containerId: `${id}x` }), null);
+  });
+}
+
+for (const [why, ifalias] of [
+  ['no alias', null],
+  ["somebody else's alias", 'eth3'],
+  ['a later form of the record', encodeRecord(RECORD).replace('tapwire/1', 'tapwire/2')],
+  ["another container's record", encodeRecord({ ...RECORD, key: OTHER })],
+  ['garbage', 'tapwire/1 = container ifname=net1'],
+] as const) {
+  test(`recordOf() finds none in ${why}`, () => {
+    assert.is(recordOf(linkOf(3, 'tap0', { ifalias }), KEY), null);
+  });
+}
+
+test('restoreOf() reads the flags of our own cookie only', () => {
+  for (const clsact of [true, false]) {
+    for (const allmulti of [true, false]) {
+      const cookie = encodeCookie(KEY, { clsact, allmulti });
+      assert.match(cookie, /^[0-9a-f]{32}$/);
+      assert.equal(restoreOf(cookie, KEY), { clsact, allmulti });
+      assert.is(restoreOf(cookie, OTHER), null);
+    }
+  }
+  assert.is(restoreOf(null, KEY), null);
+});
+
+test('a container and ifname that join to the same text have different cookies', () => {
+  const cookie = (containerId: string, ifname: string) =>
+    encodeCookie({ containerId, ifname }, RECORD.restore);
+  assert.is.not(cookie('ab', 'c'), cookie('a', 'bc'));
+});
+
+test('describeHolder() says whose link it is', () => {
+  assert.is(
+    describeHolder(linkOf(3, 'tap0', { ifalias: encodeRecord(RECORD) })),
+    'Tapwire\'s for container "pod1", "net1"',
+  );
+  assert.is(describeHolder(linkOf(3, 'tap0', { kind: null })), 'a physical link that Tapwire did not make');
+});
+
+test.run();

@@ -1,0 +1,144 @@
+/** The rules that keep the house tidy, executed: who may import whom, who may touch the world, what a test file looks like. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, resolve } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const test = suite('the layers');
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** What each folder may import of ours beside itself (architecture, "Folders"). */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  shared: [],
+  cni: ['shared'],
+  sidecar: ['shared'],
+};
+
+/** Files at the edge, the only ones that may touch the world. All others are pure. */
+const EDGES = [
+  'cni/kernel.ts',
+  'cni/netns.ts',
+  'cni/commands.ts',
+  'cni/self-test.ts',
+  'cni/main.ts',
+  'shared/log.ts',
+  'shared/native/native.ts',
+  'shared/rtnetlink/socket.ts',
+  'sidecar/hook-socket.ts',
+  'sidecar/links.ts',
+  'sidecar/main.ts',
+  'sidecar/server.ts',
+];
+
+/** Modules with effects, and everything else that makes a function's answer depend on more than its arguments. */
+const EFFECTS = /^(node:(fs|child_process|net|os|dns|http|worker_threads|module)|@grpc\/)/;
+const AMBIENT = /\bprocess\.|\bDate\b|Math\.random|randomBytes|\bconsole\./;
+
+interface Import {
+  readonly from: string;
+  /** Module specifier; of a relative one, the path from the root. */
+  readonly to: string;
+  readonly isType: boolean;
+}
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => join(folder, path));
+}
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+
+function importsOf(file: string): Import[] {
+  return [...read(file).matchAll(/^(?:import|export) (type )?[^;]*?from '([^']+)'/gms)].map(
+    ([, type, target = '']) => ({
+      from: file,
+      to: target.startsWith('.') ? normalize(join(dirname(file), target)) : target,
+      isType: type !== undefined,
+    }),
+  );
+}
+
+const folders = Object.keys(MAY_IMPORT);
+const files = folders.flatMap(sourceFiles);
+const imports = files.flatMap(importsOf);
+const testFiles = sourceFiles('test');
+
+test('every folder imports only what it may', () => {
+  const strays = imports.filter(({ from, to }) => {
+    const [own = '', target = ''] = [from.split('/')[0], to.split('/')[0]];
+    return /^[a-z]+\//.test(to) && to.endsWith('.ts') && target !== own && !MAY_IMPORT[own]?.includes(target);
+  });
+  assert.equal(strays, []);
+});
+
+test('only the edges touch the world', () => {
+  const impure = files.filter((file) => !EDGES.includes(file));
+  const byImport = imports.filter(
+    ({ from, to, isType }) => impure.includes(from) && EFFECTS.test(to) && !isType,
+  );
+  const byGlobal = impure.filter((file) => AMBIENT.test(read(file).replace(/^\s*(\/?\*|\/\/).*$/gm, '')));
+  assert.equal([...byImport, ...byGlobal], []);
+});
+
+test('what is pure takes no more than types from an edge', () => {
+  const strays = imports.filter(
+    ({ from, to, isType }) => !EDGES.includes(from) && EDGES.includes(to) && !isType,
+  );
+  assert.equal(strays, []);
+});
+
+test('every edge in the list is there', () => {
+  assert.equal(
+    EDGES.filter((file) => !files.includes(file)),
+    [],
+  );
+});
+
+test('there is no default export, no enum and no barrel', () => {
+  assert.equal(
+    files.filter((file) => /^export (default|\*|(const )?enum)/m.test(read(file))),
+    [],
+  );
+});
+
+test('there are no circular imports', () => {
+  const targets = (file: string) =>
+    imports.filter(({ from, isType }) => from === file && !isType).map(({ to }) => to);
+  const cycles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) cycles.push([...path, file].join(' -> '));
+    else for (const target of targets(file)) if (files.includes(target)) visit(target, [...path, file]);
+  };
+  for (const file of files) visit(file, []);
+  assert.equal(cycles, []);
+});
+
+test('a source file is one idea: at most 200 lines', () => {
+  assert.equal(
+    files.filter((file) => read(file).split('\n').length > 200),
+    [],
+  );
+});
+
+test('every test file runs its suite, without hooks, skip and only', () => {
+  const tests = testFiles.filter((file) => file.endsWith('.test.ts') && !file.endsWith('unit/run.test.ts'));
+  assert.ok(tests.length > 0);
+  for (const file of tests) {
+    const source = read(file);
+    assert.match(source, /^\w+\.run\(\);\n$/m, `${file} runs its suite`);
+    assert.not.match(source, /\.(before|after|skip|only)(\.each)?\(/, `${file} has no hook, skip or only`);
+  }
+});
+
+test('every test of a source file lies where the source file does', () => {
+  const subjects = testFiles.filter((file) => /^test\/unit\/(cni|sidecar|shared)\//.test(file));
+  const orphans = subjects.filter((file) => {
+    const source = file.replace(/^test\/unit\//, '').replace(/\.test\.ts$/, '.ts');
+    return !files.includes(source);
+  });
+  assert.equal(orphans, []);
+});
+
+test.run();
