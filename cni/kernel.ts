@@ -9,6 +9,7 @@ import {
   deleteFilter,
   dumpFilters,
   type Filter,
+  isHashTable,
   type RedirectFilter,
 } from '../shared/rtnetlink/filter.ts';
 import { deleteLink, dumpLinks, type Link, setLink } from '../shared/rtnetlink/link.ts';
@@ -62,10 +63,15 @@ export function openKernel(netns: number): Kernel {
     return ifindex;
   };
 
-  const filtersOf = async (ifindex: number): Promise<readonly Filter[]> => [
-    ...(await dumpFilters(rtnetlink, ifindex, 'ingress')),
-    ...(await dumpFilters(rtnetlink, ifindex, 'egress')),
+  const filtersOf = async (qdisc: IngressQdisc): Promise<readonly Filter[]> => [
+    ...(await dumpFilters(rtnetlink, qdisc, 'ingress')),
+    ...(qdisc.kind === 'clsact' ? await dumpFilters(rtnetlink, qdisc, 'egress') : []),
   ];
+
+  const qdiscOf = async (ifindex: number): Promise<IngressQdisc> => {
+    const qdiscs = await dumpIngressQdiscs(rtnetlink);
+    return qdiscs.find((qdisc) => qdisc.ifindex === ifindex) ?? { ifindex, kind: 'clsact' };
+  };
 
   const redirect = async (filter: RedirectFilter, op: Op): Promise<void> => {
     let refusal: Refusal | null = null;
@@ -85,10 +91,14 @@ export function openKernel(netns: number): Kernel {
   };
 
   const deleteRedirect = async (ifindex: number, cookie: string, op: Op): Promise<void> => {
-    const ours = (await dumpFilters(rtnetlink, ifindex, 'ingress')).filter(
-      (filter) => filter.pref === REDIRECT_PREF && filter.redirect?.cookie === cookie,
-    );
-    for (const filter of ours) accept(await deleteFilter(rtnetlink, filter), op);
+    const filters = await dumpFilters(rtnetlink, await qdiscOf(ifindex), 'ingress');
+    const atOurPref = filters.filter(({ pref }) => pref === REDIRECT_PREF);
+    const ours = atOurPref.filter(({ redirect }) => redirect?.cookie === cookie);
+    const isAlone = atOurPref.every((filter) => ours.includes(filter) || isHashTable(filter));
+    for (const filter of ours) {
+      // Without a handle all at this pref goes: u32 keeps an empty hash table otherwise while others use u32 here.
+      accept(await deleteFilter(rtnetlink, isAlone ? { ...filter, handle: 0 } : filter), op);
+    }
   };
 
   const run = async (op: Op): Promise<void> => {
@@ -100,7 +110,8 @@ export function openKernel(netns: number): Kernel {
         return persistTap(taps, op);
       case 'addRedirect': {
         const [from, to] = [await ifindexOf(op.from, op), await ifindexOf(op.to, op)];
-        return redirect({ from, to, pref: REDIRECT_PREF, cookie: op.cookie }, op);
+        const { kind: qdisc } = await qdiscOf(from);
+        return redirect({ from, qdisc, to, pref: REDIRECT_PREF, cookie: op.cookie }, op);
       }
       case 'deleteRedirect':
         return deleteRedirect(await ifindexOf(op.from, op), op.cookie, op);
@@ -133,8 +144,9 @@ export function openKernel(netns: number): Kernel {
     async observe() {
       const seen = await links();
       const qdiscs = await dumpIngressQdiscs(rtnetlink);
-      const filters = await Promise.all(qdiscs.map(({ ifindex }) => filtersOf(ifindex)));
-      return { links: seen, qdiscs, filters: filters.flat() };
+      const filters: Filter[] = [];
+      for (const qdisc of qdiscs) filters.push(...(await filtersOf(qdisc)));
+      return { links: seen, qdiscs, filters };
     },
     addresses: () => dumpAddresses(rtnetlink),
     run,

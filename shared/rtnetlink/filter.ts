@@ -11,12 +11,13 @@ import {
   readText,
   text,
 } from './message.ts';
-import { TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
+import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
 import type { Refusal, Rtnetlink } from './socket.ts';
 
 /** A filter at the ingress or egress of a link (`tc filter show dev L ingress`). */
 export interface Filter {
   readonly ifindex: number;
+  readonly qdisc: IngressKind;
   readonly direction: Direction;
   /** Classifier: matchall, u32, bpf, … */
   readonly kind: string;
@@ -44,7 +45,14 @@ export type Classifier = (typeof CLASSIFIERS)[number];
 const RTM_NEWTFILTER = 44;
 const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
-const PARENTS: Readonly<Record<Direction, number>> = { ingress: 0xfffffff2, egress: 0xfffffff3 };
+/**
+ * Where filters of a direction hang. The older ingress qdisc takes clsact's number as well, but then shows it for every
+ * filter that it has, also those of others.
+ */
+const PARENTS: Readonly<Record<IngressKind, Readonly<Record<Direction, number>>>> = {
+  clsact: { ingress: 0xfffffff2, egress: 0xfffffff3 },
+  ingress: { ingress: 0xffff0000, egress: 0xffff0000 },
+};
 const ETH_P_ALL_BE = 0x0300; // every protocol, in network order
 const TCA_OPTIONS = 2;
 const TCA_U32_SEL = 5;
@@ -60,21 +68,23 @@ const TCA_EGRESS_REDIR = 1;
 /** What every `addRedirect` leads to: an ingress filter on `from` that sends each frame out of `to`. */
 export interface RedirectFilter {
   readonly from: number;
+  /** Of `from`. */
+  readonly qdisc: IngressKind;
   readonly to: number;
   readonly pref: number;
   /** 32 hex digits. */
   readonly cookie: string;
 }
 
-/** Filters of one link; there are none where it has no ingress or clsact qdisc. */
+/** Filters of one link. */
 export async function dumpFilters(
   rtnetlink: Rtnetlink,
-  ifindex: number,
+  { ifindex, kind }: IngressQdisc,
   direction: Direction,
 ): Promise<readonly Filter[]> {
-  const body = tcmsg(ifindex, PARENTS[direction], 0);
+  const body = tcmsg(ifindex, PARENTS[kind][direction], 0);
   const answers = await rtnetlink.dump({ type: RTM_GETTFILTER, flags: 0, body });
-  return answers.map((message) => decodeFilter(message, direction));
+  return answers.map((message) => decodeFilter(message, kind, direction));
 }
 
 /** `tc filter add dev FROM ingress pref P CLASSIFIER … action mirred egress redirect dev TO cookie C` */
@@ -86,16 +96,26 @@ export function addRedirect(
   return rtnetlink.request(encodeRedirect(filter, classifier));
 }
 
+/** `tc filter del dev L ingress pref P handle H CLASSIFIER`; with handle 0 all that is at that pref. */
 export function deleteFilter(rtnetlink: Rtnetlink, filter: Filter): Promise<Refusal | null> {
   const info = (filter.pref << 16) | ETH_P_ALL_BE;
   const body = Buffer.concat([
-    tcmsg(filter.ifindex, PARENTS[filter.direction], filter.handle, info >>> 0),
+    tcmsg(filter.ifindex, PARENTS[filter.qdisc][filter.direction], filter.handle, info >>> 0),
     text(TCA_KIND, filter.kind),
   ]);
   return rtnetlink.request({ type: RTM_DELTFILTER, flags: 0, body });
 }
 
-export function encodeRedirect({ from, to, pref, cookie }: RedirectFilter, classifier: Classifier): Request {
+/** Whether it is no filter at all but the root or a hash table of u32, which its dumps list as well. */
+export function isHashTable({ kind, handle }: Filter): boolean {
+  const NODE_BITS = 0xfff;
+  return handle === 0 || (kind === 'u32' && (handle & NODE_BITS) === 0);
+}
+
+export function encodeRedirect(
+  { from, qdisc, to, pref, cookie }: RedirectFilter,
+  classifier: Classifier,
+): Request {
   const HANDLE = 1; // u32 puts its hash table's number in front
   const action = nested(
     ACT_FIRST,
@@ -111,7 +131,7 @@ export function encodeRedirect({ from, to, pref, cookie }: RedirectFilter, class
     type: RTM_NEWTFILTER,
     flags: NLM_F_CREATE | NLM_F_EXCL,
     body: Buffer.concat([
-      tcmsg(from, PARENTS.ingress, HANDLE, ((pref << 16) | ETH_P_ALL_BE) >>> 0),
+      tcmsg(from, PARENTS[qdisc].ingress, HANDLE, ((pref << 16) | ETH_P_ALL_BE) >>> 0),
       text(TCA_KIND, classifier),
       nested(TCA_OPTIONS, ...options),
     ]),
@@ -137,12 +157,17 @@ function encodeMirred(to: number): Buffer {
   return parameters;
 }
 
-export function decodeFilter({ body }: Pick<Message, 'body'>, direction: Direction): Filter {
+export function decodeFilter(
+  { body }: Pick<Message, 'body'>,
+  qdisc: IngressKind,
+  direction: Direction,
+): Filter {
   const attributes = decodeAttributes(body.subarray(TCMSG_BYTES));
   const kind = readText(attributes.get(TCA_KIND)) ?? '';
   const options = inside(attributes, TCA_OPTIONS);
   return {
     ifindex: body.readInt32LE(4),
+    qdisc,
     direction,
     kind,
     pref: body.readUInt32LE(16) >>> 16,

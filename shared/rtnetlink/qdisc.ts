@@ -1,10 +1,12 @@
 import { decodeAttributes, NLM_F_CREATE, NLM_F_EXCL, readText, text } from './message.ts';
 import type { Refusal, Rtnetlink } from './socket.ts';
 
-/** The qdisc in a link's ingress slot: `clsact`, or the older `ingress`. */
+/** The qdiscs that fit in a link's ingress slot. The older one has no egress side. */
+export type IngressKind = 'clsact' | 'ingress';
+
 export interface IngressQdisc {
   readonly ifindex: number;
-  readonly kind: string;
+  readonly kind: IngressKind;
 }
 
 const RTM_NEWQDISC = 36;
@@ -31,10 +33,10 @@ export async function dumpIngressQdiscs(rtnetlink: Rtnetlink): Promise<readonly 
   const answers = await rtnetlink.dump({ type: RTM_GETQDISC, flags: 0, body: Buffer.alloc(TCMSG_BYTES) });
   return answers
     .filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT)
-    .map(({ body }) => ({
-      ifindex: body.readInt32LE(4),
-      kind: readText(decodeAttributes(body.subarray(TCMSG_BYTES)).get(TCA_KIND)) ?? '',
-    }));
+    .map(({ body }) => {
+      const kind = readText(decodeAttributes(body.subarray(TCMSG_BYTES)).get(TCA_KIND));
+      return { ifindex: body.readInt32LE(4), kind: kind === 'ingress' ? 'ingress' : 'clsact' };
+    });
 }
 
 /** `tc qdisc add dev L clsact` */

@@ -49,7 +49,15 @@ export function tapOf(changes: Partial<Link> = {}, key = KEY, restore = NOTHING)
 
 export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOTHING): Filter {
   const redirect = { to, cookie: encodeCookie(key, restore) };
-  return { ifindex, direction: 'ingress', kind: 'u32', pref: REDIRECT_PREF, handle: 0x80000001, redirect };
+  return {
+    ifindex,
+    qdisc: 'clsact',
+    direction: 'ingress',
+    kind: 'u32',
+    pref: REDIRECT_PREF,
+    handle: 0x80000001,
+    redirect,
+  };
 }
 
 /** A netns before ADD. */

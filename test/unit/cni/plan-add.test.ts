@@ -63,7 +63,7 @@ test('the tap has the keys of the configuration', () => {
   assert.equal(setMtu, { op: 'setMtu', link: 'tap0', mtu: 1400 });
 });
 
-for (const kind of ['clsact', 'ingress']) {
+for (const kind of ['clsact', 'ingress'] as const) {
   test(`a pod link with a ${kind} qdisc keeps it, and DEL is told to leave it`, () => {
     const restore = { clsact: false, allmulti: false };
     assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind }] })), [

@@ -1,0 +1,255 @@
+/** ADD and DEL against the real kernel, and every failure in between: the netns is afterwards what it was before. */
+import { closeSync, openSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { apply, attempt } from '../../cni/apply.ts';
+import { resolveAttachment } from '../../cni/attachment.ts';
+import { findDefects } from '../../cni/check.ts';
+import { decodeNetConf } from '../../cni/config.ts';
+import { type Kernel, openKernel } from '../../cni/kernel.ts';
+import type { Op, Step } from '../../cni/op.ts';
+import { planAdd } from '../../cni/plan-add.ts';
+import { planDel } from '../../cni/plan-del.ts';
+import { BindingError } from '../../shared/errors.ts';
+import { caught } from '../helpers/caught.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+
+const test = suite('ADD and DEL on a real netns');
+
+const KEY = { containerId: 'pod1', ifname: 'net1' };
+
+async function withKernel<T>(netns: TestNetns, act: (kernel: Kernel) => Promise<T>): Promise<T> {
+  const fd = openSync(netns.path, 'r');
+  const kernel = openKernel(fd);
+  try {
+    return await act(kernel);
+  } finally {
+    kernel.close();
+    closeSync(fd);
+  }
+}
+
+async function attach(kernel: Kernel, conf: Readonly<Record<string, unknown>> = {}) {
+  const args = { cni: { logicNetworkName: 'default' } };
+  const decoded = decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', args, ...conf });
+  const seen = await kernel.observe();
+  const attachment = resolveAttachment(KEY, decoded, seen.links);
+  return { attachment, steps: planAdd(attachment, seen) };
+}
+
+const add = (netns: TestNetns, conf: Readonly<Record<string, unknown>> = {}): Promise<readonly Step[]> =>
+  withKernel(netns, async (kernel) => {
+    const { steps } = await attach(kernel, conf);
+    await apply(steps, kernel.run);
+    return steps;
+  });
+
+const del = (netns: TestNetns): Promise<readonly Op[]> =>
+  withKernel(netns, async (kernel) => {
+    const ops = planDel(KEY, await kernel.observe());
+    assert.equal(await attempt(ops, kernel.run), []);
+    return ops;
+  });
+
+const defects = (netns: TestNetns): Promise<readonly string[]> =>
+  withKernel(netns, async (kernel) => findDefects((await attach(kernel)).attachment, await kernel.observe()));
+
+/** Pod links as other plugins leave them, and what else may be in the netns. */
+const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
+  veth: async () => {},
+  macvlan: async ({ ip }) => {
+    await ip('link set eth0 name lower0');
+    await ip('link set lower0 up');
+    await ip('link add eth0 link lower0 mtu 1400 type macvlan mode bridge');
+    await ip('link set eth0 addrgenmode none');
+    await ip('link set eth0 up');
+    await ip('addr add 198.51.100.5/24 dev eth0');
+  },
+  'macvlan with allmulticast': async (netns) => {
+    await PODS['macvlan']?.(netns);
+    await netns.ip('link set eth0 allmulticast on');
+  },
+  'veth with a clsact qdisc': ({ tc }) => tc('qdisc add dev eth0 clsact'),
+  'veth with an ingress qdisc and a filter': async ({ tc }) => {
+    await tc('qdisc add dev eth0 ingress');
+    await tc('filter add dev eth0 parent ffff: protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
+  },
+  'veth with an egress filter': async ({ tc }) => {
+    await tc('qdisc add dev eth0 clsact');
+    await tc('filter add dev eth0 egress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
+  },
+  "veth with an alias, which is host-device's state": ({ ip }) => ip('link set eth0 alias ens5f0'),
+  'a second pod link': async ({ ip }) => {
+    await ip('link add pod16477688c0e type veth peer name host1');
+    await ip('link set pod16477688c0e addrgenmode none');
+    await ip('link set pod16477688c0e up');
+  },
+};
+
+/** The pod link's own part of a dump; ADD may only add allmulticast and the ingress qdisc to it. */
+async function podLink(netns: TestNetns): Promise<unknown> {
+  const { links, addresses, routes4, routes6, neighbours } = await dumpNetns(netns);
+  // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
+  const [eth0] = (links as any[]).filter(({ ifname }) => ifname === 'eth0');
+  const { ifindex, address, mtu, ifalias, operstate, txqlen, master } = eth0;
+  const own = (entries: unknown) =>
+    (entries as { ifname?: string; dev?: string }[]).filter((e) => (e.ifname ?? e.dev) === 'eth0');
+  // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
+  const addressInfo = own(addresses).map((entry: any) => entry.addr_info);
+  return {
+    ifindex,
+    address,
+    mtu,
+    ifalias,
+    operstate,
+    txqlen,
+    master,
+    addressInfo,
+    routes: [own(routes4), own(routes6)],
+    neighbours,
+  };
+}
+
+for (const [kind, prepare] of Object.entries(PODS)) {
+  test(`${kind}: ADD leaves the pod link as it is, DEL leaves everything as it was`, () =>
+    withPod('eth0', async (netns) => {
+      await prepare(netns);
+      const [before, pod] = [await dumpNetns(netns), await podLink(netns)];
+      await add(netns);
+      assert.equal(await podLink(netns), pod);
+      assert.equal(await defects(netns), []);
+      const wired = await dumpNetns(netns);
+      assert.equal(await add(netns), [], 'a second ADD has nothing to do');
+      sameNetns(await dumpNetns(netns), wired);
+      await del(netns);
+      sameNetns(await dumpNetns(netns), before);
+      assert.equal(await del(netns), [], 'a second DEL has nothing to do');
+    }));
+
+  test(`${kind}: whichever step fails, the netns is left as it was`, () =>
+    withPod('eth0', async (netns) => {
+      await prepare(netns);
+      const before = await dumpNetns(netns);
+      const count = await withKernel(netns, async (kernel) => (await attach(kernel)).steps.length);
+      assert.ok(count >= 9, `${count} steps`);
+      for (let failing = 0; failing < count; failing++) {
+        await withKernel(netns, async (kernel) => {
+          const { steps } = await attach(kernel);
+          const run = async (op: Op): Promise<void> => {
+            if (op === steps[failing]?.do) throw new BindingError('KERNEL_REFUSED', 'injected');
+            await kernel.run(op);
+          };
+          const error = await caught(() => apply(steps, run));
+          assert.equal([error.message, error.details], ['injected', undefined], `step ${failing}`);
+        });
+        sameNetns(await dumpNetns(netns), before, `after step ${failing}`);
+      }
+    }));
+
+  test(`${kind}: whichever step is the last before the process is killed, DEL restores and ADD completes`, () =>
+    withPod('eth0', async (netns) => {
+      await prepare(netns);
+      const before = await dumpNetns(netns);
+      const count = await withKernel(netns, async (kernel) => (await attach(kernel)).steps.length);
+      for (let done = 0; done <= count; done++) {
+        const crash = () =>
+          withKernel(netns, async (kernel) => {
+            for (const step of (await attach(kernel)).steps.slice(0, done)) await kernel.run(step.do);
+          });
+        await crash();
+        await del(netns);
+        sameNetns(await dumpNetns(netns), before, `DEL after ${done} steps`);
+        await crash();
+        await add(netns);
+        assert.equal(await defects(netns), [], `ADD after ${done} steps`);
+        await del(netns);
+        sameNetns(await dumpNetns(netns), before, `ADD and DEL after ${done} steps`);
+      }
+    }));
+}
+
+for (const [why, damage, found] of [
+  [
+    'the tap is deleted',
+    'ip link del tap0',
+    ['tap "tap0" is gone', '"eth0" is redirected to a link that is gone instead of "tap0"'],
+  ],
+  ['the tap is set down', 'ip link set tap0 down', ['tap "tap0" is down']],
+  ['the mtu of the tap is changed', 'ip link set tap0 mtu 1000', ['tap "tap0" has mtu 1000 instead of 1450']],
+  [
+    'the redirect of the pod link is deleted',
+    'tc filter del dev eth0 ingress',
+    ['"eth0" has no redirect to "tap0"'],
+  ],
+  [
+    "the pod link's qdisc is deleted",
+    'tc qdisc del dev eth0 clsact',
+    ['"eth0" has no clsact qdisc, so no redirect to "tap0"'],
+  ],
+  [
+    "the tap's qdisc is deleted",
+    'tc qdisc del dev tap0 clsact',
+    ['"tap0" has no clsact qdisc, so no redirect to "eth0"'],
+  ],
+] as const) {
+  test(`${why}: CHECK names it, ADD repairs it, DEL restores`, () =>
+    withPod('eth0', async (netns) => {
+      const before = await dumpNetns(netns);
+      await add(netns);
+      const [program, ...words] = damage.split(' ');
+      await (program === 'ip' ? netns.ip : netns.tc)(words.join(' '));
+      assert.equal(await defects(netns), found);
+      await add(netns);
+      assert.equal(await defects(netns), []);
+      await del(netns);
+      sameNetns(await dumpNetns(netns), before);
+    }));
+
+  test(`${why}: DEL restores without a repair`, () =>
+    withPod('eth0', async (netns) => {
+      const before = await dumpNetns(netns);
+      await add(netns);
+      const [program, ...words] = damage.split(' ');
+      await (program === 'ip' ? netns.ip : netns.tc)(words.join(' '));
+      await del(netns);
+      sameNetns(await dumpNetns(netns), before);
+    }));
+}
+
+test('a filter that came later keeps its qdisc', () =>
+  withPod('eth0', async (netns) => {
+    await add(netns);
+    await netns.tc('filter add dev eth0 ingress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
+    await del(netns);
+    assert.match(await netns.tc('qdisc show dev eth0 ingress'), /clsact/);
+    assert.match(await netns.tc('filter show dev eth0 ingress'), /pref 10/);
+    assert.not.match(await netns.tc('filter show dev eth0 ingress'), /mirred/);
+  }));
+
+test('a refusal of the kernel itself rolls back and has its words', () =>
+  withPod('eth0', async (netns) => {
+    await netns.ip('link set eth0 mtu 65535'); // a veth's most, more than a tap's
+    const before = await dumpNetns(netns);
+    const error = await caught(() => add(netns));
+    assert.is(
+      error.message,
+      'Cannot set mtu 65535 on "tap0": mtu greater than device maximum (Invalid argument)',
+    );
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('several failures of an undo are told', () =>
+  withPod('eth0', (netns) =>
+    withKernel(netns, async (kernel) => {
+      const { steps } = await attach(kernel);
+      const run = async (op: Op): Promise<void> => {
+        if (op === steps.at(-1)?.do) await netns.ip('link del tap0'); // somebody is faster than the rollback
+        await kernel.run(op);
+      };
+      const error = await caught(() => apply(steps, run));
+      assert.match(error.message, /^Cannot redirect "eth0" to "tap0": .*\(rollback incomplete\)$/);
+      assert.match(error.details ?? '', /delete "tap0"/);
+    }),
+  ));
+
+test.run();

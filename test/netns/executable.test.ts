@@ -1,0 +1,196 @@
+/** The plugin as a runtime calls it: the launcher in dist/, with CNI's environment and nothing else. */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SUPPORTED_VERSIONS } from '../../cni/request.ts';
+import { callWith, cni, netconf, newContainerId } from '../helpers/cni.ts';
+import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
+
+const test = suite('the executable');
+
+const hashed = (network: string) => `pod${createHash('sha256').update(network).digest('hex').slice(0, 11)}`;
+const SILENCE = { exitCode: 0, stdout: '', stderr: '', json: undefined };
+
+for (const cniVersion of SUPPORTED_VERSIONS) {
+  test(`[${cniVersion}] binding: ADD, ADD, CHECK, DEL, DEL on the primary network`, () =>
+    withPod('eth0', async (netns) => {
+      const call = {
+        netns: netns.path,
+        network: 'default',
+        conf: { cniVersion },
+        containerId: newContainerId(),
+      };
+      const before = await dumpNetns(netns);
+      for (const _ of ['first', 'again']) {
+        const { json, exitCode, stderr } = await cni('ADD', call);
+        assert.equal({ json, exitCode, stderr }, { json: { cniVersion }, exitCode: 0, stderr: '' });
+      }
+      const links = JSON.parse(await netns.ip('-d -j link show'));
+      // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
+      const [tap0] = links.filter((link: any) => link.linkinfo?.info_kind === 'tun');
+      const { persist, user, group } = tap0.linkinfo.info_data;
+      assert.equal([tap0.ifname, tap0.mtu, persist], ['tap0', 1450, true]);
+      assert.ok(user !== undefined && group !== undefined, 'it has an owner and a group');
+      assert.ok(tap0.flags.includes('UP'));
+
+      const check = await cni('CHECK', call);
+      if (cniVersion < '0.4.0') assert.is(check.json.msg, 'config version does not allow CHECK');
+      else assert.equal(check, SILENCE);
+      assert.equal(await cni('DEL', call), SILENCE);
+      sameNetns(await dumpNetns(netns), before);
+      assert.equal(await cni('DEL', call), SILENCE);
+    }));
+
+  test(`[${cniVersion}] network: prevResult passes through`, () =>
+    withPod(hashed('blue'), async (netns) => {
+      const prevResult = {
+        cniVersion,
+        interfaces: [
+          { name: 'br0' },
+          { name: hashed('blue'), mac: '02:00:00:00:00:01', sandbox: netns.path },
+        ],
+        ips: [{ interface: 1, address: '192.0.2.10/24', gateway: '192.0.2.1' }],
+        routes: [{ dst: '0.0.0.0/0' }],
+        dns: { nameservers: ['192.0.2.1'] },
+        'example.org/vendor': { kept: true },
+      };
+      const call = { netns: netns.path, ifname: hashed('blue'), conf: { cniVersion, prevResult } };
+      const before = await dumpNetns(netns);
+      assert.equal((await cni('ADD', call)).json, prevResult);
+      assert.match(await netns.ip('link show'), /tap16477688c0e:/);
+      assert.equal(await cni('DEL', call), SILENCE);
+      sameNetns(await dumpNetns(netns), before);
+    }));
+
+  test(`[${cniVersion}] network: alone on a link that is there`, () =>
+    withPod(hashed('blue'), async (netns) => {
+      const [{ address: mac }] = JSON.parse(await netns.ip(`-j link show dev ${hashed('blue')}`));
+      const { json } = await cni('ADD', { netns: netns.path, ifname: hashed('blue'), conf: { cniVersion } });
+      const old = cniVersion < '1.0.0';
+      assert.equal(json, {
+        cniVersion,
+        interfaces: [{ name: hashed('blue'), mac, ...(old ? {} : { mtu: 1450 }), sandbox: netns.path }],
+        ips: [
+          { ...(old ? { version: '4' } : {}), interface: 0, address: '192.0.2.10/24' },
+          { ...(old ? { version: '6' } : {}), interface: 0, address: '2001:db8::10/64' },
+        ],
+        ...(old ? { dns: {} } : {}),
+      });
+    }));
+}
+
+test('binding: a secondary network by its name, several at once, each DEL takes its own', () =>
+  withPod('eth0', async (netns) => {
+    for (const network of ['blue', 'red']) {
+      await netns.ip(`link add ${hashed(network)} type veth peer name host-${network}`);
+      await netns.ip(`link set ${hashed(network)} addrgenmode none`);
+      await netns.ip(`link set ${hashed(network)} up`);
+    }
+    const before = await dumpNetns(netns);
+    const calls = ['default', 'blue', 'red'].map((network, i) => ({
+      netns: netns.path,
+      network,
+      ifname: `net${2 * i + 1}`,
+    }));
+    for (const call of calls) assert.is((await cni('ADD', call)).exitCode, 0);
+    const ifnames = (await netns.ip('-br link show type tun')).split('\n').map((line) => line.split(' ')[0]);
+    assert.equal(ifnames, ['tap0', 'tap16477688c0e', 'tapb1f51a511f1']);
+    const [primary, blue, red] = calls;
+    assert.ok(primary && blue && red);
+    assert.equal(await cni('DEL', blue), SILENCE);
+    assert.equal(await cni('CHECK', primary), SILENCE);
+    assert.equal(await cni('CHECK', red), SILENCE);
+    for (const call of [red, primary]) assert.equal(await cni('DEL', call), SILENCE);
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('DEL needs a container id and ifname that match the record', () =>
+  withPod('eth0', async (netns) => {
+    const call = { netns: netns.path, network: 'default' };
+    await cni('ADD', call);
+    const wired = await dumpNetns(netns);
+    assert.equal(await cni('DEL', { ...call, containerId: 'pod2' }), SILENCE);
+    assert.equal(await cni('DEL', { ...call, ifname: 'net2' }), SILENCE);
+    sameNetns(await dumpNetns(netns), wired);
+
+    const rollback = await cni('DEL', { netns: netns.path, ifname: '' }); // as hot-plug controllers send it
+    assert.equal([rollback.json.code, rollback.json.msg], [4, 'required env variables [CNI_IFNAME] missing']);
+    sameNetns(await dumpNetns(netns), wired);
+  }));
+
+test('DEL succeeds where the netns is gone', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-netns-'));
+  try {
+    const stale = join(folder, 'stale'); // what stays of a bind mount
+    writeFileSync(stale, '');
+    const gone = await withNetns(async ({ path }) => path);
+    for (const netns of ['', gone, stale, '/proc/4194305/ns/net', join(stale, 'x')]) {
+      assert.equal(await cni('DEL', { netns, network: 'default' }), SILENCE, netns);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+for (const command of ['ADD', 'DEL', 'CHECK']) {
+  test(`${command} on the node's own netns is refused`, async () => {
+    const { json, exitCode } = await cni(command, {
+      netns: '/proc/self/ns/net',
+      network: 'default',
+      env: { CNI_NETNS_OVERRIDE: '1' },
+    });
+    assert.equal(
+      [exitCode, json.code, json.msg],
+      [1, 8, "plugin's netns and netns from CNI_NETNS should not be the same"],
+    );
+  });
+}
+
+test('ADD on what is no netns', async () => {
+  const { json } = await cni('ADD', { netns: '/run/netns/none', network: 'default' });
+  assert.equal(
+    [json.code, json.msg],
+    [8, 'Cannot open netns "/run/netns/none": there is no network namespace'],
+  );
+});
+
+test('an error is one JSON document on stdout and one log line on stderr', () =>
+  withNetns(async (netns) => {
+    const { exitCode, json, stderr } = await cni('ADD', { netns: netns.path, network: 'default' });
+    const msg = 'Cannot wire "tap0": no pod link "eth0"; its network must come before this attachment';
+    assert.equal([exitCode, json], [1, { cniVersion: '1.0.0', code: 100, msg, details: 'links seen: lo' }]);
+    const { time, ...line } = JSON.parse(stderr);
+    assert.equal(line, {
+      level: 'error',
+      message: msg,
+      command: 'ADD',
+      container: 'pod1',
+      ifname: 'net1',
+      code: 100,
+      details: 'links seen: lo',
+    });
+    assert.ok(Date.parse(time) > 0);
+  }));
+
+test('VERSION needs no stdin and no other variable', async () => {
+  const { json, exitCode } = await callWith({ CNI_COMMAND: 'VERSION' }, '');
+  assert.equal([exitCode, json], [0, { cniVersion: '1.1.0', supportedVersions: [...SUPPORTED_VERSIONS] }]);
+});
+
+test('STATUS and GC succeed in silence', async () => {
+  const input = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] } }));
+  for (const CNI_COMMAND of ['STATUS', 'GC']) {
+    assert.equal(await callWith({ CNI_COMMAND, CNI_PATH: '/opt/cni/bin' }, input), SILENCE);
+  }
+});
+
+test("the caller's own environment does not reach Node", async () => {
+  const env = { CNI_COMMAND: 'VERSION', NODE_OPTIONS: '--no-such-option', LD_PRELOAD: '/nonexistent.so' };
+  const { exitCode, stderr } = await callWith(env, '');
+  assert.equal([exitCode, stderr.replace(/^ERROR: ld\.so.*\n?/gm, '')], [0, '']);
+});
+
+test.run();

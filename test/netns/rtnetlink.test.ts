@@ -1,0 +1,275 @@
+/** What we read and write by rtnetlink, against what ip(8) and tc(8) say of the same netns. */
+import { closeSync, openSync } from 'node:fs';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { native } from '../../shared/native/native.ts';
+import { dumpAddresses } from '../../shared/rtnetlink/address.ts';
+import { addRedirect, deleteFilter, dumpFilters } from '../../shared/rtnetlink/filter.ts';
+import { dumpLinks, IFF_ALLMULTI, IFF_UP, type Link, setLink } from '../../shared/rtnetlink/link.ts';
+import { addClsact, deleteClsact, dumpIngressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { dumpRoutes } from '../../shared/rtnetlink/route.ts';
+import { openRtnetlink, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
+import { type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+
+const test = suite('rtnetlink');
+
+const COOKIE = '00112233445566778899aabbccddeeff';
+
+async function withRtnetlink(netns: TestNetns, act: (rtnetlink: Rtnetlink) => Promise<void>): Promise<void> {
+  const fd = openSync(netns.path, 'r');
+  const rtnetlink = openRtnetlink(fd);
+  closeSync(fd); // the socket keeps the netns
+  try {
+    await act(rtnetlink);
+  } finally {
+    rtnetlink.close();
+  }
+}
+
+const byName = (links: readonly Link[], ifname: string): Link => {
+  const link = links.find((candidate) => candidate.ifname === ifname);
+  assert.ok(link, `"${ifname}" is there`);
+  return link;
+};
+
+test('dumpLinks() reads what `ip link` shows', () =>
+  withPod('eth0', (netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      await netns.ip('link add mv0 link eth0 type macvlan mode bridge');
+      await netns.ip('link add br0 type bridge');
+      await netns.ip('link set eth0 alias some-text allmulticast on');
+      const shown = JSON.parse(await netns.ip('-d -j link show'));
+      const links = await dumpLinks(rtnetlink);
+      assert.equal(
+        links.map(({ ifindex, ifname, mtu, mac, kind, ifalias }) => ({
+          ifindex,
+          ifname,
+          mtu,
+          mac,
+          kind,
+          ifalias,
+        })),
+        // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
+        shown.map((link: any) => ({
+          ifindex: link.ifindex,
+          ifname: link.ifname,
+          mtu: link.mtu,
+          mac: link.address,
+          kind: link.linkinfo?.info_kind ?? null,
+          ifalias: link.ifalias ?? null,
+        })),
+      );
+      assert.is(byName(links, 'eth0').flags & (IFF_UP | IFF_ALLMULTI), IFF_UP | IFF_ALLMULTI);
+      assert.equal([byName(links, 'eth0').type, byName(links, 'lo').type], [1, 772]);
+    }),
+  ));
+
+for (const [flags, want] of [
+  ['user 107 group 108', { owner: 107, group: 108, multiQueue: false }],
+  ['multi_queue', { owner: null, group: null, multiQueue: true }],
+  ['user 0', { owner: 0, group: null, multiQueue: false }],
+] as const) {
+  test(`dumpLinks() reads a tap's details: ${flags}`, () =>
+    withNetns((netns) =>
+      withRtnetlink(netns, async (rtnetlink) => {
+        await netns.ip(`tuntap add dev tap0 mode tap ${flags}`);
+        const { tun } = byName(await dumpLinks(rtnetlink), 'tap0');
+        assert.equal(tun, { mode: 'tap', persist: true, ...want });
+      }),
+    ));
+}
+
+test('dumpLinks() reads more links than one datagram holds', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      for (let i = 0; i < 100; i++) await netns.ip(`link add v${i} type veth peer name w${i}`);
+      assert.is((await dumpLinks(rtnetlink)).length, 201);
+    }),
+  ));
+
+test('createTap() makes a tap that vanishes with its descriptor, until it is persistent', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      const fd = openSync(netns.path, 'r');
+      const ifnames = async () => (await dumpLinks(rtnetlink)).map(({ ifname }) => ifname);
+      const [kept, lost] = [
+        native.createTap(fd, 'tap0', true, 107, -1),
+        native.createTap(fd, 'tap1', false, -1, 0),
+      ];
+      closeSync(fd);
+      assert.equal(await ifnames(), ['lo', 'tap0', 'tap1']);
+      native.persistTap(kept);
+      closeSync(kept);
+      closeSync(lost);
+      assert.equal(await ifnames(), ['lo', 'tap0']);
+      const [shown] = JSON.parse(await netns.ip('-d -j link show dev tap0'));
+      const { type, pi, vnet_hdr, multi_queue, persist } = shown.linkinfo.info_data;
+      assert.equal([type, pi, vnet_hdr, multi_queue, persist], ['tap', false, true, true, true]);
+    }),
+  ));
+
+test('createTap() never attaches to a tap that is there', () =>
+  withNetns(async (netns) => {
+    await netns.ip('tuntap add dev tap0 mode tap');
+    const fd = openSync(netns.path, 'r');
+    assert.throws(() => native.createTap(fd, 'tap0', false, -1, -1), /^TUNSETIFF$/);
+    closeSync(fd);
+  }));
+
+test('nothing of the node changes while a tap is made elsewhere', () =>
+  withNetns(async (netns) => {
+    const own = openRtnetlink(null);
+    const before = await dumpLinks(own);
+    const fd = openSync(netns.path, 'r');
+    closeSync(native.createTap(fd, 'tap0', false, -1, -1));
+    closeSync(fd);
+    const ifindexes = (links: readonly Link[]) => links.map(({ ifindex }) => ifindex);
+    assert.equal(ifindexes(await dumpLinks(own)), ifindexes(before));
+    own.close();
+  }));
+
+test('dumpAddresses() and dumpRoutes() read what `ip` shows', () =>
+  withPod('eth0', (netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      const shown = JSON.parse(await netns.ip('-j addr show'));
+      // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
+      const want = shown.flatMap((link: any) =>
+        // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
+        link.addr_info.map((a: any) => `${link.ifindex} ${a.family} ${a.local}/${a.prefixlen} ${a.scope}`),
+      );
+      const addresses = await dumpAddresses(rtnetlink);
+      assert.equal(
+        addresses.map((a) => `${a.ifindex} ${a.family} ${a.local}/${a.prefixLength} ${a.scope}`).sort(),
+        want.sort(),
+      );
+      const eth0 = byName(await dumpLinks(rtnetlink), 'eth0').ifindex;
+      const routes = (await dumpRoutes(rtnetlink)).filter(({ protocol }) => protocol === 3); // boot: those of ip(8)
+      assert.equal(routes, [
+        { family: 'inet', destination: 'default', gateway: '192.0.2.1', link: eth0, table: 254, protocol: 3 },
+        {
+          family: 'inet6',
+          destination: '2001:db8:1::/48',
+          gateway: '2001:db8::1',
+          link: eth0,
+          table: 254,
+          protocol: 3,
+        },
+      ]);
+    }),
+  ));
+
+test('a refusal has the words of the kernel', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      await netns.ip('tuntap add dev tap0 mode tap');
+      const { ifindex } = byName(await dumpLinks(rtnetlink), 'tap0');
+      assert.equal(await setLink(rtnetlink, ifindex, { set: 'mtu', mtu: 70000 }), {
+        errno: 22,
+        reason: 'mtu greater than device maximum (Invalid argument)',
+      });
+      assert.equal(await setLink(rtnetlink, 4711, { set: 'up', on: true }), {
+        errno: 19,
+        reason: 'No such device',
+      });
+      assert.is((await setLink(rtnetlink, ifindex, { set: 'alias', ifalias: 'x'.repeat(256) }))?.errno, 34);
+      assert.is(await setLink(rtnetlink, ifindex, { set: 'alias', ifalias: 'x'.repeat(255) }), null);
+    }),
+  ));
+
+test('setLink() changes what `ip link` shows', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      await netns.ip('tuntap add dev tap0 mode tap');
+      const { ifindex } = byName(await dumpLinks(rtnetlink), 'tap0');
+      for (const change of [
+        { set: 'mtu', mtu: 9000 },
+        { set: 'alias', ifalias: 'tapwire/1 …' },
+        { set: 'addrgenmode none' },
+        { set: 'up', on: true },
+        { set: 'allmulticast', on: true },
+      ] as const) {
+        assert.is(await setLink(rtnetlink, ifindex, change), null);
+      }
+      const [shown] = JSON.parse(await netns.ip('-d -j link show dev tap0'));
+      assert.equal([shown.mtu, shown.ifalias, shown.inet6_addr_gen_mode], [9000, 'tapwire/1 …', 'none']);
+      assert.ok(['UP', 'ALLMULTI'].every((flag) => shown.flags.includes(flag)));
+      assert.is(await netns.ip('-6 addr show dev tap0'), '', 'it has no address of its own');
+    }),
+  ));
+
+test('a redirect is written, read and deleted, and tc(8) agrees', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      await netns.ip('link add eth0 type veth peer name host0');
+      const links = await dumpLinks(rtnetlink);
+      const [from, to] = [byName(links, 'eth0').ifindex, byName(links, 'host0').ifindex];
+      assert.is(await addClsact(rtnetlink, from), null);
+      assert.equal(await dumpIngressQdiscs(rtnetlink), [{ ifindex: from, kind: 'clsact' }]);
+      assert.is(
+        await addRedirect(rtnetlink, { from, qdisc: 'clsact', to, pref: 29815, cookie: COOKIE }, 'u32'),
+        null,
+      );
+
+      const shown = await netns.tc('filter show dev eth0 ingress');
+      assert.match(shown, /protocol all pref 29815 u32/);
+      assert.match(shown, /mirred \(Egress Redirect to device host0\) stolen/);
+      assert.match(shown, new RegExp(`cookie ${COOKIE}`));
+
+      const filters = await dumpFilters(rtnetlink, { ifindex: from, kind: 'clsact' }, 'ingress');
+      const ours = filters.filter(({ redirect }) => redirect !== null);
+      assert.equal(
+        ours.map(({ kind, pref, redirect }) => ({ kind, pref, redirect })),
+        [{ kind: 'u32', pref: 29815, redirect: { to, cookie: COOKIE } }],
+      );
+      for (const filter of ours) assert.is(await deleteFilter(rtnetlink, filter), null);
+      assert.equal(await dumpFilters(rtnetlink, { ifindex: from, kind: 'clsact' }, 'ingress'), []);
+      assert.is(await deleteClsact(rtnetlink, from), null);
+      assert.is(await netns.tc('qdisc show dev eth0 ingress'), '');
+    }),
+  ));
+
+for (const [kind, classifier] of [
+  ['u32', ['u32', 'match', 'u32', '0', '0']],
+  ['bpf', ['bpf', 'bytecode', '1,6 0 0 4294967295']], // return -1: match
+] as const) {
+  test(`somebody else's ${kind} redirect is seen as one, without a cookie`, () =>
+    withNetns((netns) =>
+      withRtnetlink(netns, async (rtnetlink) => {
+        await netns.ip('link add eth0 type veth peer name host0');
+        await netns.tc('qdisc add dev eth0 ingress');
+        const words = [
+          'filter',
+          'add',
+          'dev',
+          'eth0',
+          'parent',
+          'ffff:',
+          'protocol',
+          'all',
+          'pref',
+          '5',
+          ...classifier,
+        ];
+        await execa('tc', [
+          '-n',
+          netns.name,
+          ...words,
+          'action',
+          'mirred',
+          'egress',
+          'redirect',
+          'dev',
+          'host0',
+        ]);
+        const links = await dumpLinks(rtnetlink);
+        const [from, to] = [byName(links, 'eth0').ifindex, byName(links, 'host0').ifindex];
+        const redirects = (
+          await dumpFilters(rtnetlink, { ifindex: from, kind: 'ingress' }, 'ingress')
+        ).flatMap(({ redirect }) => redirect ?? []);
+        assert.equal(redirects, [{ to, cookie: null }]);
+      }),
+    ));
+}
+
+test.run();
