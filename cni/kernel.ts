@@ -37,14 +37,13 @@ export interface Kernel {
 const ENOENT = 2;
 const ENODEV = 19;
 
-/** The first of CLASSIFIERS that this kernel has: found by the first redirect, the same for all netns. */
-let classifier: Classifier | undefined;
-
-/** Opens the netns behind the descriptor. It may be closed at once: our sockets keep the netns. */
-export function openKernel(netns: number): Kernel {
+/** Opens the netns behind the descriptor, which must stay open as long as taps are added. */
+export function openKernel(netns: number, classifiers: readonly Classifier[] = CLASSIFIERS): Kernel {
   const rtnetlink = openRtnetlink(netns);
   /** Ifname => ifindex, of the last look. */
   const ifindexes = new Map<string, number>();
+  /** Best first; once one has worked, that one. */
+  let available = classifiers;
   /** Ifname => descriptor of a tap that is not persistent yet. */
   const taps = new Map<string, number>();
 
@@ -75,9 +74,9 @@ export function openKernel(netns: number): Kernel {
 
   const redirect = async (filter: RedirectFilter, op: Op): Promise<void> => {
     let refusal: Refusal | null = null;
-    for (const candidate of classifier === undefined ? CLASSIFIERS : [classifier]) {
-      refusal = await addRedirect(rtnetlink, filter, candidate);
-      if (refusal === null) classifier = candidate;
+    for (const classifier of available) {
+      refusal = await addRedirect(rtnetlink, filter, classifier);
+      if (refusal === null) available = [classifier];
       if (refusal?.errno !== ENOENT) break; // ENOENT: no such classifier, or no mirred
     }
     if (refusal?.errno === ENOENT) {

@@ -1,4 +1,5 @@
 import { readFileSync, writeSync } from 'node:fs';
+import { BindingError, messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { serve } from './commands.ts';
 import { parseRequest, SUPPORTED_VERSIONS } from './request.ts';
@@ -16,10 +17,18 @@ function print(result: Result | ErrorResult): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(1, bytes, written);
 }
 
+function readStdin(): string {
+  try {
+    return readFileSync(0, 'utf8');
+  } catch (cause) {
+    throw new BindingError('IO_FAILURE', `error reading from stdin: ${messageOf(cause)}`, { cause });
+  }
+}
+
 let stdin = '';
 try {
   const request = parseRequest(process.env, () => {
-    stdin = readFileSync(0, 'utf8');
+    stdin = readStdin();
     return stdin;
   });
   const result = await serve(request);

@@ -11,6 +11,7 @@ import type { Op, Step } from '../../cni/op.ts';
 import { planAdd } from '../../cni/plan-add.ts';
 import { planDel } from '../../cni/plan-del.ts';
 import { BindingError } from '../../shared/errors.ts';
+import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
 
@@ -18,9 +19,13 @@ const test = suite('ADD and DEL on a real netns');
 
 const KEY = { containerId: 'pod1', ifname: 'net1' };
 
-async function withKernel<T>(netns: TestNetns, act: (kernel: Kernel) => Promise<T>): Promise<T> {
+async function withKernel<T>(
+  netns: TestNetns,
+  act: (kernel: Kernel) => Promise<T>,
+  classifiers?: readonly Classifier[],
+): Promise<T> {
   const fd = openSync(netns.path, 'r');
-  const kernel = openKernel(fd);
+  const kernel = openKernel(fd, classifiers);
   try {
     return await act(kernel);
   } finally {
@@ -234,6 +239,32 @@ test('a refusal of the kernel itself rolls back and has its words', () =>
     assert.is(
       error.message,
       'Cannot set mtu 65535 on "tap0": mtu greater than device maximum (Invalid argument)',
+    );
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('a kernel without any of the classifiers is told before the pod link is touched', () =>
+  withPod('eth0', async (netns) => {
+    const before = await dumpNetns(netns);
+    const touched: Op[] = [];
+    const act = async (kernel: Kernel) => {
+      const run = async (op: Op): Promise<void> => {
+        touched.push(op);
+        await kernel.run(op);
+      };
+      await apply((await attach(kernel)).steps, run);
+    };
+    const missing = ['absent' as Classifier];
+    const error = await caught(() => withKernel(netns, act, missing));
+    assert.is(error.code, 'KERNEL_UNSUPPORTED');
+    assert.is(
+      error.message,
+      'Cannot redirect "tap0" to "eth0": TC classifier not found (No such file or directory); ' +
+        'this kernel needs CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+    );
+    assert.equal(
+      touched.filter((op) => 'link' in op && op.link === 'eth0'),
+      [],
     );
     sameNetns(await dumpNetns(netns), before);
   }));
