@@ -27,7 +27,14 @@ async function buildAddon(): Promise<void> {
 
 /** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */
 async function bundle(program: 'cni' | 'sidecar'): Promise<void> {
-  await run('ncc', ['build', `build/${program}/main.js`, '--minify', '--out', `${STAGE}/${program}`]);
+  await run('ncc', [
+    'build',
+    `build/${program}/main.js`,
+    '--no-cache',
+    '--minify',
+    '--out',
+    `${STAGE}/${program}`,
+  ]);
   cpSync(ADDON, `${STAGE}/${program}/tapwire.node`);
 }
 

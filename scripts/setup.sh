@@ -11,9 +11,13 @@ fail() {
 
 [ "$(id -u)" = 0 ] || fail "network namespaces, taps and packages need root; run it as root"
 command -v apt-get >/dev/null || fail "no apt-get; the demo and the tests are made for Debian"
+[ "$(dpkg --print-architecture)" = amd64 ] || fail "the VM of the demo and the tests runs on x86-64 alone"
 
 # C compiler; what the tests look at the kernel with.
-packages="gcc libc6-dev iproute2"
+packages="gcc libc6-dev iproute2 tcpdump"
+# The VM: libvirt and QEMU; the guest's initramfs; DHCP and router advertisements; what validates a domain.
+packages="$packages libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86"
+packages="$packages busybox-static cpio dnsmasq-base libxml2-utils"
 
 missing=""
 for package in $packages; do
@@ -22,7 +26,7 @@ done
 if [ -n "$missing" ]; then
   echo "Installing Debian packages:$missing"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
+  apt-get update -qq || fail "apt-get update failed"
   # shellcheck disable=SC2086 # a list of words
   apt-get install -y -qq --no-install-recommends $missing >/dev/null || fail "apt-get could not install:$missing"
 fi
@@ -30,7 +34,9 @@ fi
 # The copy of the lockfile tells what node_modules was made from.
 if ! cmp -s package-lock.json node_modules/.tapwire-lock; then
   echo "Installing npm packages"
-  npm ci --no-audit --no-fund --loglevel=error
+  npm ci --no-audit --no-fund --loglevel=error || fail "npm could not install the packages of package-lock.json"
   cp package-lock.json node_modules/.tapwire-lock
 fi
-PATH="$PWD/node_modules/.bin:$PATH" npm run --silent build
+export PATH="$PWD/node_modules/.bin:$PATH"
+npm run --silent build
+node scripts/guest.ts

@@ -80,7 +80,9 @@ export async function dumpNetns({ ip, tc }: TestNetns): Promise<Readonly<Record<
   }
   return {
     links: links.map(withoutTapCarrier),
-    addresses: (await json('-j addr show')).map(withoutLifetimes),
+    addresses: (await json('-j addr show')).map(({ ifname, addr_info }) =>
+      withoutLifetimes({ ifname, addr_info }),
+    ),
     routes4: await json('-d -j -4 route show table all'),
     routes6: (await json('-d -j -6 route show table all')).map(withoutLifetimes),
     neighbours: await json('-j neigh show nud permanent'),

@@ -1,0 +1,64 @@
+/** A demo that stays up: how to look at it, how to get onto its console, how to take it down. */
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join, relative } from 'node:path';
+import { type LabPlace, labPlace } from '../test/helpers/lab/lab.ts';
+import { libvirtUri } from '../test/helpers/lab/libvirt.ts';
+import { removeLab } from '../test/helpers/lab/remove.ts';
+import { consoleOf } from '../test/helpers/lab/virt-launcher.ts';
+import { paint } from './progress.ts';
+
+/** Ctrl-], as in virsh and telnet. */
+const ESCAPE = 0x1d;
+
+/** The commands to look around in a kept demo, with what each one shows. */
+export function describeKept(place: LabPlace): string {
+  const { id, node, pod } = place;
+  const demo = `${relative(process.cwd(), process.execPath)} demo/main.ts`;
+  const commands = {
+    'console of the guest (Ctrl-] leaves it)': `${demo} --console ${id}`,
+    'the domain': `virsh -c '${libvirtUri(place)}' dumpxml lab_vm`,
+    'the links of the pod': `ip -n ${pod} -d address`,
+    'the redirect, with counters': `tc -n ${pod} -s filter show dev eth0 ingress`,
+    'what leaves and enters the pod': `ip netns exec ${node} tcpdump -e -n -i to-eth0`,
+    'what the sidecar said': `cat ${join(place.dir, 'sidecar.log')}`,
+    'take all of it down': `${demo} --down ${id}`,
+  };
+  return Object.entries(commands)
+    .map(([what, command]) => `  ${paint('dim', `# ${what}`)}\n  ${command}`)
+    .join('\n');
+}
+
+/** The place of a kept demo. */
+export function findKept(id: string): LabPlace {
+  const place = labPlace(id);
+  // The id names a directory that is deleted.
+  if (!/^[0-9a-f]{8}$/.test(id) || !existsSync(place.dir)) throw new Error(`no demo "${id}" is up`);
+  return place;
+}
+
+export async function takeDown(id: string): Promise<void> {
+  await removeLab(findKept(id));
+}
+
+/** Joins this terminal and the guest's console until Ctrl-] or the end of either. */
+export async function joinConsole(id: string): Promise<void> {
+  const { stdin, stdout } = process;
+  const socket = connect(consoleOf(findKept(id)).socket);
+  const ended = Promise.withResolvers<void>();
+  socket.on('error', ended.reject).on('close', () => ended.resolve());
+  socket.pipe(stdout, { end: false });
+  if (stdin.isTTY) stdin.setRawMode(true);
+  stdin.on('data', (bytes: Buffer) => {
+    if (bytes.includes(ESCAPE)) socket.destroy();
+    else socket.write(bytes);
+  });
+  stdin.on('end', () => socket.end());
+  socket.write('\n'); // makes the shell show its prompt
+  try {
+    await ended.promise;
+  } finally {
+    if (stdin.isTTY) stdin.setRawMode(false);
+    stdin.pause();
+  }
+}

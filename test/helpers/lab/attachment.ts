@@ -1,0 +1,32 @@
+import { type Answer, cni, newContainerId } from '../cni.ts';
+import type { Lab } from './lab.ts';
+
+/** One attachment by the binding NAD, as Multus asks for it and takes it back. */
+export interface Attachment {
+  readonly add: () => Promise<Answer>;
+  readonly check: () => Promise<Answer>;
+  readonly del: () => Promise<Answer>;
+}
+
+/** @param conf keys of the NAD's configuration, beside those that every one has */
+export function attachment(
+  lab: Lab,
+  network: string,
+  conf: Readonly<Record<string, unknown>> = {},
+): Attachment {
+  // "net1" is what Multus calls an entry without a name; it says nothing of the pod link.
+  const call = {
+    netns: `/run/netns/${lab.pod}`,
+    containerId: newContainerId(),
+    ifname: 'net1',
+    network,
+    conf,
+  };
+  const ask = async (command: string) => {
+    const answer = await cni(command, call);
+    if (answer.exitCode !== 0)
+      throw new Error(`${command} failed: ${answer.stdout.trim() || answer.stderr.trim()}`);
+    return answer;
+  };
+  return { add: () => ask('ADD'), check: () => ask('CHECK'), del: () => ask('DEL') };
+}

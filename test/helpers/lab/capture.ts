@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import type { Lab } from './lab.ts';
+import type { PodLink } from './pod-link.ts';
+import { start, waitFor } from './run.ts';
+
+/** One frame that came in from the pod. */
+export interface Frame {
+  /** MAC. */
+  readonly source: string;
+  /** Bytes, with the Ethernet header. */
+  readonly length: number;
+}
+
+/** Listens for frames that come in from the pod. */
+export interface Capture {
+  /** Ends the listening and gives what was heard. */
+  readonly stop: () => Promise<readonly Frame[]>;
+}
+
+/** Listens at the host's end of a pod link, where whatever leaves the pod must pass. */
+export async function startCapture(lab: Lab, { port }: PodLink): Promise<Capture> {
+  const options = ['-i', port, '--direction=in', '-e', '-n', '-t', '--immediate-mode', '-Z', 'root'];
+  const tcpdump = start(lab, lab.node, `tcpdump-${port}`, ['tcpdump', ...options]);
+  const printed = () => readFileSync(tcpdump.log, 'utf8');
+  await waitFor(lab, 'word from tcpdump', 5, () => (printed().includes('listening on') ? true : undefined));
+  return {
+    stop: async () => {
+      process.kill(tcpdump.pid, 'SIGINT');
+      await tcpdump.ended;
+      const lines = printed().matchAll(/^([\da-f:]{17}) > [\da-f:]{17}, .*?length (\d+):/gm);
+      return [...lines].map(([, source = '', length]) => ({ source, length: Number(length) }));
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import type { LabPlace } from './lab.ts';
+
+/** Killed processes are gone within this; one that waits in the kernel may need longer than a moment. */
+const DEATH_TIMEOUT = 10_000; // ms
+
+/** Removes a lab, also a half-made one: its processes, links, netns and files. Nothing is found by a pattern. */
+export async function removeLab({ dir, node, pod }: LabPlace): Promise<void> {
+  // Runs from the last line to the first, each one even when another failed.
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => rm(dir, { recursive: true, force: true }));
+  undo.defer(() => removeNetns(node));
+  undo.defer(() => removeNetns(pod));
+  // A netns is taken apart after its name is gone; its end of a veth would be in the way until then.
+  undo.defer(() => removeVeths(node));
+  undo.defer(() => killAllIn(node));
+  undo.defer(() => killAllIn(pod));
+}
+
+/** What is still there of a lab: names of netns and paths. */
+export function leftOvers({ dir, node, pod }: LabPlace): string[] {
+  return [...[node, pod].filter(exists), ...[dir].filter((path) => existsSync(path))];
+}
+
+const exists = (netns: string) => existsSync(`/run/netns/${netns}`);
+
+async function pidsIn(netns: string): Promise<number[]> {
+  if (!exists(netns)) return [];
+  const { stdout } = await execa('ip', ['netns', 'pids', netns]);
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
+async function killAllIn(netns: string): Promise<void> {
+  const deadline = performance.now() + DEATH_TIMEOUT;
+  for (let pids = await pidsIn(netns); pids.length > 0; pids = await pidsIn(netns)) {
+    if (performance.now() > deadline) throw new Error(`Cannot end processes ${pids.join(', ')} of ${netns}`);
+    for (const pid of pids) kill(pid);
+    await sleep(20);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error; // ended by itself
+  }
+}
+
+async function removeVeths(netns: string): Promise<void> {
+  if (!exists(netns)) return;
+  const { stdout } = await execa('ip', ['-n', netns, '-j', 'link', 'show', 'type', 'veth']);
+  const links: { ifname: string }[] = JSON.parse(stdout || '[]');
+  // The first of a pair takes the second with it.
+  for (const { ifname } of links) await execa('ip', ['-n', netns, 'link', 'del', ifname], { reject: false });
+}
+
+async function removeNetns(netns: string): Promise<void> {
+  if (exists(netns)) await execa('ip', ['netns', 'del', netns]);
+}

@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import type { Lab } from './lab.ts';
+
+/** Runs one program to its end and gives what it printed. */
+export async function run(lab: Lab, argv: readonly string[], input = ''): Promise<string> {
+  lab.signal.throwIfAborted();
+  const [file = '', ...args] = argv;
+  const { stdout, stderr, failed, shortMessage } = await execa(file, args, {
+    input,
+    cancelSignal: lab.signal,
+    reject: false,
+  });
+  lab.signal.throwIfAborted();
+  if (failed) throw new Error(`Cannot run "${argv.join(' ')}": ${stderr.trim() || shortMessage}`);
+  return stdout;
+}
+
+/** Runs lines of ip(8) in a netns, one process for all. */
+export async function ip(lab: Lab, netns: string, lines: string): Promise<void> {
+  await run(lab, ['ip', '-n', netns, '-batch', '-'], lines);
+}
+
+/** Sets a sysctl of a netns: `ipv6/conf/all/forwarding`. */
+export async function setSysctl(lab: Lab, netns: string, key: string, value: string): Promise<void> {
+  await run(lab, ['ip', 'netns', 'exec', netns, 'tee', `/proc/sys/net/${key}`], value);
+}
+
+/** A program that runs on, also after this process has ended. */
+export interface Daemon {
+  readonly pid: number;
+  /** File with its stdout and stderr. */
+  readonly log: string;
+  /** Its exit status, or the name of the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  readonly isRunning: () => boolean;
+}
+
+/** Starts a program in a netns of the lab; it lives until it is killed or the lab is removed. */
+export function start(
+  lab: Lab,
+  netns: string,
+  name: string,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Daemon {
+  lab.signal.throwIfAborted();
+  const log = join(lab.dir, `${name}.log`);
+  const output = openSync(log, 'a');
+  // In a session of its own, or Ctrl-C at the terminal would end it before the teardown does.
+  const child = spawn('ip', ['netns', 'exec', netns, ...argv], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: { PATH: process.env['PATH'], ...env },
+  });
+  closeSync(output);
+  let running = true;
+  const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (status, signal) => {
+      running = false;
+      resolve(status ?? signal ?? 'SIGKILL');
+    });
+  });
+  child.unref();
+  if (child.pid === undefined) throw new Error(`Cannot start ${name}`);
+  return { pid: child.pid, log, ended, isRunning: () => running };
+}
+
+/**
+ * Asks again and again until there is an answer.
+ *
+ * @param what ends the sentence "no …" of the error
+ */
+export async function waitFor<T>(
+  lab: Lab,
+  what: string,
+  seconds: number,
+  probe: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
+  const deadline = performance.now() + seconds * 1000;
+  while (performance.now() < deadline) {
+    const answer = await probe();
+    if (answer !== undefined) return answer;
+    await sleep(50, undefined, { signal: lab.signal });
+  }
+  throw new Error(`No ${what} within ${seconds} s`);
+}
+
+/** The last lines of a daemon's log, for an error message. */
+export function lastWords(daemon: Daemon): string {
+  return readFileSync(daemon.log, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
+}

@@ -1,0 +1,82 @@
+import * as assert from 'uvu/assert';
+import { dumpNetns, testNetns } from '../netns.ts';
+import { attachment } from './attachment.ts';
+import { type Frame, startCapture } from './capture.ts';
+import { runInGuest, waitForGuest } from './console.ts';
+import { withLab } from './lab.ts';
+import { startLibvirt } from './libvirt.ts';
+import { makeNodeNetwork } from './node-network.ts';
+import { addPodLink, makePod, type PodLink, type PodLinkKind } from './pod-link.ts';
+import { startSidecar, stopSidecar } from './sidecar.ts';
+import { fieldsOf, frameProblems, guestProblems } from './verdict.ts';
+import { consoleOf, startVm, stopVm } from './virt-launcher.ts';
+import { makeVm, type VmOptions } from './vm.ts';
+
+/** One VM on one pod link, from ADD to DEL. */
+export interface Scenario {
+  readonly ifname: string;
+  readonly kind?: PodLinkKind;
+  /** Bytes. */
+  readonly mtu?: number;
+  /** Keys of the binding NAD. */
+  readonly conf?: Readonly<Record<string, unknown>>;
+  readonly vm?: VmOptions;
+}
+
+/** The VM while it runs. */
+export interface RunningVm {
+  readonly podLink: PodLink;
+  /** What the guest said of its NIC. */
+  readonly nic: Readonly<Record<string, string | undefined>>;
+  /** The domain that libvirt runs. */
+  readonly domain: string;
+  readonly runInGuest: (command: string) => ReturnType<typeof runInGuest>;
+}
+
+/** What can be said only when it is over. */
+export interface Aftermath {
+  /** Those that came in from the pod. */
+  readonly frames: readonly Frame[];
+}
+
+/**
+ * Runs a VM on a tap that the real programs made, lets `use` look at it, and takes everything down. Fails unless the guest got
+ * all that the outside network gives, only its frames left the pod, and DEL left the netns as ADD found it.
+ */
+export function withVm(
+  scenario: Scenario,
+  use: (vm: RunningVm) => Promise<void> = async () => {},
+): Promise<Aftermath> {
+  const { ifname, kind = 'veth', mtu = 1500, conf = {}, vm: options = {} } = scenario;
+  return withLab(async (lab) => {
+    await makeNodeNetwork(lab, mtu);
+    await makePod(lab);
+    if (ifname !== 'eth0') await addPodLink(lab, { ifname: 'eth0', kind: 'veth', mtu });
+    const podLink = await addPodLink(lab, { ifname, kind, mtu });
+    const vm = makeVm(podLink, options);
+    const wire = attachment(lab, vm.network, conf);
+    const pod = testNetns(lab.pod);
+
+    const before = await dumpNetns(pod);
+    const capture = await startCapture(lab, podLink);
+    await wire.add();
+    const [sidecar, libvirt] = await Promise.all([startSidecar(lab), startLibvirt(lab)]);
+    const domain = await startVm(lab, libvirt, sidecar, vm);
+    const guest = consoleOf(lab);
+    const reports = await waitForGuest(lab, guest);
+    for (const { line } of reports) console.log(line);
+    const nic = fieldsOf(reports, 'nic');
+    await use({ podLink, nic, domain, runInGuest: (command) => runInGuest(lab, guest, command) });
+    await wire.check();
+    await stopVm(lab, libvirt, vm);
+    await stopSidecar(sidecar);
+    await wire.del();
+    const frames = await capture.stop();
+    const after = await dumpNetns(pod);
+
+    assert.equal(guestProblems(lab, podLink, reports), []);
+    assert.equal(frameProblems(podLink, frames), []);
+    assert.equal(after, before);
+    return { frames };
+  });
+}

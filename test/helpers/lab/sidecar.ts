@@ -1,0 +1,52 @@
+import { chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { callBack, collectHooks } from '../hook-api.ts';
+import type { Lab } from './lab.ts';
+import { QEMU_ID, shown, startInPod } from './pod-process.ts';
+import { type Daemon, lastWords } from './run.ts';
+import { BINDING } from './vm.ts';
+
+const BUNDLE = join(import.meta.dirname, '../../../dist/sidecar');
+const CONTAINER = 'hook-sidecar-0';
+
+/** Our sidecar in the pod. */
+export interface Sidecar {
+  readonly process: Daemon;
+  /** Where virt-launcher found it. */
+  readonly socket: string;
+}
+
+/** Starts the sidecar as its container would run, and collects it as virt-launcher does. */
+export async function startSidecar(lab: Lab): Promise<Sidecar> {
+  const hooks = join(lab.dir, 'hooks'); // the volume, of which the container has a sub-path
+  const directory = join(hooks, CONTAINER);
+  mkdirSync(directory, { recursive: true });
+  chownSync(directory, QEMU_ID, QEMU_ID);
+  const node = shown(lab, process.execPath, 'node', 'file');
+  const bundle = shown(lab, BUNDLE, 'sidecar', 'directory');
+  const sidecar = startInPod(lab, 'sidecar', [node, bundle], [node.to, join(bundle.to, 'index.js')], {
+    CONTAINER_NAME: CONTAINER,
+    NETWORK_BINDING_PLUGIN_NAME: BINDING,
+    TAPWIRE_HOOK_DIR: directory,
+  });
+  const early = sidecar.ended.then(() => {
+    throw new Error(`Cannot run the sidecar: ${lastWords(sidecar)}`);
+  });
+  const [hook] = await Promise.race([collectHooks(hooks, 'nested', 1), early, aborted(lab)]);
+  early.catch(() => {}); // it does end, later
+  if (hook === undefined) throw new Error('Cannot find the sidecar: no socket');
+  return { process: sidecar, socket: hook.socket };
+}
+
+function aborted({ signal }: Lab): Promise<never> {
+  return new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+  );
+}
+
+/** Ends the sidecar as virt-launcher does after the VM; a bad exit status would fail the pod. */
+export async function stopSidecar(sidecar: Sidecar): Promise<void> {
+  await callBack(sidecar.socket, 'v1alpha3', 'Shutdown', {});
+  const status = await sidecar.process.ended;
+  if (status !== 0) throw new Error(`The sidecar ended with ${status}: ${lastWords(sidecar.process)}`);
+}

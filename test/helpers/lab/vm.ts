@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../../shared/names.ts';
+import type { GuestConsole } from './console.ts';
+import { type GoElement, leaf, node } from './go-xml.ts';
+import type { GuestImage } from './guest-image.ts';
+import { GATEWAY4, GATEWAY6 } from './node-network.ts';
+import type { PodLink } from './pod-link.ts';
+
+/** The VM of a lab: one interface, on one network. */
+export interface Vm {
+  readonly name: string;
+  readonly uuid: string;
+  /** The name of the VMI's network and of its interface. */
+  readonly network: string;
+  readonly podLink: PodLink;
+  readonly cores: number;
+  /** `networkInterfaceMultiqueue`: as many queues as cores. */
+  readonly multiQueue: boolean;
+  /** Whether the binding is registered with `domainAttachmentType: tap`; without it the sidecar makes the interface. */
+  readonly attachment: 'tap' | 'none';
+}
+
+/** As KubeVirt's name for the binding in its configuration. */
+export const BINDING = 'tapwire';
+
+export type VmOptions = Partial<Pick<Vm, 'network' | 'cores' | 'multiQueue' | 'attachment'>>;
+
+export function makeVm(podLink: PodLink, options: VmOptions = {}): Vm {
+  const defaults = { network: 'default', cores: 1, multiQueue: false, attachment: 'tap' } as const;
+  return { name: 'lab_vm', uuid: randomUUID(), podLink, ...defaults, ...options };
+}
+
+const isPrimary = ({ podLink }: Vm) => podLink.ifname === 'eth0';
+
+/** The VirtualMachineInstance as virt-launcher hands it to a hook. */
+export function toVmi(vm: Vm): string {
+  const { network, podLink, cores } = vm;
+  const source = isPrimary(vm) ? { pod: {} } : { multus: { networkName: 'lab/lan' } };
+  return JSON.stringify({
+    kind: 'VirtualMachineInstance',
+    apiVersion: 'kubevirt.io/v1',
+    metadata: { namespace: 'lab', name: 'vm', uid: vm.uuid },
+    spec: {
+      architecture: 'amd64',
+      domain: {
+        cpu: { sockets: 1, cores, threads: 1 },
+        machine: { type: 'q35' },
+        memory: { guest: '256Mi' },
+        devices: {
+          interfaces: [{ name: network, binding: { name: BINDING } }],
+          ...(vm.multiQueue ? { networkInterfaceMultiqueue: true } : {}),
+        },
+      },
+      networks: [{ name: network, ...source }],
+    },
+    status: {
+      phase: 'Scheduled',
+      interfaces: [{ name: network, podInterfaceName: podLink.ifname, mac: podLink.mac }],
+    },
+  });
+}
+
+/** The domain that virt-launcher converts the VMI to, its network "phase 2" included. */
+export function toDomain(vm: Vm, image: GuestImage, guest: GuestConsole): GoElement {
+  // Without mitigations and self-tests an emulated CPU boots a second sooner.
+  const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${GATEWAY4} PING6=${GATEWAY6}`;
+  return node(
+    'domain',
+    { type: 'qemu', 'xmlns:qemu': 'http://libvirt.org/schemas/domain/qemu/1.0' },
+    leaf('name', vm.name),
+    leaf('uuid', vm.uuid),
+    leaf('memory', `${256 * 1024 * 1024}`, { unit: 'b' }),
+    node(
+      'os',
+      {},
+      leaf('type', 'hvm', { arch: 'x86_64', machine: 'q35' }),
+      leaf('kernel', `${image.dir}/${image.kernel}`),
+      leaf('initrd', `${image.dir}/${image.initrd}`),
+      leaf('cmdline', kernelArguments),
+    ),
+    node(
+      'devices',
+      {},
+      leaf('emulator', '/usr/bin/qemu-system-x86_64'),
+      ...(vm.attachment === 'tap' ? [tapInterface(vm)] : []),
+      node('controller', { type: 'usb', index: '0', model: 'none' }),
+      node('memballoon', { model: 'none' }),
+      serialPort(guest),
+    ),
+    node('metadata', {}, node('kubevirt', { xmlns: 'http://kubevirt.io' }, leaf('uid', ''))),
+    node('features', {}, leaf('acpi', '')),
+    node('cpu', {}, node('topology', { sockets: '1', cores: `${vm.cores}`, threads: '1' })),
+    leaf('vcpu', `${vm.cores}`, { placement: 'static' }),
+  );
+}
+
+/** Source: kubevirt virtwrap/converter/network/configurator.go, network/domainspec/generators.go */
+function tapInterface(vm: Vm): GoElement {
+  const { network, podLink, cores, multiQueue } = vm;
+  const tap = isPrimary(vm) ? PRIMARY_TAP_IFNAME : secondaryTapIfname(podLink.ifname);
+  return node(
+    'interface',
+    { type: 'ethernet' },
+    leaf('source', ''),
+    node('target', { dev: tap, managed: 'no' }),
+    node('model', { type: 'virtio-non-transitional' }),
+    node('mac', { address: podLink.mac }),
+    node('mtu', { size: `${podLink.mtu}` }),
+    node('alias', { name: `ua-${network}` }),
+    ...(multiQueue ? [node('driver', { name: 'vhost', queues: `${cores}` })] : []),
+    node('rom', { enabled: 'no' }),
+  );
+}
+
+function serialPort({ socket, log }: GuestConsole): GoElement {
+  return node(
+    'serial',
+    { type: 'unix' },
+    node('target', { port: '0' }),
+    node('source', { mode: 'bind', path: socket }),
+    node('log', { file: log, append: 'on' }),
+  );
+}
+
+/** What virt-launcher adds for a pass so that libvirt makes room for interfaces that are plugged in later. */
+export function placeholder(index: number): GoElement {
+  return node(
+    'interface',
+    { type: 'ethernet' },
+    leaf('source', ''),
+    node('target', { dev: `placeholder-${index}`, managed: 'no' }),
+    node('model', { type: 'virtio-non-transitional' }),
+  );
+}

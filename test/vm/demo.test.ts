@@ -1,0 +1,66 @@
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { labPlace } from '../helpers/lab/lab.ts';
+import { leftOvers } from '../helpers/lab/remove.ts';
+
+const MAIN = `${import.meta.dirname}/../../demo/main.ts`;
+
+function startDemo(...options: string[]) {
+  return execa(process.execPath, [MAIN, ...options], { all: true, reject: false });
+}
+
+/** What is still there of the lab that a demo has drawn. */
+function leftOversOf(output: string): string[] {
+  const [, id] = /netns tapwire-([\da-f]{8})-node/.exec(output) ?? [];
+  if (id === undefined) throw new Error(`No drawing in:\n${output}`);
+  return leftOvers(labPlace(id));
+}
+
+const test = suite('the demo');
+
+test('it ends with the line that says so, and nothing is left', async () => {
+  const { all, exitCode } = await startDemo();
+  console.log(all);
+  assert.is(exitCode, 0);
+  assert.match(all.trimEnd().split('\n').at(-1) ?? '', /^Tapwire works here: /);
+  assert.not.match(all, '\u001b['); // no colours into a pipe
+  assert.equal(leftOversOf(all), []);
+});
+
+test('stopped half way: it says so, fails, and nothing is left', async () => {
+  const demo = startDemo();
+  demo.stdout.on('data', (chunk) => {
+    if (`${chunk}`.includes('boot the guest')) demo.kill('SIGINT');
+  });
+  const { all, exitCode } = await demo;
+  assert.is(exitCode, 1);
+  assert.match(all, /^Tapwire demo failed: Stopped by SIGINT$/m);
+  assert.equal(leftOversOf(all), []);
+});
+
+test('--keep leaves the VM up, and the command that it prints takes all down', async () => {
+  const { all, exitCode } = await startDemo('--keep');
+  try {
+    assert.is(exitCode, 0);
+    assert.is(leftOversOf(all).length, 3);
+  } finally {
+    const [, id = ''] = / --down ([\da-f]{8})$/m.exec(all) ?? [];
+    const { exitCode: down } = await startDemo('--down', id);
+    assert.is(down, 0);
+    assert.equal(leftOversOf(all), []);
+  }
+});
+
+for (const [why, options, problem] of [
+  ['an option that there is not', ['--kep'], /^Tapwire demo failed: Unknown option '--kep'/m],
+  ['an id that is none', ['--down', '../etc'], /^Tapwire demo failed: no demo "..\/etc" is up$/m],
+] as const) {
+  test(`${why}: refused before anything is made`, async () => {
+    const { all, exitCode } = await startDemo(...options);
+    assert.is(exitCode, 1);
+    assert.match(all, problem);
+  });
+}
+
+test.run();

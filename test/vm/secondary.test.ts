@@ -1,0 +1,15 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
+import { withVm } from '../helpers/lab/scenario.ts';
+
+const test = suite('VM on a secondary network');
+
+test('pod<hash> beside eth0: the guest gets its addresses from outside', async () => {
+  const ifname = hashedPodIfname('blue');
+  await withVm({ ifname, vm: { network: 'blue' } }, async ({ domain }) => {
+    assert.match(domain, `<target dev="${secondaryTapIfname(ifname)}" managed="no">`);
+  });
+});
+
+test.run();
