@@ -121,16 +121,22 @@ export async function collectHooks(
     if (Date.now() > deadline) throw new Error(`${found.size} of ${count} hooks in ${directory} after 30 s`);
     for (const [name, socket] of entries(directory, layout)) {
       if (found.has(name)) continue;
-      const reached = await dial(socket).then(
-        (client) => (client.close(), true),
-        () => false,
-      );
+      const reached = await canDial(socket);
       if (reached) found.set(name, { socket, info: await callInfo(socket), refused: [...refused] });
       else refused.push(socket);
     }
     await new Promise((resolve) => setTimeout(resolve, interval));
   }
   return [...found.values()];
+}
+
+async function canDial(socket: string): Promise<boolean> {
+  try {
+    (await dial(socket)).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function entries(directory: string, layout: HookLayout): [name: string, path: string][] {

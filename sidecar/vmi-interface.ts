@@ -1,0 +1,79 @@
+import { type Decoder, fields, integer, mismatch, optional, string } from '../shared/decode.ts';
+
+/** What the VMI's spec says of one interface. */
+export interface InterfaceSpec {
+  readonly name: string;
+  /** `e1000e` …; null: virtio, in the form that the machine wants. */
+  readonly model: string | null;
+  /** Lower-case colon form; null: that of the pod link. */
+  readonly mac: string | null;
+  readonly pciAddress: PciAddress | null;
+  /** 0: none. */
+  readonly acpiIndex: number;
+  readonly bootOrder: number | null;
+  readonly linkDown: boolean;
+}
+
+/** Hexadecimal digits, as many as the VMI has. */
+export interface PciAddress {
+  readonly domain: string;
+  readonly bus: string;
+  readonly slot: string;
+  readonly function: string;
+}
+
+const MAX_ACPI_INDEX = 16_383; // QEMU ONBOARD_INDEX_MAX
+
+const name: Decoder<string> = (value, path) => {
+  if (string(value, path) === '') throw mismatch(path, 'a name', value);
+  return string(value, path);
+};
+
+const model: Decoder<string> = (value, path) => {
+  if (!/^[\w-]{1,64}$/.test(string(value, path)))
+    throw mismatch(path, 'a device model such as "virtio"', value);
+  return string(value, path);
+};
+
+/** The API takes what Go's net.ParseMAC takes; libvirt takes the colon form and no group address. */
+const mac: Decoder<string> = (value, path) => {
+  const form = /^[\da-f]{2}(?:([:-])[\da-f]{2})(?:\1[\da-f]{2}){4}$|^[\da-f]{4}(?:\.[\da-f]{4}){2}$/i;
+  const octets = form.test(string(value, path)) ? (string(value, path).match(/[\da-f]{2}/gi) ?? []) : [];
+  const unicast =
+    octets.length === 6 &&
+    Number.parseInt(octets[0] ?? '1', 16) % 2 === 0 &&
+    octets.some((octet) => octet !== '00');
+  if (!unicast) throw mismatch(path, 'a unicast MAC address', value);
+  return octets.join(':').toLowerCase();
+};
+
+const pciAddress: Decoder<PciAddress> = (value, path) => {
+  const parts = /^([\da-f]{4}):([\da-f]{2}):([01][\da-f])\.([0-7])$/i.exec(string(value, path));
+  const [, domain, bus, slot, fn] = parts ?? [];
+  if (domain === undefined || bus === undefined || slot === undefined || fn === undefined) {
+    throw mismatch(path, 'a PCI address such as "0000:02:02.0"', value);
+  }
+  return { domain, bus, slot, function: fn };
+};
+
+/** Go leaves out, or writes as "", what is not set. */
+export const unset =
+  <T>(decode: Decoder<T>): Decoder<T | null> =>
+  (value, path) =>
+    value === '' ? null : optional(decode, null)(value, path);
+
+const decodeFields = fields({
+  name,
+  state: optional(string, ''),
+  model: unset(model),
+  macAddress: unset(mac),
+  pciAddress: unset(pciAddress),
+  acpiIndex: optional(integer(0, MAX_ACPI_INDEX), 0),
+  bootOrder: optional(integer(1, 2 ** 31 - 1), null),
+});
+
+/** Decodes one of `spec.domain.devices.interfaces`. @throws {BindingError} INVALID_CONFIG */
+export const decodeInterface: Decoder<InterfaceSpec> = (value, path) => {
+  const { state, macAddress, ...spec } = decodeFields(value, path);
+  return { ...spec, mac: macAddress, linkDown: state === 'down' };
+};

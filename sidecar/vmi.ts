@@ -1,0 +1,153 @@
+import { array, boolean, fields, object, optional, string } from '../shared/decode.ts';
+import { BindingError } from '../shared/errors.ts';
+import { countVcpus } from './vcpu.ts';
+import { decodeInterface, type InterfaceSpec, unset } from './vmi-interface.ts';
+
+/** What the sidecar reads of a VirtualMachineInstance; nothing else of it is decoded, kept or logged. */
+export interface Vmi {
+  readonly namespace: string;
+  readonly name: string;
+  /** GOARCH; KubeVirt fills it in. */
+  readonly architecture: string;
+  readonly useVirtioTransitional: boolean;
+  /** SEV, SEV-SNP or IBM Secure Execution: the guest's memory is closed to devices. */
+  readonly confidential: boolean;
+  /** Queues of a virtio interface by KubeVirt's own rule; 0 without networkInterfaceMultiqueue. */
+  readonly queues: number;
+  /** Those of our bindings alone, in the VMI's order. */
+  readonly interfaces: readonly VmiInterface[];
+}
+
+export interface VmiInterface extends InterfaceSpec {
+  /** The network of the same name; KubeVirt requires one. */
+  readonly network: VmiNetwork;
+}
+
+/** `podIfname` is what the VMI's status says; null where it says nothing (KubeVirt before 1.4). */
+export type VmiNetwork =
+  | { readonly primary: true; readonly podIfname: string | null }
+  /** `ordinal` counts the VMI's secondary Multus networks from 1: the N of `netN`. Null: not of Multus. */
+  | { readonly primary: false; readonly ordinal: number | null };
+
+const MAX_QUEUES = 256; // MAX_TAP_QUEUES of the kernel's tun driver, and KubeVirt's limit
+const flag = optional(boolean, false);
+
+const decodeOutline = fields({
+  metadata: optional(fields({ name: optional(string, ''), namespace: optional(string, '') }), {
+    name: '',
+    namespace: '',
+  }),
+  spec: fields({
+    architecture: optional(string, ''),
+    networks: optional(
+      array(
+        fields({
+          name: string,
+          pod: optional(object, null),
+          multus: optional(fields({ default: flag }), null),
+        }),
+      ),
+      [],
+    ),
+    domain: fields({
+      cpu: optional(object, {}),
+      resources: optional(object, {}),
+      launchSecurity: optional(fields({ sev: optional(object, null), snp: optional(object, null) }), null),
+      devices: fields({
+        networkInterfaceMultiqueue: flag,
+        useVirtioTransitional: flag,
+        interfaces: optional(array(object), []),
+      }),
+    }),
+  }),
+  status: optional(
+    fields({
+      interfaces: optional(
+        array(fields({ name: optional(string, ''), podInterfaceName: unset(string) })),
+        [],
+      ),
+    }),
+    { interfaces: [] },
+  ),
+});
+
+const decodeOwner = fields({
+  state: optional(string, ''),
+  binding: optional(fields({ name: string }), null),
+});
+
+type Outline = ReturnType<typeof decodeOutline>;
+
+/**
+ * Reads the VMI as virt-launcher hands it over. Interfaces of other bindings are passed over, whatever they hold.
+ *
+ * @param bindings registered names whose interfaces are ours
+ * @throws {BindingError} INVALID_VMI, naming the JSON path
+ */
+export function parseVmi(bytes: Uint8Array, bindings: readonly string[]): Vmi {
+  const json = parse(bytes);
+  try {
+    return decode(json, bindings);
+  } catch (error) {
+    if (!(error instanceof BindingError) || error.code !== 'INVALID_CONFIG') throw error;
+    throw new BindingError('INVALID_VMI', error.message, { cause: error });
+  }
+}
+
+/** Not `parseJson`: the message of JSON.parse quotes its input, which may be cloud-init data. */
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new BindingError('INVALID_VMI', 'Cannot read the VMI: it is not JSON in UTF-8');
+  }
+}
+
+function decode(json: unknown, bindings: readonly string[]): Vmi {
+  const outline = decodeOutline(json, '$');
+  const { metadata, spec } = outline;
+  const { devices, launchSecurity } = spec.domain;
+  const interfaces = devices.interfaces.flatMap((source, index) => {
+    const path = `$.spec.domain.devices.interfaces[${index}]`;
+    const owner = decodeOwner(source, path);
+    // KubeVirt renders no interface that is to go away.
+    if (owner.binding === null || !bindings.includes(owner.binding.name) || owner.state === 'absent')
+      return [];
+    const own = decodeInterface(source, path);
+    return [{ ...own, network: findNetwork(own.name, outline) }];
+  });
+  const twice = interfaces.find(
+    (one, index) => interfaces.findIndex((other) => other.name === one.name) !== index,
+  );
+  if (twice !== undefined) {
+    throw new BindingError('INVALID_VMI', `Cannot bind interface "${twice.name}": the VMI has it twice`);
+  }
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    architecture: spec.architecture,
+    useVirtioTransitional: devices.useVirtioTransitional,
+    confidential:
+      launchSecurity !== null &&
+      (launchSecurity.sev !== null || launchSecurity.snp !== null || spec.architecture === 's390x'),
+    queues: devices.networkInterfaceMultiqueue ? Math.min(countVcpus(spec.domain), MAX_QUEUES) : 0,
+    interfaces,
+  };
+}
+
+function findNetwork(interfaceName: string, { spec, status }: Outline): VmiNetwork {
+  const network = spec.networks.find((candidate) => candidate.name === interfaceName);
+  if (network === undefined) {
+    throw new BindingError(
+      'INVALID_VMI',
+      `Cannot bind interface "${interfaceName}": the VMI has no network of that name`,
+    );
+  }
+  if (network.pod !== null || network.multus?.default === true) {
+    const reported = status.interfaces.find((candidate) => candidate.name === interfaceName);
+    return { primary: true, podIfname: reported?.podInterfaceName ?? null };
+  }
+  const secondaries = spec.networks.filter(({ multus }) => multus !== null && !multus.default);
+  const position = secondaries.indexOf(network);
+  return { primary: false, ordinal: position === -1 ? null : position + 1 };
+}

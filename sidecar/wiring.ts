@@ -1,0 +1,78 @@
+import { BindingError } from '../shared/errors.ts';
+import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../shared/names.ts';
+import type { Link, TunDetails } from '../shared/rtnetlink/link.ts';
+import type { VmiInterface } from './vmi.ts';
+
+export type TapLink = Link & { readonly tun: TunDetails };
+
+/** The two ends that the CNI has wired together for one interface. */
+export interface Wiring {
+  readonly podLink: Link;
+  readonly tap: TapLink;
+}
+
+/** What a list of links in a message may grow to: it ends up in an HTTP/2 header. */
+const MAX_LINKS_SHOWN = 20;
+
+/**
+ * Finds the pod link of an interface the way virt-launcher does, and the tap beside it.
+ *
+ * Names are computed from the VMI's network, never taken from the domain.
+ *
+ * @throws {BindingError} LINK_MISSING; LINK_UNSUPPORTED when the name of the tap belongs to something else
+ * Source: kubevirt pkg/network/link/discovery.go and names.go
+ */
+export function findWiring(bound: Pick<VmiInterface, 'name' | 'network'>, links: readonly Link[]): Wiring {
+  const refused = (code: 'LINK_MISSING' | 'LINK_UNSUPPORTED', reason: string) =>
+    new BindingError(code, `Cannot bind interface "${bound.name}": ${reason}`, {
+      details: `links seen: ${listNames(links)}`,
+    });
+
+  const candidates = podIfnames(bound);
+  const podLink = candidates.map((ifname) => find(links, ifname)).find((link) => link !== undefined);
+  if (podLink === undefined) {
+    const wanted = candidates.map((ifname) => `"${ifname}"`).join(' or ');
+    throw refused('LINK_MISSING', `no pod link ${wanted} in the pod; was its network attached?`);
+  }
+
+  const tapIfname = bound.network.primary ? PRIMARY_TAP_IFNAME : secondaryTapIfname(podLink.ifname);
+  const tap = find(links, tapIfname);
+  if (tap === undefined) {
+    const remedy = "does the binding's networkAttachmentDefinition name a NAD of type tapwire?";
+    throw refused('LINK_MISSING', `no tap "${tapIfname}" beside "${podLink.ifname}" in the pod; ${remedy}`);
+  }
+  if (!isTap(tap)) {
+    throw refused('LINK_UNSUPPORTED', `"${tapIfname}" is not a tap but ${describeKind(tap)}; what made it?`);
+  }
+  return { podLink, tap };
+}
+
+/** In the order in which they are looked for. */
+function podIfnames({ name, network }: Pick<VmiInterface, 'name' | 'network'>): string[] {
+  if (!network.primary) {
+    return [hashedPodIfname(name), ...(network.ordinal === null ? [] : [`net${network.ordinal}`])];
+  }
+  // OVN-Kubernetes gives a pod on a primary user-defined network both, and the former is the primary one.
+  return network.podIfname === null ? ['ovn-udn1', 'eth0'] : [network.podIfname];
+}
+
+function find(links: readonly Link[], ifname: string): Link | undefined {
+  return links.find((link) => link.ifname === ifname);
+}
+
+function isTap(link: Link): link is TapLink {
+  return link.tun?.mode === 'tap';
+}
+
+function describeKind({ kind, tun }: Link): string {
+  if (tun !== null) return 'a tun of layer 3';
+  return kind === null ? 'a physical device' : `of kind ${kind}`;
+}
+
+function listNames(links: readonly Link[]): string {
+  const names = links.slice(0, MAX_LINKS_SHOWN).map((link) => link.ifname);
+  return [
+    ...names,
+    ...(links.length > MAX_LINKS_SHOWN ? [`and ${links.length - MAX_LINKS_SHOWN} more`] : []),
+  ].join(', ');
+}

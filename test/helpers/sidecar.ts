@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { TestNetns } from './netns.ts';
+
+const CHECKOUT = resolve(import.meta.dirname, '../..');
+const END_TIMEOUT = 10_000; // ms
+
+/** Uid and gid of everything in a virt-launcher pod. */
+const POD_ID = 107;
+const UNPRIVILEGED = `--reuid ${POD_ID} --regid ${POD_ID} --clear-groups --bounding-set -all --inh-caps -all --no-new-privs`;
+/** Uid 107 may be unable to reach the checkout by its own path, so it sees it at another: source, place, program. */
+const SHOW = 'mount --bind "$1" "$2"; shift 2; exec "$@"';
+
+export interface Sidecar {
+  readonly pid: number;
+  readonly kill: ChildProcess['kill'];
+  /** What it wrote to stderr so far, line by line. */
+  readonly log: () => Record<string, unknown>[];
+  /** Everything it wrote so far. */
+  readonly output: () => string;
+  /** Its exit status, or the signal that ended it; fails when it does not end in time. */
+  readonly ended: () => Promise<number | string>;
+}
+
+/** A place for hook directories that uid 107 can reach, gone afterwards. */
+export async function withHookPlace<T>(act: (place: string) => Promise<T>): Promise<T> {
+  const place = mkdtempSync(join(tmpdir(), 'tapwire-hooks-'));
+  try {
+    chmodSync(place, 0o755);
+    mkdirSync(`${place}/checkout`);
+    return await act(place);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** A directory as an emptyDir with fsGroup is: the pod's user can write there. */
+export function makeHookDirectory(path: string): string {
+  mkdirSync(path, { mode: 0o770 });
+  chownSync(path, POD_ID, POD_ID);
+  return path;
+}
+
+/** Runs the sidecar as the pod does: in its netns, as uid 107, without capabilities and without a way to get any. */
+export async function withSidecar<T>(
+  netns: TestNetns,
+  place: string,
+  env: Readonly<Record<string, string>>,
+  act: (sidecar: Sidecar) => Promise<T>,
+): Promise<T> {
+  const seen = `${place}/checkout`;
+  const node = process.execPath.startsWith(`${CHECKOUT}/`)
+    ? process.execPath.replace(CHECKOUT, seen)
+    : process.execPath;
+  const show = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', SHOW, 'sh', CHECKOUT, seen];
+  const confined = [
+    'prlimit',
+    '--nofile=64:64',
+    'setpriv',
+    ...UNPRIVILEGED.split(' '),
+    node,
+    `${seen}/sidecar/main.ts`,
+  ];
+  const child = spawn('ip', ['netns', 'exec', netns.name, ...show, ...confined], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const end = new Promise<number | string>((resolve) => {
+    child.on('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  });
+  const ended = async () => {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new Error(`Still running after ${END_TIMEOUT} ms: ${stderr}`)),
+      END_TIMEOUT,
+    );
+    return await Promise.race([end, late]).finally(() => clearTimeout(timer));
+  };
+  try {
+    return await act({
+      pid: child.pid ?? -1,
+      kill: (signal) => child.kill(signal),
+      log: () =>
+        stderr
+          .trim()
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => JSON.parse(line)),
+      output: () => stdout + stderr,
+      ended,
+    });
+  } finally {
+    child.kill('SIGKILL');
+    await ended();
+  }
+}
+
+/** A line of /proc/PID/status. */
+export function processStatus({ pid }: Sidecar, key: string): string {
+  return new RegExp(`^${key}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+}

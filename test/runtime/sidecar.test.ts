@@ -1,0 +1,466 @@
+/** The sidecar as a process in a pod's netns, called the way virt-launcher calls it. */
+import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import tapwire from '../../package.json' with { type: 'json' };
+import { domainFixture } from '../helpers/domain-fixtures.ts';
+import { callBack, callDefineDomain, callInfo, callRaw, collectHooks, dial } from '../helpers/hook-api.ts';
+import { parseDomainSpec } from '../helpers/lab/domain-spec.ts';
+import { toGoXml } from '../helpers/lab/go-xml.ts';
+import { type TestNetns, withNetns } from '../helpers/netns.ts';
+import {
+  makeHookDirectory,
+  processStatus,
+  type Sidecar,
+  withHookPlace,
+  withSidecar,
+} from '../helpers/sidecar.ts';
+import { vmiJson } from '../helpers/vmi.ts';
+
+const POD_MAC = '02:00:00:00:00:11';
+
+/** A pod with a secondary network `red`, wired to a tap as far as links go. */
+async function addRed({ ip }: TestNetns, { mtu = 1450, queues = '' } = {}): Promise<void> {
+  await ip(`link add podb1f51a511f1 address ${POD_MAC} mtu 1500 type veth peer name host0`);
+  await ip(`tuntap add dev tapb1f51a511f1 mode tap user 107 group 107 vnet_hdr${queues}`);
+  await ip(`link set tapb1f51a511f1 mtu ${mtu}`);
+}
+
+interface Served {
+  readonly netns: TestNetns;
+  readonly sidecar: Sidecar;
+  readonly socket: string;
+  readonly directory: string;
+}
+
+/** A sidecar that virt-launcher of KubeVirt >= 1.6 has found. */
+function serving(
+  act: (served: Served) => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  return withNetns((netns) =>
+    withHookPlace(async (place) => {
+      makeHookDirectory(`${place}/hooks`);
+      const directory = makeHookDirectory(`${place}/hooks/hook-sidecar-0`);
+      const all = { TAPWIRE_HOOK_DIR: directory, CONTAINER_NAME: 'hook-sidecar-0', ...env };
+      await withSidecar(netns, place, all, async (sidecar) => {
+        const [hook] = await collectHooks(`${place}/hooks`, 'nested', 1);
+        await act({ netns, sidecar, socket: hook?.socket ?? '', directory });
+      });
+    }),
+  );
+}
+
+/** The first socket that can be seen in a directory, at once. */
+async function firstSocket(directory: string): Promise<string> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(1)) {
+    const socket = readdirSync(directory, { withFileTypes: true }).find((entry) => entry.isSocket());
+    if (socket !== undefined) return `${directory}/${socket.name}`;
+  }
+  throw new Error(`No socket in ${directory}`);
+}
+
+const failure = (call: Promise<unknown>): Promise<ServiceError> =>
+  call.then(
+    () => Promise.reject(new Error('Expected a failure')),
+    (error: ServiceError) => error,
+  );
+
+const interfaceOf = (xml: string) =>
+  xml.match(/<interface [^>]*>[\s\S]*?<\/interface>/g)?.find((one) => one.includes('"ua-red"'));
+const oneLine = (xml = '') => xml.replace(/>\s+</g, '><');
+const RED =
+  `<interface type="ethernet"><target dev="tapb1f51a511f1" managed="no"></target><model type="virtio-non-transitional"></model>` +
+  `<mac address="${POD_MAC}"></mac><mtu size="1450"></mtu><alias name="ua-red"></alias><rom enabled="no"></rom></interface>`;
+
+const run = suite('sidecar');
+
+run('a whole life: found, asked, three passes, Shutdown', () =>
+  serving(async ({ netns, sidecar, socket, directory }) => {
+    assert.match(socket, /\/hooks\/hook-sidecar-0\/hook-sidecar-0-[0-9a-f]{16}\.sock$/);
+    assert.is(statSync(socket).mode & 0o777, 0o660);
+    assert.equal(
+      readdirSync(directory, { withFileTypes: true }).map((entry) => entry.isSocket()),
+      [true],
+    );
+    assert.is(processStatus(sidecar, 'Uid'), '107\t107\t107\t107');
+    assert.is(processStatus(sidecar, 'CapBnd'), '0000000000000000');
+    assert.is(processStatus(sidecar, 'NoNewPrivs'), '1');
+    assert.equal(await callInfo(socket), {
+      name: 'tapwire',
+      hookPoints: [
+        { name: 'OnDefineDomain', priority: 0 },
+        { name: 'Shutdown', priority: 0 },
+      ],
+      versions: ['v1alpha3', 'v1alpha2', 'v1alpha1'],
+    });
+
+    await addRed(netns);
+    let xml = domainFixture('placeholders-only').xml.toString();
+    for (const pass of ['A', 'B', 'C']) {
+      const answer = await callDefineDomain(socket, xml, vmiJson());
+      assert.is(oneLine(interfaceOf(answer)), RED, `pass ${pass}`);
+      assert.is(answer.match(/"ua-red"/g)?.length, 1, `pass ${pass}`);
+      xml = toGoXml(parseDomainSpec(answer));
+    }
+
+    assert.equal(await callBack(socket, 'v1alpha3', 'Shutdown', {}), {});
+    assert.is(await sidecar.ended(), 0);
+    assert.not(existsSync(socket));
+    assert.equal(readdirSync(directory), []);
+    const lines = sidecar.log().map(({ time: _, ms: __, ...rest }) => rest);
+    const defined = {
+      level: 'info',
+      message: 'Defined domain',
+      version: 'v1alpha3',
+      vmi: 'lab/vm1',
+      interfaces: ['red'],
+    };
+    assert.equal(lines, [
+      {
+        level: 'info',
+        message: 'Serving hooks',
+        socket,
+        version: tapwire.version,
+        bindings: ['tapwire', 'tapwire-mq'],
+      },
+      ...[defined, defined, defined],
+      { level: 'info', message: 'Stopped', reason: 'Shutdown' },
+    ]);
+    assert.not.match(sidecar.output(), /SECRET/);
+  }),
+);
+
+run(
+  'flat directory: two sidecars and a stale socket share it, and whatever is dialled either refuses or answers',
+  () =>
+    withNetns((netns) =>
+      withHookPlace(async (place) => {
+        const directory = makeHookDirectory(`${place}/hooks`);
+        const env = { TAPWIRE_HOOK_DIR: directory };
+        const stale = await withSidecar(netns, place, env, async (killed) => {
+          const [hook] = await collectHooks(directory, 'flat', 1);
+          killed.kill('SIGKILL');
+          assert.is(await killed.ended(), 'SIGKILL');
+          return hook?.socket ?? '';
+        });
+        assert.ok(existsSync(stale));
+
+        await withSidecar(netns, place, env, (one) =>
+          withSidecar(netns, place, env, async (other) => {
+            const sockets = (await collectHooks(directory, 'flat', 2, 5)).map(({ socket }) => socket);
+            assert.is(new Set(sockets).size, 2);
+            for (const socket of sockets) assert.match(socket, /\/hooks\/tapwire-[0-9a-f]{16}\.sock$/);
+            assert.equal(
+              readdirSync(directory)
+                .map((name) => `${directory}/${name}`)
+                .sort(),
+              [...sockets, stale].sort(),
+            );
+
+            one.kill('SIGTERM');
+            other.kill('SIGINT');
+            assert.equal([await one.ended(), await other.ended()], [0, 0]);
+            assert.equal(
+              readdirSync(directory).map((name) => `${directory}/${name}`),
+              [stale],
+            );
+            assert.is(one.log().at(-1)?.['reason'], 'SIGTERM');
+            assert.is(other.log().at(-1)?.['reason'], 'SIGINT');
+          }),
+        );
+      }),
+    ),
+);
+
+run('a socket answers from the moment it can be seen', () =>
+  withNetns((netns) =>
+    withHookPlace(async (place) => {
+      const directory = makeHookDirectory(`${place}/hooks`);
+      for (let round = 0; round < 5; round++) {
+        await withSidecar(netns, place, { TAPWIRE_HOOK_DIR: directory }, async (sidecar) => {
+          const socket = await firstSocket(directory);
+          const started = performance.now();
+          await callInfo(socket);
+          assert.ok(performance.now() - started < 1000);
+          sidecar.kill('SIGTERM');
+          assert.is(await sidecar.ended(), 0);
+        });
+      }
+    }),
+  ),
+);
+
+run('the tap decides on queues and MTU, and a domain that does not fit is repaired', () =>
+  serving(async ({ netns, socket }) => {
+    await addRed(netns, { mtu: 1400, queues: ' multi_queue' });
+    const answer = await callDefineDomain(socket, domainFixture('virt-launcher').xml, vmiJson());
+    assert.match(
+      answer,
+      /<mtu size="1400"><\/mtu>\s*<alias name="ua-red"><\/alias>\s*<driver name="vhost" queues="2"><\/driver>/,
+    );
+
+    await netns.ip('link del tapb1f51a511f1');
+    await netns.ip('tuntap add dev tapb1f51a511f1 mode tap user 107');
+    const repaired = await callDefineDomain(
+      socket,
+      answer,
+      vmiJson({ devices: { networkInterfaceMultiqueue: true } }),
+    );
+    assert.match(
+      repaired,
+      /<mtu size="1500"><\/mtu>\s*<alias name="ua-red"><\/alias>\s*<driver name="vhost"><\/driver>/,
+    );
+  }),
+);
+
+run('what is missing in the pod is named, and found once it is there', () =>
+  serving(async ({ netns, sidecar, socket }) => {
+    const define = () => callDefineDomain(socket, domainFixture('virt-launcher').xml, vmiJson());
+    const noLink = await failure(define());
+    assert.is(noLink.code, status.FAILED_PRECONDITION);
+    const LINKS = /\(links seen: lo.*\)$/;
+    assert.match(
+      noLink.details,
+      /^Cannot bind interface "red": no pod link "podb1f51a511f1" or "net1" in the pod; /,
+    );
+    assert.match(noLink.details, LINKS);
+
+    await netns.ip('link add podb1f51a511f1 type veth peer name host0');
+    const noTap = await failure(define());
+    assert.is(noTap.code, status.FAILED_PRECONDITION);
+    assert.match(
+      noTap.details,
+      /^Cannot bind interface "red": no tap "tapb1f51a511f1" beside "podb1f51a511f1" in the pod; /,
+    );
+    assert.match(noTap.details, LINKS);
+    assert.is(sidecar.log().at(-1)?.['message'], noTap.details);
+    assert.is(sidecar.log().at(-1)?.['code'], 'LINK_MISSING');
+
+    await netns.ip('tuntap add dev tapb1f51a511f1 mode tap');
+    assert.match(await define(), /"tapb1f51a511f1"/);
+  }),
+);
+
+run('every version serves what it has; PreCloudInitIso is an echo', () =>
+  serving(async ({ netns, socket }) => {
+    await addRed(netns);
+    const params = { domainXML: domainFixture('no-interface').xml, vmi: vmiJson() };
+    for (const version of ['v1alpha1', 'v1alpha2', 'v1alpha3']) {
+      const { domainXML } = await callBack(socket, version, 'OnDefineDomain', params);
+      assert.is(oneLine(interfaceOf(Buffer.from(domainXML as Uint8Array).toString())), RED);
+    }
+    const source = {
+      cloudInitNoCloudSource: Buffer.from('{}'),
+      vmi: vmiJson(),
+      cloudInitData: Buffer.from('{"x":"SECRET"}'),
+    };
+    const { cloudInitNoCloudSource, cloudInitData } = await callBack(
+      socket,
+      'v1alpha2',
+      'PreCloudInitIso',
+      source,
+    );
+    assert.is(Buffer.from(cloudInitNoCloudSource as Uint8Array).toString(), '{}');
+    assert.is(Buffer.from(cloudInitData as Uint8Array).toString(), '{"x":"SECRET"}');
+    for (const path of [
+      'v1alpha1.Callbacks/PreCloudInitIso',
+      'v1alpha2.Callbacks/Shutdown',
+      'v1alpha4.Callbacks/Shutdown',
+    ]) {
+      const { code } = await failure(callRaw(socket, `/kubevirt.hooks.${path}`, Buffer.alloc(0)));
+      assert.is(code, status.UNIMPLEMENTED, path);
+    }
+  }),
+);
+
+run('hostile requests are refused, and the next good one is served', () =>
+  serving(async ({ netns, sidecar, socket }) => {
+    await addRed(netns);
+    const DEFINE = '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain';
+    const good = domainFixture('virt-launcher').xml;
+    const define = (xml: string | Uint8Array, vmi: Uint8Array) => failure(callDefineDomain(socket, xml, vmi));
+    const refusals: readonly [ServiceError, status, RegExp][] = [
+      [
+        await failure(callRaw(socket, DEFINE, Buffer.from('0aff', 'hex'))),
+        status.INVALID_ARGUMENT,
+        /^Cannot read hook request: message ends/,
+      ],
+      [
+        await failure(callRaw(socket, '/kubevirt.hooks.info.Info/Info', Buffer.from('07', 'hex'))),
+        status.INVALID_ARGUMENT,
+        /^Cannot read hook request/,
+      ],
+      [
+        await failure(
+          callRaw(socket, '/kubevirt.hooks.v1alpha3.Callbacks/Shutdown', Buffer.from('ff', 'hex')),
+        ),
+        status.INVALID_ARGUMENT,
+        /^Cannot read hook request/,
+      ],
+      [
+        await failure(callRaw(socket, DEFINE, Buffer.alloc(0))),
+        status.INVALID_ARGUMENT,
+        /^Cannot read the VMI: it is not JSON/,
+      ],
+      [
+        await failure(callRaw(socket, DEFINE, Buffer.alloc(5 * 1024 * 1024))),
+        status.RESOURCE_EXHAUSTED,
+        /larger than max/,
+      ],
+      [
+        await define(good, Buffer.from('{"spec": "SECRET')),
+        status.INVALID_ARGUMENT,
+        /^Cannot read the VMI: it is not JSON in UTF-8$/,
+      ],
+      [
+        await define('<!DOCTYPE domain><domain/>', vmiJson()),
+        status.INVALID_ARGUMENT,
+        /a document type declaration is not accepted/,
+      ],
+      [
+        await define(Buffer.alloc(2 * 1024 * 1024, '<a>'), vmiJson()),
+        status.INVALID_ARGUMENT,
+        /more than 1048576$/,
+      ],
+      [
+        await define(good, vmiJson({ red: { name: '\ud800' } })),
+        status.INVALID_ARGUMENT,
+        /the VMI has no network of that name$/,
+      ],
+      [
+        await define(good, vmiJson({ red: { macAddress: '%n\n' } })),
+        status.INVALID_ARGUMENT,
+        /interfaces\[1\]\.macAddress: want a unicast MAC address/,
+      ],
+    ];
+    for (const [error, code, text] of refusals) {
+      assert.is(error.code, code, error.message);
+      assert.match(error.details, text);
+    }
+    const raw = createConnection(socket);
+    raw.on('error', () => {});
+    raw.end('GET / HTTP/1.1\r\n\r\n\0\0\0');
+    assert.match(await callDefineDomain(socket, good, vmiJson()), /"tapb1f51a511f1"/);
+    assert.not.match(sidecar.output(), /SECRET/);
+  }),
+);
+
+run('forty calls at once, three times, leave nothing open', () =>
+  serving(async ({ netns, sidecar, socket }) => {
+    await addRed(netns);
+    const xml = domainFixture('virt-launcher').xml;
+    const openFiles = () => readdirSync(`/proc/${sidecar.pid}/fd`).length;
+    const before = openFiles();
+    for (let round = 0; round < 3; round++) {
+      const calls = Array.from({ length: 40 }, () => callDefineDomain(socket, xml, vmiJson()));
+      assert.is(new Set(await Promise.all(calls)).size, 1);
+    }
+    await sleep(100);
+    assert.ok(openFiles() <= before, `${openFiles()} open files, ${before} before`);
+  }),
+);
+
+run('an interface of a name that another sidecar serves is left alone', () =>
+  serving(
+    async ({ netns, socket }) => {
+      await addRed(netns);
+      const { xml } = domainFixture('others-only');
+      assert.is(await callDefineDomain(socket, xml, vmiJson()), xml.toString());
+      const answer = await callDefineDomain(
+        socket,
+        xml,
+        vmiJson({ red: { binding: { name: 'tapwire-mq' } } }),
+      );
+      assert.match(answer, /"ua-red"/);
+    },
+    { NETWORK_BINDING_PLUGIN_NAME: 'tapwire-mq' },
+  ),
+);
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  run(`${signal}: clients that stay connected, silent or half-way, do not keep it`, () =>
+    serving(async ({ sidecar, socket, directory }) => {
+      const idle = await dial(socket);
+      const silent = createConnection(socket);
+      silent.on('error', () => {});
+      await sleep(50);
+      const started = performance.now();
+      sidecar.kill(signal);
+      await sleep(20);
+      sidecar.kill(signal);
+      assert.is(await sidecar.ended(), 0);
+      assert.ok(performance.now() - started < 5000);
+      assert.equal(readdirSync(directory), []);
+      idle.close();
+      silent.destroy();
+    }),
+  );
+}
+
+run('Shutdown is answered each time before the end', () =>
+  withNetns((netns) =>
+    withHookPlace(async (place) => {
+      const directory = makeHookDirectory(`${place}/hooks`);
+      for (let round = 0; round < 5; round++) {
+        await withSidecar(netns, place, { TAPWIRE_HOOK_DIR: directory }, async (sidecar) => {
+          const socket = await firstSocket(directory);
+          const started = performance.now();
+          assert.equal(await callBack(socket, 'v1alpha3', 'Shutdown', {}), {});
+          assert.is(await sidecar.ended(), 0);
+          assert.ok(performance.now() - started < 1500);
+        });
+      }
+    }),
+  ),
+);
+
+for (const [why, prepare, reason] of [
+  ['is not there', () => {}, 'ENOENT: no such file or directory'],
+  [
+    'cannot be written to',
+    (path: string) => chmodSync(makeHookDirectory(path), 0o550),
+    'EACCES: permission denied',
+  ],
+] as const) {
+  run(`a hook directory that ${why} is said in one line`, () =>
+    withNetns((netns) =>
+      withHookPlace(async (place) => {
+        const directory = `${place}/hooks`;
+        prepare(directory);
+        await withSidecar(netns, place, { TAPWIRE_HOOK_DIR: directory }, async (sidecar) => {
+          assert.is(await sidecar.ended(), 1);
+          const [line, ...others] = sidecar.log();
+          assert.equal(others, []);
+          assert.is(line?.['level'], 'error');
+          assert.ok(
+            String(line?.['message']).startsWith(`Cannot serve hooks in "${directory}": ${reason}`),
+            String(line?.['message']),
+          );
+        });
+      }),
+    ),
+  );
+}
+
+run('a hook directory with a path too long for a socket is said in one line and left empty', () =>
+  withNetns((netns) =>
+    withHookPlace(async (place) => {
+      const directory = makeHookDirectory(`${place}/${'x'.repeat(90)}`);
+      await withSidecar(netns, place, { TAPWIRE_HOOK_DIR: directory }, async (sidecar) => {
+        assert.is(await sidecar.ended(), 1);
+        assert.is(sidecar.log().length, 1);
+        assert.is(
+          sidecar.log()[0]?.['message'],
+          `Cannot serve hooks in "${directory}": a socket there has a path of more than 107 bytes`,
+        );
+        assert.equal(readdirSync(directory), []);
+      });
+    }),
+  ),
+);
+
+run.run();

@@ -1,0 +1,69 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server } from '@grpc/grpc-js';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { publish, withdraw } from '../../../sidecar/hook-socket.ts';
+import { createHookServer } from '../../../sidecar/server.ts';
+import { callInfo } from '../../helpers/hook-api.ts';
+
+const unused = { defineDomain: () => Promise.reject(new Error('Unused')), onShutdown: () => {} };
+
+async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-hooks-'));
+  try {
+    await act(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const messageOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'nothing went wrong',
+    (error: Error) => error.message,
+  );
+
+const put = suite('publish()');
+
+put('a server that does not answer Info is never seen', () =>
+  withDirectory(async (directory) => {
+    const server = new Server();
+    assert.match(await messageOf(publish(server, directory, 'tapwire')), /UNIMPLEMENTED/);
+    assert.equal(readdirSync(directory), []);
+    server.forceShutdown();
+  }),
+);
+
+put('what else is in the directory stays', () =>
+  withDirectory(async (directory) => {
+    mkdirSync(join(directory, 'userdata'));
+    const server = createHookServer(unused);
+    const socket = await publish(server, directory, 'hook-sidecar-0');
+    assert.equal(
+      readdirSync(directory)
+        .map((name) => join(directory, name))
+        .sort(),
+      [socket, join(directory, 'userdata')].sort(),
+    );
+    assert.is((await callInfo(socket))['name'], 'tapwire');
+    await withdraw(server, socket);
+    assert.equal(readdirSync(directory), ['userdata']);
+  }),
+);
+
+put.run();
+
+const take = suite('withdraw()');
+
+take('a socket that somebody has removed is no error', () =>
+  withDirectory(async (directory) => {
+    const server = createHookServer(unused);
+    const socket = await publish(server, directory, 'tapwire');
+    rmSync(directory, { recursive: true });
+    await withdraw(server, socket);
+  }),
+);
+
+take.run();
