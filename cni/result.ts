@@ -21,6 +21,7 @@ const CODES = {
   WIRING_BROKEN: 106,
   INVALID_VMI: 999,
   INVALID_DOMAIN: 999,
+  INVALID_REQUEST: 999,
   INTERNAL: 999,
 } as const satisfies Record<ErrorCode, number>;
 

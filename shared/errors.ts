@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'WIRING_BROKEN'
   | 'INVALID_VMI'
   | 'INVALID_DOMAIN'
+  | 'INVALID_REQUEST'
   | 'INTERNAL';
 
 export interface BindingErrorOptions {

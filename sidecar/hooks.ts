@@ -46,7 +46,7 @@ export function encodeInfoResult(name: string): Buffer {
   ]);
 }
 
-/** @throws {BindingError} INVALID_DOMAIN when the bytes are not a protobuf message */
+/** @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message */
 export function decodeOnDefineDomainParams(message: Uint8Array): OnDefineDomainParams {
   const fields = readFields(message);
   return { domainXml: bytesOf(fields, 1), vmi: bytesOf(fields, 2) };
@@ -59,7 +59,7 @@ export function encodeOnDefineDomainResult(domainXml: Uint8Array): Buffer {
 /**
  * The answer to `PreCloudInitIsoParams` that changes nothing: `cloudInitNoCloudSource` (1) and `cloudInitData` (3) as they came.
  *
- * @throws {BindingError} INVALID_DOMAIN when the bytes are not a protobuf message
+ * @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message
  */
 export function echoPreCloudInitIso(message: Uint8Array): Buffer {
   const fields = readFields(message);

@@ -13,7 +13,7 @@ const MAX_VARINT_BYTES = 10;
  *
  * `bytes` values are views into `message`, not copies. Varints beyond 2^53 lose precision; none that we read comes near.
  *
- * @throws {BindingError} INVALID_DOMAIN when the bytes are not a protobuf message
+ * @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message
  * Source: protobuf "Encoding"
  */
 export function readFields(message: Uint8Array): Field[] {
@@ -21,7 +21,10 @@ export function readFields(message: Uint8Array): Field[] {
   let at = 0;
 
   const malformed = (why: string) =>
-    new BindingError('INVALID_DOMAIN', `Cannot read hook request: ${why} at byte ${at} of ${message.length}`);
+    new BindingError(
+      'INVALID_REQUEST',
+      `Cannot read hook request: ${why} at byte ${at} of ${message.length}`,
+    );
   const varint = () => {
     let value = 0;
     for (let index = 0; index < MAX_VARINT_BYTES; index += 1) {

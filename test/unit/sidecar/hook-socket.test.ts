@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Server } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,9 +30,10 @@ const put = suite('publish()');
 put('a server that does not answer Info is never seen', () =>
   withDirectory(async (directory) => {
     const server = new Server();
-    assert.match(await messageOf(publish(server, directory, 'tapwire')), /UNIMPLEMENTED/);
-    assert.equal(readdirSync(directory), []);
+    const message = await messageOf(publish(server, directory, 'tapwire'));
     server.forceShutdown();
+    assert.match(message, /UNIMPLEMENTED/);
+    assert.equal(readdirSync(directory), []);
   }),
 );
 
@@ -40,16 +41,15 @@ put('what else is in the directory stays', () =>
   withDirectory(async (directory) => {
     mkdirSync(join(directory, 'userdata'));
     const server = createHookServer(unused);
-    const socket = await publish(server, directory, 'hook-sidecar-0');
-    assert.equal(
-      readdirSync(directory)
-        .map((name) => join(directory, name))
-        .sort(),
-      [socket, join(directory, 'userdata')].sort(),
-    );
-    assert.is((await callInfo(socket))['name'], 'tapwire');
-    await withdraw(server, socket);
-    assert.equal(readdirSync(directory), ['userdata']);
+    try {
+      const socket = await publish(server, directory, 'hook-sidecar-0');
+      assert.equal(readdirSync(directory).sort(), [basename(socket), 'userdata']);
+      assert.is((await callInfo(socket))['name'], 'tapwire');
+      await withdraw(server, socket);
+      assert.equal(readdirSync(directory), ['userdata']);
+    } finally {
+      server.forceShutdown();
+    }
   }),
 );
 

@@ -49,7 +49,7 @@ for (const [why, bytes, reason] of [
 ] as const) {
   read(`refuses ${why}`, async () => {
     const error = await caught(() => readFields(hex(bytes)));
-    assert.is(error.code, 'INVALID_DOMAIN');
+    assert.is(error.code, 'INVALID_REQUEST');
     assert.is(error.message, `Cannot read hook request: ${reason}`);
   });
 }
@@ -62,7 +62,7 @@ read('never reads past a message cut at any byte', async () => {
         if (field.kind === 'bytes') assert.ok(field.value.length <= length);
       }
     } catch (error) {
-      assert.is((await caught(() => Promise.reject(error))).code, 'INVALID_DOMAIN');
+      assert.is((await caught(() => Promise.reject(error))).code, 'INVALID_REQUEST');
     }
   }
 });
