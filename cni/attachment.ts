@@ -2,6 +2,7 @@ import { BindingError } from '../shared/errors.ts';
 import { hashedPodIfname, isOrdinalIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../shared/names.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import type { NetConf } from './config.ts';
+import { NODE_FILE } from './node-policy.ts';
 import type { AttachmentKey } from './request.ts';
 
 /** One tap to wire to one pod link. */
@@ -23,17 +24,19 @@ const PRIMARY_LINKS = ['ovn-udn1', 'eth0'];
  * KubeVirt calls a binding's NAD with the VMI's network name and a meaningless CNI_IFNAME (`net1`); as a network's NAD we are
  * called with the pod link's own name.
  *
- * @throws {BindingError} NAMING_UNKNOWN, INVALID_CONFIG
+ * @param defaultNetwork whether the node's owner lets a pod's `eth0` be wired as a network
+ * @throws {BindingError} NAMING_UNKNOWN, NOT_ALLOWED, INVALID_CONFIG
  * Source: kubevirt pkg/network/multus/annotation.go, pkg/network/namescheme
  */
 export function resolveAttachment(
   key: AttachmentKey,
   conf: NetConf,
   links: readonly Pick<Link, 'ifname'>[],
+  defaultNetwork: boolean,
 ): Attachment {
   const ifnames = links.map(({ ifname }) => ifname);
   return conf.logicNetworkName === null
-    ? { key, conf, ...linkOfNetwork(key.ifname, conf) }
+    ? { key, conf, ...linkOfNetwork(key.ifname, conf, defaultNetwork) }
     : { key, conf, ...linkOfBinding(conf.logicNetworkName, conf, ifnames) };
 }
 
@@ -55,12 +58,13 @@ function linkOfBinding(network: string, conf: NetConf, ifnames: readonly string[
   return { podLink, tap: PRIMARY_TAP_IFNAME };
 }
 
-function linkOfNetwork(ifname: string, conf: NetConf) {
-  if (ifname === 'eth0') {
+function linkOfNetwork(ifname: string, conf: NetConf, defaultNetwork: boolean) {
+  if (ifname === 'eth0' && !defaultNetwork) {
     throw new BindingError(
-      'INVALID_CONFIG',
+      'NOT_ALLOWED',
       'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; ' +
-        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, not as a pod's default network",
+        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
+        `or set $.tap.defaultNetwork in ${NODE_FILE} on the node`,
     );
   }
   if (conf.podLink !== null && conf.podLink !== ifname) {
@@ -69,6 +73,7 @@ function linkOfNetwork(ifname: string, conf: NetConf) {
       `Cannot read $.podLink: want "${ifname}" (CNI_IFNAME) or nothing outside a KubeVirt binding, got "${conf.podLink}"`,
     );
   }
+  if (ifname === 'eth0') return { podLink: ifname, tap: PRIMARY_TAP_IFNAME };
   if (ifname.length <= 'tap'.length) {
     throw new BindingError(
       'INVALID_CONFIG',

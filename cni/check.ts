@@ -1,8 +1,10 @@
 import { BindingError } from '../shared/errors.ts';
+import { type Address, canonicalAddress } from '../shared/rtnetlink/address.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
 import type { Netns } from './kernel.ts';
 import { filtersMulticast } from './pod-link.ts';
+import type { PrevResult } from './prev-result.ts';
 import { describeHolder, recordOf } from './record.ts';
 import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
 
@@ -22,14 +24,47 @@ export function findDefects(attachment: Attachment, seen: Netns): readonly strin
   ];
 }
 
+/**
+ * What of the chain's final result does not hold any more for the pod link; nothing where the result does not speak of it, as a
+ * binding's. Pure.
+ */
+export function findResultDefects(
+  { podLink }: Attachment,
+  { interfaces, ips }: PrevResult,
+  netns: string,
+  seen: Netns,
+  addresses: readonly Address[],
+): readonly string[] {
+  const index = interfaces.findIndex(({ name, sandbox }) => name === podLink && sandbox !== '');
+  const [listed, pod] = [interfaces[index], findLink(podLink, seen)];
+  if (listed === undefined || pod === undefined) return [];
+  const defects: string[] = [];
+  if (listed.sandbox !== netns) {
+    defects.push(`Sandbox in prevResult ${listed.sandbox} does not match configured netns ${netns}`);
+  }
+  if (listed.mac !== '' && listed.mac.toLowerCase() !== pod.mac) {
+    defects.push(`pod link "${podLink}" has MAC ${pod.mac} instead of ${listed.mac}`);
+  }
+  for (const { address } of ips.filter((ip) => ip.interface === index)) {
+    const [ip = '', length] = address.split('/');
+    const isThere = addresses.some(
+      ({ ifindex, local, prefixLength }) =>
+        ifindex === pod.ifindex && local === canonicalAddress(ip) && prefixLength === Number(length),
+    );
+    if (!isThere) defects.push(`pod link "${podLink}" has lost its address ${address}`);
+  }
+  return defects;
+}
+
 /** @throws {BindingError} WIRING_BROKEN that names every defect */
-export function check(attachment: Attachment, seen: Netns): void {
-  const defects = findDefects(attachment, seen);
+export function check(defects: readonly string[], { podLink }: Attachment, { links }: Netns): void {
   if (defects.length === 0) return;
   throw new BindingError(
     'WIRING_BROKEN',
-    `Cannot confirm the wiring of "${attachment.podLink}": ${defects.join('; ')}`,
-    { details: `links seen: ${seen.links.map(({ ifname }) => ifname).join(', ')}` },
+    `Cannot confirm the wiring of "${podLink}": ${defects.join('; ')}`,
+    {
+      details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}`,
+    },
   );
 }
 

@@ -2,15 +2,21 @@ import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
 import { apply, attempt } from './apply.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
-import { check } from './check.ts';
+import { check, findDefects, findResultDefects } from './check.ts';
 import { type Kernel, openKernel } from './kernel.ts';
-import { openNetns } from './netns.ts';
+import { lockNetns, openNetns } from './netns.ts';
+import { readNodePolicy } from './node-file.ts';
+import { checkPolicy } from './node-policy.ts';
 import { planAdd } from './plan-add.ts';
 import { planDel } from './plan-del.ts';
 import type { CniRequest } from './request.ts';
 import { linkResult, type Result, versionResult } from './result.ts';
 import { testKernel } from './self-test.ts';
+import type { Version } from './version.ts';
 import { findLink } from './wiring.ts';
+
+/** Well below the two minutes that kubelet gives a sandbox; the slowest call takes a second on a node that is busy. */
+const LOCK_PATIENCE = 10_000; // ms
 
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 
@@ -28,11 +34,7 @@ export async function serve(request: CniRequest): Promise<Result | null> {
     case 'DEL':
       return del(request);
     case 'CHECK':
-      return withKernel(request.netns, async (kernel) => {
-        const seen = await kernel.observe();
-        check(resolveAttachment(request.key, request.conf, seen.links), seen);
-        return null;
-      });
+      return checkWiring(request);
     case 'STATUS':
       await testKernel();
       return null;
@@ -41,21 +43,42 @@ export async function serve(request: CniRequest): Promise<Result | null> {
   }
 }
 
-function add({ key, conf, netns, version }: Of<'ADD' | 'CHECK'>): Promise<Result> {
+function add({ key, conf, podNamespace, netns, version }: Of<'ADD' | 'CHECK'>): Promise<Result> {
+  const policy = readNodePolicy();
+  checkPolicy(conf, podNamespace, policy);
   return withKernel(netns, async (kernel) => {
     const seen = await kernel.observe();
-    const attachment = resolveAttachment(key, conf, seen.links);
+    const attachment = resolveAttachment(key, conf, seen.links, policy[conf.binding].defaultNetwork);
     await apply(planAdd(attachment, seen), kernel.run);
-    if (conf.prevResult !== null) return { ...conf.prevResult, cniVersion: version };
+    if (conf.prevResult !== null) return { ...conf.prevResult.source, cniVersion: version };
     return conf.logicNetworkName === null
       ? resultOf(attachment, version, netns, kernel)
       : { cniVersion: version };
   });
 }
 
+/** The node's policy has no say: what was allowed when the pod was made is there now. */
+function checkWiring({ key, conf, netns }: Of<'ADD' | 'CHECK'>): Promise<null> {
+  const { prevResult } = conf;
+  if (prevResult === null) throw new BindingError('INVALID_CONFIG', 'Required prevResult missing');
+  return withKernel(netns, async (kernel) => {
+    const seen = await kernel.observe();
+    const attachment = resolveAttachment(key, conf, seen.links, true);
+    check(
+      [
+        ...findDefects(attachment, seen),
+        ...findResultDefects(attachment, prevResult, netns, seen, await kernel.addresses()),
+      ],
+      attachment,
+      seen,
+    );
+    return null;
+  });
+}
+
 async function resultOf(
   { podLink }: Attachment,
-  version: string,
+  version: Version,
   netns: string,
   kernel: Kernel,
 ): Promise<Result> {
@@ -84,6 +107,7 @@ function withKernel<T>(path: string, act: (kernel: Kernel) => Promise<T>): Promi
 
 async function useKernel<T>(netns: number, act: (kernel: Kernel) => Promise<T>): Promise<T> {
   try {
+    await lockNetns(netns, LOCK_PATIENCE);
     const kernel = openKernel(netns);
     try {
       return await act(kernel);

@@ -1,8 +1,9 @@
 import {
+  array,
   boolean,
   type Decoder,
   either,
-  fields,
+  foldedFields,
   integer,
   mismatch,
   object,
@@ -10,7 +11,10 @@ import {
   optional,
   string,
 } from '../shared/decode.ts';
+import { cidr, ipAddress, unicastMac } from './address.ts';
 import { ifname } from './ifname.ts';
+import { type PrevResult, prevResult } from './prev-result.ts';
+import { deviceId, runtimeConfig } from './runtime-config.ts';
 
 /** The plugin's configuration, as a NetworkAttachmentDefinition gives it (CNI SPEC §1, and our keys). */
 export interface NetConf {
@@ -29,8 +33,11 @@ export interface NetConf {
   readonly selinuxContext: string | null;
   /** The VMI's network name: KubeVirt sends it to binding NADs only. */
   readonly logicNetworkName: string | null;
-  /** Result of the plugin before us in the chain, in our `cniVersion`. */
-  readonly prevResult: Readonly<Record<string, unknown>> | null;
+  /** The MAC that the runtime asks for; the plugin that makes the pod link gives it. */
+  readonly mac: string | null;
+  readonly prevResult: PrevResult | null;
+  /** Keys that nobody here reads; most likely a mistake. */
+  readonly unknownKeys: readonly string[];
 }
 
 /** Uid and gid of QEMU in virt-launcher (kubevirt pkg/util NonRootUID). */
@@ -61,7 +68,17 @@ const networkName: Decoder<string> = (value, path) => {
   return name;
 };
 
-const decodeFields = fields({
+const address = either(ipAddress, cidr, 'an IP address, with or without its prefix length');
+
+/** Multus puts `cni-args` of a pod's annotation here. */
+const cniArgs = foldedFields({
+  logicNetworkName: optional(networkName, null),
+  mac: optional(unicastMac, null),
+  ips: optional(array(address), null),
+  labels: optional(array(foldedFields({ key: string, value: string })), null),
+});
+
+const shape = {
   cniVersion: string,
   name: string,
   binding: optional(oneOf('tap'), 'tap' as const),
@@ -71,15 +88,31 @@ const decodeFields = fields({
   group: optional(ownership, QEMU),
   multiQueue: optional(boolean, false),
   selinuxContext: optional(selinuxContext, null),
-  args: optional(
-    fields({ cni: optional(fields({ logicNetworkName: optional(networkName, null) }), null) }),
-    null,
-  ),
-  prevResult: optional(object, null),
-});
+  args: optional(foldedFields({ cni: optional(cniArgs, null) }), null),
+  runtimeConfig: optional(runtimeConfig, { mac: null }),
+  capabilities: optional(object, null),
+  deviceID: optional(deviceId, null),
+  pciBusID: optional(deviceId, null),
+};
+
+/** Keys that runtimes put into every configuration. */
+const RUNTIMES_KEYS = ['type', 'prevResult', 'disableCheck', 'cni.dev/'];
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeNetConf(value: unknown): NetConf {
-  const { args, ...conf } = decodeFields(value, '$');
-  return { ...conf, logicNetworkName: args?.cni?.logicNetworkName ?? null };
+  const { args, runtimeConfig, capabilities, deviceID, pciBusID, ...conf } = foldedFields(shape)(value, '$');
+  const after = foldedFields({ prevResult: optional(prevResult(conf.cniVersion), null) })(value, '$');
+  return {
+    ...conf,
+    ...after,
+    logicNetworkName: args?.cni?.logicNetworkName ?? null,
+    mac: runtimeConfig.mac ?? args?.cni?.mac ?? null,
+    unknownKeys: Object.keys(object(value, '$')).filter((key) => !isKnownKey(key)),
+  };
+}
+
+function isKnownKey(key: string): boolean {
+  const folded = key.toLowerCase();
+  const isOurs = Object.keys(shape).some((known) => known.toLowerCase() === folded);
+  return isOurs || RUNTIMES_KEYS.some((known) => folded.startsWith(known.toLowerCase()));
 }

@@ -1,14 +1,31 @@
-import { readFileSync, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
+import tapwire from '../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { serve } from './commands.ts';
-import { parseRequest, SUPPORTED_VERSIONS } from './request.ts';
+import { MAX_INPUT } from './input.ts';
+import { parseRequest } from './request.ts';
 import { type ErrorResult, type Result, toErrorResult } from './result.ts';
+import { DEFAULT_VERSION, SUPPORTED_VERSIONS, type Version } from './version.ts';
+
+/** Reads no more than it takes to know that there is too much. */
+function readStdin(): Buffer {
+  const buffer = Buffer.alloc(MAX_INPUT + 1);
+  let length = 0;
+  try {
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+      read = readSync(0, buffer, length, buffer.length - length, null);
+    }
+  } catch (cause) {
+    throw new BindingError('IO_FAILURE', `error reading from stdin: ${messageOf(cause)}`, { cause });
+  }
+  return buffer.subarray(0, length);
+}
 
 /** The version to answer in when the request itself could not be read. */
-function versionOf(stdin: string): string {
-  const version = /"cniVersion"\s*:\s*"([\d.]+)"/.exec(stdin)?.[1];
-  return SUPPORTED_VERSIONS.find((supported) => supported === version) ?? SUPPORTED_VERSIONS[3];
+function versionOf(stdin: Buffer): Version {
+  const version = /"cniVersion"\s*:\s*"([\d.]+)"/i.exec(stdin.toString('latin1'))?.[1];
+  return SUPPORTED_VERSIONS.find((supported) => supported === version) ?? DEFAULT_VERSION;
 }
 
 /** stdout holds one JSON document and nothing else, whatever happens (CNI SPEC §2). */
@@ -17,26 +34,33 @@ function print(result: Result | ErrorResult): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(1, bytes, written);
 }
 
-function readStdin(): string {
+/** For a person who runs it by hand (libcni pkg/skel does the same). */
+function printAbout(): void {
+  const about = `CNI plugin tapwire v${tapwire.version}: ${tapwire.description}`;
+  writeSync(2, `${about}\nCNI protocol versions supported: ${SUPPORTED_VERSIONS.join(', ')}\n`);
+}
+
+async function main(): Promise<void> {
+  let stdin: Buffer = Buffer.alloc(0);
   try {
-    return readFileSync(0, 'utf8');
-  } catch (cause) {
-    throw new BindingError('IO_FAILURE', `error reading from stdin: ${messageOf(cause)}`, { cause });
+    const request = parseRequest(process.env, () => {
+      stdin = readStdin();
+      return stdin;
+    });
+    if ('conf' in request && request.conf.unknownKeys.length > 0) {
+      const { name, unknownKeys } = request.conf;
+      log('warn', `Ignored keys of network "${name}" that nobody reads`, { keys: unknownKeys });
+    }
+    const result = await serve(request);
+    if (result !== null) print(result);
+  } catch (error) {
+    const result = toErrorResult(error, versionOf(stdin));
+    const { CNI_COMMAND: command, CNI_CONTAINERID: container, CNI_IFNAME: ifname } = process.env;
+    log('error', result.msg, { command, container, ifname, code: result.code, details: result.details });
+    print(result);
+    process.exitCode = 1;
   }
 }
 
-let stdin = '';
-try {
-  const request = parseRequest(process.env, () => {
-    stdin = readStdin();
-    return stdin;
-  });
-  const result = await serve(request);
-  if (result !== null) print(result);
-} catch (error) {
-  const result = toErrorResult(error, versionOf(stdin));
-  const { CNI_COMMAND: command, CNI_CONTAINERID: container, CNI_IFNAME: ifname } = process.env;
-  log('error', result.msg, { command, container, ifname, code: result.code, details: result.details });
-  print(result);
-  process.exitCode = 1;
-}
+if (process.env['CNI_COMMAND']) await main();
+else printAbout();

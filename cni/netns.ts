@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { native } from '../shared/native/native.ts';
 
@@ -31,10 +32,33 @@ export function openNetns(path: string): number | null {
 
 function open(path: string): number | null {
   try {
-    return openSync(path, 'r');
+    // NONBLOCK: a FIFO must not hang the call, nor a device do something.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+const LOCK_POLL = 10; // ms
+
+/**
+ * Waits until nobody else changes the netns, and keeps others out until the descriptor is closed.
+ *
+ * The wait is bounded: whoever runs in the pod can take this lock as well.
+ *
+ * @param patience ms
+ * @throws {BindingError} TRY_AGAIN
+ */
+export async function lockNetns(netns: number, patience: number): Promise<void> {
+  for (let waited = 0; !native.tryLock(netns); waited += LOCK_POLL) {
+    if (waited >= patience) {
+      throw new BindingError(
+        'TRY_AGAIN',
+        `Cannot lock the pod's netns: another call has held it for ${patience / 1000} s`,
+      );
+    }
+    await sleep(LOCK_POLL);
   }
 }

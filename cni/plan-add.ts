@@ -19,6 +19,7 @@ import { findForeignRedirect, findLink, findOurFilter, hasIngressQdisc } from '.
  */
 export function planAdd(attachment: Attachment, seen: Netns): readonly Step[] {
   const pod = requirePodLink(attachment, seen.links);
+  requireMac(attachment, pod);
   const tap = requireOurTap(attachment, seen);
   refuseForeignRedirect(pod, attachment, seen);
   const mtu = requireMtu(attachment, pod);
@@ -78,6 +79,16 @@ function requireMtu({ conf }: Attachment, pod: Link): number {
     );
   }
   return conf.mtu ?? pod.mtu;
+}
+
+/** The guest's MAC is the pod link's, which is not ours to change. */
+function requireMac({ conf }: Attachment, pod: Link): void {
+  if (conf.mac === null || conf.mac === pod.mac) return;
+  throw new BindingError(
+    'INVALID_CONFIG',
+    `Cannot give "${pod.ifname}" the MAC ${conf.mac}: it has ${pod.mac}; the plugin that makes the link must give it, ` +
+      'and needs the capability "mac" for that',
+  );
 }
 
 /** What DEL will have to take back: what an earlier, unfinished ADD wrote down, and what this one changes. */

@@ -1,7 +1,7 @@
 import { BindingError, type ErrorCode, messageOf } from '../shared/errors.ts';
 import type { Address } from '../shared/rtnetlink/address.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
-import { SUPPORTED_VERSIONS } from './request.ts';
+import { isSameForm, SUPPORTED_VERSIONS, type Version } from './version.ts';
 
 /** Numbers of CNI SPEC §5, "Error"; 100 and up are ours; 999 is what the reference library gives for a bug. */
 const CODES = {
@@ -11,6 +11,7 @@ const CODES = {
   INVALID_JSON: 6,
   INVALID_CONFIG: 7,
   INVALID_NETNS: 8,
+  TRY_AGAIN: 11,
   PLUGIN_NOT_AVAILABLE: 50,
   LINK_MISSING: 100,
   LINK_EXISTS: 101,
@@ -19,6 +20,7 @@ const CODES = {
   KERNEL_REFUSED: 104,
   KERNEL_UNSUPPORTED: 105,
   WIRING_BROKEN: 106,
+  NOT_ALLOWED: 107,
   INVALID_VMI: 999,
   INVALID_DOMAIN: 999,
   INVALID_REQUEST: 999,
@@ -46,12 +48,12 @@ export function versionResult(): Result {
  * Source: CNI SPEC §5, "Success"
  */
 export function linkResult(
-  version: string,
+  version: Version,
   netns: string,
   link: Link,
   addresses: readonly Address[],
 ): Result {
-  const isBefore1 = version < '1.0.0'; // then an address says its family, and an interface nothing of its MTU
+  const isBefore1 = isSameForm(version, '0.3.0'); // then an address says its family, and an interface nothing of its MTU
   const ips = addresses
     .filter(({ ifindex, scope }) => ifindex === link.ifindex && scope === 'global')
     .map(({ family, local, prefixLength }) => ({
@@ -70,7 +72,7 @@ export function linkResult(
 }
 
 /** Any thrown value as the error object of CNI. What is not a BindingError is a bug, and tells where. */
-export function toErrorResult(error: unknown, version: string): ErrorResult {
+export function toErrorResult(error: unknown, version: Version): ErrorResult {
   const isOurs = error instanceof BindingError;
   const details = isOurs ? error.details : error instanceof Error ? error.stack : undefined;
   return {

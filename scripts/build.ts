@@ -8,6 +8,7 @@ const env = { NODE_DISABLE_COMPILE_CACHE: '1' };
 const run = execa({ preferLocal: true, stdio: ['ignore', 'ignore', 'inherit'], env });
 
 const C_FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror'];
+const LAUNCHER = 'cni/launcher/launcher.c';
 const ADDON = 'shared/native/tapwire.node';
 /** Built aside and moved at the end: whoever runs the old programs meanwhile never sees half of the new ones. */
 const STAGE = 'build/dist';
@@ -44,12 +45,19 @@ async function bundle(program: 'cni' | 'sidecar'): Promise<void> {
 async function buildLauncher(): Promise<void> {
   mkdirSync(`${STAGE}/cni/.tapwire`, { recursive: true });
   symlinkSync('../../../node_modules/node/bin/node', `${STAGE}/cni/.tapwire/node`);
-  await run('gcc', [...C_FLAGS, '-static', '-o', `${STAGE}/cni/tapwire`, 'cni/launcher/launcher.c']);
+  await run('gcc', [...C_FLAGS, '-static', '-o', `${STAGE}/cni/tapwire`, LAUNCHER]);
+}
+
+/** The same launcher, but the environment may say where the node file is. Only tests run it. */
+async function buildTestLauncher(): Promise<void> {
+  mkdirSync(`${STAGE}/test`, { recursive: true });
+  for (const name of ['.tapwire', 'index.js']) symlinkSync(`../cni/${name}`, `${STAGE}/test/${name}`);
+  await run('gcc', [...C_FLAGS, '-static', '-DTEST_OVERRIDES', '-o', `${STAGE}/test/tapwire`, LAUNCHER]);
 }
 
 rmSync('build', { recursive: true, force: true });
 mkdirSync('build');
 await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
-await Promise.all([bundle('cni'), bundle('sidecar'), buildLauncher()]);
+await Promise.all([bundle('cni'), bundle('sidecar'), buildLauncher(), buildTestLauncher()]);
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');

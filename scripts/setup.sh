@@ -18,6 +18,8 @@ packages="gcc libc6-dev iproute2 tcpdump"
 # The VM: libvirt and QEMU; the guest's initramfs; DHCP and router advertisements; what validates a domain.
 packages="$packages libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86"
 packages="$packages busybox-static cpio dnsmasq-base libxml2-utils"
+# Real callers and neighbours of the plugin; what kills it between two kernel requests.
+packages="$packages containerd runc containernetworking-plugins strace"
 
 missing=""
 for package in $packages; do

@@ -77,17 +77,32 @@ export const optional =
   (value, path) =>
     value === undefined || value === null ? fallback : decode(value, path);
 
-/** Decodes the named fields and ignores the rest: CNI SPEC §1 lets runtimes add keys, KubeVirt adds fields every release. */
-export const fields =
+type Source = Readonly<Record<string, unknown>>;
+type FindKey = (source: Source, key: string) => string | undefined;
+
+const exactKey: FindKey = (source, key) => (Object.hasOwn(source, key) ? key : undefined);
+
+const foldedKey: FindKey = (source, key) =>
+  exactKey(source, key) ?? Object.keys(source).find((name) => name.toLowerCase() === key.toLowerCase());
+
+const fieldsBy =
+  (find: FindKey) =>
   <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }): Decoder<T> =>
   (value, path) => {
     const source = object(value, path);
     const decoded = {} as T;
     for (const key in shape) {
-      decoded[key] = shape[key](Object.hasOwn(source, key) ? source[key] : undefined, `${path}.${key}`);
+      const name = find(source, key);
+      decoded[key] = shape[key](name === undefined ? undefined : source[name], `${path}.${name ?? key}`);
     }
     return decoded;
   };
+
+/** Decodes the named fields and ignores the rest: CNI SPEC §1 lets runtimes add keys, KubeVirt adds fields every release. */
+export const fields = fieldsBy(exactKey);
+
+/** As `fields`, but a key that is not there may be there in other letters: so does Go, and configurations rely on it. */
+export const foldedFields = fieldsBy(foldedKey);
 
 /** Parses JSON text; `subject` is what the admin knows it as (`network configuration`). */
 export function parseJson(text: string, subject: string): unknown {

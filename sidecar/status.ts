@@ -28,6 +28,8 @@ const STATUS = {
   INVALID_DOMAIN: status.INVALID_ARGUMENT,
   INVALID_REQUEST: status.INVALID_ARGUMENT,
   PLUGIN_NOT_AVAILABLE: status.UNAVAILABLE,
+  TRY_AGAIN: status.UNAVAILABLE,
+  NOT_ALLOWED: status.FAILED_PRECONDITION,
   INTERNAL: status.INTERNAL,
 } as const satisfies Record<ErrorCode, number>;
 

@@ -8,6 +8,8 @@ interface Addon {
   isNetns(fd: number): boolean;
   /** A descriptor of a netns that nothing else holds. */
   newNetns(): number;
+  /** Takes the exclusive flock(2) of an open file if nobody else has it. */
+  tryLock(fd: number): boolean;
   strerror(errno: number): string;
 }
 

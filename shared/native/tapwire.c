@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -186,6 +187,17 @@ static napi_value is_netns(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* tryLock(fd) -> whether we hold the exclusive lock now. It is the open file's, until its last descriptor is closed. */
+static napi_value try_lock(napi_env env, napi_callback_info info) {
+  int64_t fd;
+  if (!read_integer(env, info, &fd)) return NULL;
+  int held = flock((int)fd, LOCK_EX | LOCK_NB) == 0;
+  if (!held && errno != EWOULDBLOCK && errno != EINTR) return throw_failure(env, (struct failure){"flock", errno});
+  napi_value result;
+  napi_get_boolean(env, held, &result);
+  return result;
+}
+
 /* newNetns() -> descriptor of a network namespace that lives as long as something holds it. */
 static napi_value new_netns(napi_env env, napi_callback_info info) {
   (void)info;
@@ -216,6 +228,7 @@ NAPI_MODULE_INIT() {
       {"persistTap", persist_tap},
       {"isNetns", is_netns},
       {"newNetns", new_netns},
+      {"tryLock", try_lock},
       {"strerror", error_text},
   };
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {

@@ -44,10 +44,16 @@ function decodeAddress({ body }: Message): Address {
   };
 }
 
-/** Four or sixteen bytes in network order as text, IPv6 in its canonical form (RFC 5952). */
+/** Four or sixteen bytes in network order as text, IPv6 in its canonical form. */
 export function formatAddress(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.');
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16)).join(':');
+  return canonicalAddress(
+    Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16)).join(':'),
+  );
+}
+
+/** An address as the kernel's own is written here: IPv6 shortest and in lower case (RFC 5952). */
+export function canonicalAddress(address: string): string {
   // The URL parser is Node's own canonical writer of IPv6 addresses.
-  return new URL(`http://[${groups}]`).hostname.slice(1, -1);
+  return address.includes(':') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 
 /** The plugin as it gets installed: the launcher, beside it the runtime and the bundle. */
 export const TAPWIRE = resolve(import.meta.dirname, '../../dist/cni/tapwire');
+
+/** The same, but TAPWIRE_NODE_FILE reaches it. */
+export const TEST_TAPWIRE = resolve(import.meta.dirname, '../../dist/test/tapwire');
 
 /** One call as Multus makes it. */
 export interface Call {
@@ -15,6 +20,8 @@ export interface Call {
   readonly conf?: Readonly<Record<string, unknown>>;
   /** The VMI's network, for a binding NAD. */
   readonly network?: string;
+  /** What /etc/tapwire/node.json would hold on this node. */
+  readonly nodeFile?: unknown;
   /** Environment beside CNI's, or instead of it. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -38,27 +45,41 @@ export function netconf({ conf = {}, network }: Pick<Call, 'conf' | 'network'>):
 
 /** Calls the plugin by its path, with an empty PATH and nothing but what CNI defines in its environment. */
 export async function cni(command: string, call: Call): Promise<Answer> {
-  return callWith(
-    {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: call.containerId ?? 'pod1',
-      CNI_NETNS: call.netns,
-      CNI_IFNAME: call.ifname ?? 'net1',
-      CNI_PATH: '/opt/cni/bin',
-      CNI_ARGS:
-        'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-vm1-abcde;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_UID=1',
-      ...call.env,
-    },
-    JSON.stringify(netconf(call)),
+  const env = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: call.containerId ?? 'pod1',
+    CNI_NETNS: call.netns,
+    CNI_IFNAME: call.ifname ?? 'net1',
+    CNI_PATH: '/opt/cni/bin',
+    CNI_ARGS:
+      'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-vm1-abcde;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_UID=1',
+    ...call.env,
+  };
+  const input = JSON.stringify(netconf(call));
+  if (call.nodeFile === undefined) return callWith(env, input);
+  return withNodeFile(call.nodeFile, (path) =>
+    callWith({ ...env, TAPWIRE_NODE_FILE: path }, input, TEST_TAPWIRE),
   );
+}
+
+async function withNodeFile<T>(content: unknown, act: (path: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
+  try {
+    const path = join(folder, 'node.json');
+    writeFileSync(path, JSON.stringify(content));
+    return await act(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Calls the plugin with any environment and any bytes on stdin. */
 export async function callWith(
   env: Readonly<Record<string, string>>,
   input: string | Uint8Array,
+  program = TAPWIRE,
 ): Promise<Answer> {
-  const { exitCode, stdout, stderr } = await execa(TAPWIRE, [], {
+  const { exitCode, stdout, stderr } = await execa(program, [], {
     input,
     env: { ...env, PATH: '' },
     extendEnv: false,

@@ -38,7 +38,7 @@ async function attach(kernel: Kernel, conf: Readonly<Record<string, unknown>> = 
   const args = { cni: { logicNetworkName: 'default' } };
   const decoded = decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', args, ...conf });
   const seen = await kernel.observe();
-  const attachment = resolveAttachment(KEY, decoded, seen.links);
+  const attachment = resolveAttachment(KEY, decoded, seen.links, false);
   return { attachment, steps: planAdd(attachment, seen) };
 }
 

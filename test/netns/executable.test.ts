@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SUPPORTED_VERSIONS } from '../../cni/request.ts';
+import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { callWith, cni, netconf, newContainerId } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
 
@@ -20,7 +20,7 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
       const call = {
         netns: netns.path,
         network: 'default',
-        conf: { cniVersion },
+        conf: { cniVersion, prevResult: { cniVersion } },
         containerId: newContainerId(),
       };
       const before = await dumpNetns(netns);
@@ -100,9 +100,10 @@ test('binding: a secondary network by its name, several at once, each DEL takes 
     assert.equal(ifnames, ['tap0', 'tap16477688c0e', 'tapb1f51a511f1']);
     const [primary, blue, red] = calls;
     assert.ok(primary && blue && red);
+    const checked = { conf: { prevResult: { cniVersion: '1.0.0' } } };
     assert.equal(await cni('DEL', blue), SILENCE);
-    assert.equal(await cni('CHECK', primary), SILENCE);
-    assert.equal(await cni('CHECK', red), SILENCE);
+    assert.equal(await cni('CHECK', { ...primary, ...checked }), SILENCE);
+    assert.equal(await cni('CHECK', { ...red, ...checked }), SILENCE);
     for (const call of [red, primary]) assert.equal(await cni('DEL', call), SILENCE);
     sameNetns(await dumpNetns(netns), before);
   }));
@@ -140,6 +141,7 @@ for (const command of ['ADD', 'DEL', 'CHECK']) {
     const { json, exitCode } = await cni(command, {
       netns: '/proc/self/ns/net',
       network: 'default',
+      conf: { prevResult: { cniVersion: '1.0.0' } },
       env: { CNI_NETNS_OVERRIDE: '1' },
     });
     assert.equal(
@@ -186,6 +188,50 @@ test('STATUS and GC succeed in silence', async () => {
     assert.equal(await callWith({ CNI_COMMAND, CNI_PATH: '/opt/cni/bin' }, input), SILENCE);
   }
 });
+
+test('without a command it says what it is', async () => {
+  const { exitCode, stdout, stderr } = await callWith({}, '');
+  assert.equal([exitCode, stdout], [0, '']);
+  assert.match(
+    stderr,
+    /^CNI plugin tapwire v\d+\.\d+\.\d+: .+\nCNI protocol versions supported: 0\.3\.0, .*1\.1\.0$/,
+  );
+});
+
+test('keys that nobody reads are one warning on stderr', () =>
+  withPod('eth0', async (netns) => {
+    const { exitCode, stderr } = await cni('ADD', {
+      netns: netns.path,
+      network: 'default',
+      conf: { mut: 1400, ipam: {} },
+    });
+    const { level, message, keys } = JSON.parse(stderr);
+    assert.equal(
+      [exitCode, level, message],
+      [0, 'warn', 'Ignored keys of network "tapwire-tap" that nobody reads'],
+    );
+    assert.equal(keys, ['mut', 'ipam']);
+  }));
+
+test('CHECK needs the result of ADD', () =>
+  withPod('eth0', async (netns) => {
+    const { json } = await cni('CHECK', { netns: netns.path, network: 'default' });
+    assert.equal([json.code, json.msg], [7, 'Required prevResult missing']);
+  }));
+
+test('a MAC that the pod link does not have is refused', () =>
+  withPod(hashed('blue'), async (netns) => {
+    const [{ address: mac }] = JSON.parse(await netns.ip(`-j link show dev ${hashed('blue')}`));
+    const call = { netns: netns.path, ifname: hashed('blue') };
+    const asked = { runtimeConfig: { mac: '02:00:00:00:00:99' } };
+    const { json } = await cni('ADD', { ...call, conf: asked });
+    assert.is(json.code, 7);
+    assert.match(json.msg, /^Cannot give "pod16477688c0e" the MAC 02:00:00:00:00:99: it has /);
+    assert.is(
+      (await cni('ADD', { ...call, conf: { runtimeConfig: { mac: mac.toUpperCase() } } })).exitCode,
+      0,
+    );
+  }));
 
 test("the caller's own environment does not reach Node", async () => {
   const env = { CNI_COMMAND: 'VERSION', NODE_OPTIONS: '--no-such-option', LD_PRELOAD: '/nonexistent.so' };

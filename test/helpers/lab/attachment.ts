@@ -20,12 +20,13 @@ export function attachment(
     containerId: newContainerId(),
     ifname: 'net1',
     network,
-    conf,
   };
+  let prevResult: unknown = null;
   const ask = async (command: string) => {
-    const answer = await cni(command, call);
+    const answer = await cni(command, { ...call, conf: { ...conf, prevResult } });
     if (answer.exitCode !== 0)
       throw new Error(`${command} failed: ${answer.stdout.trim() || answer.stderr.trim()}`);
+    if (command === 'ADD') prevResult = answer.json; // runtimes keep it for CHECK and DEL
     return answer;
   };
   return { add: () => ask('ADD'), check: () => ask('CHECK'), del: () => ask('DEL') };

@@ -8,7 +8,13 @@ const test = suite('resolveAttachment()');
 
 const BLUE = 'pod16477688c0e';
 
-function resolve(ifname: string, network: string | null, ifnames: readonly string[], podLink?: string) {
+function resolve(
+  ifname: string,
+  network: string | null,
+  ifnames: readonly string[],
+  podLink?: string,
+  defaultNetwork = false,
+) {
   const conf = decodeNetConf({
     cniVersion: '1.0.0',
     name: 'tapwire',
@@ -16,7 +22,7 @@ function resolve(ifname: string, network: string | null, ifnames: readonly strin
     args: { cni: { logicNetworkName: network } },
   });
   const links = ifnames.map((name) => ({ ifname: name }));
-  const attachment = resolveAttachment({ containerId: 'pod1', ifname }, conf, links);
+  const attachment = resolveAttachment({ containerId: 'pod1', ifname }, conf, links, defaultNetwork);
   return [attachment.podLink, attachment.tap];
 }
 
@@ -54,6 +60,11 @@ for (const [why, got, want] of [
   ],
   ['network: the link that CNI_IFNAME names', resolve(BLUE, null, ['eth0', BLUE]), [BLUE, 'tap16477688c0e']],
   ['network with an ordinal name', resolve('net1', null, ['eth0', 'net1']), ['net1', 'tap1']],
+  [
+    "network, eth0 where the node's owner allows it",
+    resolve('eth0', null, ['eth0'], undefined, true),
+    ['eth0', 'tap0'],
+  ],
   ['network, podLink says the same', resolve('net1', null, ['eth0', 'net1'], 'net1'), ['net1', 'tap1']],
 ] as const) {
   test(why, () => {
@@ -71,8 +82,8 @@ for (const [why, act, code, message] of [
   [
     'eth0 outside a binding',
     () => resolve('eth0', null, ['lo', 'eth0']),
-    'INVALID_CONFIG',
-    'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; name this NetworkAttachmentDefinition in the KubeVirt CR\'s network.binding, not as a pod\'s default network',
+    'NOT_ALLOWED',
+    'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; name this NetworkAttachmentDefinition in the KubeVirt CR\'s network.binding, or set $.tap.defaultNetwork in /etc/tapwire/node.json on the node',
   ],
   [
     'podLink outside a binding',

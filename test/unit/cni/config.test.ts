@@ -16,7 +16,9 @@ const DEFAULTS = {
   multiQueue: false,
   selinuxContext: null,
   logicNetworkName: null,
+  mac: null,
   prevResult: null,
+  unknownKeys: [],
 };
 const prevResult = { cniVersion: '1.0.0', interfaces: [] };
 
@@ -46,7 +48,24 @@ for (const [why, conf, want] of [
   ],
   ["KubeVirt's network name", { args: { cni: { logicNetworkName: 'red' } } }, { logicNetworkName: 'red' }],
   ['args of others', { args: { cni: { ips: ['10.0.0.1'] } } }, {}],
-  ['the result before ours', { prevResult }, { prevResult }],
+  ['the result before ours', { prevResult }, { prevResult: { source: prevResult, interfaces: [], ips: [] } }],
+  [
+    'keys in other letters, as Go reads them',
+    { MTU: 1400, MultiQueue: true, Args: { CNI: { LogicNetworkName: 'red' } } },
+    { mtu: 1400, multiQueue: true, logicNetworkName: 'red' },
+  ],
+  ['the exact key before others', { MTU: 1400, mtu: 1300 }, { mtu: 1300 }],
+  [
+    'keys that nobody reads',
+    { mut: 1400, ipam: {}, Bridge: 'br0' },
+    { unknownKeys: ['mut', 'ipam', 'Bridge'] },
+  ],
+  [
+    'a MAC by capability, first',
+    { runtimeConfig: { mac: '02:00:00:00:00:0A' }, args: { cni: { mac: '02:00:00:00:00:0b' } } },
+    { mac: '02:00:00:00:00:0a' },
+  ],
+  ['a MAC by cni-args', { args: { cni: { mac: '02:00:00:00:00:0b' } } }, { mac: '02:00:00:00:00:0b' }],
 ] as const) {
   test(why, () => {
     assert.equal(decodeNetConf({ ...BASE, ...conf }), { ...DEFAULTS, ...want });
@@ -74,6 +93,17 @@ for (const [conf, message] of [
   [
     { selinuxContext: 'x;y' },
     'Cannot read $.selinuxContext: want an SELinux context such as "system_u:system_r:container_t:s0", got "x;y"',
+  ],
+  [{ MTU: 1 }, 'Cannot read $.MTU: want an integer in 68..65535, got 1'],
+  [{ deviceID: 7 }, 'Cannot read $.deviceID: want a string, got 7'],
+  [{ pciBusID: 'a b' }, 'Cannot read $.pciBusID: want a device id, got "a b"'],
+  [
+    { runtimeConfig: { mac: '01:00:5e:00:00:01' } },
+    'Cannot read $.runtimeConfig.mac: want a unicast MAC address such as "02:00:00:00:00:01", got "01:00:5e:00:00:01"',
+  ],
+  [
+    { args: { cni: { ips: ['x'] } } },
+    'Cannot read $.args.cni.ips[0]: want an IP address, with or without its prefix length, got "x"',
   ],
   [{ args: [] }, 'Cannot read $.args: want an object, got []'],
   [

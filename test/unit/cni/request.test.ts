@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseRequest, SUPPORTED_VERSIONS } from '../../../cni/request.ts';
+import { parseRequest } from '../../../cni/request.ts';
+import { SUPPORTED_VERSIONS } from '../../../cni/version.ts';
 import { caught } from '../../helpers/caught.ts';
 
 const test = suite('parseRequest()');
@@ -14,7 +15,7 @@ const ENV = {
 const CONF = { cniVersion: '1.1.0', name: 'tapwire' };
 const parse = (command: string, env: Record<string, string> = {}, conf: unknown = CONF) =>
   parseRequest({ ...ENV, CNI_COMMAND: command, ...env }, () =>
-    typeof conf === 'string' ? conf : JSON.stringify(conf),
+    Buffer.from(typeof conf === 'string' ? conf : JSON.stringify(conf)),
   );
 
 const KEY = { containerId: 'pod1', ifname: 'net1' };
@@ -22,7 +23,7 @@ const KEY = { containerId: 'pod1', ifname: 'net1' };
 for (const command of ['ADD', 'CHECK'] as const) {
   test(`${command} has everything`, () => {
     const { conf, ...request } = parse(command) as Extract<ReturnType<typeof parse>, { conf: unknown }>;
-    assert.equal(request, { command, version: '1.1.0', key: KEY, netns: '/run/netns/x' });
+    assert.equal(request, { command, version: '1.1.0', key: KEY, netns: '/run/netns/x', podNamespace: null });
     assert.is(conf.name, 'tapwire');
   });
 }
@@ -75,7 +76,7 @@ for (const [why, act, code, message] of [
   ],
   [
     'all missing variables at once',
-    () => parseRequest({ CNI_COMMAND: 'ADD' }, () => ''),
+    () => parseRequest({ CNI_COMMAND: 'ADD' }, () => Buffer.alloc(0)),
     'INVALID_ENVIRONMENT',
     'required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing',
   ],

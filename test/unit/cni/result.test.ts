@@ -14,7 +14,7 @@ const ADDRESSES = [
 ] as const;
 const INTERFACE = { name: 'eth0', mac: '02:00:00:00:00:01', sandbox: '/run/netns/x' };
 
-for (const version of ['0.3.0', '0.3.1', '0.4.0']) {
+for (const version of ['0.3.0', '0.3.1', '0.4.0'] as const) {
   test(`linkResult() [${version}] tells each address's family and no mtu`, () => {
     assert.equal(linkResult(version, '/run/netns/x', ETH0, ADDRESSES), {
       cniVersion: version,
@@ -28,7 +28,7 @@ for (const version of ['0.3.0', '0.3.1', '0.4.0']) {
   });
 }
 
-for (const version of ['1.0.0', '1.1.0']) {
+for (const version of ['1.0.0', '1.1.0'] as const) {
   test(`linkResult() [${version}]`, () => {
     assert.equal(linkResult(version, '/run/netns/x', ETH0, ADDRESSES), {
       cniVersion: version,

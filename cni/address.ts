@@ -1,0 +1,28 @@
+import { isIP } from 'node:net';
+import { type Decoder, mismatch, string } from '../shared/decode.ts';
+
+const BITS: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
+
+/** `02:00:00:00:00:01`, of one device: not a group's, not all zero. Lower case. */
+export const unicastMac: Decoder<string> = (value, path) => {
+  const mac = string(value, path).toLowerCase();
+  const isMac = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac);
+  if (!isMac || Number.parseInt(mac.slice(0, 2), 16) % 2 === 1 || mac === '00:00:00:00:00:00') {
+    throw mismatch(path, 'a unicast MAC address such as "02:00:00:00:00:01"', value);
+  }
+  return mac;
+};
+
+export const ipAddress: Decoder<string> = (value, path) => {
+  if (isIP(string(value, path)) === 0) throw mismatch(path, 'an IP address', value);
+  return value as string;
+};
+
+/** `192.0.2.5/24` */
+export const cidr: Decoder<string> = (value, path) => {
+  const [address = '', length = '', ...more] = string(value, path).split('/');
+  const bits = BITS[isIP(address)];
+  const isLength = /^\d{1,3}$/.test(length) && Number(length) <= (bits ?? -1);
+  if (!isLength || more.length > 0) throw mismatch(path, 'an IP address with its prefix length', value);
+  return value as string;
+};

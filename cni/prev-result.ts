@@ -1,0 +1,86 @@
+import {
+  array,
+  type Decoder,
+  foldedFields,
+  integer,
+  object,
+  oneOf,
+  optional,
+  string,
+} from '../shared/decode.ts';
+import { BindingError } from '../shared/errors.ts';
+import { cidr, ipAddress } from './address.ts';
+import { isSameForm } from './version.ts';
+
+/** The result of the plugins before us; on CHECK that of the whole chain. */
+export interface PrevResult {
+  /** As it came, to be passed on whole. */
+  readonly source: Readonly<Record<string, unknown>>;
+  readonly interfaces: readonly ResultInterface[];
+  readonly ips: readonly ResultIp[];
+}
+
+export interface ResultInterface {
+  readonly name: string;
+  /** Empty where the plugin did not say. */
+  readonly mac: string;
+  /** Path of the netns; empty on the node. */
+  readonly sandbox: string;
+}
+
+export interface ResultIp {
+  readonly address: string;
+  /** Index in `interfaces`. */
+  readonly interface: number | null;
+}
+
+const index = integer(0, 2 ** 31 - 1);
+const decodeFields = foldedFields({
+  cniVersion: optional(string, null),
+  interfaces: optional(
+    array(
+      foldedFields({
+        name: string,
+        mac: optional(string, ''),
+        mtu: optional(index, null),
+        sandbox: optional(string, ''),
+        socketPath: optional(string, null),
+        pciID: optional(string, null),
+      }),
+    ),
+    [],
+  ),
+  ips: optional(
+    array(
+      foldedFields({
+        version: optional(oneOf('4', '6'), null),
+        interface: optional(index, null),
+        address: cidr,
+        gateway: optional(ipAddress, null),
+      }),
+    ),
+    [],
+  ),
+  routes: optional(array(foldedFields({ dst: cidr, gw: optional(ipAddress, null) })), []),
+  dns: optional(object, null),
+});
+
+/**
+ * Decodes a prevResult of a configuration of that version.
+ *
+ * @throws {BindingError} INVALID_CONFIG also for a result of the other form: nobody could have meant that
+ * Source: CNI SPEC §5, "Success"; libcni pkg/types/{040,100}
+ */
+export const prevResult =
+  (version: string): Decoder<PrevResult> =>
+  (value, path) => {
+    const source = object(value, path);
+    const { cniVersion, interfaces, ips } = decodeFields(source, path);
+    if (cniVersion && !isSameForm(cniVersion, version)) {
+      throw new BindingError(
+        'INVALID_CONFIG',
+        `Cannot read ${path}.cniVersion: want a result of the form of "${version}", got "${cniVersion}"`,
+      );
+    }
+    return { source, interfaces, ips };
+  };

@@ -1,0 +1,58 @@
+/** One writer per netns: the lock on its descriptor, as two processes of the plugin take it. */
+import { closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { lockNetns } from '../../cni/netns.ts';
+import { native } from '../../shared/native/native.ts';
+import { caught } from '../helpers/caught.ts';
+import { cni } from '../helpers/cni.ts';
+import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
+
+const test = suite('the lock of a netns');
+
+test('keeps others out until it is closed, and says so after a bounded wait', () =>
+  withNetns(async ({ path }) => {
+    const [first, second] = [openSync(path, 'r'), openSync(path, 'r')];
+    await lockNetns(first, 0);
+    const error = await caught(() => lockNetns(second, 50));
+    assert.equal(
+      [error.code, error.message],
+      ['TRY_AGAIN', "Cannot lock the pod's netns: another call has held it for 0.05 s"],
+    );
+    closeSync(first);
+    await lockNetns(second, 0);
+    closeSync(second);
+  }));
+
+test('makes a call wait for the one before it', () =>
+  withPod('eth0', async ({ path }) => {
+    const fd = openSync(path, 'r');
+    assert.ok(native.tryLock(fd));
+    const adding = cni('ADD', { netns: path, network: 'default' });
+    const winner = await Promise.race([adding.then(() => 'ADD'), sleep(500, 'patience')]);
+    assert.is(winner, 'patience', 'ADD waits');
+    closeSync(fd);
+    assert.is((await adding).exitCode, 0);
+  }));
+
+test('calls at once for the same and other attachments never half-wire a netns', () =>
+  withPod('eth0', async (netns) => {
+    await netns.ip('link add pod16477688c0e type veth peer name host1');
+    await netns.ip('link set pod16477688c0e addrgenmode none');
+    const before = await dumpNetns(netns);
+    const primary = { netns: netns.path, network: 'default' };
+    const blue = { netns: netns.path, network: 'blue', ifname: 'net3' };
+    const commands = ['ADD', 'ADD', 'DEL', 'ADD'].flatMap((command) => [
+      cni(command, primary),
+      cni(command, blue),
+    ]);
+    for (const { exitCode, stdout } of await Promise.all(commands)) assert.is(exitCode, 0, stdout);
+    for (const call of [primary, blue]) {
+      assert.is((await cni('ADD', call)).exitCode, 0);
+      assert.is((await cni('DEL', call)).exitCode, 0);
+    }
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test.run();

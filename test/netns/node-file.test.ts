@@ -1,0 +1,106 @@
+/** Policies of a node, as files: what they allow, and that one which cannot be trusted allows nothing. */
+import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readNodePolicy } from '../../cni/node-file.ts';
+import { DEFAULT_POLICY } from '../../cni/node-policy.ts';
+import { caught } from '../helpers/caught.ts';
+import { cni } from '../helpers/cni.ts';
+import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
+
+const test = suite('the node file');
+
+async function withFolder(act: (path: string) => unknown): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
+  try {
+    await act(join(folder, 'node.json'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('is not needed', () => withFolder((path) => assert.equal(readNodePolicy(path), DEFAULT_POLICY)));
+
+test('is read', () =>
+  withFolder((path) => {
+    writeFileSync(path, '{"tap": {"namespaces": ["vms"]}}');
+    assert.equal(readNodePolicy(path), { tap: { namespaces: ['vms'], defaultNetwork: false } });
+  }));
+
+const UNTRUSTED = "want a regular file of root's, writable by nobody else, of at most 65536 bytes";
+for (const [why, make, reason] of [
+  ["of somebody else's", (path: string) => chownSync(path, 107, 0), UNTRUSTED],
+  ['that a group may write', (path: string) => chmodSync(path, 0o664), UNTRUSTED],
+  ['that everybody may write', (path: string) => chmodSync(path, 0o646), UNTRUSTED],
+  ['of 64 KiB and a byte', (path: string) => writeFileSync(path, ' '.repeat(65537)), UNTRUSTED],
+  ['that is a FIFO', (path: string) => execa('sh', ['-c', `rm ${path} && mkfifo -m 600 ${path}`]), UNTRUSTED],
+  ['that is a directory', (path: string) => execa('sh', ['-c', `rm ${path} && mkdir ${path}`]), UNTRUSTED],
+  [
+    'with a typo',
+    (path: string) => writeFileSync(path, '{"tpa": {}}'),
+    'Cannot read $: want only the keys tap, got "tpa"',
+  ],
+  ['that is no JSON', (path: string) => writeFileSync(path, '{'), /^Cannot parse the file: /],
+  [
+    'that is a symlink',
+    (path: string) => {
+      rmSync(path);
+      symlinkSync('/etc/passwd', path);
+    },
+    /^ELOOP/,
+  ],
+] as const) {
+  test(`one ${why} allows nothing`, () =>
+    withFolder(async (path) => {
+      writeFileSync(path, '{}');
+      await make(path);
+      const error = await caught(() => readNodePolicy(path));
+      assert.is(error.code, 'NOT_ALLOWED');
+      const [start, rest = ''] = error.message.split(/(?<=json"): /);
+      assert.is(start, `Cannot use node file "${path}"`);
+      if (typeof reason === 'string') assert.is(rest, reason);
+      else assert.match(rest, reason);
+    }));
+}
+
+test('says whose pods may be wired; CHECK and DEL do not ask it', () =>
+  withPod('eth0', async (netns) => {
+    const call = { netns: netns.path, network: 'default', conf: { prevResult: { cniVersion: '1.0.0' } } };
+    const before = await dumpNetns(netns);
+    const refused = await cni('ADD', { ...call, nodeFile: { tap: { namespaces: ['other'] } } });
+    assert.equal(
+      [refused.json.code, refused.json.msg],
+      [
+        107,
+        'Cannot wire pods of namespace "vms": $.tap.namespaces of /etc/tapwire/node.json on this node does not list it',
+      ],
+    );
+    sameNetns(await dumpNetns(netns), before);
+    assert.is((await cni('ADD', { ...call, nodeFile: { tap: { namespaces: ['vms'] } } })).exitCode, 0);
+    for (const command of ['CHECK', 'DEL']) {
+      assert.is((await cni(command, { ...call, nodeFile: 'broken' })).exitCode, 0, command);
+    }
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test("lets a pod's eth0 be wired as a network only where it says so", () =>
+  withPod('eth0', async (netns) => {
+    const call = { netns: netns.path, ifname: 'eth0' };
+    assert.is((await cni('ADD', call)).json.code, 107);
+    const { json } = await cni('ADD', { ...call, nodeFile: { tap: { defaultNetwork: true } } });
+    assert.is(json.interfaces[0].name, 'eth0');
+    assert.match(await netns.ip('link show'), / tap0:/);
+    assert.equal((await cni('CHECK', { ...call, conf: { prevResult: json } })).exitCode, 0);
+    assert.is((await cni('DEL', call)).exitCode, 0);
+  }));
+
+test('is where the environment says only for the launcher of the tests', () =>
+  withPod('eth0', async (netns) => {
+    const env = { TAPWIRE_NODE_FILE: '/nonexistent/../etc/shadow' };
+    assert.is((await cni('ADD', { netns: netns.path, network: 'default', env })).exitCode, 0);
+  }));
+
+test.run();

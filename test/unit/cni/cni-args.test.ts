@@ -1,0 +1,43 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseCniArgs } from '../../../cni/cni-args.ts';
+import { caught } from '../../helpers/caught.ts';
+
+const test = suite('parseCniArgs()');
+
+const POD = 'K8S_POD_NAMESPACE=vms;K8S_POD_NAME=vm;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=1';
+
+for (const [text, want] of [
+  ['', { podNamespace: null, mac: null }],
+  [POD, { podNamespace: 'vms', mac: null }],
+  [
+    `IgnoreUnknown=true;${POD};MAC=02:00:00:00:00:0A;IP=10.0.0.1,2001:db8::1/64`,
+    { podNamespace: 'vms', mac: '02:00:00:00:00:0a' },
+  ],
+  ['IgnoreUnknown=1;SOMEBODY=else', { podNamespace: null, mac: null }],
+  ['IgnoreUnknown=TRUE;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_NAMESPACE=', { podNamespace: null, mac: null }],
+] as const) {
+  test(`reads "${text}"`, () => {
+    assert.equal(parseCniArgs(text), want);
+  });
+}
+
+for (const [text, message] of [
+  ['K8S_POD_NAME', 'ARGS: invalid pair "K8S_POD_NAME"'],
+  ['A=b=c;IgnoreUnknown=1', 'ARGS: invalid pair "A=b=c"'],
+  ['K8S_POD_NAME=a;', 'ARGS: invalid pair ""'],
+  ['SOMEBODY=else;OTHER=x', 'ARGS: unknown args ["SOMEBODY","OTHER"]'],
+  ['SOMEBODY=else;IgnoreUnknown=0', 'ARGS: unknown args ["SOMEBODY"]'],
+  ['mac=02:00:00:00:00:01', 'ARGS: unknown args ["mac"]'],
+  ['constructor=x', 'ARGS: unknown args ["constructor"]'],
+  ['IgnoreUnknown=maybe', 'ARGS: boolean unmarshal error: invalid input maybe'],
+  ['MAC=x', 'ARGS: Cannot read MAC: want a unicast MAC address such as "02:00:00:00:00:01", got "x"'],
+  ['IP=10.0.0.1,x', 'ARGS: Cannot read IP: want IP addresses, with commas between them, got "x"'],
+] as const) {
+  test(`refuses "${text}"`, async () => {
+    const error = await caught(() => parseCniArgs(text));
+    assert.equal([error.code, error.message], ['INVALID_ENVIRONMENT', message]);
+  });
+}
+
+test.run();
