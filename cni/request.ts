@@ -1,4 +1,4 @@
-import { foldedFields, optional, string } from '../shared/decode.ts';
+import { array, fields, foldedFields, optional, string } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { decodeNetConf, type NetConf } from './config.ts';
@@ -77,6 +77,7 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
       // Nothing else is read: neither an edited NAD nor a broken result may keep a pod from being deleted.
       return { command, version, key, netns: netns === '' ? null : netns };
     default:
+      decodeAttachments(conf, '$');
       return { command: command as 'STATUS' | 'GC', version };
   }
 }
@@ -98,6 +99,11 @@ function checkEnvironment(command: string, env: Environment): void {
   const missing = required.filter((name) => (env[name] ?? '') === '');
   if (missing.length > 0) throw invalid(`required env variables [${missing.join(',')}] missing`);
 }
+
+/** What GC is to keep. Nothing of ours outlives a netns, so that it is only checked. */
+const decodeAttachments = fields({
+  'cni.dev/valid-attachments': optional(array(fields({ containerID: string, ifname: string })), null),
+});
 
 const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
 

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { describeFailure, native } from '../shared/native/native.ts';
+import type { Classifier } from '../shared/rtnetlink/filter.ts';
 import { openKernel } from './kernel.ts';
 import type { Op } from './op.ts';
 
@@ -19,10 +20,10 @@ const OPS: readonly Op[] = [
  *
  * @throws {BindingError} PLUGIN_NOT_AVAILABLE with what this node lacks
  */
-export async function testKernel(): Promise<void> {
+export async function testKernel(classifiers?: readonly Classifier[]): Promise<void> {
   const netns = newNetns();
   try {
-    const kernel = openKernel(netns);
+    const kernel = openKernel(netns, classifiers);
     try {
       for (const op of OPS) await kernel.run(op);
     } catch (cause) {

@@ -1,0 +1,88 @@
+/** STATUS: whether this node could wire a pod, tried for real in a netns that vanishes. */
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { testKernel } from '../../cni/self-test.ts';
+import type { Classifier } from '../../shared/rtnetlink/filter.ts';
+import { caught } from '../helpers/caught.ts';
+import { netconf, TAPWIRE } from '../helpers/cni.ts';
+
+const test = suite('STATUS');
+
+const CONF = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0' } }));
+
+/** Asks the plugin after `prepare` has changed what it sees, in a mount namespace of its own. */
+async function statusAfter(prepare: string) {
+  const script = `${prepare}; exec env -i CNI_COMMAND=STATUS CNI_PATH=/opt/cni/bin ${TAPWIRE}`;
+  const { exitCode, stdout } = await execa('unshare', ['--mount', 'sh', '-ec', script], {
+    input: CONF,
+    reject: false,
+  });
+  return { exitCode, error: stdout === '' ? null : JSON.parse(stdout) };
+}
+
+test('is silent on a node that can', async () => {
+  assert.equal(await statusAfter('true'), { exitCode: 0, error: null });
+});
+
+for (const [why, prepare, reason] of [
+  [
+    'no /dev/net/tun',
+    'mount -t tmpfs none /dev/net',
+    'Cannot add tap "pod0": open /dev/net/tun: No such file or directory; this kernel needs CONFIG_TUN (module tun)',
+  ],
+  [
+    'something else in its place',
+    'mount --bind /dev/null /dev/net/tun',
+    'Cannot add tap "pod0": TUNSETIFF: Inappropriate ioctl for device',
+  ],
+] as const) {
+  test(`says 50 with the reason: ${why}`, async () => {
+    const { exitCode, error } = await statusAfter(prepare);
+    assert.equal(
+      [exitCode, error],
+      [1, { cniVersion: '1.1.0', code: 50, msg: `Cannot wire pods on this node: ${reason}` }],
+    );
+  });
+}
+
+test('says 50 with the reason: no privilege', async () => {
+  const { error } = await asNobody();
+  assert.equal(
+    [error.code, error.msg],
+    [50, 'Cannot make a network namespace: start a child: Operation not permitted'],
+  );
+});
+
+async function asNobody() {
+  const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin' };
+  const options = { input: CONF, reject: false, env, extendEnv: false } as const;
+  const { stdout } = await execa(
+    '/usr/bin/setpriv',
+    ['--bounding-set', '-all', '--inh-caps', '-all', '--no-new-privs', '--', TAPWIRE],
+    options,
+  );
+  return { error: JSON.parse(stdout) };
+}
+
+test('says what a kernel without any classifier needs', async () => {
+  const error = await caught(() => testKernel(['absent' as Classifier]));
+  assert.equal(
+    [error.code, error.message],
+    [
+      'PLUGIN_NOT_AVAILABLE',
+      'Cannot wire pods on this node: Cannot redirect "pod0" to "tap0": TC classifier not found (No such file or directory); ' +
+        'this kernel needs CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+    ],
+  );
+});
+
+test('leaves no netns and no descriptor behind', async () => {
+  const descriptors = async () => (await execa('ls', [`/proc/${process.pid}/fd`])).stdout.split('\n').length;
+  await testKernel();
+  const before = await descriptors();
+  for (let i = 0; i < 20; i++) await testKernel();
+  assert.is(await descriptors(), before);
+});
+
+test.run();
