@@ -45,13 +45,16 @@ async function bundle(program: 'cni' | 'sidecar'): Promise<void> {
 async function buildLauncher(): Promise<void> {
   mkdirSync(`${STAGE}/cni/.tapwire`, { recursive: true });
   symlinkSync('../../../node_modules/node/bin/node', `${STAGE}/cni/.tapwire/node`);
+  for (const name of ['index.js', 'package.json', 'tapwire.node']) {
+    symlinkSync(`../${name}`, `${STAGE}/cni/.tapwire/${name}`);
+  }
   await run('gcc', [...C_FLAGS, '-static', '-o', `${STAGE}/cni/tapwire`, LAUNCHER]);
 }
 
 /** The same launcher, but the environment may say where the node file is. Only tests run it. */
 async function buildTestLauncher(): Promise<void> {
   mkdirSync(`${STAGE}/test`, { recursive: true });
-  for (const name of ['.tapwire', 'index.js']) symlinkSync(`../cni/${name}`, `${STAGE}/test/${name}`);
+  symlinkSync('../cni/.tapwire', `${STAGE}/test/.tapwire`);
   await run('gcc', [...C_FLAGS, '-static', '-DTEST_OVERRIDES', '-o', `${STAGE}/test/tapwire`, LAUNCHER]);
 }
 

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Everything that the demo and the tests need on a fresh Debian machine: npm packages, Debian packages, the build.
-# What is already there is not installed again.
+# What is already there is not installed again, and nothing is removed.
+#
+# Usage: setup.sh demo|test
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,24 +15,44 @@ fail() {
 command -v apt-get >/dev/null || fail "no apt-get; the demo and the tests are made for Debian"
 [ "$(dpkg --print-architecture)" = amd64 ] || fail "the VM of the demo and the tests runs on x86-64 alone"
 
+# A VM runs as another user, and must be able to read what is built here, also where root's files are private by default.
+umask 022
+
 # C compiler; what the tests look at the kernel with.
 packages="gcc libc6-dev iproute2 tcpdump"
 # The VM: libvirt and QEMU; the guest's initramfs; DHCP and router advertisements; what validates a domain.
 packages="$packages libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86"
 packages="$packages busybox-static cpio dnsmasq-base libxml2-utils"
-# Real callers and neighbours of the plugin; what kills it between two kernel requests.
-packages="$packages containerd runc containernetworking-plugins strace"
+if [ "$1" = test ]; then
+  # Real callers and neighbours of the plugin, unless others provide them (docker.com's containerd.io, say); what kills it
+  # between two kernel requests.
+  packages="$packages containernetworking-plugins strace"
+  command -v containerd >/dev/null || packages="$packages containerd"
+  command -v runc >/dev/null || packages="$packages runc"
+fi
 
 missing=""
 for package in $packages; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
 done
-if [ -n "$missing" ]; then
-  echo "Installing Debian packages:$missing"
+
+# Nothing that is installed here starts a service: what runs, the demo and the tests start themselves.
+NO_SERVICES=/usr/sbin/policy-rc.d
+install_missing() {
+  if [ ! -e "$NO_SERVICES" ]; then
+    trap 'rm -f "$NO_SERVICES"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$NO_SERVICES"
+    chmod 755 "$NO_SERVICES"
+  fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq || fail "apt-get update failed"
   # shellcheck disable=SC2086 # a list of words
-  apt-get install -y -qq --no-install-recommends $missing >/dev/null || fail "apt-get could not install:$missing"
+  apt-get install -y -qq --no-install-recommends --no-remove $missing >/dev/null ||
+    fail "apt-get could not install, without removing anything else:$missing"
+}
+if [ -n "$missing" ]; then
+  echo "Installing Debian packages:$missing"
+  (install_missing) || exit 1
 fi
 
 # The copy of the lockfile tells what node_modules was made from.

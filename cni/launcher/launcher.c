@@ -1,5 +1,5 @@
 /*
- * /opt/cni/bin/tapwire: runs the plugin's bundle with the Node that lies beside it (.tapwire/node, index.js).
+ * /opt/cni/bin/tapwire: runs the plugin's bundle with the Node that lies beside it (.tapwire/node, .tapwire/index.js).
  *
  * A runtime may call it with an empty PATH and any working directory, and passes its own environment on; Node gets only what
  * CNI defines, so that no NODE_OPTIONS or LD_PRELOAD of the caller's runs as root.
@@ -15,7 +15,7 @@
 
 static int fail(const char *path, const char *reason) {
   printf("{\"cniVersion\":\"1.0.0\",\"code\":5,\"msg\":\"Cannot run \\\"%s\\\": %s\","
-         "\"details\":\"the files of Tapwire in the CNI bin directory are not complete; install them again\"}\n",
+         "\"details\":\"tapwire and the folder .tapwire belong together in the CNI bin directory: copy both, following links (cp -rL)\"}\n",
          path, reason);
   return 1;
 }
@@ -40,7 +40,7 @@ int main(int argc, char **argv, char **environment) {
   folder[length] = '\0';
   *strrchr(folder, '/') = '\0';
   snprintf(node, sizeof node, "%s/.tapwire/node", folder);
-  snprintf(bundle, sizeof bundle, "%s/index.js", folder);
+  snprintf(bundle, sizeof bundle, "%s/.tapwire/index.js", folder);
 
   char *scrubbed[MAX_VARIABLES + 1];
   int count = 0;

@@ -25,19 +25,22 @@ async function download(): Promise<void> {
   mkdirSync(CACHE, { recursive: true });
   const parts = mkdtempSync(join(CACHE, 'part-'));
   try {
-    let kernel = await findKernel();
-    if (kernel === undefined) {
-      await apt(['apt-get', 'update', '-qq']); // a machine whose package lists are gone
-      kernel = await findKernel();
-    }
-    if (kernel === undefined) throw new Error('apt does not know them');
-    await apt(['apt-get', 'download', '-qq', kernel, DHCPV6_CLIENT], parts);
+    await downloadTo(parts).catch(async () => {
+      await apt(['apt-get', 'update', '-qq']); // a machine whose package lists are gone, or older than the archive
+      await downloadTo(parts);
+    });
     renameOrLose(parts, DEBS);
   } catch (cause) {
     throw new Error(`Cannot download ${KERNEL} and ${DHCPV6_CLIENT}: ${messageOf(cause)}`, { cause });
   } finally {
     rmSync(parts, { recursive: true, force: true });
   }
+}
+
+async function downloadTo(folder: string): Promise<void> {
+  const kernel = await findKernel();
+  if (kernel === undefined) throw new Error('apt does not know them');
+  await apt(['apt-get', 'download', '-qq', kernel, DHCPV6_CLIENT], folder);
 }
 
 /** The package that the kernel's meta-package stands for today. */
