@@ -13,15 +13,18 @@ export const unicastMac: Decoder<string> = (value, path) => {
   return mac;
 };
 
+/** 4, 6, or 0: a zone (`fe80::1%eth0`) is no part of an address in a configuration. */
+const familyOf = (address: string): number => (address.includes('%') ? 0 : isIP(address));
+
 export const ipAddress: Decoder<string> = (value, path) => {
-  if (isIP(string(value, path)) === 0) throw mismatch(path, 'an IP address', value);
+  if (familyOf(string(value, path)) === 0) throw mismatch(path, 'an IP address', value);
   return value as string;
 };
 
 /** `192.0.2.5/24` */
 export const cidr: Decoder<string> = (value, path) => {
   const [address = '', length = '', ...more] = string(value, path).split('/');
-  const bits = BITS[isIP(address)];
+  const bits = BITS[familyOf(address)];
   const isLength = /^\d{1,3}$/.test(length) && Number(length) <= (bits ?? -1);
   if (!isLength || more.length > 0) throw mismatch(path, 'an IP address with its prefix length', value);
   return value as string;

@@ -2,6 +2,7 @@ import { BindingError } from '../shared/errors.ts';
 import { hashedPodIfname, isOrdinalIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../shared/names.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import type { NetConf } from './config.ts';
+import { podIfname } from './ifname.ts';
 import { NODE_FILE } from './node-policy.ts';
 import type { AttachmentKey } from './request.ts';
 
@@ -35,8 +36,17 @@ export function resolveAttachment(
   defaultNetwork: boolean,
 ): Attachment {
   const ifnames = links.map(({ ifname }) => ifname);
+  // Whoever writes a NAD can write a network name into it; but KubeVirt never calls a binding's NAD as "eth0".
+  if (key.ifname === 'eth0' && !defaultNetwork) {
+    throw new BindingError(
+      'NOT_ALLOWED',
+      'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; ' +
+        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
+        `or set $.tap.defaultNetwork in ${NODE_FILE} on the node`,
+    );
+  }
   return conf.logicNetworkName === null
-    ? { key, conf, ...linkOfNetwork(key.ifname, conf, defaultNetwork) }
+    ? { key, conf, ...linkOfNetwork(key.ifname, conf) }
     : { key, conf, ...linkOfBinding(conf.logicNetworkName, conf, ifnames) };
 }
 
@@ -55,18 +65,17 @@ function linkOfBinding(network: string, conf: NetConf, ifnames: readonly string[
     );
   }
   const podLink = conf.podLink ?? PRIMARY_LINKS.find((ifname) => ifnames.includes(ifname)) ?? 'eth0';
+  if (podLink === PRIMARY_TAP_IFNAME) {
+    throw new BindingError(
+      'INVALID_CONFIG',
+      `Cannot read $.podLink: want the pod's link, got "${podLink}", which is the name of the tap`,
+    );
+  }
   return { podLink, tap: PRIMARY_TAP_IFNAME };
 }
 
-function linkOfNetwork(ifname: string, conf: NetConf, defaultNetwork: boolean) {
-  if (ifname === 'eth0' && !defaultNetwork) {
-    throw new BindingError(
-      'NOT_ALLOWED',
-      'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; ' +
-        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
-        `or set $.tap.defaultNetwork in ${NODE_FILE} on the node`,
-    );
-  }
+function linkOfNetwork(name: string, conf: NetConf) {
+  const ifname = podIfname(name, 'CNI_IFNAME');
   if (conf.podLink !== null && conf.podLink !== ifname) {
     throw new BindingError(
       'INVALID_CONFIG',

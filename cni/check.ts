@@ -6,7 +6,7 @@ import type { Netns } from './kernel.ts';
 import { filtersMulticast } from './pod-link.ts';
 import type { PrevResult } from './prev-result.ts';
 import { describeHolder, recordOf } from './record.ts';
-import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
+import { findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
 
 /**
  * Everything that is not as ADD left it, in words, each with the link it is about; empty when all is well. Pure.
@@ -21,6 +21,7 @@ export function findDefects(attachment: Attachment, seen: Netns): readonly strin
     ...(pod === undefined ? [`pod link "${attachment.podLink}" is gone`] : podDefects(pod)),
     ...redirectDefects(pod, tap, attachment, seen),
     ...redirectDefects(tap, pod, attachment, seen),
+    ...strayDefects([pod, tap], attachment, seen),
   ];
 }
 
@@ -106,10 +107,21 @@ function redirectDefects(
   if (!hasIngressQdisc(from.ifindex, seen))
     return [`"${from.ifname}" has no clsact qdisc, so no redirect to "${target}"`];
   const filter = findOurFilter(from.ifindex, attachment.key, seen);
+  const rival = findRival(from.ifindex, attachment.key, seen);
+  if (rival !== null)
+    return [`"${from.ifname}" has a ${rival.kind} filter at pref ${rival.pref} that takes its frames`];
   if (filter === null) return [`"${from.ifname}" has no redirect to "${target}"`];
   if (to !== undefined && filter.to === to.ifindex) return [];
   const found = seen.links.find(({ ifindex }) => ifindex === filter.to);
   return [
     `"${from.ifname}" is redirected to ${found ? `"${found.ifname}"` : 'a link that is gone'} instead of "${target}"`,
   ];
+}
+
+/** Our redirect on a link that is no part of this attachment. */
+function strayDefects(own: readonly (Link | undefined)[], { key }: Attachment, seen: Netns): string[] {
+  const strays = seen.links.filter(
+    (link) => !own.includes(link) && findOurFilter(link.ifindex, key, seen) !== null,
+  );
+  return strays.map(({ ifname }) => `"${ifname}" is redirected as well`);
 }

@@ -34,6 +34,8 @@ export function parseCniArgs(text: string): CniArgs {
     if (key === undefined || value === undefined || more.length > 0) {
       throw invalid(`ARGS: invalid pair ${JSON.stringify(pair)}`);
     }
+    // The first is the runtime's own; a pod's annotation must not be able to put another behind it.
+    if (values.has(key)) throw invalid(`ARGS: ${JSON.stringify(key)} is there twice`);
     values.set(key, value);
   }
   const isLenient = parseBoolean(values.get('IgnoreUnknown') ?? '0');

@@ -1,19 +1,19 @@
 import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
+import type { Address } from '../shared/rtnetlink/address.ts';
 import { apply, attempt } from './apply.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
 import { check, findDefects, findResultDefects } from './check.ts';
-import { type Kernel, openKernel } from './kernel.ts';
+import { type Kernel, type Netns, openKernel } from './kernel.ts';
 import { lockNetns, openNetns } from './netns.ts';
 import { readNodePolicy } from './node-file.ts';
 import { checkPolicy } from './node-policy.ts';
 import { planAdd } from './plan-add.ts';
 import { planDel } from './plan-del.ts';
+import { requirePodLink } from './pod-link.ts';
 import type { CniRequest } from './request.ts';
 import { linkResult, type Result, versionResult } from './result.ts';
 import { testKernel } from './self-test.ts';
-import type { Version } from './version.ts';
-import { findLink } from './wiring.ts';
 
 /** Well below the two minutes that kubelet gives a sandbox; the slowest call takes a second on a node that is busy. */
 const LOCK_PATIENCE = 10_000; // ms
@@ -43,18 +43,29 @@ export async function serve(request: CniRequest): Promise<Result | null> {
   }
 }
 
-function add({ key, conf, podNamespace, netns, version }: Of<'ADD' | 'CHECK'>): Promise<Result> {
+function add(request: Of<'ADD' | 'CHECK'>): Promise<Result> {
+  const { key, conf, podNamespace, netns } = request;
   const policy = readNodePolicy();
   checkPolicy(conf, podNamespace, policy);
   return withKernel(netns, async (kernel) => {
     const seen = await kernel.observe();
     const attachment = resolveAttachment(key, conf, seen.links, policy[conf.binding].defaultNetwork);
-    await apply(planAdd(attachment, seen), kernel.run);
-    if (conf.prevResult !== null) return { ...conf.prevResult.source, cniVersion: version };
-    return conf.logicNetworkName === null
-      ? resultOf(attachment, version, netns, kernel)
-      : { cniVersion: version };
+    const steps = planAdd(attachment, seen);
+    const result = resultOf(request, attachment, seen, await kernel.addresses());
+    await apply(steps, kernel.run); // last: nothing can fail behind it
+    return result;
   });
+}
+
+function resultOf(
+  { conf, netns, version }: Of<'ADD' | 'CHECK'>,
+  attachment: Attachment,
+  seen: Netns,
+  addresses: readonly Address[],
+): Result {
+  if (conf.prevResult !== null) return { ...conf.prevResult.source, cniVersion: version };
+  if (conf.logicNetworkName !== null) return { cniVersion: version };
+  return linkResult(version, netns, requirePodLink(attachment, seen.links), addresses);
 }
 
 /** The node's policy has no say: what was allowed when the pod was made is there now. */
@@ -74,17 +85,6 @@ function checkWiring({ key, conf, netns }: Of<'ADD' | 'CHECK'>): Promise<null> {
     );
     return null;
   });
-}
-
-async function resultOf(
-  { podLink }: Attachment,
-  version: Version,
-  netns: string,
-  kernel: Kernel,
-): Promise<Result> {
-  const link = findLink(podLink, await kernel.observe());
-  if (link === undefined) throw new BindingError('LINK_MISSING', `Cannot report "${podLink}": it went away`);
-  return linkResult(version, netns, link, await kernel.addresses());
 }
 
 async function del({ key, netns }: Of<'DEL'>): Promise<null> {

@@ -12,7 +12,7 @@ import {
   string,
 } from '../shared/decode.ts';
 import { cidr, ipAddress, unicastMac } from './address.ts';
-import { ifname } from './ifname.ts';
+import { podIfname } from './ifname.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
 
@@ -36,7 +36,7 @@ export interface NetConf {
   /** The MAC that the runtime asks for; the plugin that makes the pod link gives it. */
   readonly mac: string | null;
   readonly prevResult: PrevResult | null;
-  /** Keys that nobody here reads; most likely a mistake. */
+  /** Keys that nobody here reads, most likely a mistake; at most 20, of at most 64 characters: they go to a log. */
   readonly unknownKeys: readonly string[];
 }
 
@@ -82,7 +82,7 @@ const shape = {
   cniVersion: string,
   name: string,
   binding: optional(oneOf('tap'), 'tap' as const),
-  podLink: optional(ifname, null),
+  podLink: optional(podIfname, null),
   mtu: optional(mtu, null),
   owner: optional(ownership, QEMU),
   group: optional(ownership, QEMU),
@@ -107,7 +107,10 @@ export function decodeNetConf(value: unknown): NetConf {
     ...after,
     logicNetworkName: args?.cni?.logicNetworkName ?? null,
     mac: runtimeConfig.mac ?? args?.cni?.mac ?? null,
-    unknownKeys: Object.keys(object(value, '$')).filter((key) => !isKnownKey(key)),
+    unknownKeys: Object.keys(object(value, '$'))
+      .filter((key) => !isKnownKey(key))
+      .map((key) => key.slice(0, 64))
+      .slice(0, 20),
   };
 }
 

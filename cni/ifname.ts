@@ -14,13 +14,13 @@ export function ifnameDefect(name: string): string | undefined {
   return undefined;
 }
 
-/** A link that the configuration names. */
-export const ifname: Decoder<string> = (value, path) => {
+/** The name of a pod link. Taps are named after a part of it, so that every character must be one byte. */
+export const podIfname: Decoder<string> = (value, path) => {
   const name = string(value, path);
-  if (ifnameDefect(name) !== undefined || RESERVED.includes(name)) {
+  if (!/^[!-~]*$/.test(name) || ifnameDefect(name) !== undefined || RESERVED.includes(name)) {
     throw mismatch(
       path,
-      `the name of a pod link (1..15 bytes, no "/", ":" or space, not ${RESERVED.join(', ')})`,
+      `the name of a pod link (1..15 printable ASCII characters, no "/" or ":", not ${RESERVED.join(', ')})`,
       value,
     );
   }

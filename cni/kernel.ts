@@ -36,6 +36,8 @@ export interface Kernel {
 
 const ENOENT = 2;
 const ENODEV = 19;
+const EINVAL = 22;
+const EAFNOSUPPORT = 97;
 
 /** Opens the netns behind the descriptor, which must stay open as long as taps are added. */
 export function openKernel(netns: number, classifiers: readonly Classifier[] = CLASSIFIERS): Kernel {
@@ -67,7 +69,7 @@ export function openKernel(netns: number, classifiers: readonly Classifier[] = C
     ...(qdisc.kind === 'clsact' ? await dumpFilters(rtnetlink, qdisc, 'egress') : []),
   ];
 
-  const qdiscOf = async (ifindex: number): Promise<IngressQdisc> => {
+  const qdiscOf = async (ifindex: number): Promise<Pick<IngressQdisc, 'ifindex' | 'kind'>> => {
     const qdiscs = await dumpIngressQdiscs(rtnetlink);
     return qdiscs.find((qdisc) => qdisc.ifindex === ifindex) ?? { ifindex, kind: 'clsact' };
   };
@@ -77,7 +79,8 @@ export function openKernel(netns: number, classifiers: readonly Classifier[] = C
     for (const classifier of available) {
       refusal = await addRedirect(rtnetlink, filter, classifier);
       if (refusal === null) available = [classifier];
-      if (refusal?.errno !== ENOENT) break; // ENOENT: no such classifier, or no mirred
+      // No such classifier, or no mirred; a table that another classifier left at our pref.
+      if (refusal?.errno !== ENOENT && refusal?.errno !== EINVAL) break;
     }
     if (refusal?.errno === ENOENT) {
       throw unsupported(
@@ -121,8 +124,11 @@ export function openKernel(netns: number, classifiers: readonly Classifier[] = C
         return accept(await setLink(rtnetlink, ifindex, { set: 'alias', ifalias: op.ifalias }), op);
       case 'setMtu':
         return accept(await setLink(rtnetlink, ifindex, { set: 'mtu', mtu: op.mtu }), op);
-      case 'setAddrGenModeNone':
-        return accept(await setLink(rtnetlink, ifindex, { set: 'addrgenmode none' }), op);
+      case 'setAddrGenModeNone': {
+        const refusal = await setLink(rtnetlink, ifindex, { set: 'addrgenmode none' });
+        // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
+        return refusal?.errno === EAFNOSUPPORT ? undefined : accept(refusal, op);
+      }
       case 'setUp':
         return accept(await setLink(rtnetlink, ifindex, { set: 'up', on: op.on }), op);
       case 'setAllmulti':

@@ -28,10 +28,26 @@ function versionOf(stdin: Buffer): Version {
   return SUPPORTED_VERSIONS.find((supported) => supported === version) ?? DEFAULT_VERSION;
 }
 
-/** stdout holds one JSON document and nothing else, whatever happens (CNI SPEC §2). */
+/** stdout holds one JSON document and nothing else, whatever happens (CNI SPEC §2). Where it cannot be written, the exit status says so. */
 function print(result: Result | ErrorResult): void {
   const bytes = Buffer.from(`${JSON.stringify(result, null, 4)}\n`);
-  for (let written = 0; written < bytes.length; ) written += writeSync(1, bytes, written);
+  try {
+    for (let written = 0; written < bytes.length; ) written += writeSome(bytes, written);
+  } catch (error) {
+    log('error', `Cannot write the result: ${messageOf(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+/** Waits for a caller that gave us a pipe which does not block and is full. */
+function writeSome(bytes: Buffer, from: number): number {
+  try {
+    return writeSync(1, bytes, from);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); // ms
+    return 0;
+  }
 }
 
 /** For a person who runs it by hand (libcni pkg/skel does the same). */
@@ -42,6 +58,7 @@ function printAbout(): void {
 
 async function main(): Promise<void> {
   let stdin: Buffer = Buffer.alloc(0);
+  let result: Result | ErrorResult | null;
   try {
     const request = parseRequest(process.env, () => {
       stdin = readStdin();
@@ -51,15 +68,15 @@ async function main(): Promise<void> {
       const { name, unknownKeys } = request.conf;
       log('warn', `Ignored keys of network "${name}" that nobody reads`, { keys: unknownKeys });
     }
-    const result = await serve(request);
-    if (result !== null) print(result);
+    result = await serve(request);
   } catch (error) {
-    const result = toErrorResult(error, versionOf(stdin));
+    const failure = toErrorResult(error, versionOf(stdin));
     const { CNI_COMMAND: command, CNI_CONTAINERID: container, CNI_IFNAME: ifname } = process.env;
-    log('error', result.msg, { command, container, ifname, code: result.code, details: result.details });
-    print(result);
+    log('error', failure.msg, { command, container, ifname, code: failure.code, details: failure.details });
+    result = failure;
     process.exitCode = 1;
   }
+  if (result !== null) print(result);
 }
 
 if (process.env['CNI_COMMAND']) await main();

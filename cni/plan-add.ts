@@ -5,7 +5,7 @@ import type { Netns } from './kernel.ts';
 import type { Step } from './op.ts';
 import { filtersMulticast, requirePodLink } from './pod-link.ts';
 import { describeHolder, encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
-import { findForeignRedirect, findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
+import { findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
 
 /**
  * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
@@ -21,7 +21,7 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Step[] {
   const pod = requirePodLink(attachment, seen.links);
   requireMac(attachment, pod);
   const tap = requireOurTap(attachment, seen);
-  refuseForeignRedirect(pod, attachment, seen);
+  refuseRivals(pod, attachment, seen);
   const mtu = requireMtu(attachment, pod);
   const restore = planRestore(attachment, pod, tap, seen);
 
@@ -41,13 +41,20 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Step[] {
 }
 
 /** Our tap, or undefined where its name is free. */
-function requireOurTap({ key, tap, conf }: Attachment, seen: Netns): Link | undefined {
+function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
   const link = findLink(tap, seen);
   if (link === undefined) return undefined;
-  if (link.tun === null || recordOf(link, key) === null) {
+  const record = recordOf(link, key);
+  if (link.tun === null || record === null) {
     throw new BindingError(
       'LINK_EXISTS',
       `Cannot add tap "${tap}": that name is taken by ${describeHolder(link)}`,
+    );
+  }
+  if (record.podLink !== podLink) {
+    throw new BindingError(
+      'LINK_EXISTS',
+      `Cannot add tap "${tap}" for "${podLink}": it is there for "${record.podLink}"; DEL it first`,
     );
   }
   const { owner, group, multiQueue } = link.tun;
@@ -60,14 +67,24 @@ function requireOurTap({ key, tap, conf }: Attachment, seen: Netns): Link | unde
   return link;
 }
 
-function refuseForeignRedirect(pod: Link, { key, tap }: Attachment, seen: Netns): void {
-  const foreign = findForeignRedirect(pod.ifindex, key, seen);
-  if (foreign === null) return;
-  const target = seen.links.find(({ ifindex }) => ifindex === foreign.redirect?.to);
+/** Others may have filters on the pod link, but none that takes the frames or stands in our place. */
+function refuseRivals(pod: Link, { key, tap }: Attachment, seen: Netns): void {
+  if (seen.qdiscs.some(({ ifindex, isShared }) => ifindex === pod.ifindex && isShared)) {
+    throw new BindingError(
+      'LINK_UNSUPPORTED',
+      `Cannot wire "${tap}" to "${pod.ifname}": its ingress qdisc shares a filter block with other links, ` +
+        'which would be redirected as well',
+    );
+  }
+  const rival = findRival(pod.ifindex, key, seen);
+  if (rival === null) return;
+  const target =
+    seen.links.find(({ ifindex }) => ifindex === rival.redirect?.to)?.ifname ?? 'a link that is gone';
+  const what = rival.redirect === null ? 'there is' : `its frames are redirected to "${target}" by`;
   throw new BindingError(
     'LINK_EXISTS',
-    `Cannot wire "${tap}" to "${pod.ifname}": its frames are redirected to "${target?.ifname ?? 'a link that is gone'}" ` +
-      `already, by a ${foreign.kind} filter at pref ${foreign.pref} that is not this attachment's`,
+    `Cannot wire "${tap}" to "${pod.ifname}": ${what} a ${rival.kind} filter at pref ${rival.pref} ` +
+      "that is not this attachment's; remove it first",
   );
 }
 
@@ -116,8 +133,8 @@ function planTap(
       { do: { op: 'addTap', link, multiQueue, owner, group }, undo: { op: 'deleteLink', link } },
       { do: { op: 'setAlias', link, ifalias }, undo: null },
       { do: { op: 'persistTap', link }, undo: null },
-      { do: { op: 'setMtu', link, mtu }, undo: null },
       { do: { op: 'setAddrGenModeNone', link }, undo: null },
+      { do: { op: 'setMtu', link, mtu }, undo: null },
       { do: { op: 'setUp', link, on: true }, undo: null },
     ];
   }
@@ -166,5 +183,8 @@ function planRedirect(
     undo: { op: 'deleteRedirect', from, cookie },
   };
   if (earlier === null) return [add];
-  return [{ do: { op: 'deleteRedirect', from, cookie: earlier.cookie }, undo: null }, add];
+  const before = seen.links.find(({ ifindex }) => ifindex === earlier.to)?.ifname;
+  const undo =
+    before === undefined ? null : ({ op: 'addRedirect', from, to: before, cookie: earlier.cookie } as const);
+  return [{ do: { op: 'deleteRedirect', from, cookie: earlier.cookie }, undo }, add];
 }

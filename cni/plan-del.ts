@@ -30,7 +30,7 @@ function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, s
   const restore = recorded ?? filter?.restore;
   const ops: Op[] = [];
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
-  if (restore?.clsact && hasIngressQdisc(link.ifindex, seen) && !hasOtherFilters(link.ifindex, seen)) {
+  if (restore?.clsact && hasIngressQdisc(link.ifindex, seen) && !hasOtherFilters(link.ifindex, key, seen)) {
     ops.push({ op: 'deleteClsact', link: link.ifname });
   }
   if (restore?.allmulti) ops.push({ op: 'setAllmulti', link: link.ifname, on: false });

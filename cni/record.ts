@@ -43,9 +43,9 @@ export function encodeRecord({ key, podLink, mtu, restore }: TapRecord): string 
 /** No container id looks like this: ":" is not allowed in one. */
 const hashed = (containerId: string): string => `sha256:${sha256(containerId)}`;
 
-/** The record of a link that Tapwire made for this attachment; null for every other link. */
+/** The record of a tap that Tapwire made for this attachment; null for every other link, whatever its alias says. */
 export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
-  const values = parseIfalias(link.ifalias);
+  const values = link.tun?.mode === 'tap' ? parseIfalias(link.ifalias) : null;
   const container = values?.get('container');
   if (values === null || values.get('ifname') !== key.ifname) return null;
   if (container !== key.containerId && container !== hashed(key.containerId)) return null;
@@ -59,7 +59,7 @@ export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
 
 /** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
 export function describeHolder(link: Link): string {
-  const values = parseIfalias(link.ifalias);
+  const values = link.tun?.mode === 'tap' ? parseIfalias(link.ifalias) : null;
   if (values === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
   return `Tapwire's for container "${values.get('container')}", "${values.get('ifname')}"`;
 }

@@ -46,6 +46,9 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   VERSION: [],
 };
 
+/** Characters of hostile input that an error repeats. */
+const MAX_DETAILS = 100;
+
 /** CNI SPEC §2: alphanumeric first, then also "_", "." and "-". */
 const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
@@ -91,7 +94,7 @@ function checkEnvironment(command: string, env: Environment): void {
 
   const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifname = '' } = env;
   if (required.includes('CNI_CONTAINERID') && containerId !== '' && !IDENTIFIER.test(containerId)) {
-    throw invalid('invalid characters in containerID', containerId);
+    throw invalid('invalid characters in containerID', containerId.slice(0, MAX_DETAILS));
   }
   const defect = ifname === '' || !required.includes('CNI_IFNAME') ? undefined : ifnameDefect(ifname);
   if (defect !== undefined) throw invalid(defect, `CNI_IFNAME is ${JSON.stringify(ifname)}`);
@@ -112,7 +115,9 @@ function checkBase(conf: unknown, command: string): Version {
   const { cniVersion, name } = decodeBase(conf, '$');
   if (name === '') throw new BindingError('INVALID_CONFIG', 'missing network name');
   if (!IDENTIFIER.test(name)) {
-    throw new BindingError('INVALID_CONFIG', 'invalid characters found in network name', { details: name });
+    throw new BindingError('INVALID_CONFIG', 'invalid characters found in network name', {
+      details: name.slice(0, MAX_DETAILS),
+    });
   }
   return checkVersion(cniVersion || '0.1.0', command);
 }

@@ -1,11 +1,11 @@
-import type { Filter, Redirect } from '../shared/rtnetlink/filter.ts';
+import { type Filter, isHashTable, type Redirect } from '../shared/rtnetlink/filter.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import type { Netns } from './kernel.ts';
 import { type Restore, recordOf, restoreOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
 
-/** High, so that filters which others put on the same link at low numbers come first. */
-export const REDIRECT_PREF = 29815; // "tw"
+/** The last there is: filters that others put on the same link come first, also those for which tc(8) chooses. */
+export const REDIRECT_PREF = 65535;
 
 /** One of our filters, as found. */
 export interface OurFilter extends Redirect {
@@ -24,16 +24,23 @@ export function findOurFilter(ifindex: number, key: AttachmentKey, seen: Netns):
   return null;
 }
 
-/** A filter of somebody else that takes frames away from the ingress of a link. */
-export function findForeignRedirect(ifindex: number, key: AttachmentKey, seen: Netns): Filter | null {
-  const isForeign = ({ redirect }: Filter) => redirect !== null && restoreOf(redirect.cookie, key) === null;
-  return ingressFilters(ifindex, seen).find(isForeign) ?? null;
+/** A filter of somebody else at the ingress of a link that takes its frames away, or stands where ours has to. */
+export function findRival(ifindex: number, key: AttachmentKey, seen: Netns): Filter | null {
+  const isRival = (filter: Filter) =>
+    filter.chain === 0 && !isOurs(filter, key) && (filter.redirect !== null || filter.pref === REDIRECT_PREF);
+  return ingressFilters(ifindex, seen).find((filter) => !isHashTable(filter) && isRival(filter)) ?? null;
 }
 
-/** Whether anything but our redirect is in the link's ingress qdisc. */
-export function hasOtherFilters(ifindex: number, seen: Netns): boolean {
-  return seen.filters.some((filter) => filter.ifindex === ifindex && filter.pref !== REDIRECT_PREF);
+/** Whether anything but this attachment's redirect is in the link's ingress qdisc, on either side of it. */
+export function hasOtherFilters(ifindex: number, key: AttachmentKey, seen: Netns): boolean {
+  const ownTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
+  return seen.filters.some(
+    (filter) => filter.ifindex === ifindex && !isOurs(filter, key) && !ownTable(filter),
+  );
 }
+
+const isOurs = ({ redirect }: Filter, key: AttachmentKey): boolean =>
+  redirect !== null && restoreOf(redirect.cookie, key) !== null;
 
 export const hasIngressQdisc = (ifindex: number, seen: Netns): boolean =>
   seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex);

@@ -42,7 +42,7 @@ export const oneOf =
     return choice;
   };
 
-/** Either of two; the error is that of the second, whose text should name both. */
+/** Either of two; `want` names both. */
 export const either =
   <A, B>(first: Decoder<A>, second: Decoder<B>, want: string): Decoder<A | B> =>
   (value, path) => {

@@ -11,12 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_VARIABLES 32
+/* In the order in which they are looked for; the first two are what is run. */
+static const char *const FILES[] = {"node", "index.js", "package.json", "tapwire.node"};
+enum { FILE_COUNT = sizeof FILES / sizeof FILES[0] };
 
+/* Prints a CNI error object. */
 static int fail(const char *path, const char *reason) {
-  printf("{\"cniVersion\":\"1.0.0\",\"code\":5,\"msg\":\"Cannot run \\\"%s\\\": %s\","
-         "\"details\":\"tapwire and the folder .tapwire belong together in the CNI bin directory: copy both, following links (cp -rL)\"}\n",
-         path, reason);
+  printf("{\"cniVersion\":\"1.0.0\",\"code\":5,\"msg\":\"Cannot run \\\"");
+  for (const char *c = path; *c != '\0'; c++) putchar(*c == '"' || *c == '\\' || (unsigned char)*c < ' ' ? '?' : *c);
+  printf("\\\": %s\",\"details\":\"tapwire and the folder .tapwire belong together in the CNI bin directory: "
+         "copy both, following links (cp -rL)\"}\n",
+         reason);
   return 1;
 }
 
@@ -34,20 +39,21 @@ static int is_ours(const char *variable) {
 int main(int argc, char **argv, char **environment) {
   (void)argc;
   (void)argv;
-  char folder[PATH_MAX], node[PATH_MAX + 32], bundle[PATH_MAX + 32];
+  char folder[PATH_MAX], files[FILE_COUNT][PATH_MAX + 32];
   ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
   if (length < 0) return fail("/proc/self/exe", strerror(errno));
   folder[length] = '\0';
   *strrchr(folder, '/') = '\0';
-  snprintf(node, sizeof node, "%s/.tapwire/node", folder);
-  snprintf(bundle, sizeof bundle, "%s/.tapwire/index.js", folder);
+  for (int i = 0; i < FILE_COUNT; i++) {
+    snprintf(files[i], sizeof files[i], "%s/.tapwire/%s", folder, FILES[i]);
+    if (access(files[i], R_OK) < 0) return fail(files[i], strerror(errno));
+  }
 
-  char *scrubbed[MAX_VARIABLES + 1];
-  int count = 0;
-  for (char **variable = environment; *variable != NULL && count < MAX_VARIABLES; variable++)
-    if (is_ours(*variable)) scrubbed[count++] = *variable;
-  scrubbed[count] = NULL;
+  char **kept = environment;
+  for (char **variable = environment; *variable != NULL; variable++)
+    if (is_ours(*variable)) *kept++ = *variable;
+  *kept = NULL;
 
-  execve(node, (char *[]){node, bundle, NULL}, scrubbed);
-  return fail(node, strerror(errno));
+  execve(files[0], (char *[]){files[0], files[1], NULL}, environment);
+  return fail(files[0], strerror(errno));
 }

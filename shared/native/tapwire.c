@@ -63,6 +63,9 @@ struct visit {
   struct failure failure;
 };
 
+/* What a child leaves that is killed before it has done anything. */
+#define KILLED ((struct failure){"wait for a child in the netns", ECHILD})
+
 static int open_here(struct visit *visit) {
   if (visit->opening == OPEN_TUN) {
     visit->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
@@ -99,7 +102,7 @@ static void run_in_child(int (*act)(void *), int flags, struct visit *visit) {
 
 /* Opens a descriptor in the netns behind the descriptor `netns`, or in our own when that is negative. */
 static struct visit open_in(int netns, enum opening opening) {
-  struct visit visit = {.netns = netns, .opening = opening, .fd = -1};
+  struct visit visit = {.netns = netns, .opening = opening, .fd = -1, .failure = KILLED};
   if (netns < 0) open_here(&visit);
   else run_in_child(visit_netns, 0, &visit);
   return visit;
@@ -201,7 +204,7 @@ static napi_value try_lock(napi_env env, napi_callback_info info) {
 /* newNetns() -> descriptor of a network namespace that lives as long as something holds it. */
 static napi_value new_netns(napi_env env, napi_callback_info info) {
   (void)info;
-  struct visit visit = {.fd = -1};
+  struct visit visit = {.fd = -1, .failure = KILLED};
   run_in_child(open_own_netns, CLONE_NEWNET, &visit);
   if (visit.fd < 0) return throw_failure(env, visit.failure);
   napi_value result;

@@ -9,6 +9,7 @@ import {
   nested,
   type Request,
   readText,
+  readU32,
   text,
 } from './message.ts';
 import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
@@ -24,12 +25,14 @@ export interface Filter {
   /** Priority, lower first; tc(8) calls it pref. */
   readonly pref: number;
   readonly handle: number;
-  /** Its action that sends frames out of another link, if it has one. */
+  /** 0 is where every frame starts; the others are jumped to. */
+  readonly chain: number;
+  /** Its action that takes frames to another link, if it has one. */
   readonly redirect: Redirect | null;
 }
 
 export interface Redirect {
-  /** Ifindex; 0 when that link is gone. */
+  /** Ifindex of the link that frames leave by, or come in on; 0 when that link is gone. */
   readonly to: number;
   /** 32 hex digits; null without one. */
   readonly cookie: string | null;
@@ -64,6 +67,8 @@ const TCA_ACT_OPTIONS = 2;
 const TCA_ACT_COOKIE = 6;
 const TCA_MIRRED_PARMS = 2;
 const TCA_EGRESS_REDIR = 1;
+const TCA_INGRESS_REDIR = 3;
+const TCA_CHAIN = 11;
 
 /** What every `addRedirect` leads to: an ingress filter on `from` that sends each frame out of `to`. */
 export interface RedirectFilter {
@@ -79,7 +84,7 @@ export interface RedirectFilter {
 /** Filters of one link. */
 export async function dumpFilters(
   rtnetlink: Rtnetlink,
-  { ifindex, kind }: IngressQdisc,
+  { ifindex, kind }: Pick<IngressQdisc, 'ifindex' | 'kind'>,
   direction: Direction,
 ): Promise<readonly Filter[]> {
   const body = tcmsg(ifindex, PARENTS[kind][direction], 0);
@@ -172,6 +177,7 @@ export function decodeFilter(
     kind,
     pref: body.readUInt32LE(16) >>> 16,
     handle: body.readUInt32LE(8),
+    chain: readU32(attributes.get(TCA_CHAIN)) ?? 0,
     redirect: isKnown(kind) ? decodeRedirect(inside(options, ACTIONS[kind])) : null,
   };
 }
@@ -183,7 +189,8 @@ function decodeRedirect(actions: Attributes): Redirect | null {
     const action = inside(actions, number);
     if (readText(action.get(TCA_ACT_KIND)) !== 'mirred') continue;
     const parameters = inside(action, TCA_ACT_OPTIONS).get(TCA_MIRRED_PARMS);
-    if (parameters?.readInt32LE(20) !== TCA_EGRESS_REDIR) continue;
+    const what = parameters?.readInt32LE(20); // the others copy a frame, and let it pass
+    if (parameters === undefined || (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR)) continue;
     return { to: parameters.readUInt32LE(24), cookie: action.get(TCA_ACT_COOKIE)?.toString('hex') ?? null };
   }
   return null;

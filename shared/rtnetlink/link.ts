@@ -1,15 +1,13 @@
+import { AF_INET6 } from './address.ts';
 import {
   type Attributes,
   attribute,
   decodeAttributes,
   inside,
   type Message,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
   nested,
   readText,
   readU32,
-  text,
   u8,
   u32,
 } from './message.ts';
@@ -50,7 +48,6 @@ export const IFF_ALLMULTI = 0x200;
 export const ARPHRD_ETHER = 1;
 
 // linux/rtnetlink.h
-const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
@@ -96,16 +93,6 @@ export async function dumpLinks(rtnetlink: Rtnetlink): Promise<readonly Link[]> 
   return (await rtnetlink.dump({ type: RTM_GETLINK, flags: 0, body })).map(decodeLink);
 }
 
-/** `ip link add name IFNAME type KIND` for kinds that need no more, such as `ifb` or `bridge`. Taps are made by ioctl. */
-export function addLink(rtnetlink: Rtnetlink, ifname: string, kind: string): Promise<Refusal | null> {
-  const body = Buffer.concat([
-    ifinfomsg(0),
-    text(IFLA_IFNAME, ifname),
-    nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, kind)),
-  ]);
-  return rtnetlink.request({ type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body });
-}
-
 export function setLink(rtnetlink: Rtnetlink, ifindex: number, change: LinkChange): Promise<Refusal | null> {
   return rtnetlink.request({ type: RTM_SETLINK, flags: 0, body: encodeChange(ifindex, change) });
 }
@@ -123,7 +110,6 @@ function encodeChange(ifindex: number, change: LinkChange): Buffer {
       return Buffer.concat([ifinfomsg(ifindex), attribute(IFLA_IFALIAS, Buffer.from(change.ifalias))]);
     case 'addrgenmode none': {
       const IN6_ADDR_GEN_MODE_NONE = 1;
-      const AF_INET6 = 10;
       const inet6 = nested(AF_INET6, u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
       return Buffer.concat([ifinfomsg(ifindex), nested(IFLA_AF_SPEC, inet6)]);
     }

@@ -7,6 +7,8 @@ export type IngressKind = 'clsact' | 'ingress';
 export interface IngressQdisc {
   readonly ifindex: number;
   readonly kind: IngressKind;
+  /** Whether its filters are those of other links as well (`tc qdisc add … ingress_block N`). */
+  readonly isShared: boolean;
 }
 
 const RTM_NEWQDISC = 36;
@@ -14,6 +16,7 @@ const RTM_DELQDISC = 37;
 const RTM_GETQDISC = 38;
 export const TCMSG_BYTES = 20;
 export const TCA_KIND = 1;
+const TCA_INGRESS_BLOCK = 13;
 /** Where ingress and clsact are attached, and the handle that both have by definition (linux/pkt_sched.h). */
 const TC_H_CLSACT = 0xfffffff1;
 const INGRESS_HANDLE = 0xffff0000;
@@ -34,8 +37,12 @@ export async function dumpIngressQdiscs(rtnetlink: Rtnetlink): Promise<readonly 
   return answers
     .filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT)
     .map(({ body }) => {
-      const kind = readText(decodeAttributes(body.subarray(TCMSG_BYTES)).get(TCA_KIND));
-      return { ifindex: body.readInt32LE(4), kind: kind === 'ingress' ? 'ingress' : 'clsact' };
+      const attributes = decodeAttributes(body.subarray(TCMSG_BYTES));
+      return {
+        ifindex: body.readInt32LE(4),
+        kind: readText(attributes.get(TCA_KIND)) === 'ingress' ? 'ingress' : 'clsact',
+        isShared: attributes.has(TCA_INGRESS_BLOCK),
+      };
     });
 }
 

@@ -15,10 +15,7 @@ export interface TestNetns {
   readonly tc: Ip;
 }
 
-/**
- * A netns of our own with a random name, gone afterwards. Its links that reach into another netns go first: a netns is deleted
- * in the background, and its veths with it.
- */
+/** A netns of our own with a random name, gone afterwards. */
 export async function withNetns<T>(act: (netns: TestNetns) => Promise<T>): Promise<T> {
   const name = `tapwire-${randomBytes(4).toString('hex')}`;
   await execa('ip', ['netns', 'add', name]);
@@ -48,7 +45,11 @@ export function withPod<T>(podLink: string, act: (netns: TestNetns) => Promise<T
 
 /** Waits until no IPv6 address is tentative: the kernel makes them usable a moment after their link is up. */
 async function settle(ip: Ip): Promise<void> {
-  while ((await ip('-6 addr show tentative')) !== '') await new Promise((resolve) => setTimeout(resolve, 10));
+  const deadline = performance.now() + 5000; // ms
+  while ((await ip('-6 addr show tentative')) !== '') {
+    assert.ok(performance.now() < deadline, 'IPv6 addresses are usable');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 /** No probing for duplicate IPv6 addresses, which takes a second or two. */

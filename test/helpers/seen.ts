@@ -7,6 +7,7 @@ import type { AttachmentKey } from '../../cni/request.ts';
 import { REDIRECT_PREF } from '../../cni/wiring.ts';
 import type { Filter } from '../../shared/rtnetlink/filter.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
+import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 
 export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
 export const OTHER: AttachmentKey = { containerId: 'pod2', ifname: 'net1' };
@@ -56,9 +57,12 @@ export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOT
     kind: 'u32',
     pref: REDIRECT_PREF,
     handle: 0x80000001,
+    chain: 0,
     redirect,
   };
 }
+
+export const clsactOf = (ifindex: number): IngressQdisc => ({ ifindex, kind: 'clsact', isShared: false });
 
 /** A netns before ADD. */
 export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [] };
@@ -67,10 +71,7 @@ export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [] };
 export function wired(changes: Partial<Netns> = {}): Netns {
   return {
     links: [LO, ETH0, tapOf()],
-    qdiscs: [
-      { ifindex: 2, kind: 'clsact' },
-      { ifindex: 3, kind: 'clsact' },
-    ],
+    qdiscs: [clsactOf(2), clsactOf(3)],
     filters: [redirectOf(2, 3), redirectOf(3, 2)],
     ...changes,
   };

@@ -1,5 +1,6 @@
 /** ADD and DEL against the real kernel, and every failure in between: the netns is afterwards what it was before. */
 import { closeSync, openSync } from 'node:fs';
+import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { apply, attempt } from '../../cni/apply.ts';
@@ -242,6 +243,103 @@ test('a refusal of the kernel itself rolls back and has its words', () =>
     );
     sameNetns(await dumpNetns(netns), before);
   }));
+
+for (const mtu of [68, 1000, 1279, 1280]) {
+  test(`an mtu of ${mtu}: IPv6 has no say in it`, () =>
+    withPod('eth0', async (netns) => {
+      const before = await dumpNetns(netns);
+      await add(netns, { mtu });
+      const [tap0] = JSON.parse(await netns.ip('-j link show dev tap0'));
+      assert.is(tap0.mtu, mtu);
+      assert.is(await netns.ip('-6 addr show dev tap0'), '');
+      await del(netns);
+      sameNetns(await dumpNetns(netns), before);
+    }));
+}
+
+const DPORT = 'u32 match ip dport 67 0xffff flowid 1:1';
+test("somebody else's filter at the pref that tc chooses still sees every frame", () =>
+  withPod('eth0', async (netns) => {
+    await netns.tc('qdisc add dev eth0 clsact');
+    await netns.tc(
+      'filter add dev eth0 ingress protocol ip u32 match u32 0 0 action mirred egress mirror dev lo',
+    );
+    await add(netns);
+    // Broadcast from the other end of the pair comes in on eth0, no neighbour needed.
+    await netns.ip('addr add 198.51.100.1/24 dev host0');
+    await execa(
+      'ip',
+      ['netns', 'exec', netns.name, 'busybox', 'ping', '-c', '2', '-W', '1', '-I', 'host0', '198.51.100.255'],
+      { reject: false },
+    );
+    assert.match(
+      await netns.tc('-s filter show dev eth0 ingress'),
+      /Mirror to device lo[\s\S]*Sent [1-9]\d* bytes/,
+    );
+  }));
+
+for (const direction of ['ingress', 'egress']) {
+  test(`somebody else's filter at our pref that came later survives DEL: ${direction}`, () =>
+    withPod('eth0', async (netns) => {
+      await add(netns);
+      await netns.tc(`filter add dev eth0 ${direction} protocol all pref 65535 ${DPORT}`);
+      await del(netns);
+      const filters = await netns.tc(`filter show dev eth0 ${direction}`);
+      assert.match(filters, /match 00000043\/0000ffff/);
+      assert.not.match(filters, /mirred/);
+    }));
+}
+
+test("somebody else's filter in our place is never overwritten", () =>
+  withPod('eth0', async (netns) => {
+    await netns.tc('qdisc add dev eth0 clsact');
+    await netns.tc(`filter add dev eth0 ingress protocol all pref 65535 handle 800::1 ${DPORT}`);
+    const before = await dumpNetns(netns);
+    assert.is((await caught(() => add(netns))).code, 'LINK_EXISTS');
+    const forced = withKernel(netns, async (kernel) => {
+      await kernel.run({ op: 'addRedirect', from: 'eth0', to: 'host0', cookie: '0'.repeat(32) });
+    });
+    assert.is((await caught(() => forced)).code, 'KERNEL_REFUSED');
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('an ingress qdisc that shares its filters with other links is refused', () =>
+  withPod('eth0', async (netns) => {
+    await netns.tc('qdisc add dev eth0 ingress_block 22 clsact');
+    const before = await dumpNetns(netns);
+    assert.is((await caught(() => add(netns))).code, 'LINK_UNSUPPORTED');
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('a link with a stolen record is not deleted', () =>
+  withPod('eth0', async (netns) => {
+    const record = 'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1450 clsact=1 allmulti=0';
+    await netns.ip('link add veth9 type veth peer name veth8');
+    await execa('ip', ['-n', netns.name, 'link', 'set', 'veth9', 'alias', record]);
+    const before = await dumpNetns(netns);
+    assert.equal(await del(netns), []);
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('a second pod link for the same attachment is refused', () =>
+  withPod('eth0', async (netns) => {
+    await netns.ip('link add eth1 type veth peer name host1');
+    await add(netns);
+    const wired = await dumpNetns(netns);
+    const error = await caught(() => add(netns, { podLink: 'eth1' }));
+    assert.is(error.message, 'Cannot add tap "tap0" for "eth1": it is there for "eth0"; DEL it first');
+    sameNetns(await dumpNetns(netns), wired);
+  }));
+
+test('the descriptor of a tap is closed once it is persistent: QEMU must be able to attach', () =>
+  withPod('eth0', (netns) =>
+    withKernel(netns, async (kernel) => {
+      await apply((await attach(kernel)).steps, kernel.run);
+      // A second queue on a single-queue tap: busy while anybody has it open.
+      await netns.ip('tuntap del dev tap0 mode tap');
+      assert.not.match(await netns.ip('link show'), /tap0/);
+    }),
+  ));
 
 test('a kernel without any of the classifiers is told before the pod link is touched', () =>
   withPod('eth0', async (netns) => {

@@ -2,16 +2,18 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
-import { callWith, cni, netconf, newContainerId } from '../helpers/cni.ts';
+import { callWith, cni, netconf, newContainerId, TAPWIRE } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
 
 const test = suite('the executable');
 
 const hashed = (network: string) => `pod${createHash('sha256').update(network).digest('hex').slice(0, 11)}`;
+const ENV = { CNI_CONTAINERID: 'pod1', CNI_IFNAME: 'net1', CNI_PATH: '/opt/cni/bin' };
 const SILENCE = { exitCode: 0, stdout: '', stderr: '', json: undefined };
 
 for (const cniVersion of SUPPORTED_VERSIONS) {
@@ -186,6 +188,43 @@ test('STATUS and GC succeed in silence', async () => {
   const input = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] } }));
   for (const CNI_COMMAND of ['STATUS', 'GC']) {
     assert.equal(await callWith({ CNI_COMMAND, CNI_PATH: '/opt/cni/bin' }, input), SILENCE);
+  }
+});
+
+test('a result that cannot be written is an error in the log and the exit status', () =>
+  withPod('eth0', async (netns) => {
+    const env = { ...ENV, CNI_COMMAND: 'ADD', CNI_NETNS: netns.path };
+    const input = JSON.stringify(netconf({ network: 'default' }));
+    const options = { input, env, extendEnv: false, reject: false } as const;
+    const { exitCode, stderr } = await execa('sh', ['-c', `exec ${TAPWIRE} > /dev/full`], options);
+    assert.is(exitCode, 1);
+    assert.match(JSON.parse(stderr).message, /^Cannot write the result: ENOSPC/);
+  }));
+
+test('however many variables there are, those of CNI arrive', () =>
+  withPod('eth0', async (netns) => {
+    const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`CNI_A${i}`, 'x']));
+    const env = { ...many, ...ENV, CNI_COMMAND: 'ADD', CNI_NETNS: netns.path };
+    const { json } = await callWith(env, JSON.stringify(netconf({ network: 'default' })));
+    assert.equal(json, { cniVersion: '1.0.0' });
+  }));
+
+test('it runs from wherever it was copied to, and says what is missing there', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire "copy" '));
+  try {
+    for (const name of ['tapwire', '.tapwire'])
+      await execa('cp', ['-rL', join(dirname(TAPWIRE), name), folder]);
+    const copy = join(folder, 'tapwire');
+    const env = { CNI_COMMAND: 'VERSION' };
+    assert.is((await callWith(env, '', copy)).json.cniVersion, '1.1.0');
+    for (const name of ['tapwire.node', 'package.json', 'index.js', 'node']) {
+      rmSync(join(folder, '.tapwire', name));
+      const { exitCode, json } = await callWith(env, '', copy);
+      assert.equal([exitCode, json.code], [1, 5]);
+      assert.match(json.msg, new RegExp(`^Cannot run ".*/\\.tapwire/${name}": No such file or directory$`));
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 

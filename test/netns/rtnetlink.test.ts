@@ -205,7 +205,7 @@ test('a redirect is written, read and deleted, and tc(8) agrees', () =>
       const links = await dumpLinks(rtnetlink);
       const [from, to] = [byName(links, 'eth0').ifindex, byName(links, 'host0').ifindex];
       assert.is(await addClsact(rtnetlink, from), null);
-      assert.equal(await dumpIngressQdiscs(rtnetlink), [{ ifindex: from, kind: 'clsact' }]);
+      assert.equal(await dumpIngressQdiscs(rtnetlink), [{ ifindex: from, kind: 'clsact', isShared: false }]);
       assert.is(
         await addRedirect(rtnetlink, { from, qdisc: 'clsact', to, pref: 29815, cookie: COOKIE }, 'u32'),
         null,

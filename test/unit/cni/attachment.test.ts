@@ -86,6 +86,24 @@ for (const [why, act, code, message] of [
     'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; name this NetworkAttachmentDefinition in the KubeVirt CR\'s network.binding, or set $.tap.defaultNetwork in /etc/tapwire/node.json on the node',
   ],
   [
+    "eth0 by a NAD that says of itself that it is a binding's",
+    () => resolve('eth0', 'default', ['lo', 'eth0']),
+    'NOT_ALLOWED',
+    'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; name this NetworkAttachmentDefinition in the KubeVirt CR\'s network.binding, or set $.tap.defaultNetwork in /etc/tapwire/node.json on the node',
+  ],
+  [
+    "the tap's own name as the pod link",
+    () => resolve('net1', 'default', ['eth0', 'tap0'], 'tap0'),
+    'INVALID_CONFIG',
+    'Cannot read $.podLink: want the pod\'s link, got "tap0", which is the name of the tap',
+  ],
+  [
+    'a name of more bytes than characters',
+    () => resolve('😀😀😀', null, ['eth0']),
+    'INVALID_CONFIG',
+    'Cannot read CNI_IFNAME: want the name of a pod link (1..15 printable ASCII characters, no "/" or ":", not ., .., lo, all, default), got "😀😀😀"',
+  ],
+  [
     'podLink outside a binding',
     () => resolve('net1', null, ['eth0', 'net1'], 'eth0'),
     'INVALID_CONFIG',

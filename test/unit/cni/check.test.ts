@@ -7,6 +7,7 @@ import { caught } from '../../helpers/caught.ts';
 import {
   attachmentOf,
   BARE,
+  clsactOf,
   ETH0,
   KEY,
   LO,
@@ -78,7 +79,7 @@ for (const [why, seen, want] of [
   ],
   [
     "the pod link's qdisc is gone",
-    wired({ qdiscs: [{ ifindex: 3, kind: 'clsact' }], filters: [redirectOf(3, 2)] }),
+    wired({ qdiscs: [clsactOf(3)], filters: [redirectOf(3, 2)] }),
     ['"eth0" has no clsact qdisc, so no redirect to "tap0"'],
   ],
   [
@@ -95,6 +96,29 @@ for (const [why, seen, want] of [
     'a redirect leads elsewhere',
     wired({ filters: [redirectOf(2, 1), redirectOf(3, 2)] }),
     ['"eth0" is redirected to "lo" instead of "tap0"'],
+  ],
+  [
+    "somebody else takes the pod link's frames",
+    wired({ filters: [{ ...redirectOf(2, 1, OTHER), pref: 1 }, redirectOf(2, 3), redirectOf(3, 2)] }),
+    ['"eth0" has a u32 filter at pref 1 that takes its frames'],
+  ],
+  [
+    "somebody else takes the tap's frames",
+    wired({ filters: [{ ...redirectOf(3, 1, OTHER), pref: 1 }, redirectOf(2, 3), redirectOf(3, 2)] }),
+    ['"tap0" has a u32 filter at pref 1 that takes its frames'],
+  ],
+  [
+    'our redirect is on another link, too',
+    wired({
+      links: [LO, ETH0, tapOf(), linkOf(9, 'eth1')],
+      filters: [redirectOf(2, 3), redirectOf(3, 2), redirectOf(9, 3)],
+    }),
+    ['"eth1" is redirected as well'],
+  ],
+  [
+    "the tap is a tun with our tap's alias",
+    withTap({ tun: { ...tun, mode: 'tun' } }),
+    ['"tap0" is a tun link that Tapwire did not make'],
   ],
   [
     'a macvlan lost allmulticast',

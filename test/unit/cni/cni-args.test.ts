@@ -28,6 +28,10 @@ for (const [text, message] of [
   ['K8S_POD_NAME=a;', 'ARGS: invalid pair ""'],
   ['SOMEBODY=else;OTHER=x', 'ARGS: unknown args ["SOMEBODY","OTHER"]'],
   ['SOMEBODY=else;IgnoreUnknown=0', 'ARGS: unknown args ["SOMEBODY"]'],
+  [
+    'K8S_POD_NAMESPACE=vms;MAC=02:00:00:00:00:01;K8S_POD_NAMESPACE=other',
+    'ARGS: "K8S_POD_NAMESPACE" is there twice',
+  ],
   ['mac=02:00:00:00:00:01', 'ARGS: unknown args ["mac"]'],
   ['constructor=x', 'ARGS: unknown args ["constructor"]'],
   ['IgnoreUnknown=maybe', 'ARGS: boolean unmarshal error: invalid input maybe'],

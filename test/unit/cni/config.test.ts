@@ -72,7 +72,8 @@ for (const [why, conf, want] of [
   });
 }
 
-const LINK = 'want the name of a pod link (1..15 bytes, no "/", ":" or space, not ., .., lo, all, default)';
+const LINK =
+  'want the name of a pod link (1..15 printable ASCII characters, no "/" or ":", not ., .., lo, all, default)';
 const ID = 'want an integer in 0..4294967294 or "none"';
 for (const [conf, message] of [
   [{ mtu: 67 }, 'Cannot read $.mtu: want an integer in 68..65535, got 67'],
@@ -123,8 +124,35 @@ for (const [conf, message] of [
 }
 
 test('reads own properties only', () => {
-  const hostile = JSON.parse('{"__proto__": {"mtu": 1400}, "cniVersion": "1.0.0", "name": "x"}');
+  const hostile = Object.assign(Object.create({ mtu: 1400 }), BASE);
   assert.is(decodeNetConf(hostile).mtu, null);
+});
+
+test('takes the bounds of numbers, names and contexts', () => {
+  const selinuxContext = `a:b:${'c'.repeat(252)}`;
+  const conf = { ...BASE, mtu: 68, owner: 0, group: 2 ** 32 - 2, podLink: 'fifteen-bytes-a', selinuxContext };
+  assert.is(decodeNetConf(conf).group, 4294967294);
+  assert.is(decodeNetConf({ ...conf, mtu: 65535 }).mtu, 65535);
+});
+
+for (const [key, value] of [
+  ['owner', 2 ** 32 - 1],
+  ['podLink', '.'],
+  ['podLink', '..'],
+  ['podLink', 'default'],
+  ['podLink', 'a\u2003b'],
+  ['selinuxContext', `a:b:${'c'.repeat(253)}`],
+] as const) {
+  test(`refuses ${key} just beyond: ${JSON.stringify(value).slice(0, 30)}`, async () => {
+    const error = await caught(() => decodeNetConf({ ...BASE, [key]: value }));
+    assert.match(error.message, new RegExp(`^Cannot read \\$\\.${key}: want `));
+  });
+}
+
+test('what it says of unknown keys is bounded', () => {
+  const keys = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`${i}${'x'.repeat(1000)}`, 1]));
+  const { unknownKeys } = decodeNetConf({ ...BASE, ...keys });
+  assert.equal([unknownKeys.length, Math.max(...unknownKeys.map((key) => key.length))], [20, 64]);
 });
 
 test.run();

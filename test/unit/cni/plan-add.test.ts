@@ -9,6 +9,7 @@ import { caught } from '../../helpers/caught.ts';
 import {
   attachmentOf,
   BARE,
+  clsactOf,
   ETH0,
   KEY,
   LO,
@@ -27,8 +28,8 @@ const fresh = (restore: Restore): Op[] => [
   { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107 },
   { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
   { op: 'persistTap', link: 'tap0' },
-  { op: 'setMtu', link: 'tap0', mtu: 1500 },
   { op: 'setAddrGenModeNone', link: 'tap0' },
+  { op: 'setMtu', link: 'tap0', mtu: 1500 },
   { op: 'setUp', link: 'tap0', on: true },
   { op: 'addClsact', link: 'tap0' },
   { op: 'addRedirect', from: 'tap0', to: 'eth0', cookie: encodeCookie(KEY, restore) },
@@ -57,7 +58,7 @@ test('a bare netns: the undos take everything back in reverse', () => {
 
 test('the tap has the keys of the configuration', () => {
   const conf = { owner: 'none', group: 0, multiQueue: true, mtu: 1400 };
-  const [addTap, setAlias, , setMtu] = ops(planAdd(attachmentOf(conf), BARE));
+  const [addTap, setAlias, , , setMtu] = ops(planAdd(attachmentOf(conf), BARE));
   assert.equal(addTap, { op: 'addTap', link: 'tap0', multiQueue: true, owner: null, group: 0 });
   assert.equal(setAlias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS, 1400) });
   assert.equal(setMtu, { op: 'setMtu', link: 'tap0', mtu: 1400 });
@@ -66,7 +67,7 @@ test('the tap has the keys of the configuration', () => {
 for (const kind of ['clsact', 'ingress'] as const) {
   test(`a pod link with a ${kind} qdisc keeps it, and DEL is told to leave it`, () => {
     const restore = { clsact: false, allmulti: false };
-    assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind }] })), [
+    assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind, isShared: false }] })), [
       ...fresh(restore),
       { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
     ]);
@@ -141,7 +142,7 @@ test('after a crash: what the first ADD wrote down for DEL is kept', () => {
 test('the tap was deleted under a redirect: the new tap inherits what DEL must take back', () => {
   const seen = wired({
     links: [LO, ETH0],
-    qdiscs: [{ ifindex: 2, kind: 'clsact' }],
+    qdiscs: [clsactOf(2)],
     filters: [redirectOf(2, 0)],
   });
   assert.equal(ops(planAdd(attachmentOf(), seen)), [
@@ -209,16 +210,73 @@ for (const [why, conf, seen, code, message] of [
   [
     "another container's redirect",
     {},
-    { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact' }], filters: [redirectOf(2, 1, OTHER)] },
+    { ...BARE, qdiscs: [clsactOf(2)], filters: [redirectOf(2, 1, OTHER)] },
     'LINK_EXISTS',
-    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" already, by a u32 filter at pref 29815 that is not this attachment\'s',
+    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" by a u32 filter at pref 65535 that is not this attachment\'s; remove it first',
   ],
   [
     "somebody else's redirect",
     {},
     wired({ filters: [foreignFilter] }),
     'LINK_EXISTS',
-    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" already, by a u32 filter at pref 7 that is not this attachment\'s',
+    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" by a u32 filter at pref 7 that is not this attachment\'s; remove it first',
+  ],
+  [
+    'a tap of ours with another group',
+    { group: 0 },
+    wired(),
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it',
+  ],
+  [
+    'a tap of ours for another pod link',
+    {},
+    wired({
+      links: [LO, ETH0, tapOf({ ifalias: tapOf().ifalias?.replace('link=eth0', 'link=ens5') ?? null })],
+    }),
+    'LINK_EXISTS',
+    'Cannot add tap "tap0" for "eth0": it is there for "ens5"; DEL it first',
+  ],
+  [
+    "a tun with our tap's alias",
+    {},
+    {
+      ...BARE,
+      links: [
+        ETH0,
+        tapOf({ tun: { mode: 'tun', owner: 107, group: 107, multiQueue: false, persist: true } }),
+      ],
+    },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by a tun link that Tapwire did not make',
+  ],
+  [
+    "a veth with our tap's alias",
+    {},
+    { ...BARE, links: [ETH0, linkOf(3, 'tap0', { ifalias: tapOf().ifalias })] },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by a veth link that Tapwire did not make',
+  ],
+  [
+    "somebody else's filter in our place",
+    {},
+    wired({ filters: [{ ...foreignFilter, pref: 65535, redirect: null }] }),
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": there is a u32 filter at pref 65535 that is not this attachment\'s; remove it first',
+  ],
+  [
+    'a qdisc whose filters are those of other links, too',
+    {},
+    { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact', isShared: true }] },
+    'LINK_UNSUPPORTED',
+    'Cannot wire "tap0" to "eth0": its ingress qdisc shares a filter block with other links, which would be redirected as well',
+  ],
+  [
+    'a MAC that the pod link does not have',
+    { runtimeConfig: { mac: '02:00:00:00:00:99' } },
+    BARE,
+    'INVALID_CONFIG',
+    'Cannot give "eth0" the MAC 02:00:00:00:00:99: it has 02:00:00:00:00:01; the plugin that makes the link must give it, and needs the capability "mac" for that',
   ],
   [
     "an mtu above the pod link's",
@@ -234,9 +292,49 @@ for (const [why, conf, seen, code, message] of [
   });
 }
 
+test('an mtu of exactly the pod link is fine', () => {
+  assert.is(planAdd(attachmentOf({ mtu: 1500 }), BARE).length, 10);
+});
+
+test('what a repair writes down anew can be taken back', () => {
+  const restore = { clsact: false, allmulti: false };
+  const tap = tapOf({}, KEY, restore);
+  const seen = wired({
+    links: [LO, ETH0, tap],
+    qdiscs: [clsactOf(3)],
+    filters: [redirectOf(3, 2, KEY, restore)],
+  });
+  assert.equal(planAdd(attachmentOf(), seen)[0], {
+    do: { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS) },
+    undo: { op: 'setAlias', link: 'tap0', ifalias: tap.ifalias },
+  });
+});
+
+test('a redirect that leads to a link which is there is put back by the undo', () => {
+  const earlier = encodeCookie(KEY, { clsact: true, allmulti: true });
+  const misled = redirectOf(2, 1, KEY, { clsact: true, allmulti: true });
+  const [step] = planAdd(attachmentOf(), wired({ filters: [misled, redirectOf(3, 2)] })).filter(
+    ({ do: { op } }) => op === 'deleteRedirect',
+  );
+  assert.equal(step, {
+    do: { op: 'deleteRedirect', from: 'eth0', cookie: earlier },
+    undo: { op: 'addRedirect', from: 'eth0', to: 'lo', cookie: earlier },
+  });
+});
+
+for (const [why, filter] of [
+  ['at another side', { ...redirectOf(2, 1, OTHER), direction: 'egress' }],
+  ['in a chain that nobody jumps to', { ...redirectOf(2, 1, OTHER), chain: 1 }],
+  ['that is no more than a hash table', { ...redirectOf(2, 1, OTHER), redirect: null, handle: 0x80000000 }],
+] as const) {
+  test(`somebody else's filter ${why} is no obstacle`, () => {
+    assert.is(planAdd(attachmentOf(), { ...BARE, qdiscs: [clsactOf(2)], filters: [filter] }).length, 9);
+  });
+}
+
 test("somebody else's filter that redirects nothing is no obstacle", () => {
   const filters = [{ ...foreignFilter, redirect: null }];
-  const steps = planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact' }], filters });
+  const steps = planAdd(attachmentOf(), { ...BARE, qdiscs: [clsactOf(2)], filters });
   assert.is(steps.length, 9);
 });
 

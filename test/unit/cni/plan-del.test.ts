@@ -35,6 +35,37 @@ for (const [why, seen, want] of [
     [deleteRedirect(), deleteTap],
   ],
   [
+    "a qdisc with somebody else's filter at its egress stays",
+    wired({ filters: [redirectOf(2, 3), { ...police, direction: 'egress' }] }),
+    [deleteRedirect(), deleteTap],
+  ],
+  [
+    "a qdisc with somebody else's filter at our pref stays",
+    wired({ filters: [redirectOf(2, 3), { ...police, pref: 65535 }] }),
+    [deleteRedirect(), deleteTap],
+  ],
+  [
+    "the hash tables of our own filter are nobody else's",
+    wired({
+      filters: [
+        redirectOf(2, 3),
+        { ...police, pref: 65535, handle: 0x80000000 },
+        { ...police, pref: 65535, handle: 0 },
+      ],
+    }),
+    [deleteRedirect(), deleteClsact, deleteTap],
+  ],
+  [
+    'what the record says goes before what the cookie says',
+    wired({ filters: [redirectOf(2, 3, KEY, BOTH)] }),
+    [deleteRedirect(BOTH), deleteClsact, deleteTap],
+  ],
+  [
+    "a link with our tap's alias that is no tap stays",
+    { ...BARE, links: [ETH0, linkOf(3, 'tap0', { ifalias: tapOf().ifalias })] },
+    [],
+  ],
+  [
     'allmulticast goes back off',
     wired({ links: [LO, ETH0, tapOf({}, KEY, BOTH)], filters: [redirectOf(2, 3, KEY, BOTH)] }),
     [deleteRedirect(BOTH), deleteClsact, allmultiOff, deleteTap],

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeHolder, encodeCookie, encodeRecord, recordOf, restoreOf } from '../../../cni/record.ts';
-import { KEY, linkOf, OTHER } from '../../helpers/seen.ts';
+import { KEY, linkOf, OTHER, tapOf } from '../../helpers/seen.ts';
 
 const test = suite('the record');
 
@@ -14,14 +14,20 @@ test('encodeRecord() can be read in `ip link`', () => {
   );
 });
 
-for (const id of ['a', 'x'.repeat(64), 'x'.repeat(200), 'x'.repeat(4096)]) {
+const LONGEST =
+  255 -
+  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0'
+    .length;
+
+for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST + 1), 'x'.repeat(4096)]) {
   test(`a container id of ${id.length} characters fits and is found again`, () => {
     const key = { containerId: id, ifname: 'interface-15-ch' };
     const record = { ...RECORD, key, podLink: 'pod16477688c0e' };
     const ifalias = encodeRecord(record);
     assert.ok(Buffer.byteLength(ifalias) <= 255, `${ifalias.length} bytes`);
-    assert.equal(recordOf(linkOf(3, 'tap0', { ifalias }), key), record);
-    assert.is(recordOf(linkOf(3, 'tap0', { ifalias }), { ...key, containerId: `${id}x` }), null);
+    assert.is(ifalias.includes(`container=${id} `), id.length <= LONGEST, 'it is whole where it fits');
+    assert.equal(recordOf(tapOf({ ifalias }), key), record);
+    assert.is(recordOf(tapOf({ ifalias }), { ...key, containerId: `${id}x` }), null);
   });
 }
 
@@ -33,7 +39,7 @@ for (const [why, ifalias] of [
   ['garbage', 'tapwire/1 = container ifname=net1'],
 ] as const) {
   test(`recordOf() finds none in ${why}`, () => {
-    assert.is(recordOf(linkOf(3, 'tap0', { ifalias }), KEY), null);
+    assert.is(recordOf(tapOf({ ifalias }), KEY), null);
   });
 }
 
@@ -57,10 +63,13 @@ test('a container and ifname that join to the same text have different cookies',
 
 test('describeHolder() says whose link it is', () => {
   assert.is(
-    describeHolder(linkOf(3, 'tap0', { ifalias: encodeRecord(RECORD) })),
+    describeHolder(tapOf({ ifalias: encodeRecord(RECORD) })),
     'Tapwire\'s for container "pod1", "net1"',
   );
-  assert.is(describeHolder(linkOf(3, 'tap0', { kind: null })), 'a physical link that Tapwire did not make');
+  assert.is(
+    describeHolder(linkOf(3, 'tap0', { kind: null, ifalias: encodeRecord(RECORD) })),
+    'a physical link that Tapwire did not make',
+  );
 });
 
 test.run();

@@ -6,6 +6,7 @@ import {
   type Decoder,
   either,
   fields,
+  foldedFields,
   integer,
   object,
   oneOf,
@@ -63,11 +64,20 @@ for (const [decode, value, message] of refusals) {
   });
 }
 
-test('fields() reads own properties only', async () => {
-  for (const hostile of ['{"__proto__": {"a": "x"}}', '{"constructor": {"a": "x"}}']) {
-    const error = await caught(() => pair(JSON.parse(hostile), '$'));
+test('fields() and foldedFields() read own properties only', async () => {
+  for (const decode of [pair, foldedFields({ a: string })]) {
+    const error = await caught(() => decode(Object.create({ a: 'x', A: 'x' }), '$'));
     assert.is(error.message, 'Cannot read $.a: want a string, got nothing');
   }
+});
+
+test('foldedFields() prefers the exact key and names the one it read', async () => {
+  const decode = foldedFields({ mtu: integer(0, 9) });
+  assert.equal([decode({ MTU: 1 }, '$'), decode({ MTU: 1, mtu: 2 }, '$')], [{ mtu: 1 }, { mtu: 2 }]);
+  assert.is(
+    (await caught(() => decode({ Mtu: 10 }, '$'))).message,
+    'Cannot read $.Mtu: want an integer in 0..9, got 10',
+  );
 });
 
 test('what is shown of a value is one bounded line', async () => {

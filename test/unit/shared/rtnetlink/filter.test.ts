@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeFilter, encodeRedirect, isHashTable } from '../../../../shared/rtnetlink/filter.ts';
+import { attribute, nested, text, u32 } from '../../../../shared/rtnetlink/message.ts';
 
 const test = suite('filters');
 
@@ -22,14 +23,76 @@ for (const classifier of ['matchall', 'u32'] as const) {
         kind: classifier,
         pref: 29815,
         handle: 1,
+        chain: 0,
         redirect: { to: 3, cookie: COOKIE },
       });
     });
   }
 }
 
+/** The bytes on the wire. This kernel takes only u32; those of matchall were compared with what tc(8) sends. */
+const GOLDEN = {
+  matchall:
+    '000000000200000001000000f2ffffff0003ffff0d0001006d61746368616c6c00000000500002804c000280' +
+    '480001800b0001006d697272656400001400060000112233445566778899aabbccddeeff2400028020000200' +
+    '00000000000000000400000000000000000000000100000003000000',
+  u32:
+    '000000000200000001000000f2ffffff0003ffff080001007533320074000280240005000100010000000000' +
+    '0000000000000000000000000000000000000000000000004c000780480001800b0001006d69727265640000' +
+    '1400060000112233445566778899aabbccddeeff240002802000020000000000000000000400000000000000' +
+    '000000000100000003000000',
+} as const;
+
+for (const classifier of ['matchall', 'u32'] as const) {
+  test(`encodeRedirect() with ${classifier} writes the bytes that the kernel knows`, () => {
+    const filter = { from: 2, qdisc: 'clsact', to: 3, pref: 65535, cookie: COOKIE } as const;
+    assert.is(encodeRedirect(filter, classifier).body.toString('hex'), GOLDEN[classifier]);
+  });
+}
+
+/** An empty filter of that kind with one mirred action, built by hand from the kernel's headers. */
+function foreignFilter(kind: string, actionsAttribute: number, what: number): Buffer {
+  const parameters = Buffer.alloc(28);
+  parameters.writeInt32LE(what, 20);
+  parameters.writeUInt32LE(7, 24);
+  const action = nested(1, text(1, 'mirred'), nested(2, attribute(2, parameters)));
+  return Buffer.concat([
+    Buffer.alloc(20),
+    text(1, kind),
+    nested(2, nested(actionsAttribute, action)),
+    u32(11, 5),
+  ]);
+}
+
+for (const [kind, actionsAttribute] of [
+  ['matchall', 2],
+  ['u32', 7],
+  ['bpf', 1],
+  ['flower', 3],
+  ['basic', 3],
+] as const) {
+  for (const [what, redirect] of [
+    [1, { to: 7, cookie: null }],
+    [2, null], // a mirror's frames go on
+    [3, { to: 7, cookie: null }],
+    [4, null],
+  ] as const) {
+    test(`decodeFilter() finds where ${kind} sends frames, mirred ${what}`, () => {
+      const filter = decodeFilter({ body: foreignFilter(kind, actionsAttribute, what) }, 'clsact', 'ingress');
+      assert.equal([filter.redirect, filter.chain], [redirect, 5]);
+    });
+  }
+}
+
 test('isHashTable() tells filters of u32 from its tables', () => {
-  const filter = { ifindex: 2, qdisc: 'clsact', direction: 'ingress', pref: 1, redirect: null } as const;
+  const filter = {
+    ifindex: 2,
+    qdisc: 'clsact',
+    direction: 'ingress',
+    pref: 1,
+    chain: 0,
+    redirect: null,
+  } as const;
   const is = (kind: string, handle: number) => isHashTable({ ...filter, kind, handle });
   assert.equal([is('u32', 0), is('u32', 0x80000000), is('u32', 0x80100000)], [true, true, true]);
   assert.equal([is('u32', 0x80000001), is('u32', 0x80000800), is('matchall', 1)], [false, false, false]);

@@ -1,0 +1,243 @@
+/**
+ * Everything that reads what others wrote, given nonsense: it throws a BindingError or nothing, at once, and leaves no trace in the
+ * objects that all objects inherit from. FUZZ_SEED= and FUZZ_RUNS= choose other inputs, and more of them.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseCniArgs } from '../../cni/cni-args.ts';
+import { decodeNetConf } from '../../cni/config.ts';
+import { parseInput } from '../../cni/input.ts';
+import { decodeNodePolicy } from '../../cni/node-policy.ts';
+import { prevResult } from '../../cni/prev-result.ts';
+import { describeHolder, encodeCookie, encodeRecord, recordOf, restoreOf } from '../../cni/record.ts';
+import { parseRequest } from '../../cni/request.ts';
+import { toErrorResult } from '../../cni/result.ts';
+import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { BindingError } from '../../shared/errors.ts';
+import { formatAddress } from '../../shared/rtnetlink/address.ts';
+import { decodeFilter, encodeRedirect } from '../../shared/rtnetlink/filter.ts';
+import { decodeLink } from '../../shared/rtnetlink/link.ts';
+import {
+  attribute,
+  decodeAttributes,
+  decodeMessages,
+  encodeRequest,
+  nested,
+  readText,
+  readU32,
+  text,
+  u8,
+  u32,
+} from '../../shared/rtnetlink/message.ts';
+import {
+  arbitraryBytes,
+  arbitraryCniArgs,
+  arbitraryConf,
+  arbitraryEnvironment,
+  arbitraryString,
+  arbitraryValue,
+  mutateBytes,
+  newRandom,
+  type Random,
+  runsOf,
+  seedOf,
+} from '../helpers/fuzz.ts';
+import { tapOf } from '../helpers/seen.ts';
+
+const test = suite('fuzzing');
+
+const SEED = seedOf(20_260_803);
+const RUNS = runsOf(140_000);
+/** One input may take that long on a machine that does other things as well; a hang takes longer. */
+const PATIENCE = 2000; // ms
+
+/** A subject: makes one input and feeds it; returns what it fed, for the message. */
+type Subject = (random: Random) => readonly [input: unknown, act: () => unknown];
+
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  'parseRequest()': (random) => {
+    const env = arbitraryEnvironment(random);
+    const stdin = random.oneIn(3)
+      ? arbitraryBytes(random)
+      : Buffer.from(JSON.stringify(arbitraryConf(random)));
+    return [[env, stdin.toString('latin1')], () => parseRequest(env, () => stdin)];
+  },
+  'parseInput()': (random) => {
+    const bytes = arbitraryBytes(random);
+    return [bytes.toString('latin1'), () => parseInput(bytes)];
+  },
+  'decodeNetConf()': (random) => {
+    const conf = arbitraryConf(random);
+    return [conf, () => isSane(decodeNetConf(conf))];
+  },
+  'decodeNetConf() of anything': (random) => {
+    const value = arbitraryValue(random, 4);
+    return [value, () => isSane(decodeNetConf(value))];
+  },
+  'prevResult()': (random) => {
+    const value = random.oneIn(3) ? arbitraryValue(random, 4) : arbitraryConf(random)['prevResult'];
+    return [value, () => prevResult(random.pick(SUPPORTED_VERSIONS))(value, '$.prevResult')];
+  },
+  'parseCniArgs()': (random) => {
+    const args = arbitraryCniArgs(random);
+    return [args, () => parseCniArgs(args)];
+  },
+  'decodeNodePolicy()': (random) => {
+    const value = random.oneIn(2)
+      ? arbitraryValue(random, 4)
+      : { tap: { namespaces: arbitraryValue(random, 2), defaultNetwork: arbitraryValue(random, 1) } };
+    return [value, () => decodeNodePolicy(value, '$')];
+  },
+  records: (random) => {
+    const key = { containerId: arbitraryString(random), ifname: arbitraryString(random) };
+    const restore = { clsact: random.oneIn(2), allmulti: random.oneIn(2) };
+    const ours = encodeRecord({ key, podLink: 'eth0', mtu: random.below(70_000), restore });
+    const ifalias = random.oneIn(4)
+      ? arbitraryString(random)
+      : mutateBytes(random, Buffer.from(ours)).toString();
+    const link = tapOf({ ifalias });
+    return [ifalias, () => [recordOf(link, key), describeHolder(link)]];
+  },
+  'records that nobody touched': (random) => {
+    const key = {
+      containerId: 'c'.repeat(1 + random.below(400)),
+      ifname: 'i'.repeat(1 + random.below(15)),
+    };
+    const record = {
+      key,
+      podLink: 'p'.repeat(1 + random.below(15)),
+      mtu: random.below(65_536),
+      restore: { clsact: random.oneIn(2), allmulti: random.oneIn(2) },
+    };
+    const act = () => {
+      const ifalias = encodeRecord(record);
+      assert.ok(Buffer.byteLength(ifalias) <= 255, 'it fits');
+      assert.equal(recordOf(tapOf({ ifalias }), key), record);
+      assert.is(recordOf(tapOf({ ifalias }), { ...key, ifname: 'other' }), null);
+      assert.equal(restoreOf(encodeCookie(key, record.restore), key), record.restore);
+    };
+    return [record, act];
+  },
+  cookies: (random) => {
+    const key = { containerId: arbitraryString(random), ifname: arbitraryString(random) };
+    const cookie = mutateBytes(random, Buffer.from(encodeCookie(key, { clsact: true, allmulti: false })));
+    return [cookie.toString('latin1'), () => restoreOf(cookie.toString('latin1'), key)];
+  },
+  'netlink messages': (random) => {
+    const valid = encodeRequest({ type: 16, flags: 0, body: linkBody(random) }, random.below(2 ** 31));
+    const bytes = random.oneIn(4)
+      ? random.bytes(random.below(200))
+      : mutateBytes(random, Buffer.concat([valid, valid]));
+    return [
+      bytes.toString('hex'),
+      () => {
+        for (const { body } of decodeMessages(bytes)) decodeAttributes(body);
+        for (const payload of decodeAttributes(bytes).values())
+          [readText(payload), decodeAttributes(payload)];
+      },
+    ];
+  },
+  'netlink links': (random) => {
+    const body = mutateTail(random, linkBody(random), 16);
+    return [body.toString('hex'), () => decodeLink({ body })];
+  },
+  'netlink filters': (random) => {
+    const redirect = { from: 2, qdisc: 'clsact', to: 3, pref: 29_815, cookie: '0'.repeat(32) } as const;
+    const classifier = random.pick(['matchall', 'u32'] as const);
+    const body = mutateTail(random, encodeRedirect(redirect, classifier).body, 20);
+    return [body.toString('hex'), () => decodeFilter({ body }, 'clsact', 'ingress')];
+  },
+  'netlink numbers and addresses': (random) => {
+    const payload = random.bytes(random.pick([4, 16]));
+    return [
+      payload.toString('hex'),
+      () => {
+        assert.type(formatAddress(payload), 'string');
+        assert.type(readU32(payload), 'number');
+      },
+    ];
+  },
+};
+
+/** What the decoder lets through, the kernel takes. */
+function isSane({
+  mtu,
+  owner,
+  group,
+  podLink,
+  logicNetworkName,
+  mac,
+}: ReturnType<typeof decodeNetConf>): void {
+  assert.ok(mtu === null || (Number.isInteger(mtu) && mtu >= 68 && mtu <= 65_535), `mtu ${mtu}`);
+  for (const id of [owner, group]) {
+    assert.ok(id === null || (Number.isInteger(id) && id >= 0 && id <= 2 ** 32 - 2), `id ${id}`);
+  }
+  assert.ok(podLink === null || /^[^\s/:\0]{1,15}$/.test(podLink), `podLink ${podLink}`);
+  assert.ok(logicNetworkName === null || /^[\w-]{1,253}$/.test(logicNetworkName), `${logicNetworkName}`);
+  assert.ok(mac === null || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac), `mac ${mac}`);
+}
+
+/** A link as the kernel describes a tap. */
+function linkBody(random: Random): Buffer {
+  const data = nested(2, u32(1, 107), u32(2, 107), u8(3, 2), u8(6, 1), u8(7, 0));
+  return Buffer.concat([
+    random.bytes(16),
+    text(3, 'tap0'),
+    attribute(1, random.bytes(6)),
+    u32(4, 1500),
+    text(20, arbitraryString(random)),
+    nested(18, text(1, random.pick(['tun', 'ipvlan', 'netkit', 'veth'])), data),
+  ]);
+}
+
+/** Attributes that no kernel would write, after a header of the size that every kernel writes. */
+const mutateTail = (random: Random, body: Buffer, header: number): Buffer =>
+  Buffer.concat([body.subarray(0, header), mutateBytes(random, Buffer.from(body.subarray(header)))]);
+
+/** All that every object, function, array, string and map has. */
+const inherited = (): string =>
+  [Object, Function, Array, String, Number, Boolean, Map, Buffer]
+    .flatMap(({ prototype }) => Reflect.ownKeys(prototype).map(String))
+    .join();
+
+const names = Object.keys(SUBJECTS);
+for (const [index, [name, subject]] of Object.entries(SUBJECTS).entries()) {
+  const runs = Math.ceil(RUNS / names.length);
+  test(`${name}: ${runs} inputs of seed ${SEED}`, () => {
+    const random = newRandom(SEED + index);
+    const before = inherited();
+    for (let run = 0; run < runs; run++) {
+      const [input, act] = subject(random);
+      const started = performance.now();
+      try {
+        act();
+      } catch (error) {
+        if (!(error instanceof BindingError)) {
+          const shown = JSON.stringify(input) ?? 'undefined';
+          throw new Error(
+            `${name}, seed ${SEED}, input ${run}: ${shown.slice(0, 2000)}: ${(error as Error).stack}`,
+          );
+        }
+        assert.type(toErrorResult(error, '1.0.0').code, 'number');
+      }
+      const took = performance.now() - started;
+      assert.ok(took < PATIENCE, `${name}, seed ${SEED}, input ${run} took ${took.toFixed()} ms`);
+    }
+    assert.is(inherited(), before, 'nothing was added to what objects inherit from');
+    assert.equal(Object.keys(Object.prototype), []);
+  });
+}
+
+test('the same seed makes the same inputs', () => {
+  const inputs = (seed: number) => {
+    const random = newRandom(seed);
+    return JSON.stringify(
+      Array.from({ length: 200 }, () => [arbitraryConf(random), arbitraryEnvironment(random)]),
+    );
+  };
+  assert.is(inputs(SEED), inputs(SEED));
+  assert.is.not(inputs(SEED), inputs(SEED + 1));
+});
+
+console.log(`@ fuzzing: FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}`);
+test.run();
