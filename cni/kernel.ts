@@ -2,21 +2,12 @@ import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
 import { describeFailure, native } from '../shared/native/native.ts';
 import { type Address, dumpAddresses } from '../shared/rtnetlink/address.ts';
-import {
-  addRedirect,
-  CLASSIFIERS,
-  type Classifier,
-  deleteFilter,
-  dumpFilters,
-  type Filter,
-  isHashTable,
-  type RedirectFilter,
-} from '../shared/rtnetlink/filter.ts';
+import type { Classifier, Filter } from '../shared/rtnetlink/filter.ts';
 import { deleteLink, dumpLinks, type Link, setLink } from '../shared/rtnetlink/link.ts';
 import { addClsact, deleteClsact, dumpIngressQdiscs, type IngressQdisc } from '../shared/rtnetlink/qdisc.ts';
 import { openRtnetlink, type Refusal } from '../shared/rtnetlink/socket.ts';
 import { describeOp, type Op } from './op.ts';
-import { REDIRECT_PREF } from './wiring.ts';
+import { dumpBothSides, ENOENT, redirectsOf } from './redirects.ts';
 
 /** What of a netns matters to the planner. */
 export interface Netns {
@@ -34,18 +25,17 @@ export interface Kernel {
   close(): void;
 }
 
-const ENOENT = 2;
 const ENODEV = 19;
-const EINVAL = 22;
 const EAFNOSUPPORT = 97;
 
+const REDIRECT_OPTIONS = 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED';
+
 /** Opens the netns behind the descriptor, which must stay open as long as taps are added. */
-export function openKernel(netns: number, classifiers: readonly Classifier[] = CLASSIFIERS): Kernel {
+export function openKernel(netns: number, classifiers?: readonly Classifier[]): Kernel {
   const rtnetlink = openRtnetlink(netns);
   /** Ifname => ifindex, of the last look. */
   const ifindexes = new Map<string, number>();
-  /** Best first; once one has worked, that one. */
-  let available = classifiers;
+  const redirects = redirectsOf(rtnetlink, classifiers);
   /** Ifname => descriptor of a tap that is not persistent yet. */
   const taps = new Map<string, number>();
 
@@ -64,45 +54,6 @@ export function openKernel(netns: number, classifiers: readonly Classifier[] = C
     return ifindex;
   };
 
-  const filtersOf = async (qdisc: IngressQdisc): Promise<readonly Filter[]> => [
-    ...(await dumpFilters(rtnetlink, qdisc, 'ingress')),
-    ...(qdisc.kind === 'clsact' ? await dumpFilters(rtnetlink, qdisc, 'egress') : []),
-  ];
-
-  const qdiscOf = async (ifindex: number): Promise<Pick<IngressQdisc, 'ifindex' | 'kind'>> => {
-    const qdiscs = await dumpIngressQdiscs(rtnetlink);
-    return qdiscs.find((qdisc) => qdisc.ifindex === ifindex) ?? { ifindex, kind: 'clsact' };
-  };
-
-  const redirect = async (filter: RedirectFilter, op: Op): Promise<void> => {
-    let refusal: Refusal | null = null;
-    for (const classifier of available) {
-      refusal = await addRedirect(rtnetlink, filter, classifier);
-      if (refusal === null) available = [classifier];
-      // No such classifier, or no mirred; a table that another classifier left at our pref.
-      if (refusal?.errno !== ENOENT && refusal?.errno !== EINVAL) break;
-    }
-    if (refusal?.errno === ENOENT) {
-      throw unsupported(
-        op,
-        refusal,
-        'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
-      );
-    }
-    accept(refusal, op);
-  };
-
-  const deleteRedirect = async (ifindex: number, cookie: string, op: Op): Promise<void> => {
-    const filters = await dumpFilters(rtnetlink, await qdiscOf(ifindex), 'ingress');
-    const atOurPref = filters.filter(({ pref }) => pref === REDIRECT_PREF);
-    const ours = atOurPref.filter(({ redirect }) => redirect?.cookie === cookie);
-    const isAlone = atOurPref.every((filter) => ours.includes(filter) || isHashTable(filter));
-    for (const filter of ours) {
-      // Without a handle all at this pref goes: u32 keeps an empty hash table otherwise while others use u32 here.
-      accept(await deleteFilter(rtnetlink, isAlone ? { ...filter, handle: 0 } : filter), op);
-    }
-  };
-
   const run = async (op: Op): Promise<void> => {
     switch (op.op) {
       case 'addTap':
@@ -112,11 +63,12 @@ export function openKernel(netns: number, classifiers: readonly Classifier[] = C
         return persistTap(taps, op);
       case 'addRedirect': {
         const [from, to] = [await ifindexOf(op.from, op), await ifindexOf(op.to, op)];
-        const { kind: qdisc } = await qdiscOf(from);
-        return redirect({ from, qdisc, to, pref: REDIRECT_PREF, cookie: op.cookie }, op);
+        const refusal = await redirects.add(from, to, op.cookie);
+        if (refusal?.errno === ENOENT) throw unsupported(op, refusal, REDIRECT_OPTIONS);
+        return accept(refusal, op);
       }
       case 'deleteRedirect':
-        return deleteRedirect(await ifindexOf(op.from, op), op.cookie, op);
+        return accept(await redirects.delete(await ifindexOf(op.from, op), op.cookie), op);
     }
     const ifindex = await ifindexOf(op.link, op);
     switch (op.op) {
@@ -124,6 +76,8 @@ export function openKernel(netns: number, classifiers: readonly Classifier[] = C
         return accept(await setLink(rtnetlink, ifindex, { set: 'alias', ifalias: op.ifalias }), op);
       case 'setMtu':
         return accept(await setLink(rtnetlink, ifindex, { set: 'mtu', mtu: op.mtu }), op);
+      case 'setTxqlen':
+        return accept(await setLink(rtnetlink, ifindex, { set: 'txqueuelen', txqlen: op.txqlen }), op);
       case 'setAddrGenModeNone': {
         const refusal = await setLink(rtnetlink, ifindex, { set: 'addrgenmode none' });
         // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
@@ -150,7 +104,7 @@ export function openKernel(netns: number, classifiers: readonly Classifier[] = C
       const seen = await links();
       const qdiscs = await dumpIngressQdiscs(rtnetlink);
       const filters: Filter[] = [];
-      for (const qdisc of qdiscs) filters.push(...(await filtersOf(qdisc)));
+      for (const qdisc of qdiscs) filters.push(...(await dumpBothSides(rtnetlink, qdisc)));
       return { links: seen, qdiscs, filters };
     },
     addresses: () => dumpAddresses(rtnetlink),

@@ -13,6 +13,7 @@ export type Op =
   | { readonly op: 'persistTap'; readonly link: string }
   | { readonly op: 'setAlias'; readonly link: string; readonly ifalias: string }
   | { readonly op: 'setMtu'; readonly link: string; readonly mtu: number }
+  | { readonly op: 'setTxqlen'; readonly link: string; readonly txqlen: number }
   /** Keeps the kernel from giving the link an IPv6 address and from speaking on it when it goes up. */
   | { readonly op: 'setAddrGenModeNone'; readonly link: string }
   | { readonly op: 'setUp'; readonly link: string; readonly on: boolean }
@@ -42,6 +43,8 @@ export function describeOp(op: Op): string {
       return `write the record on "${op.link}"`;
     case 'setMtu':
       return `set mtu ${op.mtu} on "${op.link}"`;
+    case 'setTxqlen':
+      return `set txqueuelen ${op.txqlen} on "${op.link}"`;
     case 'setAddrGenModeNone':
       return `set addrgenmode none on "${op.link}"`;
     case 'setUp':

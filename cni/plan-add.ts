@@ -1,11 +1,11 @@
-import { BindingError } from '../shared/errors.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
 import type { Netns } from './kernel.ts';
 import type { Step } from './op.ts';
 import { filtersMulticast, requirePodLink } from './pod-link.ts';
-import { describeHolder, encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
-import { findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
+import { refuseRivals, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
+import { encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
+import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
 
 /**
  * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
@@ -34,78 +34,10 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Step[] {
     ),
     ...planClsact(attachment.tap, tap, seen),
     ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
-    ...planClsact(pod.ifname, pod, seen),
+    ...planPodClsact(pod, restore, seen),
     ...planAllmulti(pod),
     ...planRedirect(attachment, { from: pod.ifname, to: attachment.tap }, restore, seen),
   ];
-}
-
-/** Our tap, or undefined where its name is free. */
-function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
-  const link = findLink(tap, seen);
-  if (link === undefined) return undefined;
-  const record = recordOf(link, key);
-  if (link.tun === null || record === null) {
-    throw new BindingError(
-      'LINK_EXISTS',
-      `Cannot add tap "${tap}": that name is taken by ${describeHolder(link)}`,
-    );
-  }
-  if (record.podLink !== podLink) {
-    throw new BindingError(
-      'LINK_EXISTS',
-      `Cannot add tap "${tap}" for "${podLink}": it is there for "${record.podLink}"; DEL it first`,
-    );
-  }
-  const { owner, group, multiQueue } = link.tun;
-  if (owner !== conf.owner || group !== conf.group || multiQueue !== conf.multiQueue) {
-    throw new BindingError(
-      'LINK_EXISTS',
-      `Cannot add tap "${tap}": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it`,
-    );
-  }
-  return link;
-}
-
-/** Others may have filters on the pod link, but none that takes the frames or stands in our place. */
-function refuseRivals(pod: Link, { key, tap }: Attachment, seen: Netns): void {
-  if (seen.qdiscs.some(({ ifindex, isShared }) => ifindex === pod.ifindex && isShared)) {
-    throw new BindingError(
-      'LINK_UNSUPPORTED',
-      `Cannot wire "${tap}" to "${pod.ifname}": its ingress qdisc shares a filter block with other links, ` +
-        'which would be redirected as well',
-    );
-  }
-  const rival = findRival(pod.ifindex, key, seen);
-  if (rival === null) return;
-  const target =
-    seen.links.find(({ ifindex }) => ifindex === rival.redirect?.to)?.ifname ?? 'a link that is gone';
-  const what = rival.redirect === null ? 'there is' : `its frames are redirected to "${target}" by`;
-  throw new BindingError(
-    'LINK_EXISTS',
-    `Cannot wire "${tap}" to "${pod.ifname}": ${what} a ${rival.kind} filter at pref ${rival.pref} ` +
-      "that is not this attachment's; remove it first",
-  );
-}
-
-function requireMtu({ conf }: Attachment, pod: Link): number {
-  if (conf.mtu !== null && conf.mtu > pod.mtu) {
-    throw new BindingError(
-      'INVALID_CONFIG',
-      `Cannot read $.mtu: want at most ${pod.mtu}, the mtu of "${pod.ifname}", got ${conf.mtu}`,
-    );
-  }
-  return conf.mtu ?? pod.mtu;
-}
-
-/** The guest's MAC is the pod link's, which is not ours to change. */
-function requireMac({ conf }: Attachment, pod: Link): void {
-  if (conf.mac === null || conf.mac === pod.mac) return;
-  throw new BindingError(
-    'INVALID_CONFIG',
-    `Cannot give "${pod.ifname}" the MAC ${conf.mac}: it has ${pod.mac}; the plugin that makes the link must give it, ` +
-      'and needs the capability "mac" for that',
-  );
 }
 
 /** What DEL will have to take back: what an earlier, unfinished ADD wrote down, and what this one changes. */
@@ -115,6 +47,7 @@ function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen
   return {
     clsact: earlier?.clsact || !hasIngressQdisc(pod.ifindex, seen),
     allmulti: earlier?.allmulti || needsAllmulti(pod),
+    noQueue: earlier?.noQueue || (pod.txqlen === 0 && !hasIngressQdisc(pod.ifindex, seen)),
   };
 }
 
@@ -158,6 +91,15 @@ function planTap(
 function planClsact(ifname: string, link: Link | undefined, seen: Netns): Step[] {
   if (link !== undefined && hasIngressQdisc(link.ifindex, seen)) return [];
   return [{ do: { op: 'addClsact', link: ifname }, undo: { op: 'deleteClsact', link: ifname } }];
+}
+
+/** With the first qdisc of a link that has no queue the kernel gives it one of 1000 frames: it is taken away again. */
+function planPodClsact(pod: Link, { noQueue }: Restore, seen: Netns): Step[] {
+  const add = planClsact(pod.ifname, pod, seen);
+  if (!noQueue || (add.length === 0 && pod.txqlen === 0)) return add;
+  const op = { op: 'setTxqlen', link: pod.ifname, txqlen: 0 } as const;
+  // The first changes nothing yet; it is there for its undo, which comes after the qdisc's.
+  return [{ do: op, undo: op }, ...add, { do: op, undo: null }];
 }
 
 function planAllmulti(pod: Link): Step[] {

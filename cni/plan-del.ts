@@ -33,6 +33,7 @@ function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, s
   if (restore?.clsact && hasIngressQdisc(link.ifindex, seen) && !hasOtherFilters(link.ifindex, key, seen)) {
     ops.push({ op: 'deleteClsact', link: link.ifname });
   }
+  if (restore?.noQueue) ops.push({ op: 'setTxqlen', link: link.ifname, txqlen: 0 });
   if (restore?.allmulti) ops.push({ op: 'setAllmulti', link: link.ifname, on: false });
   return ops;
 }

@@ -8,6 +8,8 @@ export interface Restore {
   readonly clsact: boolean;
   /** We turned allmulticast on. */
   readonly allmulti: boolean;
+  /** Its txqueuelen was 0 until the kernel set it, which it does with a link's first qdisc. */
+  readonly noQueue: boolean;
 }
 
 /** What we write on a link that we made: whose it is, and what else was changed for it. */
@@ -29,13 +31,13 @@ const sha256 = (value: string): string => createHash('sha256').update(value).dig
 
 /**
  * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
- * allmulti=0`.
+ * allmulti=0 noqueue=0`.
  * A container id that would not fit is a hash of it.
  */
 export function encodeRecord({ key, podLink, mtu, restore }: TapRecord): string {
   const encode = (container: string) =>
     `${PREFIX} container=${container} ifname=${key.ifname} binding=tap link=${podLink} mtu=${mtu} ` +
-    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)}`;
+    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)}`;
   const whole = encode(key.containerId);
   return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
 }
@@ -53,7 +55,11 @@ export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
     key,
     podLink: values.get('link') ?? '',
     mtu: Number(values.get('mtu')),
-    restore: { clsact: values.get('clsact') === '1', allmulti: values.get('allmulti') === '1' },
+    restore: {
+      clsact: values.get('clsact') === '1',
+      allmulti: values.get('allmulti') === '1',
+      noQueue: values.get('noqueue') === '1',
+    },
   };
 }
 
@@ -75,7 +81,7 @@ function parseIfalias(ifalias: string | null): ReadonlyMap<string, string> | nul
  * byte that says once more what DEL must take back. 32 hex digits.
  */
 export function encodeCookie(key: AttachmentKey, restore: Restore): string {
-  const flags = Number(restore.clsact) | (Number(restore.allmulti) << 1);
+  const flags = Number(restore.clsact) | (Number(restore.allmulti) << 1) | (Number(restore.noQueue) << 2);
   return cookieHash(key) + flags.toString(16).padStart(2, '0');
 }
 
@@ -83,7 +89,7 @@ export function encodeCookie(key: AttachmentKey, restore: Restore): string {
 export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | null {
   if (cookie === null || cookie.slice(0, COOKIE_HASH_DIGITS) !== cookieHash(key)) return null;
   const flags = Number.parseInt(cookie.slice(COOKIE_HASH_DIGITS), 16);
-  return { clsact: (flags & 1) !== 0, allmulti: (flags & 2) !== 0 };
+  return { clsact: (flags & 1) !== 0, allmulti: (flags & 2) !== 0, noQueue: (flags & 4) !== 0 };
 }
 
 const cookieHash = ({ containerId, ifname }: AttachmentKey): string =>

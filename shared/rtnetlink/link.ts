@@ -35,6 +35,8 @@ export interface Link {
   readonly flags: number;
   /** Bytes. */
   readonly mtu: number;
+  /** Frames. 0: none is ever queued. */
+  readonly txqlen: number;
   /** Lower-case colon form; empty where the link has none. */
   readonly mac: string;
   readonly ifalias: string | null;
@@ -55,6 +57,7 @@ const RTM_SETLINK = 19;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
 const IFLA_AF_SPEC = 26;
@@ -78,6 +81,8 @@ const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 export type LinkChange =
   /** `ip link set dev L mtu N` */
   | { readonly set: 'mtu'; readonly mtu: number }
+  /** `ip link set dev L txqueuelen N` */
+  | { readonly set: 'txqueuelen'; readonly txqlen: number }
   /** `ip link set dev L alias TEXT`; at most 255 bytes */
   | { readonly set: 'alias'; readonly ifalias: string }
   /** `ip link set dev L addrgenmode none`: no link-local address of its own when it goes up */
@@ -106,6 +111,8 @@ function encodeChange(ifindex: number, change: LinkChange): Buffer {
   switch (change.set) {
     case 'mtu':
       return Buffer.concat([ifinfomsg(ifindex), u32(IFLA_MTU, change.mtu)]);
+    case 'txqueuelen':
+      return Buffer.concat([ifinfomsg(ifindex), u32(IFLA_TXQLEN, change.txqlen)]);
     case 'alias':
       return Buffer.concat([ifinfomsg(ifindex), attribute(IFLA_IFALIAS, Buffer.from(change.ifalias))]);
     case 'addrgenmode none': {
@@ -141,6 +148,7 @@ export function decodeLink({ body }: Pick<Message, 'body'>): Link {
     type: body.readUInt16LE(2),
     flags: body.readUInt32LE(8),
     mtu: readU32(attributes.get(IFLA_MTU)) ?? 0,
+    txqlen: readU32(attributes.get(IFLA_TXQLEN)) ?? 0,
     mac:
       attributes
         .get(IFLA_ADDRESS)

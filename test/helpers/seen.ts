@@ -11,7 +11,7 @@ import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 
 export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
 export const OTHER: AttachmentKey = { containerId: 'pod2', ifname: 'net1' };
-const NOTHING: Restore = { clsact: true, allmulti: false };
+const NOTHING: Restore = { clsact: true, allmulti: false, noQueue: false };
 
 /** The attachment of the primary network, with these keys in the NAD. */
 export function attachmentOf(conf: Readonly<Record<string, unknown>> = {}): Attachment {
@@ -27,6 +27,7 @@ export function linkOf(ifindex: number, ifname: string, changes: Partial<Link> =
     type: 1,
     flags: IFF_UP,
     mtu: 1500,
+    txqlen: 1000,
     mac: '02:00:00:00:00:01',
     ifalias: null,
     tun: null,

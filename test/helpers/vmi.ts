@@ -48,6 +48,7 @@ const plain: Link = {
   type: 1,
   flags: 0,
   mtu: 1500,
+  txqlen: 1000,
   mac: '02:00:00:00:00:11',
   ifalias: null,
   tun: null,

@@ -75,6 +75,7 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
     await PODS['macvlan']?.(netns);
     await netns.ip('link set eth0 allmulticast on');
   },
+  'veth without a queue, as the bridge plugin makes it': ({ ip }) => ip('link set eth0 txqueuelen 0'),
   'veth with a clsact qdisc': ({ tc }) => tc('qdisc add dev eth0 clsact'),
   'veth with an ingress qdisc and a filter': async ({ tc }) => {
     await tc('qdisc add dev eth0 ingress');
@@ -313,7 +314,8 @@ test('an ingress qdisc that shares its filters with other links is refused', () 
 
 test('a link with a stolen record is not deleted', () =>
   withPod('eth0', async (netns) => {
-    const record = 'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1450 clsact=1 allmulti=0';
+    const record =
+      'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1450 clsact=1 allmulti=0 noqueue=0';
     await netns.ip('link add veth9 type veth peer name veth8');
     await execa('ip', ['-n', netns.name, 'link', 'set', 'veth9', 'alias', record]);
     const before = await dumpNetns(netns);

@@ -34,7 +34,7 @@ const fresh = (restore: Restore): Op[] => [
   { op: 'addClsact', link: 'tap0' },
   { op: 'addRedirect', from: 'tap0', to: 'eth0', cookie: encodeCookie(KEY, restore) },
 ];
-const BOTH_OURS = { clsact: true, allmulti: false };
+const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false };
 
 test('a bare netns: the tap is complete before the pod link is touched, which is redirected last', () => {
   assert.equal(ops(planAdd(attachmentOf(), BARE)), [
@@ -66,7 +66,7 @@ test('the tap has the keys of the configuration', () => {
 
 for (const kind of ['clsact', 'ingress'] as const) {
   test(`a pod link with a ${kind} qdisc keeps it, and DEL is told to leave it`, () => {
-    const restore = { clsact: false, allmulti: false };
+    const restore = { clsact: false, allmulti: false, noQueue: false };
     assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind, isShared: false }] })), [
       ...fresh(restore),
       { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
@@ -85,10 +85,45 @@ for (const kind of [null, 'macvlan', 'ipvlan', 'vlan']) {
     assert.equal(steps[1]?.do, {
       op: 'setAlias',
       link: 'tap0',
-      ifalias: aliasOf({ clsact: true, allmulti: true }),
+      ifalias: aliasOf({ clsact: true, allmulti: true, noQueue: false }),
     });
   });
 }
+
+const noQueue = { op: 'setTxqlen', link: 'eth0', txqlen: 0 } as const;
+
+test('a pod link without a queue gets none by its first qdisc, and DEL is told', () => {
+  const restore = { clsact: true, allmulti: false, noQueue: true };
+  const steps = planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, txqlen: 0 }] });
+  assert.equal(ops(steps), [
+    ...fresh(restore),
+    noQueue,
+    { op: 'addClsact', link: 'eth0' },
+    noQueue,
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+  ]);
+  assert.equal(
+    steps.flatMap(({ undo }) => (undo?.op === 'setTxqlen' || undo?.op === 'deleteClsact' ? undo.op : [])),
+    ['deleteClsact', 'setTxqlen', 'deleteClsact'],
+  );
+});
+
+test('after a crash behind the qdisc its queue is taken away', () => {
+  const restore = { clsact: true, allmulti: false, noQueue: true };
+  const seen = wired({
+    links: [LO, ETH0, tapOf({}, KEY, restore)],
+    filters: [redirectOf(3, 2, KEY, restore)],
+  });
+  assert.equal(
+    ops(planAdd(attachmentOf(), seen)).map(({ op }) => op),
+    ['setTxqlen', 'setTxqlen', 'addRedirect'],
+  );
+  const done = { ...seen, links: [LO, { ...ETH0, txqlen: 0 }, tapOf({}, KEY, restore)] };
+  assert.equal(
+    ops(planAdd(attachmentOf(), done)).map(({ op }) => op),
+    ['addRedirect'],
+  );
+});
 
 test('a macvlan with allmulticast on is left alone', () => {
   const seen: Netns = { ...BARE, links: [{ ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }] };
@@ -128,7 +163,7 @@ for (const [why, seen, want] of [
 }
 
 test('after a crash: what the first ADD wrote down for DEL is kept', () => {
-  const restore = { clsact: true, allmulti: true };
+  const restore = { clsact: true, allmulti: true, noQueue: false };
   const macvlan: Link = { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI };
   const seen = wired({
     links: [LO, macvlan, tapOf({}, KEY, restore)],
@@ -297,7 +332,7 @@ test('an mtu of exactly the pod link is fine', () => {
 });
 
 test('what a repair writes down anew can be taken back', () => {
-  const restore = { clsact: false, allmulti: false };
+  const restore = { clsact: false, allmulti: false, noQueue: false };
   const tap = tapOf({}, KEY, restore);
   const seen = wired({
     links: [LO, ETH0, tap],
@@ -311,8 +346,8 @@ test('what a repair writes down anew can be taken back', () => {
 });
 
 test('a redirect that leads to a link which is there is put back by the undo', () => {
-  const earlier = encodeCookie(KEY, { clsact: true, allmulti: true });
-  const misled = redirectOf(2, 1, KEY, { clsact: true, allmulti: true });
+  const earlier = encodeCookie(KEY, { clsact: true, allmulti: true, noQueue: false });
+  const misled = redirectOf(2, 1, KEY, { clsact: true, allmulti: true, noQueue: false });
   const [step] = planAdd(attachmentOf(), wired({ filters: [misled, redirectOf(3, 2)] })).filter(
     ({ do: { op } }) => op === 'deleteRedirect',
   );

@@ -6,9 +6,10 @@ import { BARE, ETH0, KEY, LO, linkOf, OTHER, redirectOf, tapOf, wired } from '..
 
 const test = suite('planDel()');
 
-const BOTH = { clsact: true, allmulti: true };
-const NEITHER = { clsact: false, allmulti: false };
-const deleteRedirect = (restore = { clsact: true, allmulti: false }) =>
+const BOTH = { clsact: true, allmulti: true, noQueue: false };
+const NO_QUEUE = { clsact: true, allmulti: false, noQueue: true };
+const NEITHER = { clsact: false, allmulti: false, noQueue: false };
+const deleteRedirect = (restore = { clsact: true, allmulti: false, noQueue: false }) =>
   ({ op: 'deleteRedirect', from: 'eth0', cookie: encodeCookie(KEY, restore) }) as const;
 const deleteClsact = { op: 'deleteClsact', link: 'eth0' } as const;
 const deleteTap = { op: 'deleteLink', link: 'tap0' } as const;
@@ -64,6 +65,11 @@ for (const [why, seen, want] of [
     "a link with our tap's alias that is no tap stays",
     { ...BARE, links: [ETH0, linkOf(3, 'tap0', { ifalias: tapOf().ifalias })] },
     [],
+  ],
+  [
+    'a pod link without a queue has none again',
+    wired({ filters: [redirectOf(2, 3, KEY, NO_QUEUE)], links: [LO, ETH0, tapOf({}, KEY, NO_QUEUE)] }),
+    [deleteRedirect(NO_QUEUE), deleteClsact, { op: 'setTxqlen', link: 'eth0', txqlen: 0 }, deleteTap],
   ],
   [
     'allmulticast goes back off',

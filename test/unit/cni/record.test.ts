@@ -5,18 +5,23 @@ import { KEY, linkOf, OTHER, tapOf } from '../../helpers/seen.ts';
 
 const test = suite('the record');
 
-const RECORD = { key: KEY, podLink: 'eth0', mtu: 1500, restore: { clsact: true, allmulti: false } };
+const RECORD = {
+  key: KEY,
+  podLink: 'eth0',
+  mtu: 1500,
+  restore: { clsact: true, allmulti: false, noQueue: false },
+};
 
 test('encodeRecord() can be read in `ip link`', () => {
   assert.is(
     encodeRecord(RECORD),
-    'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0',
+    'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0',
   );
 });
 
 const LONGEST =
   255 -
-  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0'
+  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0 noqueue=0'
     .length;
 
 for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST + 1), 'x'.repeat(4096)]) {
@@ -46,9 +51,9 @@ for (const [why, ifalias] of [
 test('restoreOf() reads the flags of our own cookie only', () => {
   for (const clsact of [true, false]) {
     for (const allmulti of [true, false]) {
-      const cookie = encodeCookie(KEY, { clsact, allmulti });
+      const cookie = encodeCookie(KEY, { clsact, allmulti, noQueue: clsact !== allmulti });
       assert.match(cookie, /^[0-9a-f]{32}$/);
-      assert.equal(restoreOf(cookie, KEY), { clsact, allmulti });
+      assert.equal(restoreOf(cookie, KEY), { clsact, allmulti, noQueue: clsact !== allmulti });
       assert.is(restoreOf(cookie, OTHER), null);
     }
   }

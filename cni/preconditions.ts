@@ -1,0 +1,75 @@
+/** What must hold before ADD changes anything. */
+import { BindingError } from '../shared/errors.ts';
+import type { Link } from '../shared/rtnetlink/link.ts';
+import type { Attachment } from './attachment.ts';
+import type { Netns } from './kernel.ts';
+import { describeHolder, recordOf } from './record.ts';
+import { findLink, findRival } from './wiring.ts';
+
+/** Our tap, or undefined where its name is free. */
+export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
+  const link = findLink(tap, seen);
+  if (link === undefined) return undefined;
+  const record = recordOf(link, key);
+  if (link.tun === null || record === null) {
+    throw new BindingError(
+      'LINK_EXISTS',
+      `Cannot add tap "${tap}": that name is taken by ${describeHolder(link)}`,
+    );
+  }
+  if (record.podLink !== podLink) {
+    throw new BindingError(
+      'LINK_EXISTS',
+      `Cannot add tap "${tap}" for "${podLink}": it is there for "${record.podLink}"; DEL it first`,
+    );
+  }
+  const { owner, group, multiQueue } = link.tun;
+  if (owner !== conf.owner || group !== conf.group || multiQueue !== conf.multiQueue) {
+    throw new BindingError(
+      'LINK_EXISTS',
+      `Cannot add tap "${tap}": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it`,
+    );
+  }
+  return link;
+}
+
+/** Others may have filters on the pod link, but none that takes the frames or stands in our place. */
+export function refuseRivals(pod: Link, { key, tap }: Attachment, seen: Netns): void {
+  if (seen.qdiscs.some(({ ifindex, isShared }) => ifindex === pod.ifindex && isShared)) {
+    throw new BindingError(
+      'LINK_UNSUPPORTED',
+      `Cannot wire "${tap}" to "${pod.ifname}": its ingress qdisc shares a filter block with other links, ` +
+        'which would be redirected as well',
+    );
+  }
+  const rival = findRival(pod.ifindex, key, seen);
+  if (rival === null) return;
+  const target =
+    seen.links.find(({ ifindex }) => ifindex === rival.redirect?.to)?.ifname ?? 'a link that is gone';
+  const what = rival.redirect === null ? 'there is' : `its frames are redirected to "${target}" by`;
+  throw new BindingError(
+    'LINK_EXISTS',
+    `Cannot wire "${tap}" to "${pod.ifname}": ${what} a ${rival.kind} filter at pref ${rival.pref} ` +
+      "that is not this attachment's; remove it first",
+  );
+}
+
+export function requireMtu({ conf }: Attachment, pod: Link): number {
+  if (conf.mtu !== null && conf.mtu > pod.mtu) {
+    throw new BindingError(
+      'INVALID_CONFIG',
+      `Cannot read $.mtu: want at most ${pod.mtu}, the mtu of "${pod.ifname}", got ${conf.mtu}`,
+    );
+  }
+  return conf.mtu ?? pod.mtu;
+}
+
+/** The guest's MAC is the pod link's, which is not ours to change. */
+export function requireMac({ conf }: Attachment, pod: Link): void {
+  if (conf.mac === null || conf.mac === pod.mac) return;
+  throw new BindingError(
+    'INVALID_CONFIG',
+    `Cannot give "${pod.ifname}" the MAC ${conf.mac}: it has ${pod.mac}; the plugin that makes the link must give it, ` +
+      'and needs the capability "mac" for that',
+  );
+}

@@ -1,0 +1,291 @@
+/**
+ * A small container runtime: runs the plugins of a network configuration list as libcni does, real executables with real
+ * environments, but in a netns of the test's own, so that their bridges, routes and leases never reach this machine.
+ *
+ * Source: containernetworking/cni libcni, pkg/invoke
+ */
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { TAPWIRE, TEST_TAPWIRE } from './cni.ts';
+import { dumpNetns, type TestNetns, withNetns } from './netns.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a test compares it with what it expects, whole
+export type Json = any;
+export type Plugin = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** A network configuration list (CNI SPEC §1). */
+export interface NetworkList {
+  readonly cniVersion: string;
+  readonly name: string;
+  readonly plugins: readonly Plugin[];
+}
+
+/** What a runtime knows of one attachment, beside the network's configuration. */
+export interface Attach {
+  readonly containerId: string;
+  readonly netns: string;
+  readonly ifname: string;
+  /** CNI_ARGS. */
+  readonly args?: string;
+  /** What the runtime can give to plugins that declare the capability. */
+  readonly capabilityArgs?: Readonly<Record<string, unknown>>;
+}
+
+/** One call of one plugin, as it was made. */
+export interface Invocation {
+  readonly command: string;
+  readonly type: string;
+  readonly conf: Json;
+  readonly env: Readonly<Record<string, string>>;
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Runtime {
+  /** Runs the plugins in order, each with the result of the one before; the first that fails ends it. */
+  add(list: NetworkList, attach: Attach): Promise<Json>;
+  check(list: NetworkList, attach: Attach): Promise<void>;
+  /** Runs the plugins in reverse order; the first that fails ends it. */
+  del(list: NetworkList, attach: Attach): Promise<void>;
+  status(list: NetworkList): Promise<void>;
+  /** DEL of every attachment of this network that is not in `valid`, then GC. */
+  gc(list: NetworkList, valid: readonly Pick<Attach, 'containerId' | 'ifname'>[]): Promise<void>;
+  /** Every call so far, oldest first. */
+  readonly calls: readonly Invocation[];
+}
+
+/** The machine that the plugins run on. */
+export interface TestNode {
+  readonly netns: TestNetns;
+  /** A folder for what plugins keep. */
+  readonly folder: string;
+  /** Addresses that host-local has given away out of the folder `leases`. */
+  readonly leases: () => readonly string[];
+}
+
+const DEBIAN_PLUGINS = '/usr/lib/cni';
+
+/**
+ * A node with a bridge `cni0`, a NIC `uplink0` and a spare one `nic0`. Its bridge has a fixed MAC and nothing on it makes
+ * addresses up, so that it can be compared with what it was.
+ */
+export function withNode<T>(act: (node: TestNode) => Promise<T>): Promise<T> {
+  return withNetns(async (netns) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
+    try {
+      await sysctl(netns, 'net/ipv6/conf/default/addr_gen_mode', 1);
+      await sysctl(netns, 'net/ipv6/conf/default/dad_transmits', 0);
+      await netns.ip('link set lo up');
+      await netns.ip('link add cni0 address 02:00:00:00:0c:01 type bridge');
+      await netns.ip('link set cni0 up');
+      for (const nic of ['uplink0', 'nic0']) {
+        await netns.ip(`link add ${nic} type veth peer name wire-${nic}`);
+        await netns.ip(`link set wire-${nic} up`);
+      }
+      await netns.ip('link set uplink0 up');
+      // What stays of a NIC that was away is there from the start, or not at all: host-device's alias, routes of its far end.
+      await netns.ip('link set nic0 alias nic0');
+      await sysctl(netns, 'net/ipv6/conf/wire-nic0/disable_ipv6', 1);
+      await netns.ip('link set wire-uplink0 master cni0'); // so that it has a carrier without pods too
+      return await act({ netns, folder, leases: () => leasesIn(join(folder, 'leases')) });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
+
+/** What DEL must leave as it was on a node; its bridge counts seconds, and the far end of a NIC that left hears of it late. */
+export async function dumpNode({ netns }: TestNode): Promise<Readonly<Record<string, unknown>>> {
+  const isRestless = (key: string) => key.endsWith('_timer') || key === 'operstate';
+  return JSON.parse(
+    JSON.stringify(await dumpNetns(netns), (key, value) => (isRestless(key) ? undefined : value)),
+  );
+}
+
+/** The files that host-local names after the addresses it has given away; beside them it keeps its lock and where it stopped. */
+function leasesIn(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (path) => path.includes('/') && !/\/(lock|last_reserved_ip\.\d+)$/.test(path),
+  );
+}
+
+/** The netns of a sandbox, as a runtime makes it: nothing but `lo`, up. */
+export function withSandbox<T>(act: (netns: TestNetns) => Promise<T>): Promise<T> {
+  return withNetns(async (netns) => {
+    await sysctl(netns, 'net/ipv6/conf/default/dad_transmits', 0);
+    await netns.ip('link set lo up');
+    return act(netns);
+  });
+}
+
+export interface RuntimeOptions {
+  readonly node: TestNode;
+  /** The runtime's own environment, which its plugins inherit. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What /etc/tapwire/node.json would say. */
+  readonly nodeFile?: Readonly<Record<string, unknown>>;
+}
+
+export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runtime {
+  const calls: Invocation[] = [];
+  const cache = new Map<
+    string,
+    { readonly list: NetworkList; readonly attach: Attach; readonly result: Json }
+  >();
+  const tapwire = nodeFile === undefined ? TAPWIRE : TEST_TAPWIRE;
+  const cniPath = `${dirname(tapwire)}:${DEBIAN_PLUGINS}`;
+  const ambient: Record<string, string> = { ...env };
+  if (nodeFile !== undefined) {
+    ambient['TAPWIRE_NODE_FILE'] = join(node.folder, 'node.json');
+    writeFileSync(ambient['TAPWIRE_NODE_FILE'], JSON.stringify(nodeFile), { mode: 0o600 });
+  }
+
+  async function invoke(command: string, type: string, conf: Json, attach?: Attach): Promise<string> {
+    const variables = {
+      ...ambient,
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: attach?.containerId ?? '',
+      CNI_NETNS: attach?.netns ?? '',
+      CNI_IFNAME: attach?.ifname ?? '',
+      CNI_ARGS: attach?.args ?? '',
+      CNI_PATH: cniPath,
+    };
+    const program = findPlugin(type, cniPath);
+    const { exitCode, stdout, stderr } = await execa(
+      '/usr/sbin/ip',
+      ['netns', 'exec', node.netns.name, program],
+      { input: JSON.stringify(conf), env: variables, extendEnv: false, reject: false, cwd: '/' },
+    );
+    calls.push({ command, type, conf, env: variables, exitCode: exitCode ?? -1, stdout, stderr });
+    if (exitCode !== 0) throw pluginError(stdout, stderr, exitCode);
+    return stdout;
+  }
+
+  /** The result that later commands are told of: versions before 0.4.0 have none for DEL. */
+  const cachedResult = (list: NetworkList, attach: Attach): Json =>
+    list.cniVersion >= '0.4.0' ? cache.get(cacheKey(list, attach))?.result : undefined;
+
+  async function del(list: NetworkList, attach: Attach): Promise<void> {
+    const prevResult = cachedResult(list, attach);
+    for (const plugin of [...list.plugins].reverse()) {
+      const conf = confOf(list, plugin, attach, prevResult);
+      await wrapped(plugin, 'delete', invoke('DEL', plugin.type, conf, attach));
+    }
+    cache.delete(cacheKey(list, attach));
+  }
+
+  return {
+    calls,
+    async add(list, attach) {
+      if (attach.ifname === '') throw new Error('interface name is empty');
+      let result: Json;
+      for (const plugin of list.plugins) {
+        const conf = confOf(list, plugin, attach, result);
+        const stdout = await wrapped(plugin, 'add', invoke('ADD', plugin.type, conf, attach));
+        result = injectable(JSON.parse(stdout), list.cniVersion);
+      }
+      cache.set(cacheKey(list, attach), { list, attach, result });
+      return result;
+    },
+    async check(list, attach) {
+      if (list.cniVersion < '0.4.0') {
+        throw new Error(`configuration version "${list.cniVersion}" does not support the CHECK command`);
+      }
+      const prevResult = cachedResult(list, attach);
+      for (const plugin of list.plugins) {
+        const conf = confOf(list, plugin, attach, prevResult);
+        await wrapped(plugin, 'check', invoke('CHECK', plugin.type, conf, attach));
+      }
+    },
+    del,
+    async status(list) {
+      if (list.cniVersion < '1.1.0') return;
+      for (const plugin of list.plugins) await invoke('STATUS', plugin.type, confOf(list, plugin));
+    },
+    async gc(list, valid) {
+      const isValid = ({ containerId, ifname }: Attach) =>
+        valid.some((one) => one.containerId === containerId && one.ifname === ifname);
+      const failures: string[] = [];
+      const collect = (error: Error) => failures.push(error.message);
+      for (const entry of [...cache.values()]) {
+        if (entry.list.name === list.name && !isValid(entry.attach))
+          await del(entry.list, entry.attach).catch(collect);
+      }
+      const attachments = valid.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
+      const written = attachments.length === 0 ? null : attachments; // as Go writes an empty list
+      const told = { 'cni.dev/valid-attachments': written, 'cni.dev/attachments': written };
+      for (const plugin of list.cniVersion < '1.1.0' ? [] : list.plugins) {
+        await wrapped(plugin, 'gc', invoke('GC', plugin.type, { ...confOf(list, plugin), ...told })).catch(
+          collect,
+        );
+      }
+      if (failures.length > 0) throw new Error(failures.join('\n'));
+    },
+  };
+}
+
+/** One plugin's configuration as it gets it on stdin. */
+function confOf(list: NetworkList, plugin: Plugin, attach?: Attach, prevResult?: Json): Json {
+  const declared = Object.entries((plugin['capabilities'] ?? {}) as Record<string, boolean>);
+  const runtimeConfig = Object.fromEntries(
+    declared
+      .filter(([capability, wanted]) => wanted && attach?.capabilityArgs?.[capability] !== undefined)
+      .map(([capability]) => [capability, attach?.capabilityArgs?.[capability]]),
+  );
+  return {
+    ...plugin,
+    name: list.name,
+    cniVersion: list.cniVersion,
+    ...(prevResult === undefined ? {} : { prevResult }),
+    ...(Object.keys(runtimeConfig).length === 0 ? {} : { runtimeConfig }),
+  };
+}
+
+/** A result as the library writes it: in the configuration's version, with the `dns` that versions before 1.0.0 always have. */
+const injectable = (result: Json, cniVersion: string): Json => ({
+  ...(cniVersion < '1.0.0' ? { dns: {} } : {}),
+  ...(result ?? {}),
+  cniVersion,
+});
+
+const cacheKey = ({ name }: NetworkList, { containerId, ifname }: Attach): string =>
+  `${name}-${containerId}-${ifname}`;
+
+/** The first regular file of that name; whether it may be executed is not asked. */
+function findPlugin(type: string, cniPath: string): string {
+  const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  const found = cniPath
+    .split(':')
+    .map((folder) => join(folder, type))
+    .find(isFile);
+  if (found === undefined) throw new Error(`failed to find plugin "${type}" in path [${cniPath}]`);
+  return found;
+}
+
+/** What a plugin says when it fails. `cause` is its error object. */
+function pluginError(stdout: string, stderr: string, exitCode: number | undefined): Error {
+  if (stdout === '') return new Error(`netplugin failed: ${JSON.stringify(stderr)}: exit status ${exitCode}`);
+  try {
+    const cause = JSON.parse(stdout);
+    return new Error(cause.details ? `${cause.msg}; ${cause.details}` : cause.msg, { cause });
+  } catch {
+    return new Error(`netplugin failed but error parsing its diagnostic message ${JSON.stringify(stdout)}`);
+  }
+}
+
+async function wrapped<T>(plugin: Plugin, verb: string, call: Promise<T>): Promise<T> {
+  const name = plugin['name'] === undefined ? '' : ` name="${plugin['name']}"`;
+  return call.catch((error: Error) => {
+    throw new Error(`plugin type="${plugin.type}"${name} failed (${verb}): ${error.message}`, {
+      cause: error.cause,
+    });
+  });
+}
+
+async function sysctl({ name }: TestNetns, key: string, value: number): Promise<void> {
+  await execa('ip', ['netns', 'exec', name, 'sh', '-c', `echo ${value} > /proc/sys/${key}`]);
+}

@@ -1,0 +1,93 @@
+/** The kubelet's side of the CRI, over a .proto of the tests. Source: kubernetes cri-api, pkg/apis/runtime/v1 */
+import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+
+/** Long enough for ten pods at once on a busy machine; the kubelet waits 2 minutes. */
+const CALL_TIMEOUT = 60_000; // ms
+
+export interface RuntimeStatus {
+  /** The configuration that containerd has loaded for the default network; null when there is none that it can use. */
+  readonly network: string | null;
+}
+
+export interface SandboxStatus {
+  readonly state: 'SANDBOX_READY' | 'SANDBOX_NOTREADY';
+  /** Addresses as the last plugin of the chain reported them, the first family first. */
+  readonly ips: readonly string[];
+  /** The sandbox's process, as containerd's own pid namespace numbers it. */
+  readonly pid: number;
+  /** Path of the netns where containerd is. */
+  readonly netns: string;
+  /** The result that containerd keeps of the whole chain. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test compares it with what it expects
+  readonly cniResult: any;
+}
+
+export interface Cri {
+  readonly status: () => Promise<RuntimeStatus>;
+  /** The new sandbox's id; rejects with what the kubelet would write into the pod's events. */
+  readonly runPodSandbox: (config: object) => Promise<string>;
+  readonly stopPodSandbox: (id: string) => Promise<void>;
+  readonly removePodSandbox: (id: string) => Promise<void>;
+  readonly podSandboxStatus: (id: string) => Promise<SandboxStatus>;
+  /** Ids of all sandboxes, also of those that do not run. */
+  readonly listPodSandbox: () => Promise<readonly string[]>;
+  readonly close: () => void;
+}
+
+/** What the answers have in common, as proto-loader gives them. */
+// biome-ignore lint/suspicious/noExplicitAny: decoded by the .proto
+type Message = Record<string, any>;
+
+const definition = loadPackageDefinition(
+  loadSync(`${import.meta.dirname}/cri.proto`, {
+    keepCase: true,
+    enums: String,
+    longs: Number,
+    defaults: true,
+  }),
+) as unknown as { readonly runtime: { readonly v1: { readonly RuntimeService: ServiceClientConstructor } } };
+
+export function openCri(socket: string): Cri {
+  const { RuntimeService } = definition.runtime.v1;
+  const client = new RuntimeService(`unix:${socket}`, credentials.createInsecure(), {
+    'grpc.default_authority': 'localhost',
+    'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  });
+  const call = (method: string, request: object): Promise<Message> =>
+    new Promise((resolve, reject) => {
+      const deadline = Date.now() + CALL_TIMEOUT;
+      client[method]?.(request, { deadline }, (error: Error | null, answer: Message) =>
+        error === null ? resolve(answer) : reject(error),
+      );
+    });
+  const ofSandbox = (id: string) => ({ pod_sandbox_id: id });
+  return {
+    status: async () => {
+      const { info } = await call('Status', { verbose: true });
+      const { Networks: networks = [] } = JSON.parse(info['cniconfig'] ?? '{}') ?? {};
+      // The first is the loopback, which containerd brings along.
+      const [, network] = networks ?? [];
+      return { network: network?.Config?.Name ?? null };
+    },
+    runPodSandbox: async (config) => (await call('RunPodSandbox', { config }))['pod_sandbox_id'],
+    stopPodSandbox: async (id) => void (await call('StopPodSandbox', ofSandbox(id))),
+    removePodSandbox: async (id) => void (await call('RemovePodSandbox', ofSandbox(id))),
+    podSandboxStatus: async (id) => {
+      const { status, info } = await call('PodSandboxStatus', { ...ofSandbox(id), verbose: true });
+      const { pid, runtimeSpec, cniResult } = JSON.parse(info.info);
+      const spaces: { type: string; path?: string }[] = runtimeSpec.linux.namespaces;
+      return {
+        state: status.state,
+        ips: [status.network.ip, ...status.network.additional_ips.map(({ ip }: { ip: string }) => ip)].filter(
+          (ip) => ip !== '',
+        ),
+        pid,
+        netns: spaces.find(({ type }) => type === 'network')?.path ?? '',
+        cniResult,
+      };
+    },
+    listPodSandbox: async () => (await call('ListPodSandbox', {}))['items'].map(({ id }: Message) => id),
+    close: () => client.close(),
+  };
+}

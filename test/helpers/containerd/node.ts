@@ -1,0 +1,132 @@
+/** A node whose container runtime is containerd, with the CNI plugins of Debian and ours where a node has them. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { execa } from 'execa';
+import { type TestNetns, withNetns } from '../netns.ts';
+import { cgroupsOf, removeCgroup } from './cgroups.ts';
+import { type Cri, openCri } from './cri.ts';
+import { PAUSE_IMAGE, pauseImage } from './pause-image.ts';
+import { processesOf } from './processes.ts';
+import { until } from './until.ts';
+
+/** The plugin as an admin puts it on a node. */
+const DIST = resolve(import.meta.dirname, '../../../dist/cni');
+/** Where the package containernetworking-plugins puts its plugins. */
+const NEIGHBOURS = '/usr/lib/cni';
+
+/** Of containerd, and so of every program that it starts. Short-lived Go programs take a fifth less with one thread at a time. */
+const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', GOMAXPROCS: '1' };
+/** Paths are containerd's defaults; what is said here has no default that works without a registry and CAP_SYS_RESOURCE. */
+const CONFIG = `version = 2
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt"]
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+  sandbox_image = "${PAUSE_IMAGE}"
+`;
+
+export interface Node {
+  /** The network namespace of the node itself. */
+  readonly netns: TestNetns;
+  /** The node's "/", as seen from the test. */
+  readonly root: string;
+  /** Process 1 of the node and containerd, as the test sees their pids. */
+  readonly init: number;
+  readonly containerd: number;
+  readonly cri: Cri;
+  /** Parent of the pods' cgroups. */
+  readonly cgroupParent: string;
+  /** All that containerd, and every plugin that it called, wrote to stderr so far. */
+  readonly log: () => string;
+}
+
+/** Starts containerd, gives it the sandbox image, and takes everything away afterwards. */
+export function withNode<T>(act: (node: Node) => Promise<T>): Promise<T> {
+  return withNetns(async (netns) => {
+    const cgroupParent = `/${netns.name}`;
+    const child = spawn(
+      'nsenter',
+      [
+        `--net=${netns.path}`,
+        ...'unshare --mount --pid --fork --kill-child --propagation private sh'.split(' '),
+        `${import.meta.dirname}/node-init.sh`,
+      ],
+      { cwd: '/', env: ENVIRONMENT, stdio: 'pipe' },
+    );
+    let log = '';
+    child.stderr.on('data', (data) => {
+      log += data;
+    });
+    const ended = once(child, 'close');
+    try {
+      const init = await firstLine(child, ended, () => log);
+      const root = `/proc/${init}/root`;
+      install(root);
+      child.stdin.write('start\n');
+      const socket = `${root}/run/containerd/containerd.sock`;
+      await until(
+        'containerd serves',
+        () => existsSync(socket),
+        () => log,
+      );
+      await execa('ctr', ['-a', socket, '-n', 'k8s.io', 'image', 'import', '-'], { input: pauseImage() });
+      const containerd = processesOf(init).find(({ name }) => name === 'containerd')?.pid ?? -1;
+      const cri = openCri(socket);
+      try {
+        return await act({ netns, root, init, containerd, cri, cgroupParent, log: () => log });
+      } finally {
+        cri.close();
+      }
+    } finally {
+      child.stdin.end();
+      await ended;
+      for (const path of cgroupsOf(cgroupParent)) await removeCgroup(path);
+    }
+  });
+}
+
+async function firstLine(child: ChildProcess, ended: Promise<unknown>, log: () => string): Promise<number> {
+  const gone = ended.then(() => Promise.reject(new Error(`Cannot prepare the node: ${log()}`)));
+  const [line] = child.stdout === null ? [] : await Promise.race([once(child.stdout, 'data'), gone]);
+  return Number(line);
+}
+
+function install(root: string): void {
+  const bin = `${root}/opt/cni/bin`;
+  mkdirSync(bin, { recursive: true });
+  cpSync(NEIGHBOURS, bin, { recursive: true });
+  cpSync(DIST, bin, { recursive: true, dereference: true });
+  mkdirSync(`${root}/etc/cni/net.d`, { recursive: true });
+  mkdirSync(`${root}/etc/containerd`, { recursive: true });
+  writeFileSync(`${root}/etc/containerd/tapwire.toml`, CONFIG);
+}
+
+let configured = 0;
+
+/** Makes these plugins the node's default network and waits until containerd has loaded it; the network's name. */
+export async function configureNetwork(
+  node: Node,
+  cniVersion: string,
+  plugins: readonly object[],
+): Promise<string> {
+  configured += 1;
+  const name = `pods${configured}`;
+  const path = `${node.root}/etc/cni/net.d/10-pods.conflist`;
+  writeFileSync(path, JSON.stringify({ cniVersion, name, plugins }));
+  await until(
+    `containerd has loaded ${name}`,
+    async () => (await node.cri.status()).network === name,
+    node.log,
+  );
+  return name;
+}
+
+/** What the node's admin allows NADs to do, in /etc/tapwire/node.json. */
+export function writeNodeFile(node: Node, content: object): void {
+  const path = `${node.root}/etc/tapwire/node.json`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, JSON.stringify(content));
+  chmodSync(path, 0o644);
+}

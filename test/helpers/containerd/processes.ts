@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface Process {
+  /** As the test sees it. */
+  readonly pid: number;
+  /** As the node sees it. */
+  readonly inner: number;
+  readonly parent: number;
+  readonly name: string;
+}
+
+/** Everything that runs on the node, its first process first. */
+export function processesOf(init: number): readonly Process[] {
+  const found: Process[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const status = readStatus(name);
+    // One number for each pid namespace from ours to its own; what a sandbox of the node shares with it is ours to see too.
+    const [pid = 0, inner = 0] = (/^NSpid:\t(.*)$/m.exec(status)?.[1] ?? '').split('\t').map(Number);
+    if (inner === 0 || !descendsFrom(pid, init)) continue;
+    found.push({ pid, inner, parent: parentOf(status), name: /^Name:\t(.*)$/m.exec(status)?.[1] ?? '' });
+  }
+  return found.sort((a, b) => a.pid - b.pid);
+}
+
+const parentOf = (status: string): number => Number(/^PPid:\t(\d+)$/m.exec(status)?.[1] ?? 0);
+
+function descendsFrom(pid: number, ancestor: number): boolean {
+  for (let current = pid; current > 1; ) {
+    if (current === ancestor) return true;
+    current = parentOf(readStatus(current));
+  }
+  return false;
+}
+
+function readStatus(pid: number | string): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return ''; // it ended meanwhile
+  }
+}

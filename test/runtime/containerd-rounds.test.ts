@@ -1,0 +1,47 @@
+/** Ten pods at once, fifty times: the node is after the last round what it was after the first. */
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { assertWired, BRIDGE, ourLog, TAPWIRE, TUNING } from '../helpers/containerd/chain.ts';
+import { configureNetwork, type Node, withNode, writeNodeFile } from '../helpers/containerd/node.ts';
+import { descriptorsOf, filesOf, leases, nothingLeft, runPod, settled } from '../helpers/containerd/pods.ts';
+
+const test = suite('containerd: pods at once');
+
+const PODS = 10;
+const ROUNDS = 50;
+
+/** What must not grow, whatever it holds: one line for each thing. */
+const standing = (node: Node): readonly string[] => [
+  ...descriptorsOf(node.containerd).map((descriptor) => `descriptor ${descriptor}`),
+  ...readFileSync(`/proc/${node.containerd}/mountinfo`, 'utf8').trim().split('\n'),
+  ...filesOf(node),
+];
+
+/** Runs the pods and ends them, all at once; inspects so many of them between. */
+async function round(node: Node, inspected: number): Promise<void> {
+  const pods = await Promise.all(Array.from({ length: PODS }, () => runPod(node)));
+  const addresses = pods.flatMap(({ status }) => status.ips);
+  assert.is(new Set(addresses).size, 2 * PODS, 'every pod has addresses of its own');
+  assert.equal([...leases(node).keys()], addresses.toSorted());
+  await Promise.all(pods.slice(0, inspected).map(assertWired));
+  // A pod that runs is stopped first. The kubelet asks for that by itself; containerd then calls every plugin's DEL once more.
+  await Promise.all(pods.map(({ id }) => node.cri.removePodSandbox(id)));
+}
+
+test(`${PODS} pods at once, ${ROUNDS} rounds: no link, descriptor, file, mount or netns more than after the first`, () =>
+  withNode(async (node) => {
+    writeNodeFile(node, { tap: { defaultNetwork: true } });
+    await configureNetwork(node, '1.0.0', [BRIDGE, TAPWIRE, TUNING]);
+
+    await round(node, PODS);
+    await nothingLeft(node, 'nothing is left after the first round');
+    const first = new Set(standing(node));
+    for (let count = 2; count < ROUNDS; count++) await round(node, 1);
+    await round(node, PODS);
+    await nothingLeft(node, 'nothing is left after the last round');
+    assert.equal(await settled(() => standing(node).filter((line) => !first.has(line)), []), []);
+    assert.equal(ourLog(node), []);
+  }));
+
+test.run();
