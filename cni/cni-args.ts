@@ -1,4 +1,4 @@
-import { type Decoder, either, string } from '../shared/decode.ts';
+import { type Decoder, either, show, string } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 import { cidr, ipAddress, unicastMac } from './address.ts';
 
@@ -32,15 +32,15 @@ export function parseCniArgs(text: string): CniArgs {
   for (const pair of text === '' ? [] : text.split(';')) {
     const [key, value, ...more] = pair.split('=');
     if (key === undefined || value === undefined || more.length > 0) {
-      throw invalid(`ARGS: invalid pair ${JSON.stringify(pair)}`);
+      throw invalid(`ARGS: invalid pair ${show(pair)}`);
     }
     // The first is the runtime's own; a pod's annotation must not be able to put another behind it.
-    if (values.has(key)) throw invalid(`ARGS: ${JSON.stringify(key)} is there twice`);
+    if (values.has(key)) throw invalid(`ARGS: ${show(key)} is there twice`);
     values.set(key, value);
   }
   const isLenient = parseBoolean(values.get('IgnoreUnknown') ?? '0');
   const unknown = [...values.keys()].filter((key) => key !== 'IgnoreUnknown' && !Object.hasOwn(KNOWN, key));
-  if (unknown.length > 0 && !isLenient) throw invalid(`ARGS: unknown args ${JSON.stringify(unknown)}`);
+  if (unknown.length > 0 && !isLenient) throw invalid(`ARGS: unknown args ${show(unknown)}`);
 
   for (const [key, decode] of Object.entries(KNOWN)) {
     const value = values.get(key);
@@ -63,7 +63,7 @@ function decodeOrRefuse(decode: Decoder<unknown>, value: string, key: string): v
 function parseBoolean(value: string): boolean {
   if (/^(1|true)$/i.test(value)) return true;
   if (/^(0|false)$/i.test(value)) return false;
-  throw invalid(`ARGS: boolean unmarshal error: invalid input ${value}`);
+  throw invalid(`ARGS: boolean unmarshal error: invalid input ${value.slice(0, 100)}`);
 }
 
 const invalid = (message: string): BindingError =>

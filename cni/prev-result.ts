@@ -3,14 +3,14 @@ import {
   type Decoder,
   foldedFields,
   integer,
+  mismatch,
   object,
   oneOf,
   optional,
   string,
 } from '../shared/decode.ts';
-import { BindingError } from '../shared/errors.ts';
 import { cidr, ipAddress } from './address.ts';
-import { isSameForm } from './version.ts';
+import { isSameForm, SUPPORTED_VERSIONS } from './version.ts';
 
 /** The result of the plugins before us; on CHECK that of the whole chain. */
 export interface PrevResult {
@@ -76,11 +76,9 @@ export const prevResult =
   (value, path) => {
     const source = object(value, path);
     const { cniVersion, interfaces, ips } = decodeFields(source, path);
-    if (cniVersion && !isSameForm(cniVersion, version)) {
-      throw new BindingError(
-        'INVALID_CONFIG',
-        `Cannot read ${path}.cniVersion: want a result of the form of "${version}", got "${cniVersion}"`,
-      );
+    const isKnown = SUPPORTED_VERSIONS.some((known) => known === cniVersion);
+    if (cniVersion && !(isKnown && isSameForm(cniVersion, version))) {
+      throw mismatch(`${path}.cniVersion`, `a result of the form of "${version}"`, cniVersion);
     }
     return { source, interfaces, ips };
   };

@@ -1,4 +1,4 @@
-import { array, fields, foldedFields, optional, string } from '../shared/decode.ts';
+import { array, fields, foldedFields, optional, show, string } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { decodeNetConf, type NetConf } from './config.ts';
@@ -90,14 +90,14 @@ function checkEnvironment(command: string, env: Environment): void {
     new BindingError('INVALID_ENVIRONMENT', message, details === undefined ? {} : { details });
   if (command === '') throw invalid('required env variables [CNI_COMMAND] missing');
   const required = Object.hasOwn(REQUIRED, command) ? REQUIRED[command] : undefined;
-  if (required === undefined) throw invalid(`unknown CNI_COMMAND: ${command}`);
+  if (required === undefined) throw invalid(`unknown CNI_COMMAND: ${command.slice(0, MAX_DETAILS)}`);
 
   const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifname = '' } = env;
   if (required.includes('CNI_CONTAINERID') && containerId !== '' && !IDENTIFIER.test(containerId)) {
     throw invalid('invalid characters in containerID', containerId.slice(0, MAX_DETAILS));
   }
   const defect = ifname === '' || !required.includes('CNI_IFNAME') ? undefined : ifnameDefect(ifname);
-  if (defect !== undefined) throw invalid(defect, `CNI_IFNAME is ${JSON.stringify(ifname)}`);
+  if (defect !== undefined) throw invalid(defect, `CNI_IFNAME is ${show(ifname)}`);
 
   const missing = required.filter((name) => (env[name] ?? '') === '');
   if (missing.length > 0) throw invalid(`required env variables [${missing.join(',')}] missing`);

@@ -1,3 +1,4 @@
+import { show } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 
 /** 0.1.0 and 0.2.0 results must have an IP address, which a layer 2 binding has not. */
@@ -24,17 +25,17 @@ export function checkVersion(version: string, command: string): Version {
     if (compareVersions(version, since) < 0) {
       throw refuse(
         `config version does not allow ${command}`,
-        `${command} is there since ${since}, the configuration says "${version}"`,
+        `${command} is there since ${since}, the configuration says ${show(version)}`,
       );
     }
     if (SUPPORTED_VERSIONS.every((supported) => compareVersions(supported, version) < 0)) {
-      throw refuse(`plugin version does not allow ${command}`, `the configuration says "${version}"`);
+      throw refuse(`plugin version does not allow ${command}`, `the configuration says ${show(version)}`);
     }
   }
   const known = SUPPORTED_VERSIONS.find((supported) => supported === version);
   if (known !== undefined) return known;
   const supported = SUPPORTED_VERSIONS.map((one) => `"${one}"`).join(' ');
-  throw refuse('incompatible CNI versions', `config is "${version}", plugin supports [${supported}]`);
+  throw refuse('incompatible CNI versions', `config is ${show(version)}, plugin supports [${supported}]`);
 }
 
 /** Whether results of both versions have the same form: the older ones have the address family in `ips`. */
@@ -54,7 +55,7 @@ function compareVersions(one: string, other: string): number {
 function parseVersion(version: string): readonly number[] {
   const parts = version.split('.');
   if (parts.length > 3 || !parts.every((part) => /^\d{1,9}$/.test(part))) {
-    throw new BindingError('INVALID_JSON', `Cannot read $.cniVersion: want a version, got "${version}"`);
+    throw new BindingError('INVALID_JSON', `Cannot read $.cniVersion: want a version, got ${show(version)}`);
   }
   return [0, 1, 2].map((i) => Number(parts[i] ?? 0));
 }

@@ -9,7 +9,7 @@ export function mismatch(path: string, want: string, got: unknown): BindingError
 }
 
 /** Hostile input ends up in logs and events: one line, bounded. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;

@@ -68,6 +68,7 @@ const TCA_ACT_COOKIE = 6;
 const TCA_MIRRED_PARMS = 2;
 const TCA_EGRESS_REDIR = 1;
 const TCA_INGRESS_REDIR = 3;
+const MIRRED_BYTES = 28; // struct tc_mirred
 const TCA_CHAIN = 11;
 
 /** What every `addRedirect` leads to: an ingress filter on `from` that sends each frame out of `to`. */
@@ -155,7 +156,7 @@ const U32_MATCH_EVERYTHING = (() => {
 /** struct tc_mirred: index, capabilities, action, two counters, what to do, where to. */
 function encodeMirred(to: number): Buffer {
   const TC_ACT_STOLEN = 4;
-  const parameters = Buffer.alloc(28);
+  const parameters = Buffer.alloc(MIRRED_BYTES);
   parameters.writeInt32LE(TC_ACT_STOLEN, 8);
   parameters.writeInt32LE(TCA_EGRESS_REDIR, 20);
   parameters.writeUInt32LE(to, 24);
@@ -189,8 +190,9 @@ function decodeRedirect(actions: Attributes): Redirect | null {
     const action = inside(actions, number);
     if (readText(action.get(TCA_ACT_KIND)) !== 'mirred') continue;
     const parameters = inside(action, TCA_ACT_OPTIONS).get(TCA_MIRRED_PARMS);
-    const what = parameters?.readInt32LE(20); // the others copy a frame, and let it pass
-    if (parameters === undefined || (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR)) continue;
+    if (parameters === undefined || parameters.length < MIRRED_BYTES) continue;
+    const what = parameters.readInt32LE(20); // the others copy a frame, and let it pass
+    if (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR) continue;
     return { to: parameters.readUInt32LE(24), cookie: action.get(TCA_ACT_COOKIE)?.toString('hex') ?? null };
   }
   return null;

@@ -111,4 +111,6 @@ export const inside = (attributes: Attributes, type: number): Attributes =>
 export const readText = (payload: Buffer | undefined): string | undefined =>
   payload?.toString('utf8').replace(/\0.*$/s, '');
 
-export const readU32 = (payload: Buffer | undefined): number | undefined => payload?.readUInt32LE(0);
+/** Undefined also for what is too short to be one. */
+export const readU32 = (payload: Buffer | undefined): number | undefined =>
+  payload === undefined || payload.length < 4 ? undefined : payload.readUInt32LE(0);

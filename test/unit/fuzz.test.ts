@@ -9,7 +9,14 @@ import { decodeNetConf } from '../../cni/config.ts';
 import { parseInput } from '../../cni/input.ts';
 import { decodeNodePolicy } from '../../cni/node-policy.ts';
 import { prevResult } from '../../cni/prev-result.ts';
-import { describeHolder, encodeCookie, encodeRecord, recordOf, restoreOf } from '../../cni/record.ts';
+import {
+  describeHolder,
+  encodeCookie,
+  encodeRecord,
+  type Restore,
+  recordOf,
+  restoreOf,
+} from '../../cni/record.ts';
 import { parseRequest } from '../../cni/request.ts';
 import { toErrorResult } from '../../cni/result.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
@@ -90,7 +97,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   },
   records: (random) => {
     const key = { containerId: arbitraryString(random), ifname: arbitraryString(random) };
-    const restore = { clsact: random.oneIn(2), allmulti: random.oneIn(2) };
+    const restore = arbitraryRestore(random);
     const ours = encodeRecord({ key, podLink: 'eth0', mtu: random.below(70_000), restore });
     const ifalias = random.oneIn(4)
       ? arbitraryString(random)
@@ -107,7 +114,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       key,
       podLink: 'p'.repeat(1 + random.below(15)),
       mtu: random.below(65_536),
-      restore: { clsact: random.oneIn(2), allmulti: random.oneIn(2) },
+      restore: arbitraryRestore(random),
     };
     const act = () => {
       const ifalias = encodeRecord(record);
@@ -120,7 +127,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   },
   cookies: (random) => {
     const key = { containerId: arbitraryString(random), ifname: arbitraryString(random) };
-    const cookie = mutateBytes(random, Buffer.from(encodeCookie(key, { clsact: true, allmulti: false })));
+    const cookie = mutateBytes(random, Buffer.from(encodeCookie(key, arbitraryRestore(random))));
     return [cookie.toString('latin1'), () => restoreOf(cookie.toString('latin1'), key)];
   },
   'netlink messages': (random) => {
@@ -158,6 +165,12 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     ];
   },
 };
+
+const arbitraryRestore = (random: Random): Restore => ({
+  clsact: random.oneIn(2),
+  allmulti: random.oneIn(2),
+  noQueue: random.oneIn(2),
+});
 
 /** What the decoder lets through, the kernel takes. */
 function isSane({

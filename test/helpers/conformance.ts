@@ -1,0 +1,85 @@
+/** The conformance table: requirements as data, each with its test or the reason why it has none, and the document made of them. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import * as assert from 'uvu/assert';
+
+/** One requirement. */
+export type Row = {
+  readonly id: string;
+  /** What is required, of any plugin. */
+  readonly requires: string;
+} & (Tested | Inapplicable);
+
+interface Tested {
+  /** What the test shows; its title. */
+  readonly shows: string;
+  readonly test: () => unknown;
+  /** Why Tapwire does something else; the test shows what. */
+  readonly differs?: string;
+}
+
+interface Inapplicable {
+  /** Why no plugin of our kind can fulfil or violate it. */
+  readonly inapplicable: string;
+}
+
+export interface Section {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+export const DOCUMENT = resolve(import.meta.dirname, '../../docs/conformance.md');
+
+export const isTested = (row: Row): row is Row & Tested => 'test' in row;
+
+export const titleOf = ({ id, shows }: Row & Tested): string => `${id}: ${shows}`;
+
+/** The table as text. `passed` holds the titles of the tests that did. */
+export function renderTable(sections: readonly Section[], passed: ReadonlySet<string>): string {
+  const rows = sections.flatMap((section) => section.rows);
+  const tested = rows.filter(isTested);
+  const differing = tested.filter(({ differs }) => differs !== undefined);
+  const head = [
+    '# Conformance',
+    '',
+    'What the CNI specification, its reference library and the tests of other plugins require of a plugin, and what Tapwire does.',
+    `Of ${rows.length} requirements ${tested.length} are tested, through the installed executable unless a row says otherwise; ` +
+      `in ${differing.length} of them Tapwire does something else on purpose, and the row says why. ` +
+      `${rows.length - tested.length} do not apply to it, and say why. A test is called by the row's id and what it shows.`,
+    '',
+    'This file is generated: `test/netns/conformance.test.ts` fails when it differs from what a test run finds.',
+    'To write it anew: `UPDATE_CONFORMANCE=1 node test/run.ts netns/conformance`.',
+  ];
+  return [...head, ...sections.flatMap((section) => renderSection(section, passed)), ''].join('\n');
+}
+
+function renderSection({ title, rows }: Section, passed: ReadonlySet<string>): readonly string[] {
+  const lines = rows.map((row) => {
+    const requirement = escapeCell(row.requires);
+    if (!isTested(row))
+      return `| ${row.id} | ${requirement} | does not apply: ${escapeCell(row.inapplicable)} | - |`;
+    const differs = row.differs === undefined ? '' : `**Differs**: ${escapeCell(row.differs)}<br>`;
+    const verdict = passed.has(titleOf(row)) ? 'pass' : '**FAIL**';
+    return `| ${row.id} | ${requirement} | ${differs}${escapeCell(row.shows)} | ${verdict} |`;
+  });
+  return [
+    '',
+    `## ${title}`,
+    '',
+    '| id | requirement | Tapwire: why it differs, and what the test shows | result |',
+    '| --- | --- | --- | --- |',
+    ...lines,
+  ];
+}
+
+const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+
+/** Writes the document where the environment asks for it; else fails when the one in the tree is not this. */
+export function settleDocument(text: string): void {
+  if (process.env['UPDATE_CONFORMANCE'] === '1') {
+    writeFileSync(DOCUMENT, text);
+    return;
+  }
+  const committed = existsSync(DOCUMENT) ? readFileSync(DOCUMENT, 'utf8') : '';
+  assert.is(committed, text, `${DOCUMENT} is what this run finds; UPDATE_CONFORMANCE=1 writes it`);
+}

@@ -1,0 +1,405 @@
+/** Seeded random input: with the same seed the same inputs, in the same order, on every machine; and calls that are not trusted to end. */
+import { execa } from 'execa';
+import * as assert from 'uvu/assert';
+import { TAPWIRE } from './cni.ts';
+import type { TestNetns } from './netns.ts';
+
+/** A stream of random numbers. */
+export interface Random {
+  /** An integer in 0..below-1. */
+  below(below: number): number;
+  /** True once in `n`. */
+  oneIn(n: number): boolean;
+  pick<T>(choices: readonly T[]): T;
+  bytes(length: number): Buffer;
+}
+
+/** mulberry32: 32 bits of state, which is plenty for choosing inputs. */
+export function newRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const below = (limit: number): number => Math.floor(next() * limit);
+  return {
+    below,
+    oneIn: (n) => below(n) === 0,
+    pick: (choices) => {
+      const choice = choices[below(choices.length)];
+      if (choice === undefined && choices.length === 0) throw new RangeError('Nothing to pick from');
+      return choice as (typeof choices)[number];
+    },
+    bytes: (length) => Buffer.from(Array.from({ length }, () => below(256))),
+  };
+}
+
+/** The seed in FUZZ_SEED; else always the same, so that a test run means the same everywhere. */
+export const seedOf = (fallback: number): number => numberIn('FUZZ_SEED') ?? fallback;
+
+/** The number of runs in FUZZ_RUNS, which multiplies nothing: it replaces. */
+export const runsOf = (fallback: number): number => numberIn('FUZZ_RUNS') ?? fallback;
+
+function numberIn(variable: string): number | undefined {
+  const text = process.env[variable];
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d{1,10}$/.test(text)) throw new Error(`Cannot read ${variable}: want a number, got "${text}"`);
+  return Number(text);
+}
+
+/** What came of a call that nobody trusts to end. */
+export interface Outcome {
+  /** Null when it was killed. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+}
+
+/** Far more than any call takes on a busy machine; a hang takes longer. */
+const PATIENCE = 30_000; // ms
+
+/**
+ * Runs the executable with exactly that environment and those bytes on stdin.
+ *
+ * @param node a netns to run it in, as if that were the node's
+ */
+export async function boundedCall(
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array,
+  node?: TestNetns,
+  program = TAPWIRE,
+): Promise<Outcome> {
+  const [file, ...words] =
+    node === undefined ? [program] : ['/usr/bin/nsenter', `--net=${node.path}`, program];
+  const { exitCode, stdout, stderr, timedOut } = await execa(file, words, {
+    input,
+    env: { PATH: '', ...env },
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
+    timeout: PATIENCE,
+    killSignal: 'SIGKILL',
+    cwd: '/',
+  });
+  return { exitCode: exitCode ?? null, stdout, stderr, timedOut };
+}
+
+/** The error object that is all there may be on stdout; fails the test on anything else. */
+export function errorOf(
+  { exitCode, stdout, stderr, timedOut }: Outcome,
+  why: string,
+): { readonly code: number; readonly msg: string; readonly details?: string } {
+  assert.not(timedOut, `${why}: it ends`);
+  assert.is(exitCode, 1, `${why}: exit status; stdout is ${stdout.slice(0, 500)}`);
+  const error = JSON.parse(stdout);
+  assert.ok(stdout.startsWith('{\n    "cniVersion": "') && stdout.endsWith('\n}\n'), `${why}: one document`);
+  assert.type(error.code, 'number', why);
+  assert.type(error.msg, 'string', why);
+  assert.is.not(error.code, 999, `${why}: a bug: ${error.msg} ${error.details}`);
+  for (const line of stderr.trimEnd().split('\n')) assert.type(JSON.parse(line).message, 'string', why);
+  return error;
+}
+
+// ---- inputs
+
+/** Strings that somebody once mistook for something else. */
+const STRINGS = [
+  '',
+  'eth0',
+  'net1',
+  'default',
+  'blue',
+  'lo',
+  'all',
+  '.',
+  '..',
+  '../..',
+  '/etc/passwd',
+  'a/b',
+  'a:b',
+  'a b',
+  'a\nb',
+  'a\u0000b',
+  '\u00a0',
+  '\u2028',
+  '\ud800',
+  '\u{1f600}',
+  'ä',
+  '%s%n',
+  'sixteen-bytes-ab',
+  'x'.repeat(300),
+  '__proto__',
+  'constructor',
+  'toString',
+  '0',
+  '-1',
+  'true',
+  'null',
+  '1.0.0',
+  '0.4.0',
+  '02:00:00:00:00:01',
+  'ff:ff:ff:ff:ff:ff',
+  '192.0.2.1',
+  '192.0.2.1/24',
+  '2001:db8::1/64',
+  '::/0',
+  '$(id)',
+  '"',
+  '\\',
+] as const;
+
+const NUMBERS = [
+  0,
+  -0,
+  1,
+  -1,
+  67,
+  68,
+  107,
+  1450,
+  1500,
+  65_535,
+  65_536,
+  0.5,
+  1e3,
+  1e21,
+  2 ** 31,
+  2 ** 32 - 1,
+  2 ** 32,
+  2 ** 53,
+  Number.POSITIVE_INFINITY,
+  Number.NaN,
+] as const;
+
+/** Keys of the configuration, of what runtimes add, and of every object. */
+const KEYS = [
+  'cniVersion',
+  'CNIVersion',
+  'name',
+  'type',
+  'binding',
+  'podLink',
+  'PODLINK',
+  'mtu',
+  'MTU',
+  'owner',
+  'group',
+  'multiQueue',
+  'selinuxContext',
+  'args',
+  'cni',
+  'logicNetworkName',
+  'mac',
+  'ips',
+  'labels',
+  'runtimeConfig',
+  'portMappings',
+  'bandwidth',
+  'dns',
+  'ipRanges',
+  'deviceID',
+  'pciBusID',
+  'capabilities',
+  'prevResult',
+  'interfaces',
+  'routes',
+  'address',
+  'interface',
+  'cni.dev/attachments',
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'hasOwnProperty',
+  'length',
+  'then',
+  'toJSON',
+  '',
+  'x',
+] as const;
+
+export function arbitraryString(random: Random): string {
+  if (!random.oneIn(4)) return random.pick(STRINGS);
+  return Array.from({ length: random.below(40) }, () =>
+    String.fromCharCode(random.below(random.pick([128, 65_536]))),
+  ).join('');
+}
+
+/** Any JSON value, `depth` levels deep at most. */
+export function arbitraryValue(random: Random, depth: number): unknown {
+  switch (random.below(depth > 0 ? 8 : 5)) {
+    case 0:
+      return null;
+    case 1:
+      return random.oneIn(2);
+    case 2:
+      return random.pick(NUMBERS);
+    case 3:
+    case 4:
+      return arbitraryString(random);
+    case 5:
+      return Array.from({ length: random.below(4) }, () => arbitraryValue(random, depth - 1));
+    default: {
+      const target = {};
+      for (let i = random.below(6); i > 0; i--)
+        setOwn(target, random.pick(KEYS), arbitraryValue(random, depth - 1));
+      return target;
+    }
+  }
+}
+
+/** As JSON.parse does it: `__proto__` is a key like any other. */
+function setOwn(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+}
+
+const VALID = {
+  cniVersion: '1.0.0',
+  name: 'tapwire-tap',
+  type: 'tapwire',
+  binding: 'tap',
+  podLink: 'eth0',
+  mtu: 1400,
+  owner: 107,
+  group: 'none',
+  multiQueue: false,
+  selinuxContext: 'system_u:system_r:container_t:s0:c1,c2',
+  capabilities: { mac: true, deviceID: true },
+  deviceID: 'dataplane7',
+  args: { cni: { logicNetworkName: 'default', ips: ['192.0.2.5/24'], labels: [{ key: 'a', value: 'b' }] } },
+  runtimeConfig: {
+    ips: ['192.0.2.5'],
+    portMappings: [{ hostPort: 1, containerPort: 2, protocol: 'tcp' }],
+    bandwidth: { ingressRate: 1, ingressBurst: 1 },
+    dns: { servers: ['192.0.2.53'], searches: [], options: [] },
+    ipRanges: [[{ subnet: '192.0.2.0/24' }]],
+    infinibandGUID: '00:11:22:33:44:55:66:77',
+    aliases: ['a'],
+    cgroupPath: '/x',
+    CNIDeviceInfoFile: '/x',
+  },
+  prevResult: {
+    cniVersion: '1.0.0',
+    interfaces: [
+      { name: 'br0' },
+      { name: 'eth0', mac: '02:00:00:00:00:01', mtu: 1450, sandbox: '/run/netns/x' },
+    ],
+    ips: [{ interface: 1, address: '192.0.2.10/24', gateway: '192.0.2.1' }],
+    routes: [{ dst: '0.0.0.0/0', gw: '192.0.2.1', mtu: 1400, table: 0 }],
+    dns: { nameservers: ['192.0.2.53'] },
+  },
+};
+
+/** A valid configuration in which up to `most` places were changed, added or removed. */
+export function arbitraryConf(random: Random, most = 4): Record<string, unknown> {
+  const conf: Record<string, unknown> = JSON.parse(JSON.stringify(VALID));
+  conf['cniVersion'] = random.pick(['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']);
+  if (!random.oneIn(8)) setOwn(conf['prevResult'] as object, 'cniVersion', conf['cniVersion']);
+  for (const key of ['deviceID', 'runtimeConfig', 'prevResult', 'podLink', 'mtu'])
+    if (random.oneIn(2)) delete conf[key];
+  for (let changes = random.below(most + 1); changes > 0; changes--) {
+    let target: object = conf;
+    for (;;) {
+      const children = Object.values(target).filter((child) => typeof child === 'object' && child !== null);
+      if (children.length === 0 || random.oneIn(3)) break;
+      target = random.pick(children);
+    }
+    const keys = Object.keys(target);
+    const key = keys.length > 0 && !random.oneIn(3) ? random.pick(keys) : random.pick(KEYS);
+    if (Array.isArray(target)) target.push(arbitraryValue(random, 2));
+    else if (random.oneIn(5)) Reflect.deleteProperty(target, key);
+    else setOwn(target, key, arbitraryValue(random, 3));
+  }
+  return conf;
+}
+
+/** Bytes with up to eight of them flipped, removed, repeated or inserted. */
+export function mutateBytes(random: Random, bytes: Buffer): Buffer {
+  let mutated = bytes;
+  for (let changes = random.below(9); changes > 0; changes--) {
+    const at = random.below(mutated.length + 1);
+    const [head, tail] = [mutated.subarray(0, at), mutated.subarray(at)];
+    switch (random.below(5)) {
+      case 0:
+        mutated = Buffer.concat([head, random.bytes(1), tail.subarray(1)]);
+        break;
+      case 1:
+        mutated = Buffer.concat([head, tail.subarray(1 + random.below(8))]);
+        break;
+      case 2:
+        mutated = Buffer.concat([head, tail.subarray(0, random.below(32)), tail]);
+        break;
+      case 3:
+        mutated = Buffer.concat([head, random.bytes(random.below(8)), tail]);
+        break;
+      default:
+        mutated = Buffer.concat([
+          head,
+          Buffer.from(random.pick(['"', '{', '[', '\\', ',', '}', ']', ':', '\0'])),
+          tail,
+        ]);
+    }
+  }
+  return mutated;
+}
+
+/** stdin: noise, brackets, half a document, or a configuration with some bytes changed. */
+export function arbitraryBytes(random: Random): Buffer {
+  switch (random.below(5)) {
+    case 0:
+      return random.bytes(random.below(300));
+    case 1:
+      return Buffer.from(random.pick(['[', '{"a":', '"', '\\', '{"']).repeat(random.below(3000)));
+    case 2: {
+      const whole = Buffer.from(JSON.stringify(arbitraryConf(random)));
+      return whole.subarray(0, random.below(whole.length));
+    }
+    default:
+      return mutateBytes(random, Buffer.from(JSON.stringify(arbitraryConf(random))));
+  }
+}
+
+export function arbitraryCniArgs(random: Random): string {
+  const key = () =>
+    random.oneIn(4)
+      ? arbitraryString(random)
+      : random.pick([
+          'IgnoreUnknown',
+          'K8S_POD_NAMESPACE',
+          'K8S_POD_NAME',
+          'K8S_POD_UID',
+          'MAC',
+          'IP',
+          'ignoreunknown',
+        ]);
+  const value = () =>
+    random.oneIn(2)
+      ? random.pick(['1', 'true', 'false', '02:00:00:00:00:01', 'vms'])
+      : arbitraryString(random);
+  const pairs = Array.from(
+    { length: random.below(7) },
+    () => `${key()}${random.oneIn(8) ? '' : '='}${value()}`,
+  );
+  return pairs.join(random.oneIn(8) ? ';;' : ';');
+}
+
+/** CNI's variables, each valid, odd or missing. A variable cannot hold a NUL. */
+export function arbitraryEnvironment(random: Random): Record<string, string> {
+  const valid: Record<string, string> = {
+    CNI_COMMAND: random.pick(['ADD', 'ADD', 'DEL', 'CHECK', 'STATUS', 'GC', 'VERSION']),
+    CNI_CONTAINERID: 'pod1',
+    CNI_NETNS: '/run/netns/none',
+    CNI_IFNAME: random.pick(['net1', 'eth0', 'pod16477688c0e']),
+    CNI_PATH: '/opt/cni/bin',
+    CNI_ARGS: random.oneIn(4) ? arbitraryCniArgs(random) : 'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms',
+  };
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(valid)) {
+    if (random.oneIn(60)) continue;
+    env[name] = (random.oneIn(30) ? arbitraryString(random) : value).replaceAll('\0', '');
+  }
+  return env;
+}

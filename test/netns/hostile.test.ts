@@ -1,0 +1,761 @@
+/**
+ * NADs, environments, paths and node files as an attacker would write them: each is refused by name, in bounded time, with one JSON
+ * document, and neither the pod nor the node is touched; what is harmless works, and DEL takes it back.
+ */
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { TAPWIRE, TEST_TAPWIRE } from '../helpers/cni.ts';
+import { boundedCall, errorOf, type Outcome } from '../helpers/fuzz.ts';
+import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+
+const test = suite('hostile input');
+
+type Env = Readonly<Record<string, string>>;
+type Conf = Readonly<Record<string, unknown>>;
+
+const BASE = { cniVersion: '1.0.0', name: 'hostile', type: 'tapwire' };
+const PRIMARY = { ...BASE, args: { cni: { logicNetworkName: 'default' } } };
+const KEY: Env = {
+  CNI_COMMAND: 'ADD',
+  CNI_CONTAINERID: 'pod1',
+  CNI_IFNAME: 'net1',
+  CNI_PATH: '/opt/cni/bin',
+};
+
+/** Where Tapwire could leave files, if it left any. */
+const FOLDERS = [
+  '/run/tapwire',
+  '/etc/tapwire',
+  '/var/lib/tapwire',
+  '/var/lib/cni/tapwire',
+  '/var/run/tapwire',
+];
+
+function listFiles(): readonly string[] {
+  return FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) =>
+    [
+      folder,
+      ...readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+    ].map((path) => `${path} ${lstatSync(path).mtimeMs}`),
+  );
+}
+
+/** A pod, a netns that plays the node, and what both were before. */
+interface Stage {
+  readonly pod: TestNetns;
+  readonly node: TestNetns;
+  /** Calls the executable on the node; `env` goes over the pod's key. */
+  call(env: Env, input: string | Uint8Array, program?: string): Promise<Outcome>;
+  /** Fails unless pod, node and files are as before. */
+  unchanged(why: string): Promise<void>;
+}
+
+/** Runs `act` and then compares the node, which has an eth0 of its own to lose. */
+const onStage = (act: (stage: Stage) => Promise<unknown>): Promise<void> =>
+  withPod('eth0', (node) =>
+    withPod('eth0', async (pod) => {
+      const [podBefore, nodeBefore, filesBefore] = [await dumpNetns(pod), await dumpNetns(node), listFiles()];
+      await act({
+        pod,
+        node,
+        call: (env, input, program = TAPWIRE) =>
+          boundedCall({ ...KEY, CNI_NETNS: pod.path, ...env }, input, node, program),
+        unchanged: async (why) => sameNetns(await dumpNetns(pod), podBefore, `the pod after ${why}`),
+      });
+      sameNetns(await dumpNetns(pod), podBefore, 'the pod at the end');
+      sameNetns(await dumpNetns(node), nodeBefore, 'the node at the end');
+      assert.equal(listFiles(), filesBefore);
+    }),
+  );
+
+const shorten = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? 'undefined';
+  return text.length > 50 ? `${text.slice(0, 50)}…` : text;
+};
+
+/** Errors end up in logs and events; whoever writes the input must not choose how long they are. */
+const MOST_SAID = 1000;
+
+/** ADD is refused with that code, in words that match; that the pod is unchanged, the stage finds at the end: nothing here deletes. */
+async function refuses(
+  { call }: Stage,
+  why: string,
+  want: { readonly code: number; readonly names: RegExp },
+  env: Env,
+  input: string | Uint8Array,
+): Promise<void> {
+  const error = errorOf(await call(env, input), why);
+  assert.is(error.code, want.code, `${why}: ${error.msg}`);
+  const said = `${error.msg} ${error.details ?? ''}`;
+  assert.match(said, want.names, why);
+  assert.ok(said.length < MOST_SAID, `${why}: an error of ${said.length} characters`);
+}
+
+/** ADD succeeds, DEL takes all of it back. */
+async function harmless({ call, unchanged }: Stage, why: string, env: Env, input: string): Promise<Outcome> {
+  const outcome = await call(env, input);
+  assert.is(outcome.exitCode, 0, `${why}: ${outcome.stdout.slice(0, 300)}`);
+  JSON.parse(outcome.stdout);
+  const del = await call({ ...env, CNI_COMMAND: 'DEL' }, input);
+  assert.equal([del.exitCode, del.stdout], [0, ''], why);
+  await unchanged(why);
+  return outcome;
+}
+
+const long = (length: number): string => 'x'.repeat(length);
+
+/** Bad values by key; each is refused with code 7 and the key's path. */
+const VALUES: Readonly<Record<string, readonly unknown[]>> = {
+  podLink: [
+    '../..',
+    '/proc/sys/net',
+    'lo',
+    'all',
+    'default',
+    '.',
+    '..',
+    '',
+    'sixteen-bytes-ab',
+    'äääääääá',
+    'eth0\u0000',
+    'a\u0000b',
+    'eth0\n',
+    'eth 0',
+    'eth\u00a00',
+    'eth\u20030',
+    'eth\u30000',
+    'a:b',
+    long(10_000),
+    0,
+    true,
+    {},
+    ['eth0'],
+  ],
+  owner: [-1, 2 ** 32, 2 ** 32 - 1, 0.5, '0', '107', 'root', 'NONE', '', true, {}, [0]],
+  group: [-1, 2 ** 32, 2 ** 32 - 1, 1e300, '0', 'kvm', false, {}, []],
+  mtu: [0, -1, 67, 65536, 2 ** 31, '1500', 1500.5, true, {}, [1500]],
+  multiQueue: ['true', 'yes', 0, 1, {}, []],
+  binding: ['bridge', 'Tap', '', 'macvtap', '../tap', 1, {}, ['tap']],
+  selinuxContext: [
+    'system_u:system_r:container_t:s0\n',
+    'a:b:c\nd:e:f',
+    'a;b:c:d',
+    '../../attr',
+    'a:b:c\u0000',
+    '',
+    `a:b:${long(10_000)}`,
+    1,
+    {},
+  ],
+  args: ['x', 1, [], true],
+  'args.cni': ['x', 1, [], true],
+  'args.cni.logicNetworkName': [
+    '../..',
+    'a/b',
+    'a.b',
+    'a b',
+    'a\nb',
+    'a\u0000',
+    'ä',
+    '',
+    long(254),
+    long(10_240),
+    1,
+    {},
+    [],
+  ],
+  'args.cni.mac': ['x', '01:00:00:00:00:01', '00:00:00:00:00:00', '02:00:00:00:00:01\n', long(10_000), 1, {}],
+  'args.cni.ips': ['192.0.2.1', {}, ['x'], [1], ['192.0.2.1/33'], ['192.0.2.1/24/24'], ['::1%lo\n']],
+  'args.cni.labels': ['x', [1], [{}], [{ key: 1, value: 'x' }]],
+  runtimeConfig: ['x', 1, [], true],
+  'runtimeConfig.mac': ['ff:ff:ff:ff:ff:ff', '02-00-00-00-00-01', '02:00:00:00:00:0g', 1, {}, []],
+  'runtimeConfig.ips': ['x', [{}], ['fe80::/129'], ['1.2.3']],
+  'runtimeConfig.portMappings': [
+    'x',
+    [1],
+    [{}],
+    [{ hostPort: -1, containerPort: 80 }],
+    [{ containerPort: 65536 }],
+  ],
+  'runtimeConfig.bandwidth': [
+    'x',
+    [],
+    { ingressRate: -1 },
+    { egressBurst: Number.POSITIVE_INFINITY },
+    { egressRate: '1' },
+  ],
+  'runtimeConfig.dns': ['x', { servers: [1] }, { searches: 'x' }, { options: {} }],
+  'runtimeConfig.ipRanges': ['x', [1], [['x']]],
+  'runtimeConfig.infinibandGUID': ['x', 1, '00:11:22:33:44:55:66'],
+  'runtimeConfig.deviceID': ['', 'a b', 'a\nb', '\u0000', long(10_000), 1],
+  'runtimeConfig.aliases': ['x', [1]],
+  'runtimeConfig.cgroupPath': [1, {}, []],
+  'runtimeConfig.CNIDeviceInfoFile': [1, {}, []],
+  capabilities: ['x', 1, []],
+  deviceID: ['', 'a b', 'a\nb', 1, {}],
+  pciBusID: ['', '\t', 1, {}],
+  prevResult: [
+    'x',
+    1,
+    [],
+    true,
+    { interfaces: 'x' },
+    { interfaces: [1] },
+    { interfaces: [{}] },
+    { interfaces: [{ name: 1 }] },
+    { interfaces: [{ name: 'x', mtu: -1 }] },
+    { ips: {} },
+    { ips: [{}] },
+    { ips: [{ address: 'x' }] },
+    { ips: [{ address: '1.2.3.4/33' }] },
+    { ips: [{ address: '1.2.3.4/24', interface: -1 }] },
+    { ips: [{ address: '1.2.3.4/24', interface: 2 ** 31 }] },
+    { routes: [{ dst: '../..' }] },
+    { dns: 'x' },
+    { cniVersion: '0.4.0' },
+    { cniVersion: '9.9.9' },
+    { cniVersion: long(10_000) },
+    { cniVersion: 1 },
+  ],
+};
+
+/** PRIMARY with a value at a path of keys. */
+function withValue(path: string, value: unknown): Conf {
+  const keys = path.split('.');
+  const set = (target: Conf, [key = '', ...rest]: readonly string[]): Conf => ({
+    ...target,
+    [key]: rest.length === 0 ? value : set((target[key] ?? {}) as Conf, rest),
+  });
+  return set(PRIMARY, keys);
+}
+
+/** The keys of the top, each with all that is tried below it. */
+const TOPS = [...new Set(Object.keys(VALUES).map((path) => path.split('.')[0] ?? ''))];
+for (const top of TOPS) {
+  const paths = Object.entries(VALUES).filter(([path]) => path.split('.')[0] === top);
+  test(`$.${top}: ${paths.flatMap(([, values]) => values).length} bad values`, () =>
+    onStage(async (stage) => {
+      for (const [path, values] of paths) {
+        const names = new RegExp(`\\$\\.${path.replaceAll('.', '\\.')}\\b`);
+        for (const value of values) {
+          // JSON has no Infinity; 1e400 is how to ask for it.
+          const input = JSON.stringify(withValue(path, value)).replace(':null}', ':1e400}');
+          await refuses(stage, `${path} ${shorten(value)}`, { code: 7, names }, {}, input);
+        }
+      }
+    }));
+}
+
+test('numbers that JSON can write and no kernel has', () =>
+  onStage(async (stage) => {
+    for (const key of ['mtu', 'owner', 'group']) {
+      for (const number of ['1e400', '-1e400', '1e309', `${'9'.repeat(1000)}`, '1e-400', '-0.1']) {
+        if (key !== 'mtu' && number === '1e-400') continue; // that is 0
+        const input = `${JSON.stringify(PRIMARY).slice(0, -1)},"${key}":${number}}`;
+        await refuses(stage, `${key} ${number}`, { code: 7, names: new RegExp(`\\$\\.${key}`) }, {}, input);
+      }
+    }
+    for (const owner of ['1e3', '0', '-0', '107.0', '4294967294', '"none"']) {
+      await harmless(
+        stage,
+        `owner ${owner}`,
+        {},
+        `${JSON.stringify(PRIMARY).slice(0, -1)},"owner":${owner}}`,
+      );
+    }
+  }));
+
+/** Keys that every object in JavaScript has, or that change what it has. */
+const INHERITED = [
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'valueOf',
+  'hasOwnProperty',
+  'then',
+  '__defineGetter__',
+];
+const PLACES = [
+  '',
+  'args',
+  'args.cni',
+  'runtimeConfig',
+  'runtimeConfig.dns',
+  'runtimeConfig.bandwidth',
+  'capabilities',
+  'prevResult',
+  'prevResult.dns',
+] as const;
+
+test('keys that every object has are keys like any other, at every level', () =>
+  onStage(async (stage) => {
+    const poison = {
+      podLink: 'lo',
+      mtu: 67,
+      owner: -1,
+      binding: 'bridge',
+      logicNetworkName: '../..',
+      mac: 'x',
+      ips: 1,
+    };
+    const hostile = INHERITED.map((key) => `"${key}":${JSON.stringify(poison)}`).join(',');
+    for (const place of PLACES) {
+      const marked = place === '' ? { ...PRIMARY, MARK: 1 } : withValue(`${place}.MARK`, 1);
+      const input = JSON.stringify(marked).replace('"MARK":1', hostile);
+      const { stdout } = await harmless(stage, place, {}, input);
+      if (!place.startsWith('prevResult')) continue;
+      const { cniVersion: _, ...rest } = JSON.parse(stdout);
+      assert.is(
+        JSON.stringify(rest),
+        JSON.stringify(JSON.parse(input).prevResult),
+        'the result passes through',
+      );
+    }
+  }));
+
+test('keys that every object has as values', () =>
+  onStage(async (stage) => {
+    for (const name of ['constructor', 'toString', 'hasOwnProperty']) {
+      await harmless(stage, name, { CNI_CONTAINERID: name }, JSON.stringify({ ...PRIMARY, name }));
+      await harmless(stage, name, {}, JSON.stringify(withValue('args.cni.logicNetworkName', name)));
+    }
+    const versions = ['__proto__', 'constructor', 'toString'];
+    for (const cniVersion of versions) {
+      const want = { code: 1, names: /config is "/ };
+      await refuses(stage, cniVersion, want, {}, JSON.stringify({ ...PRIMARY, cniVersion }));
+    }
+  }));
+
+const MIB = 1024 * 1024;
+const padded = (length: number): string => {
+  const text = JSON.stringify(PRIMARY);
+  return text + ' '.repeat(length - text.length);
+};
+const TOO_LARGE = { code: 6, names: /^Cannot read the network configuration: more than 1048576 bytes/ };
+const TOO_DEEP = {
+  code: 6,
+  names: /^Cannot parse the network configuration: nested more than 64 levels deep/,
+};
+const NO_JSON = { code: 6, names: /^Cannot parse the network configuration: / };
+
+/** stdin that is no configuration. */
+const INPUTS: readonly (readonly [string, string | Uint8Array, { code: number; names: RegExp }])[] = [
+  ['nothing', '', NO_JSON],
+  ['1 MiB of [', '['.repeat(MIB), TOO_DEEP],
+  ['1 MiB of {"a":', '{"a":'.repeat(MIB / 5), TOO_DEEP],
+  ['1 MiB of "', '"'.repeat(MIB), NO_JSON],
+  ['1 MiB of backslashes', '\\'.repeat(MIB), NO_JSON],
+  ['1 MiB of ]', ']'.repeat(MIB), NO_JSON],
+  ['1 MiB of NUL', new Uint8Array(MIB), NO_JSON],
+  ['1 MiB of 0xff', new Uint8Array(MIB).fill(0xff), NO_JSON],
+  ['1 MiB of digits', '9'.repeat(MIB), { code: 6, names: /want an object/ }],
+  ['1 MiB and a byte', padded(MIB + 1), TOO_LARGE],
+  ['8 MiB', padded(8 * MIB), TOO_LARGE],
+  ['65 objects in each other', `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`, TOO_DEEP],
+  [
+    '65 lists under a key',
+    JSON.stringify(PRIMARY).replace('}', `,"x":${'['.repeat(64)}${']'.repeat(64)}}`),
+    TOO_DEEP,
+  ],
+  ['two documents', JSON.stringify(PRIMARY) + JSON.stringify(PRIMARY), NO_JSON],
+  ['a byte order mark', `\ufeff${JSON.stringify(PRIMARY)}`, NO_JSON],
+  ['UTF-16', Buffer.from(JSON.stringify(PRIMARY), 'utf16le'), NO_JSON],
+  ['a NUL at its end', `${JSON.stringify(PRIMARY)}\0`, NO_JSON],
+  ['an unescaped newline in a name', '{"cniVersion":"1.0.0","name":"a\nb"}', NO_JSON],
+  ['NaN', '{"cniVersion":"1.0.0","name":"x","mtu":NaN}', NO_JSON],
+  ['a name with a NUL', '{"cniVersion":"1.0.0","name":"a\\u0000b"}', { code: 7, names: /network name/ }],
+  [
+    'half a surrogate in a name',
+    '{"cniVersion":"1.0.0","name":"a\\ud800"}',
+    { code: 7, names: /network name/ },
+  ],
+  [
+    'a name of 1 MB that is bad',
+    JSON.stringify({ ...PRIMARY, name: `${long(1e6)}%` }),
+    { code: 7, names: /network name/ },
+  ],
+  [
+    'a version of 1 MB',
+    JSON.stringify({ ...PRIMARY, cniVersion: '1'.repeat(1e6) }),
+    { code: 1, names: /incompatible/ },
+  ],
+  [
+    'a version that is a number',
+    JSON.stringify({ ...PRIMARY, cniVersion: 1 }),
+    { code: 7, names: /\$\.cniVersion/ },
+  ],
+];
+
+test(`${INPUTS.length} kinds of stdin that are no configuration`, () =>
+  onStage(async (stage) => {
+    for (const [why, input, want] of INPUTS) await refuses(stage, why, want, {}, input);
+  }));
+
+test('large and odd configurations that are fine', () =>
+  onStage(async (stage) => {
+    await harmless(stage, '1 MiB', {}, padded(MIB));
+    const many = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key${i}`, i]));
+    await harmless(stage, '50,000 unknown keys', {}, JSON.stringify({ ...PRIMARY, ...many }));
+    const interfaces = Array.from({ length: 10_000 }, (_, i) => ({
+      name: `x${i}`,
+      mac: '02:00:00:00:00:01',
+    }));
+    await harmless(
+      stage,
+      '10,000 interfaces',
+      {},
+      JSON.stringify({ ...PRIMARY, prevResult: { interfaces } }),
+    );
+    await harmless(stage, 'brackets in a string', {}, JSON.stringify({ ...PRIMARY, x: '['.repeat(1000) }));
+    const text = JSON.stringify(PRIMARY).slice(0, -1);
+    await harmless(
+      stage,
+      'keys in other letters beside the exact one',
+      {},
+      `${text},"MTU":67,"mtu":1400,"Mtu":"x"}`,
+    );
+    await harmless(stage, 'the same key twice, the last counts', {}, `${text},"mtu":67,"mtu":1400}`);
+    const want = { code: 7, names: /\$\.(MTU|mtu)/ };
+    await refuses(stage, 'a bad value under a key in other letters', want, {}, `${text},"MTU":67}`);
+  }));
+
+const LONG_PATH = `/${'x/'.repeat(2500)}`;
+const ADD = JSON.stringify(PRIMARY);
+/** That many pairs, each with a key of its own. */
+const numbered = (count: number): string => Array.from({ length: count }, (_, i) => `A${i}=b;`).join('');
+/** CNI_ARGS that are refused with code 4. */
+const BAD_ARGS = [
+  'x',
+  ';;;;',
+  ';',
+  'a==b',
+  'IgnoreUnknown=maybe',
+  'IgnoreUnknown=1;MAC=../..',
+  'IgnoreUnknown=1;MAC=01:00:00:00:00:01',
+  'IgnoreUnknown=1;IP=999.0.0.1',
+  'IgnoreUnknown=1;IP=,',
+  '__proto__=1',
+  'constructor=1',
+  'toString=',
+  'K8S_POD_NAME=a;evil=1',
+  'K8S_POD_NAME=a\nb=c=d',
+  `IgnoreUnknown=${long(10_000)}`,
+  'a=b;'.repeat(25_000),
+  `${numbered(9000)}K8S_POD_NAME=x`,
+] as const;
+const EMOJI = '\u{1f600}\u{1f600}\u{1f600}x';
+
+test('environments', () =>
+  onStage(async (stage) => {
+    const ifname = { code: 4, names: /interface name/ };
+    for (const name of [
+      '../..',
+      '/',
+      '.',
+      '..',
+      'a:b',
+      'a b',
+      'a\tb',
+      'a\n',
+      'a\u00a0b',
+      'a\u2028b',
+      'sixteen-bytes-ab',
+      long(10_000),
+    ]) {
+      await refuses(stage, `CNI_IFNAME ${shorten(name)}`, ifname, { CNI_IFNAME: name }, ADD);
+    }
+    const container = { code: 4, names: /containerID/ };
+    for (const id of ['../..', '/', '.', '-', '__proto__', 'a b', 'a\n', 'a\nb', 'ä', `${long(10_000)}/`]) {
+      await refuses(stage, `CNI_CONTAINERID ${shorten(id)}`, container, { CNI_CONTAINERID: id }, ADD);
+    }
+    for (const args of BAD_ARGS) {
+      const want = { code: 4, names: /^ARGS: / };
+      await refuses(stage, `CNI_ARGS ${shorten(args)}`, want, { CNI_ARGS: args }, ADD);
+    }
+    for (const command of ['add', 'ADD\n', '../ADD', '__proto__', long(100_000)]) {
+      const want = { code: 4, names: /^unknown CNI_COMMAND: / };
+      await refuses(stage, shorten(command), want, { CNI_COMMAND: command }, ADD);
+    }
+    await stage.unchanged('commands that there are not');
+  }));
+
+test('environments that are large and fine', () =>
+  onStage(async (stage) => {
+    await harmless(stage, 'a container id of 10,000 characters', { CNI_CONTAINERID: long(10_000) }, ADD);
+    await harmless(stage, 'CNI_IFNAME of 15 bytes', { CNI_IFNAME: 'fifteen-bytes-a' }, ADD);
+    await harmless(stage, 'a CNI_PATH of 100 KB', { CNI_PATH: long(100_000) }, ADD);
+    const strangers = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`A${i}`, long(500)]));
+    await harmless(stage, '1,000 variables of other programs', strangers, ADD);
+    const args = { CNI_ARGS: `IgnoreUnknown=1;${numbered(9000)}K8S_POD_NAMESPACE=${long(10_000)}` };
+    await harmless(stage, 'CNI_ARGS of 90 KB', args, ADD);
+    const injected = {
+      NODE_OPTIONS: '--require=/nonexistent',
+      LD_LIBRARY_PATH: '/nonexistent',
+      NODE_PATH: '/',
+      BASH_ENV: '/x',
+    };
+    await harmless(stage, 'variables that would run code', injected, ADD);
+    await harmless(stage, 'a node file of the caller’s', { TAPWIRE_NODE_FILE: '/proc/kmsg' }, ADD);
+  }));
+
+test("100 variables of CNI's before those that count", () =>
+  withPod('eth0', async (pod) => {
+    const before = await dumpNetns(pod);
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`CNI_A${i}`, 'x']));
+    for (const CNI_COMMAND of ['ADD', 'DEL']) {
+      const outcome = await boundedCall({ ...many, ...KEY, CNI_COMMAND, CNI_NETNS: pod.path }, ADD);
+      const want = CNI_COMMAND === 'ADD' ? '{\n    "cniVersion": "1.0.0"\n}\n' : '';
+      assert.equal([outcome.exitCode, outcome.stdout, outcome.stderr], [0, want, '']);
+    }
+    sameNetns(await dumpNetns(pod), before);
+  }));
+
+test('names of pod links, as a network', () =>
+  onStage(async (stage) => {
+    const { pod, call, unchanged } = stage;
+    const input = JSON.stringify(BASE);
+    const cases: readonly (readonly [string, number, RegExp])[] = [
+      ['eth0', 107, /Cannot wire "eth0" as a network: .*default network|\$\.tap\.defaultNetwork/],
+      ['lo', 7, /"lo"/],
+      ['all', 7, /"all"/],
+      ['default', 7, /"default"/],
+      ['tap0', 100, /"tap0"/],
+      ['a%b', 7, /"a%b"/],
+      ['äääeth', 7, /CNI_IFNAME/],
+    ];
+    for (const [ifname, code, names] of cases) {
+      await refuses(stage, `CNI_IFNAME ${ifname}`, { code, names }, { CNI_IFNAME: ifname }, input);
+    }
+    for (const [ifname, code] of [
+      ['taplink', 101], // would be its own tap
+      ['xyzh0st', 101], // the tap's name is taken
+      [EMOJI, 7], // half a character would be left for the tap
+    ] as const) {
+      await pod.ip(`link add ${ifname} type veth peer name taph0st`);
+      await pod.ip(`link set ${ifname} addrgenmode none`);
+      const before = await dumpNetns(pod);
+      const outcome = await call({ CNI_IFNAME: ifname }, input);
+      assert.is(errorOf(outcome, ifname).code, code, outcome.stdout);
+      assert.is((await call({ CNI_IFNAME: ifname, CNI_COMMAND: 'DEL' }, input)).exitCode, 0);
+      sameNetns(await dumpNetns(pod), before, ifname);
+      await pod.ip(`link del ${ifname}`);
+    }
+    await unchanged('links with names that do not fit');
+  }));
+
+/** Files that are no netns, by what they are. */
+async function withStrangeFiles(
+  act: (paths: Readonly<Record<string, string>>) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
+  const socket = join(folder, 'socket');
+  const server = createServer().listen(socket);
+  try {
+    await execa('mkfifo', [join(folder, 'fifo')]);
+    mkdirSync(join(folder, 'folder'));
+    writeFileSync(join(folder, 'file'), 'x');
+    writeFileSync(join(folder, 'new\nline'), 'x');
+    symlinkSync('loop', join(folder, 'loop'));
+    const own = (name: string) => join(folder, name);
+    await act({
+      'a FIFO': own('fifo'),
+      'a folder': own('folder'),
+      'a file': own('file'),
+      'a file with a newline in its name': own('new\nline'),
+      'a symlink to itself': own('loop'),
+      'a unix socket': socket,
+      'a path below a file': join(own('file'), 'x'),
+      'an endless device': '/dev/zero',
+      'no device': '/dev/null',
+      'the tun device': '/dev/net/tun',
+      'a mount namespace': '/proc/self/ns/mnt',
+      'a user namespace': '/proc/self/ns/user',
+      'a PID namespace': '/proc/self/ns/pid',
+      'the program': '/proc/self/exe',
+      'its stdin': '/proc/self/fd/0',
+      'a tty': '/dev/tty',
+      'the root': '/',
+      'a path of 5,000 bytes': LONG_PATH,
+      'a name of 300 bytes': `/${long(300)}`,
+      'a relative path': 'run/netns/none',
+    });
+  } finally {
+    await new Promise((closed) => server.close(closed));
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('CNI_NETNS that is no netns', () =>
+  onStage((stage) =>
+    withStrangeFiles(async (paths) => {
+      const checkable = JSON.stringify({ ...PRIMARY, prevResult: { cniVersion: '1.0.0' } });
+      for (const [why, path] of Object.entries(paths)) {
+        for (const command of ['ADD', 'CHECK']) {
+          const error = errorOf(
+            await stage.call({ CNI_COMMAND: command, CNI_NETNS: path }, checkable),
+            `${command} ${why}`,
+          );
+          assert.is(error.code, 8, `${command} ${why}: ${error.msg}`);
+          assert.match(error.msg, /^Cannot open netns "/, why);
+        }
+        // DEL takes most of them for a netns that is gone.
+        const del = await stage.call({ CNI_COMMAND: 'DEL', CNI_NETNS: path }, ADD);
+        if (del.exitCode !== 0) assert.is(errorOf(del, `DEL ${why}`).code, 8);
+      }
+    }),
+  ));
+
+test("CNI_NETNS that is the node's own", () =>
+  onStage(async ({ node, call }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
+    const link = join(folder, 'link');
+    symlinkSync(node.path, link);
+    try {
+      const own = {
+        'its path in /proc': '/proc/self/ns/net',
+        'that of its thread': '/proc/thread-self/ns/net',
+        'a bind mount': node.path,
+        'a symlink to the bind mount': link,
+        'a detour': `/proc/self/root/proc/../${node.path}`,
+        'two slashes': `/${node.path}`,
+      };
+      const checkable = JSON.stringify({ ...PRIMARY, prevResult: { cniVersion: '1.0.0' } });
+      for (const [why, path] of Object.entries(own)) {
+        for (const command of ['ADD', 'CHECK', 'DEL']) {
+          for (const override of ['', '1', 'TRUE']) {
+            const env = { CNI_COMMAND: command, CNI_NETNS: path, CNI_NETNS_OVERRIDE: override };
+            const { code, msg } = errorOf(await call(env, checkable), `${command} ${why}`);
+            assert.equal(
+              [code, msg],
+              [8, "plugin's netns and netns from CNI_NETNS should not be the same"],
+              why,
+            );
+          }
+        }
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }));
+
+test("CNI_NETNS that is the real node's, from the real node", async () => {
+  // The pod link is one that the node has not, so that a plugin which got this wrong would not cut the machine off.
+  const input = JSON.stringify(withValue('podLink', 'absent0'));
+  for (const path of ['/proc/1/ns/net', '/proc/self/ns/net', `/proc/${process.pid}/ns/net`]) {
+    for (const command of ['ADD', 'DEL']) {
+      const why = `${command} ${path}`;
+      const outcome = await boundedCall({ ...KEY, CNI_COMMAND: command, CNI_NETNS: path }, input);
+      assert.is(errorOf(outcome, why).code, 8, why);
+    }
+  }
+});
+
+/** Contents of a node file that allow nothing, and what the error names. */
+const POLICIES: readonly (readonly [string, RegExp])[] = [
+  ['', /Cannot parse/],
+  ['{', /Cannot parse/],
+  ['[]', /\$/],
+  ['null', /\$/],
+  ['"x"', /\$/],
+  ['{"tap": []}', /\$\.tap/],
+  ['{"tap": {"namespaces": "vms"}}', /\$\.tap\.namespaces/],
+  ['{"tap": {"namespaces": [1]}}', /\$\.tap\.namespaces\[0\]/],
+  ['{"tap": {"namespaces": {"length": 1}}}', /\$\.tap\.namespaces/],
+  ['{"tap": {"defaultNetwork": "true"}}', /\$\.tap\.defaultNetwork/],
+  ['{"tap": {"defaultNetwork": 1}}', /\$\.tap\.defaultNetwork/],
+  ['{"Tap": {}}', /"Tap"/],
+  ['{"tap": {"namespace": []}}', /"namespace"/],
+  ['{"tap": {}, "macvtap": {}}', /"macvtap"/],
+  ['{"__proto__": {"tap": {"defaultNetwork": true}}}', /"__proto__"/],
+  ['{"tap": {"__proto__": {"defaultNetwork": true}}}', /"__proto__"/],
+  ['{"constructor": {}}', /"constructor"/],
+  ['['.repeat(60_000), /./],
+  [`{"tap": {}}${' '.repeat(64 * 1024)}`, /at most 65536 bytes/],
+];
+
+/** Files that no node's owner would have made, and what the error names. */
+const UNTRUSTED: Readonly<Record<string, (path: string) => unknown>> = {
+  'that everybody may write': (path) => chmodSync(path, 0o666),
+  'that its group may write': (path) => chmodSync(path, 0o664),
+  "of somebody else's": (path) => chownSync(path, 107, 107),
+  'that is a symlink': (path) => {
+    rmSync(path);
+    symlinkSync('/etc/hostname', path);
+  },
+  'that is a FIFO': (path) => {
+    rmSync(path);
+    return execa('mkfifo', ['-m', '600', path]);
+  },
+  'that is a folder': (path) => {
+    rmSync(path);
+    mkdirSync(path);
+  },
+  'that is an endless device': async (path) => {
+    rmSync(path);
+    await execa('mknod', ['-m', '600', path, 'c', '1', '5']);
+  },
+};
+
+const withNodeFile = async (content: string, act: (path: string) => Promise<void>): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
+  try {
+    const path = join(folder, 'node.json');
+    writeFileSync(path, content, { mode: 0o600 });
+    await act(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
+
+test('node files that cannot be trusted or read allow nothing', () =>
+  onStage(async ({ call, unchanged }) => {
+    const denied = async (path: string, why: string, names: RegExp) => {
+      const env = { TAPWIRE_NODE_FILE: path };
+      const { code, msg } = errorOf(await call(env, ADD, TEST_TAPWIRE), why);
+      assert.is(code, 107, why);
+      assert.ok(msg.startsWith(`Cannot use node file "${path}": `), `${why}: ${msg}`);
+      assert.match(msg, names, why);
+      await unchanged(why);
+      const del = await call({ ...env, CNI_COMMAND: 'DEL' }, ADD, TEST_TAPWIRE);
+      assert.equal([del.exitCode, del.stdout], [0, ''], `DEL ${why}`);
+    };
+    for (const [content, names] of POLICIES) {
+      await withNodeFile(content, (path) => denied(path, `a node file ${shorten(content)}`, names));
+    }
+    for (const [why, make] of Object.entries(UNTRUSTED)) {
+      await withNodeFile('{"tap": {"defaultNetwork": true}}', async (path) => {
+        await make(path);
+        await denied(path, `a node file ${why}`, /regular file|ELOOP/);
+      });
+    }
+  }));
+
+test('without a pod link nothing is done', () =>
+  withNetns(async (pod) => {
+    const before = await dumpNetns(pod);
+    const env = { ...KEY, CNI_NETNS: pod.path };
+    for (const conf of [PRIMARY, BASE, withValue('podLink', 'absent0')]) {
+      const { code, msg } = errorOf(await boundedCall(env, JSON.stringify(conf)), 'no pod link');
+      assert.is(code, 100, msg);
+    }
+    sameNetns(await dumpNetns(pod), before);
+  }));
+
+test.run();
