@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { execa } from 'execa';
+import { execa, execaSync } from 'execa';
 import { type TestNetns, withNetns } from '../netns.ts';
 import { cgroupsOf, removeCgroup } from './cgroups.ts';
 import { type Cri, openCri } from './cri.ts';
@@ -97,7 +97,8 @@ function install(root: string): void {
   const bin = `${root}/opt/cni/bin`;
   mkdirSync(bin, { recursive: true });
   cpSync(NEIGHBOURS, bin, { recursive: true });
-  cpSync(DIST, bin, { recursive: true, dereference: true });
+  // As README tells admins: whole files, since a link to the checkout would lead nowhere on a node.
+  execaSync('cp', ['-rL', `${DIST}/tapwire`, `${DIST}/.tapwire`, bin]);
   mkdirSync(`${root}/etc/cni/net.d`, { recursive: true });
   mkdirSync(`${root}/etc/containerd`, { recursive: true });
   writeFileSync(`${root}/etc/containerd/tapwire.toml`, CONFIG);
