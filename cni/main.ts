@@ -1,5 +1,4 @@
 import { readSync, writeSync } from 'node:fs';
-import tapwire from '../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { serve } from './commands.ts';
@@ -50,12 +49,6 @@ function writeSome(bytes: Buffer, from: number): number {
   }
 }
 
-/** For a person who runs it by hand (libcni pkg/skel does the same). */
-function printAbout(): void {
-  const about = `CNI plugin tapwire v${tapwire.version}: ${tapwire.description}`;
-  writeSync(2, `${about}\nCNI protocol versions supported: ${SUPPORTED_VERSIONS.join(', ')}\n`);
-}
-
 async function main(): Promise<void> {
   let stdin: Buffer = Buffer.alloc(0);
   let result: Result | ErrorResult | null;
@@ -79,5 +72,4 @@ async function main(): Promise<void> {
   if (result !== null) print(result);
 }
 
-if (process.env['CNI_COMMAND']) await main();
-else printAbout();
+await main();
