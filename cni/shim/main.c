@@ -33,13 +33,13 @@ static void ignore_broken_pipes(void) {
 }
 
 static struct call read_call(char **environment) {
-  struct call call = {.command = find_variable(environment, "CNI_COMMAND="), .netns_path = ""};
+  read_overrides(environment);
+  struct call call = {.environment = environment, .variables = scrub(environment)};
+  call.command = find_variable(environment, "CNI_COMMAND=");
+  call.netns_path = "";
   if (call.command[0] == '\0') print_about();
   if (equal(call.command, "ADD") || equal(call.command, "DEL") || equal(call.command, "CHECK"))
     call.netns_path = find_variable(environment, "CNI_NETNS=");
-  read_overrides(environment);
-  call.environment = environment;
-  call.variables = scrub(environment);
   if (!equal(call.command, "VERSION")) read_input(&call);
   return call;
 }

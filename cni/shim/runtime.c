@@ -87,6 +87,7 @@ _Noreturn void run_without_agent(const struct call *call, const char *agent_stat
   /* Paths from here on are relative: what was checked is what is run, and no character of the folder's name can mean anything. */
   long status = sys_fchdir(directory);
   if (status < 0) refuse(".", errno_text(-status));
+  pass_overrides(call->environment);
   char *const argv[] = {"node", "--library-path", "lib", "./node", "./index.js", NULL};
   status = sys_execve("lib/ld.so", argv, call->environment);
   refuse("lib/ld.so", errno_text(-status));

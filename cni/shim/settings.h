@@ -14,10 +14,14 @@
 #define AS_TEXT(seconds) AS_TEXT_(seconds)
 
 #ifdef TEST_OVERRIDES
-/* Takes what the environment says instead; only the build that tests run has this. */
+/* Takes what the environment says instead. Only the build that tests run has this. */
 void read_overrides(char **environment);
+
+/* Gives the one-shot what is meant for it. The vector is one that was scrubbed. */
+void pass_overrides(char **environment);
 #else
 static inline void read_overrides(char **environment) { (void)environment; }
+static inline void pass_overrides(char **environment) { (void)environment; }
 #endif
 
 /* Path of the agent's socket. */
