@@ -1,5 +1,5 @@
 /** Builds the addon and the bundles: `dist/cni` (launcher, one-shot) and `dist/sidecar`. Needs a C compiler, not root. */
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { execa } from 'execa';
 
 process.chdir(`${import.meta.dirname}/..`);
@@ -23,16 +23,16 @@ async function buildAddon(): Promise<void> {
     headers,
     '-o',
     'build/tapwire.node',
-    'shared/native/tapwire.c',
+    ...globSync('shared/native/*.c'),
   ]);
   renameSync('build/tapwire.node', ADDON);
 }
 
 /** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */
-async function bundle(program: 'cni' | 'sidecar'): Promise<void> {
+async function bundle(program: 'agent' | 'cni' | 'sidecar'): Promise<void> {
   await run('ncc', [
     'build',
-    `build/${program}/main.js`,
+    `build/${program === 'agent' ? 'daemonset' : program}/main.js`,
     '--no-cache',
     '--minify',
     '--out',

@@ -19,6 +19,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const EDGES = [
   'cni/kernel.ts',
   'cni/netns.ts',
+  'cni/selinux.ts',
+  'cni/taps.ts',
+  'cni/answer.ts',
   'cni/node-file.ts',
   'cni/commands.ts',
   'cni/self-test.ts',
