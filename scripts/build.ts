@@ -1,6 +1,19 @@
-/** Builds the addon and the bundles: `dist/cni` (launcher, one-shot) and `dist/sidecar`. Needs a C compiler, not root. */
-import { cpSync, existsSync, globSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+/** Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent` and `dist/sidecar`. Needs a C compiler, not root. */
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { basename } from 'node:path';
 import { execa } from 'execa';
+import { SUPPORTED_VERSIONS } from '../cni/version.ts';
+import tapwire from '../package.json' with { type: 'json' };
 
 process.chdir(`${import.meta.dirname}/..`);
 /** Nothing is written outside the checkout, so tsc is kept from caching its own compiled code in /tmp. */
@@ -8,7 +21,6 @@ const env = { NODE_DISABLE_COMPILE_CACHE: '1' };
 const run = execa({ preferLocal: true, stdio: ['ignore', 'ignore', 'inherit'], env });
 
 const C_FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror'];
-const LAUNCHER = 'cni/launcher/launcher.c';
 const ADDON = 'shared/native/tapwire.node';
 /** Built aside and moved at the end: whoever runs the old programs meanwhile never sees half of the new ones. */
 const STAGE = 'build/dist';
@@ -41,26 +53,74 @@ async function bundle(program: 'agent' | 'cni' | 'sidecar'): Promise<void> {
   cpSync(ADDON, `${STAGE}/${program}/tapwire.node`);
 }
 
-/** The launcher and, beside it, the runtime that it execs: the layout of the installed plugin. */
-async function buildLauncher(): Promise<void> {
-  mkdirSync(`${STAGE}/cni/.tapwire`, { recursive: true });
-  symlinkSync('../../../node_modules/node/bin/node', `${STAGE}/cni/.tapwire/node`);
-  for (const name of ['index.js', 'package.json', 'tapwire.node']) {
-    symlinkSync(`../${name}`, `${STAGE}/cni/.tapwire/${name}`);
+/** Everything that the shim must not have: a C library, and what compilers add for one. */
+const FREESTANDING = [
+  '-std=gnu11',
+  '-ffreestanding',
+  '-fno-tree-loop-distribute-patterns', // would make memset of a loop that is memset
+  '-fno-stack-protector',
+  '-fno-asynchronous-unwind-tables',
+  '-fno-pie',
+  '-no-pie',
+  '-static',
+  '-nostdlib',
+  '-s',
+  '-Wl,--build-id=none',
+];
+/** The folders below dist/cni and dist/test that the shim of an architecture lies in, and who compiles it. */
+const COMPILERS = { '.': 'gcc', arm64: 'aarch64-linux-gnu-gcc' } as const;
+
+/** The shim that gets installed, and the one of the tests, which takes paths and patience from the environment. */
+async function buildShims(folder: keyof typeof COMPILERS): Promise<void> {
+  const compiler = COMPILERS[folder];
+  const sources = readdirSync('cni/shim').filter((name) => name.endsWith('.c'));
+  const texts = {
+    TAPWIRE_VERSION: tapwire.version,
+    DESCRIPTION: tapwire.description,
+    SUPPORTED_VERSIONS: SUPPORTED_VERSIONS.join(', '),
+  };
+  const defines = Object.entries(texts).map(([name, text]) => `-D${name}=${JSON.stringify(text)}`);
+  for (const [program, define] of [
+    ['cni', []],
+    ['test', ['-DTEST_OVERRIDES']],
+  ] as const) {
+    mkdirSync(`${STAGE}/${program}/${folder}`, { recursive: true });
+    const output = ['-o', `${STAGE}/${program}/${folder}/tapwire`];
+    const inputs = sources.map((name) => `cni/shim/${name}`);
+    await run(compiler, [...C_FLAGS, ...FREESTANDING, ...defines, ...define, ...output, ...inputs]);
   }
-  await run('gcc', [...C_FLAGS, '-static', '-o', `${STAGE}/cni/tapwire`, LAUNCHER]);
 }
 
-/** The same launcher, but the environment may say where the node file is. Only tests run it. */
-async function buildTestLauncher(): Promise<void> {
+async function isInstalled(compiler: string): Promise<boolean> {
+  return (await execa(compiler, ['--version'], { reject: false })).exitCode === 0;
+}
+
+/** What the shim runs where there is no agent, complete for a node that has neither Node nor a C library. */
+async function layRuntime(): Promise<void> {
+  const runtime = `${STAGE}/cni/.tapwire`;
+  mkdirSync(`${runtime}/lib`, { recursive: true });
+  symlinkSync('../../../node_modules/node/bin/node', `${runtime}/node`); // too large to be here twice
+  for (const name of ['index.js', 'package.json', 'tapwire.node', 'tapwire']) {
+    symlinkSync(`../${name}`, `${runtime}/${name}`);
+  }
+  for (const path of await librariesOf('node_modules/node/bin/node', ADDON)) {
+    const isLoader = basename(path).startsWith('ld-');
+    cpSync(realpathSync(path), `${runtime}/lib/${isLoader ? 'ld.so' : basename(path)}`);
+  }
   mkdirSync(`${STAGE}/test`, { recursive: true });
   symlinkSync('../cni/.tapwire', `${STAGE}/test/.tapwire`);
-  await run('gcc', [...C_FLAGS, '-static', '-DTEST_OVERRIDES', '-o', `${STAGE}/test/tapwire`, LAUNCHER]);
+}
+
+/** Paths of the libraries that programs are linked with, and of the loader. */
+async function librariesOf(...programs: readonly string[]): Promise<ReadonlySet<string>> {
+  const { stdout } = await execa('ldd', programs);
+  return new Set([...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path));
 }
 
 rmSync('build', { recursive: true, force: true });
 mkdirSync('build');
 await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
-await Promise.all([bundle('cni'), bundle('sidecar'), buildLauncher(), buildTestLauncher()]);
+await Promise.all([bundle('cni'), bundle('sidecar'), layRuntime(), buildShims('.')]);
+if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');

@@ -67,7 +67,7 @@ static struct failure run_helper(int fd, const struct tap *tap) {
   memcpy(ifname, tap->ifname, sizeof ifname);
   snprintf(owner, sizeof owner, "%ld", tap->owner);
   snprintf(group, sizeof group, "%ld", tap->group);
-  char *arguments[] = {"tapwire", "mktap", "3", ifname, tap->multi_queue ? "multi_queue" : "one_queue", owner, group, NULL};
+  char *arguments[] = {"tapwire", "mktap", "3", ifname, tap->multi_queue ? "multi-queue" : "single-queue", owner, group, NULL};
   struct labelling labelling = {.fd = fd, .tap = tap, .arguments = arguments};
 
   char stack[16384] __attribute__((aligned(16)));

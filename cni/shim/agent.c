@@ -1,0 +1,26 @@
+#include "agent.h"
+
+#include "clock.h"
+#include "exchange.h"
+#include "kernel.h"
+#include "meeting.h"
+#include "settings.h"
+
+static const long RETRY = 20; // ms
+
+struct conversation ask_agent(const struct call *call, const struct netns *netns) {
+  int patience = equal(call->command, "ADD") ? AGENT_PATIENCE_ADD : AGENT_PATIENCE_OTHER;
+  long deadline = now() + milliseconds(patience);
+  for (;;) {
+    long socket = meet_agent(deadline);
+    if (socket >= 0) {
+      struct conversation conversation = exchange((int)socket, call, netns);
+      sys_close((int)socket);
+      if (conversation.outcome != UNASKED) return conversation;
+    } else if (socket != -EAGAIN) {
+      return (struct conversation){.outcome = UNASKED, .number = -socket};
+    }
+    if (now() >= deadline) return (struct conversation){.outcome = UNASKED, .number = ETIMEDOUT};
+    pause_for(RETRY);
+  }
+}

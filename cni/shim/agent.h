@@ -1,0 +1,27 @@
+/* The conversation with the node's agent over its unix socket. */
+#pragma once
+
+#include "call.h"
+#include "netns.h"
+
+enum outcome {
+  /* The agent answered: `reply` is valid. */
+  ANSWERED,
+  /* It has taken nothing of the request. `number` says why: ENOENT where there is no agent, ETIMEDOUT where the patience ran out. */
+  UNASKED,
+  /* It has the request, in part at least, and nobody knows what became of it. `how` says in which way it failed. */
+  LOST,
+};
+
+struct conversation {
+  enum outcome outcome;
+  long number;
+  const char *how;
+  struct {
+    int status;
+    struct bytes out, err;
+  } reply;
+};
+
+/* Waits for an agent within its patience, asks it, and waits for the whole answer. Leaves no descriptor open. */
+struct conversation ask_agent(const struct call *call, const struct netns *netns);

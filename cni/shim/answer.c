@@ -1,0 +1,75 @@
+#include "answer.h"
+
+#include "clock.h"
+#include "kernel.h"
+#include "version.h"
+
+static const char *version = DEFAULT_VERSION;
+
+/* Room for a path all of whose characters must be escaped. What a message has more than that is cut. */
+static char line[32 * 1024];
+enum { ROOM_TO_CLOSE = 64 };
+
+void answer_as(struct bytes configuration) { version = version_of(configuration); }
+
+/* Appends text as the inside of a JSON string. */
+static char *escape(char *end, const char *text) {
+  for (; *text != '\0' && end < line + sizeof line - ROOM_TO_CLOSE; text++) {
+    unsigned char c = (unsigned char)*text;
+    if (c == '"' || c == '\\') *end++ = '\\';
+    if (c >= ' ') {
+      *end++ = (char)c;
+      continue;
+    }
+    for (const char *prefix = "\\u00"; *prefix != '\0'; prefix++) *end++ = *prefix;
+    *end++ = "0123456789abcdef"[c >> 4];
+    *end++ = "0123456789abcdef"[c & 15];
+  }
+  return end;
+}
+
+/* Appends text as it is. */
+static char *copy(char *end, const char *text) {
+  while (*text != '\0') *end++ = *text++;
+  return end;
+}
+
+static char *escape_all(char *end, const char *const *parts) {
+  for (; *parts != NULL; parts++) end = escape(end, *parts);
+  return end;
+}
+
+void log_line(const char *level, const char *const *message) {
+  char *end = copy(copy(copy(line, "{\"level\":\""), level), "\",\"message\":\"");
+  end = copy(escape_all(end, message), "\"}\n");
+  write_all(2, (struct bytes){line, (size_t)(end - line)});
+}
+
+_Noreturn void fail_with(int code, const char *details, const char *const *message) {
+  char *end = copy(copy(copy(line, "{\"cniVersion\":\""), version), "\",\"code\":");
+  if (code >= 10) *end++ = (char)('0' + code / 10);
+  *end++ = (char)('0' + code % 10);
+  end = escape_all(copy(end, ",\"msg\":\""), message);
+  if (details != NULL) end = escape(copy(end, "\",\"details\":\""), details);
+  end = copy(end, "\"}\n");
+  finish((struct bytes){line, (size_t)(end - line)}, 1);
+}
+
+long write_all(int fd, struct bytes bytes) {
+  while (bytes.length > 0) {
+    long written = sys_write(fd, bytes.start, bytes.length);
+    if (written == -EAGAIN) wait_until_ready(fd, POLLOUT, now() + 1000);
+    else if (written < 0 && written != -EINTR) return written;
+    if (written <= 0) continue;
+    bytes.start += written;
+    bytes.length -= (size_t)written;
+  }
+  return 0;
+}
+
+_Noreturn void finish(struct bytes result, int status) {
+  long written = write_all(1, result);
+  if (written == 0) sys_exit(status);
+  log_line("error", (const char *const[]){"Cannot write the result: ", errno_name(-written), ": ", errno_text(-written), NULL});
+  sys_exit(1);
+}

@@ -1,0 +1,114 @@
+#include "exchange.h"
+
+#include "clock.h"
+#include "kernel.h"
+#include "settings.h"
+
+struct request_header {
+  uint32_t environment_length, input_length, netns_errno, input_errno;
+};
+struct reply_header {
+  uint32_t status, out_length, err_length;
+};
+enum { LARGEST = 8 * 1024 * 1024 };
+
+/* Both parts of the reply; only pages that are written take memory. */
+static char body[2 * LARGEST];
+
+struct rights {
+  struct control_header header;
+  int fds[2];
+};
+
+/*
+ * Sends all parts; the descriptors go with the first byte. Returns 0 or a negative errno. `begun` tells whether the agent has got
+ * anything.
+ */
+static long send_parts(int socket, struct iovec *parts, size_t count, struct rights *rights, long deadline, bool *begun) {
+  struct message message = {.parts = parts, .part_count = count, .control = rights, .control_length = rights->header.length};
+  while (message.part_count > 0) {
+    long sent = sys_sendmsg(socket, &message, MSG_NOSIGNAL);
+    if (sent == -EAGAIN && !wait_until_ready(socket, POLLOUT, deadline)) return -ETIMEDOUT;
+    if (sent < 0 && sent != -EAGAIN && sent != -EINTR) return sent;
+    if (sent <= 0) continue;
+    *begun = true;
+    message.control = NULL;
+    message.control_length = 0;
+    for (; message.part_count > 0 && (size_t)sent >= message.parts->iov_len; message.parts++, message.part_count--)
+      sent -= (long)message.parts->iov_len;
+    if (message.part_count == 0) break;
+    message.parts->iov_base = (char *)message.parts->iov_base + sent;
+    message.parts->iov_len -= (size_t)sent;
+  }
+  return 0;
+}
+
+static long send_request(int socket, const struct call *call, const struct netns *netns, long deadline, bool *begun) {
+  struct request_header header = {
+      .environment_length = (uint32_t)call->variables.length,
+      .input_length = (uint32_t)call->input.length,
+      .netns_errno = (uint32_t)netns->pod_errno,
+      .input_errno = (uint32_t)call->input_errno,
+  };
+  struct iovec parts[] = {
+      {&header, sizeof header},
+      {(void *)call->variables.start, call->variables.length},
+      {(void *)call->input.start, call->input.length},
+  };
+  size_t count = netns->pod < 0 ? 1 : 2;
+  struct rights rights = {
+      .header = {sizeof rights.header + count * sizeof(int), SOL_SOCKET, SCM_RIGHTS},
+      .fds = {netns->own, netns->pod},
+  };
+  return send_parts(socket, parts, sizeof parts / sizeof parts[0], &rights, deadline, begun);
+}
+
+/* Reads exactly so many bytes. Returns how many came before the agent closed, or a negative errno. */
+static long receive(int socket, void *buffer, size_t length, long deadline) {
+  size_t done = 0;
+  while (done < length) {
+    long got = sys_read(socket, (char *)buffer + done, length - done);
+    if (got == 0) break;
+    if (got > 0) done += (size_t)got;
+    else if (got == -EAGAIN && !wait_until_ready(socket, POLLIN, deadline)) return done == 0 ? -EAGAIN : -ETIMEDOUT;
+    else if (got != -EAGAIN && got != -EINTR) return got;
+  }
+  return (long)done;
+}
+
+static struct conversation lost(const char *how) { return (struct conversation){.outcome = LOST, .how = how}; }
+
+static struct conversation receive_reply(int socket, long deadline) {
+  static const char SILENT[] = "has been silent for " AS_TEXT(REPLY_PATIENCE) " s";
+  static const char SLOW[] = "did not complete its answer within " AS_TEXT(REPLY_PATIENCE) " s";
+  static const char BROKEN[] = "broke off before its answer was complete";
+  static const char GARBLED[] = "gave an answer that is not valid";
+
+  struct reply_header header;
+  long got = receive(socket, &header, sizeof header, deadline);
+  if (got < 0) return lost(got == -EAGAIN ? SILENT : got == -ETIMEDOUT ? SLOW : BROKEN);
+  if (got < (long)sizeof header) return lost(BROKEN);
+  if (header.status > 1 || header.out_length > LARGEST || header.err_length > LARGEST) return lost(GARBLED);
+
+  /* One byte more than there may be: the end of the stream must follow. */
+  size_t length = (size_t)header.out_length + header.err_length;
+  char behind;
+  got = receive(socket, body, length, deadline);
+  if (got == (long)length) got += receive(socket, &behind, 1, deadline);
+  if (got == -EAGAIN || got == -ETIMEDOUT) return lost(SLOW);
+  if (got < (long)length) return lost(BROKEN);
+  if (got > (long)length) return lost(GARBLED);
+  return (struct conversation){
+      .outcome = ANSWERED,
+      .reply = {(int)header.status, {body, header.out_length}, {body + header.out_length, header.err_length}},
+  };
+}
+
+struct conversation exchange(int socket, const struct call *call, const struct netns *netns) {
+  long deadline = now() + milliseconds(REPLY_PATIENCE);
+  bool begun = false;
+  long status = send_request(socket, call, netns, deadline, &begun);
+  if (status < 0 && !begun) return (struct conversation){.outcome = UNASKED, .number = -status};
+  /* Also where it was not sent whole: an agent may refuse a request before it has read all of it. */
+  return receive_reply(socket, deadline);
+}

@@ -1,0 +1,105 @@
+/*
+ * /opt/cni/bin/tapwire: what a container runtime calls. It hands the call to the node's agent, and prints its answer; without an
+ * agent it runs the same code by the Node that lies beside it.
+ *
+ * It has no C library: nothing to load, to search for or to configure, and a tenth of a millisecond from start to end.
+ */
+#include "agent.h"
+#include "answer.h"
+#include "clock.h"
+#include "descriptors.h"
+#include "environment.h"
+#include "input.h"
+#include "kernel.h"
+#include "mktap.h"
+#include "netns.h"
+#include "runtime.h"
+#include "settings.h"
+
+_Noreturn void start(long *stack);
+DEFINE_START(start);
+
+/* For a person who runs it by hand (libcni pkg/skel does the same). */
+_Noreturn static void print_about(void) {
+  static const char ABOUT[] =
+      "CNI plugin tapwire v" TAPWIRE_VERSION ": " DESCRIPTION "\nCNI protocol versions supported: " SUPPORTED_VERSIONS "\n";
+  write_all(2, (struct bytes){ABOUT, sizeof ABOUT - 1});
+  sys_exit(0);
+}
+
+static void ignore_broken_pipes(void) {
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  sys_sigaction(SIGPIPE, &ignore);
+}
+
+static struct call read_call(char **environment) {
+  read_overrides(environment);
+  struct call call = {.environment = environment, .variables = scrub(environment)};
+  call.command = find_variable(environment, "CNI_COMMAND=");
+  call.netns_path = "";
+  if (call.command[0] == '\0') print_about();
+  if (equal(call.command, "ADD") || equal(call.command, "DEL") || equal(call.command, "CHECK"))
+    call.netns_path = find_variable(environment, "CNI_NETNS=");
+  if (!equal(call.command, "VERSION")) read_input(&call);
+  return call;
+}
+
+static struct netns open_locked(const struct call *call) {
+  struct netns netns = open_netns(call->netns_path);
+  long status = lock_pod(&netns, LOCK_PATIENCE);
+  if (status == -EAGAIN)
+    fail(TRY_AGAIN, NULL, "Cannot lock the pod's netns: another call has held it for " AS_TEXT(LOCK_PATIENCE) " s");
+  if (status < 0) fail(IO_FAILURE, NULL, "Cannot lock the pod's netns: ", errno_text(-status));
+  return netns;
+}
+
+/*
+ * The agent took the request and did not answer. There is never a second writer: only when the agent has let go of the pod's netns is
+ * it our turn, which its lock tells, taken on a file that we open anew.
+ */
+_Noreturn static void take_over(const struct call *call, const char *how) {
+  struct netns netns = open_netns(call->netns_path);
+  if (lock_pod(&netns, LOST_PATIENCE) < 0)
+    fail(TRY_AGAIN, NULL, "Cannot tell how ", call->command, " ended: the agent took the request and ", how, "; try again");
+  close_netns(&netns);
+  warn("The agent took ", call->command, " and ", how, "; completing it without the agent");
+  run_without_agent(call, "no answer from the agent at");
+}
+
+_Noreturn static void go_without(const struct call *call, long number) {
+  if (number == ENOENT || number == ENOTDIR) run_without_agent(call, "no agent at");
+  if (number == ETIMEDOUT) {
+    bool is_add = equal(call->command, "ADD");
+    warn("No agent at \"", agent_socket(), "\" has answered for ",
+         is_add ? AS_TEXT(AGENT_PATIENCE_ADD) : AS_TEXT(AGENT_PATIENCE_OTHER), " s; doing ", call->command, " without it");
+  } else {
+    warn("Cannot reach the agent at \"", agent_socket(), "\": ", errno_text(number), "; doing ", call->command, " without it");
+  }
+  run_without_agent(call, "no answer from an agent at");
+}
+
+_Noreturn void start(long *stack) {
+  int argc = (int)stack[0];
+  char **argv = (char **)(stack + 1);
+  ignore_broken_pipes();
+  if (argc > 1 && equal(argv[1], "mktap")) {
+    tidy_descriptors(mktap_descriptor(argc, argv));
+    sys_exit(make_tap(argc, argv));
+  }
+  tidy_descriptors(-1);
+
+  struct call call = read_call(argv + argc + 1);
+  struct netns netns = open_locked(&call);
+  struct conversation conversation = ask_agent(&call, &netns);
+  close_netns(&netns);
+  switch (conversation.outcome) {
+    case ANSWERED:
+      write_all(2, conversation.reply.err);
+      finish(conversation.reply.out, conversation.reply.status);
+    case UNASKED:
+      go_without(&call, conversation.number);
+    case LOST:
+      take_over(&call, conversation.how);
+  }
+  __builtin_unreachable();
+}

@@ -1,0 +1,55 @@
+#include "meeting.h"
+
+#include <linux/un.h>
+
+#include "clock.h"
+#include "kernel.h"
+#include "settings.h"
+#include "text.h"
+
+static const char HELLO[] = "tapwire1";
+enum { HELLO_LENGTH = sizeof HELLO - 1 };
+
+/* How soon it is noticed that an agent that has not said hello is gone, and its socket with it. */
+static const long LOOK = 20; // ms
+
+static long connect_to(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (length_of(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+  append(address.sun_path, sizeof address.sun_path, path);
+  /* NONBLOCK: connect(2) would wait without end for room in the queue of an agent that accepts nobody. */
+  long socket = sys_socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK | O_CLOEXEC);
+  if (socket < 0) return socket;
+  long status = sys_connect((int)socket, &address, sizeof address);
+  if (status >= 0) return socket;
+  sys_close((int)socket);
+  return status;
+}
+
+static bool is_there(const char *path) {
+  struct stat status;
+  return sys_stat_at(AT_FDCWD, path, &status, 0) >= 0;
+}
+
+/* 0 when the agent has said it; -ENOENT when its socket vanished meanwhile; -EAGAIN for everything else. */
+static long hear_hello(int socket, const char *path, long deadline) {
+  char heard[HELLO_LENGTH];
+  for (size_t length = 0; length < sizeof heard;) {
+    long got = sys_read(socket, heard + length, sizeof heard - length);
+    if (got > 0) length += (size_t)got;
+    else if (got == 0 || (got != -EAGAIN && got != -EINTR) || now() >= deadline) return -EAGAIN;
+    else if (!wait_until_ready(socket, POLLIN, now() + LOOK) && !is_there(path)) return -ENOENT;
+  }
+  return memcmp(heard, HELLO, sizeof heard) == 0 ? 0 : -EAGAIN;
+}
+
+long meet_agent(long deadline) {
+  const char *path = agent_socket();
+  long socket = connect_to(path);
+  if (socket == -ECONNREFUSED || socket == -EINTR) return -EAGAIN;
+  if (socket < 0) return socket;
+  long status = hear_hello((int)socket, path, deadline);
+  if (status == 0) return socket;
+  sys_close((int)socket);
+  return status;
+}

@@ -1,0 +1,40 @@
+#include "netns.h"
+
+#include <linux/nsfs.h>
+#include <linux/sched.h>
+
+#include "answer.h"
+#include "clock.h"
+#include "kernel.h"
+
+static const char OWN[] = "/proc/self/ns/net";
+
+struct netns open_netns(const char *path) {
+  struct netns netns = {.pod = -1};
+  netns.own = (int)sys_open(OWN, O_RDONLY | O_CLOEXEC);
+  if (netns.own < 0) fail(IO_FAILURE, NULL, "Cannot open \"", OWN, "\": ", errno_text(-netns.own));
+  if (path[0] == '\0') return netns;
+  /* NONBLOCK: a FIFO must not hang the call, nor a device do something. */
+  long opened = sys_open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (opened < 0) netns.pod_errno = (int)-opened;
+  else netns.pod = (int)opened;
+  return netns;
+}
+
+static bool is_other_netns(const struct netns *netns) {
+  struct stat pod, own;
+  if (sys_stat_fd(netns->pod, &pod) < 0 || sys_stat_fd(netns->own, &own) < 0) return false;
+  if (!S_ISREG(pod.st_mode) || sys_ioctl(netns->pod, NS_GET_NSTYPE, 0) != CLONE_NEWNET) return false;
+  return pod.st_dev != own.st_dev || pod.st_ino != own.st_ino;
+}
+
+long lock_pod(const struct netns *netns, int patience) {
+  if (netns->pod < 0 || !is_other_netns(netns)) return 0;
+  return lock_within(netns->pod, patience);
+}
+
+void close_netns(struct netns *netns) {
+  if (netns->pod >= 0) sys_close(netns->pod);
+  if (netns->own >= 0) sys_close(netns->own);
+  netns->pod = netns->own = -1;
+}
