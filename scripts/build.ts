@@ -120,7 +120,8 @@ async function librariesOf(...programs: readonly string[]): Promise<ReadonlySet<
 rmSync('build', { recursive: true, force: true });
 mkdirSync('build');
 await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
-await Promise.all([bundle('cni'), bundle('sidecar'), layRuntime(), buildShims('.')]);
+await Promise.all([bundle('agent'), bundle('cni'), bundle('sidecar'), layRuntime(), buildShims('.')]);
+symlinkSync('../cni/tapwire', `${STAGE}/agent/tapwire`); // makes taps for it under another SELinux label
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');

@@ -12,6 +12,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   cni: ['shared'],
+  daemonset: ['shared', 'cni'],
   sidecar: ['shared'],
 };
 
@@ -26,6 +27,12 @@ const EDGES = [
   'cni/commands.ts',
   'cni/self-test.ts',
   'cni/main.ts',
+  'daemonset/caller.ts',
+  'daemonset/health.ts',
+  'daemonset/main.ts',
+  'daemonset/serve-call.ts',
+  'daemonset/server.ts',
+  'daemonset/warm-up.ts',
   'shared/log.ts',
   'shared/native/native.ts',
   'shared/rtnetlink/socket.ts',
