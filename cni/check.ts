@@ -2,10 +2,10 @@ import { BindingError } from '../shared/errors.ts';
 import { type Address, canonicalAddress } from '../shared/rtnetlink/address.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
-import type { Netns } from './kernel.ts';
 import { filtersMulticast } from './pod-link.ts';
 import type { PrevResult } from './prev-result.ts';
 import { describeHolder, recordOf } from './record.ts';
+import type { Netns } from './view.ts';
 import { findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
 
 /**

@@ -1,12 +1,11 @@
 import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
-import type { Address } from '../shared/rtnetlink/address.ts';
 import { apply, attempt } from './apply.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
 import { check, findDefects, findResultDefects } from './check.ts';
-import { type Kernel, type Netns, openKernel } from './kernel.ts';
-import { lockNetns, openNetns } from './netns.ts';
-import { readNodePolicy } from './node-file.ts';
+import type { Host } from './host.ts';
+import { type Kernel, openKernel } from './kernel.ts';
+import { lockNetns } from './netns.ts';
 import { checkPolicy } from './node-policy.ts';
 import { planAdd } from './plan-add.ts';
 import { planDel } from './plan-del.ts';
@@ -14,9 +13,10 @@ import { requirePodLink } from './pod-link.ts';
 import type { CniRequest } from './request.ts';
 import { linkResult, type Result, versionResult } from './result.ts';
 import { testKernel } from './self-test.ts';
+import type { Netns } from './view.ts';
 
 /** Well below the two minutes that kubelet gives a sandbox; the slowest call takes a second on a node that is busy. */
-const LOCK_PATIENCE = 10_000; // ms
+const LOCK_PATIENCE = 15_000; // ms
 
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 
@@ -25,16 +25,16 @@ type Of<Command> = Extract<CniRequest, { command: Command }>;
  *
  * @throws {BindingError} with nothing changed, or for DEL with all done that could be
  */
-export async function serve(request: CniRequest): Promise<Result | null> {
+export async function serve(request: CniRequest, host: Host): Promise<Result | null> {
   switch (request.command) {
     case 'VERSION':
       return versionResult();
     case 'ADD':
-      return add(request);
+      return add(request, host);
     case 'DEL':
-      return del(request);
+      return del(request, host);
     case 'CHECK':
-      return checkWiring(request);
+      return checkWiring(request, host);
     case 'STATUS':
       await testKernel();
       return null;
@@ -43,36 +43,36 @@ export async function serve(request: CniRequest): Promise<Result | null> {
   }
 }
 
-function add(request: Of<'ADD' | 'CHECK'>): Promise<Result> {
+function add(request: Of<'ADD' | 'CHECK'>, host: Host): Promise<Result> {
   const { key, conf, podNamespace, netns } = request;
-  const policy = readNodePolicy();
+  const policy = host.readNodePolicy();
   checkPolicy(conf, podNamespace, policy);
-  return withKernel(netns, async (kernel) => {
+  return withKernel(netns, host, async (kernel) => {
     const seen = await kernel.observe();
     const attachment = resolveAttachment(key, conf, seen.links, policy[conf.binding].defaultNetwork);
-    const steps = planAdd(attachment, seen);
-    const result = resultOf(request, attachment, seen, await kernel.addresses());
-    await apply(steps, kernel.run); // last: nothing can fail behind it
+    const levels = planAdd(attachment, seen);
+    const result = await resultOf(request, attachment, seen, kernel);
+    await apply(levels, kernel.run, host.signal); // last: nothing can fail behind it
     return result;
   });
 }
 
-function resultOf(
+async function resultOf(
   { conf, netns, version }: Of<'ADD' | 'CHECK'>,
   attachment: Attachment,
   seen: Netns,
-  addresses: readonly Address[],
-): Result {
+  kernel: Kernel,
+): Promise<Result> {
   if (conf.prevResult !== null) return { ...conf.prevResult.source, cniVersion: version };
   if (conf.logicNetworkName !== null) return { cniVersion: version };
-  return linkResult(version, netns, requirePodLink(attachment, seen.links), addresses);
+  return linkResult(version, netns, requirePodLink(attachment, seen.links), await kernel.addresses());
 }
 
 /** The node's policy has no say: what was allowed when the pod was made is there now. */
-function checkWiring({ key, conf, netns }: Of<'ADD' | 'CHECK'>): Promise<null> {
+function checkWiring({ key, conf, netns }: Of<'ADD' | 'CHECK'>, host: Host): Promise<null> {
   const { prevResult } = conf;
   if (prevResult === null) throw new BindingError('INVALID_CONFIG', 'Required prevResult missing');
-  return withKernel(netns, async (kernel) => {
+  return withKernel(netns, host, async (kernel) => {
     const seen = await kernel.observe();
     const attachment = resolveAttachment(key, conf, seen.links, true);
     check(
@@ -87,8 +87,8 @@ function checkWiring({ key, conf, netns }: Of<'ADD' | 'CHECK'>): Promise<null> {
   });
 }
 
-async function del({ key, netns }: Of<'DEL'>): Promise<null> {
-  const fd = netns === null ? null : openNetns(netns);
+async function del({ key, netns }: Of<'DEL'>, host: Host): Promise<null> {
+  const fd = netns === null ? null : host.openNetns(netns);
   if (fd === null) return null; // gone, and everything of ours with it
   return useKernel(fd, async (kernel) => {
     const failures = await attempt(planDel(key, await kernel.observe()), kernel.run);
@@ -97,8 +97,8 @@ async function del({ key, netns }: Of<'DEL'>): Promise<null> {
   });
 }
 
-function withKernel<T>(path: string, act: (kernel: Kernel) => Promise<T>): Promise<T> {
-  const fd = openNetns(path);
+function withKernel<T>(path: string, host: Host, act: (kernel: Kernel) => Promise<T>): Promise<T> {
+  const fd = host.openNetns(path);
   if (fd === null) {
     throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": there is no network namespace`);
   }
@@ -108,11 +108,11 @@ function withKernel<T>(path: string, act: (kernel: Kernel) => Promise<T>): Promi
 async function useKernel<T>(netns: number, act: (kernel: Kernel) => Promise<T>): Promise<T> {
   try {
     await lockNetns(netns, LOCK_PATIENCE);
-    const kernel = openKernel(netns);
+    const kernel = await openKernel(netns);
     try {
       return await act(kernel);
     } finally {
-      kernel.close();
+      await kernel.close();
     }
   } finally {
     closeSync(netns);

@@ -1,156 +1,121 @@
-import { closeSync } from 'node:fs';
-import { BindingError } from '../shared/errors.ts';
-import { describeFailure, native } from '../shared/native/native.ts';
-import { type Address, dumpAddresses } from '../shared/rtnetlink/address.ts';
-import type { Classifier, Filter } from '../shared/rtnetlink/filter.ts';
-import { deleteLink, dumpLinks, type Link, setLink } from '../shared/rtnetlink/link.ts';
-import { addClsact, deleteClsact, dumpIngressQdiscs, type IngressQdisc } from '../shared/rtnetlink/qdisc.ts';
+import { toError } from '../shared/errors.ts';
+import { type Address, allAddresses } from '../shared/rtnetlink/address.ts';
+import { filtersOf } from '../shared/rtnetlink/filter.ts';
+import { linkDeletion } from '../shared/rtnetlink/link-change.ts';
+import type { Request } from '../shared/rtnetlink/message.ts';
 import { openRtnetlink, type Refusal } from '../shared/rtnetlink/socket.ts';
+import type { Failure } from './apply.ts';
+import { encodeOp, encodeRedirect } from './encode-op.ts';
 import { describeOp, type Op } from './op.ts';
-import { dumpBothSides, ENOENT, redirectsOf } from './redirects.ts';
-
-/** What of a netns matters to the planner. */
-export interface Netns {
-  readonly links: readonly Link[];
-  readonly qdiscs: readonly IngressQdisc[];
-  readonly filters: readonly Filter[];
-}
+import { type Classifiers, redirectDeletions, THIS_KERNEL } from './redirects.ts';
+import { EINVAL, ENOENT, toFailure } from './refusal.ts';
+import { openTaps } from './taps.ts';
+import { type Netns, viewOf } from './view.ts';
 
 /** One netns: looked at, changed. */
 export interface Kernel {
   observe(): Promise<Netns>;
   addresses(): Promise<readonly Address[]>;
-  /** @throws {BindingError} KERNEL_REFUSED, KERNEL_UNSUPPORTED, LINK_MISSING */
-  run(op: Op): Promise<void>;
-  close(): void;
+  /** Runs all ops in order, with as few waits for the kernel as their kinds allow, and goes on after a failure. */
+  run(ops: readonly Op[]): Promise<readonly Failure[]>;
+  close(): Promise<void>;
 }
 
-const ENODEV = 19;
-const EAFNOSUPPORT = 97;
-
-const REDIRECT_OPTIONS = 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED';
-
 /** Opens the netns behind the descriptor, which must stay open as long as taps are added. */
-export function openKernel(netns: number, classifiers?: readonly Classifier[]): Kernel {
-  const rtnetlink = openRtnetlink(netns);
-  /** Ifname => ifindex, of the last look. */
-  const ifindexes = new Map<string, number>();
-  const redirects = redirectsOf(rtnetlink, classifiers);
-  /** Ifname => descriptor of a tap that is not persistent yet. */
-  const taps = new Map<string, number>();
+export async function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL): Promise<Kernel> {
+  const rtnetlink = await openRtnetlink(netns);
+  const taps = openTaps(netns, rtnetlink.fd);
+  const view = viewOf(rtnetlink, classifiers);
 
-  const links = async (): Promise<readonly Link[]> => {
-    const seen = await dumpLinks(rtnetlink);
-    ifindexes.clear();
-    for (const { ifname, ifindex } of seen) ifindexes.set(ifname, ifindex);
-    return seen;
+  const addRedirect = async (op: Extract<Op, { op: 'addRedirect' }>): Promise<Refusal | null> => {
+    let refusal: Refusal | null = null;
+    for (const classifier of classifiers.candidates) {
+      [refusal = null] = await rtnetlink.change([encodeRedirect(op, classifier, view.known(op))]);
+      if (refusal === null) classifiers.candidates = [classifier];
+      // No such classifier, or no mirred; a table that another classifier left at our pref.
+      if (refusal?.errno !== ENOENT && refusal?.errno !== EINVAL) break;
+    }
+    return refusal;
   };
 
-  const ifindexOf = async (link: string, op: Op): Promise<number> => {
-    if (!ifindexes.has(link)) await links();
-    const ifindex = ifindexes.get(link);
-    if (ifindex === undefined)
-      throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: no "${link}"`);
-    return ifindex;
-  };
-
-  const run = async (op: Op): Promise<void> => {
+  /** Runs an op that is more than requests which can be sent with those of others. */
+  const runAlone = async (op: Op): Promise<Refusal | null> => {
     switch (op.op) {
-      case 'addTap':
-        taps.set(op.link, createTap(netns, op));
-        return;
+      case 'addTap': {
+        const added = await taps.add(op);
+        if (typeof added !== 'number') return added;
+        view.addLink(op.link, added);
+        return null;
+      }
       case 'persistTap':
-        return persistTap(taps, op);
-      case 'addRedirect': {
-        const [from, to] = [await ifindexOf(op.from, op), await ifindexOf(op.to, op)];
-        const refusal = await redirects.add(from, to, op.cookie);
-        if (refusal?.errno === ENOENT) throw unsupported(op, refusal, REDIRECT_OPTIONS);
-        return accept(refusal, op);
-      }
-      case 'deleteRedirect':
-        return accept(await redirects.delete(await ifindexOf(op.from, op), op.cookie), op);
-    }
-    const ifindex = await ifindexOf(op.link, op);
-    switch (op.op) {
-      case 'setAlias':
-        return accept(await setLink(rtnetlink, ifindex, { set: 'alias', ifalias: op.ifalias }), op);
-      case 'setMtu':
-        return accept(await setLink(rtnetlink, ifindex, { set: 'mtu', mtu: op.mtu }), op);
-      case 'setTxqlen':
-        return accept(await setLink(rtnetlink, ifindex, { set: 'txqueuelen', txqlen: op.txqlen }), op);
-      case 'setAddrGenModeNone': {
-        const refusal = await setLink(rtnetlink, ifindex, { set: 'addrgenmode none' });
-        // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
-        return refusal?.errno === EAFNOSUPPORT ? undefined : accept(refusal, op);
-      }
-      case 'setUp':
-        return accept(await setLink(rtnetlink, ifindex, { set: 'up', on: op.on }), op);
-      case 'setAllmulti':
-        return accept(await setLink(rtnetlink, ifindex, { set: 'allmulticast', on: op.on }), op);
+        return taps.persist(op.link);
       case 'deleteLink':
-        return accept(await deleteLink(rtnetlink, ifindex), op);
-      case 'addClsact': {
-        const refusal = await addClsact(rtnetlink, ifindex);
-        if (refusal?.errno === ENOENT) throw unsupported(op, refusal, 'CONFIG_NET_SCH_INGRESS');
-        return accept(refusal, op);
+        return rtnetlink.deleteLink(linkDeletion(view.known(op).ifindexOf(op.link)));
+      case 'addRedirect':
+        return addRedirect(op);
+      case 'deleteRedirect': {
+        const { ifindexOf, qdiscOf } = view.known(op);
+        const ifindex = ifindexOf(op.from);
+        const [filters] = await rtnetlink.ask(filtersOf({ ifindex, kind: qdiscOf(ifindex) }, 'ingress'));
+        return firstRefusal(await rtnetlink.change(redirectDeletions(filters, ifindex, op.cookie)));
       }
-      case 'deleteClsact':
-        return accept(await deleteClsact(rtnetlink, ifindex), op);
+      default:
+        throw new Error(`Cannot ${describeOp(op)} alone`);
     }
+  };
+
+  const run = async (ops: readonly Op[]): Promise<readonly Failure[]> => {
+    const failures: Failure[] = [];
+    const batch: { readonly op: Op; readonly requests: readonly Request[] }[] = [];
+
+    const flush = async (): Promise<void> => {
+      const sent = batch.splice(0);
+      try {
+        const refusals = [...(await rtnetlink.change(sent.flatMap(({ requests }) => requests)))];
+        for (const { op, requests } of sent) {
+          failures.push(toFailure(op, firstRefusal(refusals.splice(0, requests.length))));
+        }
+      } catch (error) {
+        failures.push(...sent.map(() => toError(error)));
+      }
+    };
+
+    for (const op of ops) {
+      try {
+        if (!view.knows(op)) {
+          await flush(); // it may be what makes the link
+          await view.findLinks();
+        }
+        const requests = encodeOp(op, view.known(op));
+        if (requests !== null) batch.push({ op, requests });
+        else {
+          await flush();
+          failures.push(toFailure(op, await runAlone(op)));
+        }
+      } catch (error) {
+        await flush();
+        failures.push(toError(error));
+      }
+      if (op.op === 'addRedirect') view.forgetFilters();
+    }
+    await flush();
+    view.forgetFilters();
+    return failures;
   };
 
   return {
-    async observe() {
-      const seen = await links();
-      const qdiscs = await dumpIngressQdiscs(rtnetlink);
-      const filters: Filter[] = [];
-      for (const qdisc of qdiscs) filters.push(...(await dumpBothSides(rtnetlink, qdisc)));
-      return { links: seen, qdiscs, filters };
+    observe: view.observe,
+    async addresses() {
+      const [addresses] = await rtnetlink.ask(allAddresses);
+      return addresses;
     },
-    addresses: () => dumpAddresses(rtnetlink),
     run,
-    close() {
-      for (const fd of taps.values()) closeSync(fd);
+    async close() {
+      await taps.close();
       rtnetlink.close();
     },
   };
 }
 
-function createTap(netns: number, op: Extract<Op, { op: 'addTap' }>): number {
-  try {
-    return native.createTap(netns, op.link, op.multiQueue, op.owner ?? -1, op.group ?? -1);
-  } catch (cause) {
-    const reason = describeFailure(cause);
-    const { errno } = cause as { errno: number };
-    if (errno === ENOENT || errno === ENODEV)
-      throw unsupported(op, { errno, reason }, 'CONFIG_TUN (module tun)');
-    throw new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}`, { cause });
-  }
-}
-
-/** The descriptor goes: QEMU cannot attach to a single-queue tap that somebody else has open. */
-function persistTap(taps: Map<string, number>, op: Extract<Op, { op: 'persistTap' }>): void {
-  const fd = taps.get(op.link);
-  if (fd === undefined) throw new Error(`No tap "${op.link}" was added before it was made persistent`);
-  try {
-    native.persistTap(fd);
-  } catch (cause) {
-    throw new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${describeFailure(cause)}`, {
-      cause,
-    });
-  }
-  taps.delete(op.link);
-  closeSync(fd);
-}
-
-function accept(refusal: Refusal | null, op: Op): void {
-  if (refusal !== null)
-    throw new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${refusal.reason}`);
-}
-
-function unsupported(op: Op, refusal: Refusal, options: string): BindingError {
-  return new BindingError(
-    'KERNEL_UNSUPPORTED',
-    `Cannot ${describeOp(op)}: ${refusal.reason}; this kernel needs ${options}`,
-  );
-}
+const firstRefusal = (refusals: readonly (Refusal | null)[]): Refusal | null =>
+  refusals.find((refusal) => refusal !== null) ?? null;

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { native } from '../shared/native/native.ts';
@@ -6,45 +6,53 @@ import { native } from '../shared/native/native.ts';
 /**
  * Opens the netns at CNI_NETNS. Null where it is gone: the path is missing, or is a file that no netns is mounted on any more.
  *
- * @throws {BindingError} INVALID_NETNS for the netns that we run in ourselves: on the node that is the node's own, and wiring
- * it would cut the node off. CNI_NETNS_OVERRIDE does not change that.
+ * @throws {BindingError} INVALID_NETNS
  */
 export function openNetns(path: string): number | null {
-  const fd = open(path);
-  if (fd === null) return null;
+  let fd: number;
+  try {
+    // NONBLOCK: a FIFO must not hang the call, nor a device do something.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    return refuseOpening(path, code, messageOf(cause));
+  }
+  return checkNetns(path, fd, [statSync('/proc/self/ns/net')]);
+}
+
+/** What it means that a netns cannot be opened: null where it is gone. */
+export function refuseOpening(path: string, code: string | undefined, reason: string): null {
+  if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+  throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": ${reason}`);
+}
+
+/**
+ * Takes a descriptor for the netns at `path`, and closes it unless it is one.
+ *
+ * @param hosts netns that we or our caller run in: wiring the node's own would cut the node off. CNI_NETNS_OVERRIDE does not
+ * change that
+ */
+export function checkNetns(path: string, fd: number, hosts: readonly Stats[]): number | null {
+  const { dev, ino } = fstatSync(fd);
   if (!native.isNetns(fd)) {
     closeSync(fd);
     return null;
   }
-  const [theirs, ours] = [fstatSync(fd), statSync('/proc/self/ns/net')];
-  if (theirs.dev === ours.dev && theirs.ino === ours.ino) {
+  if (hosts.some((host) => host.dev === dev && host.ino === ino)) {
     closeSync(fd);
     throw new BindingError(
       'INVALID_NETNS',
       `plugin's netns and netns from CNI_NETNS should not be the same`,
-      {
-        details: `Cannot use "${path}": it is the network namespace of the node`,
-      },
+      { details: `Cannot use "${path}": it is the network namespace of the node` },
     );
   }
   return fd;
 }
 
-function open(path: string): number | null {
-  try {
-    // NONBLOCK: a FIFO must not hang the call, nor a device do something.
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": ${messageOf(cause)}`, { cause });
-  }
-}
-
 const LOCK_POLL = 10; // ms
 
 /**
- * Waits until nobody else changes the netns, and keeps others out until the descriptor is closed.
+ * Waits until nobody else changes the netns, and keeps others out until the last descriptor of this opening is closed.
  *
  * The wait is bounded: whoever runs in the pod can take this lock as well.
  *

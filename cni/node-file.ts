@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { parseJson } from '../shared/decode.ts';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { DEFAULT_POLICY, decodeNodePolicy, NODE_FILE, type NodePolicy } from './node-policy.ts';
@@ -10,11 +10,9 @@ const WRITABLE_BY_OTHERS = 0o022;
 /**
  * Reads the node's policy; the default where there is no file.
  *
- * The path can be another one only where the environment says so, which the installed launcher does not let through.
- *
  * @throws {BindingError} NOT_ALLOWED: a policy that cannot be trusted or read allows nothing
  */
-export function readNodePolicy(path = process.env['TAPWIRE_NODE_FILE'] ?? NODE_FILE): NodePolicy {
+export function readNodePolicy(path: string = NODE_FILE): NodePolicy {
   try {
     const text = read(path);
     return text === null ? DEFAULT_POLICY : decodeNodePolicy(parseJson(text, 'file'), '$');
@@ -24,14 +22,9 @@ export function readNodePolicy(path = process.env['TAPWIRE_NODE_FILE'] ?? NODE_F
 }
 
 function read(path: string): string | null {
-  let fd: number;
-  try {
-    // NONBLOCK: a FIFO in its place must not hang the call.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return null;
+  // NONBLOCK: a FIFO in its place must not hang the call.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const { uid, mode, size } = fstatSync(fd);
     const isRegular = (mode & constants.S_IFMT) === constants.S_IFREG;

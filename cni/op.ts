@@ -9,6 +9,7 @@ export type Op =
       readonly multiQueue: boolean;
       readonly owner: number | null;
       readonly group: number | null;
+      readonly selinuxContext: string | null;
     }
   | { readonly op: 'persistTap'; readonly link: string }
   | { readonly op: 'setAlias'; readonly link: string; readonly ifalias: string }
@@ -30,6 +31,20 @@ export type Op =
 export interface Step {
   readonly do: Op;
   readonly undo: Op | null;
+}
+
+/** The links that must be there for it. */
+export function linksOf(op: Op): readonly string[] {
+  switch (op.op) {
+    case 'addTap':
+      return [];
+    case 'addRedirect':
+      return [op.from, op.to];
+    case 'deleteRedirect':
+      return [op.from];
+    default:
+      return [op.link];
+  }
 }
 
 /** The change in words that follow "Cannot". */

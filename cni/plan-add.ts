@@ -1,10 +1,11 @@
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
+import type { Level } from './apply.ts';
 import type { Attachment } from './attachment.ts';
-import type { Netns } from './kernel.ts';
 import type { Step } from './op.ts';
 import { filtersMulticast, requirePodLink } from './pod-link.ts';
 import { refuseRivals, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
 import { encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
+import type { Netns } from './view.ts';
 import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
 
 /**
@@ -17,7 +18,7 @@ import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
  *
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing was changed then
  */
-export function planAdd(attachment: Attachment, seen: Netns): readonly Step[] {
+export function planAdd(attachment: Attachment, seen: Netns): readonly Level[] {
   const pod = requirePodLink(attachment, seen.links);
   requireMac(attachment, pod);
   const tap = requireOurTap(attachment, seen);
@@ -25,19 +26,24 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Step[] {
   const mtu = requireMtu(attachment, pod);
   const restore = planRestore(attachment, pod, tap, seen);
 
-  return [
-    ...planTap(
-      attachment,
-      tap,
-      mtu,
-      encodeRecord({ key: attachment.key, podLink: pod.ifname, mtu, restore }),
-    ),
-    ...planClsact(attachment.tap, tap, seen),
-    ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
-    ...planPodClsact(pod, restore, seen),
-    ...planAllmulti(pod),
-    ...planRedirect(attachment, { from: pod.ifname, to: attachment.tap }, restore, seen),
+  const record = encodeRecord({ key: attachment.key, podLink: pod.ifname, mtu, restore });
+  const levels: readonly Level[] = [
+    planTap(attachment, tap),
+    [
+      ...planTapSettings(attachment, tap, mtu, record),
+      ...planClsact(attachment.tap, tap, seen),
+      ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
+      ...planQueueUndo(pod, restore, seen),
+    ],
+    tap === undefined ? [{ do: { op: 'persistTap', link: attachment.tap }, undo: null }] : [],
+    [
+      ...planClsact(pod.ifname, pod, seen),
+      ...planNoQueue(pod, restore, seen),
+      ...planAllmulti(pod),
+      ...planRedirect(attachment, { from: pod.ifname, to: attachment.tap }, restore, seen),
+    ],
   ];
+  return levels.filter((level) => level.length > 0);
 }
 
 /** What DEL will have to take back: what an earlier, unfinished ADD wrote down, and what this one changes. */
@@ -53,19 +59,24 @@ function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen
 
 const needsAllmulti = (pod: Link): boolean => filtersMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
 
-/** Deleting a new tap takes back all that is done to it; an earlier one is given its values back. */
-function planTap(
-  { tap: link, conf }: Attachment,
+/** Deleting a new tap takes back all that is done to it. */
+function planTap({ tap: link, conf }: Attachment, tap: Link | undefined): Step[] {
+  if (tap !== undefined) return [];
+  const { multiQueue, owner, group, selinuxContext } = conf;
+  const op = { op: 'addTap', link, multiQueue, owner, group, selinuxContext } as const;
+  return [{ do: op, undo: { op: 'deleteLink', link } }];
+}
+
+/** A tap of an earlier ADD is given its values back when this one fails. */
+function planTapSettings(
+  { tap: link }: Attachment,
   tap: Link | undefined,
   mtu: number,
   ifalias: string,
 ): Step[] {
   if (tap === undefined) {
-    const { multiQueue, owner, group } = conf;
     return [
-      { do: { op: 'addTap', link, multiQueue, owner, group }, undo: { op: 'deleteLink', link } },
       { do: { op: 'setAlias', link, ifalias }, undo: null },
-      { do: { op: 'persistTap', link }, undo: null },
       { do: { op: 'setAddrGenModeNone', link }, undo: null },
       { do: { op: 'setMtu', link, mtu }, undo: null },
       { do: { op: 'setUp', link, on: true }, undo: null },
@@ -93,13 +104,16 @@ function planClsact(ifname: string, link: Link | undefined, seen: Netns): Step[]
   return [{ do: { op: 'addClsact', link: ifname }, undo: { op: 'deleteClsact', link: ifname } }];
 }
 
-/** With the first qdisc of a link that has no queue the kernel gives it one of 1000 frames: it is taken away again. */
-function planPodClsact(pod: Link, { noQueue }: Restore, seen: Netns): Step[] {
-  const add = planClsact(pod.ifname, pod, seen);
-  if (!noQueue || (add.length === 0 && pod.txqlen === 0)) return add;
+/** Changes nothing yet: it is there for its undo, which comes after that of the pod link's qdisc. */
+function planQueueUndo(pod: Link, restore: Restore, seen: Netns): Step[] {
   const op = { op: 'setTxqlen', link: pod.ifname, txqlen: 0 } as const;
-  // The first changes nothing yet; it is there for its undo, which comes after the qdisc's.
-  return [{ do: op, undo: op }, ...add, { do: op, undo: null }];
+  return planNoQueue(pod, restore, seen).length === 0 ? [] : [{ do: op, undo: op }];
+}
+
+/** With the first qdisc of a link that has no queue the kernel gives it one of 1000 frames: it is taken away again. */
+function planNoQueue(pod: Link, { noQueue }: Restore, seen: Netns): Step[] {
+  if (!noQueue || (hasIngressQdisc(pod.ifindex, seen) && pod.txqlen === 0)) return [];
+  return [{ do: { op: 'setTxqlen', link: pod.ifname, txqlen: 0 }, undo: null }];
 }
 
 function planAllmulti(pod: Link): Step[] {

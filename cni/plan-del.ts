@@ -1,8 +1,8 @@
 import type { Link } from '../shared/rtnetlink/link.ts';
-import type { Netns } from './kernel.ts';
 import type { Op } from './op.ts';
 import { type Restore, recordOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
+import type { Netns } from './view.ts';
 import { findOurFilter, findOurTaps, hasIngressQdisc, hasOtherFilters } from './wiring.ts';
 
 /**

@@ -2,8 +2,8 @@
 import { BindingError } from '../shared/errors.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
-import type { Netns } from './kernel.ts';
 import { describeHolder, recordOf } from './record.ts';
+import type { Netns } from './view.ts';
 import { findLink, findRival } from './wiring.ts';
 
 /** Our tap, or undefined where its name is free. */

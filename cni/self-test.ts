@@ -1,11 +1,11 @@
 import { closeSync } from 'node:fs';
-import { BindingError, messageOf } from '../shared/errors.ts';
+import { BindingError } from '../shared/errors.ts';
 import { describeFailure, native } from '../shared/native/native.ts';
-import type { Classifier } from '../shared/rtnetlink/filter.ts';
 import { openKernel } from './kernel.ts';
 import type { Op } from './op.ts';
+import type { Classifiers } from './redirects.ts';
 
-const TAP = { op: 'addTap', multiQueue: false, owner: null, group: null } as const;
+const TAP = { op: 'addTap', multiQueue: false, owner: null, group: null, selinuxContext: null } as const;
 
 /** All that ADD asks of a kernel, between two taps; they go with the descriptors. */
 const OPS: readonly Op[] = [
@@ -20,27 +20,27 @@ const OPS: readonly Op[] = [
  *
  * @throws {BindingError} PLUGIN_NOT_AVAILABLE with what this node lacks
  */
-export async function testKernel(classifiers?: readonly Classifier[]): Promise<void> {
-  const netns = newNetns();
+export async function testKernel(classifiers?: Classifiers): Promise<void> {
+  const netns = await newNetns();
   try {
-    const kernel = openKernel(netns, classifiers);
+    const kernel = await openKernel(netns, classifiers);
     try {
-      for (const op of OPS) await kernel.run(op);
-    } catch (cause) {
-      throw new BindingError('PLUGIN_NOT_AVAILABLE', `Cannot wire pods on this node: ${messageOf(cause)}`, {
+      const cause = (await kernel.run(OPS)).find((failure) => failure !== null);
+      if (cause === undefined) return;
+      throw new BindingError('PLUGIN_NOT_AVAILABLE', `Cannot wire pods on this node: ${cause.message}`, {
         cause,
       });
     } finally {
-      kernel.close();
+      await kernel.close();
     }
   } finally {
     closeSync(netns);
   }
 }
 
-function newNetns(): number {
+async function newNetns(): Promise<number> {
   try {
-    return native.newNetns();
+    return await native.newNetns();
   } catch (cause) {
     throw new BindingError(
       'PLUGIN_NOT_AVAILABLE',

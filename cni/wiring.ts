@@ -1,8 +1,8 @@
 import { type Filter, isHashTable, type Redirect } from '../shared/rtnetlink/filter.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
-import type { Netns } from './kernel.ts';
 import { type Restore, recordOf, restoreOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
+import type { Netns } from './view.ts';
 
 /** The last there is: filters that others put on the same link come first, also those for which tc(8) chooses. */
 export const REDIRECT_PREF = 65535;

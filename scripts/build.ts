@@ -1,7 +1,8 @@
-/** Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot) and `dist/sidecar`. Needs a C compiler, not root. */
+/** Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent` and `dist/sidecar`. Needs a C compiler, not root. */
 import {
   cpSync,
   existsSync,
+  globSync,
   mkdirSync,
   readdirSync,
   realpathSync,
@@ -34,16 +35,16 @@ async function buildAddon(): Promise<void> {
     headers,
     '-o',
     'build/tapwire.node',
-    'shared/native/tapwire.c',
+    ...globSync('shared/native/*.c'),
   ]);
   renameSync('build/tapwire.node', ADDON);
 }
 
 /** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */
-async function bundle(program: 'cni' | 'sidecar'): Promise<void> {
+async function bundle(program: 'agent' | 'cni' | 'sidecar'): Promise<void> {
   await run('ncc', [
     'build',
-    `build/${program}/main.js`,
+    `build/${program === 'agent' ? 'daemonset' : program}/main.js`,
     '--no-cache',
     '--minify',
     '--out',
@@ -119,7 +120,8 @@ async function librariesOf(...programs: readonly string[]): Promise<ReadonlySet<
 rmSync('build', { recursive: true, force: true });
 mkdirSync('build');
 await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
-await Promise.all([bundle('cni'), bundle('sidecar'), layRuntime(), buildShims('.')]);
+await Promise.all([bundle('agent'), bundle('cni'), bundle('sidecar'), layRuntime(), buildShims('.')]);
+symlinkSync('../cni/tapwire', `${STAGE}/agent/tapwire`); // makes taps for it under another SELinux label
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');

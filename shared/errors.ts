@@ -48,6 +48,8 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+export const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
 /** Fails to compile when a union grows and a switch over it does not. */
 export function unreachable(value: never): never {
   throw new TypeError(`Unreachable: ${JSON.stringify(value)}`);

@@ -1,11 +1,12 @@
-import { dumpLinks, type Link } from '../shared/rtnetlink/link.ts';
+import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
 import { openRtnetlink } from '../shared/rtnetlink/socket.ts';
 
 /** The links of the netns that we run in, the pod's. Needs no privilege. @throws {BindingError} KERNEL_REFUSED */
 export async function readLinks(): Promise<readonly Link[]> {
-  const rtnetlink = openRtnetlink(null);
+  const rtnetlink = await openRtnetlink(null);
   try {
-    return await dumpLinks(rtnetlink);
+    const [links] = await rtnetlink.ask(allLinks);
+    return links;
   } finally {
     rtnetlink.close();
   }

@@ -1,5 +1,4 @@
-import { decodeAttributes, type Message } from './message.ts';
-import type { Rtnetlink } from './socket.ts';
+import { decodeAttributes, type Message, NLM_F_DUMP, type Query } from './message.ts';
 
 /** An address of a link (`ip addr show`). */
 export interface Address {
@@ -26,10 +25,11 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 
 /** All addresses of the netns, of both families. */
-export async function dumpAddresses(rtnetlink: Rtnetlink): Promise<readonly Address[]> {
-  const answers = await rtnetlink.dump({ type: RTM_GETADDR, flags: 0, body: Buffer.alloc(IFADDRMSG_BYTES) });
-  return answers.filter(({ body }) => body[0] === AF_INET || body[0] === AF_INET6).map(decodeAddress);
-}
+export const allAddresses: Query<readonly Address[]> = {
+  request: { type: RTM_GETADDR, flags: NLM_F_DUMP, body: Buffer.alloc(IFADDRMSG_BYTES) },
+  decode: (answers) =>
+    answers.filter(({ body }) => body[0] === AF_INET || body[0] === AF_INET6).map(decodeAddress),
+};
 
 function decodeAddress({ body }: Message): Address {
   const attributes = decodeAttributes(body.subarray(IFADDRMSG_BYTES));

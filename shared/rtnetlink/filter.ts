@@ -5,15 +5,16 @@ import {
   inside,
   type Message,
   NLM_F_CREATE,
+  NLM_F_DUMP,
   NLM_F_EXCL,
   nested,
+  type Query,
   type Request,
   readText,
   readU32,
   text,
 } from './message.ts';
 import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
-import type { Refusal, Rtnetlink } from './socket.ts';
 
 /** A filter at the ingress or egress of a link (`tc filter show dev L ingress`). */
 export interface Filter {
@@ -71,7 +72,7 @@ const TCA_INGRESS_REDIR = 3;
 const MIRRED_BYTES = 28; // struct tc_mirred
 const TCA_CHAIN = 11;
 
-/** What every `addRedirect` leads to: an ingress filter on `from` that sends each frame out of `to`. */
+/** An ingress filter on `from` that sends each frame out of `to`. */
 export interface RedirectFilter {
   readonly from: number;
   /** Of `from`. */
@@ -82,34 +83,23 @@ export interface RedirectFilter {
   readonly cookie: string;
 }
 
-/** Filters of one link. */
-export async function dumpFilters(
-  rtnetlink: Rtnetlink,
+/** Filters of one link, at one side of its ingress qdisc. */
+export const filtersOf = (
   { ifindex, kind }: Pick<IngressQdisc, 'ifindex' | 'kind'>,
   direction: Direction,
-): Promise<readonly Filter[]> {
-  const body = tcmsg(ifindex, PARENTS[kind][direction], 0);
-  const answers = await rtnetlink.dump({ type: RTM_GETTFILTER, flags: 0, body });
-  return answers.map((message) => decodeFilter(message, kind, direction));
-}
-
-/** `tc filter add dev FROM ingress pref P CLASSIFIER … action mirred egress redirect dev TO cookie C` */
-export function addRedirect(
-  rtnetlink: Rtnetlink,
-  filter: RedirectFilter,
-  classifier: Classifier,
-): Promise<Refusal | null> {
-  return rtnetlink.request(encodeRedirect(filter, classifier));
-}
+): Query<readonly Filter[]> => ({
+  request: { type: RTM_GETTFILTER, flags: NLM_F_DUMP, body: tcmsg(ifindex, PARENTS[kind][direction], 0) },
+  decode: (answers) => answers.map((message) => decodeFilter(message, kind, direction)),
+});
 
 /** `tc filter del dev L ingress pref P handle H CLASSIFIER`; with handle 0 all that is at that pref. */
-export function deleteFilter(rtnetlink: Rtnetlink, filter: Filter): Promise<Refusal | null> {
+export function filterDeletion(filter: Filter): Request {
   const info = (filter.pref << 16) | ETH_P_ALL_BE;
   const body = Buffer.concat([
     tcmsg(filter.ifindex, PARENTS[filter.qdisc][filter.direction], filter.handle, info >>> 0),
     text(TCA_KIND, filter.kind),
   ]);
-  return rtnetlink.request({ type: RTM_DELTFILTER, flags: 0, body });
+  return { type: RTM_DELTFILTER, flags: 0, body };
 }
 
 /** Whether it is no filter at all but the root or a hash table of u32, which its dumps list as well. */
@@ -118,7 +108,8 @@ export function isHashTable({ kind, handle }: Filter): boolean {
   return handle === 0 || (kind === 'u32' && (handle & NODE_BITS) === 0);
 }
 
-export function encodeRedirect(
+/** `tc filter add dev FROM ingress pref P CLASSIFIER … action mirred egress redirect dev TO cookie C` */
+export function redirectAddition(
   { from, qdisc, to, pref, cookie }: RedirectFilter,
   classifier: Classifier,
 ): Request {

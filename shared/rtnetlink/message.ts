@@ -28,6 +28,12 @@ export interface Request {
   readonly body: Buffer;
 }
 
+/** A request for everything of a kind, and how to read the answer. */
+export interface Query<T> {
+  readonly request: Request;
+  decode(answers: readonly Message[]): T;
+}
+
 export interface Message {
   readonly type: number;
   readonly flags: number;
@@ -39,21 +45,29 @@ export type Attributes = ReadonlyMap<number, Buffer>;
 
 const align4 = (length: number): number => (length + 3) & ~3;
 
-export function encodeRequest({ type, flags, body }: Request, seq: number): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES); // port id 0: the kernel's side knows us by the socket
-  header.writeUInt32LE(HEADER_BYTES + body.length, 0);
-  header.writeUInt16LE(type, 4);
-  header.writeUInt16LE(flags | NLM_F_REQUEST, 6);
-  header.writeUInt32LE(seq, 8);
-  return Buffer.concat([header, body]);
+/** All requests in one buffer, numbered from `seq` on. */
+export function encodeRequests(requests: readonly Request[], seq: number): Buffer {
+  const lengths = requests.map(({ body }) => HEADER_BYTES + body.length);
+  const buffer = Buffer.alloc(lengths.reduce((sum, length) => sum + align4(length), 0));
+  let offset = 0;
+  for (const [i, { type, flags, body }] of requests.entries()) {
+    const length = HEADER_BYTES + body.length;
+    buffer.writeUInt32LE(length, offset);
+    buffer.writeUInt16LE(type, offset + 4);
+    buffer.writeUInt16LE(flags | NLM_F_REQUEST, offset + 6);
+    buffer.writeUInt32LE(seq + i, offset + 8); // port id 0 follows: the kernel's side knows us by the socket
+    body.copy(buffer, offset + HEADER_BYTES);
+    offset += align4(length);
+  }
+  return buffer;
 }
 
-/** Splits what one read returned. The bodies are views: copy what must outlive `buffer`. */
+/** Splits what was received. The bodies are views of `buffer`. */
 export function decodeMessages(buffer: Buffer): Message[] {
   const messages: Message[] = [];
   for (let offset = 0; offset + HEADER_BYTES <= buffer.length; ) {
     const length = buffer.readUInt32LE(offset);
-    if (length < HEADER_BYTES || offset + length > buffer.length) break; // cut off: the reader's buffer was too small
+    if (length < HEADER_BYTES || offset + length > buffer.length) break; // cut off
     messages.push({
       type: buffer.readUInt16LE(offset + 4),
       flags: buffer.readUInt16LE(offset + 6),

@@ -1,5 +1,14 @@
-import { decodeAttributes, NLM_F_CREATE, NLM_F_EXCL, readText, text } from './message.ts';
-import type { Refusal, Rtnetlink } from './socket.ts';
+import {
+  decodeAttributes,
+  type Message,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  type Query,
+  type Request,
+  readText,
+  text,
+} from './message.ts';
 
 /** The qdiscs that fit in a link's ingress slot. The older one has no egress side. */
 export type IngressKind = 'clsact' | 'ingress';
@@ -32,28 +41,30 @@ export function tcmsg(ifindex: number, parent: number, handle: number, info = 0)
 }
 
 /** The ingress qdiscs of all links. */
-export async function dumpIngressQdiscs(rtnetlink: Rtnetlink): Promise<readonly IngressQdisc[]> {
-  const answers = await rtnetlink.dump({ type: RTM_GETQDISC, flags: 0, body: Buffer.alloc(TCMSG_BYTES) });
-  return answers
-    .filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT)
-    .map(({ body }) => {
-      const attributes = decodeAttributes(body.subarray(TCMSG_BYTES));
-      return {
-        ifindex: body.readInt32LE(4),
-        kind: readText(attributes.get(TCA_KIND)) === 'ingress' ? 'ingress' : 'clsact',
-        isShared: attributes.has(TCA_INGRESS_BLOCK),
-      };
-    });
+export const ingressQdiscs: Query<readonly IngressQdisc[]> = {
+  request: { type: RTM_GETQDISC, flags: NLM_F_DUMP, body: Buffer.alloc(TCMSG_BYTES) },
+  decode: (answers) =>
+    answers.filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT).map(decodeIngressQdisc),
+};
+
+function decodeIngressQdisc({ body }: Message): IngressQdisc {
+  const attributes = decodeAttributes(body.subarray(TCMSG_BYTES));
+  return {
+    ifindex: body.readInt32LE(4),
+    kind: readText(attributes.get(TCA_KIND)) === 'ingress' ? 'ingress' : 'clsact',
+    isShared: attributes.has(TCA_INGRESS_BLOCK),
+  };
 }
 
 /** `tc qdisc add dev L clsact` */
-export function addClsact(rtnetlink: Rtnetlink, ifindex: number): Promise<Refusal | null> {
-  const body = Buffer.concat([tcmsg(ifindex, TC_H_CLSACT, INGRESS_HANDLE), text(TCA_KIND, 'clsact')]);
-  return rtnetlink.request({ type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL, body });
+export function clsactAddition(ifindex: number): Request {
+  return { type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL, body: encodeClsact(ifindex) };
 }
 
 /** `tc qdisc del dev L clsact`, with whatever filters are in it. */
-export function deleteClsact(rtnetlink: Rtnetlink, ifindex: number): Promise<Refusal | null> {
-  const body = Buffer.concat([tcmsg(ifindex, TC_H_CLSACT, INGRESS_HANDLE), text(TCA_KIND, 'clsact')]);
-  return rtnetlink.request({ type: RTM_DELQDISC, flags: 0, body });
+export function clsactDeletion(ifindex: number): Request {
+  return { type: RTM_DELQDISC, flags: 0, body: encodeClsact(ifindex) };
 }
+
+const encodeClsact = (ifindex: number): Buffer =>
+  Buffer.concat([tcmsg(ifindex, TC_H_CLSACT, INGRESS_HANDLE), text(TCA_KIND, 'clsact')]);

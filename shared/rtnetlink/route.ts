@@ -1,6 +1,5 @@
 import { AF_INET, AF_INET6, formatAddress } from './address.ts';
-import { decodeAttributes, type Message, readU32 } from './message.ts';
-import type { Rtnetlink } from './socket.ts';
+import { decodeAttributes, type Message, NLM_F_DUMP, type Query, readU32 } from './message.ts';
 
 /** A unicast route (`ip route show table all`). */
 export interface Route {
@@ -25,12 +24,13 @@ const RTA_GATEWAY = 5;
 const RTA_TABLE = 15;
 
 /** All unicast routes of the netns, of both families and in all tables. */
-export async function dumpRoutes(rtnetlink: Rtnetlink): Promise<readonly Route[]> {
-  const answers = await rtnetlink.dump({ type: RTM_GETROUTE, flags: 0, body: Buffer.alloc(RTMSG_BYTES) });
-  return answers
-    .filter(({ body }) => (body[0] === AF_INET || body[0] === AF_INET6) && body[7] === RTN_UNICAST)
-    .map(decodeRoute);
-}
+export const allRoutes: Query<readonly Route[]> = {
+  request: { type: RTM_GETROUTE, flags: NLM_F_DUMP, body: Buffer.alloc(RTMSG_BYTES) },
+  decode: (answers) =>
+    answers
+      .filter(({ body }) => (body[0] === AF_INET || body[0] === AF_INET6) && body[7] === RTN_UNICAST)
+      .map(decodeRoute),
+};
 
 function decodeRoute({ body }: Message): Route {
   const attributes = decodeAttributes(body.subarray(RTMSG_BYTES));

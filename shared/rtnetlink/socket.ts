@@ -1,17 +1,16 @@
-import { closeSync, readSync, writeSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { BindingError } from '../errors.ts';
 import { describeFailure, native } from '../native/native.ts';
 import {
   decodeAttributes,
   decodeMessages,
-  encodeRequest,
+  encodeRequests,
   type Message,
   NLM_F_ACK,
   NLM_F_ACK_TLVS,
-  NLM_F_DUMP,
   NLM_F_DUMP_INTR,
-  NLMSG_DONE,
   NLMSG_ERROR,
+  type Query,
   type Request,
   readText,
 } from './message.ts';
@@ -24,17 +23,26 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** An rtnetlink socket in one netns, for one caller at a time. */
+type Answers<Queries extends readonly Query<unknown>[]> = {
+  [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
+};
+
+/** An rtnetlink socket in one netns, for one caller at a time. It is never JavaScript's thread that waits for the kernel. */
 export interface Rtnetlink {
-  /** Sends one request that changes something. Null when the kernel did it. */
-  request(request: Request): Promise<Refusal | null>;
-  /** Asks for everything that `request` selects. @throws {BindingError} KERNEL_REFUSED */
-  dump(request: Request): Promise<readonly Message[]>;
+  /** Its descriptor. */
+  readonly fd: number;
+  /** Asks all in one go. @throws {BindingError} KERNEL_REFUSED */
+  ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
+  /**
+   * Sends requests that change something, in one go. Null for each that the kernel did; it goes on with the next one whether
+   * it did or not.
+   */
+  change(requests: readonly Request[]): Promise<readonly (Refusal | null)[]>;
+  /** Deletes a link and waits until it is out of the netns, which is about 18 ms (RCU) before the kernel would answer. */
+  deleteLink(deletion: Request): Promise<Refusal | null>;
   close(): void;
 }
 
-/** A dump's messages come in datagrams of at most 32 KiB (kernel netlink_dump). */
-const RECEIVE_BYTES = 64 * 1024;
 /** A dump that changes under the kernel's hands is asked for again. */
 const DUMP_TRIES = 10;
 const NLMSG_ERROR_BYTES = 4 + 16; // error number, header of the request (NETLINK_CAP_ACK: not its body)
@@ -45,67 +53,61 @@ const NLMSGERR_ATTR_MSG = 1;
  *
  * @throws {BindingError} KERNEL_REFUSED
  */
-export function openRtnetlink(netns: number | null): Rtnetlink {
-  const fd = openSocket(netns);
-  const buffer = Buffer.alloc(RECEIVE_BYTES);
-  let seq = 0;
+export async function openRtnetlink(netns: number | null): Promise<Rtnetlink> {
+  const fd = await reaching(native.openRtnetlink(netns ?? -1));
+  let next = 1;
 
-  /** Messages that answer request `wanted`; whatever an abandoned dump left behind is dropped. */
-  const receive = (wanted: number): readonly Message[] => {
-    const length = readSync(fd, buffer);
-    return decodeMessages(Buffer.from(buffer.subarray(0, length))).filter(
-      (message) => message.seq === wanted,
-    );
-  };
-
-  const tryDump = (request: Request): readonly Message[] | 'interrupted' => {
-    const answers: Message[] = [];
-    seq += 1;
-    writeSync(fd, encodeRequest({ ...request, flags: request.flags | NLM_F_DUMP }, seq));
-    for (;;) {
-      for (const message of receive(seq)) {
-        const refusal =
-          message.type === NLMSG_ERROR || message.type === NLMSG_DONE ? readRefusal(message) : null;
-        if (refusal !== null) {
-          throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${refusal.reason}`);
-        }
-        answers.push(message);
-        if (message.type !== NLMSG_DONE) continue;
-        const interrupted = answers.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0);
-        return interrupted ? 'interrupted' : answers.slice(0, -1);
-      }
-    }
+  /** The answers to each of the requests. */
+  const exchange = async (requests: readonly Request[]): Promise<readonly (readonly Message[])[]> => {
+    const first = next;
+    next += requests.length;
+    const answers = decodeMessages(await reaching(native.exchange(fd, encodeRequests(requests, first))));
+    return requests.map((_, i) => answers.filter(({ seq }) => seq === first + i));
   };
 
   return {
-    async request(request) {
-      seq += 1;
-      writeSync(fd, encodeRequest({ ...request, flags: request.flags | NLM_F_ACK }, seq));
-      for (;;) {
-        const answer = receive(seq).find(({ type }) => type === NLMSG_ERROR);
-        if (answer !== undefined) return readRefusal(answer);
-      }
-    },
-    async dump(request) {
+    fd,
+    async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries) {
       for (let tries = 0; tries < DUMP_TRIES; tries++) {
-        const answers = tryDump(request);
-        if (answers !== 'interrupted') return answers;
+        const dumps = await exchange(queries.map(({ request }) => request));
+        if (dumps.flat().some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0)) continue;
+        return queries.map(({ decode }, i) => decode(withoutEnd(dumps[i] ?? []))) as Answers<Queries>;
       }
       throw new BindingError(
         'KERNEL_REFUSED',
         `Cannot read the state of the netns: it changed during each of ${DUMP_TRIES} attempts`,
       );
     },
+    async change(requests) {
+      if (requests.length === 0) return [];
+      const answers = await exchange(requests.map(acknowledged));
+      return answers.map(([answer]) => (answer === undefined ? null : readRefusal(answer)));
+    },
+    async deleteLink(deletion) {
+      const request = encodeRequests([acknowledged(deletion)], next++);
+      const [answer] = decodeMessages(await reaching(native.deleteLink(fd, request)));
+      return answer === undefined ? null : readRefusal(answer);
+    },
     close: () => closeSync(fd),
   };
 }
 
-function openSocket(netns: number | null): number {
+const acknowledged = (request: Request): Request => ({ ...request, flags: request.flags | NLM_F_ACK });
+
+async function reaching<T>(job: Promise<T>): Promise<T> {
   try {
-    return native.openRtnetlink(netns ?? -1);
+    return await job;
   } catch (cause) {
     throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, { cause });
   }
+}
+
+/** A dump ends with a message of its own, which may be a refusal. */
+function withoutEnd(dump: readonly Message[]): readonly Message[] {
+  const end = dump.at(-1);
+  const refusal = end === undefined ? null : readRefusal(end);
+  if (refusal === null) return dump.slice(0, -1);
+  throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${refusal.reason}`);
 }
 
 /** Reads an error or done message: a negative errno first, and the kernel's explanation where it gives one. */

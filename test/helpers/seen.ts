@@ -1,9 +1,9 @@
 /** Netns as the kernel would show them, for tests of the planner. */
 import type { Attachment } from '../../cni/attachment.ts';
 import { decodeNetConf } from '../../cni/config.ts';
-import type { Netns } from '../../cni/kernel.ts';
 import { encodeCookie, encodeRecord, type Restore } from '../../cni/record.ts';
 import type { AttachmentKey } from '../../cni/request.ts';
+import type { Netns } from '../../cni/view.ts';
 import { REDIRECT_PREF } from '../../cni/wiring.ts';
 import type { Filter } from '../../shared/rtnetlink/filter.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';

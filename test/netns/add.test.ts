@@ -3,14 +3,15 @@ import { closeSync, openSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { apply, attempt } from '../../cni/apply.ts';
+import { apply, attempt, type Level, type Run } from '../../cni/apply.ts';
 import { resolveAttachment } from '../../cni/attachment.ts';
 import { findDefects } from '../../cni/check.ts';
 import { decodeNetConf } from '../../cni/config.ts';
 import { type Kernel, openKernel } from '../../cni/kernel.ts';
-import type { Op, Step } from '../../cni/op.ts';
+import type { Op } from '../../cni/op.ts';
 import { planAdd } from '../../cni/plan-add.ts';
 import { planDel } from '../../cni/plan-del.ts';
+import type { Classifiers } from '../../cni/redirects.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
@@ -23,14 +24,14 @@ const KEY = { containerId: 'pod1', ifname: 'net1' };
 async function withKernel<T>(
   netns: TestNetns,
   act: (kernel: Kernel) => Promise<T>,
-  classifiers?: readonly Classifier[],
+  classifiers?: Classifiers,
 ): Promise<T> {
   const fd = openSync(netns.path, 'r');
-  const kernel = openKernel(fd, classifiers);
+  const kernel = await openKernel(fd, classifiers);
   try {
     return await act(kernel);
   } finally {
-    kernel.close();
+    await kernel.close();
     closeSync(fd);
   }
 }
@@ -40,14 +41,15 @@ async function attach(kernel: Kernel, conf: Readonly<Record<string, unknown>> = 
   const decoded = decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', args, ...conf });
   const seen = await kernel.observe();
   const attachment = resolveAttachment(KEY, decoded, seen.links, false);
-  return { attachment, steps: planAdd(attachment, seen) };
+  const levels = planAdd(attachment, seen);
+  return { attachment, levels, steps: levels.flat() };
 }
 
-const add = (netns: TestNetns, conf: Readonly<Record<string, unknown>> = {}): Promise<readonly Step[]> =>
+const add = (netns: TestNetns, conf: Readonly<Record<string, unknown>> = {}): Promise<readonly Level[]> =>
   withKernel(netns, async (kernel) => {
-    const { steps } = await attach(kernel, conf);
-    await apply(steps, kernel.run);
-    return steps;
+    const { levels } = await attach(kernel, conf);
+    await apply(levels, kernel.run);
+    return levels;
   });
 
 const del = (netns: TestNetns): Promise<readonly Op[]> =>
@@ -117,6 +119,17 @@ async function podLink(netns: TestNetns): Promise<unknown> {
   };
 }
 
+/** Runs ops as the kernel does, which goes on after the one that it refuses. */
+const failingAt =
+  (kernel: Kernel, broken: Op | undefined): Run =>
+  async (ops) => {
+    const failures = [...(await kernel.run(ops.filter((op) => op !== broken)))];
+    if (broken !== undefined && ops.includes(broken)) {
+      failures.splice(ops.indexOf(broken), 0, new BindingError('KERNEL_REFUSED', 'injected'));
+    }
+    return failures;
+  };
+
 for (const [kind, prepare] of Object.entries(PODS)) {
   test(`${kind}: ADD leaves the pod link as it is, DEL leaves everything as it was`, () =>
     withPod('eth0', async (netns) => {
@@ -141,12 +154,9 @@ for (const [kind, prepare] of Object.entries(PODS)) {
       assert.ok(count >= 9, `${count} steps`);
       for (let failing = 0; failing < count; failing++) {
         await withKernel(netns, async (kernel) => {
-          const { steps } = await attach(kernel);
-          const run = async (op: Op): Promise<void> => {
-            if (op === steps[failing]?.do) throw new BindingError('KERNEL_REFUSED', 'injected');
-            await kernel.run(op);
-          };
-          const error = await caught(() => apply(steps, run));
+          const { levels, steps } = await attach(kernel);
+          const run = failingAt(kernel, steps[failing]?.do);
+          const error = await caught(() => apply(levels, run));
           assert.equal([error.message, error.details], ['injected', undefined], `step ${failing}`);
         });
         sameNetns(await dumpNetns(netns), before, `after step ${failing}`);
@@ -161,7 +171,8 @@ for (const [kind, prepare] of Object.entries(PODS)) {
       for (let done = 0; done <= count; done++) {
         const crash = () =>
           withKernel(netns, async (kernel) => {
-            for (const step of (await attach(kernel)).steps.slice(0, done)) await kernel.run(step.do);
+            const ops = (await attach(kernel)).steps.slice(0, done).map((step) => step.do);
+            assert.equal(await attempt(ops, kernel.run), []);
           });
         await crash();
         await del(netns);
@@ -297,10 +308,10 @@ test("somebody else's filter in our place is never overwritten", () =>
     await netns.tc(`filter add dev eth0 ingress protocol all pref 65535 handle 800::1 ${DPORT}`);
     const before = await dumpNetns(netns);
     assert.is((await caught(() => add(netns))).code, 'LINK_EXISTS');
-    const forced = withKernel(netns, async (kernel) => {
-      await kernel.run({ op: 'addRedirect', from: 'eth0', to: 'host0', cookie: '0'.repeat(32) });
-    });
-    assert.is((await caught(() => forced)).code, 'KERNEL_REFUSED');
+    const [forced] = await withKernel(netns, (kernel) =>
+      kernel.run([{ op: 'addRedirect', from: 'eth0', to: 'host0', cookie: '0'.repeat(32) }]),
+    );
+    assert.is((forced as BindingError).code, 'KERNEL_REFUSED');
     sameNetns(await dumpNetns(netns), before);
   }));
 
@@ -336,7 +347,7 @@ test('a second pod link for the same attachment is refused', () =>
 test('the descriptor of a tap is closed once it is persistent: QEMU must be able to attach', () =>
   withPod('eth0', (netns) =>
     withKernel(netns, async (kernel) => {
-      await apply((await attach(kernel)).steps, kernel.run);
+      await apply((await attach(kernel)).levels, kernel.run);
       // A second queue on a single-queue tap: busy while anybody has it open.
       await netns.ip('tuntap del dev tap0 mode tap');
       assert.not.match(await netns.ip('link show'), /tap0/);
@@ -348,13 +359,13 @@ test('a kernel without any of the classifiers is told before the pod link is tou
     const before = await dumpNetns(netns);
     const touched: Op[] = [];
     const act = async (kernel: Kernel) => {
-      const run = async (op: Op): Promise<void> => {
-        touched.push(op);
-        await kernel.run(op);
+      const run: Run = (ops) => {
+        touched.push(...ops);
+        return kernel.run(ops);
       };
-      await apply((await attach(kernel)).steps, run);
+      await apply((await attach(kernel)).levels, run);
     };
-    const missing = ['absent' as Classifier];
+    const missing = { candidates: ['absent' as Classifier] };
     const error = await caught(() => withKernel(netns, act, missing));
     assert.is(error.code, 'KERNEL_UNSUPPORTED');
     assert.is(
@@ -372,12 +383,13 @@ test('a kernel without any of the classifiers is told before the pod link is tou
 test('several failures of an undo are told', () =>
   withPod('eth0', (netns) =>
     withKernel(netns, async (kernel) => {
-      const { steps } = await attach(kernel);
-      const run = async (op: Op): Promise<void> => {
-        if (op === steps.at(-1)?.do) await netns.ip('link del tap0'); // somebody is faster than the rollback
-        await kernel.run(op);
+      const { levels, steps } = await attach(kernel);
+      const run: Run = async (ops) => {
+        const last = steps.at(-1)?.do;
+        if (ops.some((op) => op === last)) await netns.ip('link del tap0'); // somebody is faster than the rollback
+        return kernel.run(ops);
       };
-      const error = await caught(() => apply(steps, run));
+      const error = await caught(() => apply(levels, run));
       assert.match(error.message, /^Cannot redirect "eth0" to "tap0": .*\(rollback incomplete\)$/);
       assert.match(error.details ?? '', /delete "tap0"/);
     }),

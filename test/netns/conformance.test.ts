@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { apply, attempt } from '../../cni/apply.ts';
-import type { Op } from '../../cni/op.ts';
+import { apply, attempt, type Run } from '../../cni/apply.ts';
+import { linksOf, type Op } from '../../cni/op.ts';
 import { toErrorResult } from '../../cni/result.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { BindingError } from '../../shared/errors.ts';
@@ -1133,11 +1133,13 @@ const DELETION: Section = {
       test: async () => {
         const ran: string[] = [];
         const ops = ['a', 'b', 'c'].map((link): Op => ({ op: 'deleteLink', link }));
-        const failures = await attempt(ops, async (op) => {
-          if (op.op !== 'deleteLink') return;
-          ran.push(op.link);
-          if (op.link !== 'b') throw new BindingError('KERNEL_REFUSED', `no ${op.link}`);
-        });
+        const run: Run = async (given) =>
+          given.map((op) => {
+            const link = linksOf(op)[0] ?? '';
+            ran.push(link);
+            return link === 'b' ? null : new BindingError('KERNEL_REFUSED', `no ${link}`);
+          });
+        const failures = await attempt(ops, run);
         assert.equal(
           [ran, failures],
           [
@@ -2204,12 +2206,14 @@ const TAP: Section = {
           do: { op: 'setUp', link, on: true } as const,
           undo: { op: 'setUp', link, on: false } as const,
         });
-        const error = await apply(['a', 'b', 'c'].map(step), async (op) => {
-          if (op.op !== 'setUp') return;
-          ran.push(`${op.on ? '+' : '-'}${op.link}`);
-          if (ran.at(-1) === '+c' || ran.at(-1) === '-b')
-            throw new BindingError('KERNEL_REFUSED', `no ${ran.at(-1)}`);
-        }).catch((thrown) => thrown);
+        const run: Run = async (ops) =>
+          ops.map((op) => {
+            const what = op.op === 'setUp' ? `${op.on ? '+' : '-'}${op.link}` : op.op;
+            ran.push(what);
+            return what === '+c' || what === '-b' ? new BindingError('KERNEL_REFUSED', `no ${what}`) : null;
+          });
+        const levels = ['a', 'b', 'c'].map((link) => [step(link)]);
+        const error = await apply(levels, run).catch((thrown) => thrown);
         assert.equal(ran, ['+a', '+b', '+c', '-b', '-a']);
         assert.equal([error.message, error.details], ['no +c (rollback incomplete)', 'no -b']);
       },

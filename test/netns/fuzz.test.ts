@@ -51,11 +51,11 @@ function configuration(random: Random): Buffer {
 /** Links, qdiscs, filters and addresses as the kernel tells them, a hundred times faster than programs would. */
 async function look({ path }: TestNetns): Promise<string> {
   const fd = openSync(path, 'r');
-  const kernel = openKernel(fd);
+  const kernel = await openKernel(fd);
   try {
     return JSON.stringify([await kernel.observe(), await kernel.addresses()]);
   } finally {
-    kernel.close();
+    await kernel.close();
     closeSync(fd);
   }
 }

@@ -3,13 +3,15 @@ import { closeSync, openSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { native } from '../../shared/native/native.ts';
-import { dumpAddresses } from '../../shared/rtnetlink/address.ts';
-import { addRedirect, deleteFilter, dumpFilters } from '../../shared/rtnetlink/filter.ts';
-import { dumpLinks, IFF_ALLMULTI, IFF_UP, type Link, setLink } from '../../shared/rtnetlink/link.ts';
-import { addClsact, deleteClsact, dumpIngressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
-import { dumpRoutes } from '../../shared/rtnetlink/route.ts';
-import { openRtnetlink, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
+import { describeFailure, native } from '../../shared/native/native.ts';
+import { allAddresses } from '../../shared/rtnetlink/address.ts';
+import { filterDeletion, filtersOf, redirectAddition } from '../../shared/rtnetlink/filter.ts';
+import { allLinks, IFF_ALLMULTI, IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
+import { type LinkChange, linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
+import type { Request } from '../../shared/rtnetlink/message.ts';
+import { clsactAddition, clsactDeletion, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { allRoutes } from '../../shared/rtnetlink/route.ts';
+import { openRtnetlink, type Refusal, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
 import { type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
 
 const test = suite('rtnetlink');
@@ -18,7 +20,7 @@ const COOKIE = '00112233445566778899aabbccddeeff';
 
 async function withRtnetlink(netns: TestNetns, act: (rtnetlink: Rtnetlink) => Promise<void>): Promise<void> {
   const fd = openSync(netns.path, 'r');
-  const rtnetlink = openRtnetlink(fd);
+  const rtnetlink = await openRtnetlink(fd);
   closeSync(fd); // the socket keeps the netns
   try {
     await act(rtnetlink);
@@ -27,20 +29,28 @@ async function withRtnetlink(netns: TestNetns, act: (rtnetlink: Rtnetlink) => Pr
   }
 }
 
+const linksOf = async (rtnetlink: Rtnetlink): Promise<readonly Link[]> => (await rtnetlink.ask(allLinks))[0];
+
+const change = async (rtnetlink: Rtnetlink, request: Request): Promise<Refusal | null | undefined> =>
+  (await rtnetlink.change([request]))[0];
+
+const setLink = (rtnetlink: Rtnetlink, ifindex: number, what: LinkChange) =>
+  change(rtnetlink, linkChange(ifindex, what));
+
 const byName = (links: readonly Link[], ifname: string): Link => {
   const link = links.find((candidate) => candidate.ifname === ifname);
   assert.ok(link, `"${ifname}" is there`);
   return link;
 };
 
-test('dumpLinks() reads what `ip link` shows', () =>
+test('allLinks reads what `ip link` shows', () =>
   withPod('eth0', (netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('link add mv0 link eth0 type macvlan mode bridge');
       await netns.ip('link add br0 type bridge');
       await netns.ip('link set eth0 alias some-text allmulticast on');
       const shown = JSON.parse(await netns.ip('-d -j link show'));
-      const links = await dumpLinks(rtnetlink);
+      const links = await linksOf(rtnetlink);
       assert.equal(
         links.map(({ ifindex, ifname, mtu, mac, kind, ifalias }) => ({
           ifindex,
@@ -70,21 +80,21 @@ for (const [flags, want] of [
   ['multi_queue', { owner: null, group: null, multiQueue: true }],
   ['user 0', { owner: 0, group: null, multiQueue: false }],
 ] as const) {
-  test(`dumpLinks() reads a tap's details: ${flags}`, () =>
+  test(`allLinks reads a tap's details: ${flags}`, () =>
     withNetns((netns) =>
       withRtnetlink(netns, async (rtnetlink) => {
         await netns.ip(`tuntap add dev tap0 mode tap ${flags}`);
-        const { tun } = byName(await dumpLinks(rtnetlink), 'tap0');
+        const { tun } = byName(await linksOf(rtnetlink), 'tap0');
         assert.equal(tun, { mode: 'tap', persist: true, ...want });
       }),
     ));
 }
 
-test('dumpLinks() reads more links than one datagram holds', () =>
+test('allLinks reads more links than one datagram holds', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       for (let i = 0; i < 100; i++) await netns.ip(`link add v${i} type veth peer name w${i}`);
-      assert.is((await dumpLinks(rtnetlink)).length, 201);
+      assert.is((await linksOf(rtnetlink)).length, 201);
     }),
   ));
 
@@ -92,15 +102,14 @@ test('createTap() makes a tap that vanishes with its descriptor, until it is per
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       const fd = openSync(netns.path, 'r');
-      const ifnames = async () => (await dumpLinks(rtnetlink)).map(({ ifname }) => ifname);
-      const [kept, lost] = [
-        native.createTap(fd, 'tap0', true, 107, -1),
-        native.createTap(fd, 'tap1', false, -1, 0),
-      ];
+      const ifnames = async () => (await linksOf(rtnetlink)).map(({ ifname }) => ifname);
+      const { fd: socket } = rtnetlink;
+      const [kept, ifindex] = await native.createTap(fd, socket, 'tap0', true, 107, -1, '', '');
+      const [lost] = await native.createTap(fd, socket, 'tap1', false, -1, 0, '', '');
       closeSync(fd);
+      assert.is(byName(await linksOf(rtnetlink), 'tap0').ifindex, ifindex);
       assert.equal(await ifnames(), ['lo', 'tap0', 'tap1']);
-      native.persistTap(kept);
-      closeSync(kept);
+      await native.persistTap(kept);
       closeSync(lost);
       assert.equal(await ifnames(), ['lo', 'tap0']);
       const [shown] = JSON.parse(await netns.ip('-d -j link show dev tap0'));
@@ -113,23 +122,27 @@ test('createTap() never attaches to a tap that is there', () =>
   withNetns(async (netns) => {
     await netns.ip('tuntap add dev tap0 mode tap');
     const fd = openSync(netns.path, 'r');
-    assert.throws(() => native.createTap(fd, 'tap0', false, -1, -1), /^TUNSETIFF$/);
+    const error = await native.createTap(fd, -1, 'tap0', false, -1, -1, '', '').catch((e: unknown) => e);
+    assert.is(describeFailure(error), 'TUNSETIFF: Device or resource busy');
     closeSync(fd);
   }));
 
 test('nothing of the node changes while a tap is made elsewhere', () =>
   withNetns(async (netns) => {
-    const own = openRtnetlink(null);
-    const before = await dumpLinks(own);
+    const own = await openRtnetlink(null);
+    const before = await linksOf(own);
     const fd = openSync(netns.path, 'r');
-    closeSync(native.createTap(fd, 'tap0', false, -1, -1));
+    const there = await openRtnetlink(fd);
+    const [tap] = await native.createTap(fd, there.fd, 'tap0', false, -1, -1, '', '');
+    closeSync(tap);
+    there.close();
     closeSync(fd);
     const ifindexes = (links: readonly Link[]) => links.map(({ ifindex }) => ifindex);
-    assert.equal(ifindexes(await dumpLinks(own)), ifindexes(before));
+    assert.equal(ifindexes(await linksOf(own)), ifindexes(before));
     own.close();
   }));
 
-test('dumpAddresses() and dumpRoutes() read what `ip` shows', () =>
+test('allAddresses and allRoutes read what `ip` shows', () =>
   withPod('eth0', (netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       const shown = JSON.parse(await netns.ip('-j addr show'));
@@ -138,13 +151,13 @@ test('dumpAddresses() and dumpRoutes() read what `ip` shows', () =>
         // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
         link.addr_info.map((a: any) => `${link.ifindex} ${a.family} ${a.local}/${a.prefixlen} ${a.scope}`),
       );
-      const addresses = await dumpAddresses(rtnetlink);
+      const addresses = (await rtnetlink.ask(allAddresses))[0];
       assert.equal(
         addresses.map((a) => `${a.ifindex} ${a.family} ${a.local}/${a.prefixLength} ${a.scope}`).sort(),
         want.sort(),
       );
-      const eth0 = byName(await dumpLinks(rtnetlink), 'eth0').ifindex;
-      const routes = (await dumpRoutes(rtnetlink)).filter(({ protocol }) => protocol === 3); // boot: those of ip(8)
+      const eth0 = byName(await linksOf(rtnetlink), 'eth0').ifindex;
+      const routes = (await rtnetlink.ask(allRoutes))[0].filter(({ protocol }) => protocol === 3); // boot: those of ip(8)
       assert.equal(routes, [
         { family: 'inet', destination: 'default', gateway: '192.0.2.1', link: eth0, table: 254, protocol: 3 },
         {
@@ -163,7 +176,7 @@ test('a refusal has the words of the kernel', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('tuntap add dev tap0 mode tap');
-      const { ifindex } = byName(await dumpLinks(rtnetlink), 'tap0');
+      const { ifindex } = byName(await linksOf(rtnetlink), 'tap0');
       assert.equal(await setLink(rtnetlink, ifindex, { set: 'mtu', mtu: 70000 }), {
         errno: 22,
         reason: 'mtu greater than device maximum (Invalid argument)',
@@ -177,19 +190,19 @@ test('a refusal has the words of the kernel', () =>
     }),
   ));
 
-test('setLink() changes what `ip link` shows', () =>
+test('linkChange() changes what `ip link` shows', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('tuntap add dev tap0 mode tap');
-      const { ifindex } = byName(await dumpLinks(rtnetlink), 'tap0');
-      for (const change of [
+      const { ifindex } = byName(await linksOf(rtnetlink), 'tap0');
+      for (const what of [
         { set: 'mtu', mtu: 9000 },
         { set: 'alias', ifalias: 'tapwire/1 …' },
         { set: 'addrgenmode none' },
         { set: 'up', on: true },
         { set: 'allmulticast', on: true },
       ] as const) {
-        assert.is(await setLink(rtnetlink, ifindex, change), null);
+        assert.is(await setLink(rtnetlink, ifindex, what), null);
       }
       const [shown] = JSON.parse(await netns.ip('-d -j link show dev tap0'));
       assert.equal([shown.mtu, shown.ifalias, shown.inet6_addr_gen_mode], [9000, 'tapwire/1 …', 'none']);
@@ -198,16 +211,39 @@ test('setLink() changes what `ip link` shows', () =>
     }),
   ));
 
+test('deleteLink() returns when the link is gone and its name is free, before the kernel answers', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      const fd = openSync(netns.path, 'r');
+      for (let i = 0; i < 10; i++) {
+        const [tap, ifindex] = await native.createTap(fd, rtnetlink.fd, 'tap0', false, -1, -1, '', '');
+        await native.persistTap(tap);
+        assert.is(await rtnetlink.deleteLink(linkDeletion(ifindex)), null);
+        assert.equal(
+          (await linksOf(rtnetlink)).map(({ ifname }) => ifname),
+          ['lo'],
+        );
+      }
+      closeSync(fd);
+      assert.equal(await rtnetlink.deleteLink(linkDeletion(4711)), { errno: 19, reason: 'No such device' });
+    }),
+  ));
+
 test('a redirect is written, read and deleted, and tc(8) agrees', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('link add eth0 type veth peer name host0');
-      const links = await dumpLinks(rtnetlink);
+      const links = await linksOf(rtnetlink);
       const [from, to] = [byName(links, 'eth0').ifindex, byName(links, 'host0').ifindex];
-      assert.is(await addClsact(rtnetlink, from), null);
-      assert.equal(await dumpIngressQdiscs(rtnetlink), [{ ifindex: from, kind: 'clsact', isShared: false }]);
+      assert.is(await change(rtnetlink, clsactAddition(from)), null);
+      assert.equal((await rtnetlink.ask(ingressQdiscs))[0], [
+        { ifindex: from, kind: 'clsact', isShared: false },
+      ]);
       assert.is(
-        await addRedirect(rtnetlink, { from, qdisc: 'clsact', to, pref: 29815, cookie: COOKIE }, 'u32'),
+        await change(
+          rtnetlink,
+          redirectAddition({ from, qdisc: 'clsact', to, pref: 29815, cookie: COOKIE }, 'u32'),
+        ),
         null,
       );
 
@@ -216,15 +252,15 @@ test('a redirect is written, read and deleted, and tc(8) agrees', () =>
       assert.match(shown, /mirred \(Egress Redirect to device host0\) stolen/);
       assert.match(shown, new RegExp(`cookie ${COOKIE}`));
 
-      const filters = await dumpFilters(rtnetlink, { ifindex: from, kind: 'clsact' }, 'ingress');
+      const filters = (await rtnetlink.ask(filtersOf({ ifindex: from, kind: 'clsact' }, 'ingress')))[0];
       const ours = filters.filter(({ redirect }) => redirect !== null);
       assert.equal(
         ours.map(({ kind, pref, redirect }) => ({ kind, pref, redirect })),
         [{ kind: 'u32', pref: 29815, redirect: { to, cookie: COOKIE } }],
       );
-      for (const filter of ours) assert.is(await deleteFilter(rtnetlink, filter), null);
-      assert.equal(await dumpFilters(rtnetlink, { ifindex: from, kind: 'clsact' }, 'ingress'), []);
-      assert.is(await deleteClsact(rtnetlink, from), null);
+      for (const filter of ours) assert.is(await change(rtnetlink, filterDeletion(filter)), null);
+      assert.equal((await rtnetlink.ask(filtersOf({ ifindex: from, kind: 'clsact' }, 'ingress')))[0], []);
+      assert.is(await change(rtnetlink, clsactDeletion(from)), null);
       assert.is(await netns.tc('qdisc show dev eth0 ingress'), '');
     }),
   ));
@@ -262,11 +298,11 @@ for (const [kind, classifier] of [
           'dev',
           'host0',
         ]);
-        const links = await dumpLinks(rtnetlink);
+        const links = await linksOf(rtnetlink);
         const [from, to] = [byName(links, 'eth0').ifindex, byName(links, 'host0').ifindex];
         const redirects = (
-          await dumpFilters(rtnetlink, { ifindex: from, kind: 'ingress' }, 'ingress')
-        ).flatMap(({ redirect }) => redirect ?? []);
+          await rtnetlink.ask(filtersOf({ ifindex: from, kind: 'ingress' }, 'ingress'))
+        )[0].flatMap(({ redirect }) => redirect ?? []);
         assert.equal(redirects, [{ to, cookie: null }]);
       }),
     ));

@@ -67,7 +67,7 @@ async function asNobody() {
 }
 
 test('says what a kernel without any classifier needs', async () => {
-  const error = await caught(() => testKernel(['absent' as Classifier]));
+  const error = await caught(() => testKernel({ candidates: ['absent' as Classifier] }));
   assert.equal(
     [error.code, error.message],
     [

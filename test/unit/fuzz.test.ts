@@ -22,13 +22,13 @@ import { toErrorResult } from '../../cni/result.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { formatAddress } from '../../shared/rtnetlink/address.ts';
-import { decodeFilter, encodeRedirect } from '../../shared/rtnetlink/filter.ts';
+import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { decodeLink } from '../../shared/rtnetlink/link.ts';
 import {
   attribute,
   decodeAttributes,
   decodeMessages,
-  encodeRequest,
+  encodeRequests,
   nested,
   readText,
   readU32,
@@ -131,7 +131,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     return [cookie.toString('latin1'), () => restoreOf(cookie.toString('latin1'), key)];
   },
   'netlink messages': (random) => {
-    const valid = encodeRequest({ type: 16, flags: 0, body: linkBody(random) }, random.below(2 ** 31));
+    const valid = encodeRequests([{ type: 16, flags: 0, body: linkBody(random) }], random.below(2 ** 31));
     const bytes = random.oneIn(4)
       ? random.bytes(random.below(200))
       : mutateBytes(random, Buffer.concat([valid, valid]));
@@ -151,7 +151,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   'netlink filters': (random) => {
     const redirect = { from: 2, qdisc: 'clsact', to: 3, pref: 29_815, cookie: '0'.repeat(32) } as const;
     const classifier = random.pick(['matchall', 'u32'] as const);
-    const body = mutateTail(random, encodeRedirect(redirect, classifier).body, 20);
+    const body = mutateTail(random, redirectAddition(redirect, classifier).body, 20);
     return [body.toString('hex'), () => decodeFilter({ body }, 'clsact', 'ingress')];
   },
   'netlink numbers and addresses': (random) => {

@@ -12,6 +12,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   cni: ['shared'],
+  daemonset: ['shared', 'cni'],
   sidecar: ['shared'],
 };
 
@@ -19,10 +20,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const EDGES = [
   'cni/kernel.ts',
   'cni/netns.ts',
+  'cni/selinux.ts',
+  'cni/taps.ts',
+  'cni/answer.ts',
   'cni/node-file.ts',
   'cni/commands.ts',
   'cni/self-test.ts',
   'cni/main.ts',
+  'daemonset/caller.ts',
+  'daemonset/health.ts',
+  'daemonset/main.ts',
+  'daemonset/serve-call.ts',
+  'daemonset/server.ts',
+  'daemonset/warm-up.ts',
   'shared/log.ts',
   'shared/native/native.ts',
   'shared/rtnetlink/socket.ts',

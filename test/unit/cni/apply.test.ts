@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { apply, attempt } from '../../../cni/apply.ts';
-import type { Op, Step } from '../../../cni/op.ts';
+import { apply, attempt, type Level, type Run, rollbacks } from '../../../cni/apply.ts';
+import type { Op } from '../../../cni/op.ts';
 import { BindingError } from '../../../shared/errors.ts';
 import { caught } from '../../helpers/caught.ts';
 
@@ -9,52 +9,94 @@ const test = suite('apply()');
 
 const up = (link: string): Op => ({ op: 'setUp', link, on: true });
 const down = (link: string): Op => ({ op: 'setUp', link, on: false });
-const STEPS: readonly Step[] = [
-  { do: up('a'), undo: down('a') },
-  { do: up('b'), undo: null },
-  { do: up('c'), undo: down('c') },
-  { do: up('d'), undo: down('d') },
+const LEVELS: readonly Level[] = [
+  [{ do: up('a'), undo: down('a') }],
+  [
+    { do: up('b'), undo: null },
+    { do: up('c'), undo: down('c') },
+    { do: up('d'), undo: down('d') },
+  ],
+  [{ do: up('e'), undo: down('e') }],
 ];
 
-/** Records what ran; fails for the ops in `broken`. */
+/** Records what ran, a list for each call; fails for the ops in `broken` and goes on, as the kernel does. */
 function recorder(...broken: readonly Op[]) {
-  const ran: Op[] = [];
-  const run = async (op: Op) => {
-    ran.push(op);
-    if (broken.some((b) => JSON.stringify(b) === JSON.stringify(op))) {
-      throw new BindingError('KERNEL_REFUSED', `no ${'link' in op ? op.link : ''} ${op.op}`);
-    }
+  const ran: (readonly Op[])[] = [];
+  const isBroken = (op: Op) => broken.some((b) => JSON.stringify(b) === JSON.stringify(op));
+  const run: Run = async (ops) => {
+    ran.push(ops);
+    return ops.map((op) =>
+      isBroken(op) ? new BindingError('KERNEL_REFUSED', `no ${'link' in op ? op.link : ''} ${op.op}`) : null,
+    );
   };
   return { ran, run };
 }
 
-test('runs every step in order', async () => {
+test('runs every level in order, its steps together', async () => {
   const { ran, run } = recorder();
-  await apply(STEPS, run);
-  assert.equal(ran, [up('a'), up('b'), up('c'), up('d')]);
+  await apply(LEVELS, run);
+  assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [up('e')]]);
 });
 
-test('a failing step: the earlier ones are undone, newest first, and its error is thrown', async () => {
-  const { ran, run } = recorder(up('d'));
-  const error = await caught(() => apply(STEPS, run));
-  assert.equal(ran, [up('a'), up('b'), up('c'), up('d'), down('c'), down('a')]);
-  assert.equal([error.code, error.message, error.details], ['KERNEL_REFUSED', 'no d setUp', undefined]);
+test('a failing step: all that were done are undone, newest first, also those behind it; its error is thrown', async () => {
+  const { ran, run } = recorder(up('c'));
+  const error = await caught(() => apply(LEVELS, run));
+  assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [down('d'), down('a')]]);
+  assert.equal([error.code, error.message, error.details], ['KERNEL_REFUSED', 'no c setUp', undefined]);
+});
+
+test('of several failing steps the first one tells why', async () => {
+  const { run } = recorder(up('d'), up('c'));
+  assert.is((await caught(() => apply(LEVELS, run))).message, 'no c setUp');
+});
+
+test('a first step that fails leaves nothing to undo', async () => {
+  const { ran, run } = recorder(up('a'));
+  assert.is((await caught(() => apply(LEVELS, run))).message, 'no a setUp');
+  assert.equal(ran, [[up('a')]]);
 });
 
 test('a failing undo does not stop the others and is told', async () => {
-  const { ran, run } = recorder(up('d'), down('c'));
-  const error = await caught(() => apply(STEPS, run));
-  assert.equal(ran.slice(-2), [down('c'), down('a')]);
+  const { ran, run } = recorder(up('e'), down('c'));
+  const error = await caught(() => apply(LEVELS, run));
+  assert.equal(ran.at(-1), [down('d'), down('c'), down('a')]);
   assert.equal(
     [error.code, error.message, error.details],
-    ['KERNEL_REFUSED', 'no d setUp (rollback incomplete)', 'no c setUp'],
+    ['KERNEL_REFUSED', 'no e setUp (rollback incomplete)', 'no c setUp'],
   );
+});
+
+test('once nobody waits any more, what was done is undone and the reason thrown', async () => {
+  const gone = new AbortController();
+  const { ran, run } = recorder();
+  const error = await caught(() =>
+    apply(
+      LEVELS,
+      (ops) => {
+        gone.abort(new BindingError('TRY_AGAIN', 'Cannot finish: nobody waits'));
+        return run(ops);
+      },
+      gone.signal,
+    ),
+  );
+  assert.equal(ran, [[up('a')], [down('a')]]);
+  assert.equal([error.code, error.message], ['TRY_AGAIN', 'Cannot finish: nobody waits']);
+});
+
+test('a rollback is told to whoever listens', async () => {
+  const told: unknown[] = [];
+  const listen = (cause: unknown) => told.push(cause);
+  rollbacks.subscribe(listen);
+  const error = await caught(() => apply(LEVELS, recorder(up('e')).run));
+  await apply(LEVELS, recorder().run);
+  rollbacks.unsubscribe(listen);
+  assert.equal(told, [error]);
 });
 
 test('attempt() goes on after a failure and returns all of them', async () => {
   const { ran, run } = recorder(up('a'), up('c'));
   assert.equal(await attempt([up('a'), up('b'), up('c')], run), ['no a setUp', 'no c setUp']);
-  assert.is(ran.length, 3);
+  assert.is(ran.length, 1);
 });
 
 test.run();

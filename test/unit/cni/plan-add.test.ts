@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Netns } from '../../../cni/kernel.ts';
 import type { Op, Step } from '../../../cni/op.ts';
-import { planAdd } from '../../../cni/plan-add.ts';
+import * as plan from '../../../cni/plan-add.ts';
 import { encodeCookie, encodeRecord, type Restore } from '../../../cni/record.ts';
+import type { Netns } from '../../../cni/view.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
 import { caught } from '../../helpers/caught.ts';
 import {
@@ -22,17 +22,19 @@ import {
 
 const test = suite('planAdd()');
 
+/** The steps of all levels. */
+const planAdd = (...given: Parameters<typeof plan.planAdd>): readonly Step[] => plan.planAdd(...given).flat();
 const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
 const aliasOf = (restore: Restore, mtu = 1500) => encodeRecord({ key: KEY, podLink: 'eth0', mtu, restore });
 const fresh = (restore: Restore): Op[] => [
-  { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107 },
+  { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107, selinuxContext: null },
   { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
-  { op: 'persistTap', link: 'tap0' },
   { op: 'setAddrGenModeNone', link: 'tap0' },
   { op: 'setMtu', link: 'tap0', mtu: 1500 },
   { op: 'setUp', link: 'tap0', on: true },
   { op: 'addClsact', link: 'tap0' },
   { op: 'addRedirect', from: 'tap0', to: 'eth0', cookie: encodeCookie(KEY, restore) },
+  { op: 'persistTap', link: 'tap0' },
 ];
 const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false };
 
@@ -41,6 +43,16 @@ test('a bare netns: the tap is complete before the pod link is touched, which is
     ...fresh(BOTH_OURS),
     { op: 'addClsact', link: 'eth0' },
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, BOTH_OURS) },
+  ]);
+});
+
+test('a bare netns: the tap and its record, all that a kernel may lack, persistence and the pod link are levels of their own', () => {
+  const levels = plan.planAdd(attachmentOf(), BARE).map((level) => level.map((step) => step.do.op));
+  assert.equal(levels, [
+    ['addTap'],
+    ['setAlias', 'setAddrGenModeNone', 'setMtu', 'setUp', 'addClsact', 'addRedirect'],
+    ['persistTap'],
+    ['addClsact', 'addRedirect'],
   ]);
 });
 
@@ -57,9 +69,16 @@ test('a bare netns: the undos take everything back in reverse', () => {
 });
 
 test('the tap has the keys of the configuration', () => {
-  const conf = { owner: 'none', group: 0, multiQueue: true, mtu: 1400 };
-  const [addTap, setAlias, , , setMtu] = ops(planAdd(attachmentOf(conf), BARE));
-  assert.equal(addTap, { op: 'addTap', link: 'tap0', multiQueue: true, owner: null, group: 0 });
+  const conf = { owner: 'none', group: 0, multiQueue: true, mtu: 1400, selinuxContext: 'u:r:t:s0' };
+  const [addTap, setAlias, , setMtu] = ops(planAdd(attachmentOf(conf), BARE));
+  assert.equal(addTap, {
+    op: 'addTap',
+    link: 'tap0',
+    multiQueue: true,
+    owner: null,
+    group: 0,
+    selinuxContext: 'u:r:t:s0',
+  });
   assert.equal(setAlias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS, 1400) });
   assert.equal(setMtu, { op: 'setMtu', link: 'tap0', mtu: 1400 });
 });
@@ -96,8 +115,9 @@ test('a pod link without a queue gets none by its first qdisc, and DEL is told',
   const restore = { clsact: true, allmulti: false, noQueue: true };
   const steps = planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, txqlen: 0 }] });
   assert.equal(ops(steps), [
-    ...fresh(restore),
+    ...fresh(restore).slice(0, -1),
     noQueue,
+    { op: 'persistTap', link: 'tap0' },
     { op: 'addClsact', link: 'eth0' },
     noQueue,
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decodeFilter, encodeRedirect, isHashTable } from '../../../../shared/rtnetlink/filter.ts';
+import { decodeFilter, isHashTable, redirectAddition } from '../../../../shared/rtnetlink/filter.ts';
 import { attribute, nested, text, u32 } from '../../../../shared/rtnetlink/message.ts';
 
 const test = suite('filters');
@@ -9,8 +9,8 @@ const COOKIE = '00112233445566778899aabbccddeeff';
 
 for (const classifier of ['matchall', 'u32'] as const) {
   for (const qdisc of ['clsact', 'ingress'] as const) {
-    test(`encodeRedirect() with ${classifier} in ${qdisc} is what decodeFilter() reads`, () => {
-      const { body, type } = encodeRedirect(
+    test(`redirectAddition() with ${classifier} in ${qdisc} is what decodeFilter() reads`, () => {
+      const { body, type } = redirectAddition(
         { from: 2, qdisc, to: 3, pref: 29815, cookie: COOKIE },
         classifier,
       );
@@ -44,9 +44,9 @@ const GOLDEN = {
 } as const;
 
 for (const classifier of ['matchall', 'u32'] as const) {
-  test(`encodeRedirect() with ${classifier} writes the bytes that the kernel knows`, () => {
+  test(`redirectAddition() with ${classifier} writes the bytes that the kernel knows`, () => {
     const filter = { from: 2, qdisc: 'clsact', to: 3, pref: 65535, cookie: COOKIE } as const;
-    assert.is(encodeRedirect(filter, classifier).body.toString('hex'), GOLDEN[classifier]);
+    assert.is(redirectAddition(filter, classifier).body.toString('hex'), GOLDEN[classifier]);
   });
 }
 

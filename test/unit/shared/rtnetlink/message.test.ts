@@ -4,7 +4,7 @@ import {
   attribute,
   decodeAttributes,
   decodeMessages,
-  encodeRequest,
+  encodeRequests,
   inside,
   NLM_F_ACK,
   nested,
@@ -16,14 +16,17 @@ import {
 
 const test = suite('netlink messages');
 
-test('encodeRequest() writes header and body', () => {
-  const request = encodeRequest({ type: 18, flags: NLM_F_ACK, body: Buffer.of(1, 2, 3, 4) }, 7);
+test('encodeRequests() writes header and body', () => {
+  const request = encodeRequests([{ type: 18, flags: NLM_F_ACK, body: Buffer.of(1, 2, 3, 4) }], 7);
   assert.is(request.toString('hex'), '140000001200050007000000000000000' + '1020304');
 });
 
-test('decodeMessages() reads what encodeRequest() wrote, one after the other', () => {
-  const bodies = [Buffer.of(1, 2, 3, 4), Buffer.alloc(0), Buffer.alloc(8, 9)];
-  const wire = Buffer.concat(bodies.map((body, i) => encodeRequest({ type: 16 + i, flags: 0, body }, i)));
+test('decodeMessages() reads what encodeRequests() wrote, one after the other, padded', () => {
+  const bodies = [Buffer.of(1, 2, 3, 4), Buffer.alloc(0), Buffer.alloc(7, 9), Buffer.alloc(8, 9)];
+  const wire = encodeRequests(
+    bodies.map((body, i) => ({ type: 16 + i, flags: 0, body })),
+    0,
+  );
   assert.equal(
     decodeMessages(wire).map(({ type, seq, body }) => ({ type, seq, body: body.toString('hex') })),
     bodies.map((body, i) => ({ type: 16 + i, seq: i, body: body.toString('hex') })),

@@ -1,0 +1,54 @@
+import type { LogLine } from '../shared/log.ts';
+import { serve } from './commands.ts';
+import type { Host } from './host.ts';
+import { type Environment, parseRequest } from './request.ts';
+import { type ErrorResult, type Result, toErrorResult } from './result.ts';
+import { DEFAULT_VERSION, SUPPORTED_VERSIONS, type Version } from './version.ts';
+
+/** What a call of the plugin prints and leaves. */
+export interface Answer {
+  readonly command: string;
+  /** CNI's error code; 0 is success. */
+  readonly code: number;
+  /** One JSON document (CNI SPEC §2); empty where success has no result. */
+  readonly stdout: string;
+  readonly log: readonly LogLine[];
+}
+
+/** Does what a call asks. Never throws: every failure is an answer. */
+export async function answer(env: Environment, readStdin: () => Buffer, host: Host): Promise<Answer> {
+  const command = env['CNI_COMMAND'] ?? '';
+  const log: LogLine[] = [];
+  let stdin: Buffer = Buffer.alloc(0);
+  try {
+    const request = parseRequest(env, () => {
+      stdin = readStdin();
+      return stdin;
+    });
+    if ('conf' in request && request.conf.unknownKeys.length > 0) {
+      const { name, unknownKeys: keys } = request.conf;
+      log.push({
+        level: 'warn',
+        message: `Ignored keys of network "${name}" that nobody reads`,
+        fields: { keys },
+      });
+    }
+    const result = await serve(request, host);
+    return { command, code: 0, stdout: result === null ? '' : print(result), log };
+  } catch (error) {
+    const failure = toErrorResult(error, versionOf(stdin));
+    const { CNI_CONTAINERID: container, CNI_IFNAME: ifname } = env;
+    const { code, details } = failure;
+    log.push({ level: 'error', message: failure.msg, fields: { command, container, ifname, code, details } });
+    return { command, code, stdout: print(failure), log };
+  }
+}
+
+/** On one line: white space for depth would make hostile input many times larger. */
+const print = (result: Result | ErrorResult): string => `${JSON.stringify(result)}\n`;
+
+/** The version to answer in when the request itself could not be read. */
+function versionOf(stdin: Buffer): Version {
+  const version = /"cniVersion"\s*:\s*"([\d.]+)"/i.exec(stdin.toString('latin1'))?.[1];
+  return SUPPORTED_VERSIONS.find((supported) => supported === version) ?? DEFAULT_VERSION;
+}

@@ -1,0 +1,15 @@
+import type { NodePolicy } from './node-policy.ts';
+
+/** How the core reaches what is around it; the executable and the agent differ in nothing else. */
+export interface Host {
+  /**
+   * A descriptor of the netns at CNI_NETNS, for the core to close; null where it is gone.
+   *
+   * @throws {BindingError} INVALID_NETNS
+   */
+  openNetns(path: string): number | null;
+  /** @throws {BindingError} NOT_ALLOWED */
+  readNodePolicy(): NodePolicy;
+  /** Aborted with a BindingError once nobody waits for the answer any more: ADD is taken back then. */
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,30 @@
+import { BindingError } from '../shared/errors.ts';
+import type { Refusal } from '../shared/rtnetlink/socket.ts';
+import { describeOp, type Op } from './op.ts';
+
+export const ENOENT = 2;
+const ENODEV = 19;
+export const EINVAL = 22;
+const EAFNOSUPPORT = 97;
+
+/** What a kernel needs for an op that it refused with ENOENT. */
+const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
+  addTap: 'CONFIG_TUN (module tun)',
+  addClsact: 'CONFIG_NET_SCH_INGRESS',
+  addRedirect: 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+};
+
+/** What became of an op; null: it is done. Pure. */
+export function toFailure(op: Op, refusal: Refusal | null): BindingError | null {
+  if (refusal === null) return null;
+  const { errno, reason } = refusal;
+  // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
+  if (op.op === 'setAddrGenModeNone' && errno === EAFNOSUPPORT) return null;
+  const options = errno === ENOENT || (op.op === 'addTap' && errno === ENODEV) ? OPTIONS[op.op] : undefined;
+  return options === undefined
+    ? new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}`)
+    : new BindingError(
+        'KERNEL_UNSUPPORTED',
+        `Cannot ${describeOp(op)}: ${reason}; this kernel needs ${options}`,
+      );
+}

@@ -1,0 +1,73 @@
+import { BindingError } from '../shared/errors.ts';
+import { type Filter, filtersOf } from '../shared/rtnetlink/filter.ts';
+import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
+import { type IngressQdisc, ingressQdiscs } from '../shared/rtnetlink/qdisc.ts';
+import type { Rtnetlink } from '../shared/rtnetlink/socket.ts';
+import type { Known } from './encode-op.ts';
+import { describeOp, linksOf, type Op } from './op.ts';
+import type { Classifiers } from './redirects.ts';
+
+/** What of a netns matters to the planner. */
+export interface Netns {
+  readonly links: readonly Link[];
+  readonly qdiscs: readonly IngressQdisc[];
+  readonly filters: readonly Filter[];
+}
+
+/** What is known of a netns since the last look. */
+export interface View {
+  observe(): Promise<Netns>;
+  /** Whether all links of the op are known. */
+  knows(op: Op): boolean;
+  /** Looks at the links once more. */
+  findLinks(): Promise<void>;
+  addLink(link: string, ifindex: number): void;
+  /** Filters have changed since they were looked at. */
+  forgetFilters(): void;
+  known(op: Op): Known;
+}
+
+export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers): View {
+  const ifindexes = new Map<string, number>();
+  let qdiscs: readonly IngressQdisc[] = [];
+  let filters: readonly Filter[] | null = null;
+
+  const setLinks = (links: readonly Link[]): void => {
+    ifindexes.clear();
+    for (const { ifname, ifindex } of links) ifindexes.set(ifname, ifindex);
+  };
+
+  return {
+    async observe() {
+      const [links, seen] = await rtnetlink.ask(allLinks, ingressQdiscs);
+      setLinks(links);
+      qdiscs = seen;
+      const bothSides = qdiscs.flatMap((qdisc) => [
+        filtersOf(qdisc, 'ingress'),
+        ...(qdisc.kind === 'clsact' ? [filtersOf(qdisc, 'egress')] : []),
+      ]);
+      const found = bothSides.length === 0 ? [] : (await rtnetlink.ask(...bothSides)).flat();
+      filters = found;
+      return { links, qdiscs, filters: found };
+    },
+    knows: (op) => linksOf(op).every((link) => ifindexes.has(link)),
+    async findLinks() {
+      const [links] = await rtnetlink.ask(allLinks);
+      setLinks(links);
+    },
+    addLink: (link, ifindex) => ifindexes.set(link, ifindex),
+    forgetFilters() {
+      filters = null;
+    },
+    known: (op) => ({
+      ifindexOf(link) {
+        const ifindex = ifindexes.get(link);
+        if (ifindex !== undefined) return ifindex;
+        throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: no "${link}"`);
+      },
+      qdiscOf: (ifindex) => qdiscs.find((qdisc) => qdisc.ifindex === ifindex)?.kind ?? 'clsact',
+      classifier: classifiers.candidates.length === 1 ? (classifiers.candidates[0] ?? null) : null,
+      filters,
+    }),
+  };
+}

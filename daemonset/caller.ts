@@ -1,0 +1,173 @@
+import { closeSync, writeSync } from 'node:fs';
+import { BindingError } from '../shared/errors.ts';
+import { native, type Watch } from '../shared/native/native.ts';
+import { type CallFrame, decodeCall, decodeHeader, HELLO, type Header, requestLength } from './frame.ts';
+
+/** A request and the descriptors that came with it; whoever serves it closes them. */
+export interface Call extends CallFrame {
+  /** Of the netns that the caller runs in. */
+  readonly own: number;
+  /** Of what is at CNI_NETNS; null where the caller did not pass one. */
+  readonly netns: number | null;
+}
+
+/** Answers a call; never rejects. The signal is aborted when nobody waits for the answer any more. */
+export type Serve = (call: Call, signal: AbortSignal) => Promise<Buffer>;
+
+/** How it ended with a caller: it got its answer, went away, was too slow, or was no shim. */
+export type End = 'answered' | 'left' | 'slow' | 'broken';
+
+export interface Caller {
+  /** When it was told hello, in ms; null once its request is complete. */
+  readonly waitsSince: number | null;
+  end(how: End): void;
+}
+
+/** The shim has its request ready when it connects; a busy or throttled node may need a while to send it. */
+const REQUEST_PATIENCE = 5_000; // ms
+/** Ends before the shim gives up (cni/shim/settings.h), so that it is told. */
+const SERVE_PATIENCE = 20_000; // ms
+const REPLY_PATIENCE = 5_000; // ms
+/** Most requests fit. */
+const FIRST_BYTES = 4096;
+/** Where bytes behind a request would go. */
+const NOTHING = Buffer.alloc(1);
+
+/** Says hello to a caller, takes its request, and sends the answer. Never waits in a system call. */
+export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void): Caller {
+  const passed: number[] = [];
+  const gone = new AbortController();
+  let bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  let length = 0;
+  let header: Header | undefined;
+  let state: 'asking' | 'complete' | 'served' | 'ended' = 'asking';
+  let watch: Watch | null = null;
+  let timer = setTimeout(() => end('slow'), REQUEST_PATIENCE);
+  const waitsSince = performance.now();
+
+  const stopWatching = (): void => {
+    if (watch !== null) native.unwatch(watch);
+    watch = null;
+  };
+
+  const end = (how: End): void => {
+    if (state === 'ended') return;
+    state = 'ended';
+    clearTimeout(timer);
+    stopWatching();
+    for (const descriptor of passed.splice(0)) closeSync(descriptor);
+    closeSync(fd);
+    onEnd(how);
+  };
+
+  /** Takes what has arrived. False where that is no request. */
+  const take = (received: number): boolean => {
+    length += received;
+    const decoded = header ?? decodeHeader(bytes.subarray(0, length));
+    if (decoded === undefined) return true;
+    if (decoded === null || length > requestLength(decoded)) return false;
+    header = decoded;
+    if (length === requestLength(header)) state = 'complete';
+    else if (bytes.length < requestLength(header)) {
+      bytes = Buffer.concat([bytes.subarray(0, length)], requestLength(header));
+    }
+    return true;
+  };
+
+  const onReadable = (): void => {
+    for (;;) {
+      const isAsking = state === 'asking';
+      const [received, ...descriptors] = native.receive(
+        fd,
+        isAsking ? bytes : NOTHING,
+        isAsking ? length : 0,
+      );
+      passed.push(...descriptors);
+      if (received === -1) break;
+      if (received === 0) leave();
+      else if (!isAsking || passed.length > 2 || !take(received)) end('broken');
+      if (watch === null) return;
+    }
+    // Only now is it sure that the caller is still there.
+    if (state === 'complete') ask();
+  };
+
+  const leave = (): void => {
+    if (state !== 'served') end('left');
+    else {
+      stopWatching();
+      gone.abort(new BindingError('TRY_AGAIN', 'Cannot finish the request: its caller went away'));
+    }
+  };
+
+  const ask = (): void => {
+    const [own, netns = null] = passed.splice(0);
+    if (own === undefined || header === undefined) {
+      end('broken');
+      return;
+    }
+    state = 'served';
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const seconds = SERVE_PATIENCE / 1000;
+      gone.abort(
+        new BindingError('TRY_AGAIN', `Cannot finish the request: the kernel took more than ${seconds} s`),
+      );
+    }, SERVE_PATIENCE);
+    const call = { ...decodeCall(header, bytes.subarray(0, length)), own, netns };
+    serve(call, gone.signal).then(guarded(reply));
+  };
+
+  const reply = (answer: Buffer): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => end('slow'), REPLY_PATIENCE);
+    if (watch === null) end('left');
+    else send(answer);
+  };
+
+  const send = (answer: Buffer): void => {
+    stopWatching();
+    const rest = answer.subarray(writeSome(fd, answer));
+    if (rest.length === 0) end('answered');
+    else
+      watch = native.watch(
+        fd,
+        true,
+        guarded(() => send(rest)),
+      );
+  };
+
+  /** Whatever a caller does, it is its own end and nobody else's. */
+  const guarded =
+    <Arguments extends unknown[]>(act: (...given: Arguments) => void) =>
+    (...given: Arguments): void => {
+      try {
+        act(...given);
+      } catch {
+        end('broken');
+      }
+    };
+
+  try {
+    writeSync(fd, HELLO);
+    watch = native.watch(fd, false, guarded(onReadable));
+  } catch {
+    end('left');
+  }
+  return {
+    get waitsSince() {
+      return state === 'asking' ? waitsSince : null;
+    },
+    end,
+  };
+}
+
+/** How many bytes it took; none while the caller does not read. */
+function writeSome(fd: number, bytes: Buffer): number {
+  try {
+    return writeSync(fd, bytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import { statSync } from 'node:fs';
+import { rollbacks } from '../cni/apply.ts';
+import { readNodePolicy } from '../cni/node-file.ts';
+import tapwire from '../package.json' with { type: 'json' };
+import { messageOf } from '../shared/errors.ts';
+import { log } from '../shared/log.ts';
+import { serveHealth } from './health.ts';
+import { newMetrics } from './metrics.ts';
+import { type Options, parseOptions, USAGE } from './options.ts';
+import { serveCall } from './serve-call.ts';
+import { listen } from './server.ts';
+import { warmUp } from './warm-up.ts';
+
+/** Threads that wait for the kernel, each for one pod. Node makes them when the first is needed. */
+process.env['UV_THREADPOOL_SIZE'] = '32';
+
+async function run({ socket, nodeFile, health }: Options): Promise<void> {
+  const metrics = newMetrics();
+  const { server: pages, address } = await serveHealth(health, () => metrics.registry.metrics());
+  await warmUp().catch((error) => log('error', `Cannot wire pods on this node: ${messageOf(error)}`));
+  rollbacks.subscribe(() => metrics.rollbacks.inc());
+  const node = {
+    own: statSync('/proc/self/ns/net'),
+    readNodePolicy: () => readNodePolicy(nodeFile),
+    metrics,
+  };
+  const server = listen(socket, (call, signal) => serveCall(call, signal, node), metrics);
+  log('info', `Agent is listening at ${socket}`, {
+    version: tapwire.version,
+    health: `${address.address}:${address.port}`,
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, async () => {
+      log('info', `Got ${signal}: finishing what is in flight`);
+      await server.close();
+      pages.close();
+      pages.closeAllConnections();
+      log('info', 'Agent is done');
+    });
+  }
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === null) process.stdout.write(USAGE);
+  else await run(options);
+} catch (error) {
+  log('error', messageOf(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,89 @@
+import { closeSync, fstatSync, type Stats } from 'node:fs';
+import { getSystemErrorMap } from 'node:util';
+import { type Answer, answer } from '../cni/answer.ts';
+import { checkNetns, refuseOpening } from '../cni/netns.ts';
+import type { NodePolicy } from '../cni/node-policy.ts';
+import { BindingError } from '../shared/errors.ts';
+import { formatLine, log } from '../shared/log.ts';
+import { native } from '../shared/native/native.ts';
+import type { Call } from './caller.ts';
+import { encodeReply } from './frame.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What the agent knows of its node. */
+export interface Node {
+  /** The agent's own netns. */
+  readonly own: Stats;
+  readNodePolicy(): NodePolicy;
+  readonly metrics: Metrics;
+}
+
+/** Commands that are worth a line in the log when they succeed; runtimes ask the others all the time. */
+const LOGGED = ['ADD', 'DEL'];
+const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'];
+
+/** Answers one call, and lets go of its descriptors. Never rejects. */
+export async function serveCall(call: Call, signal: AbortSignal, node: Node): Promise<Buffer> {
+  const { metrics } = node;
+  const started = performance.now();
+  metrics.inFlight.inc();
+  const descriptors = holdDescriptors(call, node);
+  try {
+    const given = await answer(call.env, () => stdinOf(call), {
+      openNetns: descriptors.openNetns,
+      readNodePolicy: node.readNodePolicy,
+      signal,
+    });
+    const ms = performance.now() - started;
+    count(given, ms, metrics);
+    return encodeReply(given.code === 0 ? 0 : 1, given.stdout, report(given, call, ms));
+  } finally {
+    descriptors.close();
+    metrics.inFlight.dec();
+  }
+}
+
+/** The netns goes to the core, which closes it; whatever is left is closed here. */
+function holdDescriptors({ own, netns, netnsErrno }: Call, node: Node) {
+  const { heldDescriptors } = node.metrics;
+  const left = new Set(netns === null ? [own] : [own, netns]);
+  const count = left.size;
+  heldDescriptors.inc(count);
+  return {
+    openNetns(path: string): number | null {
+      if (netnsErrno !== 0) {
+        const [code, text] = getSystemErrorMap().get(-netnsErrno) ?? [`errno ${netnsErrno}`, 'unknown error'];
+        return refuseOpening(path, code, `${code}: ${text}, open '${path}'`);
+      }
+      if (netns === null || !left.delete(netns) || !native.isNetns(own)) {
+        throw new BindingError('INVALID_NETNS', `Cannot use netns "${path}": the caller did not pass it`);
+      }
+      return checkNetns(path, netns, [fstatSync(own), node.own]);
+    },
+    close() {
+      for (const fd of left) closeSync(fd);
+      heldDescriptors.dec(count);
+    },
+  };
+}
+
+function stdinOf({ stdin, stdinErrno }: Call): Buffer {
+  if (stdinErrno === 0) return stdin;
+  const [code, text] = getSystemErrorMap().get(-stdinErrno) ?? [`errno ${stdinErrno}`, 'unknown error'];
+  throw new BindingError('IO_FAILURE', `error reading from stdin: ${code}: ${text}, read`);
+}
+
+function count({ command, code }: Answer, ms: number, metrics: Metrics): void {
+  const label = COMMANDS.includes(command) ? command : 'unknown';
+  metrics.requests.inc({ command: label, code });
+  metrics.duration.observe({ command: label }, ms / 1000);
+}
+
+/** Logs a call; returns what its caller is to see of it on stderr. */
+function report({ command, code, log: lines }: Answer, { env }: Call, ms: number): string {
+  const { CNI_CONTAINERID: container, CNI_IFNAME: ifname } = env;
+  const fields = { container, ifname, ms: Math.round(ms * 1000) / 1000 };
+  for (const line of lines) log(line.level, line.message, { ...line.fields, ...fields });
+  if (code === 0 && LOGGED.includes(command)) log('info', command, fields);
+  return lines.map(formatLine).join('');
+}

@@ -1,0 +1,12 @@
+#ifndef TAPWIRE_FAILURE_H
+#define TAPWIRE_FAILURE_H
+
+/* A kernel request that failed: its name, and errno. `request` is NULL when nothing failed. */
+struct failure {
+  const char *request;
+  int number;
+};
+
+#define NO_FAILURE ((struct failure){0})
+
+#endif

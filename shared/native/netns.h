@@ -1,0 +1,13 @@
+#ifndef TAPWIRE_NETNS_H
+#define TAPWIRE_NETNS_H
+
+#include "failure.h"
+
+/* Each opens one descriptor and stores it in `fd`. The netns is given by a descriptor; a negative one is our own. */
+struct failure open_rtnetlink(int netns, int *fd);
+struct failure open_tun(int netns, int *fd);
+
+/* Makes a network namespace that lives as long as something holds it. */
+struct failure new_netns(int *fd);
+
+#endif

@@ -1,0 +1,100 @@
+/* Makes taps: what rtnetlink cannot do. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "netns.h"
+#include "tap.h"
+
+static struct failure set_up(int fd, const struct tap *tap) {
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, tap->ifname, sizeof request.ifr_name);
+  /* EXCL: without it an existing tap of that name is silently attached to. */
+  request.ifr_flags =
+      (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL | (tap->multi_queue ? IFF_MULTI_QUEUE : 0));
+  if (ioctl(fd, TUNSETIFF, &request) < 0) return (struct failure){"TUNSETIFF", errno};
+  if (tap->owner >= 0 && ioctl(fd, TUNSETOWNER, tap->owner) < 0) return (struct failure){"TUNSETOWNER", errno};
+  if (tap->group >= 0 && ioctl(fd, TUNSETGROUP, tap->group) < 0) return (struct failure){"TUNSETGROUP", errno};
+  return NO_FAILURE;
+}
+
+static struct failure find_ifindex(int socket, const char *ifname, int *ifindex) {
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, ifname, sizeof request.ifr_name);
+  if (ioctl(socket, SIOCGIFINDEX, &request) < 0) return (struct failure){"SIOCGIFINDEX", errno};
+  *ifindex = request.ifr_ifindex;
+  return NO_FAILURE;
+}
+
+/* The descriptor that the helper is told of. */
+enum { HELPER_FD = 3 };
+
+struct labelling {
+  int fd;
+  const struct tap *tap;
+  char *const *arguments;
+  struct failure failure;
+};
+
+/* In a child with descriptors of its own: the label holds for the program that this thread execs next. */
+static int exec_labelled(void *argument) {
+  struct labelling *labelling = argument;
+  int attribute = open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
+  if (attribute < 0 || write(attribute, labelling->tap->label, strlen(labelling->tap->label)) < 0) {
+    labelling->failure = (struct failure){"write the SELinux label to /proc/thread-self/attr/exec", errno};
+    return 1;
+  }
+  /* dup2 of a descriptor onto itself would leave it close-on-exec. */
+  if (labelling->fd == HELPER_FD ? fcntl(HELPER_FD, F_SETFD, 0) < 0 : dup2(labelling->fd, HELPER_FD) < 0) {
+    labelling->failure = (struct failure){"hand on /dev/net/tun", errno};
+    return 1;
+  }
+  execve(labelling->tap->helper, labelling->arguments, (char *[]){NULL});
+  labelling->failure = (struct failure){"execute tapwire mktap", errno};
+  return 1;
+}
+
+static struct failure run_helper(int fd, const struct tap *tap) {
+  char owner[24], group[24], ifname[IFNAMSIZ];
+  memcpy(ifname, tap->ifname, sizeof ifname);
+  snprintf(owner, sizeof owner, "%ld", tap->owner);
+  snprintf(group, sizeof group, "%ld", tap->group);
+  char *arguments[] = {"tapwire", "mktap", "3", ifname, tap->multi_queue ? "multi-queue" : "single-queue", owner, group, NULL};
+  struct labelling labelling = {.fd = fd, .tap = tap, .arguments = arguments};
+
+  char stack[16384] __attribute__((aligned(16)));
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int status = 0, child = clone(exec_labelled, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &labelling);
+  if (child < 0) labelling.failure = (struct failure){"start a child", errno};
+  else
+    while (waitpid(child, &status, __WALL) < 0 && errno == EINTR) continue;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+
+  if (labelling.failure.request != NULL || status == 0) return labelling.failure;
+  return (struct failure){"tapwire mktap", WIFEXITED(status) ? WEXITSTATUS(status) : EINTR};
+}
+
+struct failure create_tap(int netns, int socket, const struct tap *tap, int *fd, int *ifindex) {
+  struct failure failure = open_tun(netns, fd);
+  if (failure.request != NULL) return failure;
+  failure = tap->label[0] == '\0' ? set_up(*fd, tap) : run_helper(*fd, tap);
+  if (failure.request == NULL) failure = find_ifindex(socket, tap->ifname, ifindex);
+  if (failure.request != NULL) close(*fd);
+  return failure;
+}
+
+struct failure persist_tap(int fd) {
+  if (ioctl(fd, TUNSETPERSIST, 1) < 0) return (struct failure){"TUNSETPERSIST", errno};
+  close(fd);
+  return NO_FAILURE;
+}

@@ -1,0 +1,54 @@
+import { AF_INET6 } from './address.ts';
+import { IFF_ALLMULTI, IFF_UP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, ifinfomsg } from './link.ts';
+import { attribute, nested, type Request, u8, u32 } from './message.ts';
+
+/** What SETLINK can change, one request each; the forms are those of ip(8). */
+export type LinkChange =
+  /** `ip link set dev L mtu N` */
+  | { readonly set: 'mtu'; readonly mtu: number }
+  /** `ip link set dev L txqueuelen N` */
+  | { readonly set: 'txqueuelen'; readonly txqlen: number }
+  /** `ip link set dev L alias TEXT`; at most 255 bytes */
+  | { readonly set: 'alias'; readonly ifalias: string }
+  /** `ip link set dev L addrgenmode none`: no link-local address of its own when it goes up */
+  | { readonly set: 'addrgenmode none' }
+  /** `ip link set dev L up|down` */
+  | { readonly set: 'up'; readonly on: boolean }
+  /** `ip link set dev L allmulticast on|off` */
+  | { readonly set: 'allmulticast'; readonly on: boolean };
+
+// linux/rtnetlink.h
+const RTM_DELLINK = 17;
+const RTM_SETLINK = 19;
+// linux/if_link.h
+const IFLA_AF_SPEC = 26;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+
+export function linkChange(ifindex: number, change: LinkChange): Request {
+  return { type: RTM_SETLINK, flags: 0, body: encodeChange(ifindex, change) };
+}
+
+/** `ip link del dev L` */
+export function linkDeletion(ifindex: number): Request {
+  return { type: RTM_DELLINK, flags: 0, body: ifinfomsg(ifindex) };
+}
+
+function encodeChange(ifindex: number, change: LinkChange): Buffer {
+  switch (change.set) {
+    case 'mtu':
+      return Buffer.concat([ifinfomsg(ifindex), u32(IFLA_MTU, change.mtu)]);
+    case 'txqueuelen':
+      return Buffer.concat([ifinfomsg(ifindex), u32(IFLA_TXQLEN, change.txqlen)]);
+    case 'alias':
+      return Buffer.concat([ifinfomsg(ifindex), attribute(IFLA_IFALIAS, Buffer.from(change.ifalias))]);
+    case 'addrgenmode none': {
+      const IN6_ADDR_GEN_MODE_NONE = 1;
+      const inet6 = nested(AF_INET6, u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
+      return Buffer.concat([ifinfomsg(ifindex), nested(IFLA_AF_SPEC, inet6)]);
+    }
+    case 'up':
+      return ifinfomsg(ifindex, change.on ? IFF_UP : 0, IFF_UP);
+    case 'allmulticast':
+      return ifinfomsg(ifindex, change.on ? IFF_ALLMULTI : 0, IFF_ALLMULTI);
+  }
+}
