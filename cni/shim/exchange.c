@@ -12,8 +12,8 @@ struct reply_header {
 };
 enum { LARGEST = 8 * 1024 * 1024 };
 
-/* Both parts of the reply; only pages that are written take memory. */
-static char body[2 * LARGEST];
+/* Both parts of the reply, and what must not follow them; only pages that are written take memory. */
+static char body[2 * LARGEST + 1];
 
 struct rights {
   struct control_header header;
@@ -68,7 +68,7 @@ static long receive(int socket, void *buffer, size_t length, long deadline) {
   size_t done = 0;
   while (done < length) {
     long got = sys_read(socket, (char *)buffer + done, length - done);
-    if (got == 0) break;
+    if (got == 0 || got == -ECONNRESET) break; // the latter where the agent left something of ours unread
     if (got > 0) done += (size_t)got;
     else if (got == -EAGAIN && !wait_until_ready(socket, POLLIN, deadline)) return done == 0 ? -EAGAIN : -ETIMEDOUT;
     else if (got != -EAGAIN && got != -EINTR) return got;
@@ -90,11 +90,9 @@ static struct conversation receive_reply(int socket, long deadline) {
   if (got < (long)sizeof header) return lost(BROKEN);
   if (header.status > 1 || header.out_length > LARGEST || header.err_length > LARGEST) return lost(GARBLED);
 
-  /* One byte more than there may be: the end of the stream must follow. */
+  /* One byte more than there may be: then the end of the stream must come. */
   size_t length = (size_t)header.out_length + header.err_length;
-  char behind;
-  got = receive(socket, body, length, deadline);
-  if (got == (long)length) got += receive(socket, &behind, 1, deadline);
+  got = receive(socket, body, length + 1, deadline);
   if (got == -EAGAIN || got == -ETIMEDOUT) return lost(SLOW);
   if (got < (long)length) return lost(BROKEN);
   if (got > (long)length) return lost(GARBLED);
