@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 
-/** The plugin as it gets installed: the launcher, beside it the runtime and the bundle. */
+/** The plugin as it gets installed: the shim, beside it the runtime that it runs without an agent. */
 export const TAPWIRE = resolve(import.meta.dirname, '../../dist/cni/tapwire');
 
 /** The same, but TAPWIRE_NODE_FILE reaches it. */

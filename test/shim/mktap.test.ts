@@ -40,7 +40,7 @@ test('makes the tap in the netns of the descriptor, for its owner and group, and
     assert.equal([status, stderr], ['status 0', '']);
     const { type, pi, vnet_hdr, multi_queue, persist, user, group } = tapData(output);
     assert.equal([type, pi, vnet_hdr, multi_queue, persist], ['tap', false, true, false, false]);
-    assert.equal([user, group], ['4242', '4343']);
+    assert.equal([user, group], [4242, 4343]);
     assert.not.match(await ip('link show'), /tap0/);
   }));
 

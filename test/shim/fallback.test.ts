@@ -1,0 +1,257 @@
+/** The one-shot where there is no agent: how it is run, what is checked first, and one at a time on a node. */
+import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { netconf, newContainerId } from '../helpers/cni.ts';
+import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
+import { errorOf, INSTALLED, SHIM, shim, withFolder, withRuntime } from '../helpers/shim.ts';
+
+const test = suite('the fallback');
+
+const CONF = '{"cniVersion":"1.0.0","name":"n","type":"tapwire"}';
+const NOBODY = 65534;
+
+test("runs Node by the runtime's own loader, in its folder, with CNI's environment and stdin", () =>
+  withNetns(({ path }) =>
+    withRuntime(async (runtime) => {
+      const foreign = {
+        NODE_OPTIONS: '--no-such',
+        LD_PRELOAD: '/x.so',
+        LD_LIBRARY_PATH: '/x',
+        PATH: '/bin',
+        HOME: '/root',
+      };
+      const env = {
+        ...foreign,
+        CNI_NETNS: path,
+        CNI_ARGS: 'a=b',
+        TRACEPARENT: 't',
+        TAPWIRE_NODE_FILE: '/node.json',
+      };
+      const { exitCode, stdout, stderr } = await shim('ADD', { runtime, input: CONF, env });
+      assert.equal([exitCode, stderr], [0, '']);
+      const run = JSON.parse(stdout);
+      assert.equal([run.cwd, run.input], [runtime, CONF]);
+      // The first of the loader's arguments is its own name, which a script does not get.
+      assert.equal(run.args, ['--library-path', 'lib', './node', './index.js']);
+      assert.equal(run.env, {
+        CNI_COMMAND: 'ADD',
+        CNI_NETNS: path,
+        CNI_ARGS: 'a=b',
+        TRACEPARENT: 't',
+        TAPWIRE_NODE_FILE: '/node.json', // the tests' build alone
+      });
+      const kept = run.links.filter((link: string) => link.startsWith('/') && !link.startsWith('/proc'));
+      assert.ok(kept.includes(runtime), 'it holds the slot');
+      assert.equal(
+        run.links.filter((link: string) => /net:|socket|memfd/.test(link)),
+        [],
+      );
+    }),
+  ));
+
+test('VERSION leaves stdin alone', () =>
+  withRuntime(async (runtime) => {
+    assert.is(JSON.parse((await shim('VERSION', { runtime })).stdout).input, null);
+  }));
+
+test('too much stdin, and none, are replayed as they were', () =>
+  withRuntime(async (runtime) => {
+    for (const length of [0, 1024 * 1024 + 1]) {
+      const { stdout } = await shim('GC', { runtime, input: 'x'.repeat(length) });
+      assert.is(JSON.parse(stdout).input.length, length);
+    }
+  }));
+
+for (const [change, why, name] of [
+  [(path) => rmSync(path), 'No such file or directory', 'lib/ld.so'],
+  [(path) => rmSync(path), 'No such file or directory', 'node'],
+  [(path) => rmSync(path), 'No such file or directory', 'index.js'],
+  [(path) => rmSync(path), 'No such file or directory', 'package.json'],
+  [(path) => rmSync(path), 'No such file or directory', 'tapwire.node'],
+  [(path) => rmSync(path, { recursive: true }), 'No such file or directory', 'lib'],
+  [(path) => chmodSync(path, 0o775), 'others than root may write to it', 'lib'],
+  [(path) => chmodSync(path, 0o775), 'others than root may write to it', 'lib/ld.so'],
+  [(path) => chmodSync(path, 0o757), 'others than root may write to it', 'node'],
+  [(path) => chmodSync(path, 0o666), 'others than root may write to it', 'index.js'],
+  [(path) => chmodSync(path, 0o664), 'others than root may write to it', 'package.json'],
+  [(path) => chmodSync(path, 0o664), 'others than root may write to it', 'tapwire.node'],
+  [(path) => chownSync(path, NOBODY, 0), 'it does not belong to root', 'lib'],
+  [(path) => chownSync(path, NOBODY, 0), 'it does not belong to root', 'index.js'],
+  [(path) => chmodSync(path, 0o600), 'Permission denied', 'lib/ld.so'],
+] as const satisfies readonly (readonly [(path: string) => void, string, string])[]) {
+  test(`${name}: ${why}`, () =>
+    withRuntime(async (runtime) => {
+      change(join(runtime, name));
+      const answer = await shim('ADD', { runtime, input: CONF });
+      assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}/${name}": ${why}`]);
+      assert.match(JSON.parse(answer.stdout).details, /cp -rL/);
+    }));
+}
+
+for (const [mode, owner, why] of [
+  [0o777, 0, 'others than root may write to it'],
+  [0o755, NOBODY, 'it does not belong to root'],
+] as const) {
+  test(`the folder itself: ${why}`, () =>
+    withRuntime(async (runtime) => {
+      chmodSync(runtime, mode);
+      chownSync(runtime, owner, 0);
+      const answer = await shim('ADD', { runtime, input: CONF });
+      assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}": ${why}`]);
+    }));
+}
+
+test('links are followed: what they lead to is checked', () =>
+  withRuntime(async (runtime) => {
+    const elsewhere = join(runtime, 'elsewhere.js');
+    renameSync(join(runtime, 'index.js'), elsewhere);
+    symlinkSync(elsewhere, join(runtime, 'index.js'));
+    assert.is(JSON.parse((await shim('ADD', { runtime, input: CONF })).stdout).fallback, true);
+    chmodSync(elsewhere, 0o666);
+    const answer = await shim('ADD', { runtime, input: CONF });
+    assert.is(errorOf(answer)[2], `Cannot run "${runtime}/index.js": others than root may write to it`);
+  }));
+
+test('neither an agent nor a runtime: an error that says what to do, and that trying again makes sense', () =>
+  withFolder(async (folder) => {
+    await execa('cp', [INSTALLED, folder]);
+    const program = [join(folder, 'tapwire')];
+    for (const command of ['ADD', 'DEL', 'VERSION']) {
+      const answer = await shim(command, { program, input: CONF });
+      const where = `there is no agent at "/run/tapwire/agent.sock" and no runtime at "${folder}/.tapwire"`;
+      assert.equal(errorOf(answer), [1, 11, `Cannot do ${command}: ${where}`]);
+      assert.match(JSON.parse(answer.stdout).details, /DaemonSet .* or install the runtime/);
+    }
+  }));
+
+test('a file in place of the folder', () =>
+  withFolder(async (folder) => {
+    await execa('cp', [INSTALLED, folder]);
+    await execa('cp', [INSTALLED, join(folder, '.tapwire')]);
+    const answer = await shim('VERSION', { program: [join(folder, 'tapwire')] });
+    assert.equal(errorOf(answer), [1, 5, `Cannot run "${folder}/.tapwire": Not a directory`]);
+  }));
+
+/** Writes down when it begins and ends. */
+const SLOW = `#!/bin/sh
+echo begin >> log
+sleep 0.1
+echo end >> log
+`;
+
+test('one at a time on a node', () =>
+  withRuntime(async (runtime) => {
+    await Promise.all(Array.from({ length: 5 }, () => shim('GC', { runtime, input: CONF })));
+    const log = readFileSync(join(runtime, 'log'), 'utf8').split('\n').slice(0, -1);
+    assert.equal(log, Array(5).fill(['begin', 'end']).flat());
+  }, SLOW));
+
+test('whose turn does not come says so after a bounded wait', () =>
+  withRuntime(async (runtime) => {
+    const first = shim('GC', { runtime, input: CONF });
+    await sleep(200);
+    const answer = await shim('ADD', { runtime, input: CONF, haste: 200 });
+    assert.equal(errorOf(answer), [
+      1,
+      11,
+      `Cannot do ADD: no turn came at "${runtime}" within 60 s; try again`,
+    ]);
+    await first;
+  }, '#!/bin/sh\nsleep 1.5\n'));
+
+test('who waits for a turn holds no netns', () =>
+  withNetns(({ path }) =>
+    withRuntime(async (runtime) => {
+      const call = { runtime, input: CONF };
+      const first = shim('GC', call);
+      await sleep(200);
+      const waiting = shim('ADD', { ...call, env: { CNI_NETNS: path } });
+      await sleep(200);
+      await execa('flock', ['--exclusive', '--nonblock', path, 'true']);
+      await Promise.all([first, waiting]);
+    }, '#!/bin/sh\nsleep 0.6\n'),
+  ));
+
+/** What a node gives the plugin at least: its own two files, /proc, /dev/net/tun and the netns. No C library, no shell. */
+async function withBareNode<T>(
+  act: (call: (command: string, env: Env, input: string) => Promise<Answer>) => Promise<T>,
+) {
+  return withFolder(async (root) => {
+    const bin = join(root, 'opt/cni/bin');
+    for (const folder of [bin, join(root, 'proc'), join(root, 'dev/net'), join(root, 'run/netns')]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    await execa('cp', ['-rL', INSTALLED, join(dirname(INSTALLED), '.tapwire'), bin]);
+    await execa('mknod', [join(root, 'dev/net/tun'), 'c', '10', '200']);
+    // The mounts go with the mount namespace.
+    const script =
+      'mount -t proc proc "$0/proc" && mount --rbind /run/netns "$0/run/netns" && exec /usr/sbin/chroot "$0" /opt/cni/bin/tapwire';
+    return act(async (command, env, input) => {
+      const { exitCode, stdout, stderr } = await execa('unshare', ['-m', 'sh', '-c', script, root], {
+        input,
+        env: { ...env, CNI_COMMAND: command },
+        reject: false,
+      });
+      return { exitCode, stdout, stderr };
+    });
+  });
+}
+
+type Env = Readonly<Record<string, string>>;
+interface Answer {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+test('works on a node that has nothing but the plugin', () =>
+  withBareNode((call) =>
+    withPod('eth0', async (netns) => {
+      const version = await call('VERSION', {}, '');
+      assert.equal(JSON.parse(version.stdout).supportedVersions, [...SUPPORTED_VERSIONS]);
+
+      const before = await dumpNetns(netns);
+      const env = {
+        CNI_CONTAINERID: newContainerId(),
+        CNI_NETNS: netns.path,
+        CNI_IFNAME: 'net1',
+        CNI_PATH: '/opt/cni/bin',
+      };
+      const prevResult = { cniVersion: '1.0.0' };
+      const input = JSON.stringify(netconf({ network: 'default', conf: { prevResult } }));
+      const added = await call('ADD', env, input);
+      assert.equal([added.exitCode, JSON.parse(added.stdout), added.stderr], [0, prevResult, '']);
+      assert.match(await netns.ip('link show'), /tap0:/);
+      for (const command of ['CHECK', 'DEL', 'DEL']) {
+        assert.equal(await call(command, env, input), { exitCode: 0, stdout: '', stderr: '' }, command);
+      }
+      sameNetns(await dumpNetns(netns), before);
+    }),
+  ));
+
+test('a folder whose name means something to a loader or a shell', () =>
+  withFolder(async (parent) => {
+    const folder = join(parent, 'a:b;c "d" $(e)');
+    mkdirSync(folder);
+    for (const name of ['tapwire', '.tapwire'])
+      await execa('cp', ['-rL', join(dirname(INSTALLED), name), folder]);
+    const { stdout } = await shim('VERSION', { program: [join(folder, 'tapwire')] });
+    assert.is(JSON.parse(stdout).cniVersion, '1.1.0');
+  }));
+
+test('neither argv nor a link to the shim decides what is run', () =>
+  withFolder(async (folder) => {
+    symlinkSync(INSTALLED, join(folder, 'tapwire'));
+    const { stdout } = await shim('VERSION', { program: [join(folder, 'tapwire')] });
+    assert.is(JSON.parse(stdout).cniVersion, '1.1.0');
+    const options = { argv0: '/tmp/elsewhere/tapwire' };
+    const { stdout: same } = await shim('VERSION', { program: [SHIM], options, runtime: '' });
+    assert.is(JSON.parse(same).cniVersion, '1.1.0');
+  }));
+
+test.run();

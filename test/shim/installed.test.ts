@@ -1,0 +1,97 @@
+/** The shim that gets installed, as a file and as a process. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  HELLO,
+  INSTALLED,
+  reply,
+  residentSetOf,
+  type Script,
+  SHIM,
+  shim,
+  startShim,
+  withAgent,
+} from '../helpers/shim.ts';
+
+const test = suite('the installed shim');
+
+const SOURCES = resolve(import.meta.dirname, '../../cni/shim');
+
+test('has no override of the tests, and the one of the tests has them', () => {
+  const [installed, tests] = [INSTALLED, SHIM].map((path) => readFileSync(path, 'latin1'));
+  for (const override of [
+    'TAPWIRE_AGENT_SOCKET',
+    'TAPWIRE_RUNTIME_DIR',
+    'TAPWIRE_HASTE',
+    'TAPWIRE_NODE_FILE',
+  ]) {
+    assert.not.ok(installed?.includes(override), override);
+    assert.ok(tests?.includes(override), override);
+  }
+  assert.not.ok(installed?.includes('TAPWIRE_'));
+});
+
+test('does not listen to overrides', async () => {
+  const { stdout } = await shim('VERSION', {
+    program: [INSTALLED],
+    runtime: '/nonexistent',
+    socket: '/nonexistent',
+  });
+  assert.is(JSON.parse(stdout).cniVersion, '1.1.0');
+});
+
+test('needs no loader and no library', async () => {
+  const { stdout } = await execa('readelf', ['--wide', '--program-headers', '--dynamic', INSTALLED]);
+  assert.not.match(stdout, /INTERP|DYNAMIC|NEEDED|RWE/);
+});
+
+test('is small', () => {
+  assert.ok(readFileSync(INSTALLED).length < 64 * 1024);
+});
+
+test('says what it is where there is no command', async () => {
+  for (const env of [{}, { CNI_COMMAND: '' }]) {
+    const options = { env, extendEnv: false, stdin: 'pipe' } as const;
+    const { exitCode, stdout, stderr } = await execa(INSTALLED, ['--help'], options);
+    assert.equal([exitCode, stdout], [0, '']);
+    assert.match(
+      stderr,
+      /^CNI plugin tapwire v\d+\.\d+\.\d+: .+\nCNI protocol versions supported: 0\.3\.0, .*1\.1\.0$/,
+    );
+  }
+});
+
+test('takes less than 1 MiB of memory', async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const script: Script = async (caller, request) => {
+    caller.write(HELLO);
+    await request;
+    caller.write(reply('{}'));
+    await released;
+    caller.end();
+  };
+  await withAgent(script, async (socket) => {
+    const calling = startShim('GC', { socket, input: 'x'.repeat(10_000) });
+    await sleep(300); // it has all but the end of the reply
+    const kib = residentSetOf(calling.pid ?? 0);
+    release();
+    assert.is((await calling).stdout, '{}');
+    assert.ok(kib > 0 && kib < 500, `${kib} KiB`);
+  });
+});
+
+test('every source file is one idea: at most 150 lines', () => {
+  const long = readdirSync(SOURCES).filter(
+    (name) => readFileSync(join(SOURCES, name), 'utf8').split('\n').length > 150,
+  );
+  assert.equal(long, []);
+});
+
+test.run();
