@@ -27,6 +27,8 @@ if [ "$1" = test ]; then
   # Real callers and neighbours of the plugin, unless others provide them (docker.com's containerd.io, say); what kills it
   # between two kernel requests.
   packages="$packages containernetworking-plugins strace"
+  # The shim for the other processor, and what runs it here.
+  packages="$packages gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-user-static"
   command -v containerd >/dev/null || packages="$packages containerd"
   command -v runc >/dev/null || packages="$packages runc"
 fi
