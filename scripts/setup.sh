@@ -1,8 +1,8 @@
 #!/bin/sh
-# Everything that the demo and the tests need on a fresh Debian machine: npm packages, Debian packages, the build.
+# Everything that the demo, the tests and the benchmark need on a fresh Debian machine: npm packages, Debian packages, the build.
 # What is already there is not installed again, and nothing is removed.
 #
-# Usage: setup.sh demo|test
+# Usage: setup.sh demo|test|bench
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ fail() {
 
 [ "$(id -u)" = 0 ] || fail "network namespaces, taps and packages need root; run it as root"
 command -v apt-get >/dev/null || fail "no apt-get; the demo and the tests are made for Debian"
-[ "$(dpkg --print-architecture)" = amd64 ] || fail "the VM of the demo and the tests runs on x86-64 alone"
+[ "$1" = bench ] || [ "$(dpkg --print-architecture)" = amd64 ] || fail "the VM of the demo and the tests runs on x86-64 alone"
 
 # A VM runs as another user, and must be able to read what is built here, also where root's files are private by default.
 umask 022
@@ -31,6 +31,10 @@ if [ "$1" = test ]; then
   packages="$packages gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-user-static"
   command -v containerd >/dev/null || packages="$packages containerd"
   command -v runc >/dev/null || packages="$packages runc"
+fi
+if [ "$1" = bench ]; then
+  # What Tapwire is measured against; no VM.
+  packages="gcc libc6-dev iproute2 containernetworking-plugins"
 fi
 
 missing=""
@@ -65,4 +69,4 @@ if ! cmp -s package-lock.json node_modules/.tapwire-lock; then
 fi
 export PATH="$PWD/node_modules/.bin:$PATH"
 npm run --silent build
-node scripts/guest.ts
+[ "$1" = bench ] || node scripts/guest.ts

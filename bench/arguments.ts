@@ -1,0 +1,98 @@
+import { parseArgs } from 'node:util';
+
+/** The parts of the benchmark, in the order in which they run. The sidecar's will be one more. */
+export const SECTIONS = ['calls', 'at-once', 'growth', 'limits', 'floor'] as const;
+export type Section = (typeof SECTIONS)[number];
+
+/** A plugin that the command line brings along. */
+export interface GuestPeer {
+  readonly name: string;
+  readonly program: string;
+  /** Path of its network configuration, JSON. */
+  readonly conf: string;
+}
+
+export interface Arguments {
+  readonly sections: readonly Section[];
+  /** How often each call is measured. */
+  readonly rounds: number;
+  readonly peers: readonly GuestPeer[];
+  readonly help: boolean;
+}
+
+/** As many as the medians need before their ratios stand still from run to run. */
+export const FULL_ROUNDS = 40;
+
+export const USAGE = `Usage: npm run bench [-- options]
+
+Measures Tapwire beside Go's CNI plugins, interleaved, in namespaces of its own. Needs root and Debian, takes some minutes.
+A full run writes bench/results.json and bench/results.svg; any other, the same in build/bench/.
+
+  --only SECTION     one of ${SECTIONS.join(', ')}; may be repeated
+                       calls    ADD and DEL one by one: time, CPU, memory
+                       at-once  50 and 200 calls at once
+                       growth   ADD with 1, 50 and 250 pods on the node, and the kernel's share
+                       limits   in a cgroup of 100m CPU and 50 MiB, as below Multus' daemon
+                       floor    ADD against the empty round trip to the agent
+  --rounds N         measure each call N times (${FULL_ROUNDS})
+  --peer NAME=PATH   one more plugin in "calls"; may be repeated
+  --peer-conf FILE   its network configuration (JSON); one for each --peer, in the same order
+  --help             print this`;
+
+/** Reads the command line. @throws {Error} that says what is wrong with it */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      only: { type: 'string', multiple: true, default: [] },
+      rounds: { type: 'string', default: String(FULL_ROUNDS) },
+      peer: { type: 'string', multiple: true, default: [] },
+      'peer-conf': { type: 'string', multiple: true, default: [] },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    sections: values.only.length === 0 ? SECTIONS : values.only.map(toSection),
+    rounds: toRounds(values.rounds),
+    peers: toPeers(values.peer, values['peer-conf']),
+    help: values.help,
+  };
+}
+
+/** Whether its results are those that the repository keeps. */
+export const isFullRun = ({ sections, rounds, peers }: Arguments): boolean =>
+  SECTIONS.every((section) => sections.includes(section)) && rounds >= FULL_ROUNDS && peers.length === 0;
+
+function toSection(name: string): Section {
+  const section = SECTIONS.find((known) => known === name);
+  if (section === undefined) throw new Error(`--only: want one of ${SECTIONS.join(', ')}, got "${name}"`);
+  return section;
+}
+
+function toRounds(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new Error(`--rounds: want a number in 1..9999, got "${text}"`);
+  return Number(text);
+}
+
+/** Results are found by these. */
+const TAKEN: readonly string[] = [
+  'tapwire',
+  'tapwire-alone',
+  'bridge',
+  'macvlan',
+  'ptp',
+  'loopback',
+  'floor',
+];
+
+function toPeers(peers: readonly string[], confs: readonly string[]): readonly GuestPeer[] {
+  if (peers.length !== confs.length)
+    throw new Error('--peer and --peer-conf: want as many of one as of the other');
+  return peers.map((peer, index) => {
+    const [, name, program] = /^([a-z][a-z0-9-]{0,30})=(.+)$/.exec(peer) ?? [];
+    if (name === undefined || program === undefined)
+      throw new Error(`--peer: want NAME=/path/to/plugin, the name in lower case, got "${peer}"`);
+    if (TAKEN.includes(name)) throw new Error(`--peer: "${name}" is measured already; give it another name`);
+    return { name, program, conf: confs[index] ?? '' };
+  });
+}

@@ -1,0 +1,71 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+
+/** A cgroup of the run: what is started in it stays in it. */
+export interface Cgroup {
+  enter(pid: number): void;
+  /** Most memory that it ever had, MiB. */
+  peak(): number;
+  /** How many of its processes the kernel killed for want of memory. */
+  oomKills(): number;
+}
+
+export interface Limits {
+  /** Thousandths of a CPU. */
+  readonly cpu: number;
+  /** MiB */
+  readonly memory: number;
+}
+
+const ROOT = '/sys/fs/cgroup';
+const PERIOD = 100_000; // µs, the kernel's and the kubelet's default
+const MIB = 1024 * 1024;
+
+/** Version 2 has one hierarchy, version 1 one for each controller. */
+const isUnified = existsSync(`${ROOT}/cgroup.controllers`);
+
+/** Makes one below `parent`. All are removed when the run has ended (isolation.ts). */
+export function addCgroup(parent: string, name: string, limits: Limits | null): Cgroup {
+  return isUnified ? addUnified(parent, name, limits) : addVersion1(parent, name, limits);
+}
+
+function addUnified(parent: string, name: string, limits: Limits | null): Cgroup {
+  const path = `${ROOT}/${parent}/${name}`;
+  mkdirSync(path, { recursive: true });
+  for (const above of [ROOT, `${ROOT}/${parent}`])
+    writeFileSync(`${above}/cgroup.subtree_control`, '+cpu +memory');
+  if (limits !== null) {
+    writeFileSync(`${path}/cpu.max`, `${(limits.cpu * PERIOD) / 1000} ${PERIOD}`);
+    writeFileSync(`${path}/memory.max`, String(limits.memory * MIB));
+  }
+  return {
+    enter: (pid) => writeFileSync(`${path}/cgroup.procs`, String(pid)),
+    peak: () => readNumber(`${path}/memory.peak`) / MIB,
+    oomKills: () => readField(`${path}/memory.events`, 'oom_kill'),
+  };
+}
+
+function addVersion1(parent: string, name: string, limits: Limits | null): Cgroup {
+  const [cpu, memory] = [`${ROOT}/cpu/${parent}/${name}`, `${ROOT}/memory/${parent}/${name}`];
+  for (const path of [cpu, memory]) mkdirSync(path, { recursive: true });
+  if (limits !== null) {
+    writeFileSync(`${cpu}/cpu.cfs_period_us`, String(PERIOD));
+    writeFileSync(`${cpu}/cpu.cfs_quota_us`, String((limits.cpu * PERIOD) / 1000));
+    writeFileSync(`${memory}/memory.limit_in_bytes`, String(limits.memory * MIB));
+  }
+  return {
+    enter(pid) {
+      for (const path of [cpu, memory]) writeFileSync(`${path}/cgroup.procs`, String(pid));
+    },
+    peak: () => readNumber(`${memory}/memory.max_usage_in_bytes`) / MIB,
+    oomKills: () => readField(`${memory}/memory.oom_control`, 'oom_kill'),
+  };
+}
+
+const readNumber = (path: string): number => Number(readFileSync(path, 'utf8'));
+
+/** One line `name number` of several. */
+function readField(path: string, name: string): number {
+  const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec(readFileSync(path, 'utf8')) ?? [];
+  if (value === undefined) throw new Error(`Cannot read "${name}" in "${path}"`);
+  return Number(value);
+}

@@ -1,0 +1,85 @@
+/** `npm run bench`: Tapwire beside Go's CNI plugins, on this machine, in namespaces of its own. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { messageOf } from '../shared/errors.ts';
+import { type Arguments, isFullRun, parseArguments, type Section, USAGE } from './arguments.ts';
+import type { Bench } from './bench.ts';
+import { insideCgroup, runIsolated } from './isolation.ts';
+import { describeMachine } from './machine.ts';
+import { PLACE, prepareNode, RUNNER, STDERR } from './node.ts';
+import { goPeers, guestPeer, tapwirePeers } from './peers.ts';
+import { drawResults } from './plot.ts';
+import { AGENT, ofPeer, type Results } from './results.ts';
+import { startRunner } from './runner.ts';
+import { measureAtOnce } from './sections/at-once.ts';
+import { measureCalls } from './sections/calls.ts';
+import { measureFloor } from './sections/floor.ts';
+import { measureGrowth } from './sections/growth.ts';
+import { measureLimits } from './sections/limits.ts';
+import { describeResults } from './table.ts';
+import { describeTargets, judge } from './targets.ts';
+
+/** What each section adds to the results. */
+const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Partial<Results>>>> = {
+  calls: async (bench) => ({ calls: await measureCalls(bench) }),
+  'at-once': async (bench) => ({ atOnce: await measureAtOnce(bench) }),
+  growth: async (bench) => ({ growth: await measureGrowth(bench) }),
+  limits: async (bench) => ({ limits: await measureLimits(bench) }),
+  floor: async (bench) => ({ floor: await measureFloor(bench) }),
+};
+
+async function measure(cgroup: string, { sections, rounds, peers: guests }: Arguments): Promise<Results> {
+  const agent = await prepareNode();
+  if (agent === null) console.log('There is no agent in dist/agent: Tapwire is measured without it.\n');
+  const visitors = guests.map(({ name, program, conf }) =>
+    guestPeer(name, resolve(program), JSON.parse(readFileSync(conf, 'utf8'))),
+  );
+  const peers = [...tapwirePeers(PLACE, agent !== null), ...goPeers(PLACE), ...visitors];
+  let results: Results = { machine: await describeMachine() };
+  for (const section of sections) {
+    const runner = startRunner(RUNNER, STDERR);
+    const tell = (progress: string) => say(`  ${section}: ${progress}`);
+    results = { ...results, ...(await MEASURE[section]({ runner, agent, peers, rounds, cgroup, tell })) };
+    await runner.close();
+  }
+  say('');
+  return results;
+}
+
+/** On a terminal, each line takes the place of the one before. */
+function say(line: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line}`);
+}
+
+/** The repository keeps what says everything. */
+function write(results: Results, isFull: boolean): void {
+  const folder = resolve(import.meta.dirname, isFull ? '.' : '../build/bench');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/results.json`, `${JSON.stringify(results, null, 2)}\n`);
+  if (results.calls !== undefined) writeFileSync(`${folder}/results.svg`, drawResults(results));
+  console.log(`\nWritten to ${folder}.`);
+}
+
+async function main(): Promise<number> {
+  const args = parseArguments(process.argv.slice(2));
+  if (args.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const cgroup = insideCgroup();
+  if (cgroup === null) return runIsolated(process.argv.slice(1));
+  process.on('SIGINT', () => process.exit(130)); // the first process of a PID namespace has no default actions
+  const results = await measure(cgroup, args);
+  console.log(describeResults(results));
+  console.log(describeTargets(judge(results)));
+  const hasAgent = ofPeer(results.calls, AGENT) !== undefined;
+  write(results, isFullRun(args) && hasAgent);
+  return 0;
+}
+
+try {
+  process.exit(await main()); // and with it the agent, which would run for ever
+} catch (error) {
+  console.error(`\nThe benchmark failed: ${messageOf(error)}`);
+  process.exit(1);
+}

@@ -1,0 +1,61 @@
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { execa } from 'execa';
+import { type Agent, startAgent } from './agent.ts';
+import { type Place, UPLINK } from './peers.ts';
+import { batch } from './pods.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+/** On the tmpfs that only this run sees: gone with it. */
+export const SCRATCH = '/run/tapwire-bench';
+export const STDERR = `${SCRATCH}/stderr`;
+export const RUNNER = `${SCRATCH}/runner`;
+export const FLOOR = `${SCRATCH}/floor`;
+
+export const PLACE: Place = {
+  cniBin: `${SCRATCH}/cni/bin`,
+  ipam: `${SCRATCH}/ipam`,
+  noSocket: `${SCRATCH}/nobody.sock`,
+};
+
+/** Where the installed executable looks for it. */
+const AGENT_SOCKET = '/run/tapwire/agent.sock';
+const AGENT_BUNDLE = `${ROOT}/dist/agent`;
+
+/** Makes a node of the netns that we are in: loopback, a NIC, Tapwire installed. Null: there is no agent in dist. */
+export async function prepareNode(): Promise<Agent | null> {
+  await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tapwire-bench', '/run']);
+  for (const folder of ['cni/bin', 'jobs', 'ipam']) mkdirSync(`${SCRATCH}/${folder}`, { recursive: true });
+  // Probing for duplicate IPv6 addresses would go on while others are measured.
+  writeFileSync('/proc/sys/net/ipv6/conf/default/dad_transmits', '0');
+  const uplink = [
+    `link add ${UPLINK} type veth peer name wire0`,
+    'link set wire0 up',
+    `link set ${UPLINK} up`,
+  ];
+  await batch([], ['link set lo up', ...uplink]);
+  await Promise.all([compile('runner', RUNNER, FREESTANDING), compile('floor', FLOOR, ['-static'])]);
+  install();
+  if (!existsSync(`${AGENT_BUNDLE}/index.js`)) return null;
+  cpSync(AGENT_BUNDLE, `${SCRATCH}/agent`, { recursive: true, dereference: true });
+  return startAgent(`${SCRATCH}/agent/index.js`, AGENT_SOCKET, `${SCRATCH}/agent.log`);
+}
+
+/** A copy, links followed, as README says; a build meanwhile does not reach it. */
+function install(): void {
+  const options = { recursive: true, dereference: true } as const;
+  for (const name of ['tapwire', '.tapwire'])
+    cpSync(`${ROOT}/dist/cni/${name}`, `${PLACE.cniBin}/${name}`, options);
+  cpSync(`${ROOT}/dist/test/tapwire`, `${PLACE.cniBin}/tapwire-test`);
+}
+
+/** See native/runner.c; the last keeps the compiler from calling libc's memset. */
+const FREESTANDING = [
+  ...['-static', '-nostdlib', '-ffreestanding', '-fno-stack-protector', '-fno-pie', '-no-pie'],
+  '-fno-tree-loop-distribute-patterns',
+];
+
+async function compile(name: string, program: string, flags: readonly string[]): Promise<void> {
+  const source = `${import.meta.dirname}/native/${name}.c`;
+  await execa('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', ...flags, '-o', program, source]);
+}

@@ -1,0 +1,89 @@
+import type { Cost } from './cost.ts';
+import type { Spread } from './statistics.ts';
+
+/** Names of peers that the others are measured against, and that have targets. */
+export const AGENT = 'tapwire';
+export const ALONE = 'tapwire-alone';
+export const BRIDGE = 'bridge';
+
+export interface Machine {
+  readonly kernel: string;
+  readonly cpu: string;
+  readonly cpus: number;
+  /** GiB */
+  readonly memory: number;
+  readonly node: string;
+  /** Version of Debian's containernetworking-plugins. */
+  readonly plugins: string;
+}
+
+export interface CallCosts {
+  readonly peer: string;
+  readonly add: Cost;
+  readonly del: Cost;
+  /** ADDs right behind a DEL of the same attachment: how many there were, how many succeeded. */
+  readonly addBehindDel: { readonly tried: number; readonly done: number };
+}
+
+export interface Burst {
+  /** From the first start to the last exit, ms. */
+  readonly wall: Spread;
+  /** Of all called processes together, ms. */
+  readonly cpu: Spread;
+  /** ms */
+  readonly agentCpu: Spread;
+  /** Peak of the cgroup that the called processes are in, MiB. */
+  readonly memory: Spread;
+  /** Peak of the agent, MiB; null without one. */
+  readonly agentMemory: Spread | null;
+}
+
+export interface BurstCosts {
+  readonly peer: string;
+  /** Calls at once. */
+  readonly calls: number;
+  readonly add: Burst;
+  readonly del: Burst;
+}
+
+export interface GrowthCosts {
+  readonly peer: string;
+  /** Pods that this peer had wired on the node before. */
+  readonly pods: number;
+  readonly add: Cost;
+  /** A C program that makes the same requests of the kernel, in the same rounds; null where there is none. */
+  readonly kernel: Cost | null;
+}
+
+export interface LimitCosts {
+  readonly peer: string;
+  readonly add: Cost;
+  readonly atOnce: {
+    readonly calls: number;
+    readonly succeeded: number;
+    readonly oomKills: number;
+    /** ms */
+    readonly wall: number;
+    /** MiB */
+    readonly memory: number;
+  };
+}
+
+export interface FloorCosts {
+  readonly peer: string;
+  readonly version: Cost;
+  readonly add: Cost;
+}
+
+/** Everything that a run found; a part that was left out is absent. */
+export interface Results {
+  readonly machine: Machine;
+  readonly calls?: readonly CallCosts[];
+  readonly atOnce?: readonly BurstCosts[];
+  readonly growth?: readonly GrowthCosts[];
+  readonly limits?: readonly LimitCosts[];
+  readonly floor?: readonly FloorCosts[];
+}
+
+export const ofPeer = <T extends { readonly peer: string }>(rows: readonly T[] | undefined, peer: string) =>
+  rows?.find((row) => row.peer === peer);

@@ -1,0 +1,64 @@
+import { attach, type Bench, call, requireEffect, toJob } from '../bench.ts';
+import { type Sample, toCost } from '../cost.ts';
+import type { Peer } from '../peers.ts';
+import { addPods, type Pod, removePods } from '../pods.ts';
+import type { CallCosts } from '../results.ts';
+import { shuffled } from '../statistics.ts';
+
+/** Rounds that are not counted: the bridge is made, code is compiled, files are read for the first time. */
+export const WARM_UP = 3;
+
+interface Measured {
+  readonly peer: Peer;
+  readonly adds: Sample[];
+  readonly dels: Sample[];
+  behind: { tried: number; done: number };
+}
+
+/** ADD and DEL of each peer, one by one: each round all of them, in an order of its own, each in a new pod. */
+export async function measureCalls(bench: Bench): Promise<readonly CallCosts[]> {
+  const measured = bench.peers.map(
+    (peer): Measured => ({ peer, adds: [], dels: [], behind: { tried: 0, done: 0 } }),
+  );
+  for (let round = 1 - WARM_UP; round <= bench.rounds; round++) {
+    bench.tell(`round ${Math.max(round, 0)} of ${bench.rounds}`);
+    const pods = await addPods(measured.length);
+    for (const [index, one] of shuffled(measured, Math.random).entries()) {
+      await measure(bench, one, pods[index] as Pod, round > 0);
+    }
+    await removePods(pods);
+  }
+  return measured.map(({ peer, adds, dels, behind }) => ({
+    peer: peer.name,
+    add: toCost(adds),
+    del: toCost(dels),
+    addBehindDel: behind,
+  }));
+}
+
+async function measure(
+  bench: Bench,
+  { peer, adds, dels, behind }: Measured,
+  pod: Pod,
+  counts: boolean,
+): Promise<void> {
+  const attachment = attach(peer, pod);
+  const add = await call(bench, 'ADD', attachment);
+  const del = await call(bench, 'DEL', attachment);
+  if (!counts) return;
+  adds.push(add);
+  dels.push(del);
+  behind.tried += 1;
+  if (await addsBehindDel(bench, attachment)) behind.done += 1;
+}
+
+/** Whether an ADD succeeds that comes at once behind the DEL of the same attachment. */
+async function addsBehindDel(bench: Bench, attachment: ReturnType<typeof attach>): Promise<boolean> {
+  for (const command of ['ADD', 'DEL', 'ADD'] as const) {
+    const { outcomes } = await bench.runner.run([toJob(command, attachment)]);
+    if (outcomes.some(({ status }) => status !== 0)) return false;
+  }
+  await requireEffect('ADD', attachment);
+  await call(bench, 'DEL', attachment);
+  return true;
+}

@@ -1,0 +1,100 @@
+import { AGENT, BRIDGE, type Burst, ofPeer, type Results } from './results.ts';
+import type { Spread } from './statistics.ts';
+import { table } from './table.ts';
+
+/** What Tapwire promises, and what was found of it. */
+export interface Verdict {
+  readonly target: string;
+  readonly found: string;
+  readonly isMet: boolean;
+}
+
+/** How much a call may take of what Go's bridge takes. */
+const SHARE = 0.3;
+const EMPTY_ROUND_TRIPS = 4;
+const CALLED_KIB = 1024;
+const AGENT_MIB = 80;
+const MANY = 200;
+const GROWTH = 1.25;
+
+/** Every target that this run says something of. Pure. */
+export const judge = (results: Results): readonly Verdict[] =>
+  [judgeCalls, judgeFloor, judgeBursts, judgeGrowth, judgeLimits].flatMap((part) => part(results));
+
+function judgeCalls({ calls }: Results): readonly Verdict[] {
+  const [ours, bridge] = [ofPeer(calls, AGENT), ofPeer(calls, BRIDGE)];
+  if (ours === undefined || bridge === undefined) return [];
+  const { tried, done } = ours.addBehindDel;
+  const memory = Math.max(ours.add.memory.median, ours.del.memory.median);
+  return [
+    atMost('ADD, of Go bridge', ratio(ours.add.wall, bridge.add.wall), SHARE),
+    atMost('DEL, of Go bridge', ratio(ours.del.wall, bridge.del.wall), SHARE),
+    { target: 'ADD right behind DEL succeeds', found: `${done} of ${tried}`, isMet: done === tried },
+    atMost('peak memory of the called process, KiB', memory, CALLED_KIB),
+  ];
+}
+
+function judgeFloor({ floor }: Results): readonly Verdict[] {
+  const ours = ofPeer(floor, AGENT);
+  if (ours === undefined) return [];
+  return [atMost('ADD, of the empty round trip', ratio(ours.add.wall, ours.version.wall), EMPTY_ROUND_TRIPS)];
+}
+
+function judgeBursts({ atOnce }: Results): readonly Verdict[] {
+  const many = atOnce?.filter(({ calls }) => calls === MANY);
+  const [ours, bridge] = [ofPeer(many, AGENT), ofPeer(many, BRIDGE)];
+  if (ours === undefined || bridge === undefined) return [];
+  const peak = ({ agentMemory }: Burst): number => agentMemory?.median ?? Number.NaN;
+  return [
+    atMost(`${MANY} ADDs at once, of Go bridge`, ratio(ours.add.wall, bridge.add.wall), SHARE),
+    atMost(`${MANY} DELs at once, of Go bridge`, ratio(ours.del.wall, bridge.del.wall), SHARE),
+    atMost(`agent at ${MANY} at once, MiB`, Math.max(peak(ours.add), peak(ours.del)), AGENT_MIB),
+  ];
+}
+
+/** What the same requests take longer in C is the kernel's; the rest of the growth is ours. */
+function judgeGrowth({ growth }: Results): readonly Verdict[] {
+  const ours = growth?.filter(({ peer }) => peer === AGENT) ?? [];
+  const [few, many] = [ours.at(0), ours.at(-1)];
+  if (few === undefined || many === undefined || few === many) return [];
+  const kernel = (many.kernel?.wall.median ?? 0) - (few.kernel?.wall.median ?? 0);
+  const whole = ratio(many.add.wall, few.add.wall);
+  const own = (many.add.wall.median - kernel) / few.add.wall.median;
+  return [
+    {
+      target: `ADD with ${many.pods} pods, of ADD with ${few.pods}, without the kernel's share <= ${GROWTH}`,
+      found: `${own.toFixed(2)} (with it ${whole.toFixed(2)})`,
+      isMet: Math.min(whole, own) <= GROWTH,
+    },
+  ];
+}
+
+function judgeLimits({ limits }: Results): readonly Verdict[] {
+  const [ours, bridge] = [ofPeer(limits, AGENT), ofPeer(limits, BRIDGE)];
+  if (ours === undefined || bridge === undefined) return [];
+  const { calls, succeeded, oomKills } = ours.atOnce;
+  return [
+    atMost('ADD with 100m CPU and 50 MiB, of Go bridge', ratio(ours.add.wall, bridge.add.wall), 1),
+    {
+      target: `${calls} ADDs at once there, without an OOM kill`,
+      found: `${succeeded} succeeded, ${oomKills} OOM kills`,
+      isMet: succeeded === calls && oomKills === 0,
+    },
+  ];
+}
+
+const ratio = (value: Spread, base: Spread): number => value.median / base.median;
+
+const atMost = (target: string, value: number, limit: number): Verdict => ({
+  target: `${target} <= ${limit}`,
+  found: Number.isInteger(value) ? String(value) : value.toFixed(2),
+  isMet: value <= limit,
+});
+
+export const describeTargets = (verdicts: readonly Verdict[]): string =>
+  verdicts.length === 0
+    ? '\nNo target can be judged: they are those of Tapwire with its agent, beside Go bridge.'
+    : `\n${table(
+        ['target', 'found', ''],
+        verdicts.map(({ target, found, isMet }) => [target, found, isMet ? 'met' : 'MISSED']),
+      )}`;

@@ -1,0 +1,60 @@
+import { SaxesParser } from 'saxes';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { milliseconds, times } from '../../../bench/panel.ts';
+import { drawResults } from '../../../bench/plot.ts';
+import { RESULTS } from './results.ts';
+
+const test = suite('the plot of the benchmark');
+
+/** Texts of a picture that is well-formed XML. */
+function textsOf(svg: string): readonly string[] {
+  const parser = new SaxesParser();
+  const texts: string[] = [];
+  parser.on('text', (text) => texts.push(text.trim()));
+  parser.on('error', (error) => {
+    throw error;
+  });
+  parser.write(svg).close();
+  return texts.filter((text) => text !== '');
+}
+
+test('says every peer, its times and its ratios, in rows of ADD and DEL', () => {
+  const texts = textsOf(drawResults(RESULTS));
+  for (const text of [
+    'Tapwire',
+    'Tapwire, no agent',
+    'Go bridge',
+    '1.0 ms',
+    '27 ms',
+    '0.2×',
+    '5.4×',
+    '200 pods at once, all of them',
+  ]) {
+    assert.ok(texts.includes(text), text);
+  }
+});
+
+test('cuts the bar that would hide the others, and no other', () => {
+  const svg = drawResults(RESULTS);
+  assert.is(svg.match(/class="gap"/g)?.length, 2); // of ADD; in DEL, Node is about as slow as what the others wait for
+});
+
+test('draws what there is', () => {
+  const { machine, calls } = RESULTS;
+  assert.not.match(drawResults({ machine, calls }), 'at once');
+  assert.not.match(drawResults({ machine, calls: calls.slice(1, 2) }), /NaN|Infinity/);
+});
+
+test('numbers have three digits at most, and no empty ones', () => {
+  assert.equal([0.456, 1.04, 9.96, 27.4, 1234].map(milliseconds), [
+    '0.46 ms',
+    '1.0 ms',
+    '10.0 ms',
+    '27 ms',
+    '1234 ms',
+  ]);
+  assert.equal([0.204, 0.5, 1, 5.4, 12.3].map(times), ['0.2×', '0.5×', '1×', '5.4×', '12×']);
+});
+
+test.run();
