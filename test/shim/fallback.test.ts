@@ -234,6 +234,19 @@ test('works on a node that has nothing but the plugin', () =>
     }),
   ));
 
+test('a loader that is none', () =>
+  withRuntime(async (runtime) => {
+    const answer = await shim('VERSION', { runtime });
+    assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}/lib/ld.so": Exec format error`]);
+  }, 'garbage'));
+
+test('without /proc it says what it cannot open', () =>
+  withFolder(async (root) => {
+    await execa('cp', [INSTALLED, root]);
+    const answer = await shim('VERSION', { program: ['/usr/sbin/chroot', root, '/tapwire'] });
+    assert.equal(errorOf(answer), [1, 5, 'Cannot open "/proc/self/ns/net": No such file or directory']);
+  }));
+
 test('a folder whose name means something to a loader or a shell', () =>
   withFolder(async (parent) => {
     const folder = join(parent, 'a:b;c "d" $(e)');
