@@ -23,15 +23,15 @@ test('prints what the agent says', () =>
 test('says that it lost the agent', () =>
   withReceiver('hold', ({ socket, received }) =>
     withRuntime(async (runtime) => {
-      const { stdout, stderr } = await shim('STATUS', {
+      const { stdout, stderr } = await shim('ADD', {
         ...ARM64,
         socket,
         runtime,
         env: { PATH },
-        haste: 50,
+        haste: 20,
       });
       assert.is(JSON.parse(stdout).fallback, true);
-      assert.match(JSON.parse(stderr).message, /^The agent took STATUS and has been silent for 30 s;/);
+      assert.match(JSON.parse(stderr).message, /^The agent took ADD and has been silent for 30 s;/);
       assert.is((await received()).request.input.toString(), CONF);
     }),
   ));

@@ -1,5 +1,15 @@
 /** The one-shot where there is no agent: how it is run, what is checked first, and one at a time on a node. */
-import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -151,30 +161,41 @@ test('one at a time on a node', () =>
     assert.equal(log, Array(5).fill(['begin', 'end']).flat());
   }, SLOW));
 
-test('whose turn does not come says so after a bounded wait', () =>
-  withRuntime(async (runtime) => {
+/** Keeps its turn until the file "go" is there. */
+const WAITING = `#!/bin/sh
+echo begin >> log
+until [ -e go ]; do sleep 0.02; done
+`;
+
+/** Runs a call in the runtime that does not end before the function has. */
+async function withSlotTaken<T>(act: (runtime: string) => Promise<T>): Promise<T> {
+  return withRuntime(async (runtime) => {
     const first = shim('GC', { runtime, input: CONF });
-    await sleep(200);
+    while (!existsSync(join(runtime, 'log'))) await sleep(10);
+    try {
+      return await act(runtime);
+    } finally {
+      writeFileSync(join(runtime, 'go'), '');
+      await first;
+    }
+  }, WAITING);
+}
+
+test('whose turn does not come says so after a bounded wait', () =>
+  withSlotTaken(async (runtime) => {
     const answer = await shim('ADD', { runtime, input: CONF, haste: 200 });
-    assert.equal(errorOf(answer), [
-      1,
-      11,
-      `Cannot do ADD: no turn came at "${runtime}" within 60 s; try again`,
-    ]);
-    await first;
-  }, '#!/bin/sh\nsleep 1.5\n'));
+    const msg = `Cannot do ADD: no turn came at "${runtime}" within 60 s; try again`;
+    assert.equal(errorOf(answer), [1, 11, msg]);
+  }));
 
 test('who waits for a turn holds no netns', () =>
   withNetns(({ path }) =>
-    withRuntime(async (runtime) => {
-      const call = { runtime, input: CONF };
-      const first = shim('GC', call);
+    withSlotTaken(async (runtime) => {
+      const waiting = shim('ADD', { runtime, input: CONF, env: { CNI_NETNS: path }, haste: 20 });
       await sleep(200);
-      const waiting = shim('ADD', { ...call, env: { CNI_NETNS: path } });
-      await sleep(200);
-      await execa('flock', ['--exclusive', '--nonblock', path, 'true']);
-      await Promise.all([first, waiting]);
-    }, '#!/bin/sh\nsleep 0.6\n'),
+      await execa('flock', ['--exclusive', '--timeout', '2', path, 'true']);
+      assert.is(errorOf(await waiting)[1], 11, 'it waited all the time');
+    }),
   ));
 
 /** What a node gives the plugin at least: its own two files, /proc, /dev/net/tun and the netns. No C library, no shell. */

@@ -122,10 +122,11 @@ test('the connection breaks when half of the request is sent: lost', () =>
   withAgent(OK, (socket) =>
     withRuntime(async (runtime) => {
       const input = 'x'.repeat(1024 * 1024); // takes more than one sendmsg(2)
-      const { stderr } = await failing('sendmsg:error=EPIPE:when=2+', { runtime, socket, input, haste: 20 });
+      const call = { command: 'ADD', runtime, socket, input, haste: 20 };
+      const { stderr } = await failing('sendmsg:error=EPIPE:when=2+', call);
       assert.match(
         JSON.parse(stderr).message,
-        /^The agent took GC and has been silent for 30 s; completing it/,
+        /^The agent took ADD and has been silent for 30 s; completing it/,
       );
     }),
   ));

@@ -100,7 +100,7 @@ test('stdin that does not block', () =>
   }));
 
 test('stdin that never ends: an error in bounded time, in its own version', async () => {
-  const calling = startShim('GC', { haste: 100, options: { stdin: 'pipe' } });
+  const calling = startShim('GC', { haste: 30, options: { stdin: 'pipe' } });
   calling.stdin?.write('{"cniVersion":"0.4.0","name":');
   const { exitCode, stdout } = await calling;
   assert.equal(
