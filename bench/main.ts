@@ -39,6 +39,7 @@ async function measure(cgroup: string, { sections, rounds, peers: guests }: Argu
   for (const section of sections) {
     const runner = startRunner(RUNNER, STDERR);
     const tell = (progress: string) => say(`  ${section}: ${progress}`);
+    if (!process.stdout.isTTY) console.log(`Measuring ${section}`);
     results = { ...results, ...(await MEASURE[section]({ runner, agent, peers, rounds, cgroup, tell })) };
     await runner.close();
   }
