@@ -7,7 +7,7 @@
 enum outcome {
   /* The agent answered: `reply` is valid. */
   ANSWERED,
-  /* It has taken nothing of the request. `number` says why: ENOENT where there is no agent, ETIMEDOUT where the patience ran out. */
+  /* It has nothing of the request. `number` says why: ENOENT where there is no agent, ETIMEDOUT where patience ran out. */
   UNASKED,
   /* It has the request, in part at least, and nobody knows what became of it. `how` says in which way it failed. */
   LOST,

@@ -70,6 +70,7 @@ long write_all(int fd, struct bytes bytes) {
 _Noreturn void finish(struct bytes result, int status) {
   long written = write_all(1, result);
   if (written == 0) sys_exit(status);
-  log_line("error", (const char *const[]){"Cannot write the result: ", errno_name(-written), ": ", errno_text(-written), NULL});
+  const char *const message[] = {"Cannot write the result: ", errno_name(-written), ": ", errno_text(-written), NULL};
+  log_line("error", message);
   sys_exit(1);
 }

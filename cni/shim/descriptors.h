@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Closes all that are not stdin, stdout or stderr, but `kept`. What of these three is closed becomes a file that cannot be read or
- * written: nothing that is opened later may take the result for another's.
+ * Closes all that are not stdin, stdout or stderr, but `kept`. Which of these three is closed becomes a file that can be
+ * neither read nor written: else what is opened next got its number, and the result.
  */
 void tidy_descriptors(int kept);

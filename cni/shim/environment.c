@@ -6,7 +6,9 @@ const char *find_variable(char **environment, const char *name) {
   return "";
 }
 
-static bool is_ours(const char *variable) { return starts_with(variable, "CNI_") || starts_with(variable, "TRACEPARENT="); }
+static bool is_ours(const char *variable) {
+  return starts_with(variable, "CNI_") || starts_with(variable, "TRACEPARENT=");
+}
 
 struct bytes scrub(char **environment) {
   /* The kernel lays the strings one behind the other in the order of the vector, so that they can only move down. */

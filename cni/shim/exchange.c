@@ -20,12 +20,8 @@ struct rights {
   int fds[2];
 };
 
-/*
- * Sends all parts; the descriptors go with the first byte. Returns 0 or a negative errno. `begun` tells whether the agent has got
- * anything.
- */
-static long send_parts(int socket, struct iovec *parts, size_t count, struct rights *rights, long deadline, bool *begun) {
-  struct message message = {.parts = parts, .part_count = count, .control = rights, .control_length = rights->header.length};
+/* Sends it all; what is in `message.control` goes with the first byte. Returns 0 or a negative errno. */
+static long send_message(int socket, struct message message, long deadline, bool *begun) {
   while (message.part_count > 0) {
     long sent = sys_sendmsg(socket, &message, MSG_NOSIGNAL);
     if (sent == -EAGAIN && !wait_until_ready(socket, POLLOUT, deadline)) return -ETIMEDOUT;
@@ -43,6 +39,7 @@ static long send_parts(int socket, struct iovec *parts, size_t count, struct rig
   return 0;
 }
 
+/* `begun` becomes true as soon as the agent may have got something. */
 static long send_request(int socket, const struct call *call, const struct netns *netns, long deadline, bool *begun) {
   struct request_header header = {
       .environment_length = (uint32_t)call->variables.length,
@@ -60,7 +57,13 @@ static long send_request(int socket, const struct call *call, const struct netns
       .header = {sizeof rights.header + count * sizeof(int), SOL_SOCKET, SCM_RIGHTS},
       .fds = {netns->own, netns->pod},
   };
-  return send_parts(socket, parts, sizeof parts / sizeof parts[0], &rights, deadline, begun);
+  struct message message = {
+      .parts = parts,
+      .part_count = sizeof parts / sizeof parts[0],
+      .control = &rights,
+      .control_length = rights.header.length,
+  };
+  return send_message(socket, message, deadline, begun);
 }
 
 /* Reads exactly so many bytes. Returns how many came before the agent closed, or a negative errno. */

@@ -1,6 +1,6 @@
 /*
- * /opt/cni/bin/tapwire: what a container runtime calls. It hands the call to the node's agent, and prints its answer; without an
- * agent it runs the same code by the Node that lies beside it.
+ * /opt/cni/bin/tapwire: what a container runtime calls. It hands the call to the node's agent, and prints its answer;
+ * without an agent it runs the same code by the Node that lies beside it.
  *
  * It has no C library: nothing to load, to search for or to configure, and a tenth of a millisecond from start to end.
  */
@@ -22,7 +22,8 @@ DEFINE_START(start);
 /* For a person who runs it by hand (libcni pkg/skel does the same). */
 _Noreturn static void print_about(void) {
   static const char ABOUT[] =
-      "CNI plugin tapwire v" TAPWIRE_VERSION ": " DESCRIPTION "\nCNI protocol versions supported: " SUPPORTED_VERSIONS "\n";
+      "CNI plugin tapwire v" TAPWIRE_VERSION ": " DESCRIPTION "\n"
+      "CNI protocol versions supported: " SUPPORTED_VERSIONS "\n";
   write_all(2, (struct bytes){ABOUT, sizeof ABOUT - 1});
   sys_exit(0);
 }
@@ -54,26 +55,28 @@ static struct netns open_locked(const struct call *call) {
 }
 
 /*
- * The agent took the request and did not answer. There is never a second writer: only when the agent has let go of the pod's netns is
- * it our turn, which its lock tells, taken on a file that we open anew.
+ * The agent took the request and did not answer. There is never a second writer: it is our turn only when the agent has
+ * let go of the pod's netns, which the lock tells, taken on a file that we open anew.
  */
 _Noreturn static void take_over(const struct call *call, const char *how) {
   struct netns netns = open_netns(call->netns_path);
   if (lock_pod(&netns, LOST_PATIENCE) < 0)
-    fail(TRY_AGAIN, NULL, "Cannot tell how ", call->command, " ended: the agent took the request and ", how, "; try again");
+    fail(TRY_AGAIN, NULL, "Cannot tell how ", call->command, " ended: the agent took the request and ", how,
+         "; try again");
   close_netns(&netns);
   warn("The agent took ", call->command, " and ", how, "; completing it without the agent");
   run_without_agent(call, "no answer from the agent at");
 }
 
+/* Nobody took the request. A socket that is simply not there is how a node without the agent looks, and worth no word. */
 _Noreturn static void go_without(const struct call *call, long number) {
+  const char *socket = agent_socket(), *command = call->command;
   if (number == ENOENT || number == ENOTDIR) run_without_agent(call, "no agent at");
   if (number == ETIMEDOUT) {
-    bool is_add = equal(call->command, "ADD");
-    warn("No agent at \"", agent_socket(), "\" has answered for ",
-         is_add ? AS_TEXT(AGENT_PATIENCE_ADD) : AS_TEXT(AGENT_PATIENCE_OTHER), " s; doing ", call->command, " without it");
+    const char *patience = equal(command, "ADD") ? AS_TEXT(AGENT_PATIENCE_ADD) : AS_TEXT(AGENT_PATIENCE_OTHER);
+    warn("No agent at \"", socket, "\" has answered for ", patience, " s; doing ", command, " without it");
   } else {
-    warn("Cannot reach the agent at \"", agent_socket(), "\": ", errno_text(number), "; doing ", call->command, " without it");
+    warn("Cannot reach the agent at \"", socket, "\": ", errno_text(number), "; doing ", command, " without it");
   }
   run_without_agent(call, "no answer from an agent at");
 }

@@ -36,9 +36,13 @@ static long hear_hello(int socket, const char *path, long deadline) {
   char heard[HELLO_LENGTH];
   for (size_t length = 0; length < sizeof heard;) {
     long got = sys_read(socket, heard + length, sizeof heard - length);
-    if (got > 0) length += (size_t)got;
-    else if (got == 0 || (got != -EAGAIN && got != -EINTR) || now() >= deadline) return -EAGAIN;
-    else if (!wait_until_ready(socket, POLLIN, now() + LOOK) && !is_there(path)) return -ENOENT;
+    if (got > 0) {
+      length += (size_t)got;
+      continue;
+    }
+    bool may_come = got == -EAGAIN || got == -EINTR;
+    if (!may_come || now() >= deadline) return -EAGAIN;
+    if (!wait_until_ready(socket, POLLIN, now() + LOOK) && !is_there(path)) return -ENOENT;
   }
   return memcmp(heard, HELLO, sizeof heard) == 0 ? 0 : -EAGAIN;
 }

@@ -1,9 +1,9 @@
 /*
  * Makes a tap on a descriptor of /dev/net/tun that the caller opened in the pod's netns.
  *
- * SELinux gives a tap the label of the task that does TUNSETIFF, and a VM may attach only to taps with some labels. So the agent
- * runs this under such a label. The tap is not made persistent: the caller, who has the same open file, does that when it has
- * written down that the tap is its own. Until then the tap ends with the descriptor.
+ * SELinux gives a tap the label of the task that does TUNSETIFF, and a VM may attach only to taps with some labels. So the
+ * agent runs this under such a label. The tap is not made persistent: the caller, who has the same open file, does that
+ * when it has written down that the tap is its own. Until then the tap ends with the descriptor.
  */
 #include "mktap.h"
 

@@ -14,8 +14,8 @@ struct netns {
 struct netns open_netns(const char *path);
 
 /*
- * Waits at most `patience` seconds until nobody else writes to the pod's netns, and keeps others out until the last copy of the
- * descriptor is closed. What is no netns, or our own, is not locked: it is refused later. Returns 0 or a negative errno.
+ * Waits at most `patience` seconds until nobody else writes to the pod's netns, and keeps others out until the last copy of
+ * the descriptor is closed. What is no netns, or our own, is not locked: it is refused later. Returns 0 or a negative errno.
  */
 long lock_pod(const struct netns *netns, int patience);
 

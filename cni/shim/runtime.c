@@ -13,12 +13,15 @@ enum { FILE_COUNT = sizeof FILES / sizeof FILES[0] };
 
 static const char BELONG_TOGETHER[] = "tapwire and the folder .tapwire belong together in the CNI bin directory: "
                                       "copy both as root, following links (cp -rL)";
+static const char NEED_ONE[] = "The pod of the tapwire DaemonSet on this node must be running; "
+                               "or install the runtime, which works without it";
 
 static char path[PATH_MAX + sizeof "/.tapwire"];
 
 _Noreturn static void refuse(const char *file, const char *reason) {
   bool is_folder = file[0] == '.';
-  fail(IO_FAILURE, BELONG_TOGETHER, "Cannot run \"", path, is_folder ? "" : "/", is_folder ? "" : file, "\": ", reason);
+  fail(IO_FAILURE, BELONG_TOGETHER, "Cannot run \"", path, is_folder ? "" : "/", is_folder ? "" : file,
+       "\": ", reason);
 }
 
 /* Neither argv nor the environment decides what root runs: the folder is the one in which this executable lies. */
@@ -39,9 +42,8 @@ static void find_runtime(void) {
 static int open_runtime(const struct call *call, const char *agent_state) {
   long directory = sys_open(path, O_RDONLY | O_DIRECTORY);
   if (directory == -ENOENT) {
-    fail(TRY_AGAIN,
-         "The pod of the tapwire DaemonSet on this node must be running; or install the runtime, which works without it",
-         "Cannot do ", call->command, ": there is ", agent_state, " \"", agent_socket(), "\" and no runtime at \"", path, "\"");
+    fail(TRY_AGAIN, NEED_ONE, "Cannot do ", call->command, ": there is ", agent_state, " \"", agent_socket(),
+         "\" and no runtime at \"", path, "\"");
   }
   if (directory < 0) refuse(".", errno_text(-directory));
   return (int)directory;
@@ -84,7 +86,7 @@ _Noreturn void run_without_agent(const struct call *call, const char *agent_stat
   take_slot(directory, call);
   check_files(directory);
   if (call->input.start != NULL) replay(call->input);
-  /* Paths from here on are relative: what was checked is what is run, and no character of the folder's name can mean anything. */
+  /* Paths are relative: what was checked is what is run, and a colon in the folder's name means nothing to the loader. */
   long status = sys_fchdir(directory);
   if (status < 0) refuse(".", errno_text(-status));
   pass_overrides(call->environment);
