@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Cgroup } from './cgroups.ts';
 import { pause } from './pods.ts';
 
 /** The agent, as the DaemonSet runs it, and what it takes. */
 export interface Agent {
-  /** User and system time of its threads so far, ms. */
+  /** User and system time so far, of all its threads and children, ms. */
   cpu(): number;
   /** Most memory since the last `forgetPeak`, MiB. */
   peak(): number;
@@ -15,7 +16,12 @@ export interface Agent {
 const PATIENCE = 10_000; // ms
 
 /** Starts the agent and waits until it listens. It ends with the run's PID namespace. */
-export async function startAgent(bundle: string, socket: string, log: string): Promise<Agent> {
+export async function startAgent(
+  bundle: string,
+  socket: string,
+  log: string,
+  cgroup: Cgroup,
+): Promise<Agent> {
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
   const stderr = openSync(log, 'a');
   const child = spawn(process.execPath, [bundle, '--socket', socket], {
@@ -23,6 +29,8 @@ export async function startAgent(bundle: string, socket: string, log: string): P
     env: {},
   });
   closeSync(stderr);
+  if (child.pid === undefined) throw new Error('Cannot start the agent');
+  cgroup.enter(child.pid);
   const said = () => readFileSync(log, 'utf8');
   for (const deadline = performance.now() + PATIENCE; !/listening/i.test(said()); await pause(10)) {
     if (child.exitCode !== null || performance.now() > deadline)
@@ -36,20 +44,11 @@ export async function startAgent(bundle: string, socket: string, log: string): P
   return {
     cpu() {
       ensureAlive();
-      return threadTimes(proc);
+      return cgroup.cpu(); // proc(5) counts in steps of 10 ms, and forgets threads that have ended
     },
     peak: () => readPeak(proc),
     forgetPeak: () => writeFileSync(`${proc}/clear_refs`, '5'), // proc(5): resets the peak of the resident set
   };
-}
-
-/** In nanoseconds from the scheduler; `stat` counts in steps of 10 ms, ten times what a call takes. */
-function threadTimes(proc: string): number {
-  const threads = readdirSync(`${proc}/task`);
-  const nanoseconds = threads.map((id) =>
-    Number(readFileSync(`${proc}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
-  );
-  return nanoseconds.reduce((sum, time) => sum + time, 0) / 1e6;
 }
 
 function readPeak(proc: string): number {

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 /** A cgroup of the run: what is started in it stays in it. */
 export interface Cgroup {
   enter(pid: number): void;
+  /** User and system time of all that ever ran in it, ms. */
+  cpu(): number;
   /** Most memory that it ever had, MiB. */
   peak(): number;
   /** How many of its processes the kernel killed for want of memory. */
@@ -39,14 +41,16 @@ function addUnified(parent: string, name: string, limits: Limits | null): Cgroup
   }
   return {
     enter: (pid) => writeFileSync(`${path}/cgroup.procs`, String(pid)),
+    cpu: () => readField(`${path}/cpu.stat`, 'usage_usec') / 1e3,
     peak: () => readNumber(`${path}/memory.peak`) / MIB,
     oomKills: () => readField(`${path}/memory.events`, 'oom_kill'),
   };
 }
 
 function addVersion1(parent: string, name: string, limits: Limits | null): Cgroup {
-  const [cpu, memory] = [`${ROOT}/cpu/${parent}/${name}`, `${ROOT}/memory/${parent}/${name}`];
-  for (const path of [cpu, memory]) mkdirSync(path, { recursive: true });
+  const pathIn = (controller: string): string => `${ROOT}/${controller}/${parent}/${name}`;
+  const [cpu, cpuacct, memory] = [pathIn('cpu'), pathIn('cpuacct'), pathIn('memory')];
+  for (const path of [cpu, cpuacct, memory]) mkdirSync(path, { recursive: true });
   if (limits !== null) {
     writeFileSync(`${cpu}/cpu.cfs_period_us`, String(PERIOD));
     writeFileSync(`${cpu}/cpu.cfs_quota_us`, String((limits.cpu * PERIOD) / 1000));
@@ -54,8 +58,9 @@ function addVersion1(parent: string, name: string, limits: Limits | null): Cgrou
   }
   return {
     enter(pid) {
-      for (const path of [cpu, memory]) writeFileSync(`${path}/cgroup.procs`, String(pid));
+      for (const path of [cpu, cpuacct, memory]) writeFileSync(`${path}/cgroup.procs`, String(pid));
     },
+    cpu: () => readNumber(`${cpuacct}/cpuacct.usage`) / 1e6,
     peak: () => readNumber(`${memory}/memory.max_usage_in_bytes`) / MIB,
     oomKills: () => readField(`${memory}/memory.oom_control`, 'oom_kill'),
   };

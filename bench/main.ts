@@ -29,7 +29,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Partial<Result
 };
 
 async function measure(cgroup: string, { sections, rounds, peers: guests }: Arguments): Promise<Results> {
-  const agent = await prepareNode();
+  const agent = await prepareNode(cgroup);
   if (agent === null) console.log('There is no agent in dist/agent: Tapwire is measured without it.\n');
   const visitors = guests.map(({ name, program, conf }) =>
     guestPeer(name, resolve(program), JSON.parse(readFileSync(conf, 'utf8'))),

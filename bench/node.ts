@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { execa } from 'execa';
 import { type Agent, startAgent } from './agent.ts';
+import { addCgroup } from './cgroups.ts';
 import { type Place, UPLINK } from './peers.ts';
 import { batch } from './pods.ts';
 
@@ -23,7 +24,7 @@ const AGENT_SOCKET = '/run/tapwire/agent.sock';
 const AGENT_BUNDLE = `${ROOT}/dist/agent`;
 
 /** Makes a node of the netns that we are in: loopback, a NIC, Tapwire installed. Null: there is no agent in dist. */
-export async function prepareNode(): Promise<Agent | null> {
+export async function prepareNode(cgroup: string): Promise<Agent | null> {
   await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tapwire-bench', '/run']);
   for (const folder of ['cni/bin', 'jobs', 'ipam']) mkdirSync(`${SCRATCH}/${folder}`, { recursive: true });
   // Probing for duplicate IPv6 addresses would go on while others are measured.
@@ -38,7 +39,12 @@ export async function prepareNode(): Promise<Agent | null> {
   install();
   if (!existsSync(`${AGENT_BUNDLE}/index.js`)) return null;
   cpSync(AGENT_BUNDLE, `${SCRATCH}/agent`, { recursive: true, dereference: true });
-  return startAgent(`${SCRATCH}/agent/index.js`, AGENT_SOCKET, `${SCRATCH}/agent.log`);
+  return startAgent(
+    `${SCRATCH}/agent/index.js`,
+    AGENT_SOCKET,
+    `${SCRATCH}/agent.log`,
+    addCgroup(cgroup, 'agent', null),
+  );
 }
 
 /** A copy, links followed, as README says; a build meanwhile does not reach it. */
