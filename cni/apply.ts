@@ -2,13 +2,17 @@ import { channel } from 'node:diagnostics_channel';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import type { Op, Step } from './op.ts';
 
-/** What became of an op; null: it is done. */
-export type Failure = Error | null;
+/** What became of an op: null where it is done, undefined where it was not come to. */
+export type Outcome = Error | null | undefined;
 
-/** Runs ops in order and goes on after a failure; tells of each what became of it. */
-export type Run = (ops: readonly Op[]) => Promise<readonly Failure[]>;
+/**
+ * Runs ops, level by level. Those of one level are sent to the kernel together, which goes on when one fails.
+ *
+ * @param goesOn whether it does with the next level, too
+ */
+export type Run = (levels: readonly (readonly Op[])[], goesOn: boolean) => Promise<readonly Outcome[]>;
 
-/** Steps that can be sent to the kernel together: it goes on when one fails, and no harm is done. */
+/** Steps that do no harm when an earlier one of them has failed. */
 export type Level = readonly Step[];
 
 /** Tells of every rollback, to whoever counts them. */
@@ -18,18 +22,18 @@ export const rollbacks = channel('tapwire.rollback');
  * Applies one level after the other. When a step fails, all that were done are undone, newest first, and its error is thrown;
  * an undo that fails does not stop the others and is told in `details`.
  *
- * @param signal looked at before each level; once it is aborted its reason is thrown, after the same rollback
+ * @param signal when it is aborted its reason is thrown, with everything taken back
  */
 export async function apply(levels: readonly Level[], run: Run, signal?: AbortSignal): Promise<void> {
-  const undos: Op[] = [];
-  for (const level of levels) {
-    if (signal?.aborted) throw await rollback(signal.reason, undos, run);
-    const failures = await run(level.map((step) => step.do));
-    const done = level.filter((_, i) => failures[i] === null);
-    for (const { undo } of done) if (undo !== null) undos.unshift(undo);
-    const cause = failures.find((failure) => failure !== null);
-    if (cause !== undefined) throw await rollback(cause, undos, run);
-  }
+  signal?.throwIfAborted();
+  const outcomes = await run(
+    levels.map((level) => level.map((step) => step.do)),
+    false,
+  );
+  const failure = outcomes.find((outcome) => outcome instanceof Error);
+  if (failure === undefined && !signal?.aborted) return;
+  const undos = levels.flat().flatMap(({ undo }, i) => (outcomes[i] === null && undo !== null ? [undo] : []));
+  throw await rollback(failure ?? signal?.reason, undos.reverse(), run);
 }
 
 /** The error to throw afterwards. */
@@ -47,6 +51,6 @@ async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise
 
 /** Runs all of `ops`, whether or not earlier ones fail; returns what failed, in words. */
 export async function attempt(ops: readonly Op[], run: Run): Promise<readonly string[]> {
-  const failures = await run(ops);
-  return failures.flatMap((failure) => (failure === null ? [] : [failure.message]));
+  const outcomes = await run([ops], true);
+  return outcomes.flatMap((outcome) => (outcome instanceof Error ? [outcome.message] : []));
 }

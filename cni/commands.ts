@@ -108,7 +108,7 @@ function withKernel<T>(path: string, host: Host, act: (kernel: Kernel) => Promis
 async function useKernel<T>(netns: number, act: (kernel: Kernel) => Promise<T>): Promise<T> {
   try {
     await lockNetns(netns, LOCK_PATIENCE);
-    const kernel = await openKernel(netns);
+    const kernel = openKernel(netns);
     try {
       return await act(kernel);
     } finally {

@@ -1,44 +1,53 @@
 import { type Classifier, type Filter, redirectAddition } from '../shared/rtnetlink/filter.ts';
-import { type LinkChange, linkChange } from '../shared/rtnetlink/link-change.ts';
+import { type LinkChange, linkChange, linkDeletion } from '../shared/rtnetlink/link-change.ts';
 import type { Request } from '../shared/rtnetlink/message.ts';
 import { clsactAddition, clsactDeletion, type IngressKind } from '../shared/rtnetlink/qdisc.ts';
+import type { NewTap, Part } from '../shared/rtnetlink/socket.ts';
 import type { Op } from './op.ts';
 import { redirectDeletions } from './redirects.ts';
 import { REDIRECT_PREF } from './wiring.ts';
 
-/** What it takes to write an op as requests of the kernel. */
+/** What it takes to write an op down for the kernel. */
 export interface Known {
   /** @throws {BindingError} LINK_MISSING */
   ifindexOf(link: string): number;
+  /** For a new link; 0 where that is not known. */
+  freeIfindex(): number;
   qdiscOf(ifindex: number): IngressKind;
   /** Null while it is not known which one this kernel has. */
   readonly classifier: Classifier | null;
   /** Null where they may have changed since they were looked at. */
   readonly filters: readonly Filter[] | null;
+  /** Who makes a tap, and under which label. */
+  labelled(asked: string | null): NewTap['labelled'];
 }
 
-/**
- * The requests of an op that can be sent together with those of others; null where more has to be known first, or rtnetlink
- * alone does not do. Pure.
- */
-export function encodeOp(op: Op, known: Known): readonly Request[] | null {
+/** An op as something to do in the netns; null where more has to be known first. Pure. */
+export function encodeOp(op: Op, known: Known): Part | null {
   switch (op.op) {
-    case 'addTap':
+    case 'addTap': {
+      const { link: ifname, multiQueue, owner, group } = op;
+      const labelled = known.labelled(op.selinuxContext);
+      return { part: 'createTap', tap: { ifname, ifindex: known.freeIfindex(), multiQueue, owner, group, labelled } };
+    }
     case 'persistTap':
+      return { part: 'persistTap' };
     case 'deleteLink':
-      return null;
+      return { part: 'deleteLink', deletion: linkDeletion(known.ifindexOf(op.link)) };
     case 'addRedirect':
-      return known.classifier === null ? null : [encodeRedirect(op, known.classifier, known)];
+      return known.classifier && change([encodeRedirect(op, known.classifier, known)]);
     case 'deleteRedirect':
-      return known.filters && redirectDeletions(known.filters, known.ifindexOf(op.from), op.cookie);
+      return known.filters && change(redirectDeletions(known.filters, known.ifindexOf(op.from), op.cookie));
     case 'addClsact':
-      return [clsactAddition(known.ifindexOf(op.link))];
+      return change([clsactAddition(known.ifindexOf(op.link))]);
     case 'deleteClsact':
-      return [clsactDeletion(known.ifindexOf(op.link))];
+      return change([clsactDeletion(known.ifindexOf(op.link))]);
     default:
-      return [linkChange(known.ifindexOf(op.link), changeOf(op))];
+      return change([linkChange(known.ifindexOf(op.link), changeOf(op))]);
   }
 }
+
+const change = (requests: readonly Request[]): Part => ({ part: 'change', requests });
 
 export function encodeRedirect(
   { from, to, cookie }: Extract<Op, { op: 'addRedirect' }>,

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { native } from '../shared/native/native.ts';
@@ -17,7 +17,12 @@ export function openNetns(path: string): number | null {
     const { code } = cause as NodeJS.ErrnoException;
     return refuseOpening(path, code, messageOf(cause));
   }
-  return checkNetns(path, fd, [statSync('/proc/self/ns/net')]);
+  const own = openSync('/proc/self/ns/net', 'r');
+  try {
+    return checkNetns(path, fd, [own]);
+  } finally {
+    closeSync(own);
+  }
 }
 
 /** What it means that a netns cannot be opened: null where it is gone. */
@@ -29,16 +34,15 @@ export function refuseOpening(path: string, code: string | undefined, reason: st
 /**
  * Takes a descriptor for the netns at `path`, and closes it unless it is one.
  *
- * @param hosts netns that we or our caller run in: wiring the node's own would cut the node off. CNI_NETNS_OVERRIDE does not
+ * @param hosts descriptors of the netns that we or our caller run in: wiring the node's own would cut the node off. CNI_NETNS_OVERRIDE does not
  * change that
  */
-export function checkNetns(path: string, fd: number, hosts: readonly Stats[]): number | null {
-  const { dev, ino } = fstatSync(fd);
+export function checkNetns(path: string, fd: number, hosts: readonly number[]): number | null {
   if (!native.isNetns(fd)) {
     closeSync(fd);
     return null;
   }
-  if (hosts.some((host) => host.dev === dev && host.ino === ino)) {
+  if (hosts.some((host) => native.isSameFile(fd, host))) {
     closeSync(fd);
     throw new BindingError(
       'INVALID_NETNS',

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import type { AttachmentKey } from './request.ts';
 
@@ -27,7 +27,7 @@ const PREFIX = 'tapwire/1';
 /** Hash before flags in a cookie: 15 of the 16 bytes that the kernel gives one. */
 const COOKIE_HASH_DIGITS = 30;
 
-const sha256 = (value: string): string => createHash('sha256').update(value).digest('hex');
+const sha256 = (value: string): string => hash('sha256', value, 'hex');
 
 /**
  * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
@@ -71,8 +71,8 @@ export function describeHolder(link: Link): string {
 }
 
 function parseIfalias(ifalias: string | null): ReadonlyMap<string, string> | null {
-  const [prefix, ...words] = (ifalias ?? '').split(' ');
-  if (prefix !== PREFIX) return null;
+  if (ifalias === null || !ifalias.startsWith(`${PREFIX} `)) return null;
+  const [, ...words] = ifalias.split(' ');
   return new Map(words.map((word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)]));
 }
 
@@ -92,5 +92,13 @@ export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | 
   return { clsact: (flags & 1) !== 0, allmulti: (flags & 2) !== 0, noQueue: (flags & 4) !== 0 };
 }
 
-const cookieHash = ({ containerId, ifname }: AttachmentKey): string =>
-  sha256(`${containerId}\0${ifname}`).slice(0, COOKIE_HASH_DIGITS);
+/** Every filter that is seen is asked whether it is of one and the same attachment. */
+const cookieHashes = new WeakMap<AttachmentKey, string>();
+
+function cookieHash(key: AttachmentKey): string {
+  const known = cookieHashes.get(key);
+  if (known !== undefined) return known;
+  const fresh = sha256(`${key.containerId}\0${key.ifname}`).slice(0, COOKIE_HASH_DIGITS);
+  cookieHashes.set(key, fresh);
+  return fresh;
+}

@@ -4,6 +4,7 @@ import { describeOp, type Op } from './op.ts';
 
 export const ENOENT = 2;
 const ENODEV = 19;
+const ENOTTY = 25;
 export const EINVAL = 22;
 const EAFNOSUPPORT = 97;
 
@@ -20,6 +21,13 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
   const { errno, reason } = refusal;
   // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
   if (op.op === 'setAddrGenModeNone' && errno === EAFNOSUPPORT) return null;
+  if (op.op === 'addTap' && errno === ENOTTY) {
+    return new BindingError(
+      'KERNEL_REFUSED',
+      `Cannot ${describeOp(op)}: SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ` +
+        'label it container_file_t (KubeVirt does), or allow container_use_devices',
+    );
+  }
   const options = errno === ENOENT || (op.op === 'addTap' && errno === ENODEV) ? OPTIONS[op.op] : undefined;
   return options === undefined
     ? new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}`)

@@ -7,12 +7,13 @@ import type { Classifiers } from './redirects.ts';
 
 const TAP = { op: 'addTap', multiQueue: false, owner: null, group: null, selinuxContext: null } as const;
 
-/** All that ADD asks of a kernel, between two taps; they go with the descriptors. */
-const OPS: readonly Op[] = [
-  { ...TAP, link: 'pod0' },
-  { ...TAP, link: 'tap0' },
-  { op: 'addClsact', link: 'pod0' },
-  { op: 'addRedirect', from: 'pod0', to: 'tap0', cookie: '0'.repeat(32) },
+/** All that ADD asks of a kernel, between two taps; they go with the netns. */
+const LEVELS: readonly (readonly Op[])[] = [
+  [{ ...TAP, link: 'pod0' }],
+  [{ op: 'persistTap', link: 'pod0' }],
+  [{ ...TAP, link: 'tap0' }],
+  [{ op: 'addClsact', link: 'pod0' }],
+  [{ op: 'addRedirect', from: 'pod0', to: 'tap0', cookie: '0'.repeat(32) }],
 ];
 
 /**
@@ -23,9 +24,9 @@ const OPS: readonly Op[] = [
 export async function testKernel(classifiers?: Classifiers): Promise<void> {
   const netns = await newNetns();
   try {
-    const kernel = await openKernel(netns, classifiers);
+    const kernel = openKernel(netns, classifiers);
     try {
-      const cause = (await kernel.run(OPS)).find((failure) => failure !== null);
+      const cause = (await kernel.run(LEVELS, false)).find((outcome) => outcome instanceof Error);
       if (cause === undefined) return;
       throw new BindingError('PLUGIN_NOT_AVAILABLE', `Cannot wire pods on this node: ${cause.message}`, {
         cause,

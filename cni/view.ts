@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { BindingError } from '../shared/errors.ts';
 import { type Filter, filtersOf } from '../shared/rtnetlink/filter.ts';
 import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
@@ -6,6 +7,10 @@ import type { Rtnetlink } from '../shared/rtnetlink/socket.ts';
 import type { Known } from './encode-op.ts';
 import { describeOp, linksOf, type Op } from './op.ts';
 import type { Classifiers } from './redirects.ts';
+import { tapLabel } from './selinux.ts';
+
+/** The build lays the shim beside each bundle. */
+const SHIM = join(import.meta.dirname, 'tapwire');
 
 /** What of a netns matters to the planner. */
 export interface Netns {
@@ -21,6 +26,7 @@ export interface View {
   knows(op: Op): boolean;
   /** Looks at the links once more. */
   findLinks(): Promise<void>;
+  /** @param ifindex 0 where it is not known */
   addLink(link: string, ifindex: number): void;
   /** Filters have changed since they were looked at. */
   forgetFilters(): void;
@@ -55,7 +61,9 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers): View {
       const [links] = await rtnetlink.ask(allLinks);
       setLinks(links);
     },
-    addLink: (link, ifindex) => ifindexes.set(link, ifindex),
+    addLink(link, ifindex) {
+      if (ifindex > 0) ifindexes.set(link, ifindex);
+    },
     forgetFilters() {
       filters = null;
     },
@@ -64,6 +72,11 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers): View {
         const ifindex = ifindexes.get(link);
         if (ifindex !== undefined) return ifindex;
         throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: no "${link}"`);
+      },
+      freeIfindex: () => (ifindexes.size === 0 ? 0 : Math.max(...ifindexes.values()) + 1),
+      labelled(asked) {
+        const label = tapLabel(asked);
+        return label === null ? null : { label, helper: SHIM };
       },
       qdiscOf: (ifindex) => qdiscs.find((qdisc) => qdisc.ifindex === ifindex)?.kind ?? 'clsact',
       classifier: classifiers.candidates.length === 1 ? (classifiers.candidates[0] ?? null) : null,

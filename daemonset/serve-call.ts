@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, type Stats } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { type Answer, answer } from '../cni/answer.ts';
 import { checkNetns, refuseOpening } from '../cni/netns.ts';
@@ -12,8 +12,8 @@ import type { Metrics } from './metrics.ts';
 
 /** What the agent knows of its node. */
 export interface Node {
-  /** The agent's own netns. */
-  readonly own: Stats;
+  /** A descriptor of the agent's own netns. */
+  readonly own: number;
   readNodePolicy(): NodePolicy;
   readonly metrics: Metrics;
 }
@@ -35,8 +35,8 @@ export async function serveCall(call: Call, signal: AbortSignal, node: Node): Pr
       signal,
     });
     const ms = performance.now() - started;
-    count(given, ms, metrics);
-    return encodeReply(given.code === 0 ? 0 : 1, given.stdout, report(given, call, ms));
+    setImmediate(() => report(given, call, ms, metrics)); // the caller need not wait for that
+    return encodeReply(given.code === 0 ? 0 : 1, given.stdout, given.log.map(formatLine).join(''));
   } finally {
     descriptors.close();
     metrics.inFlight.dec();
@@ -58,7 +58,7 @@ function holdDescriptors({ own, netns, netnsErrno }: Call, node: Node) {
       if (netns === null || !left.delete(netns) || !native.isNetns(own)) {
         throw new BindingError('INVALID_NETNS', `Cannot use netns "${path}": the caller did not pass it`);
       }
-      return checkNetns(path, netns, [fstatSync(own), node.own]);
+      return checkNetns(path, netns, [own, node.own]);
     },
     close() {
       for (const fd of left) closeSync(fd);
@@ -73,17 +73,13 @@ function stdinOf({ stdin, stdinErrno }: Call): Buffer {
   throw new BindingError('IO_FAILURE', `error reading from stdin: ${code}: ${text}, read`);
 }
 
-function count({ command, code }: Answer, ms: number, metrics: Metrics): void {
+/** Counts and logs a call. */
+function report({ command, code, log: lines }: Answer, { env }: Call, ms: number, metrics: Metrics): void {
   const label = COMMANDS.includes(command) ? command : 'unknown';
   metrics.requests.inc({ command: label, code });
   metrics.duration.observe({ command: label }, ms / 1000);
-}
-
-/** Logs a call; returns what its caller is to see of it on stderr. */
-function report({ command, code, log: lines }: Answer, { env }: Call, ms: number): string {
   const { CNI_CONTAINERID: container, CNI_IFNAME: ifname } = env;
   const fields = { container, ifname, ms: Math.round(ms * 1000) / 1000 };
   for (const line of lines) log(line.level, line.message, { ...line.fields, ...fields });
   if (code === 0 && LOGGED.includes(command)) log('info', command, fields);
-  return lines.map(formatLine).join('');
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Hex digits of the hash in KubeVirt's link names: 15 (IFNAMSIZ - 1) less the longest affix, "-nic". */
 const HASH_DIGITS = 11;
@@ -10,7 +10,7 @@ const HASH_DIGITS = 11;
  * Source: kubevirt pkg/network/namescheme/networknamescheme.go
  */
 export function hashedPodIfname(network: string): string {
-  return `pod${createHash('sha256').update(network, 'utf8').digest('hex').slice(0, HASH_DIGITS)}`;
+  return `pod${hash('sha256', network, 'hex').slice(0, HASH_DIGITS)}`;
 }
 
 /** The tap of the primary network, whatever its pod link is called (KubeVirt >= 1.4.1). */

@@ -3,11 +3,11 @@ import { openRtnetlink } from '../shared/rtnetlink/socket.ts';
 
 /** The links of the netns that we run in, the pod's. Needs no privilege. @throws {BindingError} KERNEL_REFUSED */
 export async function readLinks(): Promise<readonly Link[]> {
-  const rtnetlink = await openRtnetlink(null);
+  const rtnetlink = openRtnetlink(null);
   try {
     const [links] = await rtnetlink.ask(allLinks);
     return links;
   } finally {
-    rtnetlink.close();
+    await rtnetlink.close();
   }
 }

@@ -11,13 +11,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include <node_api.h>
 
 #include "job.h"
 #include "netns.h"
-#include "rtnetlink.h"
-#include "tap.h"
+#include "script.h"
 #include "unix-socket.h"
 #include "watch.h"
 
@@ -46,6 +46,21 @@ static bool read_text(napi_env env, napi_value argument, char *text, size_t size
   if (napi_get_value_string_utf8(env, argument, text, size, &length) == napi_ok) return true;
   napi_throw_type_error(env, NULL, "want a string");
   return false;
+}
+
+/* A copy of a text, or NULL for null. */
+static bool read_optional_text(napi_env env, napi_value argument, const char **text) {
+  napi_valuetype type;
+  size_t length;
+  if (napi_typeof(env, argument, &type) != napi_ok || type == napi_null) return type == napi_null;
+  if (napi_get_value_string_utf8(env, argument, NULL, 0, &length) != napi_ok) {
+    napi_throw_type_error(env, NULL, "want a string or null");
+    return false;
+  }
+  char *copy = malloc(length + 1);
+  if (copy == NULL) abort(); /* as Node itself does without memory */
+  *text = copy;
+  return read_text(env, argument, copy, length + 1);
 }
 
 static bool read_bytes(napi_env env, napi_value argument, void **data, size_t *length) {
@@ -78,144 +93,123 @@ static napi_value throw_failure(napi_env env, struct failure failure) {
   return NULL;
 }
 
-/* ---- jobs that open something ---- */
+/* ---- what waits for the kernel ---- */
 
-struct open_job {
+struct netns_job {
   struct job job;
-  int netns;
-  int socket;
-  struct tap tap;
-  int opened[2]; /* a descriptor, and a tap's ifindex */
+  int fd;
 };
 
-static napi_value opened_result(napi_env env, struct job *job) { return integer(env, ((struct open_job *)job)->opened[0]); }
-static napi_value tap_result(napi_env env, struct job *job) { return integers(env, ((struct open_job *)job)->opened, 2); }
-static napi_value no_result(napi_env env, struct job *job) {
-  (void)job;
-  napi_value undefined;
-  napi_get_undefined(env, &undefined);
-  return undefined;
-}
+static struct failure run_new_netns(struct job *job) { return new_netns(&((struct netns_job *)job)->fd); }
 
-static struct failure run_open_rtnetlink(struct job *job) {
-  struct open_job *open = (struct open_job *)job;
-  return open_rtnetlink(open->netns, open->opened);
-}
+static napi_value netns_result(napi_env env, struct job *job) { return integer(env, ((struct netns_job *)job)->fd); }
 
-static struct failure run_new_netns(struct job *job) { return new_netns(((struct open_job *)job)->opened); }
-
-static struct failure run_create_tap(struct job *job) {
-  struct open_job *open = (struct open_job *)job;
-  return create_tap(open->netns, open->socket, &open->tap, &open->opened[0], &open->opened[1]);
-}
-
-static struct failure run_persist_tap(struct job *job) { return persist_tap(((struct open_job *)job)->opened[0]); }
-
-static struct open_job *new_open_job(struct failure (*run)(struct job *), napi_value (*result)(napi_env, struct job *)) {
-  struct open_job *open = calloc(1, sizeof *open);
-  if (open == NULL) abort(); /* as Node itself does without memory */
-  open->job.run = run;
-  open->job.result = result;
-  return open;
-}
-
-/* openRtnetlink(netns) -> descriptor. Errors come with the kernel's text, requests are checked strictly. */
-static napi_value js_open_rtnetlink(napi_env env, napi_callback_info info) {
-  napi_value arguments[MAX_ARGUMENTS];
-  long netns;
-  if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &netns)) return NULL;
-  struct open_job *open = new_open_job(run_open_rtnetlink, opened_result);
-  open->netns = (int)netns;
-  return start_job(env, &open->job);
-}
-
-/* newNetns() -> descriptor. */
+/* newNetns() -> descriptor */
 static napi_value js_new_netns(napi_env env, napi_callback_info info) {
   (void)info;
-  return start_job(env, &new_open_job(run_new_netns, opened_result)->job);
+  struct netns_job *netns = calloc(1, sizeof *netns);
+  if (netns == NULL) abort(); /* as Node itself does without memory */
+  netns->job.run = run_new_netns;
+  netns->job.result = netns_result;
+  return start_job(env, &netns->job);
 }
 
-/* createTap(netns, socket, ifname, multiQueue, owner, group, label, helper) -> [descriptor, ifindex] */
-static napi_value js_create_tap(napi_env env, napi_callback_info info) {
-  napi_value arguments[MAX_ARGUMENTS];
-  long netns, socket;
-  struct tap tap = {0};
-  if (!read_arguments(env, info, 8, arguments) || !read_number(env, arguments[0], &netns) ||
-      !read_number(env, arguments[1], &socket) || !read_text(env, arguments[2], tap.ifname, sizeof tap.ifname) ||
-      napi_get_value_bool(env, arguments[3], &tap.multi_queue) != napi_ok ||
-      !read_number(env, arguments[4], &tap.owner) || !read_number(env, arguments[5], &tap.group) ||
-      !read_text(env, arguments[6], tap.label, sizeof tap.label) ||
-      !read_text(env, arguments[7], tap.helper, sizeof tap.helper))
-    return NULL;
-  struct open_job *open = new_open_job(run_create_tap, tap_result);
-  open->netns = (int)netns;
-  open->socket = (int)socket;
-  open->tap = tap;
-  return start_job(env, &open->job);
-}
-
-/* persistTap(tap): the tap outlives its descriptor, which is closed. */
-static napi_value js_persist_tap(napi_env env, napi_callback_info info) {
-  napi_value arguments[MAX_ARGUMENTS];
-  long tap;
-  if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &tap)) return NULL;
-  struct open_job *open = new_open_job(run_persist_tap, no_result);
-  open->opened[0] = (int)tap;
-  return start_job(env, &open->job);
-}
-
-/* ---- netlink jobs ---- */
-
-struct netlink_job {
+struct script_job {
   struct job job;
-  int socket;
-  struct bytes answers;
-  size_t length;
-  uint8_t requests[];
+  struct script script;
 };
 
-static struct failure run_exchange(struct job *job) {
-  struct netlink_job *netlink = (struct netlink_job *)job;
-  return exchange(netlink->socket, netlink->requests, netlink->length, &netlink->answers);
-}
+static struct failure run_script_job(struct job *job) { return run_script(&((struct script_job *)job)->script); }
 
-static struct failure run_delete_link(struct job *job) {
-  struct netlink_job *netlink = (struct netlink_job *)job;
-  return delete_link(netlink->socket, netlink->requests, netlink->length, &netlink->answers);
-}
-
-static napi_value netlink_result(napi_env env, struct job *job) {
-  struct netlink_job *netlink = (struct netlink_job *)job;
+static napi_value part_result(napi_env env, const struct part *part) {
   napi_value result;
-  napi_create_buffer_copy(env, netlink->answers.length, netlink->answers.data, NULL, &result);
+  if (!part->ran) napi_get_null(env, &result);
+  else if (part->failure.request != NULL) result = failure_to_error(env, part->failure);
+  else napi_create_buffer_copy(env, part->answers.length, part->answers.data, NULL, &result);
   return result;
 }
 
-static void dispose_netlink(struct job *job) { free(((struct netlink_job *)job)->answers.data); }
-
-static napi_value start_netlink_job(napi_env env, napi_callback_info info, struct failure (*run)(struct job *)) {
-  napi_value arguments[MAX_ARGUMENTS];
-  long socket;
-  void *requests;
-  size_t length;
-  if (!read_arguments(env, info, 2, arguments) || !read_number(env, arguments[0], &socket) ||
-      !read_bytes(env, arguments[1], &requests, &length))
-    return NULL;
-  struct netlink_job *netlink = calloc(1, sizeof *netlink + length);
-  if (netlink == NULL) abort();
-  netlink->job = (struct job){.run = run, .result = netlink_result, .dispose = dispose_netlink};
-  netlink->socket = (int)socket;
-  netlink->length = length;
-  memcpy(netlink->requests, requests, length);
-  return start_job(env, &netlink->job);
+static napi_value script_result(napi_env env, struct job *job) {
+  const struct script *script = &((struct script_job *)job)->script;
+  napi_value result = integers(env, (int[]){script->socket, script->tap}, 2);
+  for (int i = 0; i < script->count; i++)
+    napi_set_element(env, result, 2 + (uint32_t)i, part_result(env, &script->parts[i]));
+  return result;
 }
 
-/* exchange(socket, requests) -> answers */
-static napi_value js_exchange(napi_env env, napi_callback_info info) { return start_netlink_job(env, info, run_exchange); }
+static void dispose_script(struct job *job) {
+  struct script *script = &((struct script_job *)job)->script;
+  for (int i = 0; i < script->count; i++) {
+    struct part *part = &script->parts[i];
+    free(part->requests.data);
+    free(part->answers.data);
+    free((char *)part->tap.label);
+    free((char *)part->tap.helper);
+  }
+}
 
-/* deleteLink(socket, request) -> the refusal, or nothing once the link is out of the netns */
-static napi_value js_delete_link(napi_env env, napi_callback_info info) {
-  return start_netlink_job(env, info, run_delete_link);
+static bool read_field(napi_env env, napi_value array, uint32_t index, napi_value *value) {
+  return napi_get_element(env, array, index, value) == napi_ok;
+}
+
+static bool read_requests(napi_env env, napi_value part, struct bytes *requests) {
+  napi_value value;
+  void *data;
+  size_t length;
+  if (!read_field(env, part, 1, &value) || !read_bytes(env, value, &data, &length)) return false;
+  *requests = (struct bytes){malloc(length), length};
+  if (requests->data == NULL) abort();
+  memcpy(requests->data, data, length);
+  return true;
+}
+
+/* [kind, ifname, ifindex, multiQueue, owner, group, label, helper] */
+static bool read_tap(napi_env env, napi_value part, struct tap *tap) {
+  napi_value field[8];
+  long ifindex;
+  for (uint32_t i = 1; i < 8; i++)
+    if (!read_field(env, part, i, &field[i])) return false;
+  if (!read_text(env, field[1], tap->ifname, sizeof tap->ifname) || !read_number(env, field[2], &ifindex) ||
+      napi_get_value_bool(env, field[3], &tap->multi_queue) != napi_ok || !read_number(env, field[4], &tap->owner) ||
+      !read_number(env, field[5], &tap->group) || !read_optional_text(env, field[6], &tap->label) ||
+      !read_optional_text(env, field[7], &tap->helper))
+    return false;
+  tap->ifindex = (int)ifindex;
+  return true;
+}
+
+static bool read_part(napi_env env, napi_value value, struct part *part) {
+  napi_value kind;
+  long number;
+  if (!read_field(env, value, 0, &kind) || !read_number(env, kind, &number)) return false;
+  part->kind = (unsigned)number;
+  if (part->kind == PART_CREATE_TAP) return read_tap(env, value, &part->tap);
+  return part->kind == PART_PERSIST_TAP || read_requests(env, value, &part->requests);
+}
+
+/* run(netns, socket, tap, goesOn, parts) -> [socket, tap, …what became of each part] */
+static napi_value js_run(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long netns, socket, tap;
+  bool goes_on;
+  uint32_t count;
+  if (!read_arguments(env, info, 5, arguments) || !read_number(env, arguments[0], &netns) ||
+      !read_number(env, arguments[1], &socket) || !read_number(env, arguments[2], &tap) ||
+      napi_get_value_bool(env, arguments[3], &goes_on) != napi_ok ||
+      napi_get_array_length(env, arguments[4], &count) != napi_ok)
+    return NULL;
+  struct script_job *script = calloc(1, sizeof *script + count * sizeof(struct part));
+  if (script == NULL) abort();
+  script->job = (struct job){.run = run_script_job, .result = script_result, .dispose = dispose_script};
+  script->script = (struct script){.netns = (int)netns, .socket = (int)socket, .tap = (int)tap, .goes_on = goes_on, .count = (int)count};
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value part;
+    if (read_field(env, arguments[4], i, &part) && read_part(env, part, &script->script.parts[i])) continue;
+    dispose_script(&script->job);
+    free(script);
+    return NULL;
+  }
+  return start_job(env, &script->job);
 }
 
 /* ---- what never waits ---- */
@@ -226,6 +220,19 @@ static napi_value js_is_netns(napi_env env, napi_callback_info info) {
   long fd;
   if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &fd)) return NULL;
   return boolean(env, ioctl((int)fd, NS_GET_NSTYPE) == CLONE_NEWNET);
+}
+
+/* isSameFile(fd, other) */
+static napi_value js_is_same_file(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long fd[2];
+  struct stat file[2];
+  if (!read_arguments(env, info, 2, arguments)) return NULL;
+  for (int i = 0; i < 2; i++) {
+    if (!read_number(env, arguments[i], &fd[i])) return NULL;
+    if (fstat((int)fd[i], &file[i]) < 0) return throw_failure(env, (struct failure){"fstat", errno});
+  }
+  return boolean(env, file[0].st_dev == file[1].st_dev && file[0].st_ino == file[1].st_ino);
 }
 
 /* tryLock(fd) -> whether we hold the exclusive lock now. It is the open file's, until its last descriptor is closed. */
@@ -296,13 +303,10 @@ NAPI_MODULE_INIT() {
     const char *name;
     napi_callback function;
   } functions[] = {
-      {"openRtnetlink", js_open_rtnetlink},
       {"newNetns", js_new_netns},
-      {"createTap", js_create_tap},
-      {"persistTap", js_persist_tap},
-      {"exchange", js_exchange},
-      {"deleteLink", js_delete_link},
+      {"run", js_run},
       {"isNetns", js_is_netns},
+      {"isSameFile", js_is_same_file},
       {"tryLock", js_try_lock},
       {"strerror", js_strerror},
       {"listen", js_listen},

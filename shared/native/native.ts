@@ -3,39 +3,61 @@ import { createRequire } from 'node:module';
 /** Waits for a descriptor in the event loop, until `unwatch`. */
 export type Watch = { readonly watch: unique symbol };
 
+/** In the order of `enum` in script.h. */
+export const EXCHANGE = 0;
+export const DELETE_LINK = 1;
+export const CREATE_TAP = 2;
+export const PERSIST_TAP = 3;
+
+export type NativePart =
+  /** Sends netlink requests and receives until all are answered, also those that fail. */
+  | readonly [typeof EXCHANGE, requests: Buffer]
+  /** Sends one RTM_DELLINK and waits until the link is out of the netns: then no answer, else the refusal. */
+  | readonly [typeof DELETE_LINK, request: Buffer]
+  /**
+   * Makes a tap that lives as long as its descriptor. Ifindex 0 is any; a negative owner or group is none.
+   * With a label `helper`, the shim, makes it under that SELinux label.
+   */
+  | readonly [
+      typeof CREATE_TAP,
+      ifname: string,
+      ifindex: number,
+      multiQueue: boolean,
+      owner: number,
+      group: number,
+      label: string | null,
+      helper: string | null,
+    ]
+  /** The tap outlives its descriptor, which is closed. */
+  | readonly [typeof PERSIST_TAP];
+
 /**
  * What the addon exports. A failure is an Error whose message is the request and which has `errno`. What returns a promise may
  * wait for the kernel, on a thread of Node's pool.
  */
 interface Addon {
-  /** A socket in the netns behind that descriptor; in our own for a negative one. */
-  openRtnetlink(netns: number): Promise<number>;
   /** A descriptor of a netns that nothing else holds. */
   newNetns(): Promise<number>;
   /**
-   * A descriptor of a tap that lives as long as that does, and its ifindex. A negative owner or group is none.
+   * Does one thing after the other in a netns, without going back to JavaScript in between.
    *
-   * @param socket any socket of the netns
-   * @param label SELinux label under which `helper`, the shim, makes the tap; empty: we do it ourselves
+   * @param netns descriptor; our own where it is negative
+   * @param socket rtnetlink socket there; opened first where it is negative
+   * @param tap descriptor of a tap that is not persistent yet; negative without one
+   * @param goesOn whether it does after a part that failed, or that the kernel refused something of
+   * @returns socket and tap as they are afterwards; then of each part the kernel's answers, its failure, or null where it was not
+   * come to
    */
-  createTap(
+  run(
     netns: number,
     socket: number,
-    ifname: string,
-    multiQueue: boolean,
-    owner: number,
-    group: number,
-    label: string,
-    helper: string,
-  ): Promise<[fd: number, ifindex: number]>;
-  /** The tap outlives its descriptor, which is closed. */
-  persistTap(tap: number): Promise<void>;
-  /** Sends netlink requests and receives until all are answered, also those that fail. One caller at a time for a socket. */
-  exchange(socket: number, requests: Buffer): Promise<Buffer>;
-  /** Sends one RTM_DELLINK and waits until the link is out of the netns: then nothing, else the refusal. */
-  deleteLink(socket: number, request: Buffer): Promise<Buffer>;
+    tap: number,
+    goesOn: boolean,
+    parts: readonly NativePart[],
+  ): Promise<[socket: number, tap: number, ...outcomes: (Buffer | Error | null)[]]>;
 
   isNetns(fd: number): boolean;
+  isSameFile(fd: number, other: number): boolean;
   /** Takes the exclusive flock(2) of an open file if nobody else has it. */
   tryLock(fd: number): boolean;
   strerror(errno: number): string;

@@ -26,14 +26,6 @@ static struct failure set_up(int fd, const struct tap *tap) {
   return NO_FAILURE;
 }
 
-static struct failure find_ifindex(int socket, const char *ifname, int *ifindex) {
-  struct ifreq request = {0};
-  memcpy(request.ifr_name, ifname, sizeof request.ifr_name);
-  if (ioctl(socket, SIOCGIFINDEX, &request) < 0) return (struct failure){"SIOCGIFINDEX", errno};
-  *ifindex = request.ifr_ifindex;
-  return NO_FAILURE;
-}
-
 /* The descriptor that the helper is told of. */
 enum { HELPER_FD = 3 };
 
@@ -84,12 +76,15 @@ static struct failure run_helper(int fd, const struct tap *tap) {
   return (struct failure){"tapwire mktap", WIFEXITED(status) ? WEXITSTATUS(status) : EINTR};
 }
 
-struct failure create_tap(int netns, int socket, const struct tap *tap, int *fd, int *ifindex) {
+struct failure create_tap(int netns, const struct tap *tap, int *fd) {
   struct failure failure = open_tun(netns, fd);
   if (failure.request != NULL) return failure;
-  failure = tap->label[0] == '\0' ? set_up(*fd, tap) : run_helper(*fd, tap);
-  if (failure.request == NULL) failure = find_ifindex(socket, tap->ifname, ifindex);
-  if (failure.request != NULL) close(*fd);
+  if (tap->ifindex > 0 && ioctl(*fd, TUNSETIFINDEX, &tap->ifindex) < 0) failure = (struct failure){"TUNSETIFINDEX", errno};
+  else failure = tap->label == NULL ? set_up(*fd, tap) : run_helper(*fd, tap);
+  if (failure.request != NULL) {
+    close(*fd);
+    *fd = -1;
+  }
   return failure;
 }
 

@@ -9,22 +9,21 @@
 /* A tap as it is asked for. A negative owner or group is none. */
 struct tap {
   char ifname[IFNAMSIZ];
+  /* That nobody has in the netns; 0: the kernel chooses. */
+  int ifindex;
   bool multi_queue;
   long owner;
   long group;
-  /* SELinux label that the tap gets from who makes it; empty: the caller's own. */
-  char label[257];
+  /* SELinux label that the tap gets from who makes it; NULL: ours. */
+  const char *label;
   /* The shim, which makes the tap under that label. */
-  char helper[4097];
+  const char *helper;
 };
 
-/*
- * Makes a tap in the netns; it lives as long as the descriptor `fd`, until persist_tap. `socket` is any socket of that netns,
- * to ask for the ifindex.
- */
-struct failure create_tap(int netns, int socket, const struct tap *tap, int *fd, int *ifindex);
+/* Makes a tap in the netns; it lives as long as the descriptor `fd`, until persist_tap. */
+struct failure create_tap(int netns, const struct tap *tap, int *fd);
 
-/* The tap outlives its descriptor, which is closed. */
+/* The tap outlives its descriptor, which is closed then: QEMU cannot attach to a single-queue tap that somebody else has open. */
 struct failure persist_tap(int fd);
 
 #endif

@@ -13,6 +13,7 @@ import {
   readText,
   readU32,
   text,
+  zeroed,
 } from './message.ts';
 import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
 
@@ -147,7 +148,7 @@ const U32_MATCH_EVERYTHING = (() => {
 /** struct tc_mirred: index, capabilities, action, two counters, what to do, where to. */
 function encodeMirred(to: number): Buffer {
   const TC_ACT_STOLEN = 4;
-  const parameters = Buffer.alloc(MIRRED_BYTES);
+  const parameters = zeroed(MIRRED_BYTES);
   parameters.writeInt32LE(TC_ACT_STOLEN, 8);
   parameters.writeInt32LE(TCA_EGRESS_REDIR, 20);
   parameters.writeUInt32LE(to, 24);
@@ -177,7 +178,7 @@ export function decodeFilter(
 const isKnown = (kind: string): kind is keyof typeof ACTIONS => Object.hasOwn(ACTIONS, kind);
 
 function decodeRedirect(actions: Attributes): Redirect | null {
-  for (const number of actions.keys()) {
+  for (const number of actions.types()) {
     const action = inside(actions, number);
     if (readText(action.get(TCA_ACT_KIND)) !== 'mirred') continue;
     const parameters = inside(action, TCA_ACT_OPTIONS).get(TCA_MIRRED_PARMS);

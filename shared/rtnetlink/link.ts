@@ -8,6 +8,7 @@ import {
   readText,
   readU32,
   u32,
+  zeroed,
 } from './message.ts';
 
 /** What the kernel says of a tun/tap link (`ip -d link show`). */
@@ -82,7 +83,7 @@ export const allLinks: Query<readonly Link[]> = {
 
 /** struct ifinfomsg; `changed` selects the flags that `flags` has the new values of. */
 export function ifinfomsg(ifindex: number, flags = 0, changed = 0): Buffer {
-  const body = Buffer.alloc(IFINFOMSG_BYTES);
+  const body = zeroed(IFINFOMSG_BYTES);
   body.writeInt32LE(ifindex, 4);
   body.writeUInt32LE(flags, 8);
   body.writeUInt32LE(changed, 12);

@@ -41,14 +41,22 @@ export interface Message {
   readonly body: Buffer;
 }
 
-export type Attributes = ReadonlyMap<number, Buffer>;
+export interface Attributes {
+  /** Its payload; where a type repeats (it does not in what we read), the first one's. */
+  get(type: number): Buffer | undefined;
+  /** In their order. */
+  types(): readonly number[];
+}
+
+/** From Node's pool: a buffer of its own costs more than a request. */
+export const zeroed = (length: number): Buffer => Buffer.allocUnsafe(length).fill(0);
 
 const align4 = (length: number): number => (length + 3) & ~3;
 
 /** All requests in one buffer, numbered from `seq` on. */
 export function encodeRequests(requests: readonly Request[], seq: number): Buffer {
   const lengths = requests.map(({ body }) => HEADER_BYTES + body.length);
-  const buffer = Buffer.alloc(lengths.reduce((sum, length) => sum + align4(length), 0));
+  const buffer = zeroed(lengths.reduce((sum, length) => sum + align4(length), 0));
   let offset = 0;
   for (const [i, { type, flags, body }] of requests.entries()) {
     const length = HEADER_BYTES + body.length;
@@ -81,7 +89,7 @@ export function decodeMessages(buffer: Buffer): Message[] {
 
 /** One attribute, padded. A nested one has the concatenation of attributes as its payload. */
 export function attribute(type: number, payload: Buffer): Buffer {
-  const encoded = Buffer.alloc(align4(4 + payload.length));
+  const encoded = zeroed(align4(4 + payload.length));
   encoded.writeUInt16LE(4 + payload.length, 0);
   encoded.writeUInt16LE(type, 2);
   payload.copy(encoded, 4);
@@ -98,24 +106,40 @@ export const text = (type: number, value: string): Buffer => attribute(type, Buf
 export const u8 = (type: number, value: number): Buffer => attribute(type, Buffer.of(value));
 
 export function u32(type: number, value: number): Buffer {
-  const payload = Buffer.alloc(4);
+  const payload = Buffer.allocUnsafe(4);
   payload.writeUInt32LE(value);
   return attribute(type, payload);
 }
 
-/** Attributes by type; where a type repeats (it does not in what we read), the last one. */
+/** Looks for each attribute when it is asked for: a link has fifty, of which we read a few. */
 export function decodeAttributes(buffer: Buffer): Attributes {
-  const attributes = new Map<number, Buffer>();
-  for (let offset = 0; offset + 4 <= buffer.length; ) {
-    const length = buffer.readUInt16LE(offset);
-    if (length < 4 || offset + length > buffer.length) break;
-    attributes.set(
-      buffer.readUInt16LE(offset + 2) & ATTRIBUTE_TYPE_MASK,
-      buffer.subarray(offset + 4, offset + length),
-    );
-    offset += align4(length);
-  }
-  return attributes;
+  return {
+    get(type) {
+      for (let offset = 0; lengthAt(buffer, offset) > 0; offset += align4(lengthAt(buffer, offset))) {
+        if (typeAt(buffer, offset) === type) {
+          return buffer.subarray(offset + 4, offset + lengthAt(buffer, offset));
+        }
+      }
+      return undefined;
+    },
+    types() {
+      const types: number[] = [];
+      for (let offset = 0; lengthAt(buffer, offset) > 0; offset += align4(lengthAt(buffer, offset))) {
+        types.push(typeAt(buffer, offset));
+      }
+      return types;
+    },
+  };
+}
+
+const typeAt = (buffer: Buffer, offset: number): number =>
+  buffer.readUInt16LE(offset + 2) & ATTRIBUTE_TYPE_MASK;
+
+/** Bytes of the attribute that starts there; 0 where none does. */
+function lengthAt(buffer: Buffer, offset: number): number {
+  if (offset + 4 > buffer.length) return 0;
+  const length = buffer.readUInt16LE(offset);
+  return length < 4 || offset + length > buffer.length ? 0 : length;
 }
 
 /** The attributes inside a nested one, none where it is absent. */

@@ -8,6 +8,7 @@ import {
   type Request,
   readText,
   text,
+  zeroed,
 } from './message.ts';
 
 /** The qdiscs that fit in a link's ingress slot. The older one has no egress side. */
@@ -32,7 +33,7 @@ const INGRESS_HANDLE = 0xffff0000;
 
 /** struct tcmsg. */
 export function tcmsg(ifindex: number, parent: number, handle: number, info = 0): Buffer {
-  const body = Buffer.alloc(TCMSG_BYTES);
+  const body = zeroed(TCMSG_BYTES);
   body.writeInt32LE(ifindex, 4);
   body.writeUInt32LE(handle, 8);
   body.writeUInt32LE(parent, 12);
@@ -52,7 +53,7 @@ function decodeIngressQdisc({ body }: Message): IngressQdisc {
   return {
     ifindex: body.readInt32LE(4),
     kind: readText(attributes.get(TCA_KIND)) === 'ingress' ? 'ingress' : 'clsact',
-    isShared: attributes.has(TCA_INGRESS_BLOCK),
+    isShared: attributes.get(TCA_INGRESS_BLOCK) !== undefined,
   };
 }
 

@@ -1,6 +1,15 @@
-import { closeSync } from 'node:fs';
-import { BindingError } from '../errors.ts';
-import { describeFailure, native } from '../native/native.ts';
+import { close, closeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { BindingError, toError } from '../errors.ts';
+import {
+  CREATE_TAP,
+  DELETE_LINK,
+  describeFailure,
+  EXCHANGE,
+  type NativePart,
+  native,
+  PERSIST_TAP,
+} from '../native/native.ts';
 import {
   decodeAttributes,
   decodeMessages,
@@ -23,83 +32,142 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A tap to be made, which rtnetlink cannot do. */
+export interface NewTap {
+  readonly ifname: string;
+  /** One that is free; 0: the kernel chooses. */
+  readonly ifindex: number;
+  readonly multiQueue: boolean;
+  /** Uid that may attach; null: anyone. */
+  readonly owner: number | null;
+  readonly group: number | null;
+  /** The SELinux label that it is made under, and by which program (the shim); null: by us. */
+  readonly labelled: { readonly label: string; readonly helper: string } | null;
+}
+
+/** One thing to do in a netns. */
+export type Part =
+  /** All in one go: the kernel goes on with the next request whether or not it did one. */
+  | { readonly part: 'change'; readonly requests: readonly Request[] }
+  /** Returns when the link is out of the netns, which is about 18 ms (RCU) before the kernel would answer. */
+  | { readonly part: 'deleteLink'; readonly deletion: Request }
+  /** It vanishes when the socket is closed, unless it is made persistent before the next one is made. */
+  | { readonly part: 'createTap'; readonly tap: NewTap }
+  | { readonly part: 'persistTap' };
+
+/** Of each request of a part, null where the kernel did it; undefined where it was not come to. */
+export type Refusals = readonly (Refusal | null)[] | undefined;
+
 type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
 };
 
-/** An rtnetlink socket in one netns, for one caller at a time. It is never JavaScript's thread that waits for the kernel. */
+/** One netns, for one caller at a time. It is never JavaScript's thread that waits for the kernel. */
 export interface Rtnetlink {
-  /** Its descriptor. */
-  readonly fd: number;
   /** Asks all in one go. @throws {BindingError} KERNEL_REFUSED */
   ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
   /**
-   * Sends requests that change something, in one go. Null for each that the kernel did; it goes on with the next one whether
-   * it did or not.
+   * @param goesOn whether it does after a part that failed, or of which the kernel refused something
+   * @throws {BindingError} KERNEL_REFUSED when the netns cannot be reached
    */
-  change(requests: readonly Request[]): Promise<readonly (Refusal | null)[]>;
-  /** Deletes a link and waits until it is out of the netns, which is about 18 ms (RCU) before the kernel would answer. */
-  deleteLink(deletion: Request): Promise<Refusal | null>;
-  close(): void;
+  run(parts: readonly Part[], goesOn: boolean): Promise<readonly Refusals[]>;
+  close(): Promise<void>;
 }
+
+const closeElsewhere = promisify(close);
 
 /** A dump that changes under the kernel's hands is asked for again. */
 const DUMP_TRIES = 10;
 const NLMSG_ERROR_BYTES = 4 + 16; // error number, header of the request (NETLINK_CAP_ACK: not its body)
 const NLMSGERR_ATTR_MSG = 1;
 
-/**
- * Opens a socket in the netns of that descriptor, or in our own for null.
- *
- * @throws {BindingError} KERNEL_REFUSED
- */
-export async function openRtnetlink(netns: number | null): Promise<Rtnetlink> {
-  const fd = await reaching(native.openRtnetlink(netns ?? -1));
-  let next = 1;
+/** A way into the netns of that descriptor, which must stay open as long as taps are made; or into our own, for null. */
+export function openRtnetlink(netns: number | null): Rtnetlink {
+  let [socket, tap] = [-1, -1];
+  let seq = 1;
 
-  /** The answers to each of the requests. */
-  const exchange = async (requests: readonly Request[]): Promise<readonly (readonly Message[])[]> => {
-    const first = next;
-    next += requests.length;
-    const answers = decodeMessages(await reaching(native.exchange(fd, encodeRequests(requests, first))));
-    return requests.map((_, i) => answers.filter(({ seq }) => seq === first + i));
+  const number = (requests: readonly Request[]): Buffer => {
+    const encoded = encodeRequests(requests, seq);
+    seq += requests.length;
+    return encoded;
+  };
+
+  const encode = (part: Part): NativePart => {
+    switch (part.part) {
+      case 'change':
+        return [EXCHANGE, number(part.requests.map(acknowledged))];
+      case 'deleteLink':
+        return [DELETE_LINK, number([acknowledged(part.deletion)])];
+      case 'createTap': {
+        const { ifname, ifindex, multiQueue, owner, group, labelled } = part.tap;
+        const { label, helper } = labelled ?? { label: null, helper: null };
+        return [CREATE_TAP, ifname, ifindex, multiQueue, owner ?? -1, group ?? -1, label, helper];
+      }
+      case 'persistTap':
+        return [PERSIST_TAP];
+    }
+  };
+
+  const runNative = async (parts: readonly NativePart[], goesOn: boolean) => {
+    try {
+      const [socketNow, tapNow, ...outcomes] = await native.run(netns ?? -1, socket, tap, goesOn, parts);
+      [socket, tap] = [socketNow, tapNow];
+      return outcomes;
+    } catch (cause) {
+      throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, { cause });
+    }
   };
 
   return {
-    fd,
     async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries) {
       for (let tries = 0; tries < DUMP_TRIES; tries++) {
-        const dumps = await exchange(queries.map(({ request }) => request));
-        if (dumps.flat().some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0)) continue;
-        return queries.map(({ decode }, i) => decode(withoutEnd(dumps[i] ?? []))) as Answers<Queries>;
+        const first = seq;
+        const [answer = null] = await runNative([[EXCHANGE, number(queries.map(({ request }) => request))]], true);
+        if (!Buffer.isBuffer(answer)) {
+          throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${describeFailure(answer)}`);
+        }
+        const messages = decodeMessages(answer);
+        if (messages.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0)) continue;
+        return queries.map(({ decode }, i) =>
+          decode(withoutEnd(messages.filter((message) => message.seq === first + i))),
+        ) as Answers<Queries>;
       }
       throw new BindingError(
         'KERNEL_REFUSED',
         `Cannot read the state of the netns: it changed during each of ${DUMP_TRIES} attempts`,
       );
     },
-    async change(requests) {
-      if (requests.length === 0) return [];
-      const answers = await exchange(requests.map(acknowledged));
-      return answers.map(([answer]) => (answer === undefined ? null : readRefusal(answer)));
+    async run(parts, goesOn) {
+      const firsts: number[] = [];
+      const encoded = parts.map((part) => {
+        firsts.push(seq);
+        return encode(part);
+      });
+      const outcomes = await runNative(encoded, goesOn);
+      return parts.map((part, i) => readOutcome(outcomes[i] ?? null, part, firsts[i] ?? 0));
     },
-    async deleteLink(deletion) {
-      const request = encodeRequests([acknowledged(deletion)], next++);
-      const [answer] = decodeMessages(await reaching(native.deleteLink(fd, request)));
-      return answer === undefined ? null : readRefusal(answer);
+    async close() {
+      if (socket >= 0) closeSync(socket);
+      // The kernel waits for RCU when a tap goes with its descriptor.
+      if (tap >= 0) await closeElsewhere(tap);
+      [socket, tap] = [-1, -1];
     },
-    close: () => closeSync(fd),
   };
 }
 
 const acknowledged = (request: Request): Request => ({ ...request, flags: request.flags | NLM_F_ACK });
 
-async function reaching<T>(job: Promise<T>): Promise<T> {
-  try {
-    return await job;
-  } catch (cause) {
-    throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, { cause });
+/** @param first number of the part's first request */
+function readOutcome(outcome: Buffer | Error | null, part: Part, first: number): Refusals {
+  const count = part.part === 'change' ? part.requests.length : 1;
+  if (outcome === null) return undefined;
+  if (!Buffer.isBuffer(outcome)) {
+    const reason = describeFailure(outcome);
+    return Array(count).fill({ errno: (toError(outcome) as NodeJS.ErrnoException).errno ?? 0, reason });
   }
+  const refusals: (Refusal | null)[] = Array(count).fill(null);
+  for (const message of decodeMessages(outcome)) refusals[message.seq - first] = readRefusal(message);
+  return refusals;
 }
 
 /** A dump ends with a message of its own, which may be a refusal. */

@@ -139,7 +139,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       bytes.toString('hex'),
       () => {
         for (const { body } of decodeMessages(bytes)) decodeAttributes(body);
-        for (const payload of decodeAttributes(bytes).values())
+        for (const payload of decodeAttributes(bytes).types().map(decodeAttributes(bytes).get))
           [readText(payload), decodeAttributes(payload)];
       },
     ];

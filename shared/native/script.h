@@ -1,0 +1,37 @@
+#ifndef TAPWIRE_SCRIPT_H
+#define TAPWIRE_SCRIPT_H
+
+#include <stdbool.h>
+
+#include "failure.h"
+#include "rtnetlink.h"
+#include "tap.h"
+
+/* One thing to do in a netns. */
+struct part {
+  enum { PART_EXCHANGE, PART_DELETE_LINK, PART_CREATE_TAP, PART_PERSIST_TAP } kind;
+  /* Of the first two: netlink requests. */
+  struct bytes requests;
+  struct tap tap;
+  bool ran;
+  struct failure failure;
+  struct bytes answers;
+};
+
+/* What is done in one netns without going back to JavaScript in between: each way there and back costs more than a request. */
+struct script {
+  int netns;
+  /* An rtnetlink socket there; opened first where it is negative. */
+  int socket;
+  /* A tap that lives as long as this descriptor; negative without one. */
+  int tap;
+  /* Whether it goes on after a part that failed, or that the kernel refused something of. */
+  bool goes_on;
+  int count;
+  struct part parts[];
+};
+
+/* Fails only where the netns cannot be reached; what parts fail by is theirs. */
+struct failure run_script(struct script *script);
+
+#endif
