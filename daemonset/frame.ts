@@ -15,8 +15,8 @@ export const HELLO = Buffer.from('tapwire1');
 
 const REQUEST_HEADER = 16;
 const REPLY_HEADER = 12;
-/** Bytes. Those of Kubernetes have one thousand. */
-const MAX_ENVIRONMENT = 64 * 1024;
+/** Bytes. Those of Kubernetes have one thousand; without an agent any that the kernel passes on would do. */
+const MAX_ENVIRONMENT = 1024 * 1024;
 
 /** A request's header. */
 export interface Header {

@@ -4,6 +4,9 @@
  * uvu alone is green when a file forgets `.run()`, when a suite is empty, and when the event loop runs dry in the middle of a
  * test. Here a file counts only by the totals it printed; no totals, no tests, or a bad exit status is a failure.
  *
+ * A file about the plugin as others call it runs once for each way in which calls are served (helpers/way.ts); TAPWIRE_WAY=agent
+ * runs it for that one alone.
+ *
  * Usage: node test/run.ts [--root folder] [part of a path …]
  */
 import { readdirSync } from 'node:fs';
@@ -20,6 +23,18 @@ const ROOT = resolve(values.root);
 /** A VM test boots several guests under emulation; a hang must not eat the CI's 90 minutes. */
 const FILE_TIMEOUT = 20 * 60_000; // ms
 
+/** Folders and files whose tests call the plugin, and the ways in which they do. A node's runtime calls no bundle. */
+const WAYS: Readonly<Record<string, readonly string[]>> = {
+  'cni/': ['one-shot', 'agent', 'fallback'],
+  'runtime/containerd': ['agent', 'fallback'],
+};
+
+/** One file, run once. */
+interface Run {
+  readonly path: string;
+  readonly way: string | undefined;
+}
+
 interface FileResult {
   readonly passed: number;
   readonly failed: number;
@@ -33,18 +48,25 @@ function findTestFiles(parts: readonly string[]): string[] {
     .sort();
 }
 
+function runsOf(path: string): Run[] {
+  const [, ways] = Object.entries(WAYS).find(([start]) => path.startsWith(start)) ?? [];
+  if (ways === undefined) return [{ path, way: undefined }];
+  const wanted = process.env['TAPWIRE_WAY'] ?? '';
+  return ways.filter((way) => wanted === '' || way === wanted).map((way) => ({ path, way }));
+}
+
 function readTotal(output: string, label: string): number | undefined {
   const totals = output.match(new RegExp(`^ {2}${label}: +(\\d+)$`, 'm'));
   return totals?.[1] === undefined ? undefined : Number(totals[1]);
 }
 
-async function runFile(path: string): Promise<FileResult> {
+async function runFile({ path, way }: Run): Promise<FileResult> {
   const started = performance.now();
   const { all, exitCode, timedOut } = await execa(process.execPath, [resolve(ROOT, path)], {
     all: true,
     reject: false,
     timeout: FILE_TIMEOUT,
-    env: { NO_COLOR: '1', FORCE_COLOR: '0' },
+    env: { NO_COLOR: '1', FORCE_COLOR: '0', ...(way === undefined ? {} : { TAPWIRE_WAY: way }) },
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const total = readTotal(all, 'Total');
@@ -65,7 +87,8 @@ async function runFile(path: string): Promise<FileResult> {
     passed + // uvu's total leaves the skipped ones out
     (problem === undefined ? 0 : 1);
 
-  console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} test/${path} (${passed} passed, ${seconds} s)`);
+  const name = `test/${path}${way === undefined ? '' : ` by ${way}`}`;
+  console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} ${name} (${passed} passed, ${seconds} s)`);
   // Of a green file only what it wants seen all the same, such as what a guest's console said.
   const shown = failed > 0 ? all : (all.match(/^@.*$/gm) ?? []).join('\n');
   if (shown !== '') console.log(shown.replace(/^/gm, '     '));
@@ -74,10 +97,10 @@ async function runFile(path: string): Promise<FileResult> {
 }
 
 const files = findTestFiles(positionals);
-const queue = [...files];
+const queue = files.flatMap(runsOf);
 const results: FileResult[] = [];
 const worker = async () => {
-  for (let path = queue.shift(); path !== undefined; path = queue.shift()) results.push(await runFile(path));
+  for (let run = queue.shift(); run !== undefined; run = queue.shift()) results.push(await runFile(run));
 };
 await Promise.all(Array.from({ length: availableParallelism() }, worker));
 

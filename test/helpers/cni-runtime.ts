@@ -8,8 +8,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { TAPWIRE, TEST_TAPWIRE } from './cni.ts';
 import { dumpNetns, type TestNetns, withNetns } from './netns.ts';
+import { NODE_FILE, plugin, TAPWIRE } from './way.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test compares it with what it expects, whole
 export type Json = any;
@@ -93,6 +93,7 @@ export function withNode<T>(act: (node: TestNode) => Promise<T>): Promise<T> {
       return await act({ netns, folder, leases: () => leasesIn(join(folder, 'leases')) });
     } finally {
       rmSync(folder, { recursive: true });
+      rmSync(NODE_FILE, { force: true });
     }
   });
 }
@@ -136,17 +137,12 @@ export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runti
     string,
     { readonly list: NetworkList; readonly attach: Attach; readonly result: Json }
   >();
-  const tapwire = nodeFile === undefined ? TAPWIRE : TEST_TAPWIRE;
-  const cniPath = `${dirname(tapwire)}:${DEBIAN_PLUGINS}`;
-  const ambient: Record<string, string> = { ...env };
-  if (nodeFile !== undefined) {
-    ambient['TAPWIRE_NODE_FILE'] = join(node.folder, 'node.json');
-    writeFileSync(ambient['TAPWIRE_NODE_FILE'], JSON.stringify(nodeFile), { mode: 0o600 });
-  }
+  const cniPath = `${dirname(TAPWIRE)}:${DEBIAN_PLUGINS}`;
+  if (nodeFile !== undefined) writeFileSync(NODE_FILE, JSON.stringify(nodeFile), { mode: 0o600 });
 
   async function invoke(command: string, type: string, conf: Json, attach?: Attach): Promise<string> {
     const variables = {
-      ...ambient,
+      ...env,
       CNI_COMMAND: command,
       CNI_CONTAINERID: attach?.containerId ?? '',
       CNI_NETNS: attach?.netns ?? '',
@@ -155,10 +151,12 @@ export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runti
       CNI_PATH: cniPath,
     };
     const program = findPlugin(type, cniPath);
+    const called =
+      program === TAPWIRE ? await plugin(variables) : { words: [program] as const, env: variables };
     const { exitCode, stdout, stderr } = await execa(
       '/usr/sbin/ip',
-      ['netns', 'exec', node.netns.name, program],
-      { input: JSON.stringify(conf), env: variables, extendEnv: false, reject: false, cwd: '/' },
+      ['netns', 'exec', node.netns.name, ...called.words],
+      { input: JSON.stringify(conf), env: called.env, extendEnv: false, reject: false, cwd: '/' },
     );
     calls.push({ command, type, conf, env: variables, exitCode: exitCode ?? -1, stdout, stderr });
     if (exitCode !== 0) throw pluginError(stdout, stderr, exitCode);

@@ -1,14 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
-
-/** The plugin as it gets installed: the shim, beside it the runtime that it runs without an agent. */
-export const TAPWIRE = resolve(import.meta.dirname, '../../dist/cni/tapwire');
-
-/** The same, but TAPWIRE_NODE_FILE reaches it. */
-export const TEST_TAPWIRE = resolve(import.meta.dirname, '../../dist/test/tapwire');
+import type { Agent } from './agent.ts';
+import { type CommandLine, NODE_FILE, plugin, WAY, withAgentUnder } from './way.ts';
 
 /** One call as Multus makes it. */
 export interface Call {
@@ -55,36 +49,68 @@ export async function cni(command: string, call: Call): Promise<Answer> {
       'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-vm1-abcde;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_UID=1',
     ...call.env,
   };
-  const input = JSON.stringify(netconf(call));
-  if (call.nodeFile === undefined) return callWith(env, input);
-  return withNodeFile(call.nodeFile, (path) =>
-    callWith({ ...env, TAPWIRE_NODE_FILE: path }, input, TEST_TAPWIRE),
-  );
+  const act = () => callWith(env, JSON.stringify(netconf(call)));
+  return call.nodeFile === undefined ? act() : withNodeFile(JSON.stringify(call.nodeFile), act);
 }
 
-async function withNodeFile<T>(content: unknown, act: (path: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
+/** Lets all calls meanwhile find that node file, and `change` it before. */
+export async function withNodeFile<T>(
+  content: string,
+  act: () => Promise<T>,
+  change: (path: string) => unknown = () => {},
+): Promise<T> {
+  if (existsSync(NODE_FILE))
+    throw new Error('Two tests at once have a node file: there is one for all calls');
+  writeFileSync(NODE_FILE, content, { mode: 0o600 });
   try {
-    const path = join(folder, 'node.json');
-    writeFileSync(path, JSON.stringify(content));
-    return await act(path);
+    await change(NODE_FILE);
+    return await act();
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(NODE_FILE, { recursive: true, force: true });
   }
 }
 
 /** Calls the plugin with any environment and any bytes on stdin. */
-export async function callWith(
+export const callWith = (
   env: Readonly<Record<string, string>>,
   input: string | Uint8Array,
-  program = TAPWIRE,
+): Promise<Answer> => callThrough([], env, input);
+
+/**
+ * The same, but the caller runs as or where those words before it say; they end in an exec.
+ *
+ * @param agent where it is not that of the test file
+ */
+export async function callThrough(
+  through: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array,
+  agent?: Agent,
 ): Promise<Answer> {
-  const { exitCode, stdout, stderr } = await execa(program, [], {
-    input,
-    env: { ...env, PATH: '' },
-    extendEnv: false,
-    reject: false,
-    cwd: '/',
-  });
+  return run(through, await plugin({ ...env, PATH: '' }, agent), input);
+}
+
+/** The same, but for the one who does the work: the agent, or the caller itself. */
+export async function callUnder(
+  under: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array,
+): Promise<Answer> {
+  if (WAY !== 'agent') return callThrough(under, env, input);
+  return withAgentUnder({ under }, (agent) => callThrough([], env, input, agent));
+}
+
+/** Runs the program that is to be another file than the installed one. */
+export const callProgram = (program: string, env: Readonly<Record<string, string>>): Promise<Answer> =>
+  run([], { words: [program], env }, '');
+
+async function run(
+  through: readonly string[],
+  { words, env }: CommandLine,
+  input: string | Uint8Array,
+): Promise<Answer> {
+  const [file = '', ...rest] = [...through, ...words];
+  const options = { input, env, extendEnv: false, reject: false, cwd: '/' } as const;
+  const { exitCode, stdout, stderr } = await execa(file, rest, options);
   return { exitCode: exitCode ?? -1, stdout, stderr, json: stdout === '' ? undefined : JSON.parse(stdout) };
 }

@@ -43,12 +43,13 @@ export function renderTable(sections: readonly Section[], passed: ReadonlySet<st
     '# Conformance',
     '',
     'What the CNI specification, its reference library and the tests of other plugins require of a plugin, and what Tapwire does.',
-    `Of ${rows.length} requirements ${tested.length} are tested, through the installed executable unless a row says otherwise; ` +
+    `Of ${rows.length} requirements ${tested.length} are tested, each in three ways: by the bundle alone, through the shim and ` +
+      'the agent, and through the installed shim where there is no agent; ' +
       `in ${differing.length} of them Tapwire does something else on purpose, and the row says why. ` +
       `${rows.length - tested.length} do not apply to it, and say why. A test is called by the row's id and what it shows.`,
     '',
-    'This file is generated: `test/netns/conformance.test.ts` fails when it differs from what a test run finds.',
-    'To write it anew: `UPDATE_CONFORMANCE=1 node test/run.ts netns/conformance`.',
+    'This file is generated: `test/cni/conformance.test.ts` fails when it differs from what a test run finds.',
+    'To write it anew: `UPDATE_CONFORMANCE=1 node test/run.ts cni/conformance`.',
   ];
   return [...head, ...sections.flatMap((section) => renderSection(section, passed)), ''].join('\n');
 }
@@ -66,7 +67,7 @@ function renderSection({ title, rows }: Section, passed: ReadonlySet<string>): r
     '',
     `## ${title}`,
     '',
-    '| id | requirement | Tapwire: why it differs, and what the test shows | result |',
+    '| id | requirement | Tapwire: why it differs, and what the test shows | all three ways |',
     '| --- | --- | --- | --- |',
     ...lines,
   ];

@@ -43,15 +43,6 @@ export function withPod<T>(podLink: string, act: (netns: TestNetns) => Promise<T
   });
 }
 
-/** Waits until no IPv6 address is tentative: the kernel makes them usable a moment after their link is up. */
-async function settle(ip: Ip): Promise<void> {
-  const deadline = performance.now() + 5000; // ms
-  while ((await ip('-6 addr show tentative')) !== '') {
-    assert.ok(performance.now() < deadline, 'IPv6 addresses are usable');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /** No probing for duplicate IPv6 addresses, which takes a second or two. */
 async function withoutProbing({ name }: TestNetns): Promise<void> {
   const echo = 'echo 0 > /proc/sys/net/ipv6/conf/default/dad_transmits';
@@ -66,37 +57,72 @@ export function testNetns(name: string): TestNetns {
   return { name, path: `/run/netns/${name}`, ip: runIn('ip'), tc: runIn('tc') };
 }
 
-/** Everything of a netns that ADD and DEL must leave as it was, in a form that can be compared. */
-export async function dumpNetns({ ip, tc }: TestNetns): Promise<Readonly<Record<string, unknown>>> {
-  await settle(ip);
-  const json = async (command: string): Promise<Record<string, unknown>[]> =>
-    JSON.parse((await ip(command)) || '[]');
-  const links = await json('-d -j link show');
-  const qdiscs = await tc('qdisc show');
-  const filters: Record<string, string> = {};
-  for (const [, ifname] of qdiscs.matchAll(/^qdisc (?:clsact|ingress) ffff: dev (\S+)/gm)) {
-    for (const direction of ['ingress', 'egress']) {
-      filters[`${ifname} ${direction}`] = await tc(`filter show dev ${ifname} ${direction}`);
-    }
+/** One shell for all: what each program prints, behind a line that names it. Dumps are most of what these tests take. */
+const DUMP = `
+  show() { title=$1; shift; echo "== $title"; "$@"; }
+  show links ip -d -j link show
+  show addresses ip -j addr show
+  show routes4 ip -d -j -4 route show table all
+  show routes6 ip -d -j -6 route show table all
+  show neighbours ip -j neigh show nud permanent
+  qdiscs=$(tc qdisc show)
+  show qdiscs echo "$qdiscs"
+  echo "$qdiscs" | sed -nE 's/^qdisc (clsact|ingress) ffff: dev (\\S+) .*/\\2/p' | while read -r link; do
+    for direction in ingress egress; do
+      show "filters $link $direction" tc filter show dev "$link" $direction
+    done
+  done`;
+
+type Sections = ReadonlyMap<string, string>;
+
+async function dumpSections(path: string): Promise<Sections> {
+  const { stdout } = await execa('nsenter', [`--net=${path}`, 'sh', '-c', DUMP]);
+  return new Map(
+    stdout
+      .split(/^== /m)
+      .slice(1)
+      .map((section) => {
+        const end = section.indexOf('\n');
+        return [section.slice(0, end), section.slice(end + 1).trimEnd()] as const;
+      }),
+  );
+}
+
+/** The kernel makes IPv6 addresses usable a moment after their link is up. */
+async function settledSections(path: string): Promise<Sections> {
+  const deadline = performance.now() + 5000; // ms
+  for (;;) {
+    const sections = await dumpSections(path);
+    if (!sections.get('addresses')?.includes('"tentative":true')) return sections;
+    assert.ok(performance.now() < deadline, 'IPv6 addresses are usable');
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** Everything of a netns that ADD and DEL must leave as it was, in a form that can be compared. */
+export async function dumpNetns({ path }: TestNetns): Promise<Readonly<Record<string, unknown>>> {
+  const sections = await settledSections(path);
+  const json = (title: string): Record<string, unknown>[] => JSON.parse(sections.get(title) || '[]');
+  const links = json('links');
+  const taps = new Set(links.filter(isTun).map(({ ifname }) => ifname));
+  const routes = (title: string) =>
+    json(title).map((route) => withoutLifetimes(taps.has(route['dev']) ? { ...route, flags: [] } : route));
   return {
-    links: links.map(withoutTapCarrier),
-    addresses: (await json('-j addr show')).map(({ ifname, addr_info }) =>
-      withoutLifetimes({ ifname, addr_info }),
-    ),
-    routes4: await json('-d -j -4 route show table all'),
-    routes6: (await json('-d -j -6 route show table all')).map(withoutLifetimes),
-    neighbours: await json('-j neigh show nud permanent'),
-    qdiscs,
-    filters,
+    links: links.map((link) => (isTun(link) ? withoutCarrier(link) : link)),
+    addresses: json('addresses').map(({ ifname, addr_info }) => withoutLifetimes({ ifname, addr_info })),
+    routes4: routes('routes4'),
+    routes6: routes('routes6'),
+    neighbours: json('neighbours'),
+    qdiscs: sections.get('qdiscs'),
+    filters: Object.fromEntries([...sections].filter(([title]) => title.startsWith('filters '))),
   };
 }
 
-/** The kernel notices a moment after ADD that nobody has opened a tap yet. */
-function withoutTapCarrier(link: Record<string, unknown>): Record<string, unknown> {
-  const { operstate, flags, ...rest } = link;
-  const isTun = (link['linkinfo'] as { info_kind?: string } | undefined)?.info_kind === 'tun';
-  if (!isTun) return link;
+const isTun = (link: Record<string, unknown>): boolean =>
+  (link['linkinfo'] as { info_kind?: string } | undefined)?.info_kind === 'tun';
+
+/** The kernel notices a moment after ADD that nobody has opened a tap yet; its routes say so too. */
+function withoutCarrier({ operstate, flags, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...rest, flags: (flags as string[]).filter((flag) => !['NO-CARRIER', 'LOWER_UP'].includes(flag)) };
 }
 

@@ -30,6 +30,7 @@ const EDGES = [
   'daemonset/caller.ts',
   'daemonset/health.ts',
   'daemonset/main.ts',
+  'daemonset/metrics.ts',
   'daemonset/serve-call.ts',
   'daemonset/server.ts',
   'daemonset/warm-up.ts',
@@ -146,7 +147,7 @@ test('every test file runs its suite, without hooks, skip and only', () => {
 });
 
 test('every test of a source file lies where the source file does', () => {
-  const subjects = testFiles.filter((file) => /^test\/unit\/(cni|sidecar|shared)\//.test(file));
+  const subjects = testFiles.filter((file) => /^test\/unit\/(cni|daemonset|sidecar|shared)\//.test(file));
   const orphans = subjects.filter((file) => {
     const source = file.replace(/^test\/unit\//, '').replace(/\.test\.ts$/, '.ts');
     return !files.includes(source);

@@ -194,7 +194,7 @@ for (const variant of ['thin', 'thick'] as const) {
       const infra = variant === 'thin' ? pod.containerId : '';
       const args = `IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=${pod.name};K8S_POD_INFRA_CONTAINER_ID=${infra};K8S_POD_UID=${pod.uid}`;
       const conf = { cniVersion: '1.0.0', name: 'tapwire-tap', type: 'tapwire' };
-      const said = '{\n    "cniVersion": "1.0.0"\n}';
+      const said = '{"cniVersion":"1.0.0"}';
       assert.equal(
         oursIn(runtime).map(({ env, conf, stdout, stderr }) => [
           env['CNI_IFNAME'],

@@ -97,7 +97,7 @@ test("lets a pod's eth0 be wired as a network only where it says so", () =>
     assert.is((await cni('DEL', call)).exitCode, 0);
   }));
 
-test('is where the environment says only for the shim of the tests', () =>
+test('is not where a caller says', () =>
   withPod('eth0', async (netns) => {
     const env = { TAPWIRE_NODE_FILE: '/nonexistent/../etc/shadow' };
     assert.is((await cni('ADD', { netns: netns.path, network: 'default', env })).exitCode, 0);

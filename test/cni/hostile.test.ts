@@ -20,9 +20,10 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { TAPWIRE, TEST_TAPWIRE } from '../helpers/cni.ts';
+import { withNodeFile } from '../helpers/cni.ts';
 import { boundedCall, errorOf, type Outcome } from '../helpers/fuzz.ts';
 import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+import { NODE_FILE } from '../helpers/way.ts';
 
 const test = suite('hostile input');
 
@@ -61,7 +62,7 @@ interface Stage {
   readonly pod: TestNetns;
   readonly node: TestNetns;
   /** Calls the executable on the node; `env` goes over the pod's key. */
-  call(env: Env, input: string | Uint8Array, program?: string): Promise<Outcome>;
+  call(env: Env, input: string | Uint8Array): Promise<Outcome>;
   /** Fails unless pod, node and files are as before. */
   unchanged(why: string): Promise<void>;
 }
@@ -74,8 +75,7 @@ const onStage = (act: (stage: Stage) => Promise<unknown>): Promise<void> =>
       await act({
         pod,
         node,
-        call: (env, input, program = TAPWIRE) =>
-          boundedCall({ ...KEY, CNI_NETNS: pod.path, ...env }, input, node, program),
+        call: (env, input) => boundedCall({ ...KEY, CNI_NETNS: pod.path, ...env }, input, node),
         unchanged: async (why) => sameNetns(await dumpNetns(pod), podBefore, `the pod after ${why}`),
       });
       sameNetns(await dumpNetns(pod), podBefore, 'the pod at the end');
@@ -521,7 +521,7 @@ test("100 variables of CNI's before those that count", () =>
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`CNI_A${i}`, 'x']));
     for (const CNI_COMMAND of ['ADD', 'DEL']) {
       const outcome = await boundedCall({ ...many, ...KEY, CNI_COMMAND, CNI_NETNS: pod.path }, ADD);
-      const want = CNI_COMMAND === 'ADD' ? '{\n    "cniVersion": "1.0.0"\n}\n' : '';
+      const want = CNI_COMMAND === 'ADD' ? '{"cniVersion":"1.0.0"}\n' : '';
       assert.equal([outcome.exitCode, outcome.stdout, outcome.stderr], [0, want, '']);
     }
     sameNetns(await dumpNetns(pod), before);
@@ -713,37 +713,23 @@ const UNTRUSTED: Readonly<Record<string, (path: string) => unknown>> = {
   },
 };
 
-const withNodeFile = async (content: string, act: (path: string) => Promise<void>): Promise<void> => {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
-  try {
-    const path = join(folder, 'node.json');
-    writeFileSync(path, content, { mode: 0o600 });
-    await act(path);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-};
-
 test('node files that cannot be trusted or read allow nothing', () =>
   onStage(async ({ call, unchanged }) => {
-    const denied = async (path: string, why: string, names: RegExp) => {
-      const env = { TAPWIRE_NODE_FILE: path };
-      const { code, msg } = errorOf(await call(env, ADD, TEST_TAPWIRE), why);
+    const denied = async (why: string, names: RegExp) => {
+      const { code, msg } = errorOf(await call({}, ADD), why);
       assert.is(code, 107, why);
-      assert.ok(msg.startsWith(`Cannot use node file "${path}": `), `${why}: ${msg}`);
+      assert.ok(msg.startsWith(`Cannot use node file "${NODE_FILE}": `), `${why}: ${msg}`);
       assert.match(msg, names, why);
       await unchanged(why);
-      const del = await call({ ...env, CNI_COMMAND: 'DEL' }, ADD, TEST_TAPWIRE);
+      const del = await call({ CNI_COMMAND: 'DEL' }, ADD);
       assert.equal([del.exitCode, del.stdout], [0, ''], `DEL ${why}`);
     };
     for (const [content, names] of POLICIES) {
-      await withNodeFile(content, (path) => denied(path, `a node file ${shorten(content)}`, names));
+      await withNodeFile(content, () => denied(`a node file ${shorten(content)}`, names));
     }
     for (const [why, make] of Object.entries(UNTRUSTED)) {
-      await withNodeFile('{"tap": {"defaultNetwork": true}}', async (path) => {
-        await make(path);
-        await denied(path, `a node file ${why}`, /regular file|ELOOP/);
-      });
+      const act = () => denied(`a node file ${why}`, /regular file|ELOOP/);
+      await withNodeFile('{"tap": {"defaultNetwork": true}}', act, make);
     }
   }));
 

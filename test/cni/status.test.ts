@@ -1,25 +1,26 @@
 /** STATUS: whether this node could wire a pod, tried for real in a netns that vanishes. */
 import { readdirSync } from 'node:fs';
-import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { testKernel } from '../../cni/self-test.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
-import { netconf, TAPWIRE } from '../helpers/cni.ts';
+import { callUnder, netconf } from '../helpers/cni.ts';
 
 const test = suite('STATUS');
 
 const CONF = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0' } }));
 
-/** Asks the plugin after `prepare` has changed what it sees, in a mount namespace of its own. */
+/** Asks where `prepare` has changed what is seen, in a mount namespace of its own. */
 async function statusAfter(prepare: string) {
-  const script = `${prepare}; exec env -i CNI_COMMAND=STATUS CNI_PATH=/opt/cni/bin ${TAPWIRE}`;
-  const { exitCode, stdout } = await execa('unshare', ['--mount', 'sh', '-ec', script], {
-    input: CONF,
-    reject: false,
-  });
-  return { exitCode, error: stdout === '' ? null : JSON.parse(stdout) };
+  const under = ['/usr/bin/unshare', '--mount', '/bin/sh', '-ec', `${prepare}; exec "$@"`, 'sh'];
+  return status(['/usr/bin/env', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', ...under]);
+}
+
+async function status(under: readonly string[]) {
+  const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin' };
+  const { exitCode, json } = await callUnder(under, env, CONF);
+  return { exitCode, error: json ?? null };
 }
 
 test('is silent on a node that can', async () => {
@@ -48,23 +49,13 @@ for (const [why, prepare, reason] of [
 }
 
 test('says 50 with the reason: no privilege', async () => {
-  const { error } = await asNobody();
+  const nobody = ['--bounding-set', '-all', '--inh-caps', '-all', '--no-new-privs', '--'];
+  const { error } = await status(['/usr/bin/setpriv', ...nobody]);
   assert.equal(
     [error.code, error.msg],
     [50, 'Cannot make a network namespace: start a child: Operation not permitted'],
   );
 });
-
-async function asNobody() {
-  const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin' };
-  const options = { input: CONF, reject: false, env, extendEnv: false } as const;
-  const { stdout } = await execa(
-    '/usr/bin/setpriv',
-    ['--bounding-set', '-all', '--inh-caps', '-all', '--no-new-privs', '--', TAPWIRE],
-    options,
-  );
-  return { error: JSON.parse(stdout) };
-}
 
 test('says what a kernel without any classifier needs', async () => {
   const error = await caught(() => testKernel({ candidates: ['absent' as Classifier] }));

@@ -7,8 +7,9 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
-import { callWith, cni, netconf, newContainerId, TAPWIRE } from '../helpers/cni.ts';
+import { callProgram, callThrough, callWith, cni, netconf, newContainerId } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
+import { onlyBy, TAPWIRE } from '../helpers/way.ts';
 
 const test = suite('the executable');
 
@@ -195,8 +196,8 @@ test('a result that cannot be written is an error in the log and the exit status
   withPod('eth0', async (netns) => {
     const env = { ...ENV, CNI_COMMAND: 'ADD', CNI_NETNS: netns.path };
     const input = JSON.stringify(netconf({ network: 'default' }));
-    const options = { input, env, extendEnv: false, reject: false } as const;
-    const { exitCode, stderr } = await execa('sh', ['-c', `exec ${TAPWIRE} > /dev/full`], options);
+    const through = ['/bin/sh', '-c', 'exec "$@" > /dev/full', 'sh'];
+    const { exitCode, stderr } = await callThrough(through, env, input);
     assert.is(exitCode, 1);
     assert.match(JSON.parse(stderr).message, /^Cannot write the result: ENOSPC/);
   }));
@@ -209,33 +210,38 @@ test('however many variables there are, those of CNI arrive', () =>
     assert.equal(json, { cniVersion: '1.0.0' });
   }));
 
-test('it runs from wherever it was copied to, and says what is missing there', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire "copy" '));
-  try {
-    for (const name of ['tapwire', '.tapwire'])
-      await execa('cp', ['-rL', join(dirname(TAPWIRE), name), folder]);
-    const copy = join(folder, 'tapwire');
-    const env = { CNI_COMMAND: 'VERSION' };
-    assert.is((await callWith(env, '', copy)).json.cniVersion, '1.1.0');
-    for (const name of ['tapwire.node', 'package.json', 'index.js', 'node', 'lib/ld.so']) {
-      rmSync(join(folder, '.tapwire', name));
-      const { exitCode, json } = await callWith(env, '', copy);
-      assert.equal([exitCode, json.code], [1, 5]);
-      assert.match(json.msg, new RegExp(`^Cannot run ".*/\\.tapwire/${name}": No such file or directory$`));
+onlyBy(['fallback'], test)(
+  'it runs from wherever it was copied to, and says what is missing there',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tapwire "copy" '));
+    try {
+      for (const name of ['tapwire', '.tapwire'])
+        await execa('cp', ['-rL', join(dirname(TAPWIRE), name), folder]);
+      const copy = join(folder, 'tapwire');
+      const env = { CNI_COMMAND: 'VERSION' };
+      assert.is((await callProgram(copy, env)).json.cniVersion, '1.1.0');
+      for (const name of ['tapwire.node', 'package.json', 'index.js', 'node', 'lib/ld.so']) {
+        rmSync(join(folder, '.tapwire', name));
+        const { exitCode, json } = await callProgram(copy, env);
+        assert.equal([exitCode, json.code], [1, 5]);
+        assert.match(json.msg, new RegExp(`^Cannot run ".*/\\.tapwire/${name}": No such file or directory$`));
+      }
+      rmSync(join(folder, '.tapwire'), { recursive: true });
+      const { json } = await callProgram(copy, env);
+      assert.equal([json.code, json.cniVersion], [11, '1.0.0']);
+      assert.match(
+        json.msg,
+        /^Cannot do VERSION: there is no agent at ".+" and no runtime at ".*\/\.tapwire"$/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
     }
-    rmSync(join(folder, '.tapwire'), { recursive: true });
-    const { json } = await callWith(env, '', copy);
-    assert.equal([json.code, json.cniVersion], [11, '1.0.0']);
-    assert.match(
-      json.msg,
-      /^Cannot do VERSION: there is no agent at ".+" and no runtime at ".*\/\.tapwire"$/,
-    );
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
+  },
+);
 
-test('without a command it says what it is', async () => {
+const byShim = onlyBy(['agent', 'fallback'], test); // which runtimes call; it hands the bundle no such call
+
+byShim('without a command it says what it is', async () => {
   const { exitCode, stdout, stderr } = await callWith({}, '');
   assert.equal([exitCode, stdout], [0, '']);
   assert.match(
@@ -279,7 +285,7 @@ test('a MAC that the pod link does not have is refused', () =>
     );
   }));
 
-test("the caller's own environment does not reach Node", async () => {
+byShim("the caller's own environment does not reach Node", async () => {
   const env = { CNI_COMMAND: 'VERSION', NODE_OPTIONS: '--no-such-option', LD_PRELOAD: '/nonexistent.so' };
   const { exitCode, stderr } = await callWith(env, '');
   assert.equal([exitCode, stderr], [0, '']);

@@ -13,10 +13,12 @@ import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
 import { native } from '../../shared/native/native.ts';
-import { type Answer, type Call, callWith, cni, netconf, TAPWIRE } from '../helpers/cni.ts';
+import { type Answer, type Call, callUnder, callWith, cni, netconf } from '../helpers/cni.ts';
 import { isTested, renderTable, type Section, settleDocument, titleOf } from '../helpers/conformance.ts';
 import { boundedCall, errorOf } from '../helpers/fuzz.ts';
 import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+import { traceCall } from '../helpers/strace.ts';
+import { plugin, WAY } from '../helpers/way.ts';
 
 const test = suite('CNI conformance');
 
@@ -184,10 +186,20 @@ async function gated(command: string, older: string, since: string): Promise<voi
   assert.not.match(json?.msg ?? '', /version/);
 }
 
+/** It is the shim that has an about text: the bundle that it runs always gets a command. */
+const noAbout = (): Promise<void> =>
+  refused(4, 'required env variables [CNI_COMMAND] missing', { CNI_COMMAND: undefined }, '');
+
 /** Runs the executable without an end of its stdin; it must end by itself. */
-function withOpenStdin(env: Record<string, string>): Promise<{ stdout: string; exitCode: number | null }> {
+async function withOpenStdin(
+  variables: Record<string, string>,
+): Promise<{ stdout: string; exitCode: number | null }> {
+  const {
+    words: [program, ...words],
+    env,
+  } = await plugin(variables);
   return new Promise((done, fail) => {
-    const child = spawn(TAPWIRE, [], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'ignore'] });
     let stdout = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
     child.on('error', fail);
@@ -203,17 +215,14 @@ function withOpenStdin(env: Record<string, string>): Promise<{ stdout: string; e
 
 /** STATUS where the device that taps are made of is not there. */
 async function statusWithoutTun(): Promise<{ code: number; msg: string }> {
-  const { stdout, exitCode } = await execa(
-    'unshare',
-    ['-m', 'sh', '-c', `mount -t tmpfs none /dev/net && exec ${TAPWIRE}`],
-    {
-      input: conf(NEWEST),
-      env: { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin' },
-      reject: false,
-    },
+  const without = 'PATH=/usr/bin; mount -t tmpfs none /dev/net && exec "$@"';
+  const { exitCode, stdout, json } = await callUnder(
+    ['/usr/bin/unshare', '--mount', '/bin/sh', '-c', without, 'sh'],
+    { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin' },
+    conf(NEWEST),
   );
   assert.is(exitCode, 1, stdout);
-  return JSON.parse(stdout);
+  return json;
 }
 
 const ENVIRONMENT: Section = {
@@ -336,6 +345,7 @@ const ENVIRONMENT: Section = {
         'Without a command a plugin with an about text prints it and its versions on stderr, nothing on stdout, exit 0.',
       shows: 'the about text and the versions 0.3.0 to 1.1.0 are on stderr',
       test: async () => {
+        if (WAY === 'one-shot') return noAbout();
         for (const CNI_COMMAND of [undefined, '']) {
           const { exitCode, stdout, stderr } = await call({ CNI_COMMAND }, '');
           assert.equal([exitCode, stdout], [0, '']);
@@ -351,13 +361,14 @@ const ENVIRONMENT: Section = {
       test: async () => {
         const fd = openSync('/', 'r');
         try {
-          const { stdout, status } = spawnSync(TAPWIRE, [], {
-            stdio: [fd, 'pipe', 'ignore'],
-            env: environment({}),
-          });
+          const {
+            words: [program, ...words],
+            env,
+          } = await plugin(environment({}));
+          const { stdout, status } = spawnSync(program, words, { stdio: [fd, 'pipe', 'ignore'], env });
           const { code, msg } = JSON.parse(stdout.toString());
           assert.equal([status, code], [1, 5]);
-          assert.match(msg, /^error reading from stdin: .*EISDIR/);
+          assert.match(msg, /^error reading from stdin: .*(EISDIR|Is a directory)/);
         } finally {
           closeSync(fd);
         }
@@ -789,6 +800,8 @@ const RESULTS: Section = {
       id: 'R4.7',
       requires:
         'Output is JSON indented by four spaces; empty lists are left out; MACs are lower case with colons.',
+      differs:
+        'it is on one line: white space for depth would make hostile input many times larger; a parser does not mind',
       shows: 'the text of a result whose link has no address',
       test: () =>
         withNetns(async (netns) => {
@@ -799,7 +812,7 @@ const RESULTS: Section = {
             cniVersion: '1.0.0',
             interfaces: [{ name: BLUE, mac, mtu: 1500, sandbox: netns.path }],
           };
-          assert.is(stdout, JSON.stringify(result, null, 4));
+          assert.is(stdout, JSON.stringify(result));
         }),
     },
     {
@@ -1044,7 +1057,7 @@ const ERRORS: Section = {
             const { json } = await cni('ADD', request);
             assert.equal(
               [json.code, json.msg],
-              [11, "Cannot lock the pod's netns: another call has held it for 10 s"],
+              [11, "Cannot lock the pod's netns: another call has held it for 15 s"],
             );
           } finally {
             closeSync(fd);
@@ -1396,19 +1409,9 @@ const STATUS: Section = {
       shows:
         'it makes two taps in a netns of its own and redirects one to the other, which is all that ADD asks of a kernel',
       test: async () => {
-        const folder = mkdtempSync(join(tmpdir(), 'tapwire-status-'));
-        try {
-          const log = join(folder, 'log');
-          const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/x' };
-          await execa('strace', ['-f', '-o', log, '-e', 'trace=ioctl,clone', TAPWIRE], {
-            input: conf(NEWEST),
-            env,
-          });
-          const { stdout } = await execa('grep', ['-c', 'TUNSETIFF', log]);
-          assert.is(stdout, '2');
-        } finally {
-          rmSync(folder, { recursive: true });
-        }
+        const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/x' };
+        const { lines } = await traceCall(['ioctl'], env, conf(NEWEST));
+        assert.is(lines.filter((line) => line.includes('TUNSETIFF')).length, 2);
       },
     },
   ],
@@ -1800,7 +1803,8 @@ const SKELETON: Section = {
       id: 'S30',
       requires: 'A blank command, and the plugin has an about text: it is on stderr, exit 0.',
       shows: 'R1.7, and nothing is read from stdin',
-      test: async () => assert.equal(await withOpenStdin({}), { stdout: '', exitCode: 0 }),
+      test: async () =>
+        WAY === 'one-shot' ? noAbout() : assert.equal(await withOpenStdin({}), { stdout: '', exitCode: 0 }),
     },
     {
       id: 'S31',
@@ -2037,7 +2041,7 @@ const LIBRARY: Section = {
     {
       id: 'L16',
       requires: 'A plugin that takes too long is reported.',
-      inapplicable: `${RUNTIMES}; no call here waits longer than 10 s (R6.2 11)`,
+      inapplicable: `${RUNTIMES}; no call here waits longer for another than 15 s (R6.2 11)`,
     },
   ],
 };
@@ -2224,21 +2228,10 @@ const TAP: Section = {
       shows: 'every call of these tests has an empty PATH; ADD starts no other program than its own',
       test: () =>
         onPod(async (request) => {
-          const folder = mkdtempSync(join(tmpdir(), 'tapwire-exec-'));
-          try {
-            const log = join(folder, 'log');
-            await execa('strace', ['-f', '-o', log, '-e', 'trace=execve', TAPWIRE], {
-              input: conf(),
-              env: environment({ CNI_NETNS: request.netns }),
-            });
-            const { stdout } = await execa('grep', ['-o', 'execve("[^"]*"', log]);
-            assert.equal(
-              stdout.split('\n').map((line) => line.slice(line.lastIndexOf('/') + 1, -1)),
-              ['tapwire', 'node'],
-            );
-          } finally {
-            rmSync(folder, { recursive: true });
-          }
+          const { lines } = await traceCall(['execve'], environment({ CNI_NETNS: request.netns }), conf());
+          const programs = lines.map((line) => /execve\("(?:[^"]*\/)?([^"]*)"/.exec(line)?.[1]);
+          const own = { 'one-shot': ['node'], agent: [], fallback: ['tapwire', 'ld.so'] };
+          assert.equal(programs, own[WAY]); // the agent runs all the time
           await succeeds('DEL', request);
         }),
     },

@@ -1,0 +1,50 @@
+/** The system calls of whoever serves a call of the plugin: all threads of an agent, or the program itself. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Answer, callThrough } from './cni.ts';
+import { WAY, withAgentUnder } from './way.ts';
+
+export const STRACE = '/usr/bin/strace';
+
+export interface Trace {
+  readonly answer: Answer;
+  /** As strace writes them, behind the number of their thread. */
+  readonly lines: readonly string[];
+}
+
+/** Calls the plugin, and tells which of these system calls that took. */
+export async function traceCall(
+  syscalls: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string,
+): Promise<Trace> {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
+  const log = join(folder, 'log');
+  const options = ['-f', '-yy', '-s', '64', '-o', log, '-e', `trace=${syscalls.join(',')}`];
+  const call = async (): Promise<Answer> => {
+    if (WAY !== 'agent') return callThrough([STRACE, ...options], env, input);
+    return withAgentUnder({}, async (agent) => {
+      const strace = await attach([...options, '-p', String(agent.pid)]);
+      const answer = await callThrough([], env, input, agent);
+      strace.kill('SIGTERM'); // it lets go of the agent
+      await once(strace, 'close');
+      return answer;
+    });
+  };
+  try {
+    const answer = await call();
+    const lines = readFileSync(log, 'utf8').split('\n');
+    return { answer, lines: lines.filter((line) => /^\d+ +\w+\(/.test(line)) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function attach(options: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(STRACE, options, { stdio: ['ignore', 'ignore', 'pipe'] });
+  await once(child.stderr, 'data'); // strace: Process 1 attached
+  return child;
+}

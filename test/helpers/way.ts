@@ -1,0 +1,131 @@
+/**
+ * The three ways in which a call of the plugin is served. Every file of test/cni runs once for each (test/run.ts); whoever calls
+ * the plugin sees no difference.
+ */
+import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Agent, NODE, startAgent } from './agent.ts';
+
+const DIST = resolve(import.meta.dirname, '../../dist');
+
+/** The plugin as it gets installed: the shim, and beside it the runtime that it falls back to. */
+export const TAPWIRE = join(DIST, 'cni/tapwire');
+/** The shim whose paths come from the environment. */
+const TEST_TAPWIRE = join(DIST, 'test/tapwire');
+const ONE_SHOT = join(DIST, 'cni/index.js');
+
+export const WAYS = [
+  /** The bundle, without the shim. */
+  'one-shot',
+  /** The shim, which asks an agent that runs as long as the test file does. */
+  'agent',
+  /** The installed shim, which finds no agent and runs the bundle. */
+  'fallback',
+] as const;
+export type Way = (typeof WAYS)[number];
+
+/** A file that is run by hand takes the way of nearly all calls in life. */
+export const WAY: Way = wayIn(process.env['TAPWIRE_WAY'] ?? 'agent');
+
+function wayIn(text: string): Way {
+  const way = WAYS.find((known) => known === text);
+  if (way === undefined) throw new Error(`Cannot read TAPWIRE_WAY: want ${WAYS.join(', ')}, got "${text}"`);
+  return way;
+}
+
+const NOWHERE = '/nonexistent/tapwire';
+const AGENT_SOCKET = '/run/tapwire/agent.sock';
+if (WAY === 'fallback' && existsSync(AGENT_SOCKET)) {
+  throw new Error(`Cannot test what happens without an agent: this machine has one at ${AGENT_SOCKET}`);
+}
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-way-'));
+process.on('exit', () => rmSync(FOLDER, { recursive: true }));
+
+/** In place of /etc/tapwire/node.json for all calls of this process; a test that writes it takes it away again. */
+export const NODE_FILE = join(FOLDER, 'node.json');
+
+let agent: Promise<Agent> | undefined;
+
+/** The agent that serves this test file. */
+export function ourAgent(): Promise<Agent> {
+  agent ??= startOurs();
+  return agent;
+}
+
+async function startOurs(): Promise<Agent> {
+  const started = await startAgent({ socket: join(FOLDER, 'agent.sock'), nodeFile: NODE_FILE });
+  // All tests are done: a suite has no hook that fails when what it runs fails.
+  process.once('beforeExit', () => {
+    started.stop().catch((error) => {
+      console.error(error);
+      process.exitCode = 1;
+    });
+  });
+  return started;
+}
+
+/** A second agent, which runs as or where the words before it say. */
+export async function withAgentUnder<T>(
+  options: { readonly under?: readonly string[]; readonly execArgv?: readonly string[] },
+  act: (agent: Agent) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(FOLDER, 'agent-'));
+  const other = await startAgent({ ...options, socket: join(folder, 'agent.sock'), nodeFile: NODE_FILE });
+  try {
+    return await act(other);
+  } finally {
+    await other.stop();
+  }
+}
+
+/** How a program is started: words, and its whole environment. */
+export interface CommandLine {
+  readonly words: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * How a caller with that environment starts the plugin, so that it is served in our way and no other.
+ *
+ * @param asked the agent, where it is not that of the test file
+ */
+export async function plugin(
+  env: Readonly<Record<string, string>>,
+  asked?: Pick<Agent, 'socket'>,
+): Promise<CommandLine> {
+  switch (WAY) {
+    case 'one-shot':
+      return { words: [NODE, ONE_SHOT], env: { ...scrubbed(env), TAPWIRE_NODE_FILE: NODE_FILE } };
+    case 'agent': {
+      // Without a runtime an agent that is gone cannot pass unnoticed.
+      const { socket } = asked ?? (await ourAgent());
+      const paths = { TAPWIRE_AGENT_SOCKET: socket, TAPWIRE_RUNTIME_DIR: NOWHERE };
+      return { words: [TEST_TAPWIRE], env: { ...env, ...paths } };
+    }
+    case 'fallback': {
+      // The installed shim knows one node file only.
+      if (lstatSync(NODE_FILE, { throwIfNoEntry: false }) === undefined) return { words: [TAPWIRE], env };
+      const paths = { TAPWIRE_AGENT_SOCKET: NOWHERE, TAPWIRE_NODE_FILE: NODE_FILE };
+      return { words: [TEST_TAPWIRE], env: { ...env, ...paths } };
+    }
+  }
+}
+
+/** What the shim leaves of an environment. */
+const scrubbed = (env: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('CNI_')));
+
+type Register = (title: string, act: () => Promise<unknown> | unknown) => void;
+
+/** Registers tests of what only some ways have. Each says beside it what its counterpart is. */
+export const onlyBy =
+  (ways: readonly Way[], test: (title: string, act: () => Promise<void>) => void): Register =>
+  (title, act) => {
+    if (ways.includes(WAY)) {
+      test(title, async () => {
+        await act();
+      });
+    }
+  };
