@@ -1,8 +1,8 @@
 import { type Classifier, type Filter, redirectAddition } from '../shared/rtnetlink/filter.ts';
 import { type LinkChange, linkChange, linkDeletion } from '../shared/rtnetlink/link-change.ts';
 import type { Request } from '../shared/rtnetlink/message.ts';
+import type { NewTap, Part } from '../shared/rtnetlink/part.ts';
 import { clsactAddition, clsactDeletion, type IngressKind } from '../shared/rtnetlink/qdisc.ts';
-import type { NewTap, Part } from '../shared/rtnetlink/socket.ts';
 import type { Op } from './op.ts';
 import { redirectDeletions } from './redirects.ts';
 import { REDIRECT_PREF } from './wiring.ts';
@@ -28,7 +28,10 @@ export function encodeOp(op: Op, known: Known): Part | null {
     case 'addTap': {
       const { link: ifname, multiQueue, owner, group } = op;
       const labelled = known.labelled(op.selinuxContext);
-      return { part: 'createTap', tap: { ifname, ifindex: known.freeIfindex(), multiQueue, owner, group, labelled } };
+      return {
+        part: 'createTap',
+        tap: { ifname, ifindex: known.freeIfindex(), multiQueue, owner, group, labelled },
+      };
     }
     case 'persistTap':
       return { part: 'persistTap' };

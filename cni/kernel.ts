@@ -2,13 +2,15 @@ import { toError } from '../shared/errors.ts';
 import { type Address, allAddresses } from '../shared/rtnetlink/address.ts';
 import { filtersOf } from '../shared/rtnetlink/filter.ts';
 import type { Request } from '../shared/rtnetlink/message.ts';
-import { openRtnetlink, type Refusal } from '../shared/rtnetlink/socket.ts';
+import type { Refusal } from '../shared/rtnetlink/part.ts';
+import { openRtnetlink } from '../shared/rtnetlink/socket.ts';
 import type { Outcome, Run } from './apply.ts';
 import { encodeOp, encodeRedirect } from './encode-op.ts';
 import { describeOp, type Op } from './op.ts';
 import { type Classifiers, redirectDeletions, THIS_KERNEL } from './redirects.ts';
 import { EINVAL, ENOENT, toFailure } from './refusal.ts';
 import { newScript } from './script.ts';
+import { labelledTap } from './selinux.ts';
 import { type Netns, viewOf } from './view.ts';
 
 /** One netns: looked at, changed. */
@@ -23,7 +25,7 @@ export interface Kernel {
 /** A way into the netns behind the descriptor, which must stay open until then. */
 export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL): Kernel {
   const rtnetlink = openRtnetlink(netns);
-  const view = viewOf(rtnetlink, classifiers);
+  const view = viewOf(rtnetlink, classifiers, labelledTap);
 
   const change = async (requests: readonly Request[]): Promise<Refusal | null> => {
     const [refusals = []] = await rtnetlink.run([{ part: 'change', requests }], true);

@@ -1,5 +1,5 @@
 import { BindingError } from '../shared/errors.ts';
-import type { Refusal } from '../shared/rtnetlink/socket.ts';
+import type { Refusal } from '../shared/rtnetlink/part.ts';
 import { describeOp, type Op } from './op.ts';
 
 export const ENOENT = 2;
@@ -21,7 +21,7 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
   const { errno, reason } = refusal;
   // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
   if (op.op === 'setAddrGenModeNone' && errno === EAFNOSUPPORT) return null;
-  if (op.op === 'addTap' && errno === ENOTTY) {
+  if (reason.startsWith('tapwire mktap') && errno === ENOTTY) {
     return new BindingError(
       'KERNEL_REFUSED',
       `Cannot ${describeOp(op)}: SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ` +

@@ -1,4 +1,4 @@
-import type { Part, Refusals } from '../shared/rtnetlink/socket.ts';
+import type { Part, Refusals } from '../shared/rtnetlink/part.ts';
 import type { Outcome } from './apply.ts';
 import type { Op } from './op.ts';
 import { toFailure } from './refusal.ts';

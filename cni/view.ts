@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { BindingError } from '../shared/errors.ts';
 import { type Filter, filtersOf } from '../shared/rtnetlink/filter.ts';
 import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
@@ -7,10 +6,6 @@ import type { Rtnetlink } from '../shared/rtnetlink/socket.ts';
 import type { Known } from './encode-op.ts';
 import { describeOp, linksOf, type Op } from './op.ts';
 import type { Classifiers } from './redirects.ts';
-import { tapLabel } from './selinux.ts';
-
-/** The build lays the shim beside each bundle. */
-const SHIM = join(import.meta.dirname, 'tapwire');
 
 /** What of a netns matters to the planner. */
 export interface Netns {
@@ -33,7 +28,7 @@ export interface View {
   known(op: Op): Known;
 }
 
-export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers): View {
+export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
   const ifindexes = new Map<string, number>();
   let qdiscs: readonly IngressQdisc[] = [];
   let filters: readonly Filter[] | null = null;
@@ -74,10 +69,7 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers): View {
         throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: no "${link}"`);
       },
       freeIfindex: () => (ifindexes.size === 0 ? 0 : Math.max(...ifindexes.values()) + 1),
-      labelled(asked) {
-        const label = tapLabel(asked);
-        return label === null ? null : { label, helper: SHIM };
-      },
+      labelled,
       qdiscOf: (ifindex) => qdiscs.find((qdisc) => qdisc.ifindex === ifindex)?.kind ?? 'clsact',
       classifier: classifiers.candidates.length === 1 ? (classifiers.candidates[0] ?? null) : null,
       filters,

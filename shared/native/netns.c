@@ -70,7 +70,7 @@ struct failure open_tun(int netns, int *fd) { return open_in(netns, open_tun_her
 struct failure new_netns(int *fd) {
   struct failure failure = prepare_return();
   if (failure.request != NULL) return failure;
-  if (unshare(CLONE_NEWNET) < 0) return (struct failure){"make a network namespace", errno};
+  if (unshare(CLONE_NEWNET) < 0) return (struct failure){"unshare", errno};
   *fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   if (*fd < 0) failure = (struct failure){"open /proc/thread-self/ns/net", errno};
   come_back();

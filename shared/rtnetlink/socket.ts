@@ -23,40 +23,7 @@ import {
   type Request,
   readText,
 } from './message.ts';
-
-/** Why the kernel refused a request. */
-export interface Refusal {
-  /** Positive, as in errno.h. */
-  readonly errno: number;
-  /** `mtu greater than device maximum (Invalid argument)`; without an explanation of the kernel only the latter. */
-  readonly reason: string;
-}
-
-/** A tap to be made, which rtnetlink cannot do. */
-export interface NewTap {
-  readonly ifname: string;
-  /** One that is free; 0: the kernel chooses. */
-  readonly ifindex: number;
-  readonly multiQueue: boolean;
-  /** Uid that may attach; null: anyone. */
-  readonly owner: number | null;
-  readonly group: number | null;
-  /** The SELinux label that it is made under, and by which program (the shim); null: by us. */
-  readonly labelled: { readonly label: string; readonly helper: string } | null;
-}
-
-/** One thing to do in a netns. */
-export type Part =
-  /** All in one go: the kernel goes on with the next request whether or not it did one. */
-  | { readonly part: 'change'; readonly requests: readonly Request[] }
-  /** Returns when the link is out of the netns, which is about 18 ms (RCU) before the kernel would answer. */
-  | { readonly part: 'deleteLink'; readonly deletion: Request }
-  /** It vanishes when the socket is closed, unless it is made persistent before the next one is made. */
-  | { readonly part: 'createTap'; readonly tap: NewTap }
-  | { readonly part: 'persistTap' };
-
-/** Of each request of a part, null where the kernel did it; undefined where it was not come to. */
-export type Refusals = readonly (Refusal | null)[] | undefined;
+import type { Part, Refusal, Refusals } from './part.ts';
 
 type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
@@ -114,7 +81,9 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
       [socket, tap] = [socketNow, tapNow];
       return outcomes;
     } catch (cause) {
-      throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, { cause });
+      throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, {
+        cause,
+      });
     }
   };
 
@@ -122,9 +91,15 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
     async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries) {
       for (let tries = 0; tries < DUMP_TRIES; tries++) {
         const first = seq;
-        const [answer = null] = await runNative([[EXCHANGE, number(queries.map(({ request }) => request))]], true);
+        const [answer = null] = await runNative(
+          [[EXCHANGE, number(queries.map(({ request }) => request))]],
+          true,
+        );
         if (!Buffer.isBuffer(answer)) {
-          throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${describeFailure(answer)}`);
+          throw new BindingError(
+            'KERNEL_REFUSED',
+            `Cannot read the state of the netns: ${describeFailure(answer)}`,
+          );
         }
         const messages = decodeMessages(answer);
         if (messages.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0)) continue;

@@ -1146,8 +1146,8 @@ const DELETION: Section = {
       test: async () => {
         const ran: string[] = [];
         const ops = ['a', 'b', 'c'].map((link): Op => ({ op: 'deleteLink', link }));
-        const run: Run = async (given) =>
-          given.map((op) => {
+        const run: Run = async (levels) =>
+          levels.flat().map((op) => {
             const link = linksOf(op)[0] ?? '';
             ran.push(link);
             return link === 'b' ? null : new BindingError('KERNEL_REFUSED', `no ${link}`);
@@ -2210,8 +2210,8 @@ const TAP: Section = {
           do: { op: 'setUp', link, on: true } as const,
           undo: { op: 'setUp', link, on: false } as const,
         });
-        const run: Run = async (ops) =>
-          ops.map((op) => {
+        const run: Run = async (levels) =>
+          levels.flat().map((op) => {
             const what = op.op === 'setUp' ? `${op.on ? '+' : '-'}${op.link}` : op.op;
             ran.push(what);
             return what === '+c' || what === '-b' ? new BindingError('KERNEL_REFUSED', `no ${what}`) : null;

@@ -27,7 +27,7 @@ async function withKernel<T>(
   classifiers?: Classifiers,
 ): Promise<T> {
   const fd = openSync(netns.path, 'r');
-  const kernel = await openKernel(fd, classifiers);
+  const kernel = openKernel(fd, classifiers);
   try {
     return await act(kernel);
   } finally {
@@ -119,15 +119,17 @@ async function podLink(netns: TestNetns): Promise<unknown> {
   };
 }
 
-/** Runs ops as the kernel does, which goes on after the one that it refuses. */
+/** Runs ops as the kernel does when it refuses one: it goes on with those of the same level, but with no further one. */
 const failingAt =
   (kernel: Kernel, broken: Op | undefined): Run =>
-  async (ops) => {
-    const failures = [...(await kernel.run(ops.filter((op) => op !== broken)))];
-    if (broken !== undefined && ops.includes(broken)) {
-      failures.splice(ops.indexOf(broken), 0, new BindingError('KERNEL_REFUSED', 'injected'));
-    }
-    return failures;
+  async (levels, goesOn) => {
+    const last = levels.findIndex((level) => level.some((op) => op === broken));
+    if (last < 0) return kernel.run(levels, goesOn);
+    const without = levels.slice(0, last + 1).map((level) => level.filter((op) => op !== broken));
+    const outcomes = [...(await kernel.run(without, goesOn))];
+    const failure = new BindingError('KERNEL_REFUSED', 'injected');
+    outcomes.splice(broken === undefined ? 0 : levels.flat().indexOf(broken), 0, failure);
+    return outcomes;
   };
 
 for (const [kind, prepare] of Object.entries(PODS)) {
@@ -309,7 +311,7 @@ test("somebody else's filter in our place is never overwritten", () =>
     const before = await dumpNetns(netns);
     assert.is((await caught(() => add(netns))).code, 'LINK_EXISTS');
     const [forced] = await withKernel(netns, (kernel) =>
-      kernel.run([{ op: 'addRedirect', from: 'eth0', to: 'host0', cookie: '0'.repeat(32) }]),
+      kernel.run([[{ op: 'addRedirect', from: 'eth0', to: 'host0', cookie: '0'.repeat(32) }]], true),
     );
     assert.is((forced as BindingError).code, 'KERNEL_REFUSED');
     sameNetns(await dumpNetns(netns), before);
@@ -359,9 +361,10 @@ test('a kernel without any of the classifiers is told before the pod link is tou
     const before = await dumpNetns(netns);
     const touched: Op[] = [];
     const act = async (kernel: Kernel) => {
-      const run: Run = (ops) => {
-        touched.push(...ops);
-        return kernel.run(ops);
+      const run: Run = async (levels, goesOn) => {
+        const outcomes = await kernel.run(levels, goesOn);
+        touched.push(...levels.flat().filter((_, i) => outcomes[i] !== undefined));
+        return outcomes;
       };
       await apply((await attach(kernel)).levels, run);
     };
@@ -384,10 +387,12 @@ test('several failures of an undo are told', () =>
   withPod('eth0', (netns) =>
     withKernel(netns, async (kernel) => {
       const { levels, steps } = await attach(kernel);
-      const run: Run = async (ops) => {
+      const run: Run = async (ops, goesOn) => {
         const last = steps.at(-1)?.do;
-        if (ops.some((op) => op === last)) await netns.ip('link del tap0'); // somebody is faster than the rollback
-        return kernel.run(ops);
+        if (!ops.flat().some((op) => op === last)) return kernel.run(ops, goesOn);
+        const outcomes = await kernel.run(ops.slice(0, -1), goesOn);
+        await netns.ip('link del tap0'); // somebody is faster than the rollback
+        return [...outcomes, ...(await kernel.run(ops.slice(-1), goesOn))];
       };
       const error = await caught(() => apply(levels, run));
       assert.match(error.message, /^Cannot redirect "eth0" to "tap0": .*\(rollback incomplete\)$/);

@@ -3,15 +3,15 @@ import { closeSync, openSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeFailure, native } from '../../shared/native/native.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { filterDeletion, filtersOf, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { allLinks, IFF_ALLMULTI, IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import { type LinkChange, linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
 import type { Request } from '../../shared/rtnetlink/message.ts';
+import type { NewTap, Part, Refusal } from '../../shared/rtnetlink/part.ts';
 import { clsactAddition, clsactDeletion, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { allRoutes } from '../../shared/rtnetlink/route.ts';
-import { openRtnetlink, type Refusal, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
+import { openRtnetlink, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
 import { type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
 
 const test = suite('rtnetlink');
@@ -20,19 +20,30 @@ const COOKIE = '00112233445566778899aabbccddeeff';
 
 async function withRtnetlink(netns: TestNetns, act: (rtnetlink: Rtnetlink) => Promise<void>): Promise<void> {
   const fd = openSync(netns.path, 'r');
-  const rtnetlink = await openRtnetlink(fd);
-  closeSync(fd); // the socket keeps the netns
+  const rtnetlink = openRtnetlink(fd);
   try {
     await act(rtnetlink);
   } finally {
-    rtnetlink.close();
+    await rtnetlink.close();
+    closeSync(fd);
   }
 }
+
+const TAP: NewTap = {
+  ifname: 'tap0',
+  ifindex: 0,
+  multiQueue: false,
+  owner: null,
+  group: null,
+  labelled: null,
+};
+const create = (tap: Partial<NewTap>): Part => ({ part: 'createTap', tap: { ...TAP, ...tap } });
+const persist: Part = { part: 'persistTap' };
 
 const linksOf = async (rtnetlink: Rtnetlink): Promise<readonly Link[]> => (await rtnetlink.ask(allLinks))[0];
 
 const change = async (rtnetlink: Rtnetlink, request: Request): Promise<Refusal | null | undefined> =>
-  (await rtnetlink.change([request]))[0];
+  (await rtnetlink.run([{ part: 'change', requests: [request] }], false))[0]?.[0];
 
 const setLink = (rtnetlink: Rtnetlink, ifindex: number, what: LinkChange) =>
   change(rtnetlink, linkChange(ifindex, what));
@@ -98,49 +109,64 @@ test('allLinks reads more links than one datagram holds', () =>
     }),
   ));
 
-test('createTap() makes a tap that vanishes with its descriptor, until it is persistent', () =>
+test('a tap vanishes with the socket, until it is persistent', () =>
+  withNetns(async (netns) => {
+    const ifnames = async () =>
+      (await netns.ip('-br link show')).split('\n').map((line) => line.split(' ')[0]);
+    await withRtnetlink(netns, async (rtnetlink) => {
+      const tap0 = create({ ifindex: 47, multiQueue: true, owner: 107 });
+      assert.equal(await rtnetlink.run([tap0, persist, create({ ifname: 'tap1', group: 0 })], false), [
+        [null],
+        [null],
+        [null],
+      ]);
+      assert.is(byName(await linksOf(rtnetlink), 'tap0').ifindex, 47);
+      assert.equal(await ifnames(), ['lo', 'tap0', 'tap1']);
+    });
+    assert.equal(await ifnames(), ['lo', 'tap0']);
+    const [shown] = JSON.parse(await netns.ip('-d -j link show dev tap0'));
+    const { type, pi, vnet_hdr, multi_queue, persist: persistent } = shown.linkinfo.info_data;
+    assert.equal([type, pi, vnet_hdr, multi_queue, persistent], ['tap', false, true, true, true]);
+  }));
+
+test('a tap that is there is never attached to, nor is an ifindex taken twice', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
-      const fd = openSync(netns.path, 'r');
-      const ifnames = async () => (await linksOf(rtnetlink)).map(({ ifname }) => ifname);
-      const { fd: socket } = rtnetlink;
-      const [kept, ifindex] = await native.createTap(fd, socket, 'tap0', true, 107, -1, '', '');
-      const [lost] = await native.createTap(fd, socket, 'tap1', false, -1, 0, '', '');
-      closeSync(fd);
-      assert.is(byName(await linksOf(rtnetlink), 'tap0').ifindex, ifindex);
-      assert.equal(await ifnames(), ['lo', 'tap0', 'tap1']);
-      await native.persistTap(kept);
-      closeSync(lost);
-      assert.equal(await ifnames(), ['lo', 'tap0']);
-      const [shown] = JSON.parse(await netns.ip('-d -j link show dev tap0'));
-      const { type, pi, vnet_hdr, multi_queue, persist } = shown.linkinfo.info_data;
-      assert.equal([type, pi, vnet_hdr, multi_queue, persist], ['tap', false, true, true, true]);
+      await netns.ip('tuntap add dev tap0 mode tap');
+      const busy = [{ errno: 16, reason: 'TUNSETIFF: Device or resource busy' }];
+      assert.equal(await rtnetlink.run([create({})], false), [busy]);
+      assert.equal(await rtnetlink.run([create({ ifname: 'tap1', ifindex: 1 })], false), [busy]);
     }),
   ));
 
-test('createTap() never attaches to a tap that is there', () =>
-  withNetns(async (netns) => {
-    await netns.ip('tuntap add dev tap0 mode tap');
-    const fd = openSync(netns.path, 'r');
-    const error = await native.createTap(fd, -1, 'tap0', false, -1, -1, '', '').catch((e: unknown) => e);
-    assert.is(describeFailure(error), 'TUNSETIFF: Device or resource busy');
-    closeSync(fd);
-  }));
+test('what comes after a failure is left out, or done all the same where that is asked for', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      const up = (ifindex: number): Part => ({
+        part: 'change',
+        requests: [linkChange(ifindex, { set: 'up', on: true })],
+      });
+      const refused = [{ errno: 19, reason: 'No such device' }];
+      assert.equal(await rtnetlink.run([up(4711), create({})], false), [refused, undefined]);
+      assert.equal(
+        (await linksOf(rtnetlink)).map(({ ifname }) => ifname),
+        ['lo'],
+      );
+      assert.equal(await rtnetlink.run([up(4711), create({})], true), [refused, [null]]);
+    }),
+  ));
 
 test('nothing of the node changes while a tap is made elsewhere', () =>
-  withNetns(async (netns) => {
-    const own = await openRtnetlink(null);
-    const before = await linksOf(own);
-    const fd = openSync(netns.path, 'r');
-    const there = await openRtnetlink(fd);
-    const [tap] = await native.createTap(fd, there.fd, 'tap0', false, -1, -1, '', '');
-    closeSync(tap);
-    there.close();
-    closeSync(fd);
-    const ifindexes = (links: readonly Link[]) => links.map(({ ifindex }) => ifindex);
-    assert.equal(ifindexes(await linksOf(own)), ifindexes(before));
-    own.close();
-  }));
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      const own = openRtnetlink(null);
+      const ifindexes = async () => (await linksOf(own)).map(({ ifindex }) => ifindex);
+      const before = await ifindexes();
+      assert.equal(await rtnetlink.run([create({})], false), [[null]]);
+      assert.equal(await ifindexes(), before);
+      await own.close();
+    }),
+  ));
 
 test('allAddresses and allRoutes read what `ip` shows', () =>
   withPod('eth0', (netns) =>
@@ -211,21 +237,22 @@ test('linkChange() changes what `ip link` shows', () =>
     }),
   ));
 
-test('deleteLink() returns when the link is gone and its name is free, before the kernel answers', () =>
+test('a deleted link is gone and its name free when the answer is there, before the kernel gives its own', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
-      const fd = openSync(netns.path, 'r');
+      const remove = (ifindex: number): Part => ({ part: 'deleteLink', deletion: linkDeletion(ifindex) });
       for (let i = 0; i < 10; i++) {
-        const [tap, ifindex] = await native.createTap(fd, rtnetlink.fd, 'tap0', false, -1, -1, '', '');
-        await native.persistTap(tap);
-        assert.is(await rtnetlink.deleteLink(linkDeletion(ifindex)), null);
+        assert.equal(await rtnetlink.run([create({ ifindex: 47 }), persist, remove(47)], false), [
+          [null],
+          [null],
+          [null],
+        ]);
         assert.equal(
           (await linksOf(rtnetlink)).map(({ ifname }) => ifname),
           ['lo'],
         );
       }
-      closeSync(fd);
-      assert.equal(await rtnetlink.deleteLink(linkDeletion(4711)), { errno: 19, reason: 'No such device' });
+      assert.equal(await rtnetlink.run([remove(4711)], false), [[{ errno: 19, reason: 'No such device' }]]);
     }),
   ));
 

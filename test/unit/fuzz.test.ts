@@ -139,7 +139,9 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       bytes.toString('hex'),
       () => {
         for (const { body } of decodeMessages(bytes)) decodeAttributes(body);
-        for (const payload of decodeAttributes(bytes).types().map(decodeAttributes(bytes).get))
+        for (const payload of decodeAttributes(bytes)
+          .types()
+          .flatMap((type) => decodeAttributes(bytes).get(type) ?? []))
           [readText(payload), decodeAttributes(payload)];
       },
     ];

@@ -21,7 +21,6 @@ const EDGES = [
   'cni/kernel.ts',
   'cni/netns.ts',
   'cni/selinux.ts',
-  'cni/taps.ts',
   'cni/answer.ts',
   'cni/node-file.ts',
   'cni/commands.ts',

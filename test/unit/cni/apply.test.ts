@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { apply, attempt, type Level, type Run, rollbacks } from '../../../cni/apply.ts';
+import { apply, attempt, type Level, type Outcome, type Run, rollbacks } from '../../../cni/apply.ts';
 import type { Op } from '../../../cni/op.ts';
 import { BindingError } from '../../../shared/errors.ts';
 import { caught } from '../../helpers/caught.ts';
@@ -19,16 +19,20 @@ const LEVELS: readonly Level[] = [
   [{ do: up('e'), undo: down('e') }],
 ];
 
-/** Records what ran, a list for each call; fails for the ops in `broken` and goes on, as the kernel does. */
+/** Records what ran, level by level; fails for the ops in `broken` and goes on with their level, as the kernel does. */
 function recorder(...broken: readonly Op[]) {
   const ran: (readonly Op[])[] = [];
   const isBroken = (op: Op) => broken.some((b) => JSON.stringify(b) === JSON.stringify(op));
-  const run: Run = async (ops) => {
-    ran.push(ops);
-    return ops.map((op) =>
-      isBroken(op) ? new BindingError('KERNEL_REFUSED', `no ${'link' in op ? op.link : ''} ${op.op}`) : null,
-    );
+  const run: Run = async (levels, goesOn) => {
+    const outcomes: Outcome[] = [];
+    for (const level of levels) {
+      if (!goesOn && outcomes.some((outcome) => outcome !== null)) break;
+      ran.push(level);
+      outcomes.push(...level.map((op) => (isBroken(op) ? refuse(op) : null)));
+    }
+    return outcomes;
   };
+  const refuse = (op: Op) => new BindingError('KERNEL_REFUSED', `no ${'link' in op ? op.link : ''} ${op.op}`);
   return { ran, run };
 }
 
@@ -72,15 +76,18 @@ test('once nobody waits any more, what was done is undone and the reason thrown'
   const error = await caught(() =>
     apply(
       LEVELS,
-      (ops) => {
+      (levels, goesOn) => {
         gone.abort(new BindingError('TRY_AGAIN', 'Cannot finish: nobody waits'));
-        return run(ops);
+        return run(levels, goesOn);
       },
       gone.signal,
     ),
   );
-  assert.equal(ran, [[up('a')], [down('a')]]);
+  assert.equal(ran.at(-1), [down('e'), down('d'), down('c'), down('a')]);
   assert.equal([error.code, error.message], ['TRY_AGAIN', 'Cannot finish: nobody waits']);
+  const late = recorder();
+  assert.is(await caught(() => apply(LEVELS, late.run, gone.signal)), error);
+  assert.equal(late.ran, []);
 });
 
 test('a rollback is told to whoever listens', async () => {
