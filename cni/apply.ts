@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { BindingError, messageOf } from '../shared/errors.ts';
+import type { Signal } from './host.ts';
 import type { Op, Step } from './op.ts';
 
 /** What became of an op: null where it is done, undefined where it was not come to. */
@@ -24,8 +25,8 @@ export const rollbacks = channel('tapwire.rollback');
  *
  * @param signal when it is aborted its reason is thrown, with everything taken back
  */
-export async function apply(levels: readonly Level[], run: Run, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
+export async function apply(levels: readonly Level[], run: Run, signal?: Signal): Promise<void> {
+  if (signal?.aborted) throw signal.reason;
   const outcomes = await run(
     levels.map((level) => level.map((step) => step.do)),
     false,

@@ -1,5 +1,11 @@
 import type { NodePolicy } from './node-policy.ts';
 
+/** As an AbortSignal, which takes longer to make than most requests of the kernel. */
+export interface Signal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+}
+
 /** How the core reaches what is around it; the executable and the agent differ in nothing else. */
 export interface Host {
   /**
@@ -11,5 +17,5 @@ export interface Host {
   /** @throws {BindingError} NOT_ALLOWED */
   readNodePolicy(): NodePolicy;
   /** Aborted with a BindingError once nobody waits for the answer any more: ADD is taken back then. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Signal;
 }

@@ -33,6 +33,7 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Level[] {
       ...planTapSettings(attachment, tap, mtu, record),
       ...planClsact(attachment.tap, tap, seen),
       ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
+      ...planUp(attachment, tap),
       ...planQueueUndo(pod, restore, seen),
     ],
     tap === undefined ? [{ do: { op: 'persistTap', link: attachment.tap }, undo: null }] : [],
@@ -79,7 +80,6 @@ function planTapSettings(
       { do: { op: 'setAlias', link, ifalias }, undo: null },
       { do: { op: 'setAddrGenModeNone', link }, undo: null },
       { do: { op: 'setMtu', link, mtu }, undo: null },
-      { do: { op: 'setUp', link, on: true }, undo: null },
     ];
   }
   const steps: Step[] = [];
@@ -97,6 +97,12 @@ function planTapSettings(
     steps.push({ do: { op: 'setUp', link, on: true }, undo: { op: 'setUp', link, on: false } });
   }
   return steps;
+}
+
+/** Behind the qdisc: a link that is up is stopped for one, with a wait for RCU. */
+function planUp({ tap: link }: Attachment, tap: Link | undefined): Step[] {
+  if (tap !== undefined) return [];
+  return [{ do: { op: 'setUp', link, on: true }, undo: null }];
 }
 
 function planClsact(ifname: string, link: Link | undefined, seen: Netns): Step[] {

@@ -1,4 +1,5 @@
 import { closeSync, writeSync } from 'node:fs';
+import type { Signal } from '../cni/host.ts';
 import { BindingError } from '../shared/errors.ts';
 import { native, type Watch } from '../shared/native/native.ts';
 import { type CallFrame, decodeCall, decodeHeader, HELLO, type Header, requestLength } from './frame.ts';
@@ -12,7 +13,7 @@ export interface Call extends CallFrame {
 }
 
 /** Answers a call; never rejects. The signal is aborted when nobody waits for the answer any more. */
-export type Serve = (call: Call, signal: AbortSignal) => Promise<Buffer>;
+export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
 
 /** How it ended with a caller: it got its answer, went away, was too slow, or was no shim. */
 export type End = 'answered' | 'left' | 'slow' | 'broken';
@@ -36,7 +37,7 @@ const NOTHING = Buffer.alloc(1);
 /** Says hello to a caller, takes its request, and sends the answer. Never waits in a system call. */
 export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void): Caller {
   const passed: number[] = [];
-  const gone = new AbortController();
+  const signal = { aborted: false, reason: undefined as unknown };
   let bytes = Buffer.allocUnsafe(FIRST_BYTES);
   let length = 0;
   let header: Header | undefined;
@@ -96,8 +97,13 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
     if (state !== 'served') end('left');
     else {
       stopWatching();
-      gone.abort(new BindingError('TRY_AGAIN', 'Cannot finish the request: its caller went away'));
+      abort('its caller went away');
     }
+  };
+
+  const abort = (why: string): void => {
+    signal.aborted = true;
+    signal.reason = new BindingError('TRY_AGAIN', `Cannot finish the request: ${why}`);
   };
 
   const ask = (): void => {
@@ -108,14 +114,9 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
     }
     state = 'served';
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const seconds = SERVE_PATIENCE / 1000;
-      gone.abort(
-        new BindingError('TRY_AGAIN', `Cannot finish the request: the kernel took more than ${seconds} s`),
-      );
-    }, SERVE_PATIENCE);
+    timer = setTimeout(() => abort(`the kernel took more than ${SERVE_PATIENCE / 1000} s`), SERVE_PATIENCE);
     const call = { ...decodeCall(header, bytes.subarray(0, length)), own, netns };
-    serve(call, gone.signal).then(guarded(reply));
+    serve(call, signal).then(guarded(reply));
   };
 
   const reply = (answer: Buffer): void => {

@@ -6,8 +6,8 @@ export interface Metrics {
   readonly registry: Registry;
   readonly requests: Counter<'command' | 'code'>;
   readonly duration: Histogram<'command'>;
-  readonly inFlight: Gauge;
-  readonly heldDescriptors: Gauge;
+  /** Read when somebody asks for the metrics: a gauge that is set takes longer than a request of the kernel. */
+  readonly now: { inFlight: number; heldDescriptors: number };
   readonly rollbacks: Counter;
   readonly turnedAway: Counter<'reason'>;
 }
@@ -25,6 +25,23 @@ export function newMetrics(): Metrics {
     registers,
   });
   build.set({ version: tapwire.version, node: process.version }, 1);
+  const now = { inFlight: 0, heldDescriptors: 0 };
+  new Gauge({
+    name: 'tapwire_cni_requests_in_flight',
+    help: 'CNI requests that are being served.',
+    registers,
+    collect() {
+      this.set(now.inFlight);
+    },
+  });
+  new Gauge({
+    name: 'tapwire_cni_held_descriptors',
+    help: 'Descriptors of network namespaces that callers passed and that are still open; each may pin a netns.',
+    registers,
+    collect() {
+      this.set(now.heldDescriptors);
+    },
+  });
   return {
     registry,
     requests: new Counter({
@@ -40,16 +57,7 @@ export function newMetrics(): Metrics {
       buckets: BUCKETS,
       registers,
     }),
-    inFlight: new Gauge({
-      name: 'tapwire_cni_requests_in_flight',
-      help: 'CNI requests that are being served.',
-      registers,
-    }),
-    heldDescriptors: new Gauge({
-      name: 'tapwire_cni_held_descriptors',
-      help: 'Descriptors of network namespaces that callers passed and that are still open; each may pin a netns.',
-      registers,
-    }),
+    now,
     rollbacks: new Counter({
       name: 'tapwire_cni_rollbacks_total',
       help: 'ADDs that failed half way and were taken back.',

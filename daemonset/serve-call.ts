@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { type Answer, answer } from '../cni/answer.ts';
+import type { Signal } from '../cni/host.ts';
 import { checkNetns, refuseOpening } from '../cni/netns.ts';
 import type { NodePolicy } from '../cni/node-policy.ts';
 import { BindingError } from '../shared/errors.ts';
@@ -23,10 +24,10 @@ const LOGGED = ['ADD', 'DEL'];
 const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'];
 
 /** Answers one call, and lets go of its descriptors. Never rejects. */
-export async function serveCall(call: Call, signal: AbortSignal, node: Node): Promise<Buffer> {
+export async function serveCall(call: Call, signal: Signal, node: Node): Promise<Buffer> {
   const { metrics } = node;
   const started = performance.now();
-  metrics.inFlight.inc();
+  metrics.now.inFlight += 1;
   const descriptors = holdDescriptors(call, node);
   try {
     const given = await answer(call.env, () => stdinOf(call), {
@@ -39,16 +40,16 @@ export async function serveCall(call: Call, signal: AbortSignal, node: Node): Pr
     return encodeReply(given.code === 0 ? 0 : 1, given.stdout, given.log.map(formatLine).join(''));
   } finally {
     descriptors.close();
-    metrics.inFlight.dec();
+    metrics.now.inFlight -= 1;
   }
 }
 
 /** The netns goes to the core, which closes it; whatever is left is closed here. */
 function holdDescriptors({ own, netns, netnsErrno }: Call, node: Node) {
-  const { heldDescriptors } = node.metrics;
+  const { now } = node.metrics;
   const left = new Set(netns === null ? [own] : [own, netns]);
   const count = left.size;
-  heldDescriptors.inc(count);
+  now.heldDescriptors += count;
   return {
     openNetns(path: string): number | null {
       if (netnsErrno !== 0) {
@@ -62,7 +63,7 @@ function holdDescriptors({ own, netns, netnsErrno }: Call, node: Node) {
     },
     close() {
       for (const fd of left) closeSync(fd);
-      heldDescriptors.dec(count);
+      now.heldDescriptors -= count;
     },
   };
 }

@@ -8,11 +8,11 @@
 
 static const long RETRY = 20; // ms
 
-struct conversation ask_agent(const struct call *call, const struct netns *netns) {
+struct conversation ask_agent(const struct call *call, const struct netns *netns, long socket) {
   int patience = equal(call->command, "ADD") ? AGENT_PATIENCE_ADD : AGENT_PATIENCE_OTHER;
   long deadline = now() + milliseconds(patience);
-  for (;;) {
-    long socket = meet_agent(deadline);
+  for (;; socket = call_agent()) {
+    socket = meet_agent(socket, deadline);
     if (socket >= 0) {
       struct conversation conversation = exchange((int)socket, call, netns);
       sys_close((int)socket);

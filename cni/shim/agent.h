@@ -23,5 +23,8 @@ struct conversation {
   } reply;
 };
 
-/* Waits for an agent within its patience, asks it, and waits for the whole answer. Leaves no descriptor open. */
-struct conversation ask_agent(const struct call *call, const struct netns *netns);
+/*
+ * Waits for an agent within its patience, asks it, and waits for the whole answer. Leaves no descriptor open. `socket` is what
+ * call_agent returned.
+ */
+struct conversation ask_agent(const struct call *call, const struct netns *netns, long socket);

@@ -12,8 +12,11 @@ struct reply_header {
 };
 enum { LARGEST = 8 * 1024 * 1024 };
 
-/* Both parts of the reply, and what must not follow them; only pages that are written take memory. */
-static char body[2 * LARGEST + 1];
+/* The reply, and what must not follow it; only pages that are written take memory. */
+static struct {
+  struct reply_header header;
+  char body[2 * LARGEST + 1];
+} reply;
 
 struct rights {
   struct control_header header;
@@ -66,11 +69,13 @@ static long send_request(int socket, const struct call *call, const struct netns
   return send_message(socket, message, deadline, begun);
 }
 
-/* Reads exactly so many bytes. Returns how many came before the agent closed, or a negative errno. */
-static long receive(int socket, void *buffer, size_t length, long deadline) {
-  size_t done = 0;
-  while (done < length) {
-    long got = sys_read(socket, (char *)buffer + done, length - done);
+/*
+ * Reads on from byte `done` of the reply until there are `wanted`, with what else there is at that moment. Returns how many there
+ * are, fewer where the agent closed, or a negative errno.
+ */
+static long receive(int socket, size_t done, size_t wanted, long deadline) {
+  while (done < wanted) {
+    long got = sys_read(socket, (char *)&reply + done, sizeof reply - done);
     if (got == 0 || got == -ECONNRESET) break; // the latter where the agent left something of ours unread
     if (got > 0) done += (size_t)got;
     else if (got == -EAGAIN && !wait_until_ready(socket, POLLIN, deadline)) return done == 0 ? -EAGAIN : -ETIMEDOUT;
@@ -87,21 +92,22 @@ static struct conversation receive_reply(int socket, long deadline) {
   static const char BROKEN[] = "broke off before its answer was complete";
   static const char GARBLED[] = "gave an answer that is not valid";
 
-  struct reply_header header;
-  long got = receive(socket, &header, sizeof header, deadline);
+  struct reply_header *header = &reply.header;
+  long got = receive(socket, 0, sizeof *header, deadline);
   if (got < 0) return lost(got == -EAGAIN ? SILENT : got == -ETIMEDOUT ? SLOW : BROKEN);
-  if (got < (long)sizeof header) return lost(BROKEN);
-  if (header.status > 1 || header.out_length > LARGEST || header.err_length > LARGEST) return lost(GARBLED);
+  if (got < (long)sizeof *header) return lost(BROKEN);
+  if (header->status > 1 || header->out_length > LARGEST || header->err_length > LARGEST) return lost(GARBLED);
 
-  /* One byte more than there may be: then the end of the stream must come. */
-  size_t length = (size_t)header.out_length + header.err_length;
-  got = receive(socket, body, length + 1, deadline);
+  /* Waiting for the end of the stream would be one more turn of the agent, for nothing. */
+  long length = (long)sizeof *header + (long)header->out_length + (long)header->err_length;
+  got = receive(socket, (size_t)got, (size_t)length, deadline);
   if (got == -EAGAIN || got == -ETIMEDOUT) return lost(SLOW);
-  if (got < (long)length) return lost(BROKEN);
-  if (got > (long)length) return lost(GARBLED);
+  if (got < length) return lost(BROKEN);
+  if (got > length) return lost(GARBLED);
+  const char *out = reply.body;
   return (struct conversation){
       .outcome = ANSWERED,
-      .reply = {(int)header.status, {body, header.out_length}, {body + header.out_length, header.err_length}},
+      .reply = {(int)header->status, {out, header->out_length}, {out + header->out_length, header->err_length}},
   };
 }
 

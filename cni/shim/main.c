@@ -11,6 +11,7 @@
 #include "environment.h"
 #include "input.h"
 #include "kernel.h"
+#include "meeting.h"
 #include "mktap.h"
 #include "netns.h"
 #include "runtime.h"
@@ -45,9 +46,15 @@ static struct call read_call(char **environment) {
   return call;
 }
 
-static struct netns open_locked(const struct call *call) {
+static struct netns open_locked(const struct call *call, long *socket) {
   struct netns netns = open_netns(call->netns_path);
-  long status = lock_pod(&netns, LOCK_PATIENCE);
+  long status = lock_pod(&netns, 0);
+  if (status == -EAGAIN) {
+    /* Others may have the agent's attention while we wait for our turn. */
+    if (*socket >= 0) sys_close((int)*socket);
+    status = lock_pod(&netns, LOCK_PATIENCE);
+    *socket = call_agent();
+  }
   if (status == -EAGAIN)
     fail(TRY_AGAIN, NULL, "Cannot lock the pod's netns: another call has held it for " AS_TEXT(LOCK_PATIENCE) " s");
   if (status < 0) fail(IO_FAILURE, NULL, "Cannot lock the pod's netns: ", errno_text(-status));
@@ -92,8 +99,9 @@ _Noreturn void start(long *stack) {
   tidy_descriptors(-1);
 
   struct call call = read_call(argv + argc + 1);
-  struct netns netns = open_locked(&call);
-  struct conversation conversation = ask_agent(&call, &netns);
+  long socket = call_agent(); /* it says hello while we open and lock */
+  struct netns netns = open_locked(&call, &socket);
+  struct conversation conversation = ask_agent(&call, &netns, socket);
   close_netns(&netns);
   switch (conversation.outcome) {
     case ANSWERED:

@@ -13,7 +13,8 @@ enum { HELLO_LENGTH = sizeof HELLO - 1 };
 /* How soon it is noticed that an agent that has not said hello is gone, and its socket with it. */
 static const long LOOK = 20; // ms
 
-static long connect_to(const char *path) {
+long call_agent(void) {
+  const char *path = agent_socket();
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (length_of(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
   append(address.sun_path, sizeof address.sun_path, path);
@@ -47,12 +48,10 @@ static long hear_hello(int socket, const char *path, long deadline) {
   return memcmp(heard, HELLO, sizeof heard) == 0 ? 0 : -EAGAIN;
 }
 
-long meet_agent(long deadline) {
-  const char *path = agent_socket();
-  long socket = connect_to(path);
+long meet_agent(long socket, long deadline) {
   if (socket == -ECONNREFUSED || socket == -EINTR) return -EAGAIN;
   if (socket < 0) return socket;
-  long status = hear_hello((int)socket, path, deadline);
+  long status = hear_hello((int)socket, agent_socket(), deadline);
   if (status == 0) return socket;
   sys_close((int)socket);
   return status;

@@ -22,7 +22,6 @@ void uv_close(uv_handle_t *handle, void (*callback)(uv_handle_t *));
 struct watch {
   napi_env env;
   napi_ref callback;
-  napi_async_context context;
 };
 
 static void on_ready(uv_handle_t *handle, int status, int events) {
@@ -34,20 +33,19 @@ static void on_ready(uv_handle_t *handle, int status, int events) {
   napi_open_handle_scope(watch->env, &scope);
   napi_get_global(watch->env, &global);
   napi_get_reference_value(watch->env, watch->callback, &callback);
-  napi_make_callback(watch->env, watch->context, global, callback, 0, NULL, NULL);
+  napi_make_callback(watch->env, NULL, global, callback, 0, NULL, NULL);
   napi_close_handle_scope(watch->env, scope);
 }
 
 static void on_closed(uv_handle_t *handle) {
   struct watch *watch = uv_handle_get_data(handle);
   napi_delete_reference(watch->env, watch->callback);
-  napi_async_destroy(watch->env, watch->context);
   free(watch);
   free(handle);
 }
 
 napi_value watch(napi_env env, napi_callback_info info) {
-  napi_value arguments[3], name, result;
+  napi_value arguments[3], result;
   size_t given = 3;
   int32_t fd;
   bool writable;
@@ -67,8 +65,6 @@ napi_value watch(napi_env env, napi_callback_info info) {
     return NULL;
   }
   watch->env = env;
-  napi_create_string_utf8(env, "tapwire", NAPI_AUTO_LENGTH, &name);
-  napi_async_init(env, NULL, name, &watch->context);
   napi_create_reference(env, arguments[2], 1, &watch->callback);
   uv_handle_set_data(handle, watch);
   uv_poll_start(handle, (writable ? UV_WRITABLE : UV_READABLE) | UV_DISCONNECT, on_ready);

@@ -122,7 +122,7 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
       return parts.map((part, i) => readOutcome(outcomes[i] ?? null, part, firsts[i] ?? 0));
     },
     async close() {
-      if (socket >= 0) closeSync(socket);
+      if (socket >= 0) setImmediate(closeSync, socket); // nobody need wait for that
       // The kernel waits for RCU when a tap goes with its descriptor.
       if (tap >= 0) await closeElsewhere(tap);
       [socket, tap] = [-1, -1];

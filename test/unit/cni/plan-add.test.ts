@@ -31,9 +31,9 @@ const fresh = (restore: Restore): Op[] => [
   { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
   { op: 'setAddrGenModeNone', link: 'tap0' },
   { op: 'setMtu', link: 'tap0', mtu: 1500 },
-  { op: 'setUp', link: 'tap0', on: true },
   { op: 'addClsact', link: 'tap0' },
   { op: 'addRedirect', from: 'tap0', to: 'eth0', cookie: encodeCookie(KEY, restore) },
+  { op: 'setUp', link: 'tap0', on: true },
   { op: 'persistTap', link: 'tap0' },
 ];
 const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false };
@@ -50,7 +50,7 @@ test('a bare netns: the tap and its record, all that a kernel may lack, persiste
   const levels = plan.planAdd(attachmentOf(), BARE).map((level) => level.map((step) => step.do.op));
   assert.equal(levels, [
     ['addTap'],
-    ['setAlias', 'setAddrGenModeNone', 'setMtu', 'setUp', 'addClsact', 'addRedirect'],
+    ['setAlias', 'setAddrGenModeNone', 'setMtu', 'addClsact', 'addRedirect', 'setUp'],
     ['persistTap'],
     ['addClsact', 'addRedirect'],
   ]);
