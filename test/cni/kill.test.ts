@@ -1,104 +1,56 @@
 /**
- * SIGKILL before every kernel request of ADD and DEL, and at random moments: the next DEL leaves the netns as it was before
- * ADD, the next ADD completes.
+ * SIGKILL for whoever does the work, before every kernel request of ADD and DEL; for whoever calls, before every system call; and
+ * at random moments: the next DEL leaves the netns as it was before ADD, the next ADD completes.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Call, cni, netconf, TAPWIRE } from '../helpers/cni.ts';
+import type { Agent } from '../helpers/agent.ts';
+import { type Call, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import { newRandom, seedOf } from '../helpers/fuzz.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+import { STRACE, traceCall } from '../helpers/strace.ts';
+import { onlyBy, plugin, startOther, WAY } from '../helpers/way.ts';
 
 const test = suite('killed at every kernel request');
 
-const STRACE = '/usr/bin/strace';
-const RANDOM_KILLS = 30;
 /** Nothing here takes a second; what hangs must not hang the suite. */
-const PATIENCE = 20_000; // ms
-
-/** Calls of the process that change the netns or let go of something: netlink requests, TUN ioctls, closes, child processes. */
-const SYSCALLS = ['write', 'ioctl', 'close', 'clone'] as const;
-type Syscall = (typeof SYSCALLS)[number];
-
-/** The `when`th call of that kind on the main thread, which makes all of them. */
-interface Point {
-  readonly syscall: Syscall;
-  readonly when: number;
-  /** As strace wrote it. */
-  readonly line: string;
-}
-
-const isRequest = ({ line }: Point): boolean => /^write\(\d+<NETLINK/.test(line) || /TUNSET/.test(line);
-
-/** A request that only asks: the flags of its header are REQUEST and DUMP (octal, as strace writes bytes). */
-const isDump = ({ line }: Point): boolean =>
-  /^write\(\d+<NETLINK[^"]*"(?:\\\d+|\\.|[^\\]){6}\\1\\3/.test(line);
-
-/** Whether the call may have changed what the next process finds; closing a tap that is not persistent removes it. */
-const changes = (point: Point): boolean =>
-  (isRequest(point) && !isDump(point)) || /^close\(\d+<(\/dev\/net\/tun|NETLINK)/.test(point.line);
-
-/** The environment of `cni()`, for a process that we start ourselves. */
-const environmentOf = (command: string, call: Call): Record<string, string> => ({
-  CNI_COMMAND: command,
-  CNI_CONTAINERID: call.containerId ?? 'pod1',
-  CNI_NETNS: call.netns,
-  CNI_IFNAME: call.ifname ?? 'net1',
-  CNI_PATH: '/opt/cni/bin',
-  PATH: '',
-});
-
-/** Runs the executable under strace; returns the calls that it made until it ended or was killed. */
-async function traced(command: string, call: Call, kill?: Pick<Point, 'syscall' | 'when'>) {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
-  try {
-    const log = join(folder, 'log');
-    const inject =
-      kill === undefined ? [] : ['-e', `inject=${kill.syscall}:signal=SIGKILL:when=${kill.when}`];
-    const { signal, exitCode } = await execa(
-      STRACE,
-      ['-yy', '-s', '16', '-o', log, '-e', `trace=${SYSCALLS.join(',')}`, ...inject, TAPWIRE],
-      {
-        input: JSON.stringify(netconf(call)),
-        env: environmentOf(command, call),
-        extendEnv: false,
-        reject: false,
-        timeout: PATIENCE,
-        killSignal: 'SIGTERM',
-        cwd: '/',
-      },
-    );
-    const text = readFileSync(log, 'utf8');
-    const lines = text.split('\n').filter((line) => /^\w+\(/.test(line));
-    return { killed: signal === 'SIGKILL', exitCode, points: toPoints(lines) };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function toPoints(lines: readonly string[]): readonly Point[] {
-  const counts = new Map<string, number>();
-  return lines.flatMap((line) => {
-    const syscall = SYSCALLS.find((name) => line.startsWith(`${name}(`));
-    if (syscall === undefined) return [];
-    const when = (counts.get(syscall) ?? 0) + 1;
-    counts.set(syscall, when);
-    return [{ syscall, when, line }];
-  });
-}
-
-/** Every request, and between them what lets go of a descriptor of the netns, starts a child there, or answers. */
-const BETWEEN =
-  /^close\(\d+<(\/dev\/net\/tun|NETLINK|\/run\/netns)|^clone\(|^ioctl\(.*NS_GET_NSTYPE|^write\(1</;
-const isPoint = (point: Point): boolean => isRequest(point) || BETWEEN.test(point.line);
+const PATIENCE = 30_000; // ms
 
 async function succeeds(command: string, call: Call, why: string): Promise<void> {
   const { exitCode, stdout } = await cni(command, call);
   assert.is(exitCode, 0, `${why}: ${command} says ${stdout}`);
 }
+
+type Env = Readonly<Record<string, string>>;
+
+interface End {
+  readonly killed: boolean;
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+}
+
+/** Starts a program with the NAD's configuration on stdin. */
+function start([file = '', ...words]: readonly string[], env: Env, call: Call) {
+  return execa(file, words, {
+    input: JSON.stringify(netconf(call)),
+    env,
+    extendEnv: false,
+    reject: false,
+    timeout: PATIENCE,
+    cwd: '/',
+  });
+}
+
+async function end(running: ReturnType<typeof start>): Promise<End> {
+  const { signal, exitCode, stdout } = await running;
+  return { killed: signal === 'SIGKILL', exitCode, stdout };
+}
+
+// ---- pods
 
 const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   veth: async () => {},
@@ -111,97 +63,277 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   },
 };
 
-for (const [kind, prepare] of Object.entries(PODS)) {
-  const withCall = (act: (call: Call, netns: TestNetns) => Promise<void>) =>
-    withPod('eth0', async (netns) => {
-      await prepare(netns);
-      // CHECK is only for who kept the result of ADD; it is that of a binding.
-      const prevResult = { cniVersion: '1.0.0' };
-      await act({ netns: netns.path, network: 'default', conf: { prevResult } }, netns);
+/** A pod on which `command` can be called, and be called again. */
+interface Scene {
+  readonly call: Call;
+  /** Makes the pod one on which the command has work. */
+  prepared(): Promise<void>;
+  /** DEL leaves the pod as it was before ADD. */
+  restored(why: string): Promise<void>;
+  /** The next ADD completes, and is as good as any. */
+  completed(why: string): Promise<void>;
+}
+
+const onScene = (kind: string, command: string, act: (scene: Scene) => Promise<void>): Promise<void> =>
+  withPod('eth0', async (netns) => {
+    await PODS[kind]?.(netns);
+    // CHECK is only for who kept the result of ADD; it is that of a binding.
+    const prevResult = { cniVersion: '1.0.0' };
+    const call = { netns: netns.path, network: 'default', conf: { prevResult } };
+    const before = await dumpNetns(netns);
+    const restored = async (why: string) => {
+      await succeeds('DEL', call, why);
+      sameNetns(await dumpNetns(netns), before, why);
+    };
+    await act({
+      call,
+      async prepared() {
+        if (command === 'DEL') await succeeds('ADD', call, 'preparation');
+      },
+      restored,
+      async completed(why) {
+        await succeeds('ADD', call, why);
+        await succeeds('CHECK', call, why);
+        await restored(why);
+      },
     });
+  });
 
-  for (const command of ['ADD', 'DEL']) {
-    test(`${kind}: ${command} killed before each of its requests`, () =>
-      withCall(async (call, netns) => {
-        const before = await dumpNetns(netns);
-        const prepared = async () => {
-          if (command === 'DEL') await succeeds('ADD', call, 'preparation');
-        };
-        const restored = async (why: string) => {
-          await succeeds('DEL', call, why);
-          sameNetns(await dumpNetns(netns), before, why);
-        };
-        await prepared();
-        const whole = await traced(command, call);
-        assert.is(whole.exitCode, 0, `${command} succeeds under strace`);
-        await restored('nobody was killed');
+// ---- whoever does the work, before its requests
 
-        const points = whole.points.filter(isPoint);
-        const died = new Set<string>();
-        const killAt = async (point: Point) => {
-          await prepared();
-          const run = await traced(command, call, point);
-          assert.ok(run.killed, `killed before ${point.line}`);
-          const last = run.points.at(-1);
-          if (last !== undefined && isRequest(last)) died.add(requestOf(last));
-        };
-        for (const [index, point] of points.entries()) {
-          const why = `after a kill of ${command} before ${point.line}`;
-          await killAt(point);
-          await restored(`DEL ${why}`);
-          const previous = points[index - 1];
-          if (previous !== undefined && !changes(previous)) continue; // the next ADD finds what it found before
-          await killAt(point);
-          await succeeds('ADD', call, why);
-          await succeeds('CHECK', call, why);
-          await restored(`ADD and DEL ${why}`);
-        }
-        const requests = points.filter(isRequest).map(requestOf);
-        assert.ok(requests.length >= (command === 'ADD' ? 15 : 8), `${requests.length} requests`);
-        assert.equal(
-          requests.filter((request) => !died.has(request)),
-          [],
-          'some process died before each request',
-        );
-        console.log(
-          `\n@ ${kind}: ${command} killed at ${points.length} points, ${requests.length} of them requests`,
-        );
-      }));
+/** The `nth` time that the one who works gets there, in words of kill.c. */
+interface Point {
+  readonly what: string;
+  readonly nth: number;
+}
+
+/** What tells of its requests, and dies before one. */
+interface Trap {
+  readonly env: Env;
+  /** From now on it tells, and dies at that point. */
+  set(point: Point | null): void;
+  /** What it told since it was set. */
+  reached(): readonly Point[];
+}
+
+async function withTrap(act: (trap: Trap) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-kill-'));
+  const [library, at, log] = ['kill.so', 'at', 'log'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  try {
+    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
+    await execa('gcc', [...flags, '-o', library, join(import.meta.dirname, 'kill.c')]);
+    await act({
+      env: { LD_PRELOAD: library, TAPWIRE_KILL: folder },
+      set(point) {
+        rmSync(log, { force: true });
+        writeFileSync(at, point === null ? '0 nothing' : `${point.nth} ${point.what}`);
+      },
+      reached() {
+        rmSync(at);
+        return existsSync(log) ? numbered(readFileSync(log, 'utf8').trim().split('\n')) : [];
+      },
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 
-/** A netlink request by its number in the conversation, an ioctl by its name. */
-function requestOf({ syscall, when, line }: Point): string {
-  return syscall === 'ioctl' ? (/TUNSET\w+/.exec(line)?.[0] ?? line) : `${syscall} ${when}`;
+/** Each with how many of its kind there were before. */
+function numbered(lines: readonly string[]): readonly Point[] {
+  const counts = new Map<string, number>();
+  return lines.map((what) => {
+    const nth = (counts.get(what) ?? 0) + 1;
+    counts.set(what, nth);
+    return { what, nth };
+  });
 }
 
+const isRequest = ({ what }: Point): boolean => /^(send|ioctl) /.test(what);
+/** A request that only asks has a question mark; closing a tap that is not persistent removes it. */
+const changes = (point: Point): boolean =>
+  (isRequest(point) && !point.what.includes('?')) || point.what === 'close tun';
+const shown = ({ what, nth }: Point): string => `"${what}" (${nth})`;
+
+/** Does `visit` for each point, and again with the next ADD where the one before the point changed something. */
+async function visitAll(
+  points: readonly Point[],
+  visit: (point: Point, then: 'restored' | 'completed') => Promise<void>,
+): Promise<void> {
+  for (const [index, point] of points.entries()) {
+    await visit(point, 'restored');
+    const previous = points[index - 1];
+    if (previous === undefined || changes(previous)) await visit(point, 'completed');
+  }
+}
+
+const oneShot = onlyBy(['one-shot'], test); // the fallback runs the very same bundle
+for (const kind of Object.keys(PODS)) {
+  for (const command of ['ADD', 'DEL']) {
+    oneShot(`${kind}: ${command} killed before each of its requests`, () =>
+      withTrap((trap) =>
+        onScene(kind, command, async (scene) => {
+          const variables = environmentOf(command, scene.call);
+          const { words, env } = await plugin(variables);
+          const run = (point: Point | null) => {
+            trap.set(point);
+            return end(start(words, { ...env, ...trap.env }, scene.call));
+          };
+          await scene.prepared();
+          assert.is((await run(null)).exitCode, 0, `${command} succeeds`);
+          const points = trap.reached();
+          const requests = points.filter(isRequest);
+          await scene.restored('nobody was killed');
+
+          await scene.prepared();
+          const input = JSON.stringify(netconf(scene.call));
+          const { lines } = await traceCall(['sendto', 'sendmsg', 'write', 'ioctl'], variables, input);
+          const traced = lines.filter((line) => /^\d+ +(send\w+|write)\(\d+<NETLINK|TUNSET/.test(line));
+          const short = traced.map((line) => line.slice(0, 80)).join('\n');
+          assert.is(requests.length, traced.length, `none of its requests is missed:\n${short}`);
+          await scene.restored('nobody was killed, but traced');
+
+          await visitAll(points, async (point, then) => {
+            await scene.prepared();
+            const { killed } = await run(point);
+            const reached = trap.reached();
+            // The thread that deletes a link may not get to its last close before the process ends.
+            assert.ok(killed || point.what === 'close netlink', `killed before ${shown(point)}`);
+            if (killed) assert.equal(reached.at(-1), point);
+            await scene[then](`after a kill of ${command} before ${shown(point)}`);
+          });
+          console.log(
+            `\n@ ${kind}: ${command} killed at ${points.length} points, ${requests.length} requests`,
+          );
+        }),
+      ),
+    );
+  }
+}
+
+/** What the shim says of an agent that took the request and is gone, where it has no runtime. */
+const LOST = /^Cannot (do|tell how) (ADD|DEL)\b/;
+
+const byAgent = onlyBy(['agent'], test);
+for (const command of ['ADD', 'DEL']) {
+  byAgent(`${command}: the agent killed before each of its requests`, () =>
+    withTrap((trap) =>
+      onScene('veth', command, async (scene) => {
+        const startNext = () => startOther({ env: trap.env });
+        const run = async (agent: Agent, runtime: boolean): Promise<End> => {
+          const { words, env } = await plugin(environmentOf(command, scene.call), agent);
+          const { TAPWIRE_RUNTIME_DIR: nowhere = '', ...rest } = env;
+          return end(start(words, runtime ? rest : { ...rest, TAPWIRE_RUNTIME_DIR: nowhere }, scene.call));
+        };
+        const observed = await startNext();
+        await scene.prepared();
+        trap.set(null);
+        assert.is((await run(observed, false)).exitCode, 0, `${command} succeeds`);
+        const points = trap.reached();
+        await observed.stop();
+        await scene.restored('nobody was killed');
+
+        let next = startNext();
+        const killAt = async (point: Point, runtime: boolean): Promise<End> => {
+          const agent = await next;
+          await scene.prepared();
+          trap.set(point);
+          const ended = await run(agent, runtime);
+          await agent.killed();
+          assert.equal(trap.reached().at(-1), point);
+          next = startNext();
+          return ended;
+        };
+        const toRequests = points.slice(points.findIndex(isRequest));
+        await visitAll(toRequests, async (point, then) => {
+          const why = `after a kill of the agent before ${shown(point)}`;
+          // The agent that is gone took the lock with it; who calls is told, or does it by itself.
+          const { exitCode, stdout } = await killAt(point, then === 'completed');
+          // Behind the last request an answer may have been sent.
+          if (then === 'completed' || (exitCode === 0 && !isRequest(point)))
+            assert.is(exitCode, 0, `${why}: ${stdout}`);
+          else {
+            const { code, msg } = JSON.parse(stdout);
+            assert.equal([exitCode, code], [1, 11], why);
+            assert.match(msg, LOST, why);
+          }
+          await scene[then](why);
+        });
+        await (await next).stop();
+        console.log(`\n@ ${command}: agent killed at ${toRequests.length} points`);
+      }),
+    ),
+  );
+}
+
+// ---- whoever calls
+
+/** How often these are called depends on how busy the machine is. */
+const WAITING = ['ppoll', 'read', 'clock_gettime', 'newfstatat'];
+
+/** The shim's system calls, up to where it becomes the bundle. */
+function systemCalls(log: string): readonly Point[] {
+  const names = log.split('\n').flatMap((line) => /^(\w+)\(/.exec(line)?.[1] ?? []);
+  const points = numbered(names.slice(1)); // the first is strace's own
+  const becomes = points.findIndex(({ what }) => what === 'execve');
+  return becomes === -1 ? points : points.slice(0, becomes + 1);
+}
+
+const byShim = onlyBy(['agent', 'fallback'], test); // the bundle is not what runtimes call
+for (const command of ['ADD', 'DEL']) {
+  byShim(`${command}: the shim killed before each of its system calls`, () =>
+    onScene('veth', command, async (scene) => {
+      const folder = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
+      try {
+        const log = join(folder, 'log');
+        const traced = async (inject: readonly string[]): Promise<End> => {
+          const { words, env } = await plugin(environmentOf(command, scene.call));
+          await scene.prepared();
+          return end(start([STRACE, '-o', log, ...inject, ...words], env, scene.call));
+        };
+        assert.is((await traced([])).exitCode, 0);
+        const points = systemCalls(readFileSync(log, 'utf8'));
+        await scene.restored('nobody was killed');
+        assert.ok(points.length > 20, `${points.length} system calls`);
+        for (const point of points) {
+          const inject = ['-e', `inject=${point.what}:signal=SIGKILL:when=${point.nth}`];
+          const { killed } = await traced(inject);
+          assert.ok(killed || WAITING.includes(point.what), `killed before ${shown(point)}`);
+          const last = point === points.at(-1);
+          const why = `after a kill of the shim before ${shown(point)}`;
+          await scene[last || points.indexOf(point) % 4 === 0 ? 'completed' : 'restored'](why);
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }),
+  );
+}
+
+// ---- anybody, at any time
+
 const SEED = seedOf(3);
-test(`killed at random moments, seed ${SEED}`, () =>
-  withPod('eth0', async (netns) => {
+const RANDOM_KILLS = 30;
+/** A little more than a call takes; ms. */
+const LONGEST = { 'one-shot': 90, agent: 8, fallback: 120 }[WAY];
+
+test(`the caller killed at random moments, seed ${SEED}`, () =>
+  onScene('veth', 'ADD', async ({ call, restored, completed }) => {
     const random = newRandom(SEED);
-    const call = { netns: netns.path, network: 'default', conf: { prevResult: { cniVersion: '1.0.0' } } };
-    const before = await dumpNetns(netns);
     for (let round = 0; round < RANDOM_KILLS; round++) {
       const command = random.pick(['ADD', 'DEL']);
       if (command === 'DEL') await succeeds('ADD', call, `round ${round}`);
-      const delay = random.below(90);
-      const child = execa(TAPWIRE, [], {
-        input: JSON.stringify(netconf(call)),
-        env: environmentOf(command, call),
-        extendEnv: false,
-        reject: false,
-        cwd: '/',
-      });
-      const timer = setTimeout(() => child.kill('SIGKILL'), delay);
-      await child;
+      const delay = random.below(LONGEST);
+      const { words, env } = await plugin(environmentOf(command, call));
+      const running = start(words, env, call);
+      const timer = setTimeout(() => running.kill('SIGKILL'), delay);
+      await running;
       clearTimeout(timer);
       const why = `round ${round} of seed ${SEED}, ${command} killed after ${delay} ms`;
-      if (random.oneIn(2)) {
-        await succeeds('ADD', call, why);
-        await succeeds('CHECK', call, why);
-      }
-      await succeeds('DEL', call, why);
-      sameNetns(await dumpNetns(netns), before, why);
+      await (random.oneIn(2) ? completed(why) : restored(why));
     }
   }));
 

@@ -14,6 +14,8 @@ const AGENT = join(ROOT, 'dist/agent/index.js');
 const START_PATIENCE = 30_000; // ms
 /** A thread that waits for the kernel's answer about a link that is gone lets go of its socket last. */
 const SETTLE_PATIENCE = 2_000; // ms
+/** Whoever is to be killed before an answer is, before the answer. */
+const KILL_PATIENCE = 5_000; // ms
 
 export interface Agent {
   readonly pid: number;
@@ -22,6 +24,8 @@ export interface Agent {
   readonly log: () => string;
   /** Ends it as Kubernetes does; rejects when it does not end well, or has kept a descriptor. */
   stop(): Promise<void>;
+  /** Resolves when somebody has killed it. */
+  killed(): Promise<void>;
 }
 
 export interface AgentOptions {
@@ -29,15 +33,13 @@ export interface AgentOptions {
   readonly nodeFile: string;
   /** Words before the program: it runs as, or where, they say. They end in an exec. */
   readonly under?: readonly string[];
-  /** Options of Node. */
-  readonly execArgv?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts an agent, and resolves when it listens. It does not keep this process alive, and dies with it. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { socket, nodeFile, under = [], execArgv = [], env = {} } = options;
-  const program = [NODE, ...execArgv, AGENT, '--socket', socket, '--node-file', nodeFile];
+  const { socket, nodeFile, under = [], env = {} } = options;
+  const program = [NODE, AGENT, '--socket', socket, '--node-file', nodeFile];
   const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', '127.0.0.1:0'];
   const child = spawn('/usr/bin/setpriv', words, { cwd: '/', env, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
@@ -70,6 +72,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       if (kept.length > 0) throw new Error(`The agent kept ${kept.join(', ')}`);
       if (child.exitCode === 0) return;
       throw new Error(`The agent ended with ${child.exitCode ?? child.signalCode}: ${log.slice(-5000)}`);
+    },
+    async killed() {
+      child.ref();
+      const timer = setTimeout(() => child.kill('SIGTERM'), KILL_PATIENCE);
+      await ended;
+      clearTimeout(timer);
+      if (child.signalCode !== 'SIGKILL') throw new Error(`The agent ended by itself: ${log.slice(-5000)}`);
     },
   };
 }

@@ -37,18 +37,21 @@ export function netconf({ conf = {}, network }: Pick<Call, 'conf' | 'network'>):
   return { cniVersion: '1.0.0', name: 'tapwire-tap', type: 'tapwire', ...args, ...conf };
 }
 
+/** What CNI defines, as Multus says it. */
+export const environmentOf = (command: string, call: Call): Record<string, string> => ({
+  CNI_COMMAND: command,
+  CNI_CONTAINERID: call.containerId ?? 'pod1',
+  CNI_NETNS: call.netns,
+  CNI_IFNAME: call.ifname ?? 'net1',
+  CNI_PATH: '/opt/cni/bin',
+  CNI_ARGS:
+    'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-vm1-abcde;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_UID=1',
+  ...call.env,
+});
+
 /** Calls the plugin by its path, with an empty PATH and nothing but what CNI defines in its environment. */
 export async function cni(command: string, call: Call): Promise<Answer> {
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: call.containerId ?? 'pod1',
-    CNI_NETNS: call.netns,
-    CNI_IFNAME: call.ifname ?? 'net1',
-    CNI_PATH: '/opt/cni/bin',
-    CNI_ARGS:
-      'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-vm1-abcde;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_UID=1',
-    ...call.env,
-  };
+  const env = environmentOf(command, call);
   const act = () => callWith(env, JSON.stringify(netconf(call)));
   return call.nodeFile === undefined ? act() : withNodeFile(JSON.stringify(call.nodeFile), act);
 }
@@ -97,7 +100,7 @@ export async function callUnder(
   input: string | Uint8Array,
 ): Promise<Answer> {
   if (WAY !== 'agent') return callThrough(under, env, input);
-  return withAgentUnder({ under }, (agent) => callThrough([], env, input, agent));
+  return withAgentUnder(under, (agent) => callThrough([], env, input, agent));
 }
 
 /** Runs the program that is to be another file than the installed one. */

@@ -26,7 +26,7 @@ export async function traceCall(
   const options = ['-f', '-yy', '-s', '64', '-o', log, '-e', `trace=${syscalls.join(',')}`];
   const call = async (): Promise<Answer> => {
     if (WAY !== 'agent') return callThrough([STRACE, ...options], env, input);
-    return withAgentUnder({}, async (agent) => {
+    return withAgentUnder([], async (agent) => {
       const strace = await attach([...options, '-p', String(agent.pid)]);
       const answer = await callThrough([], env, input, agent);
       strace.kill('SIGTERM'); // it lets go of the agent

@@ -5,7 +5,7 @@
 import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Agent, NODE, startAgent } from './agent.ts';
+import { type Agent, type AgentOptions, NODE, startAgent } from './agent.ts';
 
 const DIST = resolve(import.meta.dirname, '../../dist');
 
@@ -66,13 +66,19 @@ async function startOurs(): Promise<Agent> {
   return started;
 }
 
+/** Where a second agent listens; everything in the folder goes with this process. */
+const nextSocket = (): string => join(mkdtempSync(join(FOLDER, 'agent-')), 'agent.sock');
+
+/** Starts a second agent; whoever asks for it ends it. */
+export const startOther = (options: Pick<AgentOptions, 'under' | 'env'>): Promise<Agent> =>
+  startAgent({ ...options, socket: nextSocket(), nodeFile: NODE_FILE });
+
 /** A second agent, which runs as or where the words before it say. */
 export async function withAgentUnder<T>(
-  options: { readonly under?: readonly string[]; readonly execArgv?: readonly string[] },
+  under: readonly string[],
   act: (agent: Agent) => Promise<T>,
 ): Promise<T> {
-  const folder = mkdtempSync(join(FOLDER, 'agent-'));
-  const other = await startAgent({ ...options, socket: join(folder, 'agent.sock'), nodeFile: NODE_FILE });
+  const other = await startOther({ under });
   try {
     return await act(other);
   } finally {

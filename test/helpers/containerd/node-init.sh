@@ -13,6 +13,10 @@ mount -t proc proc /proc
 echo "$pid"
 
 read -r _
+# As its DaemonSet would; its log is not containerd's.
+if [ -e /opt/tapwire/index.js ]; then
+  env -i /opt/tapwire/node /opt/tapwire/index.js 3<&- 2>/run/tapwire.log &
+fi
 containerd --config /etc/containerd/tapwire.toml 3<&- &
 containerd=$!
 (cat <&3 >/dev/null && kill -KILL "$containerd") &

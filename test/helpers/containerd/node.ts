@@ -1,18 +1,19 @@
 /** A node whose container runtime is containerd, with the CNI plugins of Debian and ours where a node has them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { execa, execaSync } from 'execa';
+import { NODE } from '../agent.ts';
 import { type TestNetns, withNetns } from '../netns.ts';
+import { WAY } from '../way.ts';
 import { cgroupsOf, removeCgroup } from './cgroups.ts';
 import { type Cri, openCri } from './cri.ts';
 import { PAUSE_IMAGE, pauseImage } from './pause-image.ts';
 import { processesOf } from './processes.ts';
 import { until } from './until.ts';
 
-/** The plugin as an admin puts it on a node. */
-const DIST = resolve(import.meta.dirname, '../../../dist/cni');
+const DIST = resolve(import.meta.dirname, '../../../dist');
 /** Where the package containernetworking-plugins puts its plugins. */
 const NEIGHBOURS = '/usr/lib/cni';
 
@@ -35,6 +36,8 @@ export interface Node {
   /** Process 1 of the node and containerd, as the test sees their pids. */
   readonly init: number;
   readonly containerd: number;
+  /** Null on a node without one. */
+  readonly agent: number | null;
   readonly cri: Cri;
   /** Parent of the pods' cgroups. */
   readonly cgroupParent: string;
@@ -73,9 +76,10 @@ export function withNode<T>(act: (node: Node) => Promise<T>): Promise<T> {
       );
       await execa('ctr', ['-a', socket, '-n', 'k8s.io', 'image', 'import', '-'], { input: pauseImage() });
       const containerd = processesOf(init).find(({ name }) => name === 'containerd')?.pid ?? -1;
+      const agent = WAY === 'agent' ? await agentOf(init) : null;
       const cri = openCri(socket);
       try {
-        return await act({ netns, root, init, containerd, cri, cgroupParent, log: () => log });
+        return await act({ netns, root, init, containerd, agent, cri, cgroupParent, log: () => log });
       } finally {
         cri.close();
       }
@@ -93,12 +97,27 @@ async function firstLine(child: ChildProcess, ended: Promise<unknown>, log: () =
   return Number(line);
 }
 
+/** The shim has one place to look for it; every node here has its own /run. */
+async function agentOf(init: number): Promise<number> {
+  const root = `/proc/${init}/root`;
+  const log = () => readFileSync(`${root}/run/tapwire.log`, 'utf8');
+  await until('the agent serves', () => existsSync(`${root}/run/tapwire/agent.sock`), log);
+  const found = processesOf(init).find(({ pid }) => readlinkSync(`/proc/${pid}/exe`).endsWith('/node'));
+  return found?.pid ?? -1;
+}
+
 function install(root: string): void {
   const bin = `${root}/opt/cni/bin`;
   mkdirSync(bin, { recursive: true });
   cpSync(NEIGHBOURS, bin, { recursive: true });
   // As README tells admins: whole files, since a link to the checkout would lead nowhere on a node.
-  execaSync('cp', ['-rL', `${DIST}/tapwire`, `${DIST}/.tapwire`, bin]);
+  execaSync('cp', ['-rL', `${DIST}/cni/tapwire`, bin]);
+  if (WAY === 'fallback') execaSync('cp', ['-rL', `${DIST}/cni/.tapwire`, bin]);
+  else {
+    // Without the runtime nobody else can have served a call.
+    execaSync('cp', ['-rL', `${DIST}/agent`, `${root}/opt/tapwire`]);
+    execaSync('cp', [NODE, `${root}/opt/tapwire/node`]);
+  }
   mkdirSync(`${root}/etc/cni/net.d`, { recursive: true });
   mkdirSync(`${root}/etc/containerd`, { recursive: true });
   writeFileSync(`${root}/etc/containerd/tapwire.toml`, CONFIG);

@@ -105,6 +105,7 @@ export async function tracesOfPods(node: Node): Promise<readonly string[]> {
     ...trace(
       'process',
       processesOf(init)
+        .filter(({ pid }) => pid !== node.agent)
         .map(({ name, pid }) => `${name} ${pid}`)
         .filter((process) => !PROCESSES_OF_THE_NODE.includes(process.split(' ')[0] ?? '')),
     ),

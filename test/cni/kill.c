@@ -1,0 +1,128 @@
+/*
+ * Preloaded into Node: tells of every kernel request, and of whatever else lets go of something or answers, and dies before one
+ * of them. It sees all threads, so that also the one that deletes a link is killed where the test wants.
+ *
+ * The environment's TAPWIRE_KILL is a folder: `at` in it says what to die before ("2 ioctl TUNSETIFF": the second of those; while
+ * the file is not there nothing is counted), `log` gets a line for each.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static int seen;
+
+static int open_in_folder(const char *name, int flags) {
+  const char *folder = getenv("TAPWIRE_KILL");
+  char path[256];
+  if (folder == NULL) return -1;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return open(path, flags | O_CLOEXEC, 0600);
+}
+
+static int close_quietly(int fd) {
+  int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "close");
+  return real(fd);
+}
+
+static void reach(const char *point) {
+  int error = errno, at = open_in_folder("at", O_RDONLY);
+  if (at >= 0) {
+    pthread_mutex_lock(&turn);
+    char wanted[256] = "", line[256];
+    int which = 0, start = 0;
+    if (read(at, wanted, sizeof wanted - 1) > 0) sscanf(wanted, "%d %n", &which, &start);
+    int log = open_in_folder("log", O_WRONLY | O_CREAT | O_APPEND);
+    int length = snprintf(line, sizeof line, "%s\n", point);
+    if (write(log, line, (size_t)length) != length) abort();
+    if (strcmp(wanted + start, point) == 0 && ++seen == which) {
+      kill(getpid(), SIGKILL);
+      for (;;) pause();
+    }
+    close_quietly(log);
+    close_quietly(at);
+    pthread_mutex_unlock(&turn);
+  }
+  errno = error;
+}
+
+static int domain_of(int fd) {
+  int domain = -1, error = errno;
+  socklen_t length = sizeof domain;
+  getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  errno = error;
+  return domain;
+}
+
+ssize_t send(int fd, const void *data, size_t length, int flags) {
+  if (domain_of(fd) == AF_NETLINK) {
+    char point[200];
+    int end = snprintf(point, sizeof point, "send");
+    const struct nlmsghdr *message = data;
+    for (size_t left = length; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+      end += snprintf(point + end, sizeof point - (size_t)end, " %d%s", message->nlmsg_type,
+                      (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP ? "?" : "");
+    reach(point);
+  }
+  ssize_t (*real)(int, const void *, size_t, int) = (ssize_t(*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
+  return real(fd, data, length, flags);
+}
+
+static const char *name_of(unsigned long request) {
+  switch (request) {
+    case TUNSETIFINDEX: return "ioctl TUNSETIFINDEX";
+    case TUNSETIFF: return "ioctl TUNSETIFF";
+    case TUNSETOWNER: return "ioctl TUNSETOWNER";
+    case TUNSETGROUP: return "ioctl TUNSETGROUP";
+    case TUNSETPERSIST: return "ioctl TUNSETPERSIST";
+    default: return NULL;
+  }
+}
+
+int ioctl(int fd, unsigned long request, ...) {
+  va_list arguments;
+  va_start(arguments, request);
+  void *argument = va_arg(arguments, void *);
+  va_end(arguments);
+  if (name_of(request) != NULL) reach(name_of(request));
+  int (*real)(int, unsigned long, ...) = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
+  return real(fd, request, argument);
+}
+
+int close(int fd) {
+  char link[64], target[64] = "";
+  int error = errno;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, target, sizeof target - 1);
+  errno = error;
+  if (length > 0) target[length] = '\0';
+  if (strcmp(target, "/dev/net/tun") == 0) reach("close tun");
+  else if (domain_of(fd) == AF_NETLINK) reach("close netlink");
+  else if (strncmp(target, "net:[", 5) == 0 || strncmp(target, "/run/netns/", 11) == 0) reach("close netns");
+  return close_quietly(fd);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+  if (level == SOL_NETLINK) reach("setsockopt");
+  int (*real)(int, int, int, const void *, socklen_t) =
+      (int (*)(int, int, int, const void *, socklen_t))dlsym(RTLD_NEXT, "setsockopt");
+  return real(fd, level, name, value, length);
+}
+
+ssize_t write(int fd, const void *data, size_t length) {
+  if (fd == 1 || (fd > 2 && domain_of(fd) == AF_UNIX)) reach("write"); /* an answer, not what is logged */
+  ssize_t (*real)(int, const void *, size_t) = (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+  return real(fd, data, length);
+}

@@ -1,0 +1,98 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { answer } from '../../../cni/answer.ts';
+import type { Host } from '../../../cni/host.ts';
+import { DEFAULT_POLICY } from '../../../cni/node-policy.ts';
+import { SUPPORTED_VERSIONS } from '../../../cni/version.ts';
+import { BindingError } from '../../../shared/errors.ts';
+
+const test = suite('answer()');
+
+/** A node where no netns is there any more. */
+const HOST: Host = { openNetns: () => null, readNodePolicy: () => DEFAULT_POLICY };
+const ENV = {
+  CNI_CONTAINERID: 'pod1',
+  CNI_NETNS: '/run/netns/none',
+  CNI_IFNAME: 'net1',
+  CNI_PATH: '/opt/cni/bin',
+};
+
+const ask = (command: string, conf: unknown, host: Host = HOST) =>
+  answer({ ...ENV, CNI_COMMAND: command }, () => Buffer.from(JSON.stringify(conf)), host);
+const BINDING = { cniVersion: '1.1.0', name: 'x', args: { cni: { logicNetworkName: 'default' } } };
+
+test('VERSION is a result, and reads no stdin', async () => {
+  const unread = () => assert.unreachable('stdin is read') as never;
+  const stdout = `${JSON.stringify({ cniVersion: '1.1.0', supportedVersions: SUPPORTED_VERSIONS })}\n`;
+  const want = { command: 'VERSION', code: 0, stdout, log: [] };
+  assert.equal(await answer({ CNI_COMMAND: 'VERSION' }, unread, HOST), want);
+});
+
+test('success without a result is silent', async () => {
+  for (const command of ['DEL', 'GC'])
+    assert.equal(await ask(command, BINDING), { command, code: 0, stdout: '', log: [] });
+});
+
+test('a failure is one line on stdout, in the version of the configuration, and a line of the log', async () => {
+  const message = 'Cannot open netns "/run/netns/none": there is no network namespace';
+  assert.equal(await ask('ADD', BINDING), {
+    command: 'ADD',
+    code: 8,
+    stdout: `${JSON.stringify({ cniVersion: '1.1.0', code: 8, msg: message })}\n`,
+    log: [
+      {
+        level: 'error',
+        message,
+        fields: { command: 'ADD', container: 'pod1', ifname: 'net1', code: 8, details: undefined },
+      },
+    ],
+  });
+});
+
+test('keys that nobody reads are told before what became of the call', async () => {
+  const { log } = await ask('ADD', { ...BINDING, mut: 1 });
+  assert.equal(log[0], {
+    level: 'warn',
+    message: 'Ignored keys of network "x" that nobody reads',
+    fields: { keys: ['mut'] },
+  });
+  assert.is(log.length, 2);
+});
+
+for (const [why, stdin, version] of [
+  ['no JSON, but a version that can be found', '{"cniVersion": "0.4.0", ', '0.4.0'],
+  ['a version that nobody speaks', '{"cniVersion": "9.9.9", ', '1.0.0'],
+  ['nothing', '', '1.0.0'],
+] as const) {
+  test(`stdin of ${why} is answered in ${version}`, async () => {
+    const { stdout } = await answer({ ...ENV, CNI_COMMAND: 'ADD' }, () => Buffer.from(stdin), HOST);
+    const { cniVersion, code } = JSON.parse(stdout);
+    assert.equal([cniVersion, code], [version, 6]);
+  });
+}
+
+test('what cannot be read or opened is an answer', async () => {
+  const failing = () => {
+    throw new BindingError('IO_FAILURE', 'error reading from stdin: EISDIR');
+  };
+  const unread = await answer({ ...ENV, CNI_COMMAND: 'ADD' }, failing, HOST);
+  assert.equal([unread.code, JSON.parse(unread.stdout).msg], [5, 'error reading from stdin: EISDIR']);
+
+  const openNetns = () => {
+    throw new BindingError('INVALID_NETNS', 'Cannot open netns', { details: 'why' });
+  };
+  const unopened = await ask('DEL', BINDING, { ...HOST, openNetns });
+  const { code, details } = JSON.parse(unopened.stdout);
+  assert.equal([code, details], [8, 'why']);
+});
+
+test('a bug is code 999, with where it is', async () => {
+  const readNodePolicy = () => {
+    throw new TypeError('oops');
+  };
+  const { code, stdout } = await ask('ADD', BINDING, { ...HOST, readNodePolicy });
+  assert.is(code, 999);
+  assert.match(JSON.parse(stdout).details, /TypeError: oops\n\s+at /);
+});
+
+test.run();

@@ -1,0 +1,85 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Op } from '../../../cni/op.ts';
+import { toFailure } from '../../../cni/refusal.ts';
+
+const test = suite('toFailure()');
+
+const TAP: Op = {
+  op: 'addTap',
+  link: 'tap0',
+  multiQueue: false,
+  owner: 107,
+  group: 107,
+  selinuxContext: null,
+};
+const CLSACT: Op = { op: 'addClsact', link: 'eth0' };
+const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
+const QUIET: Op = { op: 'setAddrGenModeNone', link: 'tap0' };
+const [ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY, EAFNOSUPPORT] = [2, 16, 19, 22, 25, 97];
+
+test('what was not refused is no failure', () => assert.is(toFailure(TAP, null), null));
+
+test('without IPv6 there is nothing to keep silent, and only for that', () => {
+  assert.is(toFailure(QUIET, { errno: EAFNOSUPPORT, reason: 'x' }), null);
+  const failure = toFailure({ op: 'setUp', link: 'tap0', on: true }, { errno: EAFNOSUPPORT, reason: 'x' });
+  assert.is(failure?.message, 'Cannot set "tap0" up: x');
+});
+
+for (const [op, errno, reason, code, message] of [
+  [TAP, EBUSY, 'TUNSETIFF: Device or resource busy', 'KERNEL_REFUSED', 'TUNSETIFF: Device or resource busy'],
+  [
+    TAP,
+    ENOENT,
+    'open /dev/net/tun: No such file or directory',
+    'KERNEL_UNSUPPORTED',
+    'open /dev/net/tun: No such file or directory; this kernel needs CONFIG_TUN (module tun)',
+  ],
+  [
+    TAP,
+    ENODEV,
+    'No such device',
+    'KERNEL_UNSUPPORTED',
+    'No such device; this kernel needs CONFIG_TUN (module tun)',
+  ],
+  [
+    TAP,
+    ENOTTY,
+    'tapwire mktap: Inappropriate ioctl for device',
+    'KERNEL_REFUSED',
+    'SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ' +
+      'label it container_file_t (KubeVirt does), or allow container_use_devices',
+  ],
+  [
+    TAP,
+    ENOTTY,
+    'TUNSETIFF: Inappropriate ioctl for device',
+    'KERNEL_REFUSED',
+    'TUNSETIFF: Inappropriate ioctl for device',
+  ],
+  [CLSACT, ENOENT, 'x', 'KERNEL_UNSUPPORTED', 'x; this kernel needs CONFIG_NET_SCH_INGRESS'],
+  [CLSACT, ENODEV, 'x', 'KERNEL_REFUSED', 'x'],
+  [
+    REDIRECT,
+    ENOENT,
+    'TC classifier not found (No such file or directory)',
+    'KERNEL_UNSUPPORTED',
+    'TC classifier not found (No such file or directory); ' +
+      'this kernel needs CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+  ],
+  [REDIRECT, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
+  [{ op: 'deleteLink', link: 'tap0' }, ENOENT, 'x', 'KERNEL_REFUSED', 'x'],
+] as const) {
+  test(`${op.op}, errno ${errno}: ${reason}`, () => {
+    const failure = toFailure(op, { errno, reason });
+    const verbs = {
+      addTap: 'add tap "tap0"',
+      addClsact: 'add a clsact qdisc to "eth0"',
+      addRedirect: 'redirect "eth0" to "tap0"',
+      deleteLink: 'delete "tap0"',
+    };
+    assert.equal([failure?.code, failure?.message], [code, `Cannot ${verbs[op.op]}: ${message}`]);
+  });
+}
+
+test.run();

@@ -1,0 +1,86 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Op } from '../../../cni/op.ts';
+import { viewOf } from '../../../cni/view.ts';
+import type { Rtnetlink } from '../../../shared/rtnetlink/socket.ts';
+import { caught } from '../../helpers/caught.ts';
+import { BARE, wired } from '../../helpers/seen.ts';
+
+const test = suite('viewOf()');
+
+const UP: Op = { op: 'setUp', link: 'tap0', on: true };
+const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
+
+/** A view of a socket that answers in turn. */
+function viewThat(...answers: readonly (readonly unknown[])[]) {
+  const left = [...answers];
+  const asked: number[] = [];
+  const ask = async (...queries: readonly unknown[]) => {
+    asked.push(queries.length);
+    return left.shift() ?? assert.unreachable('nobody asks again');
+  };
+  const classifiers = { candidates: ['matchall', 'u32'] as ('matchall' | 'u32')[] };
+  return { view: viewOf({ ask } as unknown as Rtnetlink, classifiers, () => null), asked, classifiers };
+}
+
+const { links, qdiscs, filters } = wired();
+
+test('observe(): one round for a bare netns, a second one for the filters of both sides of each qdisc', async () => {
+  const bare = viewThat([BARE.links, []]);
+  assert.equal(await bare.view.observe(), BARE);
+  assert.equal(bare.asked, [2]);
+
+  const [one, two] = filters;
+  const { view, asked } = viewThat([links, qdiscs], [[one], [], [two], []]);
+  assert.equal(await view.observe(), wired());
+  assert.equal(asked, [2, 4]);
+});
+
+test('the older ingress qdisc has one side', async () => {
+  const [qdisc] = qdiscs;
+  const { view, asked } = viewThat([links, [{ ...qdisc, kind: 'ingress' }]], [[]]);
+  await view.observe();
+  assert.equal(asked, [2, 1]);
+  assert.equal([2, 3].map(view.known(UP).qdiscOf), ['ingress', 'clsact']);
+});
+
+test('knows what it has seen, been told of, or looked for again', async () => {
+  const { view } = viewThat([BARE.links, []], [links]);
+  await view.observe();
+  assert.not(view.knows(UP));
+  const error = await caught(() => view.known(UP).ifindexOf('tap0'));
+  assert.equal([error.code, error.message], ['LINK_MISSING', 'Cannot set "tap0" up: no "tap0"']);
+
+  view.addLink('tap0', 0); // nobody knows which
+  assert.not(view.knows(REDIRECT));
+  view.addLink('tap0', 9);
+  assert.is(view.known(UP).ifindexOf('tap0'), 9);
+  await view.findLinks();
+  assert.ok(view.knows(REDIRECT));
+  assert.is(view.known(UP).ifindexOf('tap0'), 3);
+});
+
+test('the free index is behind all that there are; without a look there is none', async () => {
+  const { view } = viewThat([links, []]);
+  assert.is(view.known(UP).freeIfindex(), 0);
+  await view.observe();
+  assert.is(view.known(UP).freeIfindex(), 4);
+});
+
+test('filters are forgotten once they have changed', async () => {
+  const { view } = viewThat([links, qdiscs], [filters, [], [], []]);
+  assert.is(view.known(UP).filters, null);
+  await view.observe();
+  assert.equal(view.known(UP).filters, filters);
+  view.forgetFilters();
+  assert.is(view.known(UP).filters, null);
+});
+
+test('the classifier is known once one of them has worked', () => {
+  const { view, classifiers } = viewThat();
+  assert.is(view.known(REDIRECT).classifier, null);
+  classifiers.candidates = ['u32'];
+  assert.is(view.known(REDIRECT).classifier, 'u32');
+});
+
+test.run();

@@ -1,0 +1,49 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseOptions, USAGE } from '../../../daemonset/options.ts';
+import { caught } from '../../helpers/caught.ts';
+
+const test = suite('parseOptions()');
+
+const DEFAULTS = {
+  socket: '/run/tapwire/agent.sock',
+  nodeFile: '/etc/tapwire/node.json',
+  health: { host: '127.0.0.1', port: 9746 },
+};
+
+for (const [why, args, want] of [
+  ['nothing', [], {}],
+  ['a socket and a node file', ['--socket', '/a', '--node-file=/b'], { socket: '/a', nodeFile: '/b' }],
+  ['any free port', ['--health', '0.0.0.0:0'], { health: { host: '0.0.0.0', port: 0 } }],
+  ['an IPv6 address', ['--health', '[::1]:65535'], { health: { host: '::1', port: 65535 } }],
+  ['a name', ['--health', 'localhost:80'], { health: { host: 'localhost', port: 80 } }],
+] as const) {
+  test(`${why}`, () => assert.equal(parseOptions(args), { ...DEFAULTS, ...want }));
+}
+
+test('help goes before all else, and names every default', () => {
+  assert.is(parseOptions(['--help', '--health', 'x']), null);
+  for (const text of [DEFAULTS.socket, DEFAULTS.nodeFile, '127.0.0.1:9746']) assert.ok(USAGE.includes(text));
+});
+
+for (const address of ['', 'localhost', ':80', '127.0.0.1:', '::1:80', '127.0.0.1:65536', 'a:b']) {
+  test(`--health ${JSON.stringify(address)} is refused`, async () => {
+    const error = await caught(() => parseOptions([`--health=${address}`]));
+    const message = `Cannot read --health: want HOST:PORT, got ${JSON.stringify(address)}`;
+    assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
+  });
+}
+
+for (const [args, reason] of [
+  [['--sockets', '/a'], /^Cannot read the options: Unknown option '--sockets'/],
+  [['--socket'], /^Cannot read the options: Option '--socket <value>' argument missing/],
+  [['/a'], /^Cannot read the options: Unexpected argument '\/a'/],
+] as const) {
+  test(`${args.join(' ')} is refused`, async () => {
+    const error = await caught(() => parseOptions(args));
+    assert.is(error.code, 'INVALID_CONFIG');
+    assert.match(error.message, reason);
+  });
+}
+
+test.run();
