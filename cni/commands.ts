@@ -15,9 +15,6 @@ import { linkResult, type Result, versionResult } from './result.ts';
 import { testKernel } from './self-test.ts';
 import type { Netns } from './view.ts';
 
-/** Well below the two minutes that kubelet gives a sandbox; the slowest call takes a second on a node that is busy. */
-const LOCK_PATIENCE = 15_000; // ms
-
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 
 /**
@@ -90,7 +87,7 @@ function checkWiring({ key, conf, netns }: Of<'ADD' | 'CHECK'>, host: Host): Pro
 async function del({ key, netns }: Of<'DEL'>, host: Host): Promise<null> {
   const fd = netns === null ? null : host.openNetns(netns);
   if (fd === null) return null; // gone, and everything of ours with it
-  return useKernel(fd, async (kernel) => {
+  return useKernel(fd, host, async (kernel) => {
     const failures = await attempt(planDel(key, await kernel.observe()), kernel.run);
     if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', failures.join('; '));
     return null;
@@ -102,12 +99,16 @@ function withKernel<T>(path: string, host: Host, act: (kernel: Kernel) => Promis
   if (fd === null) {
     throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": there is no network namespace`);
   }
-  return useKernel(fd, act);
+  return useKernel(fd, host, act);
 }
 
-async function useKernel<T>(netns: number, act: (kernel: Kernel) => Promise<T>): Promise<T> {
+async function useKernel<T>(
+  netns: number,
+  { lockPatience }: Host,
+  act: (kernel: Kernel) => Promise<T>,
+): Promise<T> {
   try {
-    await lockNetns(netns, LOCK_PATIENCE);
+    await lockNetns(netns, lockPatience);
     const kernel = openKernel(netns);
     try {
       return await act(kernel);

@@ -14,6 +14,8 @@ export interface Host {
    * @throws {BindingError} INVALID_NETNS
    */
   openNetns(path: string): number | null;
+  /** How long to wait for whoever changes the netns now, in ms; 0 where our caller has done so. */
+  readonly lockPatience: number;
   /** @throws {BindingError} NOT_ALLOWED */
   readNodePolicy(): NodePolicy;
   /** Aborted with a BindingError once nobody waits for the answer any more: ADD is taken back then. */

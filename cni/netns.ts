@@ -68,7 +68,9 @@ export async function lockNetns(netns: number, patience: number): Promise<void> 
     if (waited >= patience) {
       throw new BindingError(
         'TRY_AGAIN',
-        `Cannot lock the pod's netns: another call has held it for ${patience / 1000} s`,
+        patience === 0
+          ? "Cannot lock the pod's netns: another call holds it"
+          : `Cannot lock the pod's netns: another call has held it for ${patience / 1000} s`,
       );
     }
     await sleep(LOCK_POLL);

@@ -19,8 +19,10 @@ export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
 export type End = 'answered' | 'left' | 'slow' | 'broken';
 
 export interface Caller {
-  /** When it was told hello, in ms; null once its request is complete. */
-  readonly waitsSince: number | null;
+  /** When it was told hello, in ms. */
+  readonly since: number;
+  /** Until its request is complete. */
+  readonly isSilent: boolean;
   end(how: End): void;
 }
 
@@ -44,7 +46,6 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
   let state: 'asking' | 'complete' | 'served' | 'ended' = 'asking';
   let watch: Watch | null = null;
   let timer = setTimeout(() => end('slow'), REQUEST_PATIENCE);
-  const waitsSince = performance.now();
 
   const stopWatching = (): void => {
     if (watch !== null) native.unwatch(watch);
@@ -156,8 +157,9 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
     end('left');
   }
   return {
-    get waitsSince() {
-      return state === 'asking' ? waitsSince : null;
+    since: performance.now(),
+    get isSilent() {
+      return state === 'asking';
     },
     end,
   };

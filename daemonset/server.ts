@@ -12,12 +12,15 @@ export interface Server {
 }
 
 /**
- * Callers at a time, also those that have not asked yet. The others wait in the socket's queue, where they hold nothing of ours,
- * nor we anything of theirs: a shim sends its request when it is told hello.
+ * Callers that came within the last moments, and are about to ask or to be answered. More at a time would not be served faster,
+ * but take memory. The others wait in the socket's queue, where they hold nothing of ours, nor we anything of theirs: a shim
+ * sends its request when it is told hello.
  */
-const MAX_CALLERS = 128;
-/** When there is no room, a caller that has kept silent longer than this makes some. */
-const ROOM_PATIENCE = 200; // ms
+const MAX_YOUNG = 16;
+/** A caller that takes longer, whether it is silent or its pod's netns hangs, is no reason to keep others waiting. */
+const YOUTH = 50; // ms
+/** Callers in all. When there are more, those that keep silent make room. */
+const MAX_CALLERS = 256;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
@@ -39,7 +42,7 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
 
   const accept = (): void => {
     try {
-      while (callers.size < MAX_CALLERS) {
+      while (hasRoom()) {
         const next = native.accept(listener);
         if (next === null) return;
         meet(...next);
@@ -49,7 +52,16 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
       log('error', `Cannot accept a caller: ${describeFailure(error)}`);
     }
     pause();
-    setTimeout(makeRoom, ROOM_PATIENCE).unref();
+    setTimeout(resume, YOUTH);
+  };
+
+  const hasRoom = (): boolean => {
+    const youth = performance.now() - YOUTH;
+    if ([...callers].filter(({ since }) => since > youth).length >= MAX_YOUNG) return false;
+    if (callers.size < MAX_CALLERS) return true;
+    const silent = [...callers].find(({ isSilent, since }) => isSilent && since < youth);
+    silent?.end('slow');
+    return silent !== undefined;
   };
 
   const meet = (fd: number, uid: number): void => {
@@ -70,13 +82,6 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
     if (onEmpty !== null) {
       if (callers.size === 0) onEmpty();
     } else resume();
-  };
-
-  const makeRoom = (): void => {
-    const since = performance.now() - ROOM_PATIENCE;
-    for (const caller of [...callers])
-      if (caller.waitsSince !== null && caller.waitsSince < since) caller.end('slow');
-    resume();
   };
 
   const resume = (): void => {

@@ -5,8 +5,8 @@ import { DEFAULT_POLICY } from '../cni/node-policy.ts';
 import { native } from '../shared/native/native.ts';
 
 /** Enough for V8 to compile what every call runs. */
-const PODS = 8;
-const ROUNDS = 40;
+const PODS = 4;
+const ROUNDS = 60;
 const COMMANDS = ['ADD', 'CHECK', 'DEL'];
 const POD_LINK = {
   op: 'addTap',
@@ -63,6 +63,7 @@ async function wire(netns: string, containerId: string): Promise<void> {
   for (const CNI_COMMAND of COMMANDS) {
     const { code, log } = await answer({ ...env, CNI_COMMAND }, () => conf, {
       openNetns: (path) => openSync(path, 'r'),
+      lockPatience: 0,
       readNodePolicy: () => DEFAULT_POLICY,
     });
     if (code !== 0) throw new Error(log.map(({ message }) => message).join('; '));

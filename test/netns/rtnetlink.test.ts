@@ -121,7 +121,7 @@ test('a tap vanishes with the socket, until it is persistent', () =>
         [null],
       ]);
       assert.is(byName(await linksOf(rtnetlink), 'tap0').ifindex, 47);
-      assert.equal(await ifnames(), ['lo', 'tap0', 'tap1']);
+      assert.equal((await ifnames()).sort(), ['lo', 'tap0', 'tap1']);
     });
     assert.equal(await ifnames(), ['lo', 'tap0']);
     const [shown] = JSON.parse(await netns.ip('-d -j link show dev tap0'));

@@ -9,7 +9,7 @@ import { BindingError } from '../../../shared/errors.ts';
 const test = suite('answer()');
 
 /** A node where no netns is there any more. */
-const HOST: Host = { openNetns: () => null, readNodePolicy: () => DEFAULT_POLICY };
+const HOST: Host = { openNetns: () => null, lockPatience: 0, readNodePolicy: () => DEFAULT_POLICY };
 const ENV = {
   CNI_CONTAINERID: 'pod1',
   CNI_NETNS: '/run/netns/none',
