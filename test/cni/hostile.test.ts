@@ -23,7 +23,7 @@ import * as assert from 'uvu/assert';
 import { withNodeFile } from '../helpers/cni.ts';
 import { boundedCall, errorOf, type Outcome } from '../helpers/fuzz.ts';
 import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { NODE_FILE } from '../helpers/way.ts';
+import { NODE_FILE, WAY } from '../helpers/way.ts';
 
 const test = suite('hostile input');
 
@@ -245,10 +245,15 @@ function withValue(path: string, value: unknown): Conf {
   return set(PRIMARY, keys);
 }
 
+/** All bad values go through the agent; of the others, which take ten times as long, each has half. */
+const isOurs = (index: number): boolean => WAY === 'agent' || (index % 2 === 0) === (WAY === 'one-shot');
+
 /** The keys of the top, each with all that is tried below it. */
 const TOPS = [...new Set(Object.keys(VALUES).map((path) => path.split('.')[0] ?? ''))];
 for (const top of TOPS) {
-  const paths = Object.entries(VALUES).filter(([path]) => path.split('.')[0] === top);
+  const paths = Object.entries(VALUES)
+    .filter(([path]) => path.split('.')[0] === top)
+    .map(([path, values]) => [path, values.filter((_, i) => isOurs(i))] as const);
   test(`$.${top}: ${paths.flatMap(([, values]) => values).length} bad values`, () =>
     onStage(async (stage) => {
       for (const [path, values] of paths) {

@@ -112,7 +112,10 @@ test('allLinks reads more links than one datagram holds', () =>
 test('a tap vanishes with the socket, until it is persistent', () =>
   withNetns(async (netns) => {
     const ifnames = async () =>
-      (await netns.ip('-br link show')).split('\n').map((line) => line.split(' ')[0]);
+      (await netns.ip('-br link show'))
+        .split('\n')
+        .map((line) => line.split(' ')[0])
+        .sort(); // the kernel goes by ifindex, which not every kernel chooses alike
     await withRtnetlink(netns, async (rtnetlink) => {
       const tap0 = create({ ifindex: 47, multiQueue: true, owner: 107 });
       assert.equal(await rtnetlink.run([tap0, persist, create({ ifname: 'tap1', group: 0 })], false), [
