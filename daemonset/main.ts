@@ -20,8 +20,6 @@ setFlagsFromString('--no-flush-bytecode');
 // A burst of 200 calls leaves garbage, which V8 would rather collect when the heap has doubled: 25 MB less at the peak.
 setFlagsFromString('--optimize-for-size');
 setFlagsFromString('--semi-space-growth-factor=1');
-// The smaller compiler does as well for what runs a millisecond at a time, and the pages of the larger one are 6 MB.
-setFlagsFromString('--no-turbofan');
 
 async function run({ socket, nodeFile, health }: Options): Promise<void> {
   const metrics = newMetrics();

@@ -132,9 +132,9 @@ static napi_value part_result(napi_env env, const struct part *part) {
 
 static napi_value script_result(napi_env env, struct job *job) {
   const struct script *script = &((struct script_job *)job)->script;
-  napi_value result = integers(env, (int[]){script->socket, script->tap}, 2);
+  napi_value result = integers(env, (int[]){script->socket, script->tap, script->done_tap}, 3);
   for (int i = 0; i < script->count; i++)
-    napi_set_element(env, result, 2 + (uint32_t)i, part_result(env, &script->parts[i]));
+    napi_set_element(env, result, 3 + (uint32_t)i, part_result(env, &script->parts[i]));
   return result;
 }
 
@@ -188,7 +188,7 @@ static bool read_part(napi_env env, napi_value value, struct part *part) {
   return part->kind == PART_PERSIST_TAP || read_requests(env, value, &part->requests);
 }
 
-/* run(netns, socket, tap, goesOn, parts) -> [socket, tap, …what became of each part] */
+/* run(netns, socket, tap, goesOn, parts) -> [socket, tap, doneTap, …what became of each part] */
 static napi_value js_run(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
   long netns, socket, tap;
@@ -202,7 +202,7 @@ static napi_value js_run(napi_env env, napi_callback_info info) {
   struct script_job *script = calloc(1, sizeof *script + count * sizeof(struct part));
   if (script == NULL) abort();
   script->job = (struct job){.run = run_script_job, .result = script_result, .dispose = dispose_script};
-  script->script = (struct script){.netns = (int)netns, .socket = (int)socket, .tap = (int)tap, .goes_on = goes_on, .count = (int)count};
+  script->script = (struct script){.netns = (int)netns, .socket = (int)socket, .tap = (int)tap, .done_tap = -1, .goes_on = goes_on, .count = (int)count};
   for (uint32_t i = 0; i < count; i++) {
     napi_value part;
     if (read_field(env, arguments[4], i, &part) && read_part(env, part, &script->script.parts[i])) continue;

@@ -28,7 +28,7 @@ export type NativePart =
       label: string | null,
       helper: string | null,
     ]
-  /** The tap outlives its descriptor, which is closed. */
+  /** The tap outlives its descriptor. */
   | readonly [typeof PERSIST_TAP];
 
 /**
@@ -45,7 +45,7 @@ interface Addon {
    * @param socket rtnetlink socket there; opened first where it is negative
    * @param tap descriptor of a tap that is not persistent yet; negative without one
    * @param goesOn whether it does after a part that failed, or that the kernel refused something of
-   * @returns socket and tap as they are afterwards; then of each part the kernel's answers, its failure, or null where it was not
+   * @returns socket and tap as they are afterwards; the descriptor of a tap that is persistent now, for the caller to close; then of each part the kernel's answers, its failure, or null where it was not
    * come to
    */
   run(
@@ -54,7 +54,7 @@ interface Addon {
     tap: number,
     goesOn: boolean,
     parts: readonly NativePart[],
-  ): Promise<[socket: number, tap: number, ...outcomes: (Buffer | Error | null)[]]>;
+  ): Promise<[socket: number, tap: number, doneTap: number, ...outcomes: (Buffer | Error | null)[]]>;
 
   isNetns(fd: number): boolean;
   isSameFile(fd: number, other: number): boolean;

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <linux/netlink.h>
+#include <unistd.h>
 
 #include "netns.h"
 #include "script.h"
@@ -32,8 +33,11 @@ static struct failure run_part(struct script *script, struct part *part) {
       return create_tap(script->netns, &part->tap, &script->tap);
     case PART_PERSIST_TAP: {
       struct failure failure = persist_tap(script->tap);
-      if (failure.request == NULL) script->tap = -1;
-      return failure;
+      if (failure.request != NULL) return failure;
+      if (script->done_tap >= 0) close(script->done_tap);
+      script->done_tap = script->tap;
+      script->tap = -1;
+      return NO_FAILURE;
     }
   }
   return NO_FAILURE;

@@ -25,6 +25,8 @@ struct script {
   int socket;
   /* A tap that lives as long as this descriptor; negative without one. */
   int tap;
+  /* The same, once it is persistent: to be closed, which waits for RCU. */
+  int done_tap;
   /* Whether it goes on after a part that failed, or that the kernel refused something of. */
   bool goes_on;
   int count;

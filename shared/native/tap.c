@@ -89,7 +89,5 @@ struct failure create_tap(int netns, const struct tap *tap, int *fd) {
 }
 
 struct failure persist_tap(int fd) {
-  if (ioctl(fd, TUNSETPERSIST, 1) < 0) return (struct failure){"TUNSETPERSIST", errno};
-  close(fd);
-  return NO_FAILURE;
+  return ioctl(fd, TUNSETPERSIST, 1) < 0 ? (struct failure){"TUNSETPERSIST", errno} : NO_FAILURE;
 }

@@ -23,7 +23,7 @@ struct tap {
 /* Makes a tap in the netns; it lives as long as the descriptor `fd`, until persist_tap. */
 struct failure create_tap(int netns, const struct tap *tap, int *fd);
 
-/* The tap outlives its descriptor, which is closed then: QEMU cannot attach to a single-queue tap that somebody else has open. */
+/* The tap outlives its descriptor. */
 struct failure persist_tap(int fd);
 
 #endif

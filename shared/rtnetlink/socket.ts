@@ -77,8 +77,17 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
 
   const runNative = async (parts: readonly NativePart[], goesOn: boolean) => {
     try {
-      const [socketNow, tapNow, ...outcomes] = await native.run(netns ?? -1, socket, tap, goesOn, parts);
+      const [socketNow, tapNow, doneTap, ...outcomes] = await native.run(
+        netns ?? -1,
+        socket,
+        tap,
+        goesOn,
+        parts,
+      );
       [socket, tap] = [socketNow, tapNow];
+      // QEMU cannot attach to a single-queue tap that somebody else has open. Closing waits for RCU, but nobody for that: it is
+      // over long before there is a QEMU.
+      if (doneTap >= 0) close(doneTap, () => {});
       return outcomes;
     } catch (cause) {
       throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, {
