@@ -4,7 +4,7 @@ import { apply, attempt } from './apply.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
 import { check, findDefects, findResultDefects } from './check.ts';
 import type { Host } from './host.ts';
-import { type Kernel, openKernel } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { lockNetns } from './netns.ts';
 import { checkPolicy } from './node-policy.ts';
 import { planAdd } from './plan-add.ts';
@@ -104,7 +104,7 @@ function withKernel<T>(path: string, host: Host, act: (kernel: Kernel) => Promis
 
 async function useKernel<T>(
   netns: number,
-  { lockPatience }: Host,
+  { lockPatience, openKernel }: Host,
   act: (kernel: Kernel) => Promise<T>,
 ): Promise<T> {
   try {

@@ -1,3 +1,4 @@
+import type { Kernel } from './kernel.ts';
 import type { NodePolicy } from './node-policy.ts';
 
 /** As an AbortSignal, which takes longer to make than most requests of the kernel. */
@@ -14,6 +15,8 @@ export interface Host {
    * @throws {BindingError} INVALID_NETNS
    */
   openNetns(path: string): number | null;
+  /** A way into that netns. */
+  openKernel(netns: number): Kernel;
   /** How long to wait for whoever changes the netns now, in ms; 0 where our caller has done so. */
   readonly lockPatience: number;
   /** @throws {BindingError} NOT_ALLOWED */

@@ -3,6 +3,7 @@ import { BindingError, messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { answer } from './answer.ts';
 import { MAX_INPUT } from './input.ts';
+import { openKernel } from './kernel.ts';
 import { openNetns } from './netns.ts';
 import { readNodePolicy } from './node-file.ts';
 
@@ -47,6 +48,7 @@ const LOCK_PATIENCE = 15_000; // ms
 
 const given = await answer(process.env, readStdin, {
   openNetns,
+  openKernel,
   lockPatience: LOCK_PATIENCE,
   // Only the shim that tests run lets this variable through.
   readNodePolicy: () => readNodePolicy(process.env['TAPWIRE_NODE_FILE']),

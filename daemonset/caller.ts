@@ -117,7 +117,7 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
     clearTimeout(timer);
     timer = setTimeout(() => abort(`the kernel took more than ${SERVE_PATIENCE / 1000} s`), SERVE_PATIENCE);
     const call = { ...decodeCall(header, bytes.subarray(0, length)), own, netns };
-    serve(call, signal).then(guarded(reply));
+    serve(call, signal).then(guarded(reply), () => end('broken'));
   };
 
   const reply = (answer: Buffer): void => {

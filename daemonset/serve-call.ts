@@ -1,15 +1,13 @@
-import { closeSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { type Answer, answer } from '../cni/answer.ts';
 import type { Signal } from '../cni/host.ts';
-import { checkNetns, refuseOpening } from '../cni/netns.ts';
 import type { NodePolicy } from '../cni/node-policy.ts';
 import { BindingError } from '../shared/errors.ts';
 import { formatLine, log } from '../shared/log.ts';
-import { native } from '../shared/native/native.ts';
 import type { Call } from './caller.ts';
 import { encodeReply } from './frame.ts';
 import type { Metrics } from './metrics.ts';
+import { takeNetns } from './passed-netns.ts';
 
 /** What the agent knows of its node. */
 export interface Node {
@@ -28,10 +26,12 @@ export async function serveCall(call: Call, signal: Signal, node: Node): Promise
   const { metrics } = node;
   const started = performance.now();
   metrics.now.inFlight += 1;
-  const descriptors = holdDescriptors(call, node);
+  const netns = takeNetns(call, node.own);
+  metrics.now.heldDescriptors += netns.count;
   try {
     const given = await answer(call.env, () => stdinOf(call), {
-      openNetns: descriptors.openNetns,
+      openNetns: netns.open,
+      openKernel: netns.openKernel,
       lockPatience: 0, // the shim has the lock, and passed it with the descriptor
       readNodePolicy: node.readNodePolicy,
       signal,
@@ -40,33 +40,10 @@ export async function serveCall(call: Call, signal: Signal, node: Node): Promise
     setImmediate(() => report(given, call, ms, metrics)); // the caller need not wait for that
     return encodeReply(given.code === 0 ? 0 : 1, given.stdout, given.log.map(formatLine).join(''));
   } finally {
-    descriptors.close();
+    await netns.close();
+    metrics.now.heldDescriptors -= netns.count;
     metrics.now.inFlight -= 1;
   }
-}
-
-/** The netns goes to the core, which closes it; whatever is left is closed here. */
-function holdDescriptors({ own, netns, netnsErrno }: Call, node: Node) {
-  const { now } = node.metrics;
-  const left = new Set(netns === null ? [own] : [own, netns]);
-  const count = left.size;
-  now.heldDescriptors += count;
-  return {
-    openNetns(path: string): number | null {
-      if (netnsErrno !== 0) {
-        const [code, text] = getSystemErrorMap().get(-netnsErrno) ?? [`errno ${netnsErrno}`, 'unknown error'];
-        return refuseOpening(path, code, `${code}: ${text}, open '${path}'`);
-      }
-      if (netns === null || !left.delete(netns) || !native.isNetns(own)) {
-        throw new BindingError('INVALID_NETNS', `Cannot use netns "${path}": the caller did not pass it`);
-      }
-      return checkNetns(path, netns, [own, node.own]);
-    },
-    close() {
-      for (const fd of left) closeSync(fd);
-      now.heldDescriptors -= count;
-    },
-  };
 }
 
 function stdinOf({ stdin, stdinErrno }: Call): Buffer {

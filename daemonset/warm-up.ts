@@ -63,6 +63,7 @@ async function wire(netns: string, containerId: string): Promise<void> {
   for (const CNI_COMMAND of COMMANDS) {
     const { code, log } = await answer({ ...env, CNI_COMMAND }, () => conf, {
       openNetns: (path) => openSync(path, 'r'),
+      openKernel,
       lockPatience: 0,
       readNodePolicy: () => DEFAULT_POLICY,
     });

@@ -30,6 +30,7 @@ const EDGES = [
   'daemonset/health.ts',
   'daemonset/main.ts',
   'daemonset/metrics.ts',
+  'daemonset/passed-netns.ts',
   'daemonset/serve-call.ts',
   'daemonset/server.ts',
   'daemonset/warm-up.ts',

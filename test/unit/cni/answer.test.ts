@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { answer } from '../../../cni/answer.ts';
 import type { Host } from '../../../cni/host.ts';
+import { openKernel } from '../../../cni/kernel.ts';
 import { DEFAULT_POLICY } from '../../../cni/node-policy.ts';
 import { SUPPORTED_VERSIONS } from '../../../cni/version.ts';
 import { BindingError } from '../../../shared/errors.ts';
@@ -9,7 +10,12 @@ import { BindingError } from '../../../shared/errors.ts';
 const test = suite('answer()');
 
 /** A node where no netns is there any more. */
-const HOST: Host = { openNetns: () => null, lockPatience: 0, readNodePolicy: () => DEFAULT_POLICY };
+const HOST: Host = {
+  openNetns: () => null,
+  openKernel,
+  lockPatience: 0,
+  readNodePolicy: () => DEFAULT_POLICY,
+};
 const ENV = {
   CNI_CONTAINERID: 'pod1',
   CNI_NETNS: '/run/netns/none',
