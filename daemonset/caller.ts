@@ -43,7 +43,8 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
   let bytes = Buffer.allocUnsafe(FIRST_BYTES);
   let length = 0;
   let header: Header | undefined;
-  let state: 'asking' | 'complete' | 'served' | 'ended' = 'asking';
+  let state: 'asking' | 'complete' | 'served' | 'replying' | 'ended' = 'asking';
+  let lost: End | null = null;
   let watch: Watch | null = null;
   let timer = setTimeout(() => end('slow'), REQUEST_PATIENCE);
 
@@ -86,17 +87,19 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
       );
       passed.push(...descriptors);
       if (received === -1) break;
-      if (received === 0) leave();
-      else if (!isAsking || passed.length > 2 || !take(received)) end('broken');
+      if (received === 0) lose('left');
+      else if (!isAsking || passed.length > 2 || !take(received)) lose('broken');
       if (watch === null) return;
     }
     // Only now is it sure that the caller is still there.
     if (state === 'complete') ask();
   };
 
-  const leave = (): void => {
-    if (state !== 'served') end('left');
+  /** Whoever is being served gets no answer: what is done for it is taken back first. */
+  const lose = (how: End): void => {
+    if (state !== 'served') end(how);
     else {
+      lost = how;
       stopWatching();
       abort('its caller went away');
     }
@@ -123,7 +126,8 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
   const reply = (answer: Buffer): void => {
     clearTimeout(timer);
     timer = setTimeout(() => end('slow'), REPLY_PATIENCE);
-    if (watch === null) end('left');
+    state = 'replying';
+    if (lost !== null) end(lost);
     else send(answer);
   };
 
@@ -146,7 +150,7 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
       try {
         act(...given);
       } catch {
-        end('broken');
+        lose('broken'); // also who leaves without having read the hello (ECONNRESET)
       }
     };
 

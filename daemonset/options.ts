@@ -48,7 +48,7 @@ function read<T>(parse: () => T): T {
 
 function parseAddress(address: string): Options['health'] {
   const [, host, port] =
-    /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address)?.filter((part) => part !== undefined) ?? [];
+    /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address)?.filter((part) => part !== undefined) ?? [];
   if (host !== undefined && Number(port) <= 65535) return { host, port: Number(port) };
   throw new BindingError(
     'INVALID_CONFIG',

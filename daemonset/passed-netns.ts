@@ -38,9 +38,10 @@ export function takeNetns({ own, netns, netnsErrno }: Call, host: number): Passe
         const [code, text] = getSystemErrorMap().get(-netnsErrno) ?? [`errno ${netnsErrno}`, 'unknown error'];
         return refuseOpening(path, code, `${code}: ${text}, open '${path}'`);
       }
-      if (netns === null || !left.delete(netns) || !native.isNetns(own)) {
+      if (netns === null || !left.has(netns) || !native.isNetns(own)) {
         throw new BindingError('INVALID_NETNS', `Cannot use netns "${path}": the caller did not pass it`);
       }
+      left.delete(netns);
       return checkNetns(path, netns, [own, host]);
     },
     openKernel(descriptor) {

@@ -59,5 +59,8 @@ struct failure receive_passed(int fd, void *data, size_t size, ssize_t *length, 
     *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     memcpy(passed, CMSG_DATA(header), *count * sizeof(int));
   }
-  return NO_FAILURE;
+  if ((message.msg_flags & MSG_CTRUNC) == 0) return NO_FAILURE;
+  /* Some are lost: there were too many, or we may not have more. What is left of them says nothing. */
+  while (*count > 0) close(passed[--*count]);
+  return (struct failure){"receive descriptors", EMFILE};
 }

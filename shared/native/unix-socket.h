@@ -6,7 +6,7 @@
 
 #include "failure.h"
 
-/* Descriptors that one message may carry; the kernel closes what is beyond. */
+/* Descriptors that one message may carry; one with more fails. */
 enum { MAX_PASSED = 4 };
 
 /* Listens at a path that does not exist yet; the socket is its owner's alone. */
