@@ -144,7 +144,6 @@ int main(void) {
   rtnetlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   dump(RTM_GETLINK, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
   dump(RTM_GETQDISC, &(struct tcmsg){0}, sizeof(struct tcmsg));
-  dump(RTM_GETADDR, &(struct ifaddrmsg){0}, sizeof(struct ifaddrmsg));
 
   int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   struct ifreq tap = {.ifr_name = "tap0", .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL};
@@ -152,13 +151,12 @@ int main(void) {
     fail("tap");
   int names = socket(AF_UNIX, SOCK_DGRAM, 0), link = ifindex(names, "tap0"), pod = ifindex(names, "eth0");
   set_link(link, 0, IFLA_IFALIAS, "the record that says whose this is", 34);
-  if (ioctl(tun, TUNSETPERSIST, 1) < 0) fail("persist");
-  close(tun);
   silence(link);
   set_link(link, 0, IFLA_MTU, &(int){POD_MTU}, 4);
-  set_link(link, IFF_UP, 0, NULL, 0);
   add_clsact(link);
   add_redirect(link, pod);
+  set_link(link, IFF_UP, 0, NULL, 0);
+  if (ioctl(tun, TUNSETPERSIST, 1) < 0) fail("persist");
   add_clsact(pod);
   add_redirect(pod, link);
   puts("{\"cniVersion\":\"1.0.0\"}");

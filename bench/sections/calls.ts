@@ -2,7 +2,7 @@ import { attach, type Bench, call, requireEffect, toJob } from '../bench.ts';
 import { type Sample, toCost } from '../cost.ts';
 import type { Peer } from '../peers.ts';
 import { addPods, type Pod, removePods } from '../pods.ts';
-import type { CallCosts } from '../results.ts';
+import { ALONE, BRIDGE, type CallCosts } from '../results.ts';
 import { shuffled } from '../statistics.ts';
 
 /** Rounds that are not counted: the bridge is made, code is compiled, files are read for the first time. */
@@ -15,9 +15,22 @@ interface Measured {
   behind: { tried: number; done: number };
 }
 
-/** ADD and DEL of each peer, one by one: each round all of them, in an order of its own, each in a new pod. */
+/**
+ * ADD and DEL of each peer, one by one. Tapwire without its agent comes afterwards, beside the bridge: a node that has the agent never runs
+ * it, and a whole Node process before each other call would leave none of the caches as they are on a node.
+ */
 export async function measureCalls(bench: Bench): Promise<readonly CallCosts[]> {
-  const measured = bench.peers.map(
+  const alone = bench.peers.filter(({ name }) => name === ALONE);
+  const others = bench.peers.filter(({ name }) => name !== ALONE);
+  const bridge = bench.peers.filter(({ name }) => name === BRIDGE);
+  const together = await measureTogether(bench, others);
+  const apart = await measureTogether(bench, [...alone, ...bridge]);
+  return [...together, ...apart.filter(({ peer }) => peer === ALONE)];
+}
+
+/** Each round all of them, in an order of its own, each in a new pod. */
+async function measureTogether(bench: Bench, peers: readonly Peer[]): Promise<readonly CallCosts[]> {
+  const measured = peers.map(
     (peer): Measured => ({ peer, adds: [], dels: [], behind: { tried: 0, done: 0 } }),
   );
   for (let round = 1 - WARM_UP; round <= bench.rounds; round++) {
