@@ -1,0 +1,50 @@
+/** An agent that is killed whenever: its callers get what they asked for all the same, and nothing is left half done. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { succeeded, withEmptyNode, within } from '../helpers/agent-node.ts';
+import { newRandom, seedOf } from '../helpers/fuzz.ts';
+import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
+
+const test = suite('an agent that is killed');
+
+/** No caller waits longer than all of its patience, on a machine that is busy; ms. */
+const BOUND = 15_000;
+const SEED = seedOf(20);
+const KILLS = 20;
+
+test(`killed at ${KILLS} random moments of ADD and DEL, while the next one starts, seed ${SEED}`, () =>
+  withEmptyNode((node) =>
+    withPod('eth0', async (pod) => {
+      const random = newRandom(SEED);
+      const before = await dumpNetns(pod);
+      let agent = await node.start();
+      let byAgent = 0;
+      for (let round = 0; round < KILLS; round++) {
+        const command = random.pick(['ADD', 'DEL']);
+        const delay = random.below(8);
+        const why = `round ${round} of seed ${SEED}, ${command}, agent killed after ${delay} ms`;
+        if (command === 'DEL') succeeded(await node.call('ADD', pod), why);
+        const calling = node.call(command, pod);
+        await sleep(delay);
+        process.kill(agent.pid, 'SIGKILL');
+        await agent.killed();
+        const next = node.start();
+        const answer = await within(BOUND, why, calling);
+        succeeded(answer, why);
+        if (!answer.stderr.includes('without')) byAgent++;
+        agent = await next;
+        const dump = await dumpNetns(pod);
+        if (command === 'DEL') sameNetns(dump, before, why);
+        else assert.ok(JSON.stringify(dump).includes('tap0'), why);
+        succeeded(await node.call('DEL', pod), why);
+        sameNetns(await dumpNetns(pod), before, why);
+      }
+      console.log(
+        `\n@ agent killed ${KILLS} times, seed ${SEED}: ${byAgent} calls done by an agent all the same`,
+      );
+      await agent.stop();
+    }),
+  ));
+
+test.run();

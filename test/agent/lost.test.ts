@@ -1,0 +1,184 @@
+/** An agent that is absent, killed or stopped: callers get a correct answer in time, no netns has two writers, and none is kept. */
+import { lstatSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  assertWhole,
+  descriptorCount,
+  isCorrect,
+  isStopped,
+  settled,
+  succeeded,
+  until,
+  withEmptyNode,
+  within,
+  withMortalPod,
+} from '../helpers/agent-node.ts';
+import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
+import { withTrap } from '../helpers/trap.ts';
+
+const test = suite('an agent that is lost');
+
+/** ADD waits a second for an agent, DEL 200 ms, both 1.5 s for the lock, 3 s for an answer and then 500 ms for the lock. */
+const HASTE = 10;
+/** No caller waits longer than all of its patience, on a machine that is busy; ms. */
+const BOUND = 15_000;
+/** For the kernel to take a netns away that nothing holds. It does so in the background; ms. */
+const SOON_GONE = 2_000;
+
+test('no agent: all goes without it', () =>
+  withEmptyNode((node) =>
+    withPod('eth0', async (pod) => {
+      await assertWhole(node, pod, await dumpNetns(pod), 'no agent');
+    }),
+  ));
+
+test('killed between two requests: its socket file is no obstacle, neither for callers nor for the next agent', () =>
+  withEmptyNode((node) =>
+    withPod('eth0', async (pod) => {
+      const before = await dumpNetns(pod);
+      const agent = await node.start();
+      succeeded(await node.call('ADD', pod));
+      process.kill(agent.pid, 'SIGKILL');
+      await agent.killed();
+      assert.ok(lstatSync(node.socket).isSocket());
+
+      const del = await within(BOUND, 'DEL', node.call('DEL', pod, { haste: HASTE }));
+      succeeded(del);
+      assert.match(del.stderr, /No agent at .* has answered for 2 s; doing DEL without it/);
+      sameNetns(await dumpNetns(pod), before);
+      const add = await within(BOUND, 'ADD', node.call('ADD', pod, { haste: HASTE }));
+      succeeded(add);
+      assert.match(add.stderr, /No agent at .* has answered for 10 s; doing ADD without it/);
+
+      const next = await node.start();
+      const { stderr } = await node.call('DEL', pod);
+      assert.is(stderr, '', 'the next agent does it');
+      await assertWhole(node, pod, before, 'by the next agent');
+      await next.stop();
+    }),
+  ));
+
+for (const [command, point] of [
+  ['ADD', 'dump'],
+  ['ADD', 'persist'],
+  ['ADD', 'change'],
+  ['ADD', 'changed'],
+  ['DEL', 'change'],
+  ['DEL', 'deleted'],
+] as const) {
+  test(`stopped in the middle of ${command} (${point}), with a DEL and an ADD meanwhile: no second writer, and all is well when it goes on`, () =>
+    withTrap((trap) =>
+      withEmptyNode((node) =>
+        withPod('eth0', (pod) =>
+          withPod('eth0', async (other) => {
+            const before = await dumpNetns(pod);
+            const agent = await node.start({ env: trap.env });
+            if (command === 'DEL') succeeded(await node.call('ADD', pod));
+            const descriptors = descriptorCount(agent);
+            trap.set(point, 'stop');
+            const calling = node.call(command, pod, { haste: HASTE });
+            await trap.reached();
+            await until('it is stopped', () => isStopped(agent));
+            const stopped = await dumpNetns(pod);
+
+            const meanwhile = ['DEL', 'ADD'].map((next) => node.call(next, pod, { haste: HASTE }));
+            const elsewhere = node.call('ADD', other, { haste: HASTE });
+            const first = await within(BOUND, command, calling);
+            // DEL may have been answered just before.
+            isCorrect(first, `the first ${command}`);
+            if (point !== 'deleted') assert.match(first.stdout, /"code":11,"msg":"Cannot tell how/);
+            for (const answer of await within(BOUND, 'the calls meanwhile', Promise.all(meanwhile))) {
+              isCorrect(answer, 'a call meanwhile');
+              if (point !== 'deleted') assert.match(answer.stdout, /"code":11/);
+            }
+            succeeded(await within(BOUND, 'a call for another pod', elsewhere));
+            if (point !== 'deleted')
+              sameNetns(await dumpNetns(pod), stopped, 'nobody has changed it meanwhile');
+
+            process.kill(agent.pid, 'SIGCONT');
+            await settled(agent, descriptors);
+            await assertWhole(node, pod, before, 'when the agent goes on');
+            succeeded(await node.call('DEL', other));
+            await agent.stop();
+          }),
+        ),
+      ),
+    ));
+}
+
+test('stopped before the hello: callers go without it, and have no second writer when it goes on', () =>
+  withEmptyNode((node) =>
+    withPod('eth0', async (pod) => {
+      const before = await dumpNetns(pod);
+      const agent = await node.start();
+      const descriptors = descriptorCount(agent);
+      process.kill(agent.pid, 'SIGSTOP');
+      await until('it is stopped', () => isStopped(agent));
+      succeeded(await within(BOUND, 'ADD', node.call('ADD', pod, { haste: HASTE })));
+      const added = await dumpNetns(pod);
+      process.kill(agent.pid, 'SIGCONT');
+      await settled(agent, descriptors);
+      sameNetns(await dumpNetns(pod), added, 'the agent does not do it once more');
+      process.kill(agent.pid, 'SIGSTOP');
+      succeeded(await within(BOUND, 'DEL', node.call('DEL', pod, { haste: HASTE })));
+      process.kill(agent.pid, 'SIGCONT');
+      await settled(agent, descriptors);
+      await assertWhole(node, pod, before, 'when the agent goes on');
+      await agent.stop();
+    }),
+  ));
+
+// ---- what keeps a netns
+
+test('an agent that is stopped before the hello keeps no netns', () =>
+  withEmptyNode((node) =>
+    withMortalPod(async (pod) => {
+      const agent = await node.start();
+      process.kill(agent.pid, 'SIGSTOP');
+      succeeded(await node.call('ADD', pod, { haste: HASTE }));
+      await pod.die();
+      await until('the netns is gone', pod.isGone, SOON_GONE);
+      process.kill(agent.pid, 'SIGCONT');
+      await agent.stop();
+    }),
+  ));
+
+for (const [end, signal] of [
+  ['goes on', 'SIGCONT'],
+  ['is killed', 'SIGKILL'],
+] as const) {
+  test(`an agent that is stopped in the middle of ADD keeps the netns no longer than until it ${end}`, () =>
+    withTrap((trap) =>
+      withEmptyNode((node) =>
+        withMortalPod(async (pod) => {
+          const agent = await node.start({ env: trap.env });
+          trap.set('change', 'stop');
+          const { exitCode, stdout } = await node.call('ADD', pod, { haste: HASTE });
+          assert.equal([exitCode, JSON.parse(stdout).code], [1, 11]);
+          await pod.die();
+          assert.not.ok(await pod.isGone(), 'the stopped agent keeps it');
+          process.kill(agent.pid, signal);
+          await until('the netns is gone', pod.isGone, SOON_GONE);
+          if (signal === 'SIGCONT') await agent.stop();
+          else await agent.killed();
+        }),
+      ),
+    ));
+}
+
+test('no pod that was wired by an agent is kept by it', () =>
+  withEmptyNode(async (node) => {
+    const agent = await node.start();
+    for (let i = 0; i < 5; i++) {
+      await withMortalPod(async (pod) => {
+        succeeded(await node.call('ADD', pod));
+        if (i % 2 === 0) succeeded(await node.call('DEL', pod));
+        await pod.die();
+        await until('the netns is gone', pod.isGone, SOON_GONE);
+      });
+    }
+    await agent.stop();
+  }));
+
+test.run();

@@ -1,0 +1,114 @@
+/*
+ * A caller of the agent that is no shim: sends what it has on stdin, with any descriptors.
+ *
+ * Usage: sender SOCKET THEN [DESCRIPTOR…]
+ * DESCRIPTOR is "read:PATH", "path:PATH" (O_PATH) or "pipe:"; with a number before it ("200*pipe:") it is passed as often. What THEN says
+ * comes after that:
+ *   read   prints the reply
+ *   half   says that it will send no more, and prints the reply
+ *   more   sends one more byte a moment later, and prints the reply
+ *   leave  closes
+ *   deaf   has not even read the hello, and reads nothing until it is killed
+ *   stay   reads nothing until it is killed
+ * A line on stderr tells that all is sent.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { MOST = 253 }; /* SCM_MAX_FD */
+static unsigned char request[4 * 1024 * 1024];
+static int fds[MOST];
+static size_t count;
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static int open_one(const char *word) {
+  int both[2];
+  if (strncmp(word, "read:", 5) == 0) return open(word + 5, O_RDONLY | O_NONBLOCK);
+  if (strncmp(word, "path:", 5) == 0) return open(word + 5, O_PATH);
+  return strcmp(word, "pipe:") == 0 && pipe(both) == 0 ? both[0] : -1;
+}
+
+static void add(const char *word) {
+  const char *star = strchr(word, '*');
+  long times = star == NULL ? 1 : atol(word);
+  int fd = open_one(star == NULL ? word : star + 1);
+  if (fd < 0) die(word);
+  while (times-- > 0 && count < MOST) fds[count++] = fd;
+}
+
+static void send_all(int caller, size_t length) {
+  char control[CMSG_SPACE(sizeof fds)] = {0};
+  struct iovec part = {request, length};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (count > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+  }
+  while (part.iov_len > 0) {
+    ssize_t sent = sendmsg(caller, &message, MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return; /* it does not want more */
+    if (sent < 0) die("sendmsg");
+    part.iov_base = (char *)part.iov_base + sent;
+    part.iov_len -= (size_t)sent;
+    message.msg_control = NULL;
+    message.msg_controllen = 0;
+  }
+}
+
+static int take(int caller, char *into, size_t length) {
+  size_t done = 0;
+  while (done < length) {
+    ssize_t got = read(caller, into + done, length - done);
+    if (got <= 0) return 0;
+    done += (size_t)got;
+  }
+  return 1;
+}
+
+static void print_reply(int caller) {
+  char chunk[65536];
+  ssize_t got;
+  while ((got = read(caller, chunk, sizeof chunk)) > 0)
+    if (fwrite(chunk, 1, (size_t)got, stdout) != (size_t)got) die("stdout");
+}
+
+int main(int argc, char **argv) {
+  if (argc < 3) return 2;
+  const char *then = argv[2];
+  for (int i = 3; i < argc; i++) add(argv[i]);
+  size_t length = fread(request, 1, sizeof request, stdin);
+
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  strncpy(address.sun_path, argv[1], sizeof address.sun_path - 1);
+  int caller = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (connect(caller, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
+  char hello[8];
+  if (strcmp(then, "deaf") != 0 && !take(caller, hello, sizeof hello)) return 3; /* turned away */
+  send_all(caller, length);
+  fprintf(stderr, "sent\n");
+
+  if (strcmp(then, "leave") == 0) return 0;
+  if (strcmp(then, "half") == 0) shutdown(caller, SHUT_WR);
+  if (strcmp(then, "more") == 0) {
+    usleep(50 * 1000);
+    send(caller, "x", 1, MSG_NOSIGNAL);
+  }
+  if (strcmp(then, "deaf") == 0 || strcmp(then, "stay") == 0)
+    for (;;) pause();
+  print_reply(caller);
+  return 0;
+}
