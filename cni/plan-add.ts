@@ -12,9 +12,9 @@ import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
  * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
  * what the first began. Pure.
  *
- * The order is the contract. The tap carries its record before it outlives this process. All that a kernel may lack (tun,
- * clsact, classifier, mirred) is first asked of the tap, before the pod link is touched. The pod link is redirected last,
- * when everything behind it is ready.
+ * The order is the contract. The tap carries its record before it outlives this process. The pod link is redirected last, when
+ * everything behind it is ready. A qdisc's first filter waits for RCU, unless that has been waited for since the qdisc was made: so
+ * both qdiscs come before both filters, and the tap's before it goes up.
  *
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing was changed then
  */
@@ -32,7 +32,6 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Level[] {
     [
       ...planTapSettings(attachment, tap, mtu, record),
       ...planClsact(attachment.tap, tap, seen),
-      ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
       ...planUp(attachment, tap),
       ...planQueueUndo(pod, restore, seen),
     ],
@@ -40,6 +39,7 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Level[] {
     [
       ...planClsact(pod.ifname, pod, seen),
       ...planNoQueue(pod, restore, seen),
+      ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
       ...planAllmulti(pod),
       ...planRedirect(attachment, { from: pod.ifname, to: attachment.tap }, restore, seen),
     ],
@@ -99,7 +99,7 @@ function planTapSettings(
   return steps;
 }
 
-/** Behind the qdisc: a link that is up is stopped for one, with a wait for RCU. */
+/** Behind the qdisc: a link that is up is stopped for one. */
 function planUp({ tap: link }: Attachment, tap: Link | undefined): Step[] {
   if (tap !== undefined) return [];
   return [{ do: { op: 'setUp', link, on: true }, undo: null }];

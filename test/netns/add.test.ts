@@ -356,14 +356,14 @@ test('the descriptor of a tap is closed once it is persistent: QEMU must be able
     }),
   ));
 
-test('a kernel without any of the classifiers is told before the pod link is touched', () =>
+test('a kernel without any of the classifiers is told before the pod link is redirected', () =>
   withPod('eth0', async (netns) => {
     const before = await dumpNetns(netns);
     const touched: Op[] = [];
     const act = async (kernel: Kernel) => {
       const run: Run = async (levels, goesOn) => {
         const outcomes = await kernel.run(levels, goesOn);
-        touched.push(...levels.flat().filter((_, i) => outcomes[i] !== undefined));
+        touched.push(...levels.flat().filter((_, i) => outcomes[i] === null));
         return outcomes;
       };
       await apply((await attach(kernel)).levels, run);
@@ -377,7 +377,7 @@ test('a kernel without any of the classifiers is told before the pod link is tou
         'this kernel needs CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
     );
     assert.equal(
-      touched.filter((op) => 'link' in op && op.link === 'eth0'),
+      touched.filter((op) => op.op === 'addRedirect' && op.from === 'eth0'),
       [],
     );
     sameNetns(await dumpNetns(netns), before);
@@ -395,7 +395,7 @@ test('several failures of an undo are told', () =>
         return [...outcomes, ...(await kernel.run(ops.slice(-1), goesOn))];
       };
       const error = await caught(() => apply(levels, run));
-      assert.match(error.message, /^Cannot redirect "eth0" to "tap0": .*\(rollback incomplete\)$/);
+      assert.match(error.message, /^Cannot redirect "tap0" to "eth0": .*\(rollback incomplete\)$/);
       assert.match(error.details ?? '', /delete "tap0"/);
     }),
   ));

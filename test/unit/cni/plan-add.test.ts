@@ -32,27 +32,33 @@ const fresh = (restore: Restore): Op[] => [
   { op: 'setAddrGenModeNone', link: 'tap0' },
   { op: 'setMtu', link: 'tap0', mtu: 1500 },
   { op: 'addClsact', link: 'tap0' },
-  { op: 'addRedirect', from: 'tap0', to: 'eth0', cookie: encodeCookie(KEY, restore) },
   { op: 'setUp', link: 'tap0', on: true },
   { op: 'persistTap', link: 'tap0' },
 ];
+const redirectTap = (restore: Restore): Op => ({
+  op: 'addRedirect',
+  from: 'tap0',
+  to: 'eth0',
+  cookie: encodeCookie(KEY, restore),
+});
 const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false };
 
-test('a bare netns: the tap is complete before the pod link is touched, which is redirected last', () => {
+test('a bare netns: the tap is there and persistent before the pod link is touched, which is redirected last', () => {
   assert.equal(ops(planAdd(attachmentOf(), BARE)), [
     ...fresh(BOTH_OURS),
     { op: 'addClsact', link: 'eth0' },
+    redirectTap(BOTH_OURS),
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, BOTH_OURS) },
   ]);
 });
 
-test('a bare netns: the tap and its record, all that a kernel may lack, persistence and the pod link are levels of their own', () => {
+test('a bare netns: the tap, its record and settings, persistence and the pod link are levels of their own', () => {
   const levels = plan.planAdd(attachmentOf(), BARE).map((level) => level.map((step) => step.do.op));
   assert.equal(levels, [
     ['addTap'],
-    ['setAlias', 'setAddrGenModeNone', 'setMtu', 'addClsact', 'addRedirect', 'setUp'],
+    ['setAlias', 'setAddrGenModeNone', 'setMtu', 'addClsact', 'setUp'],
     ['persistTap'],
-    ['addClsact', 'addRedirect'],
+    ['addClsact', 'addRedirect', 'addRedirect'],
   ]);
 });
 
@@ -61,8 +67,8 @@ test('a bare netns: the undos take everything back in reverse', () => {
   const cookie = encodeCookie(KEY, BOTH_OURS);
   assert.equal(undos.reverse(), [
     { op: 'deleteRedirect', from: 'eth0', cookie },
-    { op: 'deleteClsact', link: 'eth0' },
     { op: 'deleteRedirect', from: 'tap0', cookie },
+    { op: 'deleteClsact', link: 'eth0' },
     { op: 'deleteClsact', link: 'tap0' },
     { op: 'deleteLink', link: 'tap0' },
   ]);
@@ -88,6 +94,7 @@ for (const kind of ['clsact', 'ingress'] as const) {
     const restore = { clsact: false, allmulti: false, noQueue: false };
     assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind, isShared: false }] })), [
       ...fresh(restore),
+      redirectTap(restore),
       { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
     ]);
   });
@@ -120,6 +127,7 @@ test('a pod link without a queue gets none by its first qdisc, and DEL is told',
     { op: 'persistTap', link: 'tap0' },
     { op: 'addClsact', link: 'eth0' },
     noQueue,
+    redirectTap(restore),
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
   ]);
   assert.equal(
@@ -171,7 +179,7 @@ for (const [why, seen, want] of [
   [
     'only the tap is there',
     wired({ qdiscs: [], filters: [] }),
-    ['addClsact', 'addRedirect', 'addClsact', 'addRedirect'],
+    ['addClsact', 'addClsact', 'addRedirect', 'addRedirect'],
   ],
 ] as const) {
   test(`after a crash, or damage: ${why}`, () => {
@@ -202,6 +210,7 @@ test('the tap was deleted under a redirect: the new tap inherits what DEL must t
   });
   assert.equal(ops(planAdd(attachmentOf(), seen)), [
     ...fresh(BOTH_OURS),
+    redirectTap(BOTH_OURS),
     { op: 'deleteRedirect', from: 'eth0', cookie },
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie },
   ]);
