@@ -24,6 +24,7 @@ setFlagsFromString('--semi-space-growth-factor=1');
 async function run({ socket, nodeFile, health }: Options): Promise<void> {
   const metrics = newMetrics();
   const { server: pages, address } = await serveHealth(health, () => metrics.registry.metrics());
+  pages.unref(); // an agent that cannot listen for callers ends, and is not healthy for ever
   await warmUp().catch((error) => log('error', `Cannot wire pods on this node: ${messageOf(error)}`));
   rollbacks.subscribe(() => metrics.rollbacks.inc());
   const node = {
