@@ -7,6 +7,8 @@ import type { Options } from './options.ts';
 /** Connections at a time; kubelet and Prometheus make one each. */
 const MAX_CONNECTIONS = 16;
 const PATIENCE = 5_000; // ms
+/** How soon it is noticed that it has run out. Half a minute, as Node would have it, is longer than kubelet's patience with us. */
+const LOOK = 1_000; // ms
 
 /** Serves /healthz (we run), /readyz (a pod could be wired now) and /metrics, and tells the address. */
 export async function serveHealth(
@@ -25,7 +27,8 @@ export async function serveHealth(
     },
     '/metrics': async (response) => send(response, 200, await metrics()),
   };
-  const server = createServer({ requestTimeout: PATIENCE, headersTimeout: PATIENCE }, (request, response) => {
+  const timeouts = { requestTimeout: PATIENCE, headersTimeout: PATIENCE, connectionsCheckingInterval: LOOK };
+  const server = createServer(timeouts, (request, response) => {
     const path = request.url?.split('?', 1)[0] ?? '';
     const page = request.method === 'GET' && Object.hasOwn(pages, path) ? pages[path] : undefined;
     if (page === undefined) send(response, 404, `Pages: ${Object.keys(pages).join(', ')}\n`);
