@@ -144,7 +144,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
           trap.release();
           succeeded(await within(BOUND, 'the first ADD', calling));
           await until('it ends', () => old.log().includes('exit status'));
-          assert.match(old.log(), /"Agent is done"[^]*\nexit status 0\n$/);
+          assert.match(old.log(), /"Agent is done"[\s\S]*\nexit status 0\n$/);
           assert.is(finished(old.log()), 1);
           succeeded(await node.call('DEL', other));
           await assertWhole(node, pod, before, 'by the next agent');

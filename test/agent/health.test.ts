@@ -1,0 +1,225 @@
+/** What the agent says of itself over HTTP. */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  metricsOf,
+  page,
+  succeeded,
+  until,
+  urlOf,
+  withAgentNode,
+  withEmptyNode,
+  within,
+} from '../helpers/agent-node.ts';
+import { withPod } from '../helpers/netns.ts';
+import { withTrap } from '../helpers/trap.ts';
+
+const test = suite("the agent's pages");
+
+const SOON = 10_000; // ms
+const CONF = { prevResult: { cniVersion: '1.0.0' } };
+
+test('/healthz and /readyz say ok; other pages and methods are not found', () =>
+  withAgentNode(async ({ agent }) => {
+    for (const path of ['/healthz', '/readyz', '/healthz?verbose']) {
+      const { status, text } = await page(agent, path);
+      assert.equal([status, text], [200, 'ok\n'], path);
+    }
+    for (const path of [
+      '/',
+      '/health',
+      '/healthz/',
+      '/constructor',
+      '/__proto__',
+      '/metrics/x',
+      '//healthz',
+    ]) {
+      const { status, text } = await page(agent, path);
+      assert.equal([status, text], [404, 'Pages: /healthz, /readyz, /metrics\n'], path);
+    }
+    const posted = await fetch(urlOf(agent, '/healthz'), { method: 'POST', body: 'x' });
+    assert.is(posted.status, 404);
+  }));
+
+test('only this node can ask', () =>
+  withAgentNode(async ({ agent }) => {
+    const { port } = new URL(urlOf(agent, '/'));
+    const others = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ internal }) => !internal);
+    for (const { address, scopeid } of others) {
+      const caller = connect({ host: scopeid ? `${address}%${scopeid}` : address, port: Number(port) });
+      const outcome = await Promise.race([once(caller, 'connect'), once(caller, 'error')]).catch((e) => [e]);
+      caller.destroy();
+      assert.match(String(outcome[0]), /ECONNREFUSED|EADDRNOTAVAIL|EINVAL/, address);
+    }
+    const inode = (await execa('ss', ['-Htln', `sport = :${port}`])).stdout;
+    assert.match(inode, /127\.0\.0\.1:/);
+    assert.is(inode.trim().split('\n').length, 1);
+  }));
+
+test('/readyz tells what the node lacks, as soon as it does; /healthz and the agent live on', () =>
+  withEmptyNode((node) =>
+    withPod('eth0', async (pod) => {
+      const agent = await node.start({ under: ['unshare', '--mount', '--propagation', 'private', '--'] });
+      const inside = (...words: string[]) =>
+        execa('nsenter', ['--mount', '--target', String(agent.pid), '--', ...words]);
+      assert.is((await page(agent, '/readyz')).status, 200);
+      await inside('mount', '-t', 'tmpfs', 'none', '/dev/net');
+      const { status, text } = await page(agent, '/readyz');
+      assert.is(status, 503);
+      assert.match(text, /^Cannot wire pods on this node: .*\/dev\/net\/tun: No such file or directory;/);
+      assert.is((await page(agent, '/healthz')).status, 200);
+      const { exitCode, stdout } = await node.call('ADD', pod, { runtime: false });
+      assert.is(exitCode, 1);
+      assert.match(JSON.parse(stdout).msg, /\/dev\/net\/tun: No such file or directory/);
+      await inside('umount', '/dev/net');
+      assert.is((await page(agent, '/readyz')).status, 200);
+      succeeded(await node.call('ADD', pod, { runtime: false }));
+      succeeded(await node.call('DEL', pod, { runtime: false }));
+      await agent.stop();
+    }),
+  ));
+
+test('an agent that starts where no pod can be wired says so, and serves its pages', () =>
+  withEmptyNode(async (node) => {
+    const hide = 'mount -t tmpfs none /dev/net && exec "$@"';
+    const agent = await node.start({
+      under: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', hide, 'sh'],
+    });
+    assert.match(agent.log(), /"level":"error","message":"Cannot wire pods on this node: .*\/dev\/net\/tun/);
+    assert.is((await page(agent, '/readyz')).status, 503);
+    assert.is((await page(agent, '/healthz')).status, 200);
+    await agent.stop();
+  }));
+
+test('/metrics has the form that Prometheus reads, and counts what was done', () =>
+  withTrap((trap) =>
+    withAgentNode(
+      (node) =>
+        withPod('eth0', async (pod) => {
+          const { agent } = node;
+          const { version } = JSON.parse(
+            readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+          );
+          const fresh = await metricsOf(agent);
+          const types = Object.fromEntries([...fresh.families].map(([name, { type }]) => [name, type]));
+          assert.equal(types, {
+            tapwire_build_info: 'gauge',
+            tapwire_cni_requests_total: 'counter',
+            tapwire_cni_request_duration_seconds: 'histogram',
+            tapwire_cni_requests_in_flight: 'gauge',
+            tapwire_cni_held_descriptors: 'gauge',
+            tapwire_cni_rollbacks_total: 'counter',
+            tapwire_cni_callers_turned_away_total: 'counter',
+          });
+          assert.equal(fresh.families.get('tapwire_build_info')?.samples[0]?.labels['version'], version);
+          assert.is(fresh.value('tapwire_build_info'), 1);
+          assert.is(fresh.value('tapwire_cni_requests_total'), 0, 'warming up is no request');
+          assert.is(fresh.value('tapwire_cni_rollbacks_total'), 0);
+
+          succeeded(await node.call('ADD', pod));
+          succeeded(await node.call('CHECK', pod, { conf: CONF }));
+          succeeded(await node.call('DEL', pod));
+          succeeded(await node.call('DEL', pod));
+          succeeded(await node.call('STATUS', pod, { conf: { cniVersion: '1.1.0' } }));
+          succeeded(await node.call('GC', pod, { conf: { cniVersion: '1.1.0' } }));
+          succeeded(await node.call('VERSION', pod));
+          assert.is((await node.call('ADD', pod, { conf: { binding: 'none' } })).exitCode, 1); // code 7
+          assert.is((await node.call('CHECK', pod)).exitCode, 1); // no prevResult
+          assert.is((await node.call('SOMETHING\n"\\', pod)).exitCode, 1); // code 4
+          trap.set('change', 28); // ENOSPC
+          const failed = await node.call('ADD', pod);
+          assert.is(failed.exitCode, 1);
+          const failedCode = String(JSON.parse(failed.stdout).code);
+
+          await until(
+            'all are counted',
+            async () => (await metricsOf(agent)).value('tapwire_cni_requests_total') === 11,
+          );
+          const metrics = await metricsOf(agent);
+          const requests = (command: string, code?: string) =>
+            metrics.value('tapwire_cni_requests_total', code === undefined ? { command } : { command, code });
+          assert.equal(
+            ['ADD', 'CHECK', 'DEL', 'STATUS', 'GC', 'VERSION'].map((command) => requests(command, '0')),
+            [1, 1, 2, 1, 1, 1],
+          );
+          assert.equal(
+            [
+              requests('ADD', '7'),
+              requests('ADD', failedCode),
+              requests('CHECK', '7'),
+              requests('unknown', '4'),
+            ],
+            [1, 1, 1, 1],
+          );
+          assert.is(metrics.value('tapwire_cni_rollbacks_total'), 1);
+          assert.is(metrics.value('tapwire_cni_requests_in_flight'), 0);
+          assert.is(metrics.value('tapwire_cni_held_descriptors'), 0);
+
+          const duration = 'tapwire_cni_request_duration_seconds';
+          const del = { command: 'DEL' };
+          assert.is(metrics.value(`${duration}_count`, del), 2);
+          assert.is(metrics.value(`${duration}_bucket`, { ...del, le: '+Inf' }), 2);
+          assert.ok(metrics.value(`${duration}_sum`, del) > 0);
+          const buckets = metrics.families
+            .get(duration)
+            ?.samples.filter(({ name, labels }) => name.endsWith('_bucket') && labels['command'] === 'DEL')
+            .map(({ value }) => value);
+          assert.equal(
+            buckets,
+            [...(buckets ?? [])].sort((a, b) => a - b),
+            'buckets add up',
+          );
+
+          trap.set('change', 'hold');
+          const calling = node.call('ADD', pod);
+          await trap.reached();
+          const during = await metricsOf(agent);
+          assert.equal(
+            [during.value('tapwire_cni_requests_in_flight'), during.value('tapwire_cni_held_descriptors')],
+            [1, 2],
+          );
+          trap.release();
+          succeeded(await calling);
+          succeeded(await node.call('DEL', pod));
+        }),
+      { env: trap.env },
+    ),
+  ));
+
+test('who sends its request slowly, or not at all, keeps nobody from the CNI, and is sent away', () =>
+  withAgentNode((node) =>
+    withPod('eth0', async (pod) => {
+      const { agent } = node;
+      const { port } = new URL(urlOf(agent, '/'));
+      const callers: Socket[] = [];
+      for (let i = 0; i < 40; i++) {
+        const caller = connect(Number(port), '127.0.0.1');
+        caller.on('error', () => {});
+        caller.resume();
+        caller.write(i % 2 === 0 ? 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ' : '');
+        callers.push(caller);
+      }
+      succeeded(await within(SOON, 'ADD', node.call('ADD', pod, { runtime: false })));
+      succeeded(await within(SOON, 'DEL', node.call('DEL', pod, { runtime: false })));
+      // Sixteen at a time, for 5 s; Prometheus gets in soon, and kubelet before it loses its patience.
+      await until(
+        'somebody else gets in again',
+        () =>
+          page(agent, '/healthz').then(
+            ({ status }) => status === 200,
+            () => false,
+          ),
+        15_000,
+      );
+      for (const caller of callers) caller.destroy();
+    }),
+  ));
+
+test.run();
