@@ -17,51 +17,44 @@ import {
   within,
 } from '../helpers/agent-node.ts';
 import { withPod } from '../helpers/netns.ts';
-import { withTrap } from '../helpers/trap.ts';
+import { sharedNode, withTrap } from '../helpers/trap.ts';
 
 const test = suite("the agent's pages");
+const ourNode = sharedNode();
 
 const SOON = 10_000; // ms
 const CONF = { prevResult: { cniVersion: '1.0.0' } };
 
-test('/healthz and /readyz say ok; other pages and methods are not found', () =>
-  withAgentNode(async ({ agent }) => {
-    for (const path of ['/healthz', '/readyz', '/healthz?verbose']) {
-      const { status, text } = await page(agent, path);
-      assert.equal([status, text], [200, 'ok\n'], path);
-    }
-    for (const path of [
-      '/',
-      '/health',
-      '/healthz/',
-      '/constructor',
-      '/__proto__',
-      '/metrics/x',
-      '//healthz',
-    ]) {
-      const { status, text } = await page(agent, path);
-      assert.equal([status, text], [404, 'Pages: /healthz, /readyz, /metrics\n'], path);
-    }
-    const posted = await fetch(urlOf(agent, '/healthz'), { method: 'POST', body: 'x' });
-    assert.is(posted.status, 404);
-  }));
+test('/healthz and /readyz say ok; other pages and methods are not found', async () => {
+  const { agent } = await ourNode();
+  for (const path of ['/healthz', '/readyz', '/healthz?verbose']) {
+    const { status, text } = await page(agent, path);
+    assert.equal([status, text], [200, 'ok\n'], path);
+  }
+  for (const path of ['/', '/health', '/healthz/', '/constructor', '/__proto__', '/metrics/x', '//healthz']) {
+    const { status, text } = await page(agent, path);
+    assert.equal([status, text], [404, 'Pages: /healthz, /readyz, /metrics\n'], path);
+  }
+  const posted = await fetch(urlOf(agent, '/healthz'), { method: 'POST', body: 'x' });
+  assert.is(posted.status, 404);
+});
 
-test('only this node can ask', () =>
-  withAgentNode(async ({ agent }) => {
-    const { port } = new URL(urlOf(agent, '/'));
-    const others = Object.values(networkInterfaces())
-      .flatMap((addresses) => addresses ?? [])
-      .filter(({ internal }) => !internal);
-    for (const { address, scopeid } of others) {
-      const caller = connect({ host: scopeid ? `${address}%${scopeid}` : address, port: Number(port) });
-      const outcome = await Promise.race([once(caller, 'connect'), once(caller, 'error')]).catch((e) => [e]);
-      caller.destroy();
-      assert.match(String(outcome[0]), /ECONNREFUSED|EADDRNOTAVAIL|EINVAL/, address);
-    }
-    const inode = (await execa('ss', ['-Htln', `sport = :${port}`])).stdout;
-    assert.match(inode, /127\.0\.0\.1:/);
-    assert.is(inode.trim().split('\n').length, 1);
-  }));
+test('only this node can ask', async () => {
+  const { agent } = await ourNode();
+  const { port } = new URL(urlOf(agent, '/'));
+  const others = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal }) => !internal);
+  for (const { address, scopeid } of others) {
+    const caller = connect({ host: scopeid ? `${address}%${scopeid}` : address, port: Number(port) });
+    const outcome = await Promise.race([once(caller, 'connect'), once(caller, 'error')]).catch((e) => [e]);
+    caller.destroy();
+    assert.match(String(outcome[0]), /ECONNREFUSED|EADDRNOTAVAIL|EINVAL/, address);
+  }
+  const inode = (await execa('ss', ['-Htln', `sport = :${port}`])).stdout;
+  assert.match(inode, /127\.0\.0\.1:/);
+  assert.is(inode.trim().split('\n').length, 1);
+});
 
 test('/readyz tells what the node lacks, as soon as it does; /healthz and the agent live on', () =>
   withEmptyNode((node) =>
@@ -194,32 +187,31 @@ test('/metrics has the form that Prometheus reads, and counts what was done', ()
   ));
 
 test('who sends its request slowly, or not at all, keeps nobody from the CNI, and is sent away', () =>
-  withAgentNode((node) =>
-    withPod('eth0', async (pod) => {
-      const { agent } = node;
-      const { port } = new URL(urlOf(agent, '/'));
-      const callers: Socket[] = [];
-      for (let i = 0; i < 40; i++) {
-        const caller = connect(Number(port), '127.0.0.1');
-        caller.on('error', () => {});
-        caller.resume();
-        caller.write(i % 2 === 0 ? 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ' : '');
-        callers.push(caller);
-      }
-      succeeded(await within(SOON, 'ADD', node.call('ADD', pod, { runtime: false })));
-      succeeded(await within(SOON, 'DEL', node.call('DEL', pod, { runtime: false })));
-      // Sixteen at a time, for 5 s; Prometheus gets in soon, and kubelet before it loses its patience.
-      await until(
-        'somebody else gets in again',
-        () =>
-          page(agent, '/healthz').then(
-            ({ status }) => status === 200,
-            () => false,
-          ),
-        15_000,
-      );
-      for (const caller of callers) caller.destroy();
-    }),
-  ));
+  withPod('eth0', async (pod) => {
+    const node = await ourNode();
+    const { agent } = node;
+    const { port } = new URL(urlOf(agent, '/'));
+    const callers: Socket[] = [];
+    for (let i = 0; i < 40; i++) {
+      const caller = connect(Number(port), '127.0.0.1');
+      caller.on('error', () => {});
+      caller.resume();
+      caller.write(i % 2 === 0 ? 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ' : '');
+      callers.push(caller);
+    }
+    succeeded(await within(SOON, 'ADD', node.call('ADD', pod, { runtime: false })));
+    succeeded(await within(SOON, 'DEL', node.call('DEL', pod, { runtime: false })));
+    // Sixteen at a time, for 5 s; Prometheus gets in soon, and kubelet before it loses its patience.
+    await until(
+      'somebody else gets in again',
+      () =>
+        page(agent, '/healthz').then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      15_000,
+    );
+    for (const caller of callers) caller.destroy();
+  }));
 
 test.run();

@@ -15,14 +15,13 @@ import {
   settled,
   succeeded,
   until,
-  withAgentNode,
   withEmptyNode,
   within,
 } from '../helpers/agent-node.ts';
 import { environmentOf, netconf } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
 import { frame, knock, type Reply, type Sender, variablesOf, withSender } from '../helpers/sender.ts';
-import { withTrap } from '../helpers/trap.ts';
+import { sharedNode, type Trap } from '../helpers/trap.ts';
 
 const test = suite('the agent and its callers');
 
@@ -38,55 +37,59 @@ const request = (command: string, netns: string, conf: Readonly<Record<string, u
 
 interface Scene extends AgentNode {
   readonly agent: Agent;
+  readonly trap: Trap;
   readonly sender: Sender;
   readonly pod: TestNetns;
   /** That somebody else is served meanwhile. */
   othersAreServed(): Promise<void>;
+  /** How many callers were, for that reason, since the attack began. */
+  turnedAway(reason: 'slow' | 'broken'): Promise<number>;
 }
 
-/** An attack on an agent, which must have nothing left of it. */
-const attacked = (act: (scene: Scene) => Promise<void>, env: Readonly<Record<string, string>> = {}) =>
-  withAgentNode(
-    (node) =>
-      withPod('eth0', (pod) =>
-        withPod('eth0', (bystander) =>
-          withSender(node.socket, async (sender) => {
-            const { agent } = node;
-            const othersAreServed = async () => {
-              succeeded(await within(SOON, 'ADD of somebody else', node.call('ADD', bystander)), 'ADD');
-              const { status } = await within(SOON, '/healthz', page(agent, '/healthz'));
-              assert.is(status, 200);
-              succeeded(await within(SOON, 'DEL of somebody else', node.call('DEL', bystander)), 'DEL');
-            };
-            await othersAreServed();
-            const descriptors = descriptorCount(agent);
-            const before = await dumpNetns(pod);
-            await act({ ...node, sender, pod, othersAreServed });
-            await settled(agent, descriptors);
-            await assertWhole(node, pod, before, 'after the attack');
-          }),
-        ),
-      ),
-    { env },
-  );
+const ourNode = sharedNode();
 
-const turnedAway = async (agent: Agent, reason: string): Promise<number> =>
-  (await metricsOf(agent)).value('tapwire_cni_callers_turned_away_total', { reason });
+/** An attack on the agent, which must have nothing left of it. */
+async function attacked(act: (scene: Scene) => Promise<void>): Promise<void> {
+  const node = await ourNode();
+  const { agent, socket } = node;
+  const count = async (reason: string) =>
+    (await metricsOf(agent)).value('tapwire_cni_callers_turned_away_total', { reason });
+  const earlier = { slow: await count('slow'), broken: await count('broken') };
+  await withPod('eth0', (pod) =>
+    withPod('eth0', (bystander) =>
+      withSender(socket, async (sender) => {
+        const othersAreServed = async () => {
+          succeeded(await within(SOON, 'ADD of somebody else', node.call('ADD', bystander)), 'ADD');
+          const { status } = await within(SOON, '/healthz', page(agent, '/healthz'));
+          assert.is(status, 200);
+          succeeded(await within(SOON, 'DEL of somebody else', node.call('DEL', bystander)), 'DEL');
+        };
+        await othersAreServed();
+        const descriptors = descriptorCount(agent);
+        const before = await dumpNetns(pod);
+        const turnedAway = async (reason: 'slow' | 'broken') => (await count(reason)) - earlier[reason];
+        await act({ ...node, sender, pod, othersAreServed, turnedAway });
+        await settled(agent, descriptors);
+        await assertWhole(node, pod, before, 'after the attack');
+      }),
+    ),
+  );
+}
 
 const codeOf = (reply: Reply | null): number | null =>
   reply === null ? null : reply.stdout === '' ? 0 : (JSON.parse(reply.stdout).code ?? 0);
 
 test('500 callers that say nothing', () =>
-  attacked(async ({ socket, agent, othersAreServed }) => {
+  attacked(async ({ socket, turnedAway, othersAreServed }) => {
     const callers: Socket[] = [];
     for (let i = 0; i < 500; i++) callers.push(await knock(socket));
     await othersAreServed();
-    assert.ok((await turnedAway(agent, 'slow')) > 0, 'some were sent away');
+    assert.ok((await turnedAway('slow')) > 0, 'some were sent away');
     for (const caller of callers) caller.destroy();
   }));
 
 test('callers that send a byte now and then, or half a header, are sent away after a while', () =>
-  attacked(async ({ socket, agent, pod, othersAreServed }) => {
+  attacked(async ({ socket, turnedAway, pod, othersAreServed }) => {
     const bytes = request('ADD', pod.path);
     const callers = await Promise.all(Array.from({ length: 40 }, () => knock(socket)));
     let isOver = false;
@@ -102,7 +105,7 @@ test('callers that send a byte now and then, or half a header, are sent away aft
     await until('all are sent away', () => callers.every((caller) => caller.closed), 15_000);
     isOver = true;
     await attack;
-    assert.is(await turnedAway(agent, 'slow'), 40);
+    assert.is(await turnedAway('slow'), 40);
   }));
 
 const ABSURD = [
@@ -116,20 +119,20 @@ const ABSURD = [
 ] as const;
 
 test('what is no request is not answered', () =>
-  attacked(async ({ agent, sender, othersAreServed }) => {
+  attacked(async ({ turnedAway, sender, othersAreServed }) => {
     for (const [what, bytes] of ABSURD) assert.is(await sender.send('read', bytes, HOST), null, what);
-    assert.is(await turnedAway(agent, 'broken'), ABSURD.length);
+    assert.is(await turnedAway('broken'), ABSURD.length);
     await othersAreServed();
   }));
 
 test('too few and too many descriptors', () =>
-  attacked(async ({ agent, sender, pod, othersAreServed }) => {
+  attacked(async ({ turnedAway, sender, pod, othersAreServed }) => {
     const bytes = request('ADD', pod.path);
     const netns = `read:${pod.path}`;
     for (const descriptors of [[], [HOST, netns, netns], [`200*${netns}`], ['253*pipe:']]) {
       assert.is(await sender.send('read', bytes, ...descriptors), null, descriptors.join(' '));
     }
-    assert.is(await turnedAway(agent, 'broken'), 4);
+    assert.is(await turnedAway('broken'), 4);
     assert.is(codeOf(await sender.send('read', bytes, HOST)), 8, 'a request for a netns that was not passed');
     await othersAreServed();
   }));
@@ -196,7 +199,7 @@ test('as much input as there may be, and a byte more, again and again, takes no 
   }));
 
 test('callers that do not read their large results are sent away after a while', () =>
-  attacked(({ agent, sender, pod, othersAreServed }) =>
+  attacked(({ turnedAway, sender, pod, othersAreServed }) =>
     withPod('eth0', async (second) => {
       const routes = Array.from({ length: 20_000 }, (_, i) => ({ dst: `10.${i >> 8}.${i & 255}.0/24` }));
       const conf = { prevResult: { cniVersion: '1.0.0', routes } };
@@ -205,7 +208,7 @@ test('callers that do not read their large results are sent away after a while',
       const stops = [await stay('stay', pod), await stay('deaf', second)];
       await othersAreServed();
       // Its patience is 5 s.
-      await until('both are sent away', async () => (await turnedAway(agent, 'slow')) === 2, 15_000);
+      await until('both are sent away', async () => (await turnedAway('slow')) === 2, 15_000);
       for (const stop of stops) await stop();
     }),
   ));
@@ -250,23 +253,25 @@ const BROKEN_OFF: readonly (readonly [what: string, breakOff: BreakOff])[] = [
 
 for (const [what, breakOff] of BROKEN_OFF) {
   test(`a caller that ${what} in the middle of its ADD: all is taken back`, () =>
-    withTrap((trap) =>
-      attacked(async ({ agent, sender, pod, othersAreServed }) => {
-        const before = await dumpNetns(pod);
-        for (const [index, point] of (['create', 'persist', 'change', 'changed'] as const).entries()) {
-          trap.set(point, 'hold');
-          await breakOff(sender, pod, trap.reached);
-          if (index === 0) await othersAreServed();
-          trap.release();
-          const rollbacks = async () => (await metricsOf(agent)).value('tapwire_cni_rollbacks_total');
-          await until(`ADD caught before "${point}" is taken back`, async () => (await rollbacks()) > index);
-          await until('nothing is in flight', async () => {
-            return (await metricsOf(agent)).value('tapwire_cni_requests_in_flight') === 0;
-          });
-          sameNetns(await dumpNetns(pod), before);
-        }
-      }, trap.env),
-    ));
+    attacked(async ({ agent, trap, sender, pod, othersAreServed }) => {
+      const rollbacks = async () => (await metricsOf(agent)).value('tapwire_cni_rollbacks_total');
+      const earlier = await rollbacks();
+      const before = await dumpNetns(pod);
+      for (const [index, point] of (['create', 'persist', 'change', 'changed'] as const).entries()) {
+        trap.set(point, 'hold');
+        await breakOff(sender, pod, trap.reached);
+        if (index === 0) await othersAreServed();
+        trap.release();
+        await until(
+          `ADD caught before "${point}" is taken back`,
+          async () => (await rollbacks()) > earlier + index,
+        );
+        await until('nothing is in flight', async () => {
+          return (await metricsOf(agent)).value('tapwire_cni_requests_in_flight') === 0;
+        });
+        sameNetns(await dumpNetns(pod), before);
+      }
+    }));
 }
 
 test('more callers than it has descriptors for: who is not served is told so, and the agent recovers', () =>

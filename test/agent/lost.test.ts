@@ -2,25 +2,30 @@
 import { lstatSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Agent } from '../helpers/agent.ts';
 import {
+  type AgentNode,
   assertWhole,
   descriptorCount,
   isCorrect,
   isStopped,
+  type MortalPod,
   settled,
   succeeded,
   until,
   withEmptyNode,
   within,
   withMortalPod,
+  withPods,
 } from '../helpers/agent-node.ts';
 import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
-import { withTrap } from '../helpers/trap.ts';
+import { sharedNode, type Trap, withTrap } from '../helpers/trap.ts';
 
 const test = suite('an agent that is lost');
+const ourNode = sharedNode();
 
-/** ADD waits a second for an agent, DEL 200 ms, both 1.5 s for the lock, 3 s for an answer and then 500 ms for the lock. */
-const HASTE = 10;
+/** ADD waits two thirds of a second for an agent, DEL 130 ms, both a second for the lock, two for an answer and then 330 ms for the lock. */
+const HASTE = 15;
 /** No caller waits longer than all of its patience, on a machine that is busy; ms. */
 const BOUND = 15_000;
 /** For the kernel to take a netns away that nothing holds. It does so in the background; ms. */
@@ -68,117 +73,110 @@ for (const [command, point] of [
   ['DEL', 'deleted'],
 ] as const) {
   test(`stopped in the middle of ${command} (${point}), with a DEL and an ADD meanwhile: no second writer, and all is well when it goes on`, () =>
-    withTrap((trap) =>
-      withEmptyNode((node) =>
-        withPod('eth0', (pod) =>
-          withPod('eth0', async (other) => {
-            const before = await dumpNetns(pod);
-            const agent = await node.start({ env: trap.env });
-            if (command === 'DEL') succeeded(await node.call('ADD', pod));
-            const descriptors = descriptorCount(agent);
-            trap.set(point, 'stop');
-            const calling = node.call(command, pod, { haste: HASTE });
-            await trap.reached();
-            await until('it is stopped', () => isStopped(agent));
-            const stopped = await dumpNetns(pod);
-
-            const meanwhile = ['DEL', 'ADD'].map((next) => node.call(next, pod, { haste: HASTE }));
-            const elsewhere = node.call('ADD', other, { haste: HASTE });
-            const first = await within(BOUND, command, calling);
-            // DEL may have been answered just before.
-            isCorrect(first, `the first ${command}`);
-            if (point !== 'deleted') assert.match(first.stdout, /"code":11,"msg":"Cannot tell how/);
-            for (const answer of await within(BOUND, 'the calls meanwhile', Promise.all(meanwhile))) {
-              isCorrect(answer, 'a call meanwhile');
-              if (point !== 'deleted') assert.match(answer.stdout, /"code":11/);
-            }
-            succeeded(await within(BOUND, 'a call for another pod', elsewhere));
-            if (point !== 'deleted')
-              sameNetns(await dumpNetns(pod), stopped, 'nobody has changed it meanwhile');
-
-            process.kill(agent.pid, 'SIGCONT');
-            await settled(agent, descriptors);
-            await assertWhole(node, pod, before, 'when the agent goes on');
-            succeeded(await node.call('DEL', other));
-            await agent.stop();
-          }),
-        ),
-      ),
-    ));
-}
-
-test('stopped before the hello: callers go without it, and have no second writer when it goes on', () =>
-  withEmptyNode((node) =>
-    withPod('eth0', async (pod) => {
+    withPods(2, async ([pod, other]) => {
+      if (pod === undefined || other === undefined) throw new Error('no pods');
+      const node = await ourNode();
+      const { agent, trap } = node;
       const before = await dumpNetns(pod);
-      const agent = await node.start();
+      if (command === 'DEL') succeeded(await node.call('ADD', pod));
       const descriptors = descriptorCount(agent);
-      process.kill(agent.pid, 'SIGSTOP');
+      trap.set(point, 'stop');
+      const calling = node.call(command, pod, { haste: HASTE });
+      await trap.reached();
       await until('it is stopped', () => isStopped(agent));
-      succeeded(await within(BOUND, 'ADD', node.call('ADD', pod, { haste: HASTE })));
-      const added = await dumpNetns(pod);
-      process.kill(agent.pid, 'SIGCONT');
-      await settled(agent, descriptors);
-      sameNetns(await dumpNetns(pod), added, 'the agent does not do it once more');
-      process.kill(agent.pid, 'SIGSTOP');
-      succeeded(await within(BOUND, 'DEL', node.call('DEL', pod, { haste: HASTE })));
+      const stopped = await dumpNetns(pod);
+
+      const meanwhile = ['DEL', 'ADD'].map((next) => node.call(next, pod, { haste: HASTE }));
+      const elsewhere = node.call('ADD', other, { haste: HASTE });
+      const first = await within(BOUND, command, calling);
+      // DEL may have been answered just before.
+      isCorrect(first, `the first ${command}`);
+      if (point !== 'deleted') assert.match(first.stdout, /"code":11,"msg":"Cannot tell how/);
+      for (const answer of await within(BOUND, 'the calls meanwhile', Promise.all(meanwhile))) {
+        isCorrect(answer, 'a call meanwhile');
+        if (point !== 'deleted') assert.match(answer.stdout, /"code":11/);
+      }
+      succeeded(await within(BOUND, 'a call for another pod', elsewhere));
+      if (point !== 'deleted') sameNetns(await dumpNetns(pod), stopped, 'nobody has changed it meanwhile');
+
       process.kill(agent.pid, 'SIGCONT');
       await settled(agent, descriptors);
       await assertWhole(node, pod, before, 'when the agent goes on');
-      await agent.stop();
-    }),
-  ));
+      succeeded(await node.call('DEL', other));
+    }));
+}
+
+test('stopped before the hello: callers go without it, and have no second writer when it goes on', () =>
+  withPod('eth0', async (pod) => {
+    const node = await ourNode();
+    const { agent } = node;
+    const before = await dumpNetns(pod);
+    const descriptors = descriptorCount(agent);
+    for (const command of ['ADD', 'DEL']) {
+      process.kill(agent.pid, 'SIGSTOP');
+      await until('it is stopped', () => isStopped(agent));
+      succeeded(await within(BOUND, command, node.call(command, pod, { haste: HASTE })));
+      const after = await dumpNetns(pod);
+      process.kill(agent.pid, 'SIGCONT');
+      await settled(agent, descriptors);
+      sameNetns(await dumpNetns(pod), after, 'the agent does not do it once more');
+    }
+    await assertWhole(node, pod, before, 'when the agent goes on');
+  }));
 
 // ---- what keeps a netns
 
 test('an agent that is stopped before the hello keeps no netns', () =>
-  withEmptyNode((node) =>
-    withMortalPod(async (pod) => {
-      const agent = await node.start();
-      process.kill(agent.pid, 'SIGSTOP');
-      succeeded(await node.call('ADD', pod, { haste: HASTE }));
-      await pod.die();
-      await until('the netns is gone', pod.isGone, SOON_GONE);
-      process.kill(agent.pid, 'SIGCONT');
-      await agent.stop();
-    }),
-  ));
+  withMortalPod(async (pod) => {
+    const node = await ourNode();
+    process.kill(node.agent.pid, 'SIGSTOP');
+    succeeded(await node.call('ADD', pod, { haste: HASTE }));
+    await pod.die();
+    await until('the netns is gone', pod.isGone, SOON_GONE);
+    process.kill(node.agent.pid, 'SIGCONT');
+  }));
 
-for (const [end, signal] of [
-  ['goes on', 'SIGCONT'],
-  ['is killed', 'SIGKILL'],
-] as const) {
-  test(`an agent that is stopped in the middle of ADD keeps the netns no longer than until it ${end}`, () =>
-    withTrap((trap) =>
-      withEmptyNode((node) =>
-        withMortalPod(async (pod) => {
-          const agent = await node.start({ env: trap.env });
-          trap.set('change', 'stop');
-          const { exitCode, stdout } = await node.call('ADD', pod, { haste: HASTE });
-          assert.equal([exitCode, JSON.parse(stdout).code], [1, 11]);
-          await pod.die();
-          assert.not.ok(await pod.isGone(), 'the stopped agent keeps it');
-          process.kill(agent.pid, signal);
-          await until('the netns is gone', pod.isGone, SOON_GONE);
-          if (signal === 'SIGCONT') await agent.stop();
-          else await agent.killed();
-        }),
-      ),
-    ));
+/** Stops an agent in the middle of ADD, and deletes the netns. */
+async function stopAndDie(node: AgentNode, agent: Agent, trap: Trap, pod: MortalPod): Promise<void> {
+  trap.set('change', 'stop');
+  const { exitCode, stdout } = await node.call('ADD', pod, { haste: HASTE });
+  assert.equal([exitCode, JSON.parse(stdout).code], [1, 11]);
+  assert.ok(isStopped(agent));
+  await pod.die();
+  assert.not.ok(await pod.isGone(), 'the stopped agent keeps it');
 }
 
-test('no pod that was wired by an agent is kept by it', () =>
-  withEmptyNode(async (node) => {
-    const agent = await node.start();
-    for (let i = 0; i < 5; i++) {
-      await withMortalPod(async (pod) => {
-        succeeded(await node.call('ADD', pod));
-        if (i % 2 === 0) succeeded(await node.call('DEL', pod));
-        await pod.die();
-        await until('the netns is gone', pod.isGone, SOON_GONE);
-      });
-    }
-    await agent.stop();
+test('an agent that is stopped in the middle of ADD keeps the netns no longer than until it goes on', () =>
+  withMortalPod(async (pod) => {
+    const { agent, trap, ...node } = await ourNode();
+    await stopAndDie(node, agent, trap, pod);
+    process.kill(agent.pid, 'SIGCONT');
+    await until('the netns is gone', pod.isGone, SOON_GONE);
   }));
+
+test('an agent that is stopped in the middle of ADD keeps the netns no longer than until it is killed', () =>
+  withTrap((trap) =>
+    withEmptyNode((node) =>
+      withMortalPod(async (pod) => {
+        const agent = await node.start({ env: trap.env });
+        await stopAndDie(node, agent, trap, pod);
+        process.kill(agent.pid, 'SIGKILL');
+        await until('the netns is gone', pod.isGone, SOON_GONE);
+        await agent.killed();
+      }),
+    ),
+  ));
+
+test('no pod that was wired by an agent is kept by it', async () => {
+  const node = await ourNode();
+  for (let i = 0; i < 5; i++) {
+    await withMortalPod(async (pod) => {
+      succeeded(await node.call('ADD', pod));
+      if (i % 2 === 0) succeeded(await node.call('DEL', pod));
+      await pod.die();
+      await until('the netns is gone', pod.isGone, SOON_GONE);
+    });
+  }
+});
 
 test.run();

@@ -34,30 +34,34 @@ export interface AgentNode {
   call(command: string, pod: Pick<TestNetns, 'path'>, options?: CallOptions): Promise<ShimAnswer>;
 }
 
+/** A node without an agent. */
+export function nodeIn(folder: string, started: Agent[] = []): AgentNode {
+  const socket = join(folder, 'agent.sock');
+  const runtime = linkRuntime(join(folder, 'runtime'));
+  return {
+    folder,
+    socket,
+    async start(options = {}) {
+      const agent = await startAgent({ socket, nodeFile: join(folder, 'node.json'), ...options });
+      started.push(agent);
+      return agent;
+    },
+    call: (command, { path }, options = {}) => {
+      const { haste = 1, containerId = 'pod1', conf = {}, env = {} } = options;
+      const call = { netns: path, containerId, conf, network: 'default', env };
+      const input = JSON.stringify(netconf(call));
+      const where = options.runtime === false ? { socket } : { socket, runtime };
+      return shim(command, { ...where, haste, input, env: environmentOf(command, call) });
+    },
+  };
+}
+
 /** A node without an agent; one that was started there and is still running is killed. */
 export function withEmptyNode<T>(act: (node: AgentNode) => Promise<T>): Promise<T> {
   return withFolder(async (folder) => {
-    const socket = join(folder, 'agent.sock');
-    const runtime = linkRuntime(join(folder, 'runtime'));
     const started: Agent[] = [];
-    const node: AgentNode = {
-      folder,
-      socket,
-      async start(options = {}) {
-        const agent = await startAgent({ socket, nodeFile: join(folder, 'node.json'), ...options });
-        started.push(agent);
-        return agent;
-      },
-      call: (command, { path }, options = {}) => {
-        const { haste = 1, containerId = 'pod1', conf = {}, env = {} } = options;
-        const call = { netns: path, containerId, conf, network: 'default', env };
-        const input = JSON.stringify(netconf(call));
-        const where = options.runtime === false ? { socket } : { socket, runtime };
-        return shim(command, { ...where, haste, input, env: environmentOf(command, call) });
-      },
-    };
     try {
-      return await act(node);
+      return await act(nodeIn(folder, started));
     } finally {
       for (const { pid } of started) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
     }
