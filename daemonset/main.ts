@@ -33,10 +33,6 @@ async function run({ socket, nodeFile, health }: Options): Promise<void> {
     metrics,
   };
   const server = listen(socket, (call, signal) => serveCall(call, signal, node), metrics);
-  log('info', `Agent is listening at ${socket}`, {
-    version: tapwire.version,
-    health: `${address.address}:${address.port}`,
-  });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
       log('info', `Got ${signal}: finishing what is in flight`);
@@ -46,6 +42,11 @@ async function run({ socket, nodeFile, health }: Options): Promise<void> {
       log('info', 'Agent is done');
     });
   }
+  // Whoever reads this may send a signal.
+  log('info', `Agent is listening at ${socket}`, {
+    version: tapwire.version,
+    health: `${address.address}:${address.port}`,
+  });
 }
 
 try {
