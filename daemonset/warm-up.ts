@@ -6,7 +6,7 @@ import { native } from '../shared/native/native.ts';
 
 /** Enough for V8 to compile what every call runs. */
 const PODS = 4;
-const ROUNDS = 150;
+const ROUNDS = 60;
 const COMMANDS = ['ADD', 'CHECK', 'DEL'];
 const POD_LINK = {
   op: 'addTap',
