@@ -7,6 +7,9 @@ import type { Known } from './encode-op.ts';
 import { describeOp, linksOf, type Op } from './op.ts';
 import type { Classifiers } from './redirects.ts';
 
+/** The kernel counts in 32 bits, signed. Whoever may make links in a pod may give one this number. */
+const MAX_IFINDEX = 2 ** 31 - 1;
+
 /** What of a netns matters to the planner. */
 export interface Netns {
   readonly links: readonly Link[];
@@ -68,7 +71,10 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
         if (ifindex !== undefined) return ifindex;
         throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: no "${link}"`);
       },
-      freeIfindex: () => (ifindexes.size === 0 ? 0 : Math.max(...ifindexes.values()) + 1),
+      freeIfindex() {
+        const last = Math.max(0, ...ifindexes.values());
+        return last === 0 || last === MAX_IFINDEX ? 0 : last + 1;
+      },
       labelled,
       qdiscOf: (ifindex) => qdiscs.find((qdisc) => qdisc.ifindex === ifindex)?.kind ?? 'clsact',
       classifier: classifiers.candidates.length === 1 ? (classifiers.candidates[0] ?? null) : null,

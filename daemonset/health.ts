@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { testKernel } from '../cni/self-test.ts';
-import { messageOf } from '../shared/errors.ts';
+import { BindingError, messageOf } from '../shared/errors.ts';
 import type { Options } from './options.ts';
 
 /** Connections at a time; kubelet and Prometheus make one each. */
@@ -36,7 +36,10 @@ export async function serveHealth(
   });
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (cause) => {
+      const reason = `Cannot serve health and metrics at "${host}:${port}": ${cause.message}; choose with --health`;
+      reject(new BindingError('IO_FAILURE', reason, { cause }));
+    });
     server.listen(port, host, resolve);
   });
   return { server, address: server.address() as AddressInfo };

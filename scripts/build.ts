@@ -31,6 +31,7 @@ async function buildAddon(): Promise<void> {
     ...C_FLAGS,
     '-shared',
     '-fPIC',
+    '-fvisibility=hidden', // a name that Node exports as well would otherwise be Node's
     '-I',
     headers,
     '-o',

@@ -20,16 +20,21 @@
 
 static int home = -1;
 
-static void find_home(void) { home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC); }
-
 /* Makes sure that there is a way back. */
 static struct failure prepare_return(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, find_home);
-  return home < 0 ? (struct failure){"open /proc/self/ns/net", ENOENT} : NO_FAILURE;
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  struct failure failure = NO_FAILURE;
+  pthread_mutex_lock(&lock);
+  if (home < 0) home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (home < 0) failure = (struct failure){"open /proc/self/ns/net", errno};
+  pthread_mutex_unlock(&lock);
+  return failure;
 }
 
-/* A thread that stayed in a pod would do the next pod's work there. The kernel has no reason to refuse the way back; if it did, ending is right. */
+/*
+ * A thread that stayed in a pod would keep its netns, and do the next pod's work there. The kernel has no reason to refuse the way
+ * back; if it did, ending is right.
+ */
 static void come_back(void) {
   if (setns(home, CLONE_NEWNET) < 0) abort();
 }

@@ -48,7 +48,7 @@ const DUMP_TRIES = 10;
 const NLMSG_ERROR_BYTES = 4 + 16; // error number, header of the request (NETLINK_CAP_ACK: not its body)
 const NLMSGERR_ATTR_MSG = 1;
 
-/** A way into the netns of that descriptor, which must stay open as long as taps are made; or into our own, for null. */
+/** A way into the netns of that descriptor, which must stay open until the way is closed; or into our own, for null. */
 export function openRtnetlink(netns: number | null): Rtnetlink {
   let [socket, tap] = [-1, -1];
   let seq = 1;

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { AGENT, NODE } from '../helpers/agent.ts';
 import {
   metricsOf,
   page,
@@ -54,6 +55,17 @@ test('only this node can ask', async () => {
   const inode = (await execa('ss', ['-Htln', `sport = :${port}`])).stdout;
   assert.match(inode, /127\.0\.0\.1:/);
   assert.is(inode.trim().split('\n').length, 1);
+});
+
+test('a port that somebody else has: the agent ends and says which, and what to do', async () => {
+  const { agent } = await ourNode();
+  const { host } = new URL(urlOf(agent, '/'));
+  const { exitCode, stderr } = await execa(NODE, [AGENT, '--socket', '/nonexistent/s', '--health', host], {
+    reject: false,
+  });
+  assert.is(exitCode, 1);
+  assert.match(JSON.parse(stderr).message, `Cannot serve health and metrics at "${host}": listen EADDRINUSE`);
+  assert.match(stderr, 'choose with --health');
 });
 
 test('/readyz tells what the node lacks, as soon as it does; /healthz and the agent live on', () =>

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const ROOT = resolve(import.meta.dirname, '../..');
 /** The Node that is installed beside the plugin, and in the agent's image. */
 export const NODE = join(ROOT, 'node_modules/node/bin/node');
-const AGENT = join(ROOT, 'dist/agent/index.js');
+export const AGENT = join(ROOT, 'dist/agent/index.js');
 
 /** It warms up first, on a machine that may be busy. */
 const START_PATIENCE = 30_000; // ms

@@ -65,6 +65,7 @@ const defects = (netns: TestNetns): Promise<readonly string[]> =>
 /** Pod links as other plugins leave them, and what else may be in the netns. */
 const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   veth: async () => {},
+  'a link with the last index that there can be': ({ ip }) => ip('link add last0 index 2147483647 type ifb'),
   macvlan: async ({ ip }) => {
     await ip('link set eth0 name lower0');
     await ip('link set lower0 up');

@@ -67,6 +67,13 @@ test('the free index is behind all that there are; without a look there is none'
   assert.is(view.known(UP).freeIfindex(), 4);
 });
 
+test('behind the last index that there can be the kernel chooses', async () => {
+  const [first] = BARE.links;
+  const { view } = viewThat([[{ ...first, ifindex: 2 ** 31 - 1 }], []]);
+  await view.observe();
+  assert.is(view.known(UP).freeIfindex(), 0);
+});
+
 test('filters are forgotten once they have changed', async () => {
   const { view } = viewThat([links, qdiscs], [filters, [], [], []]);
   assert.is(view.known(UP).filters, null);

@@ -1,0 +1,123 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "job.h"
+#include "jobs.h"
+#include "netns.h"
+#include "script.h"
+#include "values.h"
+
+struct netns_job {
+  struct job job;
+  int fd;
+};
+
+static struct failure run_new_netns(struct job *job) { return new_netns(&((struct netns_job *)job)->fd); }
+
+static napi_value netns_result(napi_env env, struct job *job) { return integer(env, ((struct netns_job *)job)->fd); }
+
+napi_value js_new_netns(napi_env env, napi_callback_info info) {
+  (void)info;
+  struct netns_job *netns = calloc(1, sizeof *netns);
+  if (netns == NULL) abort(); /* as Node itself does without memory */
+  netns->job.run = run_new_netns;
+  netns->job.result = netns_result;
+  return start_job(env, &netns->job);
+}
+
+struct script_job {
+  struct job job;
+  struct script script;
+};
+
+static struct failure run_script_job(struct job *job) { return run_script(&((struct script_job *)job)->script); }
+
+static napi_value part_result(napi_env env, const struct part *part) {
+  napi_value result;
+  if (!part->ran) napi_get_null(env, &result);
+  else if (part->failure.request != NULL) result = failure_to_error(env, part->failure);
+  else napi_create_buffer_copy(env, part->answers.length, part->answers.data, NULL, &result);
+  return result;
+}
+
+static napi_value script_result(napi_env env, struct job *job) {
+  const struct script *script = &((struct script_job *)job)->script;
+  napi_value result = integers(env, (int[]){script->socket, script->tap, script->done_tap}, 3);
+  for (int i = 0; i < script->count; i++)
+    napi_set_element(env, result, 3 + (uint32_t)i, part_result(env, &script->parts[i]));
+  return result;
+}
+
+static void dispose_script(struct job *job) {
+  struct script *script = &((struct script_job *)job)->script;
+  for (int i = 0; i < script->count; i++) {
+    struct part *part = &script->parts[i];
+    free(part->requests.data);
+    free(part->answers.data);
+    free((char *)part->tap.label);
+    free((char *)part->tap.helper);
+  }
+}
+
+static bool read_field(napi_env env, napi_value array, uint32_t index, napi_value *value) {
+  return napi_get_element(env, array, index, value) == napi_ok;
+}
+
+static bool read_requests(napi_env env, napi_value part, struct bytes *requests) {
+  napi_value value;
+  void *data;
+  size_t length;
+  if (!read_field(env, part, 1, &value) || !read_bytes(env, value, &data, &length)) return false;
+  *requests = (struct bytes){malloc(length), length};
+  if (requests->data == NULL) abort();
+  memcpy(requests->data, data, length);
+  return true;
+}
+
+/* [kind, ifname, ifindex, multiQueue, owner, group, label, helper] */
+static bool read_tap(napi_env env, napi_value part, struct tap *tap) {
+  napi_value field[8];
+  long ifindex;
+  for (uint32_t i = 1; i < 8; i++)
+    if (!read_field(env, part, i, &field[i])) return false;
+  if (!read_text(env, field[1], tap->ifname, sizeof tap->ifname) || !read_number(env, field[2], &ifindex) ||
+      napi_get_value_bool(env, field[3], &tap->multi_queue) != napi_ok || !read_number(env, field[4], &tap->owner) ||
+      !read_number(env, field[5], &tap->group) || !read_optional_text(env, field[6], &tap->label) ||
+      !read_optional_text(env, field[7], &tap->helper))
+    return false;
+  tap->ifindex = (int)ifindex;
+  return true;
+}
+
+static bool read_part(napi_env env, napi_value value, struct part *part) {
+  napi_value kind;
+  long number;
+  if (!read_field(env, value, 0, &kind) || !read_number(env, kind, &number)) return false;
+  part->kind = (unsigned)number;
+  if (part->kind == PART_CREATE_TAP) return read_tap(env, value, &part->tap);
+  return part->kind == PART_PERSIST_TAP || read_requests(env, value, &part->requests);
+}
+
+napi_value js_run(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long netns, socket, tap;
+  bool goes_on;
+  uint32_t count;
+  if (!read_arguments(env, info, 5, arguments) || !read_number(env, arguments[0], &netns) ||
+      !read_number(env, arguments[1], &socket) || !read_number(env, arguments[2], &tap) ||
+      napi_get_value_bool(env, arguments[3], &goes_on) != napi_ok ||
+      napi_get_array_length(env, arguments[4], &count) != napi_ok)
+    return NULL;
+  struct script_job *script = calloc(1, sizeof *script + count * sizeof(struct part));
+  if (script == NULL) abort();
+  script->job = (struct job){.run = run_script_job, .result = script_result, .dispose = dispose_script};
+  script->script = (struct script){.netns = (int)netns, .socket = (int)socket, .tap = (int)tap, .done_tap = -1, .goes_on = goes_on, .count = (int)count};
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value part;
+    if (read_field(env, arguments[4], i, &part) && read_part(env, part, &script->script.parts[i])) continue;
+    dispose_script(&script->job);
+    free(script);
+    return NULL;
+  }
+  return start_job(env, &script->job);
+}
