@@ -34,8 +34,9 @@ static struct failure run_script_job(struct job *job) { return run_script(&((str
 
 static napi_value part_result(napi_env env, const struct part *part) {
   napi_value result;
-  if (!part->ran) napi_get_null(env, &result);
+  if (!part->ran) napi_get_undefined(env, &result);
   else if (part->failure.request != NULL) result = failure_to_error(env, part->failure);
+  else if (part->answers.length == 0) napi_get_null(env, &result);
   else napi_create_buffer_copy(env, part->answers.length, part->answers.data, NULL, &result);
   return result;
 }

@@ -10,10 +10,10 @@ export const CREATE_TAP = 2;
 export const PERSIST_TAP = 3;
 
 export type NativePart =
-  /** Sends netlink requests and receives until all are answered, also those that fail. */
-  | readonly [typeof EXCHANGE, requests: Buffer]
+  /** Sends netlink requests, of which all dumps end and all others are acknowledged, and receives until they are, or refused. */
+  | readonly [typeof EXCHANGE, requests: Uint32Array]
   /** Sends one RTM_DELLINK and waits until the link is out of the netns: then no answer, else the refusal. */
-  | readonly [typeof DELETE_LINK, request: Buffer]
+  | readonly [typeof DELETE_LINK, request: Uint32Array]
   /**
    * Makes a tap that lives as long as its descriptor. Ifindex 0 is any; a negative owner or group is none.
    * With a label `helper`, the shim, makes it under that SELinux label.
@@ -45,8 +45,8 @@ interface Addon {
    * @param socket rtnetlink socket there; opened first where it is negative
    * @param tap descriptor of a tap that is not persistent yet; negative without one
    * @param goesOn whether it does after a part that failed, or that the kernel refused something of
-   * @returns socket and tap as they are afterwards; the descriptor of a tap that is persistent now, for the caller to close; then of each part the kernel's answers, its failure, or null where it was not
-   * come to
+   * @returns socket and tap as they are afterwards; the descriptor of a tap that is persistent now, for the caller to close; then of each part its failure; what the kernel answered beside
+   * acknowledgements, null where that is nothing; or undefined where it was not come to
    */
   run(
     netns: number,
@@ -54,7 +54,9 @@ interface Addon {
     tap: number,
     goesOn: boolean,
     parts: readonly NativePart[],
-  ): Promise<[socket: number, tap: number, doneTap: number, ...outcomes: (Buffer | Error | null)[]]>;
+  ): Promise<
+    [socket: number, tap: number, doneTap: number, ...outcomes: (Buffer | Error | null | undefined)[]]
+  >;
 
   isNetns(fd: number): boolean;
   isSameFile(fd: number, other: number): boolean;

@@ -43,6 +43,11 @@ static bool ends_answer(const struct nlmsghdr *message) {
   return message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE;
 }
 
+/* An acknowledgement that says no more than that the request was done: not worth its way to JavaScript. */
+static bool says_nothing(const struct nlmsghdr *message) {
+  return message->nlmsg_type == NLMSG_ERROR && ((const struct nlmsgerr *)NLMSG_DATA(message))->error == 0;
+}
+
 /* Receives until `count` requests from `first` on are answered. What is not of theirs is dropped. */
 static struct failure receive_answers(int socket, uint32_t first, uint32_t count, struct bytes *answers) {
   char datagram[DATAGRAM] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -52,7 +57,7 @@ static struct failure receive_answers(int socket, uint32_t first, uint32_t count
     const struct nlmsghdr *message = (const struct nlmsghdr *)datagram;
     for (; failure.request == NULL && NLMSG_OK(message, length); message = NLMSG_NEXT(message, length)) {
       if (message->nlmsg_seq - first >= count) continue;
-      failure = append(answers, message, NLMSG_ALIGN(message->nlmsg_len));
+      if (!says_nothing(message)) failure = append(answers, message, NLMSG_ALIGN(message->nlmsg_len));
       if (ends_answer(message)) pending--;
     }
     if (failure.request != NULL) return failure;

@@ -1,4 +1,5 @@
-import { decodeAttributes, type Message, NLM_F_DUMP, type Query } from './message.ts';
+import { decodeAttributes, readBytes } from './attribute.ts';
+import { type Message, NLM_F_DUMP, type Query } from './message.ts';
 
 /** An address of a link (`ip addr show`). */
 export interface Address {
@@ -26,15 +27,15 @@ export const AF_INET6 = 10;
 
 /** All addresses of the netns, of both families. */
 export const allAddresses: Query<readonly Address[]> = {
-  request: { type: RTM_GETADDR, flags: NLM_F_DUMP, body: Buffer.alloc(IFADDRMSG_BYTES) },
+  request: { type: RTM_GETADDR, flags: NLM_F_DUMP, body: [0, 0] },
   decode: (answers) =>
     answers.filter(({ body }) => body[0] === AF_INET || body[0] === AF_INET6).map(decodeAddress),
 };
 
 function decodeAddress({ body }: Message): Address {
-  const attributes = decodeAttributes(body.subarray(IFADDRMSG_BYTES));
+  const attributes = decodeAttributes(body, IFADDRMSG_BYTES);
   // On a point-to-point link IFA_ADDRESS is the peer's and IFA_LOCAL ours; IPv6 mostly has only the former.
-  const local = attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS);
+  const local = readBytes(attributes, IFA_LOCAL) ?? readBytes(attributes, IFA_ADDRESS);
   return {
     ifindex: body.readUInt32LE(4),
     family: body[0] === AF_INET ? 'inet' : 'inet6',

@@ -3,18 +3,16 @@ import {
   attribute,
   decodeAttributes,
   inside,
-  type Message,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
   nested,
-  type Query,
-  type Request,
+  readBytes,
   readText,
   readU32,
+  struct,
   text,
-  zeroed,
-} from './message.ts';
+  typesOf,
+  type Words,
+} from './attribute.ts';
+import { type Message, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Query, type Request } from './message.ts';
 import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
 
 /** A filter at the ingress or egress of a link (`tc filter show dev L ingress`). */
@@ -96,10 +94,10 @@ export const filtersOf = (
 /** `tc filter del dev L ingress pref P handle H CLASSIFIER`; with handle 0 all that is at that pref. */
 export function filterDeletion(filter: Filter): Request {
   const info = (filter.pref << 16) | ETH_P_ALL_BE;
-  const body = Buffer.concat([
-    tcmsg(filter.ifindex, PARENTS[filter.qdisc][filter.direction], filter.handle, info >>> 0),
-    text(TCA_KIND, filter.kind),
-  ]);
+  const body = [
+    ...tcmsg(filter.ifindex, PARENTS[filter.qdisc][filter.direction], filter.handle, info >>> 0),
+    ...text(TCA_KIND, filter.kind),
+  ];
   return { type: RTM_DELTFILTER, flags: 0, body };
 }
 
@@ -119,40 +117,33 @@ export function redirectAddition(
     ACT_FIRST,
     text(TCA_ACT_KIND, 'mirred'),
     attribute(TCA_ACT_COOKIE, Buffer.from(cookie, 'hex')),
-    nested(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, encodeMirred(to))),
+    nested(TCA_ACT_OPTIONS, struct(TCA_MIRRED_PARMS, mirred(to))),
   );
   const options =
     classifier === 'matchall'
       ? [nested(ACTIONS.matchall, action)]
-      : [attribute(TCA_U32_SEL, U32_MATCH_EVERYTHING), nested(ACTIONS.u32, action)];
+      : [struct(TCA_U32_SEL, U32_MATCH_EVERYTHING), nested(ACTIONS.u32, action)];
   return {
     type: RTM_NEWTFILTER,
     flags: NLM_F_CREATE | NLM_F_EXCL,
-    body: Buffer.concat([
-      tcmsg(from, PARENTS[qdisc].ingress, HANDLE, ((pref << 16) | ETH_P_ALL_BE) >>> 0),
-      text(TCA_KIND, classifier),
-      nested(TCA_OPTIONS, ...options),
-    ]),
+    body: [
+      ...tcmsg(from, PARENTS[qdisc].ingress, HANDLE, ((pref << 16) | ETH_P_ALL_BE) >>> 0),
+      ...text(TCA_KIND, classifier),
+      ...nested(TCA_OPTIONS, ...options),
+    ],
   };
 }
 
 /** struct tc_u32_sel: terminal, with one key whose mask is empty (`match u32 0 0`). */
-const U32_MATCH_EVERYTHING = (() => {
-  const TC_U32_TERMINAL = 1;
-  const selector = Buffer.alloc(32);
-  selector.writeUInt8(TC_U32_TERMINAL, 0);
-  selector.writeUInt8(1, 2); // number of keys
-  return selector;
+const U32_MATCH_EVERYTHING: Words = (() => {
+  const [TC_U32_TERMINAL, keys] = [1, 1];
+  return [TC_U32_TERMINAL | (keys << 16), 0, 0, 0, 0, 0, 0, 0];
 })();
 
 /** struct tc_mirred: index, capabilities, action, two counters, what to do, where to. */
-function encodeMirred(to: number): Buffer {
+function mirred(to: number): Words {
   const TC_ACT_STOLEN = 4;
-  const parameters = zeroed(MIRRED_BYTES);
-  parameters.writeInt32LE(TC_ACT_STOLEN, 8);
-  parameters.writeInt32LE(TCA_EGRESS_REDIR, 20);
-  parameters.writeUInt32LE(to, 24);
-  return parameters;
+  return [0, 0, TC_ACT_STOLEN, 0, 0, TCA_EGRESS_REDIR, to];
 }
 
 export function decodeFilter(
@@ -160,8 +151,8 @@ export function decodeFilter(
   qdisc: IngressKind,
   direction: Direction,
 ): Filter {
-  const attributes = decodeAttributes(body.subarray(TCMSG_BYTES));
-  const kind = readText(attributes.get(TCA_KIND)) ?? '';
+  const attributes = decodeAttributes(body, TCMSG_BYTES);
+  const kind = readText(attributes, TCA_KIND) ?? '';
   const options = inside(attributes, TCA_OPTIONS);
   return {
     ifindex: body.readInt32LE(4),
@@ -170,7 +161,7 @@ export function decodeFilter(
     kind,
     pref: body.readUInt32LE(16) >>> 16,
     handle: body.readUInt32LE(8),
-    chain: readU32(attributes.get(TCA_CHAIN)) ?? 0,
+    chain: readU32(attributes, TCA_CHAIN) ?? 0,
     redirect: isKnown(kind) ? decodeRedirect(inside(options, ACTIONS[kind])) : null,
   };
 }
@@ -178,14 +169,17 @@ export function decodeFilter(
 const isKnown = (kind: string): kind is keyof typeof ACTIONS => Object.hasOwn(ACTIONS, kind);
 
 function decodeRedirect(actions: Attributes): Redirect | null {
-  for (const number of actions.types()) {
+  for (const number of typesOf(actions)) {
     const action = inside(actions, number);
-    if (readText(action.get(TCA_ACT_KIND)) !== 'mirred') continue;
-    const parameters = inside(action, TCA_ACT_OPTIONS).get(TCA_MIRRED_PARMS);
+    if (readText(action, TCA_ACT_KIND) !== 'mirred') continue;
+    const parameters = readBytes(inside(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
     if (parameters === undefined || parameters.length < MIRRED_BYTES) continue;
     const what = parameters.readInt32LE(20); // the others copy a frame, and let it pass
     if (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR) continue;
-    return { to: parameters.readUInt32LE(24), cookie: action.get(TCA_ACT_COOKIE)?.toString('hex') ?? null };
+    return {
+      to: parameters.readUInt32LE(24),
+      cookie: readBytes(action, TCA_ACT_COOKIE)?.toString('hex') ?? null,
+    };
   }
   return null;
 }

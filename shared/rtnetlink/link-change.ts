@@ -1,6 +1,7 @@
 import { AF_INET6 } from './address.ts';
+import { attribute, nested, u8, u32, type Words } from './attribute.ts';
 import { IFF_ALLMULTI, IFF_UP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, ifinfomsg } from './link.ts';
-import { attribute, nested, type Request, u8, u32 } from './message.ts';
+import type { Request } from './message.ts';
 
 /** What SETLINK can change, one request each; the forms are those of ip(8). */
 export type LinkChange =
@@ -33,18 +34,18 @@ export function linkDeletion(ifindex: number): Request {
   return { type: RTM_DELLINK, flags: 0, body: ifinfomsg(ifindex) };
 }
 
-function encodeChange(ifindex: number, change: LinkChange): Buffer {
+function encodeChange(ifindex: number, change: LinkChange): Words {
   switch (change.set) {
     case 'mtu':
-      return Buffer.concat([ifinfomsg(ifindex), u32(IFLA_MTU, change.mtu)]);
+      return [...ifinfomsg(ifindex), ...u32(IFLA_MTU, change.mtu)];
     case 'txqueuelen':
-      return Buffer.concat([ifinfomsg(ifindex), u32(IFLA_TXQLEN, change.txqlen)]);
+      return [...ifinfomsg(ifindex), ...u32(IFLA_TXQLEN, change.txqlen)];
     case 'alias':
-      return Buffer.concat([ifinfomsg(ifindex), attribute(IFLA_IFALIAS, Buffer.from(change.ifalias))]);
+      return [...ifinfomsg(ifindex), ...attribute(IFLA_IFALIAS, Buffer.from(change.ifalias))];
     case 'addrgenmode none': {
       const IN6_ADDR_GEN_MODE_NONE = 1;
       const inet6 = nested(AF_INET6, u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
-      return Buffer.concat([ifinfomsg(ifindex), nested(IFLA_AF_SPEC, inet6)]);
+      return [...ifinfomsg(ifindex), ...nested(IFLA_AF_SPEC, inet6)];
     }
     case 'up':
       return ifinfomsg(ifindex, change.on ? IFF_UP : 0, IFF_UP);

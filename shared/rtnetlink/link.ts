@@ -2,14 +2,14 @@ import {
   type Attributes,
   decodeAttributes,
   inside,
-  type Message,
-  NLM_F_DUMP,
-  type Query,
+  readBytes,
   readText,
+  readU8,
   readU32,
   u32,
-  zeroed,
-} from './message.ts';
+  type Words,
+} from './attribute.ts';
+import { type Message, NLM_F_DUMP, type Query } from './message.ts';
 
 /** What the kernel says of a tun/tap link (`ip -d link show`). */
 export interface TunDetails {
@@ -71,63 +71,56 @@ const IFINFOMSG_BYTES = 16;
 /** Statistics are half of a dump's bytes and nobody here reads them. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
+/** struct ifinfomsg; `changed` selects the flags that `flags` has the new values of. */
+export const ifinfomsg = (ifindex: number, flags = 0, changed = 0): Words => [0, ifindex, flags, changed];
+
 /** All links of the netns. */
 export const allLinks: Query<readonly Link[]> = {
   request: {
     type: RTM_GETLINK,
     flags: NLM_F_DUMP,
-    body: Buffer.concat([ifinfomsg(0), u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]),
+    body: [...ifinfomsg(0), ...u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)],
   },
   decode: (answers) => answers.map(decodeLink),
 };
 
-/** struct ifinfomsg; `changed` selects the flags that `flags` has the new values of. */
-export function ifinfomsg(ifindex: number, flags = 0, changed = 0): Buffer {
-  const body = zeroed(IFINFOMSG_BYTES);
-  body.writeInt32LE(ifindex, 4);
-  body.writeUInt32LE(flags, 8);
-  body.writeUInt32LE(changed, 12);
-  return body;
-}
-
 export function decodeLink({ body }: Pick<Message, 'body'>): Link {
-  const attributes = decodeAttributes(body.subarray(IFINFOMSG_BYTES));
+  const attributes = decodeAttributes(body, IFINFOMSG_BYTES);
   const info = inside(attributes, IFLA_LINKINFO);
-  const kind = readText(info.get(IFLA_INFO_KIND)) ?? null;
+  const kind = readText(info, IFLA_INFO_KIND) ?? null;
   const data = inside(info, IFLA_INFO_DATA);
   return {
     ifindex: body.readInt32LE(4),
-    ifname: readText(attributes.get(IFLA_IFNAME)) ?? '',
+    ifname: readText(attributes, IFLA_IFNAME) ?? '',
     kind,
     type: body.readUInt16LE(2),
     flags: body.readUInt32LE(8),
-    mtu: readU32(attributes.get(IFLA_MTU)) ?? 0,
-    txqlen: readU32(attributes.get(IFLA_TXQLEN)) ?? 0,
-    mac:
-      attributes
-        .get(IFLA_ADDRESS)
-        ?.toString('hex')
-        .replace(/(..)(?!$)/g, '$1:') ?? '',
-    ifalias: readText(attributes.get(IFLA_IFALIAS)) ?? null,
+    mtu: readU32(attributes, IFLA_MTU) ?? 0,
+    txqlen: readU32(attributes, IFLA_TXQLEN) ?? 0,
+    mac: formatMac(readBytes(attributes, IFLA_ADDRESS)),
+    ifalias: readText(attributes, IFLA_IFALIAS) ?? null,
     tun: kind === 'tun' ? decodeTun(data) : null,
     layer: decodeLayer(kind, data),
   };
 }
 
+const formatMac = (octets: Buffer = Buffer.alloc(0)): string =>
+  Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join(':');
+
 function decodeTun(data: Attributes): TunDetails {
   const IFF_TAP = 2;
   return {
-    mode: data.get(IFLA_TUN_TYPE)?.[0] === IFF_TAP ? 'tap' : 'tun',
-    owner: readU32(data.get(IFLA_TUN_OWNER)) ?? null,
-    group: readU32(data.get(IFLA_TUN_GROUP)) ?? null,
-    multiQueue: data.get(IFLA_TUN_MULTI_QUEUE)?.[0] === 1,
-    persist: data.get(IFLA_TUN_PERSIST)?.[0] === 1,
+    mode: readU8(data, IFLA_TUN_TYPE) === IFF_TAP ? 'tap' : 'tun',
+    owner: readU32(data, IFLA_TUN_OWNER) ?? null,
+    group: readU32(data, IFLA_TUN_GROUP) ?? null,
+    multiQueue: readU8(data, IFLA_TUN_MULTI_QUEUE) === 1,
+    persist: readU8(data, IFLA_TUN_PERSIST) === 1,
   };
 }
 
 /** Both kinds count 0 as L2. ipvlan's mode is 16 bits wide, netkit's 32; the values fit in the first byte. */
 function decodeLayer(kind: string | null, data: Attributes): Link['layer'] {
-  if (kind === 'ipvlan') return data.get(IFLA_IPVLAN_MODE)?.[0] === 0 ? 'L2' : 'L3';
-  if (kind === 'netkit') return data.get(IFLA_NETKIT_MODE)?.[0] === 0 ? 'L2' : 'L3';
+  if (kind === 'ipvlan') return readU8(data, IFLA_IPVLAN_MODE) === 0 ? 'L2' : 'L3';
+  if (kind === 'netkit') return readU8(data, IFLA_NETKIT_MODE) === 0 ? 'L2' : 'L3';
   return null;
 }

@@ -1,15 +1,5 @@
-import {
-  decodeAttributes,
-  type Message,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-  type Query,
-  type Request,
-  readText,
-  text,
-  zeroed,
-} from './message.ts';
+import { decodeAttributes, readBytes, readText, text, type Words } from './attribute.ts';
+import { type Message, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Query, type Request } from './message.ts';
 
 /** The qdiscs that fit in a link's ingress slot. The older one has no egress side. */
 export type IngressKind = 'clsact' | 'ingress';
@@ -32,28 +22,27 @@ const TC_H_CLSACT = 0xfffffff1;
 const INGRESS_HANDLE = 0xffff0000;
 
 /** struct tcmsg. */
-export function tcmsg(ifindex: number, parent: number, handle: number, info = 0): Buffer {
-  const body = zeroed(TCMSG_BYTES);
-  body.writeInt32LE(ifindex, 4);
-  body.writeUInt32LE(handle, 8);
-  body.writeUInt32LE(parent, 12);
-  body.writeUInt32LE(info, 16);
-  return body;
-}
+export const tcmsg = (ifindex: number, parent: number, handle: number, info = 0): Words => [
+  0,
+  ifindex,
+  handle,
+  parent,
+  info,
+];
 
 /** The ingress qdiscs of all links. */
 export const ingressQdiscs: Query<readonly IngressQdisc[]> = {
-  request: { type: RTM_GETQDISC, flags: NLM_F_DUMP, body: Buffer.alloc(TCMSG_BYTES) },
+  request: { type: RTM_GETQDISC, flags: NLM_F_DUMP, body: tcmsg(0, 0, 0) },
   decode: (answers) =>
     answers.filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT).map(decodeIngressQdisc),
 };
 
 function decodeIngressQdisc({ body }: Message): IngressQdisc {
-  const attributes = decodeAttributes(body.subarray(TCMSG_BYTES));
+  const attributes = decodeAttributes(body, TCMSG_BYTES);
   return {
     ifindex: body.readInt32LE(4),
-    kind: readText(attributes.get(TCA_KIND)) === 'ingress' ? 'ingress' : 'clsact',
-    isShared: attributes.get(TCA_INGRESS_BLOCK) !== undefined,
+    kind: readText(attributes, TCA_KIND) === 'ingress' ? 'ingress' : 'clsact',
+    isShared: readBytes(attributes, TCA_INGRESS_BLOCK) !== undefined,
   };
 }
 
@@ -67,5 +56,7 @@ export function clsactDeletion(ifindex: number): Request {
   return { type: RTM_DELQDISC, flags: 0, body: encodeClsact(ifindex) };
 }
 
-const encodeClsact = (ifindex: number): Buffer =>
-  Buffer.concat([tcmsg(ifindex, TC_H_CLSACT, INGRESS_HANDLE), text(TCA_KIND, 'clsact')]);
+const encodeClsact = (ifindex: number): Words => [
+  ...tcmsg(ifindex, TC_H_CLSACT, INGRESS_HANDLE),
+  ...text(TCA_KIND, 'clsact'),
+];

@@ -1,5 +1,6 @@
 import { AF_INET, AF_INET6, formatAddress } from './address.ts';
-import { decodeAttributes, type Message, NLM_F_DUMP, type Query, readU32 } from './message.ts';
+import { decodeAttributes, readBytes, readU32 } from './attribute.ts';
+import { type Message, NLM_F_DUMP, type Query } from './message.ts';
 
 /** A unicast route (`ip route show table all`). */
 export interface Route {
@@ -25,7 +26,7 @@ const RTA_TABLE = 15;
 
 /** All unicast routes of the netns, of both families and in all tables. */
 export const allRoutes: Query<readonly Route[]> = {
-  request: { type: RTM_GETROUTE, flags: NLM_F_DUMP, body: Buffer.alloc(RTMSG_BYTES) },
+  request: { type: RTM_GETROUTE, flags: NLM_F_DUMP, body: [0, 0, 0] },
   decode: (answers) =>
     answers
       .filter(({ body }) => (body[0] === AF_INET || body[0] === AF_INET6) && body[7] === RTN_UNICAST)
@@ -33,15 +34,15 @@ export const allRoutes: Query<readonly Route[]> = {
 };
 
 function decodeRoute({ body }: Message): Route {
-  const attributes = decodeAttributes(body.subarray(RTMSG_BYTES));
-  const destination = attributes.get(RTA_DST);
-  const gateway = attributes.get(RTA_GATEWAY);
+  const attributes = decodeAttributes(body, RTMSG_BYTES);
+  const destination = readBytes(attributes, RTA_DST);
+  const gateway = readBytes(attributes, RTA_GATEWAY);
   return {
     family: body[0] === AF_INET ? 'inet' : 'inet6',
     destination: destination === undefined ? 'default' : `${formatAddress(destination)}/${body.readUInt8(1)}`,
     gateway: gateway === undefined ? null : formatAddress(gateway),
-    link: readU32(attributes.get(RTA_OIF)) ?? null,
-    table: readU32(attributes.get(RTA_TABLE)) ?? body.readUInt8(4),
+    link: readU32(attributes, RTA_OIF) ?? null,
+    table: readU32(attributes, RTA_TABLE) ?? body.readUInt8(4),
     protocol: body.readUInt8(5),
   };
 }

@@ -10,8 +10,8 @@ import {
   native,
   PERSIST_TAP,
 } from '../native/native.ts';
+import { decodeAttributes, readText } from './attribute.ts';
 import {
-  decodeAttributes,
   decodeMessages,
   encodeRequests,
   type Message,
@@ -21,7 +21,6 @@ import {
   NLMSG_ERROR,
   type Query,
   type Request,
-  readText,
 } from './message.ts';
 import type { Part, Refusal, Refusals } from './part.ts';
 
@@ -53,7 +52,7 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
   let [socket, tap] = [-1, -1];
   let seq = 1;
 
-  const number = (requests: readonly Request[]): Buffer => {
+  const number = (requests: readonly Request[]): Uint32Array => {
     const encoded = encodeRequests(requests, seq);
     seq += requests.length;
     return encoded;
@@ -128,7 +127,7 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
         return encode(part);
       });
       const outcomes = await runNative(encoded, goesOn);
-      return parts.map((part, i) => readOutcome(outcomes[i] ?? null, part, firsts[i] ?? 0));
+      return parts.map((part, i) => readOutcome(outcomes[i], part, firsts[i] ?? 0));
     },
     async close() {
       if (socket >= 0) setImmediate(closeSync, socket); // nobody need wait for that
@@ -142,15 +141,16 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
 const acknowledged = (request: Request): Request => ({ ...request, flags: request.flags | NLM_F_ACK });
 
 /** @param first number of the part's first request */
-function readOutcome(outcome: Buffer | Error | null, part: Part, first: number): Refusals {
+function readOutcome(outcome: Buffer | Error | null | undefined, part: Part, first: number): Refusals {
   const count = part.part === 'change' ? part.requests.length : 1;
-  if (outcome === null) return undefined;
-  if (!Buffer.isBuffer(outcome)) {
+  if (outcome === undefined) return undefined;
+  if (outcome !== null && !Buffer.isBuffer(outcome)) {
     const reason = describeFailure(outcome);
     return Array(count).fill({ errno: (toError(outcome) as NodeJS.ErrnoException).errno ?? 0, reason });
   }
   const refusals: (Refusal | null)[] = Array(count).fill(null);
-  for (const message of decodeMessages(outcome)) refusals[message.seq - first] = readRefusal(message);
+  for (const message of outcome === null ? [] : decodeMessages(outcome))
+    refusals[message.seq - first] = readRefusal(message);
   return refusals;
 }
 
@@ -166,11 +166,10 @@ function withoutEnd(dump: readonly Message[]): readonly Message[] {
 function readRefusal({ type, flags, body }: Message): Refusal | null {
   const errno = body.length < 4 ? 0 : -body.readInt32LE(0);
   if (errno === 0) return null;
-  const attributes = body.subarray(type === NLMSG_ERROR ? NLMSG_ERROR_BYTES : 4);
   const explained =
     (flags & NLM_F_ACK_TLVS) === 0
       ? undefined
-      : readText(decodeAttributes(attributes).get(NLMSGERR_ATTR_MSG));
+      : readText(decodeAttributes(body, type === NLMSG_ERROR ? NLMSG_ERROR_BYTES : 4), NLMSGERR_ATTR_MSG);
   const meaning = native.strerror(errno);
   return {
     errno,

@@ -22,20 +22,21 @@ import { toErrorResult } from '../../cni/result.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { formatAddress } from '../../shared/rtnetlink/address.ts';
-import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
-import { decodeLink } from '../../shared/rtnetlink/link.ts';
 import {
   attribute,
   decodeAttributes,
-  decodeMessages,
-  encodeRequests,
+  inside,
   nested,
   readText,
   readU32,
   text,
+  typesOf,
   u8,
   u32,
-} from '../../shared/rtnetlink/message.ts';
+} from '../../shared/rtnetlink/attribute.ts';
+import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
+import { decodeLink } from '../../shared/rtnetlink/link.ts';
+import { decodeMessages, encodeRequests } from '../../shared/rtnetlink/message.ts';
 import {
   arbitraryBytes,
   arbitraryCniArgs,
@@ -131,18 +132,22 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     return [cookie.toString('latin1'), () => restoreOf(cookie.toString('latin1'), key)];
   },
   'netlink messages': (random) => {
-    const valid = encodeRequests([{ type: 16, flags: 0, body: linkBody(random) }], random.below(2 ** 31));
+    const body = [...new Uint32Array(new Uint8Array(linkBody(random)).buffer)];
+    const valid = toBytes(encodeRequests([{ type: 16, flags: 0, body }], random.below(2 ** 31)));
     const bytes = random.oneIn(4)
       ? random.bytes(random.below(200))
       : mutateBytes(random, Buffer.concat([valid, valid]));
     return [
       bytes.toString('hex'),
       () => {
-        for (const { body } of decodeMessages(bytes)) decodeAttributes(body);
-        for (const payload of decodeAttributes(bytes)
-          .types()
-          .flatMap((type) => decodeAttributes(bytes).get(type) ?? []))
-          [readText(payload), decodeAttributes(payload)];
+        for (const buffer of [bytes, ...decodeMessages(bytes).map(({ body }) => body)]) {
+          const attributes = decodeAttributes(buffer);
+          for (const type of typesOf(attributes)) {
+            readText(attributes, type);
+            readU32(attributes, type);
+            typesOf(inside(attributes, type));
+          }
+        }
       },
     ];
   },
@@ -153,7 +158,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   'netlink filters': (random) => {
     const redirect = { from: 2, qdisc: 'clsact', to: 3, pref: 29_815, cookie: '0'.repeat(32) } as const;
     const classifier = random.pick(['matchall', 'u32'] as const);
-    const body = mutateTail(random, redirectAddition(redirect, classifier).body, 20);
+    const body = mutateTail(random, toBytes(redirectAddition(redirect, classifier).body), 20);
     return [body.toString('hex'), () => decodeFilter({ body }, 'clsact', 'ingress')];
   },
   'netlink numbers and addresses': (random) => {
@@ -162,7 +167,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       payload.toString('hex'),
       () => {
         assert.type(formatAddress(payload), 'string');
-        assert.type(readU32(payload), 'number');
+        assert.type(readU32(decodeAttributes(toBytes(attribute(1, payload))), 1), 'number');
       },
     ];
   },
@@ -192,17 +197,19 @@ function isSane({
   assert.ok(mac === null || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac), `mac ${mac}`);
 }
 
+const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);
+
 /** A link as the kernel describes a tap. */
 function linkBody(random: Random): Buffer {
   const data = nested(2, u32(1, 107), u32(2, 107), u8(3, 2), u8(6, 1), u8(7, 0));
-  return Buffer.concat([
-    random.bytes(16),
+  const attributes = [
     text(3, 'tap0'),
     attribute(1, random.bytes(6)),
     u32(4, 1500),
     text(20, arbitraryString(random)),
     nested(18, text(1, random.pick(['tun', 'ipvlan', 'netkit', 'veth'])), data),
-  ]);
+  ];
+  return Buffer.concat([random.bytes(16), toBytes(attributes.flat())]);
 }
 
 /** Attributes that no kernel would write, after a header of the size that every kernel writes. */

@@ -7,8 +7,7 @@ import type { Part } from '../../../shared/rtnetlink/part.ts';
 const test = suite('newScript()');
 
 const up = (link: string): Op => ({ op: 'setUp', link, on: true });
-const requests = (...types: readonly number[]) =>
-  types.map((type) => ({ type, flags: 0, body: Buffer.alloc(0) }));
+const requests = (...types: readonly number[]) => types.map((type) => ({ type, flags: 0, body: [] }));
 const change = (...types: readonly number[]): Part => ({ part: 'change', requests: requests(...types) });
 const REFUSED = { errno: 16, reason: 'busy' };
 

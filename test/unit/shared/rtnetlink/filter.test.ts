@@ -1,9 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { nested, struct, text, u32 } from '../../../../shared/rtnetlink/attribute.ts';
 import { decodeFilter, isHashTable, redirectAddition } from '../../../../shared/rtnetlink/filter.ts';
-import { attribute, nested, text, u32 } from '../../../../shared/rtnetlink/message.ts';
 
 const test = suite('filters');
+
+const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);
 
 const COOKIE = '00112233445566778899aabbccddeeff';
 
@@ -15,8 +17,8 @@ for (const classifier of ['matchall', 'u32'] as const) {
         classifier,
       );
       assert.is(type, 44); // RTM_NEWTFILTER
-      assert.is(body.readUInt32LE(12), qdisc === 'clsact' ? 0xfffffff2 : 0xffff0000);
-      assert.equal(decodeFilter({ body }, qdisc, 'ingress'), {
+      assert.is(body[3], qdisc === 'clsact' ? 0xfffffff2 : 0xffff0000);
+      assert.equal(decodeFilter({ body: toBytes(body) }, qdisc, 'ingress'), {
         ifindex: 2,
         qdisc,
         direction: 'ingress',
@@ -46,21 +48,19 @@ const GOLDEN = {
 for (const classifier of ['matchall', 'u32'] as const) {
   test(`redirectAddition() with ${classifier} writes the bytes that the kernel knows`, () => {
     const filter = { from: 2, qdisc: 'clsact', to: 3, pref: 65535, cookie: COOKIE } as const;
-    assert.is(redirectAddition(filter, classifier).body.toString('hex'), GOLDEN[classifier]);
+    assert.is(toBytes(redirectAddition(filter, classifier).body).toString('hex'), GOLDEN[classifier]);
   });
 }
 
 /** An empty filter of that kind with one mirred action, built by hand from the kernel's headers. */
 function foreignFilter(kind: string, actionsAttribute: number, what: number): Buffer {
-  const parameters = Buffer.alloc(28);
-  parameters.writeInt32LE(what, 20);
-  parameters.writeUInt32LE(7, 24);
-  const action = nested(1, text(1, 'mirred'), nested(2, attribute(2, parameters)));
-  return Buffer.concat([
-    Buffer.alloc(20),
-    text(1, kind),
-    nested(2, nested(actionsAttribute, action)),
-    u32(11, 5),
+  const parameters = [0, 0, 0, 0, 0, what, 7];
+  const action = nested(1, text(1, 'mirred'), nested(2, struct(2, parameters)));
+  return toBytes([
+    ...[0, 0, 0, 0, 0],
+    ...text(1, kind),
+    ...nested(2, nested(actionsAttribute, action)),
+    ...u32(11, 5),
   ]);
 }
 
