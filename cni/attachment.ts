@@ -1,9 +1,8 @@
 import { BindingError } from '../shared/errors.ts';
 import { hashedPodIfname, isOrdinalIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../shared/names.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
-import type { NetConf } from './config.ts';
+import type { TapConf } from './config.ts';
 import { podIfname } from './ifname.ts';
-import { NODE_FILE } from './node-policy.ts';
 import type { AttachmentKey } from './request.ts';
 
 /** One tap to wire to one pod link. */
@@ -13,7 +12,7 @@ export interface Attachment {
   readonly podLink: string;
   /** Ifname of the tap that KubeVirt looks for beside it. */
   readonly tap: string;
-  readonly conf: NetConf;
+  readonly conf: TapConf;
 }
 
 /** Pod links of a primary network that no configuration names, best first (OVN-Kubernetes' primary UDN, everyone else). */
@@ -25,32 +24,21 @@ const PRIMARY_LINKS = ['ovn-udn1', 'eth0'];
  * KubeVirt calls a binding's NAD with the VMI's network name and a meaningless CNI_IFNAME (`net1`); as a network's NAD we are
  * called with the pod link's own name.
  *
- * @param defaultNetwork whether the node's owner lets a pod's `eth0` be wired as a network
- * @throws {BindingError} NAMING_UNKNOWN, NOT_ALLOWED, INVALID_CONFIG
+ * @throws {BindingError} NAMING_UNKNOWN, INVALID_CONFIG
  * Source: kubevirt pkg/network/multus/annotation.go, pkg/network/namescheme
  */
 export function resolveAttachment(
   key: AttachmentKey,
-  conf: NetConf,
+  conf: TapConf,
   links: readonly Pick<Link, 'ifname'>[],
-  defaultNetwork: boolean,
 ): Attachment {
   const ifnames = links.map(({ ifname }) => ifname);
-  // Whoever writes a NAD can write a network name into it; but KubeVirt never calls a binding's NAD as "eth0".
-  if (key.ifname === 'eth0' && !defaultNetwork) {
-    throw new BindingError(
-      'NOT_ALLOWED',
-      'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; ' +
-        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
-        `or set $.tap.defaultNetwork in ${NODE_FILE} on the node`,
-    );
-  }
   return conf.logicNetworkName === null
     ? { key, conf, ...linkOfNetwork(key.ifname, conf) }
     : { key, conf, ...linkOfBinding(conf.logicNetworkName, conf, ifnames) };
 }
 
-function linkOfBinding(network: string, conf: NetConf, ifnames: readonly string[]) {
+function linkOfBinding(network: string, conf: TapConf, ifnames: readonly string[]) {
   const hashed = hashedPodIfname(network);
   if (ifnames.includes(hashed)) return { podLink: hashed, tap: secondaryTapIfname(hashed) };
 
@@ -74,7 +62,7 @@ function linkOfBinding(network: string, conf: NetConf, ifnames: readonly string[
   return { podLink, tap: PRIMARY_TAP_IFNAME };
 }
 
-function linkOfNetwork(name: string, conf: NetConf) {
+function linkOfNetwork(name: string, conf: TapConf) {
   const ifname = podIfname(name, 'CNI_IFNAME');
   if (conf.podLink !== null && conf.podLink !== ifname) {
     throw new BindingError(

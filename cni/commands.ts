@@ -1,19 +1,15 @@
 import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
 import { apply, attempt } from './apply.ts';
-import { type Attachment, resolveAttachment } from './attachment.ts';
-import { check, findDefects, findResultDefects } from './check.ts';
+import { bindingOf } from './bindings.ts';
 import type { Host } from './host.ts';
 import type { Kernel } from './kernel.ts';
 import { lockNetns } from './netns.ts';
 import { checkPolicy } from './node-policy.ts';
-import { planAdd } from './plan-add.ts';
 import { planDel } from './plan-del.ts';
-import { requirePodLink } from './pod-link.ts';
 import type { CniRequest } from './request.ts';
-import { linkResult, type Result, versionResult } from './result.ts';
+import { type Result, versionResult } from './result.ts';
 import { testKernel } from './self-test.ts';
-import type { Netns } from './view.ts';
 
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 
@@ -40,46 +36,21 @@ export async function serve(request: CniRequest, host: Host): Promise<Result | n
   }
 }
 
-function add(request: Of<'ADD' | 'CHECK'>, host: Host): Promise<Result> {
-  const { key, conf, podNamespace, netns } = request;
-  const policy = host.readNodePolicy();
-  checkPolicy(conf, podNamespace, policy);
-  return withKernel(netns, host, async (kernel) => {
-    const seen = await kernel.observe();
-    const attachment = resolveAttachment(key, conf, seen.links, policy[conf.binding].defaultNetwork);
-    const levels = planAdd(attachment, seen);
-    const result = await resultOf(request, attachment, seen, kernel);
+function add({ podNamespace, ...call }: Of<'ADD' | 'CHECK'>, host: Host): Promise<Result> {
+  checkPolicy(call.conf, call.key, podNamespace, host.readNodePolicy());
+  return withKernel(call.netns, host, async (kernel) => {
+    const { levels, result } = await bindingOf(call.conf).plan(kernel, call);
     await apply(levels, kernel.run, host.signal); // last: nothing can fail behind it
     return result;
   });
 }
 
-async function resultOf(
-  { conf, netns, version }: Of<'ADD' | 'CHECK'>,
-  attachment: Attachment,
-  seen: Netns,
-  kernel: Kernel,
-): Promise<Result> {
-  if (conf.prevResult !== null) return { ...conf.prevResult.source, cniVersion: version };
-  if (conf.logicNetworkName !== null) return { cniVersion: version };
-  return linkResult(version, netns, requirePodLink(attachment, seen.links), await kernel.addresses());
-}
-
 /** The node's policy has no say: what was allowed when the pod was made is there now. */
-function checkWiring({ key, conf, netns }: Of<'ADD' | 'CHECK'>, host: Host): Promise<null> {
-  const { prevResult } = conf;
+function checkWiring(call: Of<'ADD' | 'CHECK'>, host: Host): Promise<null> {
+  const { prevResult } = call.conf;
   if (prevResult === null) throw new BindingError('INVALID_CONFIG', 'Required prevResult missing');
-  return withKernel(netns, host, async (kernel) => {
-    const seen = await kernel.observe();
-    const attachment = resolveAttachment(key, conf, seen.links, true);
-    check(
-      [
-        ...findDefects(attachment, seen),
-        ...findResultDefects(attachment, prevResult, netns, seen, await kernel.addresses()),
-      ],
-      attachment,
-      seen,
-    );
+  return withKernel(call.netns, host, async (kernel) => {
+    await bindingOf(call.conf).check(kernel, call, prevResult);
     return null;
   });
 }

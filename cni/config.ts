@@ -16,10 +16,20 @@ import { podIfname } from './ifname.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
 
-/** The plugin's configuration, as a NetworkAttachmentDefinition gives it (CNI SPEC §1, and our keys). */
-export interface NetConf {
+/** What the configuration says of any binding. */
+interface CommonConf {
   readonly cniVersion: string;
   readonly name: string;
+  /** The VMI's network name: KubeVirt sends it to binding NADs only. */
+  readonly logicNetworkName: string | null;
+  /** The MAC that the runtime asks for; the plugin that makes the pod link gives it. */
+  readonly mac: string | null;
+  readonly prevResult: PrevResult | null;
+  /** Keys that nobody here reads, most likely a mistake; at most 20, of at most 64 characters: they go to a log. */
+  readonly unknownKeys: readonly string[];
+}
+
+export interface TapConf extends CommonConf {
   readonly binding: 'tap';
   /** The primary network's pod link, where it is not `ovn-udn1` or `eth0`. */
   readonly podLink: string | null;
@@ -31,27 +41,33 @@ export interface NetConf {
   readonly multiQueue: boolean;
   /** SELinux label that the tap is made under. */
   readonly selinuxContext: string | null;
-  /** The VMI's network name: KubeVirt sends it to binding NADs only. */
-  readonly logicNetworkName: string | null;
-  /** The MAC that the runtime asks for; the plugin that makes the pod link gives it. */
-  readonly mac: string | null;
-  readonly prevResult: PrevResult | null;
-  /** Keys that nobody here reads, most likely a mistake; at most 20, of at most 64 characters: they go to a log. */
-  readonly unknownKeys: readonly string[];
 }
+
+export interface PasstConf extends CommonConf {
+  readonly binding: 'passt';
+  /** Whose processes may ping; null: everyone's in the pod. */
+  readonly group: number | null;
+}
+
+/** The plugin's configuration, as a NetworkAttachmentDefinition gives it (CNI SPEC §1, and our keys). */
+export type NetConf = TapConf | PasstConf;
 
 /** Uid and gid of QEMU in virt-launcher (kubevirt pkg/util NonRootUID). */
 const QEMU = 107;
 /** RFC 791's smallest, and the largest that a 16-bit length allows. */
 const mtu = integer(68, 65535);
 /** 2^32 - 1 is the kernel's "no id". */
-const id = integer(0, 2 ** 32 - 2);
+const MAX_ID = 2 ** 32 - 2;
+/** The last group that may be allowed to ping (linux net/ipv4/sysctl_net_ipv4.c, GID_T_MAX). */
+export const MAX_PING_GROUP = 2 ** 31 - 1;
 
 /** A uid or gid, or "none" for null. */
-const ownership: Decoder<number | null> = (value, path) => {
-  const decoded = either(id, oneOf('none'), `an integer in 0..${2 ** 32 - 2} or "none"`)(value, path);
-  return decoded === 'none' ? null : decoded;
-};
+const ownership =
+  (max: number): Decoder<number | null> =>
+  (value, path) => {
+    const decoded = either(integer(0, max), oneOf('none'), `an integer in 0..${max} or "none"`)(value, path);
+    return decoded === 'none' ? null : decoded;
+  };
 
 const selinuxContext: Decoder<string> = (value, path) => {
   const context = string(value, path);
@@ -78,16 +94,30 @@ const cniArgs = foldedFields({
   labels: optional(array(foldedFields({ key: string, value: string })), null),
 });
 
-const shape = {
-  cniVersion: string,
-  name: string,
-  binding: optional(oneOf('tap'), 'tap' as const),
+/** Keys of the bindings. */
+const tapKeys = {
   podLink: optional(podIfname, null),
   mtu: optional(mtu, null),
-  owner: optional(ownership, QEMU),
-  group: optional(ownership, QEMU),
+  owner: optional(ownership(MAX_ID), QEMU),
+  group: optional(ownership(MAX_ID), QEMU),
   multiQueue: optional(boolean, false),
   selinuxContext: optional(selinuxContext, null),
+};
+const passtKeys = { group: optional(ownership(MAX_PING_GROUP), QEMU) };
+
+/** A key that would be of no effect is one that somebody counts on. */
+const tapAlone: Decoder<never> = (value, path) => {
+  throw mismatch(
+    path,
+    'nothing with binding "passt", which makes no tap and leaves every link as it is',
+    value,
+  );
+};
+
+const commonKeys = {
+  cniVersion: string,
+  name: string,
+  binding: optional(oneOf('tap', 'passt'), 'tap' as const),
   args: optional(foldedFields({ cni: optional(cniArgs, null) }), null),
   runtimeConfig: optional(runtimeConfig, { mac: null }),
   capabilities: optional(object, null),
@@ -95,16 +125,17 @@ const shape = {
   pciBusID: optional(deviceId, null),
 };
 
+const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys, ...passtKeys }).map((key) => key.toLowerCase());
 /** Keys that runtimes put into every configuration. */
 const RUNTIMES_KEYS = ['type', 'prevResult', 'disableCheck', 'cni.dev/'];
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeNetConf(value: unknown): NetConf {
-  const { args, runtimeConfig, capabilities, deviceID, pciBusID, ...conf } = foldedFields(shape)(value, '$');
-  const after = foldedFields({ prevResult: optional(prevResult(conf.cniVersion), null) })(value, '$');
-  return {
-    ...conf,
-    ...after,
+  const { cniVersion, name, binding, args, runtimeConfig } = foldedFields(commonKeys)(value, '$');
+  const common = {
+    cniVersion,
+    name,
+    ...foldedFields({ prevResult: optional(prevResult(cniVersion), null) })(value, '$'),
     logicNetworkName: args?.cni?.logicNetworkName ?? null,
     mac: runtimeConfig.mac ?? args?.cni?.mac ?? null,
     unknownKeys: Object.keys(object(value, '$'))
@@ -112,10 +143,21 @@ export function decodeNetConf(value: unknown): NetConf {
       .map((key) => key.slice(0, 64))
       .slice(0, 20),
   };
+  switch (binding) {
+    case 'tap':
+      return { binding, ...common, ...foldedFields(tapKeys)(value, '$') };
+    case 'passt':
+      return { binding, ...common, ...decodePasst(value) };
+  }
+}
+
+function decodePasst(value: unknown): Pick<PasstConf, 'group'> {
+  const refused = Object.keys(tapKeys).filter((key) => !Object.hasOwn(passtKeys, key));
+  foldedFields(Object.fromEntries(refused.map((key) => [key, optional(tapAlone, null)])))(value, '$');
+  return foldedFields(passtKeys)(value, '$');
 }
 
 function isKnownKey(key: string): boolean {
   const folded = key.toLowerCase();
-  const isOurs = Object.keys(shape).some((known) => known.toLowerCase() === folded);
-  return isOurs || RUNTIMES_KEYS.some((known) => folded.startsWith(known.toLowerCase()));
+  return OUR_KEYS.includes(folded) || RUNTIMES_KEYS.some((known) => folded.startsWith(known.toLowerCase()));
 }

@@ -45,6 +45,8 @@ export function encodeOp(op: Op, known: Known): Part | null {
       return change([clsactAddition(known.ifindexOf(op.link))]);
     case 'deleteClsact':
       return change([clsactDeletion(known.ifindexOf(op.link))]);
+    case 'setSysctl':
+      return { part: 'writeSysctl', sysctl: op.sysctl, value: op.value };
     default:
       return change([linkChange(known.ifindexOf(op.link), changeOf(op))]);
   }

@@ -2,7 +2,7 @@ import { toError } from '../shared/errors.ts';
 import { type Address, allAddresses } from '../shared/rtnetlink/address.ts';
 import { filtersOf } from '../shared/rtnetlink/filter.ts';
 import type { Request } from '../shared/rtnetlink/message.ts';
-import type { Refusal } from '../shared/rtnetlink/part.ts';
+import type { Refusal, Sysctls } from '../shared/rtnetlink/part.ts';
 import { openRtnetlink } from '../shared/rtnetlink/socket.ts';
 import type { Outcome, Run } from './apply.ts';
 import { encodeOp, encodeRedirect } from './encode-op.ts';
@@ -17,6 +17,7 @@ import { type Netns, viewOf } from './view.ts';
 export interface Kernel {
   observe(): Promise<Netns>;
   addresses(): Promise<readonly Address[]>;
+  readSysctls(): Promise<Sysctls>;
   /** With as few waits for the kernel as the ops allow. */
   readonly run: Run;
   close(): Promise<void>;
@@ -109,6 +110,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
       const [addresses] = await rtnetlink.ask(allAddresses);
       return addresses;
     },
+    readSysctls: rtnetlink.readSysctls,
     run,
     close: rtnetlink.close,
   };

@@ -10,19 +10,27 @@ import {
 } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 import type { NetConf } from './config.ts';
+import type { AttachmentKey } from './request.ts';
 
 /** What the node's owner allows configurations to ask for; those may be written by tenants. */
-export interface NodePolicy {
-  readonly tap: {
-    /** Namespaces whose pods may be wired; null: all. */
-    readonly namespaces: readonly string[] | null;
-    /** Whether a pod's `eth0` may be wired as a network, outside a KubeVirt binding. */
-    readonly defaultNetwork: boolean;
-  };
+export type NodePolicy = Readonly<Record<NetConf['binding'], BindingPolicy>>;
+
+interface BindingPolicy {
+  /** Namespaces whose pods may be wired; null: all. */
+  readonly namespaces: readonly string[] | null;
+  /** Whether a pod's `eth0` may be wired as a network, outside a KubeVirt binding. */
+  readonly defaultNetwork: boolean;
 }
 
-/** Without a node file: any namespace, since a tap gives a pod no more than raw frames of its own link. */
-export const DEFAULT_POLICY: NodePolicy = { tap: { namespaces: null, defaultNetwork: false } };
+/** What a pod gets is its own: raw frames of its link by a tap, ports and pings by passt. But a default network is every pod's. */
+const NO_FILE: BindingPolicy = { namespaces: null, defaultNetwork: false };
+export const DEFAULT_POLICY: NodePolicy = { tap: NO_FILE, passt: NO_FILE };
+
+/** What would become of every pod of a default network. */
+const HARM: Readonly<Record<NetConf['binding'], string>> = {
+  tap: 'would lose it to a tap',
+  passt: 'would let everybody in it bind privileged ports',
+};
 
 export const NODE_FILE = '/etc/tapwire/node.json';
 
@@ -35,15 +43,15 @@ const strictFields =
     return fields(shape)(value, path);
   };
 
+const decodeBindingPolicy = strictFields<BindingPolicy>({
+  namespaces: optional(array(string), null),
+  defaultNetwork: optional(boolean, false),
+});
+
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export const decodeNodePolicy = strictFields<NodePolicy>({
-  tap: optional(
-    strictFields({
-      namespaces: optional(array(string), null),
-      defaultNetwork: optional(boolean, false),
-    }),
-    DEFAULT_POLICY.tap,
-  ),
+  tap: optional(decodeBindingPolicy, NO_FILE),
+  passt: optional(decodeBindingPolicy, NO_FILE),
 });
 
 /**
@@ -52,8 +60,22 @@ export const decodeNodePolicy = strictFields<NodePolicy>({
  * @param podNamespace of the pod; null where the runtime did not say
  * @throws {BindingError} NOT_ALLOWED
  */
-export function checkPolicy({ binding }: NetConf, podNamespace: string | null, policy: NodePolicy): void {
-  const { namespaces } = policy[binding];
+export function checkPolicy(
+  { binding }: NetConf,
+  { ifname }: AttachmentKey,
+  podNamespace: string | null,
+  policy: NodePolicy,
+): void {
+  const { namespaces, defaultNetwork } = policy[binding];
+  // Whoever writes a NAD can write a network name into it; but KubeVirt never calls a binding's NAD as "eth0".
+  if (ifname === 'eth0' && !defaultNetwork) {
+    throw new BindingError(
+      'NOT_ALLOWED',
+      `Cannot wire "eth0" as a network: every pod on this network ${HARM[binding]}; ` +
+        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
+        `or set $.${binding}.defaultNetwork in ${NODE_FILE} on the node`,
+    );
+  }
   if (namespaces === null || (podNamespace !== null && namespaces.includes(podNamespace))) return;
   const whose = podNamespace === null ? 'a pod of no namespace' : `pods of namespace "${podNamespace}"`;
   throw new BindingError(

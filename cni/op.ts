@@ -1,4 +1,5 @@
 import { unreachable } from '../shared/errors.ts';
+import type { Sysctl } from '../shared/rtnetlink/part.ts';
 
 /** One change to one netns; links are named by ifname. */
 export type Op =
@@ -25,7 +26,8 @@ export type Op =
   /** Every frame that comes in on `from` goes out of `to`. */
   | { readonly op: 'addRedirect'; readonly from: string; readonly to: string; readonly cookie: string }
   /** Takes away the redirect with this cookie. */
-  | { readonly op: 'deleteRedirect'; readonly from: string; readonly cookie: string };
+  | { readonly op: 'deleteRedirect'; readonly from: string; readonly cookie: string }
+  | { readonly op: 'setSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
 /** A change, and the change that takes it back; null where an earlier step's undo takes it back as well, or nothing should. */
 export interface Step {
@@ -37,6 +39,7 @@ export interface Step {
 export function linksOf(op: Op): readonly string[] {
   switch (op.op) {
     case 'addTap':
+    case 'setSysctl':
       return [];
     case 'addRedirect':
       return [op.from, op.to];
@@ -76,6 +79,8 @@ export function describeOp(op: Op): string {
       return `redirect "${op.from}" to "${op.to}"`;
     case 'deleteRedirect':
       return `delete the redirect of "${op.from}"`;
+    case 'setSysctl':
+      return `set ${op.sysctl} to "${op.value}"`;
     default:
       return unreachable(op);
   }

@@ -13,6 +13,7 @@ const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addTap: 'CONFIG_TUN (module tun)',
   addClsact: 'CONFIG_NET_SCH_INGRESS',
   addRedirect: 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+  setSysctl: 'to be Linux 4.11 or newer',
 };
 
 /** What became of an op; null: it is done. Pure. */
@@ -26,6 +27,13 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
       'KERNEL_REFUSED',
       `Cannot ${describeOp(op)}: SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ` +
         'label it container_file_t (KubeVirt does), or allow container_use_devices',
+    );
+  }
+  if (op.op === 'setSysctl' && reason.startsWith('make a procfs')) {
+    return new BindingError(
+      'KERNEL_REFUSED',
+      `Cannot ${describeOp(op)}: /proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 to ${reason}; ` +
+        'grant that, or mount /proc/sys writable',
     );
   }
   const options = errno === ENOENT || (op.op === 'addTap' && errno === ENODEV) ? OPTIONS[op.op] : undefined;

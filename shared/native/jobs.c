@@ -90,13 +90,36 @@ static bool read_tap(napi_env env, napi_value part, struct tap *tap) {
   return true;
 }
 
+/* [kind, sysctl] or [kind, sysctl, value] */
+static bool read_sysctl_part(napi_env env, napi_value value, struct part *part) {
+  napi_value key, text;
+  long number;
+  if (!read_field(env, value, 1, &key) || !read_number(env, key, &number)) return false;
+  if (number < 0 || number >= SYSCTL_COUNT) {
+    napi_throw_range_error(env, NULL, "no such sysctl");
+    return false;
+  }
+  part->sysctl.key = (unsigned)number;
+  return part->kind == PART_READ_SYSCTL ||
+         (read_field(env, value, 2, &text) && read_text(env, text, part->sysctl.value, sizeof part->sysctl.value));
+}
+
 static bool read_part(napi_env env, napi_value value, struct part *part) {
   napi_value kind;
   long number;
   if (!read_field(env, value, 0, &kind) || !read_number(env, kind, &number)) return false;
   part->kind = (unsigned)number;
-  if (part->kind == PART_CREATE_TAP) return read_tap(env, value, &part->tap);
-  return part->kind == PART_PERSIST_TAP || read_requests(env, value, &part->requests);
+  switch (part->kind) {
+    case PART_CREATE_TAP:
+      return read_tap(env, value, &part->tap);
+    case PART_PERSIST_TAP:
+      return true;
+    case PART_READ_SYSCTL:
+    case PART_WRITE_SYSCTL:
+      return read_sysctl_part(env, value, part);
+    default:
+      return read_requests(env, value, &part->requests);
+  }
 }
 
 napi_value js_run(napi_env env, napi_callback_info info) {

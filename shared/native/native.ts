@@ -8,6 +8,8 @@ export const EXCHANGE = 0;
 export const DELETE_LINK = 1;
 export const CREATE_TAP = 2;
 export const PERSIST_TAP = 3;
+export const READ_SYSCTL = 4;
+export const WRITE_SYSCTL = 5;
 
 export type NativePart =
   /** Sends netlink requests, of which all dumps end and all others are acknowledged, and receives until they are, or refused. */
@@ -29,7 +31,10 @@ export type NativePart =
       helper: string | null,
     ]
   /** The tap outlives its descriptor. */
-  | readonly [typeof PERSIST_TAP];
+  | readonly [typeof PERSIST_TAP]
+  /** By its place in `enum` in sysctl.h; the answer is its text. */
+  | readonly [typeof READ_SYSCTL, sysctl: number]
+  | readonly [typeof WRITE_SYSCTL, sysctl: number, value: string];
 
 /**
  * What the addon exports. A failure is an Error whose message is the request and which has `errno`. What returns a promise may

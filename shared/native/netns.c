@@ -39,28 +39,30 @@ static void come_back(void) {
   if (setns(home, CLONE_NEWNET) < 0) abort();
 }
 
-static struct failure open_in(int netns, struct failure (*open_here)(int *), int *fd) {
-  if (netns < 0) return open_here(fd);
+struct failure open_in(int netns, struct failure (*open_here)(const void *, int *), const void *what, int *fd) {
+  if (netns < 0) return open_here(what, fd);
   struct failure failure = prepare_return();
   if (failure.request != NULL) return failure;
   if (setns(netns, CLONE_NEWNET) < 0) return (struct failure){"enter the netns", errno};
-  failure = open_here(fd);
+  failure = open_here(what, fd);
   come_back();
   return failure;
 }
 
-static struct failure open_rtnetlink_here(int *fd) {
+static struct failure open_rtnetlink_here(const void *what, int *fd) {
+  (void)what;
   *fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   return *fd < 0 ? (struct failure){"open a netlink socket", errno} : NO_FAILURE;
 }
 
-static struct failure open_tun_here(int *fd) {
+static struct failure open_tun_here(const void *what, int *fd) {
+  (void)what;
   *fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   return *fd < 0 ? (struct failure){"open /dev/net/tun", errno} : NO_FAILURE;
 }
 
 struct failure open_rtnetlink(int netns, int *fd) {
-  struct failure failure = open_in(netns, open_rtnetlink_here, fd);
+  struct failure failure = open_in(netns, open_rtnetlink_here, NULL, fd);
   if (failure.request != NULL) return failure;
   int on = 1;
   /* Kernels before 4.12 (4.20 for strict checking) lack these; then errors are bare and dumps are not filtered. */
@@ -70,7 +72,7 @@ struct failure open_rtnetlink(int netns, int *fd) {
   return NO_FAILURE;
 }
 
-struct failure open_tun(int netns, int *fd) { return open_in(netns, open_tun_here, fd); }
+struct failure open_tun(int netns, int *fd) { return open_in(netns, open_tun_here, NULL, fd); }
 
 struct failure new_netns(int *fd) {
   struct failure failure = prepare_return();

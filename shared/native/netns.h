@@ -6,6 +6,8 @@
 /* Each opens one descriptor and stores it in `fd`. The netns is given by a descriptor; a negative one is our own. */
 struct failure open_rtnetlink(int netns, int *fd);
 struct failure open_tun(int netns, int *fd);
+/* Whatever `open_here` opens there; it is told `what`. */
+struct failure open_in(int netns, struct failure (*open_here)(const void *what, int *fd), const void *what, int *fd);
 
 /* Makes a network namespace that lives as long as something holds it. */
 struct failure new_netns(int *fd);

@@ -39,6 +39,10 @@ static struct failure run_part(struct script *script, struct part *part) {
       script->tap = -1;
       return NO_FAILURE;
     }
+    case PART_READ_SYSCTL:
+      return read_sysctl(script->netns, &part->sysctl, &part->answers);
+    case PART_WRITE_SYSCTL:
+      return write_sysctl(script->netns, &part->sysctl);
   }
   return NO_FAILURE;
 }

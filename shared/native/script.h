@@ -5,16 +5,19 @@
 
 #include "failure.h"
 #include "rtnetlink.h"
+#include "sysctl.h"
 #include "tap.h"
 
 /* One thing to do in a netns. */
 struct part {
-  enum { PART_EXCHANGE, PART_DELETE_LINK, PART_CREATE_TAP, PART_PERSIST_TAP } kind;
+  enum { PART_EXCHANGE, PART_DELETE_LINK, PART_CREATE_TAP, PART_PERSIST_TAP, PART_READ_SYSCTL, PART_WRITE_SYSCTL } kind;
   /* Of the first two: netlink requests. */
   struct bytes requests;
   struct tap tap;
+  struct sysctl sysctl;
   bool ran;
   struct failure failure;
+  /* Of the first two: netlink's; of a sysctl, what it reads. */
   struct bytes answers;
 };
 

@@ -21,6 +21,12 @@ export interface NewTap {
   readonly labelled: { readonly label: string; readonly helper: string } | null;
 }
 
+/** Those of a netns that there is a reason to touch, in the order of `enum` in sysctl.h: the kernel is never told a path. */
+export const SYSCTLS = ['net.ipv4.ip_unprivileged_port_start', 'net.ipv4.ping_group_range'] as const;
+export type Sysctl = (typeof SYSCTLS)[number];
+/** What they are, as text: numbers with one space between them. */
+export type Sysctls = Readonly<Record<Sysctl, string>>;
+
 /** One thing to do in a netns. */
 export type Part =
   /** All in one go: the kernel goes on with the next request whether or not it did one. */
@@ -29,7 +35,8 @@ export type Part =
   | { readonly part: 'deleteLink'; readonly deletion: Request }
   /** It vanishes when the socket is closed, unless it is made persistent before the next one is made. */
   | { readonly part: 'createTap'; readonly tap: NewTap }
-  | { readonly part: 'persistTap' };
+  | { readonly part: 'persistTap' }
+  | { readonly part: 'writeSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
 /** Of each request of a part, null where the kernel did it; undefined where it was not come to. */
 export type Refusals = readonly (Refusal | null)[] | undefined;

@@ -9,6 +9,8 @@ import {
   type NativePart,
   native,
   PERSIST_TAP,
+  READ_SYSCTL,
+  WRITE_SYSCTL,
 } from '../native/native.ts';
 import { decodeAttributes, readText } from './attribute.ts';
 import {
@@ -22,7 +24,7 @@ import {
   type Query,
   type Request,
 } from './message.ts';
-import type { Part, Refusal, Refusals } from './part.ts';
+import { type Part, type Refusal, type Refusals, SYSCTLS, type Sysctls } from './part.ts';
 
 type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
@@ -32,6 +34,8 @@ type Answers<Queries extends readonly Query<unknown>[]> = {
 export interface Rtnetlink {
   /** Asks all in one go. @throws {BindingError} KERNEL_REFUSED */
   ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
+  /** @throws {BindingError} KERNEL_REFUSED */
+  readSysctls(): Promise<Sysctls>;
   /**
    * @param goesOn whether it does after a part that failed, or of which the kernel refused something
    * @throws {BindingError} KERNEL_REFUSED when the netns cannot be reached
@@ -71,6 +75,8 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
       }
       case 'persistTap':
         return [PERSIST_TAP];
+      case 'writeSysctl':
+        return [WRITE_SYSCTL, SYSCTLS.indexOf(part.sysctl), part.value];
     }
   };
 
@@ -119,6 +125,16 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
         'KERNEL_REFUSED',
         `Cannot read the state of the netns: it changed during each of ${DUMP_TRIES} attempts`,
       );
+    },
+    async readSysctls() {
+      const reads = SYSCTLS.map((_, i): NativePart => [READ_SYSCTL, i]);
+      const outcomes = await runNative(reads, true);
+      const texts = SYSCTLS.map((sysctl, i) => {
+        const text = outcomes[i];
+        if (Buffer.isBuffer(text)) return [sysctl, text.toString('latin1').trim().replace('\t', ' ')];
+        throw new BindingError('KERNEL_REFUSED', `Cannot read ${sysctl}: ${describeFailure(text)}`);
+      });
+      return Object.fromEntries(texts);
     },
     async run(parts, goesOn) {
       const firsts: number[] = [];

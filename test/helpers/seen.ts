@@ -1,6 +1,8 @@
 /** Netns as the kernel would show them, for tests of the planner. */
+
+import * as assert from 'uvu/assert';
 import type { Attachment } from '../../cni/attachment.ts';
-import { decodeNetConf } from '../../cni/config.ts';
+import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/config.ts';
 import { encodeCookie, encodeRecord, type Restore } from '../../cni/record.ts';
 import type { AttachmentKey } from '../../cni/request.ts';
 import type { Netns } from '../../cni/view.ts';
@@ -13,11 +15,29 @@ export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
 export const OTHER: AttachmentKey = { containerId: 'pod2', ifname: 'net1' };
 const NOTHING: Restore = { clsact: true, allmulti: false, noQueue: false };
 
-/** The attachment of the primary network, with these keys in the NAD. */
-export function attachmentOf(conf: Readonly<Record<string, unknown>> = {}): Attachment {
-  const decoded = decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', ...conf });
-  return { key: KEY, podLink: 'eth0', tap: 'tap0', conf: decoded };
+type Keys = Readonly<Record<string, unknown>>;
+const decode = (keys: Keys) => decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', ...keys });
+
+/** What a NAD with these keys says. */
+export function tapConf(keys: Keys = {}): TapConf {
+  const conf = decode(keys);
+  assert.is(conf.binding, 'tap');
+  return conf as TapConf;
 }
+
+export function passtConf(keys: Keys = {}): PasstConf {
+  const conf = decode({ binding: 'passt', ...keys });
+  assert.is(conf.binding, 'passt');
+  return conf as PasstConf;
+}
+
+/** The attachment of the primary network, with these keys in the NAD. */
+export const attachmentOf = (keys: Keys = {}): Attachment => ({
+  key: KEY,
+  podLink: 'eth0',
+  tap: 'tap0',
+  conf: tapConf(keys),
+});
 
 export function linkOf(ifindex: number, ifname: string, changes: Partial<Link> = {}): Link {
   return {

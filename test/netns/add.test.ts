@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import { apply, attempt, type Level, type Run } from '../../cni/apply.ts';
 import { resolveAttachment } from '../../cni/attachment.ts';
 import { findDefects } from '../../cni/check.ts';
-import { decodeNetConf } from '../../cni/config.ts';
 import { type Kernel, openKernel } from '../../cni/kernel.ts';
 import type { Op } from '../../cni/op.ts';
 import { planAdd } from '../../cni/plan-add.ts';
@@ -16,6 +15,7 @@ import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+import { tapConf } from '../helpers/seen.ts';
 
 const test = suite('ADD and DEL on a real netns');
 
@@ -38,9 +38,8 @@ async function withKernel<T>(
 
 async function attach(kernel: Kernel, conf: Readonly<Record<string, unknown>> = {}) {
   const args = { cni: { logicNetworkName: 'default' } };
-  const decoded = decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', args, ...conf });
   const seen = await kernel.observe();
-  const attachment = resolveAttachment(KEY, decoded, seen.links, false);
+  const attachment = resolveAttachment(KEY, tapConf({ args, ...conf }), seen.links);
   const levels = planAdd(attachment, seen);
   return { attachment, levels, steps: levels.flat() };
 }

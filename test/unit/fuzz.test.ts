@@ -5,7 +5,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseCniArgs } from '../../cni/cni-args.ts';
-import { decodeNetConf } from '../../cni/config.ts';
+import { decodeNetConf, MAX_PING_GROUP, type NetConf } from '../../cni/config.ts';
 import { parseInput } from '../../cni/input.ts';
 import { decodeNodePolicy } from '../../cni/node-policy.ts';
 import { prevResult } from '../../cni/prev-result.ts';
@@ -93,7 +93,12 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   'decodeNodePolicy()': (random) => {
     const value = random.oneIn(2)
       ? arbitraryValue(random, 4)
-      : { tap: { namespaces: arbitraryValue(random, 2), defaultNetwork: arbitraryValue(random, 1) } };
+      : {
+          [random.pick(['tap', 'passt'])]: {
+            namespaces: arbitraryValue(random, 2),
+            defaultNetwork: arbitraryValue(random, 1),
+          },
+        };
     return [value, () => decodeNodePolicy(value, '$')];
   },
   records: (random) => {
@@ -180,19 +185,18 @@ const arbitraryRestore = (random: Random): Restore => ({
 });
 
 /** What the decoder lets through, the kernel takes. */
-function isSane({
-  mtu,
-  owner,
-  group,
-  podLink,
-  logicNetworkName,
-  mac,
-}: ReturnType<typeof decodeNetConf>): void {
-  assert.ok(mtu === null || (Number.isInteger(mtu) && mtu >= 68 && mtu <= 65_535), `mtu ${mtu}`);
-  for (const id of [owner, group]) {
-    assert.ok(id === null || (Number.isInteger(id) && id >= 0 && id <= 2 ** 32 - 2), `id ${id}`);
+function isSane(conf: NetConf): void {
+  const { group, logicNetworkName, mac } = conf;
+  const ids = conf.binding === 'tap' ? [conf.owner, group] : [group];
+  const max = conf.binding === 'tap' ? 2 ** 32 - 2 : MAX_PING_GROUP;
+  for (const id of ids) {
+    assert.ok(id === null || (Number.isInteger(id) && id >= 0 && id <= max), `id ${id}`);
   }
-  assert.ok(podLink === null || /^[^\s/:\0]{1,15}$/.test(podLink), `podLink ${podLink}`);
+  if (conf.binding === 'tap') {
+    const { mtu, podLink } = conf;
+    assert.ok(mtu === null || (Number.isInteger(mtu) && mtu >= 68 && mtu <= 65_535), `mtu ${mtu}`);
+    assert.ok(podLink === null || /^[^\s/:\0]{1,15}$/.test(podLink), `podLink ${podLink}`);
+  }
   assert.ok(logicNetworkName === null || /^[\w-]{1,253}$/.test(logicNetworkName), `${logicNetworkName}`);
   assert.ok(mac === null || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac), `mac ${mac}`);
 }

@@ -1,28 +1,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { resolveAttachment } from '../../../cni/attachment.ts';
-import { decodeNetConf } from '../../../cni/config.ts';
 import { caught } from '../../helpers/caught.ts';
+import { tapConf } from '../../helpers/seen.ts';
 
 const test = suite('resolveAttachment()');
 
 const BLUE = 'pod16477688c0e';
 
-function resolve(
-  ifname: string,
-  network: string | null,
-  ifnames: readonly string[],
-  podLink?: string,
-  defaultNetwork = false,
-) {
-  const conf = decodeNetConf({
-    cniVersion: '1.0.0',
-    name: 'tapwire',
-    podLink,
-    args: { cni: { logicNetworkName: network } },
-  });
+function resolve(ifname: string, network: string | null, ifnames: readonly string[], podLink?: string) {
+  const conf = tapConf({ podLink, args: { cni: { logicNetworkName: network } } });
   const links = ifnames.map((name) => ({ ifname: name }));
-  const attachment = resolveAttachment({ containerId: 'pod1', ifname }, conf, links, defaultNetwork);
+  const attachment = resolveAttachment({ containerId: 'pod1', ifname }, conf, links);
   return [attachment.podLink, attachment.tap];
 }
 
@@ -60,11 +49,7 @@ for (const [why, got, want] of [
   ],
   ['network: the link that CNI_IFNAME names', resolve(BLUE, null, ['eth0', BLUE]), [BLUE, 'tap16477688c0e']],
   ['network with an ordinal name', resolve('net1', null, ['eth0', 'net1']), ['net1', 'tap1']],
-  [
-    "network, eth0 where the node's owner allows it",
-    resolve('eth0', null, ['eth0'], undefined, true),
-    ['eth0', 'tap0'],
-  ],
+  ['network, eth0', resolve('eth0', null, ['eth0']), ['eth0', 'tap0']],
   ['network, podLink says the same', resolve('net1', null, ['eth0', 'net1'], 'net1'), ['net1', 'tap1']],
 ] as const) {
   test(why, () => {
@@ -78,18 +63,6 @@ for (const [why, act, code, message] of [
     () => resolve('net2', 'blue', ['lo', 'eth0', 'net1'], 'eth0'),
     'NAMING_UNKNOWN',
     `Cannot find the pod link of network "blue": there is no "${BLUE}", and with "net1" in the pod KubeVirt numbers its links; give every network of the pod an "interface" in its annotation`,
-  ],
-  [
-    'eth0 outside a binding',
-    () => resolve('eth0', null, ['lo', 'eth0']),
-    'NOT_ALLOWED',
-    'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; name this NetworkAttachmentDefinition in the KubeVirt CR\'s network.binding, or set $.tap.defaultNetwork in /etc/tapwire/node.json on the node',
-  ],
-  [
-    "eth0 by a NAD that says of itself that it is a binding's",
-    () => resolve('eth0', 'default', ['lo', 'eth0']),
-    'NOT_ALLOWED',
-    'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap; name this NetworkAttachmentDefinition in the KubeVirt CR\'s network.binding, or set $.tap.defaultNetwork in /etc/tapwire/node.json on the node',
   ],
   [
     "the tap's own name as the pod link",

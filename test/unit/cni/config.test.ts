@@ -72,9 +72,33 @@ for (const [why, conf, want] of [
   });
 }
 
+const PASST_DEFAULTS = {
+  ...BASE,
+  binding: 'passt',
+  group: 107,
+  logicNetworkName: null,
+  mac: null,
+  prevResult: null,
+  unknownKeys: [],
+};
+for (const [why, conf, want] of [
+  ['the least there is', {}, {}],
+  ['null is absent', { mtu: null, owner: null, podLink: null, group: null }, {}],
+  ['a group', { group: 0 }, { group: 0 }],
+  ['the last group that may ping', { group: 2 ** 31 - 1 }, { group: 2 ** 31 - 1 }],
+  ['every group', { group: 'none' }, { group: null }],
+  ["KubeVirt's network name", { args: { cni: { logicNetworkName: 'red' } } }, { logicNetworkName: 'red' }],
+  ['keys that nobody reads', { mut: 1400 }, { unknownKeys: ['mut'] }],
+] as const) {
+  test(`passt: ${why}`, () => {
+    assert.equal(decodeNetConf({ ...BASE, binding: 'passt', ...conf }), { ...PASST_DEFAULTS, ...want });
+  });
+}
+
 const LINK =
   'want the name of a pod link (1..15 printable ASCII characters, no "/" or ":", not ., .., lo, all, default)';
 const ID = 'want an integer in 0..4294967294 or "none"';
+const TAP_ALONE = 'want nothing with binding "passt", which makes no tap and leaves every link as it is';
 for (const [conf, message] of [
   [{ mtu: 67 }, 'Cannot read $.mtu: want an integer in 68..65535, got 67'],
   [{ mtu: 65536 }, 'Cannot read $.mtu: want an integer in 68..65535, got 65536'],
@@ -90,7 +114,17 @@ for (const [conf, message] of [
   [{ podLink: 'sixteen-bytes-ab' }, `Cannot read $.podLink: ${LINK}, got "sixteen-bytes-ab"`],
   [{ podLink: 'äääääääá' }, `Cannot read $.podLink: ${LINK}, got "äääääääá"`],
   [{ multiQueue: 1 }, 'Cannot read $.multiQueue: want true or false, got 1'],
-  [{ binding: 'bridge' }, 'Cannot read $.binding: want "tap", got "bridge"'],
+  [{ binding: 'bridge' }, 'Cannot read $.binding: want "tap" or "passt", got "bridge"'],
+  [{ binding: 'passt', mtu: 1400 }, `Cannot read $.mtu: ${TAP_ALONE}, got 1400`],
+  [{ binding: 'passt', MTU: 1400 }, `Cannot read $.MTU: ${TAP_ALONE}, got 1400`],
+  [{ binding: 'passt', multiQueue: false }, `Cannot read $.multiQueue: ${TAP_ALONE}, got false`],
+  [{ binding: 'passt', podLink: 'eth0' }, `Cannot read $.podLink: ${TAP_ALONE}, got "eth0"`],
+  [{ binding: 'passt', selinuxContext: 'a:b:c' }, `Cannot read $.selinuxContext: ${TAP_ALONE}, got "a:b:c"`],
+  [{ binding: 'passt', owner: 107 }, `Cannot read $.owner: ${TAP_ALONE}, got 107`],
+  [
+    { binding: 'passt', group: 2 ** 31 },
+    'Cannot read $.group: want an integer in 0..2147483647 or "none", got 2147483648',
+  ],
   [
     { selinuxContext: 'x;y' },
     'Cannot read $.selinuxContext: want an SELinux context such as "system_u:system_r:container_t:s0", got "x;y"',
@@ -125,14 +159,14 @@ for (const [conf, message] of [
 
 test('reads own properties only', () => {
   const hostile = Object.assign(Object.create({ mtu: 1400 }), BASE);
-  assert.is(decodeNetConf(hostile).mtu, null);
+  assert.equal(decodeNetConf(hostile), DEFAULTS);
 });
 
 test('takes the bounds of numbers, names and contexts', () => {
   const selinuxContext = `a:b:${'c'.repeat(252)}`;
   const conf = { ...BASE, mtu: 68, owner: 0, group: 2 ** 32 - 2, podLink: 'fifteen-bytes-a', selinuxContext };
-  assert.is(decodeNetConf(conf).group, 4294967294);
-  assert.is(decodeNetConf({ ...conf, mtu: 65535 }).mtu, 65535);
+  assert.equal(decodeNetConf(conf), { ...DEFAULTS, ...conf });
+  assert.equal(decodeNetConf({ ...conf, mtu: 65535 }), { ...DEFAULTS, ...conf, mtu: 65535 });
 });
 
 for (const [key, value] of [

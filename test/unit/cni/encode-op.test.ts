@@ -98,6 +98,13 @@ for (const [op, want] of [
     assert.equal(encodeOp(op, KNOWN), change(linkChange(3, want satisfies LinkChange))));
 }
 
+test('setSysctl: a part of its own', () =>
+  assert.equal(encodeOp({ op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '1 0' }, KNOWN), {
+    part: 'writeSysctl',
+    sysctl: 'net.ipv4.ping_group_range',
+    value: '1 0',
+  }));
+
 test('an op on a link that is not known throws what the view says', async () => {
   const error = await caught(() => encodeOp({ op: 'setUp', link: 'x', on: true }, KNOWN));
   assert.is(error.message, 'no "x"');

@@ -1,21 +1,26 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decodeNetConf } from '../../../cni/config.ts';
 import { checkPolicy, DEFAULT_POLICY, decodeNodePolicy } from '../../../cni/node-policy.ts';
 import { caught } from '../../helpers/caught.ts';
+import { KEY, passtConf, tapConf } from '../../helpers/seen.ts';
 
 const test = suite('the node policy');
 
-const CONF = decodeNetConf({ cniVersion: '1.0.0', name: 'x' });
+const CLOSED = { namespaces: null, defaultNetwork: false };
 
 for (const [file, want] of [
   [{}, DEFAULT_POLICY],
   [{ tap: null }, DEFAULT_POLICY],
   [{ tap: {} }, DEFAULT_POLICY],
-  [{ tap: { namespaces: [] } }, { tap: { namespaces: [], defaultNetwork: false } }],
+  [{ passt: null }, DEFAULT_POLICY],
+  [{ tap: { namespaces: [] } }, { tap: { namespaces: [], defaultNetwork: false }, passt: CLOSED }],
   [
     { tap: { namespaces: ['vms'], defaultNetwork: true } },
-    { tap: { namespaces: ['vms'], defaultNetwork: true } },
+    { tap: { namespaces: ['vms'], defaultNetwork: true }, passt: CLOSED },
+  ],
+  [
+    { passt: { namespaces: ['vms'], defaultNetwork: true } },
+    { tap: CLOSED, passt: { namespaces: ['vms'], defaultNetwork: true } },
   ],
 ] as const) {
   test(`decodeNodePolicy() reads ${JSON.stringify(file)}`, () => {
@@ -25,7 +30,7 @@ for (const [file, want] of [
 
 for (const [file, message] of [
   [[], 'Cannot read $: want an object, got []'],
-  [{ Tap: {} }, 'Cannot read $: want only the keys tap, got "Tap"'],
+  [{ Tap: {} }, 'Cannot read $: want only the keys tap, passt, got "Tap"'],
   [
     { tap: { namespace: ['vms'] } },
     'Cannot read $.tap: want only the keys namespaces, defaultNetwork, got "namespace"',
@@ -39,20 +44,52 @@ for (const [file, message] of [
 }
 
 test('checkPolicy() lets every pod through where there is no list', () => {
-  checkPolicy(CONF, 'vms', DEFAULT_POLICY);
-  checkPolicy(CONF, null, DEFAULT_POLICY);
+  for (const conf of [tapConf(), passtConf()]) {
+    checkPolicy(conf, KEY, 'vms', DEFAULT_POLICY);
+    checkPolicy(conf, KEY, null, DEFAULT_POLICY);
+  }
 });
 
-const LISTED = decodeNodePolicy({ tap: { namespaces: ['vms'] } }, '$');
-const END = '$.tap.namespaces of /etc/tapwire/node.json on this node does not list it';
-for (const [namespace, message] of [
-  ['other', `Cannot wire pods of namespace "other": ${END}`],
-  [null, `Cannot wire a pod of no namespace: ${END}`],
+for (const conf of [tapConf(), passtConf()]) {
+  const { binding } = conf;
+  const listed = decodeNodePolicy({ [binding]: { namespaces: ['vms'] } }, '$');
+  const end = `$.${binding}.namespaces of /etc/tapwire/node.json on this node does not list it`;
+  for (const [namespace, message] of [
+    ['other', `Cannot wire pods of namespace "other": ${end}`],
+    [null, `Cannot wire a pod of no namespace: ${end}`],
+  ] as const) {
+    test(`checkPolicy() of ${binding} refuses ${namespace} where it is not listed`, async () => {
+      checkPolicy(conf, KEY, 'vms', listed);
+      const error = await caught(() => checkPolicy(conf, KEY, namespace, listed));
+      assert.equal([error.code, error.message], ['NOT_ALLOWED', message]);
+    });
+  }
+}
+
+test("checkPolicy() goes by the binding's own list", () =>
+  checkPolicy(passtConf(), KEY, 'other', decodeNodePolicy({ tap: { namespaces: ['vms'] } }, '$')));
+
+const ETH0 = { ...KEY, ifname: 'eth0' };
+const BINDINGS = { args: { cni: { logicNetworkName: 'default' } } };
+for (const [why, conf, harm] of [
+  ['of tap', tapConf(), 'would lose it to a tap'],
+  [
+    "of tap, by a NAD that says of itself that it is a binding's",
+    tapConf(BINDINGS),
+    'would lose it to a tap',
+  ],
+  ['of passt', passtConf(), 'would let everybody in it bind privileged ports'],
 ] as const) {
-  test(`checkPolicy() refuses ${namespace} where it is not listed`, async () => {
-    checkPolicy(CONF, 'vms', LISTED);
-    const error = await caught(() => checkPolicy(CONF, namespace, LISTED));
-    assert.equal([error.code, error.message], ['NOT_ALLOWED', message]);
+  test(`checkPolicy() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {
+    const error = await caught(() => checkPolicy(conf, ETH0, 'vms', DEFAULT_POLICY));
+    assert.equal(
+      [error.code, error.message],
+      [
+        'NOT_ALLOWED',
+        `Cannot wire "eth0" as a network: every pod on this network ${harm}; name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, or set $.${conf.binding}.defaultNetwork in /etc/tapwire/node.json on the node`,
+      ],
+    );
+    checkPolicy(conf, ETH0, 'vms', decodeNodePolicy({ [conf.binding]: { defaultNetwork: true } }, '$'));
   });
 }
 

@@ -15,6 +15,7 @@ const TAP: Op = {
 };
 const CLSACT: Op = { op: 'addClsact', link: 'eth0' };
 const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
+const SYSCTL: Op = { op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '107 107' };
 const QUIET: Op = { op: 'setAddrGenModeNone', link: 'tap0' };
 const [ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY, EAFNOSUPPORT] = [2, 16, 19, 22, 25, 97];
 
@@ -68,6 +69,22 @@ for (const [op, errno, reason, code, message] of [
       'this kernel needs CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
   ],
   [REDIRECT, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
+  [SYSCTL, EINVAL, 'write: Invalid argument', 'KERNEL_REFUSED', 'write: Invalid argument'],
+  [
+    SYSCTL,
+    ENOENT,
+    'open: No such file or directory',
+    'KERNEL_UNSUPPORTED',
+    'open: No such file or directory; this kernel needs to be Linux 4.11 or newer',
+  ],
+  [
+    SYSCTL,
+    1,
+    'make a procfs: Operation not permitted',
+    'KERNEL_REFUSED',
+    '/proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 to make a procfs: Operation not permitted; ' +
+      'grant that, or mount /proc/sys writable',
+  ],
   [{ op: 'deleteLink', link: 'tap0' }, ENOENT, 'x', 'KERNEL_REFUSED', 'x'],
 ] as const) {
   test(`${op.op}, errno ${errno}: ${reason}`, () => {
@@ -77,6 +94,7 @@ for (const [op, errno, reason, code, message] of [
       addClsact: 'add a clsact qdisc to "eth0"',
       addRedirect: 'redirect "eth0" to "tap0"',
       deleteLink: 'delete "tap0"',
+      setSysctl: 'set net.ipv4.ping_group_range to "107 107"',
     };
     assert.equal([failure?.code, failure?.message], [code, `Cannot ${verbs[op.op]}: ${message}`]);
   });

@@ -1,0 +1,34 @@
+import type { Level } from './apply.ts';
+import type { NetConf } from './config.ts';
+import type { Kernel } from './kernel.ts';
+import { passtBinding } from './passt.ts';
+import type { PrevResult } from './prev-result.ts';
+import type { CniRequest } from './request.ts';
+import type { Result } from './result.ts';
+import { tapBinding } from './tap.ts';
+
+export type Call = Pick<Extract<CniRequest, { command: 'ADD' | 'CHECK' }>, 'key' | 'netns' | 'version'>;
+
+/** What ADD is to change, and to answer once that is done. */
+export interface Plan {
+  readonly levels: readonly Level[];
+  readonly result: Result;
+}
+
+/** How a guest is wired, as far as bindings differ. DEL is the same for all: it takes away what carries the attachment's record. */
+export interface Binding {
+  /** Looks at the netns and decides; changes nothing. */
+  plan(kernel: Kernel, call: Call): Promise<Plan>;
+  /** @throws {BindingError} WIRING_BROKEN that names every defect */
+  check(kernel: Kernel, call: Call, prevResult: PrevResult): Promise<void>;
+}
+
+/** The binding that a configuration asks for. */
+export function bindingOf(conf: NetConf): Binding {
+  switch (conf.binding) {
+    case 'tap':
+      return tapBinding(conf);
+    case 'passt':
+      return passtBinding(conf);
+  }
+}
