@@ -47,7 +47,8 @@ export function takeNetns({ own, netns, netnsErrno }: Call, host: number): Passe
     openKernel(descriptor) {
       if (kernel === null || seen === undefined) return openKernel(descriptor);
       isTaken = true;
-      return { ...kernel, observe: () => seen };
+      // A way into a netns is for one at a time: whoever looks at something else waits for the first look.
+      return { ...kernel, observe: () => seen, readSysctls: () => seen.then(kernel.readSysctls) };
     },
     async close() {
       if (!isTaken) {

@@ -43,6 +43,19 @@ export function withPod<T>(podLink: string, act: (netns: TestNetns) => Promise<T
   });
 }
 
+const PASST_SYSCTLS = '/proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range';
+
+/** What passt needs of a pod: the first port that everybody may bind, the first and last group that may ping. */
+export async function passtSysctls({ name }: TestNetns): Promise<readonly number[]> {
+  const { stdout } = await execa('ip', ['netns', 'exec', name, 'cat', ...PASST_SYSCTLS.split(' ')]);
+  return stdout.split(/\s/).map(Number);
+}
+
+export async function setPasstSysctls({ name }: TestNetns, values: readonly number[]): Promise<void> {
+  const echo = `set -- ${values.join(' ')}; set -- ${PASST_SYSCTLS} $@; echo $3 > $1; echo $4 $5 > $2`;
+  await execa('ip', ['netns', 'exec', name, 'sh', '-ec', echo]);
+}
+
 /** No probing for duplicate IPv6 addresses, which takes a second or two. */
 async function withoutProbing({ name }: TestNetns): Promise<void> {
   const echo = 'echo 0 > /proc/sys/net/ipv6/conf/default/dad_transmits';

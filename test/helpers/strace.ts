@@ -24,23 +24,37 @@ export async function traceCall(
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
   const log = join(folder, 'log');
   const options = ['-f', '-yy', '-s', '64', '-o', log, '-e', `trace=${syscalls.join(',')}`];
-  const call = async (): Promise<Answer> => {
-    if (WAY !== 'agent') return callThrough([STRACE, ...options], env, input);
-    return withAgentUnder([], async (agent) => {
-      const strace = await attach([...options, '-p', String(agent.pid)]);
-      const answer = await callThrough([], env, input, agent);
-      strace.kill('SIGTERM'); // it lets go of the agent
-      await once(strace, 'close');
-      return answer;
-    });
-  };
   try {
-    const answer = await call();
+    const answer = await callTraced(options, env, input);
     const lines = readFileSync(log, 'utf8').split('\n');
     return { answer, lines: lines.filter((line) => /^\d+ +\w+\(/.test(line)) };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Calls the plugin while these system calls fail for whoever serves it. @param under words that it runs behind */
+export const callFailing = (
+  inject: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string,
+  under: readonly string[] = [],
+): Promise<Answer> => callTraced(['-f', '-o', '/dev/null', ...inject], env, input, under);
+
+async function callTraced(
+  options: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string,
+  under: readonly string[] = [],
+): Promise<Answer> {
+  if (WAY !== 'agent') return callThrough([...under, STRACE, ...options], env, input);
+  return withAgentUnder(under, async (agent) => {
+    const strace = await attach([...options, '-p', String(agent.pid)]);
+    const answer = await callThrough([], env, input, agent);
+    strace.kill('SIGTERM'); // it lets go of the agent
+    await once(strace, 'close');
+    return answer;
+  });
 }
 
 async function attach(options: readonly string[]): Promise<ChildProcess> {

@@ -1,0 +1,268 @@
+/** The passt binding as its callers see it: two sysctls of the pod's netns, and nothing else. */
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { hashedPodIfname } from '../../shared/names.ts';
+import { type Call, callThrough, callUnder, cni, environmentOf, netconf } from '../helpers/cni.ts';
+import {
+  dumpNetns,
+  passtSysctls,
+  sameNetns,
+  setPasstSysctls,
+  type TestNetns,
+  withNetns,
+  withPod,
+} from '../helpers/netns.ts';
+import { callFailing } from '../helpers/strace.ts';
+import { onlyBy, withAgentUnder } from '../helpers/way.ts';
+
+const test = suite('the passt binding');
+
+const SILENCE = { exitCode: 0, stdout: '', stderr: '', json: undefined };
+const FRESH = [1024, 1, 0];
+const OPEN = [0, 107, 107];
+const PREV_RESULT = { prevResult: { cniVersion: '1.0.0' } };
+const BLUE = hashedPodIfname('blue');
+
+/** The call of a binding NAD. */
+const passt = ({ path }: TestNetns, keys: Readonly<Record<string, unknown>> = {}): Call => ({
+  netns: path,
+  network: 'default',
+  conf: { binding: 'passt', ...keys },
+});
+const checkOf = (call: Call): Call => ({ ...call, conf: { ...call.conf, ...PREV_RESULT } });
+
+/** ADD is refused with that, and nothing has changed. */
+async function refused(call: Call, netns: TestNetns, code: number, msg: string): Promise<void> {
+  const before = await passtSysctls(netns);
+  const { exitCode, json } = await cni('ADD', call);
+  assert.equal([exitCode, json.code, json.msg], [1, code, msg]);
+  assert.equal(await passtSysctls(netns), before);
+}
+
+for (const cniVersion of SUPPORTED_VERSIONS) {
+  test(`[${cniVersion}] binding: ADD prints its version alone; ADD, CHECK, DEL, DEL`, () =>
+    withPod('eth0', async (netns) => {
+      const before = await dumpNetns(netns);
+      const call = passt(netns, { cniVersion });
+      assert.equal(await passtSysctls(netns), FRESH);
+      for (const _ of ['first', 'again']) {
+        const { stdout, stderr, exitCode } = await cni('ADD', call);
+        assert.equal([stdout, stderr, exitCode], [`{"cniVersion":"${cniVersion}"}`, '', 0]);
+        assert.equal(await passtSysctls(netns), OPEN);
+      }
+      const check = await cni('CHECK', { ...call, conf: { ...call.conf, prevResult: { cniVersion } } });
+      if (cniVersion < '0.4.0') assert.is(check.json.msg, 'config version does not allow CHECK');
+      else assert.equal(check, SILENCE);
+      for (const _ of ['first', 'again']) assert.equal(await cni('DEL', call), SILENCE);
+      sameNetns(await dumpNetns(netns), before);
+      assert.equal(await passtSysctls(netns), OPEN, 'they go with the netns');
+    }));
+
+  test(`[${cniVersion}] network: the result before passes through`, () =>
+    withPod(BLUE, async (netns) => {
+      const before = await dumpNetns(netns);
+      const prevResult = {
+        cniVersion,
+        interfaces: [{ name: BLUE, mac: '02:00:00:00:00:01', sandbox: netns.path }],
+        ips: [{ interface: 0, address: '192.0.2.10/24', gateway: '192.0.2.1' }],
+        dns: { nameservers: ['192.0.2.1'] },
+        'example.org/vendor': { kept: true },
+      };
+      const conf = { cniVersion, binding: 'passt', prevResult };
+      const call = { netns: netns.path, ifname: BLUE, conf };
+      assert.equal((await cni('ADD', call)).json, prevResult);
+      assert.equal(await passtSysctls(netns), OPEN);
+      if (cniVersion >= '0.4.0') assert.equal(await cni('CHECK', call), SILENCE);
+      assert.equal(await cni('DEL', call), SILENCE);
+      sameNetns(await dumpNetns(netns), before);
+    }));
+}
+
+test('needs no link at all, and has nothing to say of one', () =>
+  withNetns(async (netns) => {
+    assert.equal((await cni('ADD', passt(netns))).json, { cniVersion: '1.0.0' });
+    assert.equal(await cni('CHECK', checkOf(passt(netns))), SILENCE);
+    const asNetwork = { netns: netns.path, ifname: BLUE, conf: { binding: 'passt' } };
+    assert.equal((await cni('ADD', asNetwork)).json, { cniVersion: '1.0.0' });
+  }));
+
+for (const [why, before, keys, after] of [
+  ['groups below', [1024, 0, 10], {}, [0, 0, 107]],
+  ['groups above', [1024, 200, 300], {}, [0, 107, 300]],
+  ['everybody, as some runtimes have it', [0, 0, 2147483647], {}, [0, 0, 2147483647]],
+  ["root's VMs", FRESH, { group: 0 }, [0, 0, 0]],
+  ['user namespaces', FRESH, { group: 'none' }, [0, 0, 2147483647]],
+] as const) {
+  test(`widens what is there, and narrows nothing: ${why}`, () =>
+    withNetns(async (netns) => {
+      await setPasstSysctls(netns, before);
+      assert.is((await cni('ADD', passt(netns, keys))).exitCode, 0);
+      assert.equal(await passtSysctls(netns), after);
+    }));
+}
+
+test('two attachments in one pod: what the second needs as well, and DEL of either takes nothing from the other', () =>
+  withPod('eth0', async (netns) => {
+    const first = passt(netns);
+    const second = { ...passt(netns, { group: 110 }), network: 'blue', ifname: 'net2' };
+    for (const call of [first, second]) assert.is((await cni('ADD', call)).exitCode, 0);
+    assert.equal(await passtSysctls(netns), [0, 107, 110]);
+    assert.equal(await cni('DEL', first), SILENCE);
+    assert.equal(await cni('CHECK', checkOf(second)), SILENCE);
+    assert.equal(await cni('DEL', second), SILENCE);
+  }));
+
+test('beside a tap in one pod: neither touches what is the other one’s', () =>
+  withPod('eth0', async (netns) => {
+    await netns.ip(`link add ${BLUE} type veth peer name host1`);
+    await netns.ip(`link set ${BLUE} addrgenmode none`);
+    const before = await dumpNetns(netns);
+    const tap = { netns: netns.path, network: 'blue', ifname: 'net2' };
+    assert.is((await cni('ADD', tap)).exitCode, 0);
+    const wired = await dumpNetns(netns);
+    assert.equal(await passtSysctls(netns), FRESH, 'a tap needs none');
+    const call = passt(netns);
+    assert.is((await cni('ADD', call)).exitCode, 0);
+    for (const attachment of [tap, call]) assert.equal(await cni('CHECK', checkOf(attachment)), SILENCE);
+    assert.equal(await cni('DEL', call), SILENCE);
+    sameNetns(await dumpNetns(netns), wired);
+    assert.equal(await cni('DEL', tap), SILENCE);
+    sameNetns(await dumpNetns(netns), before);
+    assert.equal(await passtSysctls(netns), OPEN);
+  }));
+
+test('CHECK names what was narrowed afterwards, ADD widens it again', () =>
+  withNetns(async (netns) => {
+    const call = passt(netns);
+    await cni('ADD', call);
+    await setPasstSysctls(netns, [1024, 108, 200]);
+    const { exitCode, json } = await cni('CHECK', checkOf(call));
+    assert.equal(
+      [exitCode, json.code, json.msg],
+      [
+        1,
+        106,
+        'Cannot confirm what passt needs: net.ipv4.ip_unprivileged_port_start is "1024" instead of "0"; ' +
+          'net.ipv4.ping_group_range is "108 200" instead of "107 200"',
+      ],
+    );
+    await cni('ADD', call);
+    assert.equal(await cni('CHECK', checkOf(call)), SILENCE);
+    assert.equal((await cni('CHECK', call)).json.msg, 'Required prevResult missing');
+  }));
+
+test('DEL succeeds where the netns is gone, ADD and CHECK tell', async () => {
+  const gone = await withNetns(async (netns) => passt(netns));
+  for (const call of [gone, { ...gone, netns: '' }]) assert.equal(await cni('DEL', call), SILENCE);
+  for (const command of ['ADD', 'CHECK']) {
+    const { json } = await cni(command, checkOf(gone));
+    assert.equal(
+      [json.code, json.msg],
+      [8, `Cannot open netns "${gone.netns}": there is no network namespace`],
+    );
+  }
+});
+
+test('keys of the tap are refused, and what the node file does not allow', () =>
+  withNetns(async (netns) => {
+    const message = 'want nothing with binding "passt", which makes no tap and leaves every link as it is';
+    await refused(passt(netns, { mtu: 1400 }), netns, 7, `Cannot read $.mtu: ${message}, got 1400`);
+    await refused(
+      { ...passt(netns), nodeFile: { passt: { namespaces: ['other'] }, tap: { namespaces: ['vms'] } } },
+      netns,
+      107,
+      'Cannot wire pods of namespace "vms": $.passt.namespaces of /etc/tapwire/node.json on this node does not list it',
+    );
+    const eth0 = { ...passt(netns), ifname: 'eth0' };
+    await refused(
+      { ...eth0, nodeFile: { tap: { defaultNetwork: true } } },
+      netns,
+      107,
+      'Cannot wire "eth0" as a network: every pod on this network would let everybody in it bind privileged ports; ' +
+        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
+        'or set $.passt.defaultNetwork in /etc/tapwire/node.json on the node',
+    );
+    assert.is((await cni('ADD', { ...eth0, nodeFile: { passt: { defaultNetwork: true } } })).exitCode, 0);
+  }));
+
+// ---- where the kernel refuses
+
+const addFailing = (inject: readonly string[], call: Call, under: readonly string[] = []) =>
+  callFailing(inject, environmentOf('ADD', call), JSON.stringify(netconf(call)), under);
+
+/** Calls ADD where these words have changed what is seen of the world. */
+const addUnder = (under: readonly string[], call: Call) =>
+  callUnder(under, environmentOf('ADD', call), JSON.stringify(netconf(call)));
+
+const PORTS = 'ip_unprivileged_port_start';
+const PINGS = 'ping_group_range';
+for (const [syscall, sysctl, errno, message] of [
+  ['openat', PORTS, 'EACCES', `Cannot read net.ipv4.${PORTS}: open: Permission denied`],
+  ['openat', PINGS, 'EACCES', `Cannot read net.ipv4.${PINGS}: open: Permission denied`],
+  ['write', PORTS, 'EIO', `Cannot set net.ipv4.${PORTS} to "0": write: Input/output error`],
+  ['write', PINGS, 'EIO', `Cannot set net.ipv4.${PINGS} to "107 107": write: Input/output error`],
+] as const) {
+  test(`${syscall} of ${sysctl} fails: ADD tells, and has changed nothing`, () =>
+    withNetns(async (netns) => {
+      const inject = ['-e', `trace=${syscall}`, '-e', `inject=${syscall}:error=${errno}`];
+      const path = `/proc/sys/net/ipv4/${sysctl}`;
+      const { exitCode, json } = await addFailing([...inject, '-P', path], passt(netns));
+      assert.equal([exitCode, json.code, json.msg], [1, 104, message]);
+      assert.equal(await passtSysctls(netns), FRESH);
+    }));
+}
+
+/** As the agent's container has it. */
+const mounted = (mounts: string): readonly string[] => [
+  ...['/usr/bin/env', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', '/usr/bin/unshare', '--mount'],
+  ...['/bin/sh', '-ec', `${mounts}; exec "$@"`, 'sh'],
+];
+const READ_ONLY = mounted('mount -o bind,ro /proc/sys /proc/sys');
+
+for (const [why, under] of [
+  ['read-only', READ_ONLY],
+  ['masked', mounted('mount -t tmpfs none /proc/sys')],
+] as const) {
+  test(`/proc/sys is ${why}: done by a procfs of its own`, () =>
+    withNetns(async (netns) => {
+      const { exitCode, stdout } = await addUnder(under, passt(netns));
+      assert.equal([exitCode, stdout], [0, '{"cniVersion":"1.0.0"}']);
+      assert.equal(await passtSysctls(netns), OPEN);
+    }));
+}
+
+test('/proc/sys is read-only, and the kernel knows no other way: ADD says what it takes', () =>
+  withNetns(async (netns) => {
+    const inject = ['-e', 'trace=fsopen', '-e', 'inject=fsopen:error=ENOSYS'];
+    const { exitCode, json } = await addFailing(inject, passt(netns), READ_ONLY);
+    assert.equal(
+      [exitCode, json.code, json.msg],
+      [
+        1,
+        104,
+        `Cannot set net.ipv4.${PORTS} to "0": /proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 ` +
+          'to make a procfs: Function not implemented; grant that, or mount /proc/sys writable',
+      ],
+    );
+    assert.equal(await passtSysctls(netns), FRESH);
+  }));
+
+// A program that ends can leave nothing behind.
+onlyBy(['agent'], test)('/proc/sys is read-only: no mount and no descriptor stays', () =>
+  withAgentUnder(READ_ONLY, async (agent) => {
+    const mounts = () => readFileSync(`/proc/${agent.pid}/mountinfo`, 'utf8');
+    const before = mounts();
+    for (let i = 0; i < 10; i++) {
+      await withNetns(async (netns) => {
+        const call = passt(netns);
+        const input = JSON.stringify(netconf(call));
+        assert.is((await callThrough([], environmentOf('ADD', call), input, agent)).exitCode, 0);
+      });
+    }
+    assert.is(mounts(), before);
+  }),
+);
+
+test.run();
