@@ -13,11 +13,11 @@ import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
 import { native } from '../../shared/native/native.ts';
-import { type Answer, type Call, callUnder, callWith, cni, netconf } from '../helpers/cni.ts';
+import { type Answer, type Call, callUnder, callWith, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import { isTested, renderTable, type Section, settleDocument, titleOf } from '../helpers/conformance.ts';
 import { boundedCall, errorOf } from '../helpers/fuzz.ts';
-import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { traceCall } from '../helpers/strace.ts';
+import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+import { callFailing, traceCall } from '../helpers/strace.ts';
 import { plugin, WAY } from '../helpers/way.ts';
 
 const test = suite('CNI conformance');
@@ -1024,9 +1024,14 @@ const ERRORS: Section = {
       requires: 'Code 2: unsupported field; the message names key and value.',
       differs:
         'a value that cannot be served is code 7 like every other bad value; the message names key, wanted and given value',
-      shows: 'another binding than "tap" is code 7',
+      shows: 'a binding that there is not is code 7',
       test: () =>
-        refused(7, 'Cannot read $.binding: want "tap", got "bridge"', {}, conf({ binding: 'bridge' })),
+        refused(
+          7,
+          'Cannot read $.binding: want "tap" or "passt", got "bridge"',
+          {},
+          conf({ binding: 'bridge' }),
+        ),
     },
     {
       id: 'R6.2 3',
@@ -2406,18 +2411,42 @@ const PASST: Section = {
     {
       id: 'P1',
       requires: 'ADD answers with its version alone.',
-      shows: 'R4.1 binding, in 0.3.1, which KubeVirt’s examples have',
+      shows: 'passt, tap: `{"cniVersion":"1.0.0"}` and nothing else; 0.3.1, which KubeVirt’s examples have',
       test: () =>
         onPod(async (request) => {
-          const old = { ...request, conf: { cniVersion: '0.3.1' } };
-          assert.equal((await succeeds('ADD', old)).json, { cniVersion: '0.3.1' });
-          await succeeds('DEL', old);
+          for (const kind of ['passt', 'tap']) {
+            for (const cniVersion of ['1.0.0', '0.3.1']) {
+              const own = { ...request, conf: { binding: kind, cniVersion } };
+              assert.is((await succeeds('ADD', own)).stdout, `{"cniVersion":"${cniVersion}"}`);
+              await succeeds('DEL', own);
+            }
+          }
         }),
     },
     {
       id: 'P2',
       requires: 'ADD sets two sysctls; a failure of either is reported.',
-      inapplicable: 'the tap binding sets none',
+      shows:
+        'both are set in the pod; where the kernel refuses one, code 104 names it, and neither has changed',
+      test: () =>
+        onPod(async (request, netns) => {
+          const own = { ...request, conf: { binding: 'passt' } };
+          const fresh = await passtSysctls(netns);
+          for (const sysctl of ['ip_unprivileged_port_start', 'ping_group_range']) {
+            const inject = ['-e', 'trace=write', '-e', 'inject=write:error=EIO'];
+            const path = ['-P', `/proc/sys/net/ipv4/${sysctl}`];
+            const input = JSON.stringify(netconf(own));
+            const { json } = await callFailing([...inject, ...path], environmentOf('ADD', own), input);
+            assert.is(json.code, 104);
+            assert.match(
+              json.msg,
+              new RegExp(`^Cannot set net\\.ipv4\\.${sysctl} to "[\\d ]+": write: Input/output error$`),
+            );
+            assert.equal(await passtSysctls(netns), fresh);
+          }
+          await succeeds('ADD', own);
+          assert.equal(await passtSysctls(netns), [0, 107, 107]);
+        }),
     },
     {
       id: 'P3',

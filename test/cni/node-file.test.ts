@@ -27,7 +27,10 @@ test('is not needed', () => withFolder((path) => assert.equal(readNodePolicy(pat
 test('is read', () =>
   withFolder((path) => {
     writeFileSync(path, '{"tap": {"namespaces": ["vms"]}}');
-    assert.equal(readNodePolicy(path), { tap: { namespaces: ['vms'], defaultNetwork: false } });
+    assert.equal(readNodePolicy(path), {
+      ...DEFAULT_POLICY,
+      tap: { namespaces: ['vms'], defaultNetwork: false },
+    });
   }));
 
 const UNTRUSTED = "want a regular file of root's, writable by nobody else, of at most 65536 bytes";
@@ -41,7 +44,7 @@ for (const [why, make, reason] of [
   [
     'with a typo',
     (path: string) => writeFileSync(path, '{"tpa": {}}'),
-    'Cannot read $: want only the keys tap, got "tpa"',
+    'Cannot read $: want only the keys tap, passt, got "tpa"',
   ],
   ['that is no JSON', (path: string) => writeFileSync(path, '{'), /^Cannot parse the file: /],
   [

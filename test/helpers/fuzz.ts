@@ -293,9 +293,15 @@ const VALID = {
   },
 };
 
+const TAP_KEYS = ['podLink', 'mtu', 'owner', 'multiQueue', 'selinuxContext'];
+
 /** A valid configuration in which up to `most` places were changed, added or removed. */
 export function arbitraryConf(random: Random, most = 4): Record<string, unknown> {
   const conf: Record<string, unknown> = JSON.parse(JSON.stringify(VALID));
+  if (random.oneIn(5)) {
+    conf['binding'] = 'passt';
+    for (const key of TAP_KEYS) delete conf[key];
+  }
   conf['cniVersion'] = random.pick(['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']);
   if (!random.oneIn(8)) setOwn(conf['prevResult'] as object, 'cniVersion', conf['cniVersion']);
   for (const key of ['deviceID', 'runtimeConfig', 'prevResult', 'podLink', 'mtu'])
