@@ -20,7 +20,7 @@ import {
   withNode,
   withSandbox,
 } from '../helpers/cni-runtime.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
 
 const test = suite('chains with other CNI plugins');
 
@@ -298,6 +298,19 @@ test('before sbr, which moves the routes of the pod link to a table of its own',
       await sameAsBefore();
     },
   ));
+
+test('passt behind bridge, before tuning: the pod link and the result are as without us', () =>
+  withChain({ neighbour: 'bridge', conf: { binding: 'passt' } }, async (chain) => {
+    const { runtime, list, attach, pod, sameAsBefore } = chain;
+    const final = await runtime.add(list, attach);
+    assert.equal(final, withTunedMac(resultOf(runtime, 'bridge'), POD_LINK));
+    assert.equal(await passtSysctls(pod), [0, 107, 107]);
+    assert.is(await pod.ip('-br link show type tun'), '');
+    await runtime.check(list, attach);
+    await runtime.del(list, attach);
+    await sameAsBefore();
+    await delAgain(chain);
+  }));
 
 test('the netns is gone when the chain is deleted', () =>
   withNode(async (node) => {
