@@ -94,7 +94,6 @@ const cniArgs = foldedFields({
   labels: optional(array(foldedFields({ key: string, value: string })), null),
 });
 
-/** Keys of the bindings. */
 const tapKeys = {
   podLink: optional(podIfname, null),
   mtu: optional(mtu, null),
@@ -103,16 +102,23 @@ const tapKeys = {
   multiQueue: optional(boolean, false),
   selinuxContext: optional(selinuxContext, null),
 };
-const passtKeys = { group: optional(ownership(MAX_PING_GROUP), QEMU) };
 
 /** A key that would be of no effect is one that somebody counts on. */
-const tapAlone: Decoder<never> = (value, path) => {
+const tapAlone: Decoder<null> = optional((value, path) => {
   throw mismatch(
     path,
     'nothing with binding "passt", which makes no tap and leaves every link as it is',
     value,
   );
-};
+}, null);
+const passtKeys = {
+  podLink: tapAlone,
+  mtu: tapAlone,
+  owner: tapAlone,
+  group: optional(ownership(MAX_PING_GROUP), QEMU),
+  multiQueue: tapAlone,
+  selinuxContext: tapAlone,
+} satisfies Readonly<Record<keyof typeof tapKeys, Decoder<unknown>>>;
 
 const commonKeys = {
   cniVersion: string,
@@ -125,7 +131,7 @@ const commonKeys = {
   pciBusID: optional(deviceId, null),
 };
 
-const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys, ...passtKeys }).map((key) => key.toLowerCase());
+const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toLowerCase());
 /** Keys that runtimes put into every configuration. */
 const RUNTIMES_KEYS = ['type', 'prevResult', 'disableCheck', 'cni.dev/'];
 
@@ -147,14 +153,8 @@ export function decodeNetConf(value: unknown): NetConf {
     case 'tap':
       return { binding, ...common, ...foldedFields(tapKeys)(value, '$') };
     case 'passt':
-      return { binding, ...common, ...decodePasst(value) };
+      return { binding, ...common, group: foldedFields(passtKeys)(value, '$').group };
   }
-}
-
-function decodePasst(value: unknown): Pick<PasstConf, 'group'> {
-  const refused = Object.keys(tapKeys).filter((key) => !Object.hasOwn(passtKeys, key));
-  foldedFields(Object.fromEntries(refused.map((key) => [key, optional(tapAlone, null)])))(value, '$');
-  return foldedFields(passtKeys)(value, '$');
 }
 
 function isKnownKey(key: string): boolean {

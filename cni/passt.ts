@@ -29,26 +29,33 @@ export function passtBinding(conf: PasstConf): Binding {
 
 /** Decides which sysctls ADD changes: each is widened, never narrowed, since it is everybody's in the pod. Pure. */
 export function planPasst(conf: PasstConf, seen: Sysctls): readonly Level[] {
-  const wanted = widen(conf, seen);
-  const steps = SYSCTLS.filter((sysctl) => wanted[sysctl] !== seen[sysctl]).map((sysctl): Step => {
+  const steps = tooNarrow(conf, seen).map(({ sysctl, is, wanted }): Step => {
     const op = { op: 'setSysctl', sysctl } as const;
-    return { do: { ...op, value: wanted[sysctl] }, undo: { ...op, value: seen[sysctl] } };
+    return { do: { ...op, value: wanted }, undo: { ...op, value: is } };
   });
   return steps.length === 0 ? [] : [steps];
 }
 
 /** What has become too narrow since ADD, in words. Pure. */
-export function findPasstDefects(conf: PasstConf, seen: Sysctls): readonly string[] {
-  const wanted = widen(conf, seen);
-  return SYSCTLS.filter((sysctl) => wanted[sysctl] !== seen[sysctl]).map(
-    (sysctl) => `${sysctl} is "${seen[sysctl]}" instead of "${wanted[sysctl]}"`,
-  );
+export const findPasstDefects = (conf: PasstConf, seen: Sysctls): readonly string[] =>
+  tooNarrow(conf, seen).map(({ sysctl, is, wanted }) => `${sysctl} is "${is}" instead of "${wanted}"`);
+
+function tooNarrow(conf: PasstConf, seen: Sysctls) {
+  const wanted: Sysctls = {
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    'net.ipv4.ping_group_range': pingGroups(conf, seen['net.ipv4.ping_group_range']),
+  };
+  return SYSCTLS.filter((sysctl) => wanted[sysctl] !== seen[sysctl]).map((sysctl) => ({
+    sysctl,
+    is: seen[sysctl],
+    wanted: wanted[sysctl],
+  }));
 }
 
-function widen({ group }: PasstConf, seen: Sysctls): Sysctls {
-  const [low = 1, high = 0] = seen['net.ipv4.ping_group_range'].split(' ').map(Number);
+/** The smallest range that holds those that may ping already, and ours. */
+function pingGroups({ group }: PasstConf, seen: string): string {
+  const [low = 1, high = 0] = seen.split(' ').map(Number);
   const [first, last] = group === null ? [0, MAX_PING_GROUP] : [group, group];
   const isNobody = low > high; // the kernel's default is "1 0"
-  const range = isNobody ? [first, last] : [Math.min(low, first), Math.max(high, last)];
-  return { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': range.join(' ') };
+  return isNobody ? `${first} ${last}` : `${Math.min(low, first)} ${Math.max(high, last)}`;
 }

@@ -4,7 +4,7 @@
 #include "failure.h"
 #include "rtnetlink.h"
 
-/* Those that there is a reason to touch, in the order of SYSCTLS in native.ts: what comes from JavaScript is never a path. */
+/* Those that there is a reason to touch, in the order of SYSCTLS in part.ts: what comes from JavaScript is never a path. */
 enum sysctl_key { SYSCTL_UNPRIVILEGED_PORT_START, SYSCTL_PING_GROUP_RANGE, SYSCTL_COUNT };
 
 /* A sysctl, and what it is to be; room for two numbers of 32 bits. */
