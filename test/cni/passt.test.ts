@@ -214,10 +214,11 @@ for (const [syscall, sysctl, errno, message] of [
     }));
 }
 
-/** As the agent's container has it. */
+/** As the agent's container has it, with no more capabilities than that. */
+const CAPABILITIES = '--bounding-set -all,+net_admin,+sys_admin --inh-caps -all --no-new-privs';
 const mounted = (mounts: string): readonly string[] => [
   ...['/usr/bin/env', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', '/usr/bin/unshare', '--mount'],
-  ...['/bin/sh', '-ec', `${mounts}; exec "$@"`, 'sh'],
+  ...['/bin/sh', '-ec', `${mounts}; exec setpriv ${CAPABILITIES} -- "$@"`, 'sh'],
 ];
 const READ_ONLY = mounted('mount -o bind,ro /proc/sys /proc/sys');
 
