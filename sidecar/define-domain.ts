@@ -1,40 +1,40 @@
-import type { Link } from '../shared/rtnetlink/link.ts';
-import { type BoundInterface, bindInterfaces } from './domain.ts';
+import type { Observed } from './bindings/binding.ts';
+import { kindOf } from './bindings/kind.ts';
+import { aliasOf } from './bindings/nic.ts';
+import { BINDINGS } from './bindings/table.ts';
+import { bindInterfaces } from './domain.ts';
 import type { OnDefineDomainParams } from './hooks.ts';
-import { aliasOf, tapInterface } from './tap.ts';
+import type { Settings } from './settings.ts';
 import { parseVmi, type Vmi } from './vmi.ts';
-import { findWiring } from './wiring.ts';
 
 export interface DefinedDomain {
   readonly domainXml: Uint8Array;
   readonly vmi: Vmi;
+  /** What the admin should hear of, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
- * OnDefineDomain: observes the pod's links, decides what each interface of ours looks like, and puts it into the domain.
+ * OnDefineDomain: observes the pod, decides what each interface of ours looks like, and puts it into the domain.
  *
  * Without an interface of ours the domain comes back as it is, unread. virt-launcher calls this up to three times for one boot, the
- * later times with what it understood of the earlier answer: the result depends on the VMI and the links alone.
+ * later times with what it understood of the earlier answer: the result depends on the VMI and the pod alone.
  *
- * @param bindings registered names whose interfaces are ours
  * @throws {BindingError} INVALID_VMI, INVALID_DOMAIN, LINK_MISSING, LINK_UNSUPPORTED
  */
 export async function defineDomain(
   { domainXml, vmi: vmiJson }: OnDefineDomainParams,
-  bindings: readonly string[],
-  readLinks: () => Promise<readonly Link[]>,
+  settings: Pick<Settings, 'bindings' | 'kind' | 'passtBackend'>,
+  observe: () => Promise<Pick<Observed, 'links' | 'searchDomains'>>,
 ): Promise<DefinedDomain> {
-  const vmi = parseVmi(vmiJson, bindings);
-  if (vmi.interfaces.length === 0) return { domainXml, vmi };
+  const vmi = parseVmi(vmiJson, settings.bindings);
+  if (vmi.interfaces.length === 0) return { domainXml, vmi, warnings: [] };
 
-  const links = await readLinks();
-  const bound = vmi.interfaces.map((one): BoundInterface => {
-    const wiring = findWiring(one, links);
-    return {
-      name: one.name,
-      alias: aliasOf(one.name),
-      render: (current) => tapInterface(vmi, one, wiring, current),
-    };
+  const observed = { ...(await observe()), passtBackend: settings.passtBackend };
+  const bound = vmi.interfaces.map((one) => {
+    const bind = BINDINGS[kindOf(one, settings.kind, observed.links)];
+    return { name: one.name, alias: aliasOf(one.name), ...bind(vmi, one, observed) };
   });
-  return { domainXml: bindInterfaces(domainXml, bound), vmi };
+  const warnings = bound.flatMap((one) => one.warnings);
+  return { domainXml: bindInterfaces(domainXml, bound), vmi, warnings };
 }

@@ -1,5 +1,11 @@
 import { BindingError } from '../shared/errors.ts';
-import { type Layout, type NewElement, write } from './markup.ts';
+import { type Edit, insertBehind, insertFirst, replaceElement, splice } from './edit.ts';
+import { refuseSharedMac } from './mac-addresses.ts';
+import type { NewElement } from './markup.ts';
+import { shareMemory } from './memory-backing.ts';
+import { argumentEdits, type QemuArgument } from './qemu-commandline.ts';
+import { declarePrefix } from './qemu-namespace.ts';
+import { overrideEdits, type QemuOverride } from './qemu-override.ts';
 import { childrenNamed, type Element, parseXml } from './xml.ts';
 
 /** One domain interface to put in place. */
@@ -9,37 +15,51 @@ export interface BoundInterface {
   readonly alias: string;
   /** Decides what it looks like, given what the domain has under that alias. */
   readonly render: (current: Element | undefined) => NewElement;
+  readonly needs: DomainNeeds;
 }
 
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly markup: string;
+/** What an interface needs of the domain beside its own element. */
+export interface DomainNeeds {
+  /** Another process than QEMU reads and writes the guest's memory. */
+  readonly sharedMemory: boolean;
+  readonly arguments: readonly QemuArgument[];
+  readonly overrides: readonly QemuOverride[];
+}
+
+export const NO_NEEDS: DomainNeeds = { sharedMemory: false, arguments: [], overrides: [] };
+
+/** An interface as it is and as it shall be. */
+export interface RenderedInterface {
+  readonly name: string;
+  readonly current: Element | undefined;
+  readonly next: NewElement;
 }
 
 /**
- * Puts interfaces into a domain: over the one with the same alias, else behind the last interface. Everything else stays byte for
- * byte, and a second time changes nothing.
+ * Puts interfaces into a domain, over the one with the same alias, else behind the last interface, and what they need with them.
+ * Everything else stays byte for byte, and a second time changes nothing.
  *
- * @throws {BindingError} INVALID_DOMAIN
+ * @throws {BindingError} INVALID_DOMAIN; INVALID_VMI when two interfaces have one MAC address
  */
 export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInterface[]): Buffer {
   const { text, root } = parseXml(domainXml);
   const devices = findDevices(root);
-  const edits: Edit[] = [];
-  const missing: NewElement[] = [];
-  for (const one of bound) {
+  const rendered = bound.map((one): RenderedInterface => {
     const current = findInterface(devices, one);
-    const next = one.render(current);
-    if (current === undefined) missing.push(next);
-    else
-      edits.push({
-        start: current.start,
-        end: current.end,
-        markup: write(next, layoutOf(text, current, devices), text),
-      });
-  }
-  if (missing.length > 0) edits.push(append(text, root, devices, missing));
+    return { name: one.name, current, next: one.render(current) };
+  });
+  refuseSharedMac(devices, rendered);
+
+  const sharer = bound.find(({ needs }) => needs.sharedMemory);
+  const args = bound.flatMap(({ needs }) => needs.arguments);
+  const overrides = bound.flatMap(({ needs }) => needs.overrides);
+  const edits = [
+    ...(args.length + overrides.length === 0 ? [] : declarePrefix(root)),
+    ...interfaceEdits(text, root, devices, rendered),
+    ...(sharer === undefined ? [] : shareMemory(text, root, sharer.name)),
+    ...argumentEdits(text, root, args),
+    ...overrideEdits(text, root, overrides),
+  ];
   return Buffer.from(splice(text, edits), 'utf8');
 }
 
@@ -71,52 +91,22 @@ function findInterface(devices: Element, { name, alias }: BoundInterface): Eleme
   return found;
 }
 
-/** The new interfaces behind the last one, or first among the devices. */
-function append(text: string, root: Element, devices: Element, missing: readonly NewElement[]): Edit {
+function interfaceEdits(
+  text: string,
+  root: Element,
+  devices: Element,
+  rendered: readonly RenderedInterface[],
+): Edit[] {
+  const replaced = rendered.flatMap(({ current, next }) =>
+    current === undefined ? [] : [replaceElement(text, current, devices, next)],
+  );
+  const missing = rendered.filter(({ current }) => current === undefined).map(({ next }) => next);
+  if (missing.length === 0) return replaced;
+
   const last = childrenNamed(devices, 'interface').at(-1);
-  const sibling = last ?? devices.children[0];
-  const layout =
-    sibling === undefined ? layoutOfFirstChild(text, devices, root) : layoutOf(text, sibling, devices);
-  const markup = missing.map((element) => (layout?.lineBreak ?? '') + write(element, layout, text)).join('');
-  if (last !== undefined) return { start: last.end, end: last.end, markup };
-
-  const { start, contentStart, contentEnd, end } = devices;
-  const closing = contentStart === contentEnd ? (lineBreakBefore(text, start) ?? '') : '';
-  if (contentStart < end) return { start: contentStart, end: contentStart, markup: markup + closing };
-  return { start: end - '/>'.length, end, markup: `>${markup}${closing}</${devices.name}>` };
-}
-
-/** That of an element which is there, beneath `parent`. */
-function layoutOf(text: string, element: Element, parent: Element): Layout {
-  const lineBreak = lineBreakBefore(text, element.start);
-  const outer = lineBreakBefore(text, parent.start);
-  if (lineBreak === null) return null;
-  return {
-    lineBreak,
-    unit: outer !== null && lineBreak.startsWith(outer) ? lineBreak.slice(outer.length) : '\t',
-  };
-}
-
-/** That of the first child of an empty element: one level deeper, as deep as its own is beneath `parent`. */
-function layoutOfFirstChild(text: string, element: Element, parent: Element): Layout {
-  const own = layoutOf(text, element, parent);
-  return own === null ? null : { lineBreak: own.lineBreak + own.unit, unit: own.unit };
-}
-
-/** The line break and the indentation before a node; null when it does not stand first on its line. */
-function lineBreakBefore(text: string, position: number): string | null {
-  let start = position;
-  while (text[start - 1] === ' ' || text[start - 1] === '\t') start -= 1;
-  if (text[start - 1] !== '\n') return null;
-  return text.slice(text[start - 2] === '\r' ? start - 2 : start - 1, position);
-}
-
-function splice(text: string, edits: readonly Edit[]): string {
-  let result = '';
-  let at = 0;
-  for (const { start, end, markup } of edits.toSorted((one, other) => one.start - other.start)) {
-    result += text.slice(at, start) + markup;
-    at = end;
-  }
-  return result + text.slice(at);
+  const added =
+    last === undefined
+      ? insertFirst(text, devices, root, missing)
+      : insertBehind(text, last, devices, missing);
+  return [...replaced, added];
 }

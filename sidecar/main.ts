@@ -1,25 +1,31 @@
 /**
  * The hook sidecar: runs beside virt-launcher in the VM's pod, as uid 107 without capabilities.
  *
- * Environment: NETWORK_BINDING_PLUGIN_NAME (KubeVirt >= 1.9), CONTAINER_NAME (>= 1.6), TAPWIRE_HOOK_DIR.
+ * Environment: NETWORK_BINDING_PLUGIN_NAME (KubeVirt >= 1.9), CONTAINER_NAME (>= 1.6), TAPWIRE_HOOK_DIR, and the image's own
+ * variables, which docs/bindings.md explains.
  */
 import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { defineDomain } from './define-domain.ts';
 import { publish, withdraw } from './hook-socket.ts';
-import { readLinks } from './links.ts';
+import { observePod } from './observe.ts';
 import { createHookServer } from './server.ts';
 import { readSettings } from './settings.ts';
 
-const { hookDirectory, container, bindings } = readSettings(process.env);
+const settings = readSettings(process.env);
+const { hookDirectory, container, bindings } = settings;
 
 const stop = Promise.withResolvers<string>();
 // `on`, not `once`: a second signal must not kill a stop that is under way.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve(signal));
 
 const server = createHookServer({
-  defineDomain: (params) => defineDomain(params, bindings, readLinks),
+  defineDomain: async (params) => {
+    const defined = await defineDomain(params, settings, observePod);
+    for (const warning of defined.warnings) log('warn', warning);
+    return defined;
+  },
   onShutdown: () => stop.resolve('Shutdown'),
 });
 

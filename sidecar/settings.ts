@@ -1,26 +1,58 @@
+import { type Decoder, oneOf } from '../shared/decode.ts';
+import { BindingError } from '../shared/errors.ts';
+import type { PasstBackend } from './bindings/binding.ts';
+import { kindOfName } from './bindings/kind.ts';
+import { BINDING_KINDS, type BindingKind } from './bindings/table.ts';
+
 export interface Settings {
   readonly hookDirectory: string;
   /** First part of the socket's name. */
   readonly container: string;
   /** Registered names whose interfaces are ours. */
   readonly bindings: readonly string[];
+  /** What they all are; null: links and names say it. */
+  readonly kind: BindingKind | null;
+  readonly passtBackend: PasstBackend;
 }
 
 const HOOK_DIRECTORY = '/var/run/kubevirt-hooks';
 
 /**
  * The names that our manifests register. KubeVirt before 1.9 does not tell a sidecar which one it was started for, so there it
- * serves both; where a pod then has two of us, the second finds the first's work and changes nothing.
+ * serves all; where a pod then has two of us, the second finds the first's work and changes nothing.
  */
-const REGISTERED_BINDINGS = ['tapwire', 'tapwire-mq'];
+const REGISTERED_BINDINGS = ['tapwire', 'tapwire-mq', 'tapwire-passt', 'tapwire-slirp'];
 
-/** Reads the environment. Pure; an empty variable counts as not set. */
+/**
+ * Reads the environment. Pure; an empty variable counts as not set.
+ *
+ * @throws {BindingError} INVALID_CONFIG naming the variable
+ */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const binding = env['NETWORK_BINDING_PLUGIN_NAME'];
+  const choose = <T, F>(variable: string, decode: Decoder<T>, fallback: F): T | F =>
+    env[variable] ? decode(env[variable], variable) : fallback;
+
+  const kind = choose('TAPWIRE_BINDING', oneOf(...BINDING_KINDS), null);
+  const told = env['NETWORK_BINDING_PLUGIN_NAME'];
+  const also = choose('TAPWIRE_BINDING_NAMES', names, []);
   return {
     hookDirectory: env['TAPWIRE_HOOK_DIR'] || HOOK_DIRECTORY,
     // KubeVirt's container names are DNS labels; whatever else this is must not lead out of the directory.
     container: (env['CONTAINER_NAME'] || 'tapwire').replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
-    bindings: binding ? [binding] : REGISTERED_BINDINGS,
+    bindings: told ? [told] : [...new Set([...registeredAs(kind), ...also])],
+    kind,
+    passtBackend: choose('TAPWIRE_PASST_BACKEND', oneOf('vhost-user', 'user'), 'vhost-user'),
   };
 }
+
+function registeredAs(kind: BindingKind | null): string[] {
+  return REGISTERED_BINDINGS.filter((name) => kind === null || kindOfName(name) === kind);
+}
+
+const names: Decoder<readonly string[]> = (value, path) => {
+  const list = String(value)
+    .split(',')
+    .map((name) => name.trim());
+  if (!list.includes('')) return list;
+  throw new BindingError('INVALID_CONFIG', `Cannot read ${path}: an empty name in ${JSON.stringify(value)}`);
+};

@@ -1,4 +1,4 @@
-import { type Decoder, fields, integer, mismatch, optional, string } from '../shared/decode.ts';
+import { array, type Decoder, fields, integer, mismatch, optional, string } from '../shared/decode.ts';
 
 /** What the VMI's spec says of one interface. */
 export interface InterfaceSpec {
@@ -12,6 +12,8 @@ export interface InterfaceSpec {
   readonly acpiIndex: number;
   readonly bootOrder: number | null;
   readonly linkDown: boolean;
+  /** As they stand there: KubeVirt checks those of the pod network alone. */
+  readonly ports: readonly { readonly protocol: string; readonly port: number }[];
 }
 
 /** Hexadecimal digits, as many as the VMI has. */
@@ -70,6 +72,10 @@ const decodeFields = fields({
   pciAddress: unset(pciAddress),
   acpiIndex: optional(integer(0, MAX_ACPI_INDEX), 0),
   bootOrder: optional(integer(1, 2 ** 31 - 1), null),
+  ports: optional(
+    array(fields({ protocol: optional(string, ''), port: optional(integer(-(2 ** 31), 2 ** 31 - 1), 0) })),
+    [],
+  ),
 });
 
 /** Decodes one of `spec.domain.devices.interfaces`. @throws {BindingError} INVALID_CONFIG */

@@ -14,36 +14,53 @@ export interface Vmi {
   readonly confidential: boolean;
   /** Queues of a virtio interface by KubeVirt's own rule; 0 without networkInterfaceMultiqueue. */
   readonly queues: number;
+  /** Istio's proxy is to run in the pod. */
+  readonly istio: boolean;
   /** Those of our bindings alone, in the VMI's order. */
   readonly interfaces: readonly VmiInterface[];
 }
 
 export interface VmiInterface extends InterfaceSpec {
+  /** The name that its binding is registered under. */
+  readonly binding: string;
   /** The network of the same name; KubeVirt requires one. */
   readonly network: VmiNetwork;
 }
 
-/** `podIfname` is what the VMI's status says; null where it says nothing (KubeVirt before 1.4). */
+/**
+ * `podIfname` is what the VMI's status says; null where it says nothing (KubeVirt before 1.4). `cidr` is the pod network's
+ * vmNetworkCIDR, as it stands there; null: none.
+ */
 export type VmiNetwork =
-  | { readonly primary: true; readonly podIfname: string | null }
+  | { readonly primary: true; readonly podIfname: string | null; readonly cidr: string | null }
   /** `ordinal` counts the VMI's secondary Multus networks from 1: the N of `netN`. Null: not of Multus. */
   | { readonly primary: false; readonly ordinal: number | null };
 
 const MAX_QUEUES = 256; // MAX_TAP_QUEUES of the kernel's tun driver, and KubeVirt's limit
 const flag = optional(boolean, false);
 
+const ISTIO_INJECT = 'sidecar.istio.io/inject';
+/** Of the pod, which has the VMI's labels and, as a label that goes before, this annotation of it. */
+const istioInject = fields({ [ISTIO_INJECT]: optional(string, null) });
+const NO_ISTIO = { [ISTIO_INJECT]: null };
+
 const decodeOutline = fields({
-  metadata: optional(fields({ name: optional(string, ''), namespace: optional(string, '') }), {
-    name: '',
-    namespace: '',
-  }),
+  metadata: optional(
+    fields({
+      name: optional(string, ''),
+      namespace: optional(string, ''),
+      annotations: optional(istioInject, NO_ISTIO),
+      labels: optional(istioInject, NO_ISTIO),
+    }),
+    { name: '', namespace: '', annotations: NO_ISTIO, labels: NO_ISTIO },
+  ),
   spec: fields({
     architecture: optional(string, ''),
     networks: optional(
       array(
         fields({
           name: string,
-          pod: optional(object, null),
+          pod: optional(fields({ vmNetworkCIDR: unset(string) }), null),
           multus: optional(fields({ default: flag }), null),
         }),
       ),
@@ -114,7 +131,7 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
     if (owner.binding === null || !bindings.includes(owner.binding.name) || owner.state === 'absent')
       return [];
     const own = decodeInterface(source, path);
-    return [{ ...own, network: findNetwork(own.name, outline) }];
+    return [{ ...own, binding: owner.binding.name, network: findNetwork(own.name, outline) }];
   });
   const twice = interfaces.find(
     (one, index) => interfaces.findIndex((other) => other.name === one.name) !== index,
@@ -131,6 +148,7 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
       launchSecurity !== null &&
       (launchSecurity.sev !== null || launchSecurity.snp !== null || spec.architecture === 's390x'),
     queues: devices.networkInterfaceMultiqueue ? Math.min(countVcpus(spec.domain), MAX_QUEUES) : 0,
+    istio: (metadata.annotations[ISTIO_INJECT] ?? metadata.labels[ISTIO_INJECT])?.toLowerCase() === 'true',
     interfaces,
   };
 }
@@ -145,7 +163,11 @@ function findNetwork(interfaceName: string, { spec, status }: Outline): VmiNetwo
   }
   if (network.pod !== null || network.multus?.default === true) {
     const reported = status.interfaces.find((candidate) => candidate.name === interfaceName);
-    return { primary: true, podIfname: reported?.podInterfaceName ?? null };
+    return {
+      primary: true,
+      podIfname: reported?.podInterfaceName ?? null,
+      cidr: network.pod?.vmNetworkCIDR ?? null,
+    };
   }
   const secondaries = spec.networks.filter(({ multus }) => multus !== null && !multus.default);
   const position = secondaries.indexOf(network);

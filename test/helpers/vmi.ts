@@ -1,4 +1,5 @@
 import type { Link } from '../../shared/rtnetlink/link.ts';
+import type { observePod } from '../../sidecar/observe.ts';
 
 /** `red` is secondary and ours, `default` the pod network and ours only on request. */
 export interface VmiParts {
@@ -9,6 +10,7 @@ export interface VmiParts {
   readonly networks?: readonly object[];
   readonly interfaces?: readonly object[];
   readonly status?: object;
+  readonly metadata?: object;
 }
 
 /** A VMI as virt-launcher serialises it, cut to what matters here. */
@@ -17,7 +19,7 @@ export function vmiJson(parts: VmiParts = {}): Buffer {
   const vmi = {
     kind: 'VirtualMachineInstance',
     apiVersion: 'kubevirt.io/v1',
-    metadata: { name: 'vm1', namespace: 'lab', creationTimestamp: null },
+    metadata: { name: 'vm1', namespace: 'lab', creationTimestamp: null, ...parts.metadata },
     spec: {
       architecture: 'amd64',
       domain: {
@@ -72,3 +74,11 @@ export const podLinks: readonly Link[] = [
   veth('podb1f51a511f1'),
   tapLink('tapb1f51a511f1'),
 ];
+
+/** In place of a look at a real pod. */
+export function observing(
+  links: readonly Link[] = podLinks,
+  searchDomains = ['lab.example'],
+): typeof observePod {
+  return async () => ({ links, searchDomains });
+}

@@ -6,8 +6,9 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { defineDomain } from '../../sidecar/define-domain.ts';
+import { readSettings } from '../../sidecar/settings.ts';
 import { domainFixtures } from '../helpers/domain-fixtures.ts';
-import { podLinks, tapLink, vmiJson } from '../helpers/vmi.ts';
+import { observing, podLinks, tapLink, vmiJson } from '../helpers/vmi.ts';
 
 /** Not well-formed as to namespaces when it comes in, by virt-launcher's doing, and not ours to mend. */
 const INVALID = ['qemu-commandline-unbound'];
@@ -43,8 +44,8 @@ for (const { name, xml } of domainFixtures.filter((fixture) => !INVALID.includes
   valid(`${name}: accepts the answer`, async () => {
     const { domainXml } = await defineDomain(
       { domainXml: xml, vmi: vmiJson() },
-      ['tapwire'],
-      async () => podLinks,
+      readSettings({}),
+      observing(podLinks),
     );
     assert.is(await validate(domainXml), 'valid');
   });
@@ -56,8 +57,8 @@ valid('accepts everything that a VMI can ask for, on a multi-queue tap', async (
   )) {
     const { domainXml } = await defineDomain(
       { domainXml: xml, vmi: vmiJson({ red }) },
-      ['tapwire'],
-      async () => mqLinks,
+      readSettings({}),
+      observing(mqLinks),
     );
     assert.is(await validate(domainXml), 'valid', name);
   }

@@ -40,6 +40,7 @@ const EDGES = [
   'sidecar/hook-socket.ts',
   'sidecar/links.ts',
   'sidecar/main.ts',
+  'sidecar/observe.ts',
   'sidecar/server.ts',
 ];
 

@@ -1,16 +1,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { defineDomain } from '../../../sidecar/define-domain.ts';
+import { readSettings } from '../../../sidecar/settings.ts';
 import { caught } from '../../helpers/caught.ts';
 import { type DomainFixture, domainFixture, domainFixtures } from '../../helpers/domain-fixtures.ts';
 import { parseDomainSpec } from '../../helpers/lab/domain-spec.ts';
 import { toGoXml } from '../../helpers/lab/go-xml.ts';
-import { podLinks, tapLink, veth, vmiJson } from '../../helpers/vmi.ts';
+import { observing, podLinks, tapLink, veth, vmiJson } from '../../helpers/vmi.ts';
 
-const BINDINGS = ['tapwire', 'tapwire-mq'];
+const SETTINGS = readSettings({});
 
 async function defined(domainXml: Uint8Array, vmi = vmiJson(), links = podLinks): Promise<Buffer> {
-  const answer = await defineDomain({ domainXml, vmi }, BINDINGS, async () => links);
+  const answer = await defineDomain({ domainXml, vmi }, SETTINGS, observing(links));
   return Buffer.from(answer.domainXml);
 }
 
@@ -103,8 +104,8 @@ define('three passes through what virt-launcher understands give the same interf
 define('a domain is not even read when no interface is ours', async () => {
   const vmi = vmiJson({ red: { binding: { name: 'passt' } } });
   const garbage = Buffer.from('\xff<not xml', 'latin1');
-  const readLinks = () => Promise.reject(new Error('Links were read'));
-  const { domainXml } = await defineDomain({ domainXml: garbage, vmi }, BINDINGS, readLinks);
+  const observe = () => Promise.reject(new Error('The pod was looked at'));
+  const { domainXml } = await defineDomain({ domainXml: garbage, vmi }, SETTINGS, observe);
   assert.ok(garbage.equals(domainXml));
 });
 
@@ -116,7 +117,13 @@ define('several of ours: each in its place, the missing ones at the end', async 
       ...['red', 'new1', 'new2'].map((name) => ({ name, multus: { networkName: name } })),
     ],
   });
-  const links = [...podLinks, veth('net2'), tapLink('tap2'), veth('net3'), tapLink('tap3')];
+  const links = [
+    ...podLinks,
+    veth('net2', { mac: '02:00:00:00:00:21' }),
+    tapLink('tap2'),
+    veth('net3', { mac: '02:00:00:00:00:31' }),
+    tapLink('tap3'),
+  ];
   const answer = (await defined(domainFixture('others-only').xml, vmi, links)).toString();
   assert.equal(
     [...answer.matchAll(/<interface|<target dev="tap[^"]*"|"ua-[^"]*"/g)].map(String),
@@ -147,7 +154,10 @@ define('a thousand interfaces of others and a hundred of ours', async () => {
     interfaces: names.map((name) => ({ name, binding: { name: 'tapwire' } })),
     networks: names.map((name) => ({ name, multus: { networkName: name } })),
   });
-  const links = names.flatMap((_, index) => [veth(`net${index + 1}`), tapLink(`tap${index + 1}`)]);
+  const links = names.flatMap((_, index) => [
+    veth(`net${index + 1}`, { mac: `02:00:00:00:01:${index.toString(16).padStart(2, '0')}` }),
+    tapLink(`tap${index + 1}`),
+  ]);
   const other =
     '<interface type="ethernet"><mac address="02:00:00:00:00:99"/><alias name="ua-other"/></interface>\n';
   const ours = names

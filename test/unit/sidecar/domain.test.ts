@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bindInterfaces } from '../../../sidecar/domain.ts';
+import { bindInterfaces, NO_NEEDS } from '../../../sidecar/domain.ts';
 import { caught } from '../../helpers/caught.ts';
 
 const bind = suite('bindInterfaces()');
@@ -14,6 +14,7 @@ const bound = (alias: string) => ({
     attributes: {},
     children: [{ name: 'alias', attributes: { name: alias } }],
   }),
+  needs: NO_NEEDS,
 });
 
 const bindTo = (xml: string, ...aliases: string[]) =>

@@ -1,13 +1,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readSettings } from '../../../sidecar/settings.ts';
+import { caught } from '../../helpers/caught.ts';
 
 const read = suite('readSettings()');
 
 const DEFAULTS = {
   hookDirectory: '/var/run/kubevirt-hooks',
   container: 'tapwire',
-  bindings: ['tapwire', 'tapwire-mq'],
+  bindings: ['tapwire', 'tapwire-mq', 'tapwire-passt', 'tapwire-slirp'],
+  kind: null,
+  passtBackend: 'vhost-user',
 };
 
 for (const [why, env, want] of [
@@ -17,9 +20,32 @@ for (const [why, env, want] of [
   ['a name of the admin', { NETWORK_BINDING_PLUGIN_NAME: 'my-tap' }, { bindings: ['my-tap'] }],
   [
     'variables without a value',
-    { NETWORK_BINDING_PLUGIN_NAME: '', CONTAINER_NAME: '', TAPWIRE_HOOK_DIR: '' },
+    Object.fromEntries(
+      [
+        'NETWORK_BINDING_PLUGIN_NAME',
+        'CONTAINER_NAME',
+        'TAPWIRE_HOOK_DIR',
+        'TAPWIRE_BINDING',
+        'TAPWIRE_BINDING_NAMES',
+        'TAPWIRE_PASST_BACKEND',
+      ].map((variable) => [variable, '']),
+    ),
     {},
   ],
+  ['an image for tap', { TAPWIRE_BINDING: 'tap' }, { kind: 'tap', bindings: ['tapwire', 'tapwire-mq'] }],
+  ['an image for passt', { TAPWIRE_BINDING: 'passt' }, { kind: 'passt', bindings: ['tapwire-passt'] }],
+  ['an image for slirp', { TAPWIRE_BINDING: 'slirp' }, { kind: 'slirp', bindings: ['tapwire-slirp'] }],
+  [
+    'names of the admin',
+    { TAPWIRE_BINDING: 'passt', TAPWIRE_BINDING_NAMES: 'passt, nat ,tapwire-passt' },
+    { kind: 'passt', bindings: ['tapwire-passt', 'passt', 'nat'] },
+  ],
+  [
+    'names of the admin where KubeVirt says which one it is',
+    { NETWORK_BINDING_PLUGIN_NAME: 'nat', TAPWIRE_BINDING: 'passt', TAPWIRE_BINDING_NAMES: 'passt' },
+    { kind: 'passt', bindings: ['nat'] },
+  ],
+  ["passt by QEMU's own socket", { TAPWIRE_PASST_BACKEND: 'user' }, { passtBackend: 'user' }],
   ['another directory', { TAPWIRE_HOOK_DIR: '/tmp/hooks' }, { hookDirectory: '/tmp/hooks' }],
   ['a container name that leads elsewhere', { CONTAINER_NAME: '../../x\0y' }, { container: '------x-y' }],
   [
@@ -29,6 +55,30 @@ for (const [why, env, want] of [
   ],
 ] as const) {
   read(why, () => assert.equal(readSettings(env), { ...DEFAULTS, ...want }));
+}
+
+for (const [why, env, message] of [
+  [
+    'a kind that there is not',
+    { TAPWIRE_BINDING: 'bridge' },
+    'Cannot read TAPWIRE_BINDING: want "tap" or "passt" or "slirp", got "bridge"',
+  ],
+  [
+    'another way to passt',
+    { TAPWIRE_PASST_BACKEND: 'vhostuser' },
+    'Cannot read TAPWIRE_PASST_BACKEND: want "vhost-user" or "user", got "vhostuser"',
+  ],
+  [
+    'a name left out',
+    { TAPWIRE_BINDING_NAMES: 'a,,b' },
+    'Cannot read TAPWIRE_BINDING_NAMES: an empty name in "a,,b"',
+  ],
+] as const) {
+  read(`refuses ${why}`, async () => {
+    const error = await caught(() => readSettings(env));
+    assert.is(error.code, 'INVALID_CONFIG');
+    assert.is(error.message, message);
+  });
 }
 
 read.run();

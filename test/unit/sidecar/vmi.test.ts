@@ -18,9 +18,11 @@ parse('reads what is ours and nothing else', () => {
     useVirtioTransitional: false,
     confidential: false,
     queues: 0,
+    istio: false,
     interfaces: [
       {
         name: 'red',
+        binding: 'tapwire',
         network: { primary: false, ordinal: 1 },
         model: null,
         mac: null,
@@ -28,6 +30,7 @@ parse('reads what is ours and nothing else', () => {
         acpiIndex: 0,
         bootOrder: null,
         linkDown: false,
+        ports: [],
       },
     ],
   });
@@ -41,9 +44,11 @@ parse('everything that an interface can have', () => {
     acpiIndex: 5,
     bootOrder: 2,
     state: 'down',
+    ports: [{ name: 'web', protocol: 'TCP', port: 80 }, { port: 0 }, {}],
   };
   assert.equal(parseVmi(vmiJson({ red }), OURS).interfaces[0], {
     name: 'red',
+    binding: 'tapwire',
     network: { primary: false, ordinal: 1 },
     model: 'e1000e',
     mac: '02:00:00:aa:00:11',
@@ -51,11 +56,24 @@ parse('everything that an interface can have', () => {
     acpiIndex: 5,
     bootOrder: 2,
     linkDown: true,
+    ports: [
+      { protocol: 'TCP', port: 80 },
+      { protocol: '', port: 0 },
+      { protocol: '', port: 0 },
+    ],
   });
 });
 
 parse('what Go writes for nothing is nothing', () => {
-  const red = { model: '', macAddress: '', pciAddress: '', acpiIndex: 0, bootOrder: null, state: '' };
+  const red = {
+    model: '',
+    macAddress: '',
+    pciAddress: '',
+    acpiIndex: 0,
+    bootOrder: null,
+    state: '',
+    ports: null,
+  };
   assert.equal(parseVmi(vmiJson({ red }), OURS), parseVmi(vmiJson(), OURS));
 });
 
@@ -93,6 +111,7 @@ parse('a VMI with no devices of any kind', () => {
     useVirtioTransitional: false,
     confidential: false,
     queues: 0,
+    istio: false,
     interfaces: [],
   });
 });
@@ -102,7 +121,7 @@ const multusDefault = { name: 'red', multus: { networkName: 'x', default: true }
 const secondary = (name: string) => ({ name, multus: { networkName: name } });
 
 for (const [why, networks, status, want] of [
-  ['the pod network', [pod], {}, { primary: true, podIfname: null }],
+  ['the pod network', [pod], {}, { primary: true, podIfname: null, cidr: null }],
   [
     'the pod network with a link in the status',
     [pod],
@@ -112,16 +131,28 @@ for (const [why, networks, status, want] of [
         { name: 'red', podInterfaceName: 'ovn-udn1' },
       ],
     },
-    { primary: true, podIfname: 'ovn-udn1' },
+    { primary: true, podIfname: 'ovn-udn1', cidr: null },
   ],
-  ['the pod network before there is a status', [pod], null, { primary: true, podIfname: null }],
+  ['the pod network before there is a status', [pod], null, { primary: true, podIfname: null, cidr: null }],
   [
     'the pod network with an empty link in the status',
     [pod],
     { interfaces: [{ name: 'red', podInterfaceName: '' }] },
-    { primary: true, podIfname: null },
+    { primary: true, podIfname: null, cidr: null },
   ],
-  ['the default of Multus', [multusDefault], {}, { primary: true, podIfname: null }],
+  [
+    'the pod network with a CIDR',
+    [{ name: 'red', pod: { vmNetworkCIDR: '10.9.0.0/16' } }],
+    {},
+    { primary: true, podIfname: null, cidr: '10.9.0.0/16' },
+  ],
+  [
+    'the pod network with an empty CIDR',
+    [{ name: 'red', pod: { vmNetworkCIDR: '' } }],
+    {},
+    { primary: true, podIfname: null, cidr: null },
+  ],
+  ['the default of Multus', [multusDefault], {}, { primary: true, podIfname: null, cidr: null }],
   ['the first secondary', [{ name: 'p', pod: {} }, secondary('red')], {}, { primary: false, ordinal: 1 }],
   [
     'the third secondary',
@@ -208,6 +239,11 @@ for (const [why, red, message] of [
   ],
   ['a boot order of 0', { bootOrder: 0 }, 'bootOrder: want an integer in 1..2147483647, got 0'],
   ['a boot order in text', { bootOrder: '1' }, 'bootOrder: want an integer in 1..2147483647, got "1"'],
+  [
+    'a port in text',
+    { ports: [{ port: '80' }] },
+    'ports[0].port: want an integer in -2147483648..2147483647, got "80"',
+  ],
   ['an empty name', { name: '' }, 'name: want a name, got ""'],
   ['no name', { name: null }, 'name: want a string, got null'],
   ['a binding without name', { binding: {} }, 'binding.name: want a string, got nothing'],
@@ -283,6 +319,23 @@ for (const [why, parts, want] of [
   ['Secure Execution', { spec: { architecture: 's390x' }, domain: { launchSecurity: {} } }, true],
 ] as const) {
   parse(`launch security: ${why}`, () => assert.is(parseVmi(vmiJson(parts), OURS).confidential, want));
+}
+
+const INJECT = 'sidecar.istio.io/inject';
+
+for (const [why, metadata, want] of [
+  ['no word of it', { annotations: null, labels: { app: 'x' } }, false],
+  ['asked for by annotation', { annotations: { [INJECT]: 'True' } }, true],
+  ['asked for by label', { labels: { [INJECT]: 'true' } }, true],
+  ['refused', { annotations: { [INJECT]: 'false' } }, false],
+  // virt-controller makes the annotation the pod's label.
+  [
+    'refused by the annotation that goes before the label',
+    { annotations: { [INJECT]: 'false' }, labels: { [INJECT]: 'true' } },
+    false,
+  ],
+] as const) {
+  parse(`Istio: ${why}`, () => assert.is(parseVmi(vmiJson({ metadata }), OURS).istio, want));
 }
 
 const MQ = { devices: { networkInterfaceMultiqueue: true } };

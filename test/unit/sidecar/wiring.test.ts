@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { VmiNetwork } from '../../../sidecar/vmi.ts';
-import { findWiring } from '../../../sidecar/wiring.ts';
+import { findPodLink, findWiring, lookUpTap } from '../../../sidecar/wiring.ts';
 import { caught } from '../../helpers/caught.ts';
 import { tapLink, veth } from '../../helpers/vmi.ts';
 
@@ -10,7 +10,11 @@ const find = suite('findWiring()');
 const POD = [veth('lo'), veth('eth0'), tapLink('tap0')];
 const HASHED = [veth('podb1f51a511f1'), tapLink('tapb1f51a511f1')];
 const ORDINAL = [veth('net1'), tapLink('tap1'), veth('net2'), tapLink('tap2')];
-const primary = (podIfname: string | null = null): VmiNetwork => ({ primary: true, podIfname });
+const primary = (podIfname: string | null = null): VmiNetwork => ({
+  primary: true,
+  podIfname,
+  cidr: null,
+});
 const secondary = (ordinal: number | null = 1): VmiNetwork => ({ primary: false, ordinal });
 
 for (const [why, network, links, want] of [
@@ -110,6 +114,20 @@ for (const [why, network, links, code, reason] of [
     assert.is(error.details, `links seen: ${links.map(({ ifname }) => ifname).join(', ')}`);
   });
 }
+
+find('a pod link is found without a tap', () => {
+  assert.is(findPodLink({ name: 'red', network: primary() }, [veth('eth0')]).ifname, 'eth0');
+});
+
+find('a tap is looked up, and nothing thrown where there is none', () => {
+  const [red, lone] = [
+    { name: 'red', network: secondary() },
+    { name: 'red', network: primary('net7') },
+  ];
+  assert.is(lookUpTap(red, [...POD, ...HASHED])?.ifname, 'tapb1f51a511f1');
+  assert.is(lookUpTap(red, [veth('podb1f51a511f1')]), undefined);
+  assert.is(lookUpTap(lone, POD), undefined);
+});
 
 find('shows no more than twenty links', async () => {
   const links = Array.from({ length: 25 }, (_, index) => veth(`v${index}`));

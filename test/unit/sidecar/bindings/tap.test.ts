@@ -1,41 +1,40 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { write } from '../../../sidecar/markup.ts';
-import { tapInterface } from '../../../sidecar/tap.ts';
-import { parseVmi } from '../../../sidecar/vmi.ts';
-import { parseXml } from '../../../sidecar/xml.ts';
-import { caught } from '../../helpers/caught.ts';
-import { tapLink, type VmiParts, veth, vmiJson } from '../../helpers/vmi.ts';
+import type { Link } from '../../../../shared/rtnetlink/link.ts';
+import type { Bound } from '../../../../sidecar/bindings/binding.ts';
+import { bindTap } from '../../../../sidecar/bindings/tap.ts';
+import { write } from '../../../../sidecar/markup.ts';
+import { parseVmi } from '../../../../sidecar/vmi.ts';
+import { parseXml } from '../../../../sidecar/xml.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { tapLink, type VmiParts, veth, vmiJson } from '../../../helpers/vmi.ts';
 
-const tap = suite('tapInterface()');
+const tap = suite('tap');
 
 interface Given {
   readonly vmi?: VmiParts;
   readonly multiQueue?: boolean;
   readonly mtu?: number;
-  readonly podMac?: string;
+  readonly podLink?: Partial<Link>;
   /** Children of the interface as it is; undefined: there is none. */
   readonly current?: string;
 }
 
-function rendered({
-  vmi: parts,
-  multiQueue = false,
-  mtu = 1500,
-  podMac = '02:00:00:00:00:11',
-  current,
-}: Given): string {
-  const vmi = parseVmi(vmiJson(parts), ['tapwire']);
-  const [bound] = vmi.interfaces;
-  if (bound === undefined) throw new Error('No interface of ours');
-  const wiring = {
-    podLink: veth('eth0', { mac: podMac, mtu: 9000 }),
-    tap: { ...tapLink('tap0', { mtu, multiQueue }) },
-  };
-  if (wiring.tap.tun === null) throw new Error('No tap');
+/** `red` as the pod network, so that its links are eth0 and tap0. */
+const RED_IS_PRIMARY = { networks: [{ name: 'red', pod: {} }], status: {} };
+
+function bound({ vmi: parts, multiQueue = false, mtu = 1500, podLink }: Given): Bound {
+  const vmi = parseVmi(vmiJson({ ...RED_IS_PRIMARY, ...parts }), ['tapwire']);
+  const [one] = vmi.interfaces;
+  if (one === undefined) throw new Error('No interface of ours');
+  const links = [veth('eth0', { mtu: 9000, ...podLink }), tapLink('tap0', { mtu, multiQueue })];
+  return bindTap(vmi, one, { links, searchDomains: [], passtBackend: 'vhost-user' });
+}
+
+function rendered(given: Given): string {
+  const { current } = given;
   const { text, root } = parseXml(Buffer.from(`<interface type="ethernet">${current ?? ''}</interface>`));
-  const both = { ...wiring, tap: { ...wiring.tap, tun: wiring.tap.tun } };
-  return write(tapInterface(vmi, bound, both, current === undefined ? undefined : root), null, text);
+  return write(bound(given).render(current === undefined ? undefined : root), null, text);
 }
 
 /** The elements of that name. */
@@ -177,13 +176,13 @@ tap('driver: a model with one queue cannot use a multi-queue tap', async () => {
 });
 
 tap('mac: no address anywhere is refused', async () => {
-  const error = await caught(() => rendered({ podMac: '' }));
+  const error = await caught(() => rendered({ podLink: { mac: '' } }));
   assert.is(
     error.message,
     'Cannot bind interface "red": neither the VMI nor pod link "eth0" has a MAC address',
   );
   assert.match(
-    rendered({ podMac: '', vmi: { red: { macAddress: '02:00:00:00:00:99' } } }),
+    rendered({ podLink: { mac: '' }, vmi: { red: { macAddress: '02:00:00:00:00:99' } } }),
     /02:00:00:00:00:99/,
   );
 });
@@ -207,5 +206,70 @@ tap('what the VMI does not ask for any more goes; what is not ours stays', () =>
     rendered({}).replace('</interface>', `${theirs}</interface>`),
   );
 });
+
+tap('mtu: that of the smaller link, as the other would drop longer frames', () => {
+  for (const [pod, own, want] of [
+    [9000, 1500, 1500],
+    [1500, 1500, 1500],
+    [1400, 9000, 1400],
+  ] as const) {
+    assert.equal(only('mtu', { mtu: own, podLink: { mtu: pod } }), [`<mtu size="${want}"></mtu>`]);
+  }
+});
+
+/** What an admin is told, of virt-launcher's log and without reading code. */
+for (const [why, given, want] of [
+  ['nothing when domain and links agree', {}, []],
+  [
+    'nothing of a MAC address that a veth does not mind',
+    { vmi: { red: { macAddress: '02:00:00:00:00:99' } } },
+    [],
+  ],
+  ['nothing of queues on a multi-queue tap', { vmi: vcpus(4), multiQueue: true }, []],
+  ['nothing of queues for one vCPU', { vmi: vcpus(1) }, []],
+  ['nothing of queues that the model does not have', { vmi: { ...vcpus(4), red: { model: 'e1000e' } } }, []],
+  [
+    'a pod link with a smaller MTU',
+    { mtu: 9000, podLink: { mtu: 1400 } },
+    [
+      'pod link "eth0" has MTU 1400, "tap0" 9000: the guest gets 1400; a plugin that lowers the MTU belongs before tapwire in the chain',
+    ],
+  ],
+  [
+    'queues that the tap does not have',
+    { vmi: vcpus(4) },
+    ['the VMI asks for 4 queues, "tap0" has one: the guest gets one; use a NAD with multiQueue'],
+  ],
+  [
+    'a MAC address that a macvlan filters',
+    { vmi: { red: { macAddress: '02:00:00:00:00:99' } }, podLink: { kind: 'macvlan' } },
+    [
+      'pod link "eth0" (macvlan) has MAC address 02:00:00:00:00:11 and may drop what is for the guest\'s 02:00:00:00:00:99; ' +
+        "let the network's plugin set the VMI's macAddress, or leave that out",
+    ],
+  ],
+  ['nothing of a macvlan with the MAC address of the VMI', { podLink: { kind: 'macvlan' } }, []],
+] as const) {
+  tap(`warns of ${why}`, () =>
+    assert.equal(
+      bound(given).warnings,
+      want.map((warning) => `Interface "red": ${warning}`),
+    ),
+  );
+}
+
+tap('asks nothing else of the domain', () => {
+  assert.equal(bound({}).needs, { sharedMemory: false, arguments: [], overrides: [] });
+});
+
+for (const vmiQueues of [1, 2, 4]) {
+  tap(`queues: ${vmiQueues} asked for, on either kind of tap`, () => {
+    const current = `<driver name="vhost" queues="${vmiQueues}"/>`;
+    assert.equal(only('driver', { vmi: vcpus(vmiQueues), current }), ['<driver name="vhost"></driver>']);
+    assert.equal(only('driver', { vmi: vcpus(vmiQueues), current, multiQueue: true }), [
+      `<driver name="vhost" queues="${Math.max(vmiQueues, 2)}"></driver>`,
+    ]);
+  });
+}
 
 tap.run();

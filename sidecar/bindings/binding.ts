@@ -1,0 +1,31 @@
+import type { Link } from '../../shared/rtnetlink/link.ts';
+import type { BoundInterface } from '../domain.ts';
+import type { Vmi, VmiInterface } from '../vmi.ts';
+
+/** By which of its two connections libvirt lets QEMU talk to passt. */
+export type PasstBackend = 'vhost-user' | 'user';
+
+/** What there is to know beside the VMI. */
+export interface Observed {
+  /** Of the pod's netns. */
+  readonly links: readonly Link[];
+  /** Where the pod's resolver looks for short names. */
+  readonly searchDomains: readonly string[];
+  readonly passtBackend: PasstBackend;
+}
+
+/** What one interface becomes. */
+export interface Bound extends Pick<BoundInterface, 'render' | 'needs'> {
+  /** What works, but not as the admin may have meant it: a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * A kind of binding: what an interface of the VMI becomes in the domain.
+ *
+ * Pure. virt-launcher shows each answer again, less what it did not understand, so `render` makes nothing depend on its own
+ * earlier result; the PCI address alone is taken over from it.
+ *
+ * @throws {BindingError} when the guest could not start, or not be reached, as the pod is
+ */
+export type Binding = (vmi: Vmi, one: VmiInterface, observed: Observed) => Bound;

@@ -1,0 +1,52 @@
+import { BindingError } from '../shared/errors.ts';
+import { type Edit, replaceElement } from './edit.ts';
+import { addToContainer, qemuChildren, sibling } from './qemu-namespace.ts';
+import type { Element } from './xml.ts';
+
+/** An option of QEMU whose value has `id=` among others; by that id it is found again. */
+export interface QemuArgument {
+  /** `-netdev` … */
+  readonly option: string;
+  readonly id: string;
+  readonly value: string;
+}
+
+/**
+ * Makes QEMU's command line have these arguments: added where missing, replaced where they have another value. Those of others
+ * stay.
+ *
+ * @throws {BindingError} INVALID_DOMAIN when an id is there more than once
+ */
+export function argumentEdits(text: string, root: Element, args: readonly QemuArgument[]): Edit[] {
+  const present = qemuChildren([root], 'commandline').flatMap((container) =>
+    qemuChildren([root, container], 'arg').map((element) => ({ container, element })),
+  );
+  const valueAt = (index: number) => present[index]?.element.attributes['value'] ?? '';
+  const missing: QemuArgument[] = [];
+  const edits: Edit[] = [];
+  for (const arg of args) {
+    const [found, ...others] = present.filter(
+      (_, index) => valueAt(index - 1) === arg.option && hasId(valueAt(index), arg.id),
+    );
+    if (others.length > 0) {
+      const reason = `its QEMU command line has ${others.length + 1} ${arg.option} with id ${arg.id}`;
+      throw new BindingError('INVALID_DOMAIN', `Cannot change domain XML: ${reason}`);
+    }
+    if (found === undefined) missing.push(arg);
+    else if (found.element.attributes['value'] !== arg.value) {
+      const next = { name: found.element.name, attributes: { value: arg.value } };
+      edits.push(replaceElement(text, found.element, found.container, next));
+    }
+  }
+  const added = addToContainer(text, root, 'commandline', (like) =>
+    missing
+      .flatMap(({ option, value }) => [option, value])
+      .map((value) => ({ name: sibling(like, 'arg'), attributes: { value } })),
+  );
+  return [...edits, ...added];
+}
+
+/** Whether a list of options has that id; a comma within a value is doubled. */
+function hasId(value: string, id: string): boolean {
+  return value.replaceAll(',,', '').split(',').includes(`id=${id}`);
+}

@@ -1,0 +1,77 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { kindOf, kindOfName } from '../../../../sidecar/bindings/kind.ts';
+import type { BindingKind } from '../../../../sidecar/bindings/table.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { tapLink, veth } from '../../../helpers/vmi.ts';
+
+const kind = suite('kindOf()');
+
+const RECORD =
+  'tapwire/1 container=c1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0';
+const wired = (ifalias: string | null) => [veth('eth0'), { ...tapLink('tap0'), ifalias }];
+const one = (binding: string) => ({
+  name: 'default',
+  binding,
+  network: { primary: true, podIfname: null, cidr: null } as const,
+});
+const kindHere = (binding: string, image: BindingKind | null = null, ifalias: string | null = null) =>
+  kindOf(one(binding), image, wired(ifalias));
+
+for (const [name, want] of [
+  ['tapwire', 'tap'],
+  ['tapwire-mq', 'tap'],
+  ['tapwire-tap', 'tap'],
+  ['tap', 'tap'],
+  ['lan-tap-mq', 'tap'],
+  ['passt', 'passt'],
+  ['tapwire-passt', 'passt'],
+  ['passt-nat', 'passt'],
+  ['slirp', 'slirp'],
+  ['tapwire-slirp', 'slirp'],
+  ['managedtap', null],
+  ['mypasst', null],
+  ['passt-slirp', null],
+  ['Passt', null],
+  ['tapwire2', null],
+  ['constructor', null],
+  ['', null],
+] as const) {
+  kind(`the name "${name}" alone says ${want ?? 'nothing'}`, () => assert.is(kindOfName(name), want));
+}
+
+kind('the image goes before link and name', () => {
+  assert.is(kindHere('tapwire-passt', 'slirp', RECORD), 'slirp');
+});
+
+kind('what our CNI plugin made goes before the name', () => {
+  assert.is(kindHere('nat', null, RECORD), 'tap');
+  assert.is(kindHere('passt', null, RECORD), 'tap');
+});
+
+for (const [why, ifalias] of [
+  ['a tap that somebody else made', 'lan'],
+  ['a tap that nobody signed', null],
+  ['the record of a kind that there is not', RECORD.replace('=tap ', '=bridge ')],
+  ['what only looks like a record', `x${RECORD}`],
+  ['a value that only looks like a kind', RECORD.replace('binding=tap', 'xbinding=tap')],
+] as const) {
+  kind(`${why} says nothing`, () => assert.is(kindHere('passt', null, ifalias), 'passt'));
+}
+
+kind('a record beside another interface says nothing of this one', () => {
+  const red = { name: 'red', binding: 'passt', network: { primary: false, ordinal: 1 } as const };
+  assert.is(kindOf(red, null, wired(RECORD)), 'passt');
+});
+
+kind('nothing says it: an error with the choices', async () => {
+  const error = await caught(() => kindHere('nat'));
+  assert.is(error.code, 'INVALID_VMI');
+  assert.is(
+    error.message,
+    'Cannot bind interface "default": nothing says what binding "nat" is; register it by a name with the word tap, passt or slirp ' +
+      `("lan-tap"), or set TAPWIRE_BINDING in the sidecar's image`,
+  );
+});
+
+kind.run();
