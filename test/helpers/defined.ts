@@ -36,5 +36,5 @@ export async function definedAsIs(domain: string, asked: Asked = {}): Promise<st
 
 /** Elements of that name, whole, wherever they are. */
 export function elements(xml: string, name: string): string[] {
-  return xml.match(new RegExp(`<${name}[ >][^]*?</${name}>`, 'g')) ?? [];
+  return xml.match(new RegExp(`<${name}[ >][\\s\\S]*?</${name}>`, 'g')) ?? [];
 }

@@ -7,11 +7,15 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { defineDomain } from '../../sidecar/define-domain.ts';
 import { readSettings } from '../../sidecar/settings.ts';
-import { domainFixtures } from '../helpers/domain-fixtures.ts';
+import { definedAsIs, podVmi } from '../helpers/defined.ts';
+import { domainFixture, domainFixtures } from '../helpers/domain-fixtures.ts';
 import { observing, podLinks, tapLink, vmiJson } from '../helpers/vmi.ts';
 
 /** Not well-formed as to namespaces when it comes in, by virt-launcher's doing, and not ours to mend. */
 const INVALID = ['qemu-commandline-unbound'];
+
+/** In these it is the interface `red`, which stays as it is when another one is ours. */
+const INVALID_BESIDE = [...INVALID, 'lossy-driver'];
 
 async function validate(xml: Uint8Array): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'tapwire-domain-'));
@@ -62,6 +66,42 @@ valid('accepts everything that a VMI can ask for, on a multi-queue tap', async (
     );
     assert.is(await validate(domainXml), 'valid', name);
   }
+});
+
+const everything = { ...red, ports: [{ port: 80 }, { protocol: 'UDP', port: 53 }] };
+const istio = { metadata: { annotations: { 'sidecar.istio.io/inject': 'true' } } };
+
+// Not passt over vhost-user: libvirt's schema has it since 11.1, and Debian's is of 9.0.
+for (const [why, vmi, env] of [
+  ['slirp', podVmi('tapwire-slirp'), {}],
+  ['slirp with all that a VMI can ask for', podVmi('tapwire-slirp', everything), {}],
+  ['passt by a socket', podVmi('tapwire-passt'), { TAPWIRE_PASST_BACKEND: 'user' }],
+  [
+    'passt by a socket with all that a VMI can ask for',
+    { ...podVmi('tapwire-passt', everything), ...istio },
+    { TAPWIRE_PASST_BACKEND: 'user' },
+  ],
+  ['passt with a model of its own', podVmi('tapwire-passt', { model: 'e1000e' }), {}],
+  [
+    'slirp in a confidential guest',
+    { ...podVmi('tapwire-slirp'), domain: { launchSecurity: { sev: {} } } },
+    {},
+  ],
+] as const) {
+  valid(`${why}: accepts the answer, whatever the shape of the domain`, async () => {
+    for (const { name, xml } of domainFixtures.filter((fixture) => !INVALID_BESIDE.includes(fixture.name))) {
+      const answer = await definedAsIs(xml.toString(), { vmi, env });
+      assert.is(await validate(Buffer.from(answer)), 'valid', name);
+    }
+  });
+}
+
+valid('accepts the memory backing that vhost-user needs', async () => {
+  const { xml } = domainFixture('virt-launcher');
+  const answer = await definedAsIs(xml.toString(), { vmi: podVmi('tapwire-passt') });
+  const without = answer.replace(/<interface type="vhostuser">[\s\S]*?<\/interface>/, '');
+  assert.match(without, '<memoryBacking>');
+  assert.is(await validate(Buffer.from(without)), 'valid');
 });
 
 valid('is there at all: it refuses a wrong domain', async () => {

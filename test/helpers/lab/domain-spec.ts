@@ -1,37 +1,92 @@
-import { childNamed, type GoElement, node, parseGoXml } from './go-xml.ts';
+import { childNamed, type GoElement, leaf, node, parseGoXml, withChildren } from './go-xml.ts';
 
 /** Children that KubeVirt's structs have, in the order in which they are written. Source: kubevirt virtwrap/api/schema.go */
 const DOMAIN_FIELDS =
   'name uuid memory currentMemory maxMemory memoryBacking os sysinfo devices clock resource metadata features cpu vcpu vcpus cputune numatune iothreads launchSecurity on_reboot';
 const DEVICE_FIELDS =
   'emulator interface channel hostdev panic controller video graphics memballoon disk input serial console watchdog rng filesystem redirdev sound tpm vsock audio';
-const INTERFACE_FIELDS =
-  'address source target model mac mtu bandwidth boot link filterref alias driver rom acpi backend portForward';
+
+/** Child => its attributes and its own children that a struct has; null: all of it. */
+interface Fields {
+  readonly [child: string]: { readonly attributes: string; readonly children?: Fields } | null;
+}
+
+const INTERFACE: Fields = {
+  address: null,
+  source: { attributes: 'network dev bridge mode', children: { address: null } },
+  target: { attributes: 'dev managed' },
+  model: { attributes: 'type' },
+  mac: { attributes: 'address' },
+  mtu: { attributes: 'size' },
+  bandwidth: { attributes: '' },
+  boot: { attributes: 'order' },
+  link: { attributes: 'state' },
+  filterref: { attributes: 'filter' },
+  alias: { attributes: 'name' },
+  driver: { attributes: 'name queues iommu' },
+  rom: { attributes: 'enabled' },
+  acpi: { attributes: 'index' },
+  backend: { attributes: 'type logFile' },
+  portForward: {
+    attributes: 'proto address dev',
+    children: { range: { attributes: 'start end to exclude' } },
+  },
+};
+
+const MEMORY_BACKING: Fields = {
+  hugepages: { attributes: '', children: { page: { attributes: 'size unit nodeset' } } },
+  source: { attributes: 'type' },
+  access: { attributes: 'mode' },
+  allocation: { attributes: 'mode' },
+  nosharepages: { attributes: '' },
+};
 
 /**
  * Reads a domain as virt-launcher reads a hook's answer or libvirt's copy: into its own structs. What these do not know is
- * lost, `xmlns:qemu` too, and devices are grouped by kind.
+ * lost, `xmlns:qemu` and all of its elements too, and devices are grouped by kind.
  */
 export function parseDomainSpec(xml: string): GoElement {
   const domain = parseGoXml(xml);
   const { type = '' } = domain.attributes;
-  return { ...keepFields({ ...domain, attributes: { type } }, DOMAIN_FIELDS, toDomainField), text: '' };
+  return { ...grouped({ ...domain, attributes: { type } }, DOMAIN_FIELDS, toDomainField), text: '' };
 }
 
 function toDomainField(child: GoElement): GoElement {
-  return child.name === 'devices' ? keepFields(child, DEVICE_FIELDS, toDevice) : child;
+  if (child.name === 'devices') return grouped(child, DEVICE_FIELDS, toDevice);
+  return child.name === 'memoryBacking' ? known(child, MEMORY_BACKING) : child;
 }
 
 function toDevice(device: GoElement): GoElement {
-  return device.name === 'interface' ? keepFields(device, INTERFACE_FIELDS, toInterfaceField) : device;
+  if (device.name !== 'interface') return device;
+  const { type = '', trustGuestRxFilters } = device.attributes;
+  const withSource = childNamed(device, 'source')
+    ? device
+    : { ...device, children: [...device.children, leaf('source', '')] };
+  return {
+    ...known(withSource, INTERFACE),
+    attributes: { type, ...(trustGuestRxFilters ? { trustGuestRxFilters } : {}) },
+  };
 }
 
-/** `name` of a driver and `source` are written even when they are empty. */
-function toInterfaceField(child: GoElement): GoElement {
-  return child.name === 'driver' ? { ...child, attributes: { name: '', ...child.attributes } } : child;
+/** `source`, and `name` of a driver, are written even when they are empty. */
+function known(element: GoElement, fields: Fields): GoElement {
+  const children = Object.keys(fields).flatMap((name) =>
+    element.children
+      .filter((child) => child.name === name)
+      .map((child): GoElement => {
+        const shape = fields[name];
+        if (shape === null || shape === undefined) return child;
+        const kept = Object.entries(child.attributes).filter(([key]) =>
+          shape.attributes.split(' ').includes(key),
+        );
+        const attributes = { ...(name === 'driver' ? { name: '' } : {}), ...Object.fromEntries(kept) };
+        return { ...known(child, shape.children ?? {}), attributes };
+      }),
+  );
+  return { ...element, children, text: '' };
 }
 
-function keepFields(element: GoElement, names: string, convert: (child: GoElement) => GoElement): GoElement {
+function grouped(element: GoElement, names: string, convert: (child: GoElement) => GoElement): GoElement {
   const children = names
     .split(' ')
     .flatMap((name) => element.children.filter((child) => child.name === name))
@@ -46,4 +101,13 @@ export function devicesOf(domain: GoElement): GoElement {
 
 export function interfacesOf(domain: GoElement): GoElement[] {
   return devicesOf(domain).children.filter(({ name }) => name === 'interface');
+}
+
+/** The same domain with these interfaces in place of all that it has. */
+export function withInterfaces(domain: GoElement, interfaces: readonly GoElement[]): GoElement {
+  return withDevices(domain, withChildren(devicesOf(domain), 'interface', interfaces));
+}
+
+export function withDevices(domain: GoElement, devices: GoElement): GoElement {
+  return withChildren(domain, 'devices', [devices]);
 }

@@ -121,14 +121,3 @@ function serialPort({ socket, log }: GuestConsole): GoElement {
     node('log', { file: log, append: 'on' }),
   );
 }
-
-/** What virt-launcher adds for a pass so that libvirt makes room for interfaces that are plugged in later. */
-export function placeholder(index: number): GoElement {
-  return node(
-    'interface',
-    { type: 'ethernet' },
-    leaf('source', ''),
-    node('target', { dev: `placeholder-${index}`, managed: 'no' }),
-    node('model', { type: 'virtio-non-transitional' }),
-  );
-}

@@ -1,0 +1,119 @@
+/**
+ * How virt-launcher defines a domain: in passes, each of which shows the hook what virt-launcher's structs and libvirt have made
+ * of the answers before. What libvirt keeps in the end is the raw answer to the last one.
+ *
+ * Source: kubevirt virtwrap/manager.go allocateHotplugPorts, virtwrap/network/nichotplug.go WithNetworkIfacesResources,
+ *   virtwrap/util/libvirt_helper.go ApplySidecarHooks, virtwrap/converter/translate
+ */
+import { devicesOf, interfacesOf, parseDomainSpec, withDevices, withInterfaces } from './lab/domain-spec.ts';
+import { type GoElement, leaf, node, parseGoXml, toGoXml } from './lab/go-xml.ts';
+
+export interface Launcher {
+  readonly hook: (domainXml: string) => Promise<string>;
+  /** Defines in libvirt, and gives libvirt's INACTIVE copy. */
+  readonly define: (domainXml: string) => Promise<string>;
+  /** Room that pass A makes for interfaces to be plugged in later; with none there is no pass A. */
+  readonly placeholders: number;
+  /** `qemu:commandline` outlives a pass: KubeVirt after 1.9. */
+  readonly keepsCommandline: boolean;
+}
+
+export interface Pass {
+  readonly input: string;
+  readonly answer: string;
+}
+
+const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
+
+/** Passes A, B and C; the last one's answer is what the VM runs. @param spec the domain that virt-launcher made of the VMI */
+export async function defineInPasses(spec: GoElement, launcher: Launcher): Promise<Pass[]> {
+  const { placeholders } = launcher;
+  const passes: Pass[] = [];
+  const define = async (wanted: GoElement) => {
+    const input = toGoXml(wanted);
+    const answer = await launcher.hook(input);
+    passes.push({ input, answer });
+    const inLibvirt = devicesOf(parseDomainSpec(await launcher.define(answer)));
+    return { answer, inLibvirt };
+  };
+
+  let current = spec;
+  if (placeholders > 0) {
+    const reserved = Array.from({ length: placeholders }, (_, index) => placeholder(index));
+    const passA = await define(withInterfaces(spec, [...interfacesOf(spec), ...reserved]));
+    current = withInterfaces(withDevices(spec, passA.inLibvirt), interfacesOf(spec));
+  }
+  const passB = await define(current);
+  current = understood(passB.answer, launcher);
+  if (placeholders === 0) current = withDevices(current, passB.inLibvirt);
+  await define(withRootPort(current));
+  return passes;
+}
+
+/** A hook's answer as virt-launcher goes on with it. */
+export function understood(
+  answer: string,
+  { keepsCommandline }: Pick<Launcher, 'keepsCommandline'>,
+): GoElement {
+  const spec = parseDomainSpec(answer);
+  const commandline = keepsCommandline ? commandlineOf(parseGoXml(answer)) : null;
+  if (commandline === null) return spec;
+  const children = [...spec.children, ...(commandline.children.length > 0 ? [commandline] : [])];
+  return { ...spec, attributes: { ...spec.attributes, 'xmlns:qemu': QEMU }, children };
+}
+
+/** All that is of libvirt's QEMU namespace and on a command line, under the prefix that virt-launcher writes. */
+function commandlineOf(domain: GoElement): GoElement | null {
+  const local = (element: GoElement, scope: GoElement) => {
+    const [prefix = '', name] = element.name.split(':');
+    const uri = element.attributes[`xmlns:${prefix}`] ?? scope.attributes[`xmlns:${prefix}`];
+    return uri === QEMU ? name : undefined;
+  };
+  const lines = domain.children.filter((child) => local(child, domain) === 'commandline');
+  if (lines.length === 0) return null;
+  const of = (kind: string) =>
+    lines.flatMap((line) =>
+      line.children
+        .filter((child) => local(child, domain) === kind)
+        .map(({ attributes }) => leaf(`qemu:${kind}`, '', attributes)),
+    );
+  return node('qemu:commandline', {}, ...of('env'), ...of('arg'));
+}
+
+/** What virt-launcher adds for a pass so that libvirt makes room for interfaces that are plugged in later. */
+function placeholder(index: number): GoElement {
+  return node(
+    'interface',
+    { type: 'ethernet' },
+    leaf('source', ''),
+    node('target', { dev: `placeholder-${index}`, managed: 'no' }),
+    node('model', { type: 'virtio-non-transitional' }),
+    node('alias', { name: `placeholder-${index}` }),
+  );
+}
+
+function withRootPort(spec: GoElement): GoElement {
+  const devices = devicesOf(spec);
+  const port = node('controller', { type: 'pci', model: 'pcie-root-port' });
+  return withDevices(spec, { ...devices, children: [...devices.children, port] });
+}
+
+/**
+ * What libvirt's INACTIVE copy has beside what it was given: a PCI address and a MAC address for every interface without, one
+ * slot after the other. Source: libvirt qemu_domain_address.c, virDomainNetGenerateMAC
+ */
+export async function emulatedLibvirt(domainXml: string): Promise<string> {
+  const domain = parseGoXml(domainXml);
+  let bus = 0;
+  const interfaces = interfacesOf(domain).map((one) => {
+    bus += 1;
+    const has = (name: string) => one.children.some((child) => child.name === name);
+    const slot = { type: 'pci', domain: '0x0000', bus: `0x0${bus}`, slot: '0x00', function: '0x0' };
+    const made = [
+      ...(has('mac') ? [] : [node('mac', { address: `52:54:00:00:00:0${bus}` })]),
+      ...(has('address') ? [] : [node('address', slot)]),
+    ];
+    return { ...one, children: [...one.children, ...made] };
+  });
+  return toGoXml(withInterfaces(domain, interfaces));
+}
