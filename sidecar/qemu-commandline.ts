@@ -18,16 +18,11 @@ export interface QemuArgument {
  * @throws {BindingError} INVALID_DOMAIN when an id is there more than once
  */
 export function argumentEdits(text: string, root: Element, args: readonly QemuArgument[]): Edit[] {
-  const present = qemuChildren([root], 'commandline').flatMap((container) =>
-    qemuChildren([root, container], 'arg').map((element) => ({ container, element })),
-  );
-  const valueAt = (index: number) => present[index]?.element.attributes['value'] ?? '';
+  const present = presentArguments(root);
   const missing: QemuArgument[] = [];
   const edits: Edit[] = [];
   for (const arg of args) {
-    const [found, ...others] = present.filter(
-      (_, index) => valueAt(index - 1) === arg.option && hasId(valueAt(index), arg.id),
-    );
+    const [found, ...others] = present.get(`${arg.option} ${arg.id}`) ?? [];
     if (others.length > 0) {
       const reason = `its QEMU command line has ${others.length + 1} ${arg.option} with id ${arg.id}`;
       throw new BindingError('INVALID_DOMAIN', `Cannot change domain XML: ${reason}`);
@@ -46,7 +41,29 @@ export function argumentEdits(text: string, root: Element, args: readonly QemuAr
   return [...edits, ...added];
 }
 
-/** Whether a list of options has that id; a comma within a value is doubled. */
-function hasId(value: string, id: string): boolean {
-  return value.replaceAll(',,', '').split(',').includes(`id=${id}`);
+interface PresentArgument {
+  readonly container: Element;
+  /** Of the value, not the option before it. */
+  readonly element: Element;
+}
+
+/** Option and id, as in "-netdev n1" => the arguments that have them. */
+function presentArguments(root: Element): Map<string, PresentArgument[]> {
+  const present = new Map<string, PresentArgument[]>();
+  let option = '';
+  for (const container of qemuChildren([root], 'commandline')) {
+    for (const element of qemuChildren([root, container], 'arg')) {
+      const value = element.attributes['value'] ?? '';
+      const key = `${option} ${idOf(value)}`;
+      present.set(key, [...(present.get(key) ?? []), { container, element }]);
+      option = value;
+    }
+  }
+  return present;
+}
+
+/** The id among a list of options; a comma within a value is doubled. */
+function idOf(value: string): string | undefined {
+  const options = value.replaceAll(',,', '').split(',');
+  return options.find((option) => option.startsWith('id='))?.slice('id='.length);
 }

@@ -12,15 +12,19 @@ export interface QemuOverride {
 
 /** Makes the domain override these properties, at most one of a device. What others override stays. */
 export function overrideEdits(text: string, root: Element, overrides: readonly QemuOverride[]): Edit[] {
-  const containers = qemuChildren([root], 'override');
-  const missing: QemuOverride[] = [];
-  const edits: Edit[] = [];
-  for (const wanted of overrides) {
-    const found = containers
+  /** Alias => the device that somebody overrides, the first of them. */
+  const devices = new Map(
+    qemuChildren([root], 'override')
       .flatMap((container) =>
         qemuChildren([root, container], 'device').map((device) => ({ container, device })),
       )
-      .find(({ device }) => device.attributes['alias'] === wanted.alias);
+      .map((found) => [found.device.attributes['alias'], found] as const)
+      .reverse(),
+  );
+  const missing: QemuOverride[] = [];
+  const edits: Edit[] = [];
+  for (const wanted of overrides) {
+    const found = devices.get(wanted.alias);
     if (found === undefined) missing.push(wanted);
     else edits.push(...propertyEdits(text, root, found.container, found.device, wanted));
   }

@@ -17,7 +17,7 @@ const ISTIO_PORTS = [15000, 15001, 15004, 15006, 15008, 15009, 15020, 15021, 150
  * passt, started by libvirt: the guest's connections leave from sockets in the pod, with the pod's addresses.
  *
  * libvirt connects QEMU to it by vhost-user (since 11.1), which wants a virtio device and shared memory, or by a socket of
- * frames (since 9.2): slower, for any device. Another model than virtio so gets the latter, whatever the backend.
+ * frames (since 9.0): slower, for any device. Another model than virtio so gets the latter, whatever the backend.
  *
  * @throws {BindingError} INVALID_VMI, LINK_MISSING
  * Source: kubevirt cmd/sidecars/network-passt-binding; libvirt "Userspace connection using passt", "vhost-user connection with

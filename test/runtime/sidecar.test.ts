@@ -125,7 +125,7 @@ run('a whole life: found, asked, three passes, Shutdown', () =>
         message: 'Serving hooks',
         socket,
         version: tapwire.version,
-        bindings: ['tapwire', 'tapwire-mq'],
+        bindings: ['tapwire', 'tapwire-mq', 'tapwire-passt', 'tapwire-slirp'],
       },
       ...[defined, defined, defined],
       { level: 'info', message: 'Stopped', reason: 'Shutdown' },
