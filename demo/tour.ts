@@ -51,7 +51,7 @@ export async function takeTour(lab: Lab, { step }: Progress, keep: boolean): Pro
   await step('CNI ADD, called as Multus calls it', wire.add);
   console.log(`\n${drawWiring(await readWiring(lab, podLink, PRIMARY_TAP_IFNAME))}\n`);
 
-  const sidecar = await step('start the sidecar as uid 107 and ask it for Info', () => startSidecar(lab));
+  const sidecar = await step('start the sidecar as uid 107 and ask it for Info', () => startSidecar(lab, vm));
   const libvirt = await step('start libvirtd in the pod as uid 107', () => startLibvirt(lab));
   await step('OnDefineDomain in three passes, define, start QEMU', () => startVm(lab, libvirt, sidecar, vm));
   const reports = await step('boot the guest, which asks the network outside for all', () =>

@@ -24,6 +24,8 @@ packages="gcc libc6-dev iproute2 tcpdump"
 packages="$packages libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86"
 packages="$packages busybox-static cpio dnsmasq-base libxml2-utils"
 if [ "$1" = test ]; then
+  # The program behind the passt binding.
+  packages="$packages passt"
   # Real callers and neighbours of the plugin, unless others provide them (docker.com's containerd.io, say); what kills it
   # between two kernel requests.
   packages="$packages containernetworking-plugins strace"

@@ -60,11 +60,11 @@ export function withVm(
     const before = await dumpNetns(pod);
     const capture = await startCapture(lab, podLink);
     await wire.add();
-    const [sidecar, libvirt] = await Promise.all([startSidecar(lab), startLibvirt(lab)]);
+    const [sidecar, libvirt] = await Promise.all([startSidecar(lab, vm), startLibvirt(lab)]);
     const domain = await startVm(lab, libvirt, sidecar, vm);
     const guest = consoleOf(lab);
     const reports = await waitForGuest(lab, guest);
-    for (const { line } of reports) console.log(line);
+    console.log(`\n${reports.map(({ line }) => line).join('\n')}`); // not behind what uvu prints before a test
     const nic = fieldsOf(reports, 'nic');
     await use({ podLink, nic, domain, runInGuest: (command) => runInGuest(lab, guest, command) });
     await wire.check();

@@ -4,7 +4,7 @@ import { callBack, collectHooks } from '../hook-api.ts';
 import type { Lab } from './lab.ts';
 import { QEMU_ID, shown, startInPod } from './pod-process.ts';
 import { type Daemon, lastWords } from './run.ts';
-import { BINDING } from './vm.ts';
+import type { Vm } from './vm.ts';
 
 const BUNDLE = join(import.meta.dirname, '../../../dist/sidecar');
 const CONTAINER = 'hook-sidecar-0';
@@ -17,7 +17,7 @@ export interface Sidecar {
 }
 
 /** Starts the sidecar as its container would run, and collects it as virt-launcher does. */
-export async function startSidecar(lab: Lab): Promise<Sidecar> {
+export async function startSidecar(lab: Lab, { binding }: Pick<Vm, 'binding'>): Promise<Sidecar> {
   const hooks = join(lab.dir, 'hooks'); // the volume, of which the container has a sub-path
   const directory = join(hooks, CONTAINER);
   mkdirSync(directory, { recursive: true });
@@ -26,7 +26,7 @@ export async function startSidecar(lab: Lab): Promise<Sidecar> {
   const bundle = shown(lab, BUNDLE, 'sidecar', 'directory');
   const sidecar = startInPod(lab, 'sidecar', [node, bundle], [node.to, join(bundle.to, 'index.js')], {
     CONTAINER_NAME: CONTAINER,
-    NETWORK_BINDING_PLUGIN_NAME: BINDING,
+    NETWORK_BINDING_PLUGIN_NAME: binding,
     TAPWIRE_HOOK_DIR: directory,
   });
   const early = sidecar.ended.then(() => {

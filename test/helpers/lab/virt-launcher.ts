@@ -21,20 +21,22 @@ export function consoleOf({ dir }: LabPlace): GuestConsole {
 /**
  * Defines the domain in virt-launcher's three passes and starts it.
  *
- * @returns what libvirt starts: the raw answer to the last pass
+ * @param translate an answer into what this libvirt understands
+ * @returns the raw answer to the last pass, which is what libvirt starts
  */
 export async function startVm(
   lab: Lab,
   libvirt: Libvirt,
   { socket }: Pick<Sidecar, 'socket'>,
   vm: Vm,
+  translate: (answer: string) => string = (answer) => answer,
 ): Promise<string> {
   const vmi = Buffer.from(toVmi(vm));
   const file = join(lab.dir, 'domain.xml');
   const passes = await defineInPasses(toDomain(vm, libvirt.image, consoleOf(lab)), {
     hook: (domainXml) => callDefineDomain(socket, domainXml, vmi),
     define: async (answer) => {
-      writeFileSync(file, answer);
+      writeFileSync(file, translate(answer));
       await run(lab, [...libvirt.virsh, 'define', file]);
       return run(lab, [...libvirt.virsh, 'dumpxml', '--inactive', vm.name]);
     },

@@ -18,16 +18,29 @@ export interface Vm {
   readonly multiQueue: boolean;
   /** Whether the binding is registered with `domainAttachmentType: tap`; without it the sidecar makes the interface. */
   readonly attachment: 'tap' | 'none';
+  /** KubeVirt's name for the binding in its configuration. */
+  readonly binding: string;
+  /** Of TCP, forwarded to the guest. */
+  readonly ports: readonly number[];
 }
 
-/** As KubeVirt's name for the binding in its configuration. */
-export const BINDING = 'tapwire';
-
-export type VmOptions = Partial<Pick<Vm, 'network' | 'cores' | 'multiQueue' | 'attachment'>>;
+export type VmOptions = Partial<
+  Pick<Vm, 'network' | 'cores' | 'multiQueue' | 'attachment' | 'binding' | 'ports'>
+>;
 
 export function makeVm(podLink: PodLink, options: VmOptions = {}): Vm {
-  const defaults = { network: 'default', cores: 1, multiQueue: false, attachment: 'tap' } as const;
-  return { name: 'lab_vm', uuid: randomUUID(), podLink, ...defaults, ...options };
+  return {
+    name: 'lab_vm',
+    uuid: randomUUID(),
+    podLink,
+    network: 'default',
+    cores: 1,
+    multiQueue: false,
+    attachment: 'tap',
+    binding: 'tapwire',
+    ports: [],
+    ...options,
+  };
 }
 
 const isPrimary = ({ podLink }: Vm) => podLink.ifname === 'eth0';
@@ -47,7 +60,9 @@ export function toVmi(vm: Vm): string {
         machine: { type: 'q35' },
         memory: { guest: '256Mi' },
         devices: {
-          interfaces: [{ name: network, binding: { name: BINDING } }],
+          interfaces: [
+            { name: network, binding: { name: vm.binding }, ports: vm.ports.map((port) => ({ port })) },
+          ],
           ...(vm.multiQueue ? { networkInterfaceMultiqueue: true } : {}),
         },
       },
