@@ -44,8 +44,9 @@ export interface RenderedInterface {
 export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInterface[]): Buffer {
   const { text, root } = parseXml(domainXml);
   const devices = findDevices(root);
+  const present = interfacesByAlias(devices);
   const rendered = bound.map((one): RenderedInterface => {
-    const current = findInterface(devices, one);
+    const current = onlyInterface(present, one);
     return { name: one.name, current, next: one.render(current) };
   });
   refuseSharedMac(devices, rendered);
@@ -80,10 +81,20 @@ function findDevices(root: Element): Element {
   return devices;
 }
 
-function findInterface(devices: Element, { name, alias }: BoundInterface): Element | undefined {
-  const [found, ...others] = childrenNamed(devices, 'interface').filter((candidate) =>
-    childrenNamed(candidate, 'alias').some(({ attributes }) => attributes['name'] === alias),
+function interfacesByAlias(devices: Element): Map<string, Element[]> {
+  const interfaces = childrenNamed(devices, 'interface');
+  const pairs = interfaces.flatMap((one) =>
+    childrenNamed(one, 'alias').map(({ attributes }) => ({ one, alias: attributes['name'] ?? '' })),
   );
+  const grouped = Map.groupBy(pairs, ({ alias }) => alias);
+  return new Map([...grouped].map(([alias, same]) => [alias, same.map(({ one }) => one)]));
+}
+
+function onlyInterface(
+  present: ReadonlyMap<string, readonly Element[]>,
+  { name, alias }: BoundInterface,
+): Element | undefined {
+  const [found, ...others] = present.get(alias) ?? [];
   if (others.length > 0) {
     const reason = `the domain has ${others.length + 1} interfaces with alias "${alias}"`;
     throw new BindingError('INVALID_DOMAIN', `Cannot bind interface "${name}": ${reason}`);

@@ -55,7 +55,9 @@ function presentArguments(root: Element): Map<string, PresentArgument[]> {
     for (const element of qemuChildren([root, container], 'arg')) {
       const value = element.attributes['value'] ?? '';
       const key = `${option} ${idOf(value)}`;
-      present.set(key, [...(present.get(key) ?? []), { container, element }]);
+      const same = present.get(key);
+      if (same === undefined) present.set(key, [{ container, element }]);
+      else same.push({ container, element });
       option = value;
     }
   }

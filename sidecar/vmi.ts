@@ -1,7 +1,8 @@
 import { array, boolean, fields, object, optional, string } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 import { countVcpus } from './vcpu.ts';
-import { decodeInterface, type InterfaceSpec, unset } from './vmi-interface.ts';
+import { decodeInterface, type InterfaceSpec } from './vmi-interface.ts';
+import { decodeNetworkStatus, decodeNetworks, indexNetworks, type VmiNetwork } from './vmi-network.ts';
 
 /** What the sidecar reads of a VirtualMachineInstance; nothing else of it is decoded, kept or logged. */
 export interface Vmi {
@@ -27,15 +28,6 @@ export interface VmiInterface extends InterfaceSpec {
   readonly network: VmiNetwork;
 }
 
-/**
- * `podIfname` is what the VMI's status says; null where it says nothing (KubeVirt before 1.4). `cidr` is the pod network's
- * vmNetworkCIDR, as it stands there; null: none.
- */
-export type VmiNetwork =
-  | { readonly primary: true; readonly podIfname: string | null; readonly cidr: string | null }
-  /** `ordinal` counts the VMI's secondary Multus networks from 1: the N of `netN`. Null: not of Multus. */
-  | { readonly primary: false; readonly ordinal: number | null };
-
 const MAX_QUEUES = 256; // MAX_TAP_QUEUES of the kernel's tun driver, and KubeVirt's limit
 const flag = optional(boolean, false);
 
@@ -56,16 +48,7 @@ const decodeOutline = fields({
   ),
   spec: fields({
     architecture: optional(string, ''),
-    networks: optional(
-      array(
-        fields({
-          name: string,
-          pod: optional(fields({ vmNetworkCIDR: unset(string) }), null),
-          multus: optional(fields({ default: flag }), null),
-        }),
-      ),
-      [],
-    ),
+    networks: decodeNetworks,
     domain: fields({
       cpu: optional(object, {}),
       resources: optional(object, {}),
@@ -77,23 +60,13 @@ const decodeOutline = fields({
       }),
     }),
   }),
-  status: optional(
-    fields({
-      interfaces: optional(
-        array(fields({ name: optional(string, ''), podInterfaceName: unset(string) })),
-        [],
-      ),
-    }),
-    { interfaces: [] },
-  ),
+  status: decodeNetworkStatus,
 });
 
 const decodeOwner = fields({
   state: optional(string, ''),
   binding: optional(fields({ name: string }), null),
 });
-
-type Outline = ReturnType<typeof decodeOutline>;
 
 /**
  * Reads the VMI as virt-launcher hands it over. Interfaces of other bindings are passed over, whatever they hold.
@@ -124,6 +97,7 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
   const outline = decodeOutline(json, '$');
   const { metadata, spec } = outline;
   const { devices, launchSecurity } = spec.domain;
+  const networks = indexNetworks(spec.networks, outline.status);
   const interfaces = devices.interfaces.flatMap((source, index) => {
     const path = `$.spec.domain.devices.interfaces[${index}]`;
     const owner = decodeOwner(source, path);
@@ -131,13 +105,14 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
     if (owner.binding === null || !bindings.includes(owner.binding.name) || owner.state === 'absent')
       return [];
     const own = decodeInterface(source, path);
-    return [{ ...own, binding: owner.binding.name, network: findNetwork(own.name, outline) }];
+    const network = networks.get(own.name);
+    if (network === undefined) throw unbindable(own.name, 'the VMI has no network of that name');
+    return [{ ...own, binding: owner.binding.name, network }];
   });
-  const twice = interfaces.find(
-    (one, index) => interfaces.findIndex((other) => other.name === one.name) !== index,
-  );
-  if (twice !== undefined) {
-    throw new BindingError('INVALID_VMI', `Cannot bind interface "${twice.name}": the VMI has it twice`);
+  const names = new Set<string>();
+  for (const { name } of interfaces) {
+    if (names.has(name)) throw unbindable(name, 'the VMI has it twice');
+    names.add(name);
   }
   return {
     namespace: metadata.namespace,
@@ -153,23 +128,6 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
   };
 }
 
-function findNetwork(interfaceName: string, { spec, status }: Outline): VmiNetwork {
-  const network = spec.networks.find((candidate) => candidate.name === interfaceName);
-  if (network === undefined) {
-    throw new BindingError(
-      'INVALID_VMI',
-      `Cannot bind interface "${interfaceName}": the VMI has no network of that name`,
-    );
-  }
-  if (network.pod !== null || network.multus?.default === true) {
-    const reported = status.interfaces.find((candidate) => candidate.name === interfaceName);
-    return {
-      primary: true,
-      podIfname: reported?.podInterfaceName ?? null,
-      cidr: network.pod?.vmNetworkCIDR ?? null,
-    };
-  }
-  const secondaries = spec.networks.filter(({ multus }) => multus !== null && !multus.default);
-  const position = secondaries.indexOf(network);
-  return { primary: false, ordinal: position === -1 ? null : position + 1 };
+function unbindable(name: string, reason: string): BindingError {
+  return new BindingError('INVALID_VMI', `Cannot bind interface "${name}": ${reason}`);
 }

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { VmiNetwork } from '../../../sidecar/vmi.ts';
+import type { VmiNetwork } from '../../../sidecar/vmi-network.ts';
 import { findPodLink, findWiring, lookUpTap } from '../../../sidecar/wiring.ts';
 import { caught } from '../../helpers/caught.ts';
 import { tapLink, veth } from '../../helpers/vmi.ts';
