@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { encodeRecord } from '../../../../cni/record.ts';
 import { kindOf, kindOfName } from '../../../../sidecar/bindings/kind.ts';
 import type { BindingKind } from '../../../../sidecar/bindings/table.ts';
 import { caught } from '../../../helpers/caught.ts';
@@ -7,8 +8,12 @@ import { tapLink, veth } from '../../../helpers/vmi.ts';
 
 const kind = suite('kindOf()');
 
-const RECORD =
-  'tapwire/1 container=c1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0';
+const RECORD = encodeRecord({
+  key: { containerId: 'c1', ifname: 'net1' },
+  podLink: 'eth0',
+  mtu: 1500,
+  restore: { clsact: true, allmulti: false, noQueue: false },
+});
 const wired = (ifalias: string | null) => [veth('eth0'), { ...tapLink('tap0'), ifalias }];
 const one = (binding: string) => ({
   name: 'default',
