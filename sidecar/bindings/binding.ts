@@ -23,8 +23,8 @@ export interface Bound extends Pick<BoundInterface, 'render' | 'needs'> {
 /**
  * A kind of binding: what an interface of the VMI becomes in the domain.
  *
- * Pure. virt-launcher shows each answer again, less what it did not understand, so `render` makes nothing depend on its own
- * earlier result; the PCI address alone is taken over from it.
+ * Pure. virt-launcher shows each answer again, less what it did not understand: what we decide must not depend on what we
+ * decided before. From the current element comes what others decide, such as the PCI address.
  *
  * @throws {BindingError} when the guest could not start, or not be reached, as the pod is
  */
