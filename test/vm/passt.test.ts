@@ -2,15 +2,16 @@ import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { attachment } from '../helpers/lab/attachment.ts';
 import type { Lab } from '../helpers/lab/lab.ts';
 import { QEMU_ID, startInPod } from '../helpers/lab/pod-process.ts';
-import { lastWords, setSysctl, waitFor } from '../helpers/lab/run.ts';
+import { lastWords, waitFor } from '../helpers/lab/run.ts';
 import { POD4, withUserModeVm } from '../helpers/lab/user-mode.ts';
 import { fieldsOf } from '../helpers/lab/verdict.ts';
 
 const test = suite('VM on passt');
 
-/** One that only the sysctls allow uid 107 to bind. */
+/** One that only the sysctls, which ADD sets, allow uid 107 to bind. */
 const PORT = 80;
 
 const socketOf = ({ dir }: Lab) => join(dir, 'passt/socket');
@@ -28,12 +29,6 @@ async function startPasst(lab: Lab): Promise<void> {
     if (!passt.isRunning()) throw new Error(`Cannot run passt: ${lastWords(passt)}`);
     return existsSync(socketOf(lab)) ? true : undefined;
   });
-}
-
-/** The two sysctls of the passt NAD. */
-async function setSysctls(lab: Lab): Promise<void> {
-  await setSysctl(lab, lab.pod, 'ipv4/ip_unprivileged_port_start', '0');
-  await setSysctl(lab, lab.pod, 'ipv4/ping_group_range', `${QEMU_ID} ${QEMU_ID}`);
 }
 
 const NAMESPACE = 'http://libvirt.org/schemas/domain/qemu/1.0';
@@ -61,7 +56,7 @@ test("the pod's addresses, a way out with pings, a privileged port, and memory t
       binding: 'tapwire-passt',
       ports: [PORT],
       prepare: async (lab) => {
-        await setSysctls(lab);
+        await attachment(lab, 'default', { binding: 'passt' }).add();
         await startPasst(lab);
       },
       translate: withoutBackend,
