@@ -3,6 +3,7 @@
  *
  * Environment: NETWORK_BINDING_PLUGIN_NAME (KubeVirt >= 1.9), CONTAINER_NAME (>= 1.6), TAPWIRE_HOOK_DIR.
  */
+import './memory.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';

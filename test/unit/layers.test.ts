@@ -37,10 +37,12 @@ const EDGES = [
   'shared/log.ts',
   'shared/native/native.ts',
   'shared/rtnetlink/socket.ts',
+  'sidecar/grpc-call.ts',
+  'sidecar/grpc-server.ts',
   'sidecar/hook-socket.ts',
   'sidecar/links.ts',
   'sidecar/main.ts',
-  'sidecar/server.ts',
+  'sidecar/memory.ts',
 ];
 
 /** Modules with effects, and everything else that makes a function's answer depend on more than its arguments. */
