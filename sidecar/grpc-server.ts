@@ -71,6 +71,7 @@ export function createGrpcServer(methods: ReadonlyMap<string, Handler>): GrpcSer
       for (const session of sessions.keys()) session.close();
       const timer = setTimeout(() => {
         for (const session of sessions.keys()) session.destroy();
+        closed.resolve(); // a caller that says nothing at all keeps its socket
       }, patience);
       await closed.promise;
       clearTimeout(timer);

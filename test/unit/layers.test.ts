@@ -43,6 +43,7 @@ const EDGES = [
   'sidecar/links.ts',
   'sidecar/main.ts',
   'sidecar/memory.ts',
+  'sidecar/server.ts',
 ];
 
 /** Modules with effects, and everything else that makes a function's answer depend on more than its arguments. */
