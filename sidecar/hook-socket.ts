@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { Client, credentials, type Server, ServerCredentials } from '@grpc/grpc-js';
+import { connect, constants } from 'node:http2';
+import { frameMessage } from './grpc.ts';
+import type { GrpcServer } from './grpc-server.ts';
 import { INFO_SERVICE } from './hooks.ts';
 
 /** The pod's containers share a group (fsGroup), and compute is one of them. */
@@ -19,7 +21,7 @@ const STOP_TIMEOUT = 2_000; // ms
  *
  * @param container unique in the pod where KubeVirt names containers (since 1.6); the name is unique without it, too
  */
-export async function publish(server: Server, directory: string, container: string): Promise<string> {
+export async function publish(server: GrpcServer, directory: string, container: string): Promise<string> {
   const id = randomBytes(8).toString('hex');
   const workshop = `${directory}/.${id}`;
   const path = `${directory}/${container}-${id}.sock`;
@@ -29,7 +31,7 @@ export async function publish(server: Server, directory: string, container: stri
   mkdirSync(workshop, { mode: 0o700 });
   try {
     const draft = `${workshop}/s`;
-    await bind(server, draft);
+    await server.listen(draft);
     chmodSync(draft, SOCKET_MODE);
     await warmUp(draft);
     renameSync(draft, path);
@@ -40,38 +42,38 @@ export async function publish(server: Server, directory: string, container: stri
 }
 
 /** Takes the socket away, lets calls end that have begun, and cuts them off after STOP_TIMEOUT. */
-export async function withdraw(server: Server, path: string): Promise<void> {
+export async function withdraw(server: GrpcServer, path: string): Promise<void> {
   rmSync(path, { force: true });
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(() => {
-    server.forceShutdown();
-    resolve();
-  }, STOP_TIMEOUT);
-  server.tryShutdown(() => resolve());
-  await promise;
-  clearTimeout(timer);
-}
-
-function bind(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
+  await server.stop(STOP_TIMEOUT);
 }
 
 /** Calls Info: virt-launcher's own call then finds code that has run. Also proof that the socket can be connected to. */
 async function warmUp(path: string): Promise<void> {
-  const client = new Client(`unix:${path}`, credentials.createInsecure());
-  const asIs = (bytes: Buffer) => bytes;
-  const deadline = Date.now() + WARM_UP_TIMEOUT;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const session = connect('http://localhost', { path });
+  session.on('error', reject);
+  session.setTimeout(WARM_UP_TIMEOUT, () => reject(new Error(`no answer within ${WARM_UP_TIMEOUT} ms`)));
+  const call = session.request({
+    ':method': 'POST',
+    ':path': `/${INFO_SERVICE}/Info`,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  call.on('error', reject);
+  call.on('trailers', (trailers) => {
+    if (trailers['grpc-status'] === '0') resolve();
+    else reject(new Error(`Info failed with ${trailers['grpc-status']}`));
+  });
+  call.on('response', (headers, flags) => {
+    // An answer without a message is a failure.
+    if (flags & constants.NGHTTP2_FLAG_END_STREAM)
+      reject(new Error(`Info failed with ${headers['grpc-status']}`));
+  });
+  call.end(frameMessage(Buffer.alloc(0)));
+  call.resume();
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.makeUnaryRequest(`/${INFO_SERVICE}/Info`, asIs, asIs, Buffer.alloc(0), { deadline }, (error) =>
-        error ? reject(error) : resolve(),
-      );
-    });
+    await promise;
   } finally {
-    client.close();
+    session.destroy();
   }
 }

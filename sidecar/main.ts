@@ -4,6 +4,7 @@
  * Environment: NETWORK_BINDING_PLUGIN_NAME (KubeVirt >= 1.9), CONTAINER_NAME (>= 1.6), TAPWIRE_HOOK_DIR, and the image's own
  * variables, which docs/bindings.md explains.
  */
+import './memory.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';

@@ -1,14 +1,8 @@
-import {
-  type handleUnaryCall,
-  logVerbosity,
-  Server,
-  type ServiceDefinition,
-  setLogVerbosity,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
 import { BindingError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import type { DefinedDomain } from './define-domain.ts';
+import type { Handler } from './grpc-call.ts';
+import { createGrpcServer, type GrpcServer } from './grpc-server.ts';
 import {
   callbacksService,
   decodeOnDefineDomainParams,
@@ -32,34 +26,30 @@ export interface Hooks {
   readonly onShutdown: () => void;
 }
 
-/** Bytes, both ways: gRPC's own default for what it receives, and what virt-launcher accepts. */
-const MAX_MESSAGE = 4 * 1024 * 1024;
 const INFO_NAME = 'tapwire';
 
-type Handler = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+/** A method as a plain function that returns or throws. */
+type Method = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
 /** A gRPC server with Info and every version of Callbacks, bound to nothing yet. */
-export function createHookServer(hooks: Hooks): Server {
-  setLogVerbosity(logVerbosity.NONE); // it writes plain text between our JSON lines
-  const server = new Server({
-    'grpc.max_receive_message_length': MAX_MESSAGE,
-    'grpc.max_send_message_length': MAX_MESSAGE,
-  });
-  addService(server, INFO_SERVICE, { Info: handleInfo });
+export function createHookServer(hooks: Hooks): GrpcServer {
+  const methods = new Map<string, Handler>();
+  const add = (service: string, name: string, method: Method) =>
+    methods.set(`/${service}/${name}`, toHandler(name, method));
+  add(INFO_SERVICE, 'Info', answerInfo);
   for (const version of HOOK_VERSIONS) {
-    const handlers = callbackHandlers(version, hooks);
-    const served = HOOK_METHODS[version].map((method) => [method, handlers[method]] as const);
-    addService(server, callbacksService(version), Object.fromEntries(served));
+    const callbacks = callbacksOf(version, hooks);
+    for (const name of HOOK_METHODS[version]) add(callbacksService(version), name, callbacks[name]);
   }
-  return server;
+  return createGrpcServer(methods);
 }
 
-function handleInfo(request: Uint8Array): Uint8Array {
+function answerInfo(request: Uint8Array): Uint8Array {
   readFields(request);
   return encodeInfoResult(INFO_NAME);
 }
 
-function callbackHandlers(version: HookVersion, hooks: Hooks): Record<HookMethod, Handler> {
+function callbacksOf(version: HookVersion, hooks: Hooks): Record<HookMethod, Method> {
   return {
     async OnDefineDomain(request) {
       const started = performance.now();
@@ -81,39 +71,16 @@ function callbackHandlers(version: HookVersion, hooks: Hooks): Record<HookMethod
   };
 }
 
-/** Adds a service of unary methods. Messages stay bytes in grpc-js, which would answer INTERNAL to one that it cannot decode. */
-function addService(server: Server, service: string, handlers: Readonly<Record<string, Handler>>): void {
-  const asIs = (bytes: Buffer) => bytes;
-  const definition: Record<string, ServiceDefinition[string]> = {};
-  const implementation: UntypedServiceImplementation = {};
-  for (const [method, handler] of Object.entries(handlers)) {
-    definition[method] = {
-      path: `/${service}/${method}`,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: asIs,
-      requestDeserialize: asIs,
-      responseSerialize: asIs,
-      responseDeserialize: asIs,
-    };
-    implementation[method] = unary(method, handler);
-  }
-  server.addService(definition, implementation);
-}
-
-/** Adapts a plain function to grpc-js, so that handlers return or throw and never see `callback`. */
-function unary(method: string, handle: Handler): handleUnaryCall<Uint8Array, Uint8Array> {
-  return async (call, callback) => {
-    let response: Uint8Array;
+/** What the method throws becomes a status, and a line in the log. */
+function toHandler(name: string, method: Method): Handler {
+  return async (request) => {
     try {
-      response = await handle(call.request);
+      return await method(request);
     } catch (error) {
-      const status = toStatus(error);
+      const failure = toStatus(error);
       const code = error instanceof BindingError ? error.code : 'INTERNAL';
-      log('error', status.details, { method, code });
-      callback(status);
-      return;
+      log('error', failure.details, { method: name, code });
+      return failure;
     }
-    callback(null, response);
   };
 }

@@ -1,13 +1,5 @@
 import { BindingError, type ErrorCode, messageOf } from '../shared/errors.ts';
-
-/** What virt-launcher's log and the VMI's condition show of an error. */
-export interface HookStatus {
-  readonly code: number;
-  readonly details: string;
-}
-
-/** Source: gRPC "Status codes and their use in gRPC" */
-const status = { INVALID_ARGUMENT: 3, FAILED_PRECONDITION: 9, INTERNAL: 13, UNAVAILABLE: 14 } as const;
+import { type Failure, status } from './grpc.ts';
 
 /** INVALID_ARGUMENT: what we were given; FAILED_PRECONDITION: what is in the pod; INTERNAL: us or the kernel. */
 const STATUS = {
@@ -36,12 +28,13 @@ const STATUS = {
 /** Characters. The text travels in an HTTP/2 header, where every one may take nine bytes. */
 const MAX_DETAILS = 1500;
 
-/** The status of any thrown value. Never one by a number that the value carries. */
-export function toStatus(error: unknown): HookStatus {
+/**
+ * The status of any thrown value, as virt-launcher's log and the VMI's condition show it. Never one by a number that the value
+ * carries.
+ */
+export function toStatus(error: unknown): Failure {
   const known = error instanceof BindingError;
   const evidence = known && error.details !== undefined ? ` (${error.details})` : '';
   const text = known ? `${error.message}${evidence}` : `Internal error: ${messageOf(error)}`;
-  // grpc-js escapes the text with encodeURI, which throws on half a surrogate pair.
-  const details = text.slice(0, MAX_DETAILS).toWellFormed();
-  return { code: known ? STATUS[error.code] : status.INTERNAL, details };
+  return { code: known ? STATUS[error.code] : status.INTERNAL, details: text.slice(0, MAX_DETAILS) };
 }

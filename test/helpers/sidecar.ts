@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Cgroup } from '../../bench/cgroups.ts';
 import type { TestNetns } from './netns.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
@@ -10,8 +11,29 @@ const END_TIMEOUT = 10_000; // ms
 /** Uid and gid of everything in a virt-launcher pod. */
 const POD_ID = 107;
 const UNPRIVILEGED = `--reuid ${POD_ID} --regid ${POD_ID} --clear-groups --bounding-set -all --inh-caps -all --no-new-privs`;
-/** Uid 107 may be unable to reach the checkout by its own path, so it sees it at another: source, place, program. */
-const SHOW = 'mount --bind "$1" "$2"; shift 2; exec "$@"';
+/**
+ * Uid 107 may be unable to reach the checkout by its own path, so it sees it at another: checkout, place, program. Of all the rest, the place
+ * alone can be written to. Begins with the first line of its input.
+ */
+const SHOW = `
+  mount --bind "$2" "$2"
+  mount --bind "$1" "$2/checkout"
+  mount -o remount,bind,ro "$2/checkout"
+  mount -o remount,bind,ro /
+  shift 2
+  read -r go
+  exec "$@" </dev/null`;
+
+/** What runs, and within which limits. */
+export interface Setting {
+  /** Path below the checkout. */
+  readonly program: string;
+  readonly openFiles: number;
+  /** Entered before the program begins. */
+  readonly cgroup?: Cgroup;
+}
+
+const AS_SOURCE: Setting = { program: 'sidecar/main.ts', openFiles: 64 };
 
 export interface Sidecar {
   readonly pid: number;
@@ -49,25 +71,28 @@ export async function withSidecar<T>(
   place: string,
   env: Readonly<Record<string, string>>,
   act: (sidecar: Sidecar) => Promise<T>,
+  { program, openFiles, cgroup }: Setting = AS_SOURCE,
 ): Promise<T> {
   const seen = `${place}/checkout`;
   const node = process.execPath.startsWith(`${CHECKOUT}/`)
     ? process.execPath.replace(CHECKOUT, seen)
     : process.execPath;
-  const show = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', SHOW, 'sh', CHECKOUT, seen];
+  const show = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', SHOW, 'sh', CHECKOUT, place];
   const confined = [
     'prlimit',
-    '--nofile=64:64',
+    `--nofile=${openFiles}:${openFiles}`,
     'setpriv',
     ...UNPRIVILEGED.split(' '),
     node,
-    `${seen}/sidecar/main.ts`,
+    `${seen}/${program}`,
   ];
   const child = spawn('ip', ['netns', 'exec', netns.name, ...show, ...confined], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     cwd: '/',
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  if (child.pid !== undefined) cgroup?.enter(child.pid);
+  child.stdin.end('\n');
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (data) => {
     stdout += data;

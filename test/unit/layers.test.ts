@@ -37,9 +37,12 @@ const EDGES = [
   'shared/log.ts',
   'shared/native/native.ts',
   'shared/rtnetlink/socket.ts',
+  'sidecar/grpc-call.ts',
+  'sidecar/grpc-server.ts',
   'sidecar/hook-socket.ts',
   'sidecar/links.ts',
   'sidecar/main.ts',
+  'sidecar/memory.ts',
   'sidecar/observe.ts',
   'sidecar/server.ts',
 ];

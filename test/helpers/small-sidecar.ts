@@ -1,0 +1,93 @@
+/** The bundled sidecar as a pod with guaranteed QoS runs it: 64 MB, 200m CPU, uid 107, no capabilities, a root that is read-only. */
+import { randomBytes } from 'node:crypto';
+import { addCgroup, type Cgroup, type Limits } from '../../bench/cgroups.ts';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
+import { cgroupsOf, removeCgroup } from './containerd/cgroups.ts';
+import { collectHooks } from './hook-api.ts';
+import { type TestNetns, withNetns } from './netns.ts';
+import { makeHookDirectory, processStatus, type Sidecar, withHookPlace, withSidecar } from './sidecar.ts';
+import { vmiJson } from './vmi.ts';
+
+const MIB = 1024 * 1024;
+
+/** KubeVirt's defaults for a sidecar: `cpu: 200m`, `memory: 64M`. Source: kubevirt pkg/virt-controller/services/renderresources.go */
+export const GUARANTEED: Limits = { cpu: 200, memory: 64_000_000 / MIB };
+
+export interface SmallSidecar {
+  readonly sidecar: Sidecar;
+  readonly cgroup: Cgroup;
+  readonly socket: string;
+  /** From exec to the answer to Info, ms. */
+  readonly ready: number;
+  /** A domain of 20 KB, without the interfaces. */
+  readonly domain: string;
+  /** Of a VM with the interfaces that the pod has taps for. */
+  readonly vmi: Buffer;
+}
+
+/** Runs the bundle for a pod with so many wired networks, until Info is answered; then `act`. */
+export function withSmallSidecar<T>(
+  limits: Limits,
+  interfaces: number,
+  act: (small: SmallSidecar) => Promise<T>,
+): Promise<T> {
+  return withNetns((netns) =>
+    withHookPlace(async (place) => {
+      const names = Array.from({ length: interfaces }, (_, index) => `net${index}`);
+      for (const name of names) await wire(netns, name);
+      makeHookDirectory(`${place}/hooks`);
+      const directory = makeHookDirectory(`${place}/hooks/hook-sidecar-0`);
+      const parent = `tapwire-small-${randomBytes(4).toString('hex')}`;
+      const cgroup = addCgroup(parent, 'sidecar', limits);
+      const setting = { program: 'dist/sidecar/index.js', openFiles: 1024, cgroup };
+      try {
+        return await withSidecar(
+          netns,
+          place,
+          { TAPWIRE_HOOK_DIR: directory },
+          async (sidecar) => {
+            const started = performance.now();
+            const [hook] = await collectHooks(`${place}/hooks`, 'nested', 1, 5);
+            const ready = performance.now() - started;
+            const socket = hook?.socket ?? '';
+            return await act({ sidecar, cgroup, socket, ready, domain: domainOf(20_000), vmi: vmiOf(names) });
+          },
+          setting,
+        );
+      } finally {
+        for (const path of cgroupsOf(`/${parent}`)) await removeCgroup(path);
+      }
+    }),
+  );
+}
+
+async function wire({ ip }: TestNetns, network: string): Promise<void> {
+  const podLink = hashedPodIfname(network);
+  await ip(`link add ${podLink} mtu 1500 type veth peer name p${podLink.slice(3)}`);
+  await ip(`tuntap add dev ${secondaryTapIfname(podLink)} mode tap user 107 group 107 vnet_hdr`);
+}
+
+function vmiOf(names: readonly string[]): Buffer {
+  return vmiJson({
+    interfaces: names.map((name) => ({ name, binding: { name: 'tapwire' } })),
+    networks: names.map((name) => ({ name, multus: { networkName: `lab/${name}` } })),
+  });
+}
+
+/** A domain with as many disks as that many bytes take. */
+function domainOf(size: number): string {
+  const disks: string[] = [];
+  for (let bytes = 0; bytes < size; bytes += disks.at(-1)?.length ?? 0) disks.push(disk(disks.length));
+  return `<domain type="kvm">\n\t<name>lab_vm1</name>\n\t<devices>\n${disks.join('')}\t</devices>\n</domain>`;
+}
+
+const disk = (index: number): string => `\t\t<disk device="disk" type="file" model="virtio-non-transitional">
+\t\t\t<source file="/var/run/kubevirt-private/vmi-disks/disk${index}/disk.img"></source>
+\t\t\t<target bus="virtio" dev="vd${index}"></target>
+\t\t\t<driver cache="none" error_policy="stop" name="qemu" type="raw" discard="unmap"></driver>
+\t\t\t<alias name="ua-disk${index}"></alias>
+\t\t</disk>\n`;
+
+/** Resident anonymous memory: what cannot be taken away from it, MiB. */
+export const anonymousMemory = (sidecar: Sidecar): number =>
+  Number.parseInt(processStatus(sidecar, 'RssAnon'), 10) / 1024;

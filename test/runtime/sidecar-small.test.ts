@@ -1,0 +1,74 @@
+/** The bundled sidecar in 64 MB and 200m CPU, which is what a pod with guaranteed QoS gives it. */
+import { readdirSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { quantile } from '../../bench/statistics.ts';
+import { callDefineDomain } from '../helpers/hook-api.ts';
+import { processStatus } from '../helpers/sidecar.ts';
+import {
+  anonymousMemory,
+  GUARANTEED,
+  type SmallSidecar,
+  withSmallSidecar,
+} from '../helpers/small-sidecar.ts';
+
+const READY = 1500; // ms
+const MAX_ANONYMOUS = 32; // MiB
+/** What garbage collection leaves to chance, MiB. */
+const SLACK = 3;
+
+const test = suite('the sidecar in 64 MB and 200m CPU');
+
+async function callOften({ socket, domain, vmi }: SmallSidecar, times: number): Promise<string> {
+  let answer = '';
+  for (let call = 0; call < times; call++) answer = await callDefineDomain(socket, domain, vmi);
+  return answer;
+}
+
+const interfacesIn = (xml: string): number => xml.match(/<interface /g)?.length ?? 0;
+
+test(`start to answered Info: the median of seven below ${READY} ms`, async () => {
+  const times: number[] = [];
+  for (let start = 0; start < 7; start++) {
+    await withSmallSidecar(GUARANTEED, 0, async ({ ready }) => times.push(ready));
+  }
+  const median = quantile(times, 0.5);
+  console.log(`\n@ start to answered Info: ${times.map(Math.round).join(', ')} ms`);
+  assert.ok(median < READY, `${median} ms`);
+});
+
+for (const interfaces of [1, 16]) {
+  test(`1,000 calls for ${interfaces} interfaces: at most ${MAX_ANONYMOUS} MiB, no OOM kill`, () =>
+    withSmallSidecar(GUARANTEED, interfaces, async (small) => {
+      const { sidecar, cgroup } = small;
+      assert.is(processStatus(sidecar, 'Uid'), '107\t107\t107\t107');
+      assert.is(processStatus(sidecar, 'CapBnd'), '0000000000000000');
+      assert.is(interfacesIn(await callOften(small, 1000)), interfaces);
+      const memory = anonymousMemory(sidecar);
+      const peak = cgroup.peak().toFixed(1);
+      console.log(
+        `\n@ ${interfaces} interfaces: ${memory.toFixed(1)} MiB after 1,000 calls, cgroup peak ${peak} MiB`,
+      );
+      assert.ok(memory <= MAX_ANONYMOUS, `${memory} MiB`);
+      assert.is(cgroup.oomKills(), 0);
+    }));
+}
+
+test('10,000 calls: no growth of memory and open files', () =>
+  withSmallSidecar({ ...GUARANTEED, cpu: 2000 }, 1, async (small) => {
+    const { sidecar, cgroup } = small;
+    const openFiles = () => readdirSync(`/proc/${sidecar.pid}/fd`).length;
+    await callOften(small, 2000);
+    const [memory, files] = [anonymousMemory(sidecar), openFiles()];
+    await callOften(small, 8000);
+    const after = anonymousMemory(sidecar);
+    console.log(
+      `\n@ RssAnon ${memory.toFixed(1)} MiB after 2,000 calls, ${after.toFixed(1)} MiB after 10,000`,
+    );
+    assert.ok(after <= memory + SLACK, `${memory} MiB, then ${after} MiB`);
+    assert.ok(after <= MAX_ANONYMOUS, `${after} MiB`);
+    assert.ok(openFiles() <= files + 1, `${openFiles()} open files, ${files} before`);
+    assert.is(cgroup.oomKills(), 0);
+  }));
+
+test.run();
