@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
-/** The parts of the benchmark, in the order in which they run. The sidecar's will be one more. */
-export const SECTIONS = ['calls', 'at-once', 'growth', 'limits', 'floor'] as const;
+/** The parts of the benchmark, in the order in which they run. */
+export const SECTIONS = ['calls', 'at-once', 'growth', 'limits', 'floor', 'hooks'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** A plugin that the command line brings along. */
@@ -34,6 +34,7 @@ A full run writes bench/results.json and bench/results.svg; any other, the same 
                        growth   ADD with 1, 50 and 250 pods on the node, and the kernel's share
                        limits   in a cgroup of 100m CPU and 50 MiB, as below Multus' daemon
                        floor    ADD against the empty round trip to the agent
+                       hooks    the sidecar: start, OnDefineDomain, memory
   --rounds N         measure each call N times (${FULL_ROUNDS})
   --peer NAME=PATH   one more plugin in "calls"; may be repeated
   --peer-conf FILE   its network configuration (JSON); one for each --peer, in the same order

@@ -15,6 +15,7 @@ import { measureAtOnce } from './sections/at-once.ts';
 import { measureCalls } from './sections/calls.ts';
 import { measureFloor } from './sections/floor.ts';
 import { measureGrowth } from './sections/growth.ts';
+import { measureHooks } from './sections/hooks.ts';
 import { measureLimits } from './sections/limits.ts';
 import { describeResults } from './table.ts';
 import { describeTargets, judge } from './targets.ts';
@@ -26,6 +27,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Partial<Result
   growth: async (bench) => ({ growth: await measureGrowth(bench) }),
   limits: async (bench) => ({ limits: await measureLimits(bench) }),
   floor: async (bench) => ({ floor: await measureFloor(bench) }),
+  hooks: async (bench) => ({ hooks: await measureHooks(bench) }),
 };
 
 async function measure(cgroup: string, { sections, rounds, peers: guests }: Arguments): Promise<Results> {

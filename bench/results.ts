@@ -75,6 +75,20 @@ export interface FloorCosts {
   readonly add: Cost;
 }
 
+/** The hook sidecar, for a VM with so many interfaces of ours and a domain of 20 KB. */
+export interface HookCosts {
+  readonly interfaces: number;
+  /** From exec to the answer to Info, with 200m CPU, ms. */
+  readonly start: Spread;
+  /** The first calls of OnDefineDomain, unthrottled, each over a connection of its own, ms. */
+  readonly first: Spread;
+  /** A thousand calls after them, ms. */
+  readonly define: { readonly median: number; readonly p99: number };
+  /** Resident anonymous memory after these, MiB, in a cgroup of 64 MB. */
+  readonly memory: number;
+  readonly oomKills: number;
+}
+
 /** Everything that a run found; a part that was left out is absent. */
 export interface Results {
   readonly machine: Machine;
@@ -83,6 +97,7 @@ export interface Results {
   readonly growth?: readonly GrowthCosts[];
   readonly limits?: readonly LimitCosts[];
   readonly floor?: readonly FloorCosts[];
+  readonly hooks?: readonly HookCosts[];
 }
 
 export const ofPeer = <T extends { readonly peer: string }>(rows: readonly T[] | undefined, peer: string) =>

@@ -6,7 +6,9 @@ import type { Spread } from './statistics.ts';
 export function describeResults(results: Results): string {
   const { machine } = results;
   const about = `${machine.cpus} x ${machine.cpu}, ${machine.memory} GiB, Linux ${machine.kernel}, Node ${machine.node}, Go plugins ${machine.plugins}`;
-  const parts = [callTable, burstTable, growthTable, limitTable, floorTable].map((part) => part(results));
+  const parts = [callTable, burstTable, growthTable, limitTable, floorTable, hookTable].map((part) =>
+    part(results),
+  );
   return [`${about}\nMedians, p90 in brackets; ms; "x bridge" against Go's bridge in the same run.`, ...parts]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -88,6 +90,16 @@ function floorTable({ floor }: Results): string {
     times(add.wall, version.wall),
   ]);
   return table(['empty round trip', 'VERSION', 'ADD', 'x VERSION'], rows);
+}
+
+function hookTable({ hooks }: Results): string {
+  if (hooks === undefined) return '';
+  const rows = hooks.map(({ interfaces, start, first, define, memory, oomKills }) => [
+    ...[`sidecar, ${interfaces} of ours`, time(start), time(first)],
+    ...[`${fixed(define.median)} (${fixed(define.p99)})`, fixed(memory), String(oomKills)],
+  ]);
+  const head = ['64 MB', 'start, 200m CPU', 'first hooks', 'hook, p50 (p99)', 'anonymous MiB', 'OOM kills'];
+  return table(head, rows);
 }
 
 /** Columns as wide as they need; the first to the left, numbers to the right. */

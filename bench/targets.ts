@@ -16,10 +16,14 @@ const CALLED_KIB = 1024;
 const AGENT_MIB = 80;
 const MANY = 200;
 const GROWTH = 1.25;
+/** ms; MiB */
+const HOOKS = { start: 1500, median: 3, p99: 15, memory: 32 };
 
 /** Every target that this run says something of. Pure. */
 export const judge = (results: Results): readonly Verdict[] =>
-  [judgeCalls, judgeFloor, judgeBursts, judgeGrowth, judgeLimits].flatMap((part) => part(results));
+  [judgeCalls, judgeFloor, judgeBursts, judgeGrowth, judgeLimits, judgeHooks].flatMap((part) =>
+    part(results),
+  );
 
 function judgeCalls({ calls }: Results): readonly Verdict[] {
   const [ours, bridge] = [ofPeer(calls, AGENT), ofPeer(calls, BRIDGE)];
@@ -81,6 +85,24 @@ function judgeLimits({ limits }: Results): readonly Verdict[] {
       isMet: succeeded === calls && oomKills === 0,
     },
   ];
+}
+
+function judgeHooks({ hooks = [] }: Results): readonly Verdict[] {
+  return hooks.flatMap(({ interfaces, start, define, memory, oomKills }) => {
+    const of = `of ${interfaces} interface${interfaces === 1 ? '' : 's'}`;
+    return [
+      atMost(`sidecar ${of}, exec to Info with 200m CPU, ms`, start.median, HOOKS.start),
+      // The target is that of a domain with one: the others are more work.
+      ...(interfaces > 1
+        ? []
+        : [
+            atMost('OnDefineDomain, p50, ms', define.median, HOOKS.median),
+            atMost('OnDefineDomain, p99, ms', define.p99, HOOKS.p99),
+          ]),
+      atMost(`sidecar ${of}, anonymous memory after 1,000 calls, MiB`, memory, HOOKS.memory),
+      atMost(`sidecar ${of}, OOM kills in 64 MB`, oomKills, 0),
+    ];
+  });
 }
 
 const ratio = (value: Spread, base: Spread): number => value.median / base.median;

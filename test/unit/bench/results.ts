@@ -51,4 +51,12 @@ export const RESULTS = {
     { peer: BRIDGE, add: cost(5), atOnce: { calls: 50, succeeded: 50, oomKills: 2, wall: 9000, memory: 50 } },
   ],
   floor: [{ peer: AGENT, version: cost(0.4), add: cost(1) }],
+  hooks: [1, 16].map((interfaces) => ({
+    interfaces,
+    start: at(500),
+    first: at(4),
+    define: { median: 2, p99: 12 },
+    memory: 29.5,
+    oomKills: 0,
+  })),
 } as const satisfies Results;

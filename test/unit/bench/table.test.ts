@@ -20,6 +20,7 @@ test('every part has its table, with ratios against bridge in the same run', () 
     /^200 DEL tapwire +85\.0 \(128\) +0\.18 +17\.0\+60\.0 +13\.0 +70\.0$/m,
     /^250 of tapwire +1\.50 \(2\.25\) +1\.50 +0\.80 \(1\.20\) +2\.00$/m,
     /^bridge +5\.00 \(7\.50\) +1\.00 +50\/50 +2 +9000 +50\.0$/m,
+    /^sidecar, 16 of ours +500 \(750\) +4\.00 \(6\.00\) +2\.00 \(12\.0\) +29\.5 +0$/m,
     /^tapwire +0\.40 \(0\.60\) +1\.00 \(1\.50\) +2\.50$/m,
   ]) {
     assert.match(said, line);

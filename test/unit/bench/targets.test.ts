@@ -26,6 +26,8 @@ test('every target is judged', () => {
       '1.10 (with it 1.50)',
       '0.20',
       '50 succeeded, 0 OOM kills',
+      ...['500', '2', '12', '29.50', '0'],
+      ...['500', '29.50', '0'],
     ],
   );
   assert.equal(missed(RESULTS), []);
@@ -50,6 +52,19 @@ test('an ADD that fails behind a DEL, and one that was killed, are targets misse
   assert.equal(missed({ ...RESULTS, calls, limits }), [
     'ADD right behind DEL succeeds: 39 of 40',
     '50 ADDs at once there, without an OOM kill: 49 succeeded, 1 OOM kills',
+  ]);
+});
+
+test('a sidecar that is slow to answer, too big or killed is a target missed', () => {
+  const define = { median: 3.5, p99: 16 };
+  const hooks = RESULTS.hooks.map((row) => ({ ...row, define, memory: 33, oomKills: 1 }));
+  assert.equal(missed({ machine: RESULTS.machine, hooks }), [
+    'OnDefineDomain, p50, ms <= 3: 3.50',
+    'OnDefineDomain, p99, ms <= 15: 16',
+    ...['1 interface', '16 interfaces'].flatMap((count) => [
+      `sidecar of ${count}, anonymous memory after 1,000 calls, MiB <= 32: 33`,
+      `sidecar of ${count}, OOM kills in 64 MB <= 0: 1`,
+    ]),
   ]);
 });
 

@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
+import { callDefineDomain, encodeMessage } from '../../test/helpers/hook-api.ts';
+import {
+  anonymousMemory,
+  GUARANTEED,
+  type SmallSidecar,
+  withSmallSidecar,
+} from '../../test/helpers/small-sidecar.ts';
+import type { Bench } from '../bench.ts';
+import type { HookCosts } from '../results.ts';
+import { quantile, spread } from '../statistics.ts';
+
+/** Interfaces of the VM that are ours. */
+const INTERFACES = [1, 16];
+const STARTS = 7;
+const CALLS = 1000;
+/** V8 compiles what is called often; a VM that starts calls three times. */
+const WARM_UP = 20;
+
+/** The sidecar in what a guaranteed pod gives it, and its answers when nothing holds it back. */
+export async function measureHooks(bench: Bench): Promise<readonly HookCosts[]> {
+  const costs: HookCosts[] = [];
+  for (const interfaces of INTERFACES) {
+    const starts: number[] = [];
+    for (let start = 1; start <= STARTS; start++) {
+      bench.tell(`${interfaces} interfaces, start ${start} of ${STARTS}`);
+      await withSmallSidecar(GUARANTEED, interfaces, async ({ ready }) => starts.push(ready));
+    }
+    const free = { ...GUARANTEED, cpu: 10_000 };
+    costs.push(await withSmallSidecar(free, interfaces, (small) => measureCalls(bench, small, starts)));
+  }
+  return costs;
+}
+
+async function measureCalls(
+  bench: Bench,
+  small: SmallSidecar,
+  starts: readonly number[],
+): Promise<HookCosts> {
+  const { sidecar, cgroup, socket, domain, vmi } = small;
+  const answer = await callDefineDomain(socket, domain, vmi);
+  const interfaces = answer.match(/<interface /g)?.length ?? 0;
+  const request = frame(encodeMessage('OnDefineDomainParams', { domainXML: Buffer.from(domain), vmi }));
+  const first: number[] = [];
+  const times: number[] = [];
+  for (let made = 1; made <= WARM_UP + CALLS; made++) {
+    if (made % 100 === 0) bench.tell(`${interfaces} interfaces, call ${made} of ${CALLS}`);
+    const began = performance.now();
+    const bytes = await callOnce(socket, request);
+    if (bytes < answer.length) throw new Error(`Cannot measure hooks: an answer of ${bytes} bytes`);
+    (made <= WARM_UP ? first : times).push(performance.now() - began);
+  }
+  return {
+    interfaces,
+    start: spread(starts),
+    first: spread(first),
+    define: { median: quantile(times, 0.5), p99: quantile(times, 0.99) },
+    memory: anonymousMemory(sidecar),
+    oomKills: cgroup.oomKills(),
+  };
+}
+
+/** With the prefix that gRPC puts before a message. */
+function frame(message: Buffer): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+/** One call over a connection of its own, as virt-launcher makes it: how many bytes came back. A client that takes little itself. */
+async function callOnce(socket: string, request: Buffer): Promise<number> {
+  const session = connect('http://localhost', { createConnection: () => connectSocket(socket) });
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  let bytes = 0;
+  let status: unknown;
+  stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  stream.on('trailers', (trailers) => {
+    status = trailers['grpc-status'];
+  });
+  stream.end(request);
+  await once(stream, 'close');
+  session.destroy();
+  if (status !== '0') throw new Error(`Cannot measure hooks: status ${String(status)}`);
+  return bytes;
+}
