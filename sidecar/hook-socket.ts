@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, constants } from 'node:http2';
+import { dirname } from 'node:path';
 import { frameMessage } from './grpc.ts';
 import type { GrpcServer } from './grpc-server.ts';
 import { INFO_SERVICE } from './hooks.ts';
@@ -12,25 +13,27 @@ const MAX_SOCKET_PATH = 107;
 const WARM_UP_TIMEOUT = 10_000; // ms
 const STOP_TIMEOUT = 2_000; // ms
 
+/** @param container unique in the pod where KubeVirt names containers (since 1.6); the path is unique without it, too */
+export const hookSocketPath = (directory: string, container: string): string =>
+  `${directory}/${container}-${newId()}.sock`;
+
+const newId = (): string => randomBytes(8).toString('hex');
+
 /**
- * Serves on a socket in virt-launcher's hook directory, and returns its path.
+ * Serves on a socket at that path, in place of what is there.
  *
- * virt-launcher dials whatever appears there and panics when Info does not answer within 1 s. So the server is bound in a directory
- * of its own, has answered an Info, and is then renamed into place. Before KubeVirt 1.6 the sidecars of a pod share the directory
- * and subdirectories are dialled too (which fails and is tried again): ours is gone as soon as the socket is in place.
- *
- * @param container unique in the pod where KubeVirt names containers (since 1.6); the name is unique without it, too
+ * virt-launcher dials whatever appears in its hook directory and panics when Info does not answer within 1 s. So the server is bound
+ * in a directory of its own, has answered an Info, and is then renamed into place. Before KubeVirt 1.6 the sidecars of a pod share
+ * the directory and subdirectories are dialled too (which fails and is tried again): ours is gone as soon as the socket is in place.
  */
-export async function publish(server: GrpcServer, directory: string, container: string): Promise<string> {
-  const id = randomBytes(8).toString('hex');
-  const workshop = `${directory}/.${id}`;
-  const path = `${directory}/${container}-${id}.sock`;
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+export async function publish(server: GrpcServer, path: string): Promise<void> {
+  const workshop = `${dirname(path)}/.${newId()}`;
+  const draft = `${workshop}/s`;
+  if (Math.max(Buffer.byteLength(path), Buffer.byteLength(draft)) > MAX_SOCKET_PATH) {
     throw new Error(`a socket there has a path of more than ${MAX_SOCKET_PATH} bytes`);
   }
   mkdirSync(workshop, { mode: 0o700 });
   try {
-    const draft = `${workshop}/s`;
     await server.listen(draft);
     chmodSync(draft, SOCKET_MODE);
     await warmUp(draft);
@@ -38,7 +41,6 @@ export async function publish(server: GrpcServer, directory: string, container: 
   } finally {
     rmSync(workshop, { recursive: true, force: true });
   }
-  return path;
 }
 
 /** Takes the socket away, lets calls end that have begun, and cuts them off after STOP_TIMEOUT. */

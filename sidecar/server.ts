@@ -16,6 +16,7 @@ import {
   INFO_SERVICE,
   type OnDefineDomainParams,
 } from './hooks.ts';
+import { DOMAIN_HOOK_SERVICE, decodeMutateDomainRequest, encodeMutateDomainResponse } from './plugin-api.ts';
 import { readFields } from './protobuf.ts';
 import { toStatus } from './status.ts';
 
@@ -31,7 +32,7 @@ const INFO_NAME = 'tapwire';
 /** A method as a plain function that returns or throws. */
 type Method = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
-/** A gRPC server with Info and every version of Callbacks, bound to nothing yet. */
+/** A gRPC server with Info, every version of Callbacks, and DomainHookService; bound to nothing yet. */
 export function createHookServer(hooks: Hooks): GrpcServer {
   const methods = new Map<string, Handler>();
   const add = (service: string, name: string, method: Method) =>
@@ -41,6 +42,10 @@ export function createHookServer(hooks: Hooks): GrpcServer {
     const callbacks = callbacksOf(version, hooks);
     for (const name of HOOK_METHODS[version]) add(callbacksService(version), name, callbacks[name]);
   }
+  add(DOMAIN_HOOK_SERVICE, 'MutateDomain', async (request) => {
+    const { context, ...params } = decodeMutateDomainRequest(request);
+    return encodeMutateDomainResponse(await define(params, hooks, { version: 'plugins v1alpha1', context }));
+  });
   return createGrpcServer(methods);
 }
 
@@ -51,17 +56,8 @@ function answerInfo(request: Uint8Array): Uint8Array {
 
 function callbacksOf(version: HookVersion, hooks: Hooks): Record<HookMethod, Method> {
   return {
-    async OnDefineDomain(request) {
-      const started = performance.now();
-      const { domainXml, vmi } = await hooks.defineDomain(decodeOnDefineDomainParams(request));
-      log('info', 'Defined domain', {
-        version,
-        vmi: `${vmi.namespace}/${vmi.name}`,
-        interfaces: vmi.interfaces.map(({ name }) => name),
-        ms: Math.round((performance.now() - started) * 100) / 100,
-      });
-      return encodeOnDefineDomainResult(domainXml);
-    },
+    OnDefineDomain: async (request) =>
+      encodeOnDefineDomainResult(await define(decodeOnDefineDomainParams(request), hooks, { version })),
     PreCloudInitIso: echoPreCloudInitIso,
     Shutdown(request) {
       readFields(request);
@@ -69,6 +65,19 @@ function callbacksOf(version: HookVersion, hooks: Hooks): Record<HookMethod, Met
       return Buffer.alloc(0);
     },
   };
+}
+
+/** The domain as it is to be. Says so, with `asked`, in the log. */
+async function define(params: OnDefineDomainParams, hooks: Hooks, asked: object): Promise<Uint8Array> {
+  const started = performance.now();
+  const { domainXml, vmi } = await hooks.defineDomain(params);
+  log('info', 'Defined domain', {
+    ...asked,
+    vmi: `${vmi.namespace}/${vmi.name}`,
+    interfaces: vmi.interfaces.map(({ name }) => name),
+    ms: Math.round((performance.now() - started) * 100) / 100,
+  });
+  return domainXml;
 }
 
 /** What the method throws becomes a status, and a line in the log. */

@@ -1,13 +1,16 @@
-import { type Decoder, oneOf } from '../shared/decode.ts';
+import { type Decoder, mismatch, oneOf } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 import type { PasstBackend } from './bindings/binding.ts';
 import { kindOfName } from './bindings/kind.ts';
 import { BINDING_KINDS, type BindingKind } from './bindings/table.ts';
 
 export interface Settings {
+  /** Where virt-launcher looks for hooks; not used with a plugin's socket. */
   readonly hookDirectory: string;
-  /** First part of the socket's name. */
+  /** First part of the socket's name there. */
   readonly container: string;
+  /** Path that a Plugin CR names in its `domainHooks`; null: we are no plugin. */
+  readonly pluginSocket: string | null;
   /** Registered names whose interfaces are ours. */
   readonly bindings: readonly string[];
   /** What they all are; null: links and names say it. */
@@ -39,6 +42,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     hookDirectory: env['TAPWIRE_HOOK_DIR'] || HOOK_DIRECTORY,
     // KubeVirt's container names are DNS labels; whatever else this is must not lead out of the directory.
     container: (env['CONTAINER_NAME'] || 'tapwire').replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
+    pluginSocket: choose('TAPWIRE_PLUGIN_SOCKET', absolutePath, null),
     bindings: told ? [told] : [...new Set([...registeredAs(kind), ...also])],
     kind,
     passtBackend: choose('TAPWIRE_PASST_BACKEND', oneOf('vhost-user', 'user'), 'vhost-user'),
@@ -48,6 +52,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 function registeredAs(kind: BindingKind | null): string[] {
   return REGISTERED_BINDINGS.filter((name) => kind === null || kindOfName(name) === kind);
 }
+
+const absolutePath: Decoder<string> = (value, path) => {
+  if (/^(?:\/[\w.-]+)+$/.test(String(value))) return String(value);
+  throw mismatch(path, 'a path such as "/var/run/kubevirt-plugin/tapwire/domain.sock"', value);
+};
 
 const names: Decoder<readonly string[]> = (value, path) => {
   const list = String(value)

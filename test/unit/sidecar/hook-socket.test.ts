@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createGrpcServer } from '../../../sidecar/grpc-server.ts';
-import { publish, withdraw } from '../../../sidecar/hook-socket.ts';
+import { hookSocketPath, publish, withdraw } from '../../../sidecar/hook-socket.ts';
 import { createHookServer } from '../../../sidecar/server.ts';
 import { callInfo } from '../../helpers/hook-api.ts';
 
@@ -30,7 +30,7 @@ const put = suite('publish()');
 put('a server that does not answer Info is never seen', () =>
   withDirectory(async (directory) => {
     const server = createGrpcServer(new Map());
-    const message = await messageOf(publish(server, directory, 'tapwire'));
+    const message = await messageOf(publish(server, join(directory, 'tapwire.sock')));
     await server.stop(0);
     assert.match(message, /^Info failed with 12$/);
     assert.equal(readdirSync(directory), []);
@@ -42,7 +42,8 @@ put('what else is in the directory stays', () =>
     mkdirSync(join(directory, 'userdata'));
     const server = createHookServer(unused);
     try {
-      const socket = await publish(server, directory, 'hook-sidecar-0');
+      const socket = hookSocketPath(directory, 'hook-sidecar-0');
+      await publish(server, socket);
       assert.equal(readdirSync(directory).sort(), [basename(socket), 'userdata']);
       assert.is((await callInfo(socket))['name'], 'tapwire');
       await withdraw(server, socket);
@@ -60,7 +61,8 @@ const take = suite('withdraw()');
 take('a socket that somebody has removed is no error', () =>
   withDirectory(async (directory) => {
     const server = createHookServer(unused);
-    const socket = await publish(server, directory, 'tapwire');
+    const socket = hookSocketPath(directory, 'tapwire');
+    await publish(server, socket);
     rmSync(directory, { recursive: true });
     await withdraw(server, socket);
   }),

@@ -10,6 +10,7 @@ const DEFAULTS = {
   container: 'tapwire',
   bindings: ['tapwire', 'tapwire-mq', 'tapwire-passt', 'tapwire-slirp'],
   kind: null,
+  pluginSocket: null,
   passtBackend: 'vhost-user',
 };
 
@@ -28,6 +29,7 @@ for (const [why, env, want] of [
         'TAPWIRE_BINDING',
         'TAPWIRE_BINDING_NAMES',
         'TAPWIRE_PASST_BACKEND',
+        'TAPWIRE_PLUGIN_SOCKET',
       ].map((variable) => [variable, '']),
     ),
     {},
@@ -46,6 +48,11 @@ for (const [why, env, want] of [
     { kind: 'passt', bindings: ['nat'] },
   ],
   ["passt by QEMU's own socket", { TAPWIRE_PASST_BACKEND: 'user' }, { passtBackend: 'user' }],
+  [
+    'a structured plugin',
+    { TAPWIRE_PLUGIN_SOCKET: '/var/run/kubevirt-plugin/tapwire/domain.sock' },
+    { pluginSocket: '/var/run/kubevirt-plugin/tapwire/domain.sock' },
+  ],
   ['another directory', { TAPWIRE_HOOK_DIR: '/tmp/hooks' }, { hookDirectory: '/tmp/hooks' }],
   ['a container name that leads elsewhere', { CONTAINER_NAME: '../../x\0y' }, { container: '------x-y' }],
   [

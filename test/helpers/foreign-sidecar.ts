@@ -1,0 +1,58 @@
+/** Somebody else's hook sidecar, over grpc-js: it announces what it is told to, hands back what it gets, and counts. */
+import { promisify } from 'node:util';
+import {
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { encodeMessage } from './hook-api.ts';
+
+export interface ForeignSidecar {
+  /** Names of the methods that were called, in their order. */
+  readonly calls: readonly string[];
+  stop(): void;
+}
+
+export async function startForeignSidecar(
+  socket: string,
+  hookPoints: readonly string[],
+): Promise<ForeignSidecar> {
+  const calls: string[] = [];
+  const server = new Server();
+  const asIs = (bytes: Buffer) => bytes;
+  const add = (service: string, methods: Readonly<Record<string, (request: Buffer) => Buffer>>) => {
+    const definition: Record<string, ServiceDefinition[string]> = {};
+    const implementation: UntypedServiceImplementation = {};
+    for (const [name, answer] of Object.entries(methods)) {
+      definition[name] = {
+        path: `/${service}/${name}`,
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: asIs,
+        requestDeserialize: asIs,
+        responseSerialize: asIs,
+        responseDeserialize: asIs,
+      };
+      implementation[name] = (call: { request: Buffer }, callback: (error: null, value: Buffer) => void) => {
+        if (name !== 'Info') calls.push(name);
+        callback(null, answer(call.request));
+      };
+    }
+    server.addService(definition, implementation);
+  };
+  const info = {
+    name: 'foreign',
+    hookPoints: hookPoints.map((name) => ({ name, priority: 0 })),
+    versions: ['v1alpha3'],
+  };
+  add('kubevirt.hooks.info.Info', { Info: () => encodeMessage('InfoResult', info) });
+  // Field 1 of what comes is field 1 of what goes back, and so is field 3: the VMI in between is dropped by who reads it.
+  add('kubevirt.hooks.v1alpha3.Callbacks', {
+    OnDefineDomain: asIs,
+    PreCloudInitIso: asIs,
+    Shutdown: () => Buffer.alloc(0),
+  });
+  await promisify(server.bindAsync.bind(server))(`unix:${socket}`, ServerCredentials.createInsecure());
+  return { calls, stop: () => server.forceShutdown() };
+}

@@ -1,0 +1,57 @@
+/**
+ * What virt-launcher does with the hooks that it has collected: which sidecars it calls at a hook point, and with what.
+ *
+ * Source: kubevirt pkg/hooks/manager.go
+ */
+import { type CollectedHook, callBack, collectHooks } from './hook-api.ts';
+
+export interface HookManager {
+  /** How many sidecars are called there. */
+  count(hookPoint: string): number;
+  /** Each sidecar gets what the one before gave back. */
+  onDefineDomain(domainXml: string, vmi: Buffer): Promise<string>;
+  /** The first sidecar's answer counts; without one the data stay as they are. */
+  preCloudInitIso(cloudInitData: string, vmi: Buffer): Promise<string>;
+  shutdown(): Promise<void>;
+}
+
+const VERSIONS = ['v1alpha3', 'v1alpha2', 'v1alpha1'];
+
+export async function startHookManager(directory: string, sidecars: number): Promise<HookManager> {
+  const hooks = await collectHooks(directory, 'nested', sidecars);
+  const at = (hookPoint: string): readonly CollectedHook[] =>
+    hooks.filter(({ info }) =>
+      (info['hookPoints'] as { name: string }[]).some(({ name }) => name === hookPoint),
+    );
+  const ask = ({ socket, info }: CollectedHook, method: string, params: object) => {
+    const version = VERSIONS.find((known) => (info['versions'] as string[]).includes(known));
+    if (version === undefined) throw new Error(`No common version with ${socket}`);
+    return callBack(socket, version, method, params);
+  };
+  const text = (bytes: unknown): string => Buffer.from(bytes as Uint8Array).toString();
+
+  return {
+    count: (hookPoint) => at(hookPoint).length,
+    async onDefineDomain(domainXml, vmi) {
+      let xml = domainXml;
+      for (const hook of at('OnDefineDomain')) {
+        const result = await ask(hook, 'OnDefineDomain', { domainXML: Buffer.from(xml), vmi });
+        xml = text(result['domainXML']);
+      }
+      return xml;
+    },
+    async preCloudInitIso(cloudInitData, vmi) {
+      const [first] = at('PreCloudInitIso');
+      if (first === undefined) return cloudInitData;
+      const params = {
+        cloudInitNoCloudSource: Buffer.from('{}'),
+        cloudInitData: Buffer.from(cloudInitData),
+        vmi,
+      };
+      return text((await ask(first, 'PreCloudInitIso', params))['cloudInitData']);
+    },
+    async shutdown() {
+      for (const hook of at('Shutdown')) await ask(hook, 'Shutdown', {});
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/** KubeVirt's own cases for its hooks manager, with our sidecar as one of those that it manages. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { domainFixture } from '../helpers/domain-fixtures.ts';
+import { startForeignSidecar } from '../helpers/foreign-sidecar.ts';
+import { type HookManager, startHookManager } from '../helpers/hook-manager.ts';
+import { type TestNetns, withNetns } from '../helpers/netns.ts';
+import { makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
+import { vmiJson } from '../helpers/vmi.ts';
+
+const test = suite('hooks manager: upstream cases');
+
+/** Keys as KubeVirt writes them: there is more in it than a sidecar may know. */
+const CLOUD_INIT = JSON.stringify({
+  DataSource: 'noCloud',
+  NoCloudMetaData: { 'instance-id': 'vm1', 'local-hostname': 'vm1' },
+  UserData: '#cloud-config\npassword: SECRET\n',
+  NetworkData: '',
+  DevicesData: null,
+});
+const UNTOUCHED = domainFixture('others-only').xml.toString();
+/** A VMI without an interface of ours. */
+const NOT_OURS = vmiJson({ red: { binding: { name: 'somebody-elses' } } });
+
+/** Pods with so many sidecars of ours, for each in a directory of its own; those of others go behind them. */
+function withOurs(
+  count: number,
+  act: (place: string, ours: readonly Sidecar[], netns: TestNetns) => Promise<void>,
+): Promise<void> {
+  return withNetns((netns) =>
+    withHookPlace(async (place) => {
+      makeHookDirectory(`${place}/hooks`);
+      const start = (ours: readonly Sidecar[]): Promise<void> => {
+        if (ours.length === count) return act(`${place}/hooks`, ours, netns);
+        const container = `hook-sidecar-${ours.length}`;
+        const directory = makeHookDirectory(`${place}/hooks/${container}`);
+        const env = { TAPWIRE_HOOK_DIR: directory, CONTAINER_NAME: container };
+        return withSidecar(netns, place, env, (sidecar) => start([...ours, sidecar]));
+      };
+      await start([]);
+    }),
+  );
+}
+
+const counts = (manager: HookManager) => ['OnDefineDomain', 'PreCloudInitIso', 'Shutdown'].map(manager.count);
+
+test('finds the one sidecar that there is', () =>
+  withOurs(1, async (hooks) => {
+    assert.equal(counts(await startHookManager(hooks, 1)), [1, 0, 1]);
+  }));
+
+test('finds two on the same hook point: the second gets what the first gave', () =>
+  withOurs(2, async (hooks, ours, { ip }) => {
+    await ip('link add podb1f51a511f1 type veth peer name host0');
+    await ip('tuntap add dev tapb1f51a511f1 mode tap user 107 group 107');
+    const manager = await startHookManager(hooks, 2);
+    assert.equal(counts(manager), [2, 0, 2]);
+
+    const answer = await manager.onDefineDomain(UNTOUCHED, vmiJson());
+    assert.is(answer.match(/"ua-red"/g)?.length, 1);
+    const defined = ours.map((one) => one.log().filter(({ message }) => message === 'Defined domain').length);
+    assert.equal(defined, [1, 1]);
+    assert.is(await manager.onDefineDomain(answer, vmiJson()), answer);
+  }));
+
+test('finds two on different hook points', () =>
+  withOurs(1, async (hooks) => {
+    const foreign = await startForeignSidecar(`${makeHookDirectory(`${hooks}/hook-sidecar-1`)}/f.sock`, [
+      'PreCloudInitIso',
+    ]);
+    const manager = await startHookManager(hooks, 2);
+    assert.equal(counts(manager), [1, 1, 1]);
+    assert.is(await manager.preCloudInitIso(CLOUD_INIT, NOT_OURS), CLOUD_INIT);
+    assert.equal(foreign.calls, ['PreCloudInitIso']); // ours does not take its place
+    foreign.stop();
+  }));
+
+test('OnDefineDomain: each is called once, and a domain that nobody changes comes back as it was', () =>
+  withOurs(1, async (hooks, [ours]) => {
+    const foreign = await startForeignSidecar(`${makeHookDirectory(`${hooks}/hook-sidecar-1`)}/f.sock`, [
+      'OnDefineDomain',
+    ]);
+    const manager = await startHookManager(hooks, 2);
+    assert.is(await manager.onDefineDomain(UNTOUCHED, NOT_OURS), UNTOUCHED);
+    assert.equal(foreign.calls, ['OnDefineDomain']);
+    assert.is(ours?.log().filter(({ message }) => message === 'Defined domain').length, 1);
+    foreign.stop();
+  }));
+
+test('PreCloudInitIso: without a sidecar that announces it, cloud-init stays as it is, and out of our log', () =>
+  withOurs(1, async (hooks, [ours]) => {
+    const manager = await startHookManager(hooks, 1);
+    assert.is(await manager.preCloudInitIso(CLOUD_INIT, NOT_OURS), CLOUD_INIT);
+    assert.not.match(ours?.output() ?? 'SECRET', 'SECRET');
+  }));
+
+test('Shutdown: each is called once, and ours ends with status 0', () =>
+  withOurs(1, async (hooks, [ours]) => {
+    const foreign = await startForeignSidecar(`${makeHookDirectory(`${hooks}/hook-sidecar-1`)}/f.sock`, [
+      'Shutdown',
+    ]);
+    await (await startHookManager(hooks, 2)).shutdown();
+    assert.equal(foreign.calls, ['Shutdown']);
+    assert.is(await ours?.ended(), 0);
+    foreign.stop();
+  }));
+
+test.run();
