@@ -1,0 +1,166 @@
+import type { V1KubeVirtConfiguration } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
+import { BINDINGS, type BindingKind, needsSidecar } from '../bindings.ts';
+import { GATE, LAST_GATED_MINOR, type Minor, NEWEST_MINOR, OLDEST_MINOR, type Plugin } from '../kubevirt.ts';
+import type { Manifest } from './manifest.ts';
+
+/** Who names the NAD: the registration, or each VM's network. */
+export type Form = 'binding' | 'network';
+
+export interface Registration {
+  readonly kind: BindingKind;
+  readonly form: Form;
+  readonly minor: Minor;
+  /** Where the binding's NAD is. */
+  readonly nadNamespace: string;
+  /** The image of our sidecar; null leaves it out where the binding does not need it. */
+  readonly image: string | null;
+  /** What KubeVirt is told of live migration with a tap; null: nothing, and it does not migrate these VMs. */
+  readonly migration: Plugin['migration'] | null;
+}
+
+/** Stands in a file for the image of the sidecar, whose name the cluster's admin knows. */
+export const IMAGE = 'IMAGE';
+
+/** What the KubeVirt CR gets for one binding. */
+export function pluginOf({ kind, form, minor, nadNamespace, image, migration }: Registration): Plugin {
+  const binding = BINDINGS[kind];
+  const isNamed = form === 'binding' && binding.nad !== null;
+  const sidecarImage = image ?? (needsSidecar(binding) ? IMAGE : null);
+  return {
+    ...(isNamed ? { networkAttachmentDefinition: `${nadNamespace}/${binding.nad.name}` } : {}),
+    ...binding.plugin,
+    ...(sidecarImage === null ? {} : { sidecarImage }),
+    ...(migration === null ? {} : { migration }),
+    ...Object.assign({}, ...binding.since.filter(([since]) => minor >= since).map(([, plugin]) => plugin)),
+  };
+}
+
+/** A merge patch of the KubeVirt CR: it adds one key to a map, and leaves whatever else is configured. */
+export interface KubevirtPatch {
+  readonly apiVersion: 'kubevirt.io/v1';
+  readonly kind: 'KubeVirt';
+  readonly spec: { readonly configuration: Pick<V1KubeVirtConfiguration, 'network'> };
+}
+
+export function kubevirtPatch(registration: Registration): Manifest {
+  const { kind } = registration;
+  const [first] = rangeOf(registration);
+  const patch: KubevirtPatch = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'KubeVirt',
+    spec: {
+      configuration: { network: { binding: { [BINDINGS[kind].registeredAs]: pluginOf(registration) } } },
+    },
+  };
+  return {
+    file: `${folderOf(registration)}/kubevirt-1.${first}.yaml`,
+    about: [
+      `Registers the binding "${BINDINGS[kind].registeredAs}" with KubeVirt ${wordsOf(registration)}. A patch, which keeps all else that is configured:`,
+      '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=THIS_FILE',
+      'It has no name, so that "kubectl apply" refuses it: that would take back what it applied before.',
+      ...(first <= LAST_GATED_MINOR
+        ? [`Up to KubeVirt 1.${LAST_GATED_MINOR} also patch with nad/${GATE_FILE}.`]
+        : []),
+      ...remarks(registration),
+    ],
+    documents: [patch],
+  };
+}
+
+/** A merge patch of the HyperConverged CR, from which its operator makes the KubeVirt CR. */
+export interface HyperConvergedPatch {
+  readonly apiVersion: 'hco.kubevirt.io/v1beta1';
+  readonly kind: 'HyperConverged';
+  readonly spec: { readonly networkBinding: Readonly<Record<string, Plugin>> };
+}
+
+/** Minor versions of the operator run ahead of those of the KubeVirt that it brings: 1.11 has 1.1. */
+const AHEAD = 10;
+
+/**
+ * The operator has a field for bindings since the version that brought KubeVirt 1.1, and sets the gate by itself. Its jsonpatch
+ * annotation would do as well, but is one string for all patches of everybody, and taints the configuration.
+ *
+ * Source: hyperconverged-cluster-operator api/v1beta1, controllers/operands/kubevirt.go
+ */
+export function hyperConvergedPatch(registration: Registration): Manifest {
+  const { kind } = registration;
+  const version = `1.${rangeOf(registration)[0] + AHEAD}`;
+  const patch: HyperConvergedPatch = {
+    apiVersion: 'hco.kubevirt.io/v1beta1',
+    kind: 'HyperConverged',
+    spec: { networkBinding: { [BINDINGS[kind].registeredAs]: pluginOf(registration) } },
+  };
+  return {
+    file: `${folderOf(registration)}/hyperconverged-${version}.yaml`,
+    about: [
+      `Registers the binding "${BINDINGS[kind].registeredAs}" where the HyperConverged operator, ${version} or newer, manages KubeVirt`,
+      `${wordsOf(registration)}. It takes back changes of the KubeVirt CR, so this patches its own. It opens feature gates itself.`,
+      '  kubectl -n kubevirt-hyperconverged patch hyperconvergeds.v1beta1.hco.kubevirt.io kubevirt-hyperconverged \\',
+      '    --type=merge --patch-file=THIS_FILE',
+      ...remarks(registration),
+    ],
+    documents: [patch],
+  };
+}
+
+export const GATE_FILE = 'feature-gate.yaml';
+
+/** A JSON patch, since a merge patch would replace the whole list of gates. */
+export function gatePatch(): Manifest {
+  const path = '/spec/configuration/developerConfiguration/featureGates';
+  return {
+    file: GATE_FILE,
+    about: [
+      `KubeVirt up to 1.${LAST_GATED_MINOR} has binding plugins behind a feature gate. This adds it to those that are open:`,
+      '  kubectl -n kubevirt patch kubevirt kubevirt --type=json --patch-file=THIS_FILE',
+      '"doc is missing path" says that no gate is open yet. Then begin the list:',
+      '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge -p \\',
+      `    '{"spec": {"configuration": {"developerConfiguration": {"featureGates": ["${GATE}"]}}}}'`,
+    ],
+    documents: [[{ op: 'add', path: `${path}/-`, value: GATE }]],
+  };
+}
+
+/** The minors from which a registration is another than before, oldest first. */
+export function changesOf(registration: Omit<Registration, 'minor'>): readonly Minor[] {
+  const minors = Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_, i) => OLDEST_MINOR + i);
+  const text = (minor: Minor) => JSON.stringify(pluginOf({ ...registration, minor }));
+  return minors.filter((minor) => minor === OLDEST_MINOR || text(minor) !== text(minor - 1));
+}
+
+/** The first minor that has the same registration, and the first later one that has another. */
+function rangeOf(registration: Registration): readonly [Minor, Minor | undefined] {
+  const changes = changesOf(registration);
+  const first = changes.findLast((minor) => minor <= registration.minor) ?? OLDEST_MINOR;
+  return [first, changes.find((minor) => minor > first)];
+}
+
+function wordsOf(registration: Registration): string {
+  const [first, next] = rangeOf(registration);
+  const since = first === OLDEST_MINOR ? '1.1.1' : `1.${first}`;
+  if (next === undefined) return `${since} and newer`;
+  return next === first + 1 ? `1.${first}` : `${since} to 1.${next - 1}`;
+}
+
+function folderOf({ kind, form }: Registration): string {
+  return form === 'binding' ? kind : `${kind}/network`;
+}
+
+function remarks({ kind, form, image, migration }: Registration): string[] {
+  return [
+    ...(needsSidecar(BINDINGS[kind]) && image === null
+      ? [`Replace ${IMAGE} by the name of the sidecar's image.`]
+      : []),
+    ...(form === 'network' && BINDINGS[kind].nad !== null
+      ? ["The VM's network names the NAD, so the registration does not."]
+      : []),
+    ...(BINDINGS[kind].plugin.domainAttachmentType === 'tap' && migration === null ? MIGRATION : []),
+  ];
+}
+
+const MIGRATION = [
+  "VMs whose primary network it is do not migrate live. Where the cluster network moves a VM's address and MAC",
+  'to the new node (OVN-Kubernetes, Kube-OVN), add "migration: {}"; where the guest may get another address,',
+  '"migration: {method: link-refresh}" (KubeVirt 1.2 or newer): "tapwire manifests --migration" writes them.',
+];
