@@ -4,6 +4,10 @@ import type { Minor, Plugin } from './kubevirt.ts';
 export const BINDING_KINDS = ['tap', 'tap-mq', 'passt', 'slirp'] as const;
 export type BindingKind = (typeof BINDING_KINDS)[number];
 
+/** Who names the NAD: the registration, or each VM's network. */
+export const FORMS = ['binding', 'network'] as const;
+export type Form = (typeof FORMS)[number];
+
 export interface Binding {
   /** The name that VMs give, and that the sidecar knows on a KubeVirt that does not tell it (before 1.9). */
   readonly registeredAs: string;

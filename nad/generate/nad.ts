@@ -1,4 +1,4 @@
-import { BINDINGS, type BindingKind } from '../bindings.ts';
+import { BINDINGS, type BindingKind, type Form } from '../bindings.ts';
 import type { Manifest } from './manifest.ts';
 
 /** NPWG's NetworkAttachmentDefinition, as far as we fill it in. */
@@ -22,68 +22,55 @@ export function nad(namespace: string, name: string, conf: Readonly<Record<strin
   };
 }
 
-/** The NAD that a registration names; null where the binding needs none. */
-export function bindingNad(kind: BindingKind, namespace: string): Manifest | null {
-  const made = BINDINGS[kind].nad;
-  if (made === null) return null;
-  return {
-    file: `${kind}/nad.yaml`,
-    about: [
-      `The NetworkAttachmentDefinition that the registration of "${BINDINGS[kind].registeredAs}" names.`,
-      'It has to be within reach of every VM that uses it: where Multus isolates namespaces, only',
-      'the namespace "default" and those of its "globalNamespaces" are.',
-    ],
-    documents: [nad(namespace, made.name, { type: 'tapwire', ...made.config })],
-  };
-}
+/** Namespaces of NADs that registrations name, and of those that VMs' networks do. */
+export type Namespaces = Readonly<Record<Form, string>>;
 
-/** What makes the pod link of the example network, by binding: to be edited. */
-const POD_LINK_MAKERS: Readonly<
-  Record<BindingKind, { readonly plugin: object; readonly edit: string } | null>
-> = {
-  tap: {
-    plugin: { type: 'macvlan', master: 'bond0', mode: 'bridge' },
-    edit: '"bond0" is a link of the nodes',
-  },
-  'tap-mq': {
-    plugin: {
-      type: 'bridge',
-      bridge: 'br-lan',
-      ipam: { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] },
-    },
-    edit: '"br-lan" is a bridge of the nodes, and the guest has to be told the address that host-local picks',
-  },
-  passt: {
-    plugin: {
-      type: 'ptp',
-      ipMasq: true,
-      ipam: { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] },
-    },
-    edit: "the subnet is the VMs' alone",
-  },
-  slirp: null,
-};
+/** The NAD that a binding is configured by: one manifest, or none where it needs no NAD. */
+export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): readonly Manifest[] {
+  const { nad: ours, registeredAs } = BINDINGS[kind];
+  if (ours === null || kind === 'slirp') return [];
+  const conf = { type: 'tapwire', ...ours.config };
+  if (form === 'network') {
+    const { plugin, about } = POD_LINKS[kind];
+    const document = nad(namespaces.network, NETWORK, { plugins: [plugin, conf] });
+    return [{ file: `${kind}/network/nad.yaml`, about, documents: [document] }];
+  }
+  const about = [
+    `The NetworkAttachmentDefinition that the registration of "${registeredAs}" names. It has to be in reach of every VM`,
+    'that uses it: where Multus isolates namespaces, that is one in "default" or another of its "globalNamespaces".',
+  ];
+  return [{ file: `${kind}/nad.yaml`, about, documents: [nad(namespaces.binding, ours.name, conf)] }];
+}
 
 /** The name of the example network, and of its NAD. */
 export const NETWORK = 'lan';
 
-/** An example of a NAD that a VM's network names: the plugin that makes the pod link, and ours behind it. */
-export function networkNad(kind: BindingKind, namespace: string): Manifest | null {
-  const [maker, ours] = [POD_LINK_MAKERS[kind], BINDINGS[kind].nad];
-  if (maker === null || ours === null) return null;
-  const plugins = [maker.plugin, { type: 'tapwire', ...ours.config }];
-  return {
-    file: `${kind}/network/nad.yaml`,
-    about: [
-      'A network with our plugin behind the one that makes the pod link. Edit the first of the two:',
-      `${maker.edit}.`,
-      ...(kind === 'passt' ? PASST_NETWORK : []),
-    ],
-    documents: [nad(namespace, NETWORK, { plugins })],
-  };
-}
+const HOST_LOCAL = { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] };
 
-const PASST_NETWORK = [
-  'passt serves a VM\'s primary network alone, so a VM names this one with "default: true". The nodes\'',
-  'owner has to allow it: {"passt": {"defaultNetwork": true}} in /etc/tapwire/node.json.',
-];
+/** What makes the pod link of the example network, to be edited. */
+const POD_LINKS: Readonly<
+  Record<Exclude<BindingKind, 'slirp'>, { readonly plugin: object; readonly about: readonly string[] }>
+> = {
+  tap: {
+    plugin: { type: 'macvlan', master: 'bond0', mode: 'bridge' },
+    about: [
+      'A network of the nodes, and Tapwire behind the plugin that makes the pod link. Edit that one: "bond0" is a link of the',
+      "nodes. Addresses are the network's: its DHCP or router gives them to the guest.",
+    ],
+  },
+  'tap-mq': {
+    plugin: { type: 'bridge', bridge: 'br-lan', ipam: HOST_LOCAL },
+    about: [
+      'A network of the nodes, and Tapwire behind the plugin that makes the pod link. Edit that one: "br-lan" is a bridge of the',
+      'nodes. Nobody tells the guest the address that host-local picks: take it from the pod, or leave "ipam" out.',
+    ],
+  },
+  passt: {
+    plugin: { type: 'ptp', ipMasq: true, ipam: HOST_LOCAL },
+    about: [
+      'A network, and Tapwire behind the plugin that makes the pod link. Edit that one: the subnet. passt serves a primary',
+      'network alone, so a VM names this one with "default: true", and the nodes\' owner has to allow it:',
+      '{"passt": {"defaultNetwork": true}} in /etc/tapwire/node.json.',
+    ],
+  },
+};

@@ -1,10 +1,15 @@
 import type { V1KubeVirtConfiguration } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
-import { BINDINGS, type BindingKind, needsSidecar } from '../bindings.ts';
-import { GATE, LAST_GATED_MINOR, type Minor, NEWEST_MINOR, OLDEST_MINOR, type Plugin } from '../kubevirt.ts';
+import { BINDINGS, type BindingKind, type Form, needsSidecar } from '../bindings.ts';
+import {
+  FIELD_SINCE,
+  GATE,
+  LAST_GATED_MINOR,
+  type Minor,
+  NEWEST_MINOR,
+  OLDEST_MINOR,
+  type Plugin,
+} from '../kubevirt.ts';
 import type { Manifest } from './manifest.ts';
-
-/** Who names the NAD: the registration, or each VM's network. */
-export type Form = 'binding' | 'network';
 
 export interface Registration {
   readonly kind: BindingKind;
@@ -30,7 +35,7 @@ export function pluginOf({ kind, form, minor, nadNamespace, image, migration }: 
     ...(isNamed ? { networkAttachmentDefinition: `${nadNamespace}/${binding.nad.name}` } : {}),
     ...binding.plugin,
     ...(sidecarImage === null ? {} : { sidecarImage }),
-    ...(migration === null ? {} : { migration }),
+    ...(migration !== null && minor >= FIELD_SINCE.migration ? { migration } : {}),
     ...Object.assign({}, ...binding.since.filter(([since]) => minor >= since).map(([, plugin]) => plugin)),
   };
 }
@@ -154,6 +159,11 @@ function remarks({ kind, form, image, migration }: Registration): string[] {
       : []),
     ...(form === 'network' && BINDINGS[kind].nad !== null
       ? ["The VM's network names the NAD, so the registration does not."]
+      : []),
+    ...(kind === 'passt'
+      ? [
+          'KubeVirt 1.8 and newer has passt itself (gate PasstBinding): prefer "passtBinding: {}" in VMs there.',
+        ]
       : []),
     ...(BINDINGS[kind].plugin.domainAttachmentType === 'tap' && migration === null ? MIGRATION : []),
   ];

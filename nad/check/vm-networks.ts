@@ -1,0 +1,106 @@
+import type { Minor } from '../kubevirt.ts';
+import { type Finding, failure, warning } from './finding.ts';
+import { type Interface, isPrimary, type Vm } from './vm.ts';
+
+/**
+ * What KubeVirt refuses of a VM's networks and interfaces, when it is created.
+ *
+ * Source: kubevirt pkg/network/admitter, and pkg/virt-api before 1.3
+ */
+export function checkNetworks(vm: Vm, minor: Minor): readonly Finding[] {
+  return [...checkNames(vm), ...checkSources(vm), ...checkMethods(vm, minor), ...checkStates(vm)];
+}
+
+const path = (i: number) => `.domain.devices.interfaces[${i}]`;
+
+function* checkNames({ title, interfaces, networks, at }: Vm): Iterable<Finding> {
+  for (const [i, { name }] of interfaces.entries()) {
+    const subject = `${title}: interface "${name}"`;
+    const place = at(`${path(i)}.name`);
+    if (interfaces.findIndex((other) => other.name === name) < i) {
+      yield failure(place, `${subject} is there twice; a network has one interface`);
+    } else if (!networks.some((network) => network.name === name)) {
+      yield failure(
+        place,
+        `${subject} has no network of that name; add it to "networks", or leave the interface out`,
+      );
+    }
+  }
+  for (const [i, { name }] of networks.entries()) {
+    const subject = `${title}: network "${name}"`;
+    const place = at(`.networks[${i}].name`);
+    if (networks.findIndex((other) => other.name === name) < i) {
+      yield failure(place, `${subject} is there twice; give each a name of its own`);
+    } else if (!interfaces.some((one) => one.name === name)) {
+      yield failure(
+        place,
+        `${subject} has no interface of that name; add it to "interfaces", or leave the network out`,
+      );
+    }
+  }
+}
+
+function* checkSources({ title, networks, at }: Vm): Iterable<Finding> {
+  for (const [i, { name, pod, multus, resourceClaim }] of networks.entries()) {
+    if ([pod, multus !== null, resourceClaim].filter(Boolean).length !== 1) {
+      const message = `${title}: network "${name}" wants exactly one of "pod", "multus" and "resourceClaim"`;
+      yield failure(at(`.networks[${i}]`), message);
+    }
+  }
+  const [first, second] = networks.filter(isPrimary);
+  if (first === undefined || second === undefined) return;
+  const message = `${title}: networks "${first.name}" and "${second.name}" are both primary, and a pod has one such; make one secondary`;
+  yield failure(at(`.networks[${networks.indexOf(second)}]`), message);
+}
+
+/** Binding methods that were withdrawn, with the binding of ours that does the same, or KubeVirt's successor. */
+const WITHDRAWN: Readonly<Record<string, string>> = {
+  slirp: 'binding "tapwire-slirp"',
+  passt: 'binding "tapwire-passt"',
+  macvtap: 'a binding plugin for macvtap',
+};
+const WITHDRAWN_SINCE: Minor = 3;
+const CORE_PASST_SINCE: Minor = 8;
+
+function* checkMethods({ title, interfaces, at }: Vm, minor: Minor): Iterable<Finding> {
+  for (const [i, { name, methods }] of interfaces.entries()) {
+    const subject = `${title}: interface "${name}"`;
+    const withdrawn = methods.find((method) => Object.hasOwn(WITHDRAWN, method));
+    if (methods.length !== 1) {
+      const has = methods.length === 0 ? 'none' : methods.map((method) => `"${method}"`).join(' and ');
+      const want = 'wants exactly one of bridge, masquerade, sriov, passtBinding and binding';
+      yield failure(at(path(i)), `${subject} ${want}, and has ${has}`);
+    } else if (withdrawn !== undefined && minor >= WITHDRAWN_SINCE) {
+      const remedy = `use ${WITHDRAWN[withdrawn]}`;
+      yield failure(
+        at(`${path(i)}.${withdrawn}`),
+        `${subject}: KubeVirt 1.${minor} has no "${withdrawn}" any more; ${remedy}`,
+      );
+    } else if (methods[0] === 'passtBinding' && minor < CORE_PASST_SINCE) {
+      const reason = `KubeVirt 1.${minor} drops "passtBinding", which came with 1.${CORE_PASST_SINCE}; use ${WITHDRAWN['passt']}`;
+      yield failure(at(`${path(i)}.passtBinding`), `${subject}: ${reason}`);
+    }
+  }
+}
+
+/** Unplugging a NIC: KubeVirt does so with bridges alone, and what attaches networks to a running pod trips over binding NADs. */
+function* checkStates({ title, interfaces, at }: Vm): Iterable<Finding> {
+  const bound = interfaces.find(({ binding }) => binding !== null);
+  for (const [i, one] of interfaces.entries()) {
+    if (one.state !== 'absent') continue;
+    const place = at(`${path(i)}.state`);
+    const subject = `${title}: interface "${one.name}"`;
+    if (!one.methods.includes('bridge')) {
+      yield failure(
+        place,
+        `${subject} cannot be unplugged, which KubeVirt does with "bridge" alone; stop the VM and leave it out`,
+      );
+    } else if (bound !== undefined) {
+      yield warning(place, `${subject}: ${hotplugHint(bound)}`);
+    }
+  }
+}
+
+const hotplugHint = ({ name, binding }: Interface) =>
+  `plugging and unplugging may fail in a VM whose interface "${name}" has binding "${binding}" with a NetworkAttachmentDefinition: ` +
+  'the controller that attaches networks to running pods stumbles over that; restart the VM instead';
