@@ -42,8 +42,8 @@ export function parseDocuments(file: string, text: string): Parsed {
       else if (parsed.contents !== null) documents.push(toDocument(parsed, place));
     }
   } catch (error) {
-    // What is too much for the parser: aliases that multiply, or brackets deeper than the stack.
-    findings.push(fail(0, messageOf(error)));
+    // Aliases that multiply, or brackets that are deeper than the stack.
+    findings.push(fail(0, error instanceof RangeError ? 'it is nested too deeply' : messageOf(error)));
   }
   return { documents, findings };
 }

@@ -14,29 +14,42 @@ export function checkNetworks(vm: Vm, minor: Minor): readonly Finding[] {
 const path = (i: number) => `.domain.devices.interfaces[${i}]`;
 
 function* checkNames({ title, interfaces, networks, at }: Vm): Iterable<Finding> {
-  for (const [i, { name }] of interfaces.entries()) {
+  const names = { interface: namesOf(interfaces), network: namesOf(networks) };
+  for (const { i, name, isRepeated } of eachName(interfaces)) {
     const subject = `${title}: interface "${name}"`;
     const place = at(`${path(i)}.name`);
-    if (interfaces.findIndex((other) => other.name === name) < i) {
-      yield failure(place, `${subject} is there twice; a network has one interface`);
-    } else if (!networks.some((network) => network.name === name)) {
+    if (isRepeated) yield failure(place, `${subject} is there twice; a network has one interface`);
+    else if (!names.network.has(name)) {
       yield failure(
         place,
         `${subject} has no network of that name; add it to "networks", or leave the interface out`,
       );
     }
   }
-  for (const [i, { name }] of networks.entries()) {
+  for (const { i, name, isRepeated } of eachName(networks)) {
     const subject = `${title}: network "${name}"`;
     const place = at(`.networks[${i}].name`);
-    if (networks.findIndex((other) => other.name === name) < i) {
-      yield failure(place, `${subject} is there twice; give each a name of its own`);
-    } else if (!interfaces.some((one) => one.name === name)) {
+    if (isRepeated) yield failure(place, `${subject} is there twice; give each a name of its own`);
+    else if (!names.interface.has(name)) {
       yield failure(
         place,
         `${subject} has no interface of that name; add it to "interfaces", or leave the network out`,
       );
     }
+  }
+}
+
+interface Named {
+  readonly name: string;
+}
+
+const namesOf = (list: readonly Named[]): ReadonlySet<string> => new Set(list.map(({ name }) => name));
+
+function* eachName(list: readonly Named[]) {
+  const before = new Set<string>();
+  for (const [i, { name }] of list.entries()) {
+    yield { i, name, isRepeated: before.has(name) };
+    before.add(name);
   }
 }
 

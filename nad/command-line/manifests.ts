@@ -4,12 +4,8 @@ import { exampleVms } from '../generate/example-vm.ts';
 import { NAMESPACES } from '../generate/files.ts';
 import { type Manifest, toYaml } from '../generate/manifest.ts';
 import { type Namespaces, nadOf } from '../generate/nad.ts';
-import {
-  gatePatch,
-  hyperConvergedPatch,
-  kubevirtPatch,
-  type Registration,
-} from '../generate/registration.ts';
+import type { Registration } from '../generate/plugin.ts';
+import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../generate/registration.ts';
 import { FIELD_SINCE, LAST_GATED_MINOR, NEWEST_MINOR, parseKubevirtVersion } from '../kubevirt.ts';
 import { type Command, misuse, readArguments } from './command.ts';
 

@@ -2,7 +2,8 @@ import { BINDING_KINDS, type BindingKind, FORMS, type Form } from '../bindings.t
 import { exampleVms } from './example-vm.ts';
 import { type Manifest, toYaml } from './manifest.ts';
 import { type Namespaces, nadOf } from './nad.ts';
-import { changesOf, gatePatch, hyperConvergedPatch, kubevirtPatch } from './registration.ts';
+import { changesOf } from './plugin.ts';
+import { gatePatch, hyperConvergedPatch, kubevirtPatch } from './registration.ts';
 
 /** "default" is in reach of every VM, also where Multus isolates namespaces. */
 export const NAMESPACES: Namespaces = { binding: 'default', network: 'default' };
