@@ -1,4 +1,12 @@
-import { isMap, isNode, isSeq, LineCounter, parseAllDocuments, type Document as YamlDocument } from 'yaml';
+import {
+  isMap,
+  isNode,
+  isSeq,
+  LineCounter,
+  parseAllDocuments,
+  YAMLError,
+  type Document as YamlDocument,
+} from 'yaml';
 import { messageOf } from '../../shared/errors.ts';
 import { type Finding, failure, type Place } from './finding.ts';
 
@@ -38,21 +46,21 @@ export function parseDocuments(file: string, text: string): Parsed {
   try {
     for (const parsed of parseAllDocuments(text, { ...OPTIONS, lineCounter })) {
       const [error] = parsed.errors;
-      if (error !== undefined) findings.push(fail(error.pos[0], error.message));
-      else if (parsed.contents !== null) documents.push(toDocument(parsed, place));
+      const value = error === undefined ? parsed.toJS({ maxAliasCount: MAX_ALIASES }) : null;
+      if (error !== undefined) findings.push(fail(error.pos[0], reasonOf(error)));
+      else if (value !== null) documents.push({ value, at: (path) => place(offsetOf(parsed, path)) });
     }
   } catch (error) {
-    // Aliases that multiply, or brackets that are deeper than the stack.
-    findings.push(fail(0, error instanceof RangeError ? 'it is nested too deeply' : messageOf(error)));
+    findings.push(fail(0, reasonOf(error)));
   }
   return { documents, findings };
 }
 
-function toDocument(parsed: YamlDocument.Parsed, place: (offset: number) => Place): Document {
-  return {
-    value: parsed.toJS({ maxAliasCount: MAX_ALIASES }),
-    at: (path) => place(offsetOf(parsed, path)),
-  };
+/** Brackets may be deeper than the stack. The parser tells so, or else what walks over its result. */
+function reasonOf(error: unknown): string {
+  const isTooDeep =
+    error instanceof YAMLError ? error.code === 'RESOURCE_EXHAUSTION' : error instanceof RangeError;
+  return isTooDeep ? 'it is nested too deeply' : messageOf(error);
 }
 
 function offsetOf(document: YamlDocument.Parsed, path: string): number {

@@ -1,4 +1,4 @@
-import { decodeNetConf } from '../../cni/config.ts';
+import { decodeNetConf, type NetConf } from '../../cni/config.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Document } from './document.ts';
 import { doubt, error, type Finding, failure, findingsAt, type Problem } from './finding.ts';
@@ -60,7 +60,7 @@ function readPlugins(conf: unknown, name: string): { wires: Wires | null; proble
   }
 }
 
-function wiresOf(conf: { readonly binding: string; readonly multiQueue?: boolean }): Wires {
+function wiresOf(conf: NetConf): Wires {
   if (conf.binding === 'passt') return 'passt';
   return conf.multiQueue ? 'tap-mq' : 'tap';
 }

@@ -35,6 +35,7 @@ const EDGES = [
   'daemonset/serve-call.ts',
   'daemonset/server.ts',
   'daemonset/warm-up.ts',
+  'nad/command-line/main.ts',
   'shared/log.ts',
   'shared/native/native.ts',
   'shared/rtnetlink/socket.ts',
