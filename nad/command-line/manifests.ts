@@ -32,10 +32,11 @@ The files in nad/ are what it prints without further options.
   --namespace NS      of the VMs, and of the networks that they name (default ${NAMESPACES.network})
   --nad-namespace NS  of the NAD that the registration names (default ${NAMESPACES.binding}). Where Multus isolates namespaces, only
                       "default" and its "globalNamespaces" are in reach of all VMs
-  --image IMAGE       the sidecar's image: passt and slirp need it; with tap, a VM with the wrong number of queues then boots
+  --image IMAGE       the sidecar's image: passt and slirp need it; with it, a VM with the wrong number of queues
+                      boots on a tap as well
   --migration HOW     let VMs on a tap of the primary network migrate live (default: they do not; KubeVirt 1.2 or newer)
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
-                        refresh  the guest may get another address there: its link goes down and up, so that it asks again
+                        refresh  the guest may get another address there: its link goes down and up, so it asks again
   --help              print this
 
 Examples:

@@ -49,5 +49,6 @@ export function wordsOf(registration: Registration): string {
   const [first, next] = rangeOf(registration);
   const since = first === OLDEST_MINOR ? '1.1.1' : `1.${first}`;
   if (next === undefined) return `${since} and newer`;
-  return next === first + 1 ? `1.${first}` : `${since} to 1.${next - 1}`;
+  if (next > first + 1) return `${since} to 1.${next - 1}`;
+  return first === OLDEST_MINOR ? '1.1, from 1.1.1 on' : since;
 }

@@ -27,9 +27,7 @@ export function kubevirtPatch(registration: Registration): Manifest {
       `Registers the binding "${BINDINGS[kind].registeredAs}" with KubeVirt ${wordsOf(registration)}. A patch, which keeps all else that is configured:`,
       '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=THIS_FILE',
       'It has no name, so that "kubectl apply" refuses it: that would take back what it applied before.',
-      ...(first <= LAST_GATED_MINOR
-        ? [`Up to KubeVirt 1.${LAST_GATED_MINOR} also patch with nad/${GATE_FILE}.`]
-        : []),
+      `Up to KubeVirt 1.${LAST_GATED_MINOR} also patch with nad/${GATE_FILE}.`,
       ...remarks(registration),
     ],
     documents: [patch],
