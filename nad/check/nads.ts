@@ -10,6 +10,8 @@ export interface NadSeen {
   readonly name: string;
   /** What our plugin in it makes; null: ours is not in it, or is not understood. */
   readonly wires: Wires | null;
+  /** Whether no plugin before ours makes a link: such a NAD is for a registration, and not for a network. */
+  readonly isAlone: boolean;
 }
 
 /** What a VM's interface finds in the pod. */
@@ -23,7 +25,7 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
   const config = get(nad.value, 'spec', 'config');
   const place = nad.at('$.spec.config');
   const subject = `NetworkAttachmentDefinition "${fullName(nad)}"`;
-  const none = { namespace, name, wires: null };
+  const none = { namespace, name, wires: null, isAlone: false };
   // Without one Multus takes a file of the node's, which is not here to be checked.
   if (typeof config !== 'string' || config.trim() === '') return { seen: none, findings: [] };
 
@@ -36,16 +38,21 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
   }
   const read = readPlugins(conf, name);
   return {
-    seen: { namespace, name, wires: read.wires },
+    seen: { namespace, name, wires: read.wires, isAlone: read.isAlone },
     findings: findingsAt(place, subject, read.problems),
   };
 }
 
-function readPlugins(conf: unknown, name: string): { wires: Wires | null; problems: readonly Problem[] } {
+interface PluginsRead extends Pick<NadSeen, 'wires' | 'isAlone'> {
+  readonly problems: readonly Problem[];
+}
+
+function readPlugins(conf: unknown, name: string): PluginsRead {
   const list = pluginsOf(conf);
   const ours = list.findIndex((plugin) => get(plugin, 'type') === OURS);
-  if (ours === -1) return { wires: null, problems: [] };
+  if (ours === -1) return { wires: null, isAlone: false, problems: [] };
   const where = get(conf, 'plugins') === undefined ? '$' : `$.plugins[${ours}]`;
+  const isAlone = ours === 0;
   // As libcni gives it to the plugin; Multus fills in the name.
   const given = { name, ...pick(conf, 'cniVersion', 'name'), ...(list[ours] as object) };
   const problems = [...problemsOfChain(list, ours, where)];
@@ -54,9 +61,9 @@ function readPlugins(conf: unknown, name: string): { wires: Wires | null; proble
     const { unknownKeys, logicNetworkName } = decoded;
     for (const key of unknownKeys) problems.push(doubt(unread(`${where}.${key}`)));
     if (logicNetworkName !== null) problems.push(error(byHand(where)));
-    return { wires: wiresOf(decoded), problems };
+    return { wires: wiresOf(decoded), isAlone, problems };
   } catch (cause) {
-    return { wires: null, problems: [...problems, error(messageOf(cause).replace('$', where))] };
+    return { wires: null, isAlone, problems: [...problems, error(messageOf(cause).replace('$', where))] };
   }
 }
 

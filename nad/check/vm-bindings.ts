@@ -92,6 +92,15 @@ function fit(
     const reason = `both its binding and its network "${network?.multus?.networkName}" run Tapwire, and the second to come fails`;
     return [error(`${reason}; leave it out of one of the NetworkAttachmentDefinitions`)];
   }
+  const multus = network?.multus ?? null;
+  if (multus !== null && findNad(parseReference(multus.networkName), vm.namespace, nads)?.isAlone) {
+    const reason = `its network "${multus.networkName}" runs Tapwire alone, so nobody makes the link that it is to wire`;
+    return [
+      error(
+        `${reason}; put Tapwire behind the plugin that does, or name that NetworkAttachmentDefinition in the registration`,
+      ),
+    ];
+  }
   const wires = byBinding ?? byNetwork;
   if (wires === null) return [];
   if (wires !== 'passt') return fitOfQueues(vm, one, wires, Boolean(registered?.plugin['sidecarImage']));

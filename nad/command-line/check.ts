@@ -8,9 +8,9 @@ const NAME = 'tapwire check';
 const HELP = `Usage: ${NAME} [options] FILE…
 
 Finds what does not fit together in NetworkAttachmentDefinitions, registrations with KubeVirt (its CR or that of
-HyperConverged, or patches of them), VMs, and files of /etc/cni/net.d: what KubeVirt accepts without a word, and what then
-leaves a VM without a network. Files are read together, as if all was in one cluster; "-" is stdin. They may be YAML or
-JSON, with many documents, or lists. Objects of other kinds are passed over.
+HyperConverged, or patches of them), VMs, and files of /etc/cni/net.d: what KubeVirt accepts without a word and what
+then leaves a VM without a network. Files are read together, as if all was in one cluster; "-" is stdin. They are
+YAML or JSON, with many documents, or lists. Objects of other kinds are passed over.
 
   --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer (default 1.${NEWEST_MINOR}): fields that it does not know are errors
   --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "passedOver"}

@@ -29,9 +29,9 @@ The files in nad/ are what it prints without further options.
                         binding  the registration: VMs only name the binding
                         network  the VM's network: Tapwire stands behind the plugin that makes the pod link
   --part PART         only this part: nad, registration, gate (KubeVirt up to 1.${LAST_GATED_MINOR}) or vm; may be given several times
-  --namespace NS      of the VMs, and of the networks that they name (default ${NAMESPACES.network})
-  --nad-namespace NS  of the NAD that the registration names (default ${NAMESPACES.binding}). Where Multus isolates namespaces, only
-                      "default" and its "globalNamespaces" are in reach of all VMs
+  --namespace NS      of the VMs, and of the networks that they name (default "${NAMESPACES.network}")
+  --nad-namespace NS  of the NAD that the registration names (default "${NAMESPACES.binding}"). Where Multus isolates namespaces,
+                      only "default" and its "globalNamespaces" are in reach of all VMs
   --image IMAGE       the sidecar's image: passt and slirp need it; with it, a VM with the wrong number of queues
                       boots on a tap as well
   --migration HOW     let VMs on a tap of the primary network migrate live (default: they do not; KubeVirt 1.2 or newer)

@@ -133,6 +133,13 @@ test("a NAD of the VM's network is looked for in the VM's namespace", () => {
   ]);
 });
 
+test('a NAD of Tapwire alone is for a registration, and makes no network', () => {
+  const withoutNad = kubevirt({ tapwire: { domainAttachmentType: 'tap' } });
+  assert.equal(findingsOf(vm(lan('default/tapwire-tap', 'tapwire')) + NADS + withoutNad), [
+    `8 error: ${SUBJECT}: its network "default/tapwire-tap" runs Tapwire alone, so nobody makes the link that it is to wire; put Tapwire behind the plugin that does, or name that NetworkAttachmentDefinition in the registration`,
+  ]);
+});
+
 test('Tapwire in the network and in the binding is once too often', () => {
   const network = nad('lan', { plugins: [{ type: 'bridge' }, { type: 'tapwire' }], type: undefined }, 'vms');
   assert.equal(findingsOf(vm(lan('lan', 'tapwire')) + network + REGISTERED), [
