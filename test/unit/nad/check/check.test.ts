@@ -60,14 +60,14 @@ test('findings come in the order of the files and lines', () => {
   const bad = kubevirt({ a: { x: 1 }, b: { y: 1 } });
   const { findings } = checkSources(
     [
-      { file: 'z', text: bad },
-      { file: 'a', text: `${bad}${nad('n', { mtu: 1 })}` },
+      { file: 'z', text: `${bad}${nad('n', { mtu: 1 })}` },
+      { file: 'a', text: bad },
     ],
     9,
   );
   assert.equal(
     findings.map(({ place: { file, line } }) => `${file}:${line}`),
-    ['z:8', 'z:8', 'a:8', 'a:8', 'a:13'],
+    ['z:8', 'z:8', 'z:13', 'a:8', 'a:8'],
   );
 });
 

@@ -74,7 +74,7 @@ for (const [why, parts, queues] of queueCases) {
 }
 
 test('where an instancetype says how many vCPUs there are, nobody guesses', () => {
-  const text = vm({ ...MANY, domain: { cpu: null } }).replace(
+  const text = vm({ ...bound('tapwire-mq'), ...MANY, domain: { cpu: null } }).replace(
     'spec:',
     'spec:\n  instancetype: {name: u1.medium}',
   );

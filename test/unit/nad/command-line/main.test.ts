@@ -55,12 +55,9 @@ test('files and stdin go together', async () => {
   }
 });
 
-test('a reader that has seen enough is no failure', async () => {
-  const script = `"$0" "$1" manifests --binding tap --binding passt | head -n 1; exit "\${PIPESTATUS[0]}"`;
-  const { stdout, stderr, exitCode } = await execa('bash', ['-c', script, process.execPath, MAIN], {
-    reject: false,
-  });
-  assert.match(stdout, /^# The NetworkAttachmentDefinition/);
+test('a reader that has gone away is no failure', async () => {
+  const script = 'set -o pipefail; "$0" "$1" manifests --binding tap | true';
+  const { stderr, exitCode } = await execa('bash', ['-c', script, process.execPath, MAIN], { reject: false });
   assert.equal([stderr, exitCode], ['', 0]);
 });
 
