@@ -1,15 +1,16 @@
 /** The command as people run it: a process with files, stdin and pipes. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { vm } from '../../../helpers/check.ts';
+import { kubevirt, vm } from '../../../helpers/check.ts';
 
 const test = suite('tapwire');
 
-const MAIN = resolve(import.meta.dirname, '../../../../nad/command-line/main.ts');
+const ROOT = resolve(import.meta.dirname, '../../../..');
+const MAIN = join(ROOT, 'nad/command-line/main.ts');
 const run = (args: readonly string[], input = '') =>
   execa(process.execPath, [MAIN, ...args], { input, reject: false, stripFinalNewline: false });
 
@@ -31,6 +32,15 @@ test('findings go to stdout, and make status 1', async () => {
   assert.is(exitCode, 1);
 });
 
+test('finds what README.md shows', async () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [, shown = '', line = ''] = /^(-:(\d+): error: .*)$/m.exec(readme) ?? [];
+  const registration = kubevirt({ tapwire: { domainAttachmentType: 'Tap' } });
+  const linesBefore = Number(line) - 8; // the helper's binding stands in its line 8
+  const { stdout } = await run(['check', '-'], '#\n'.repeat(linesBefore) + registration);
+  assert.is(stdout, `${shown}\n`);
+});
+
 test('a file that cannot be read is status 2, and says why', async () => {
   const { stdout, stderr, exitCode } = await run(['check', '/nonexistent/file']);
   assert.equal([stdout, exitCode], ['', 2]);
@@ -45,7 +55,6 @@ test('files and stdin go together', async () => {
   try {
     const file = join(folder, 'vm.yaml');
     writeFileSync(file, vm());
-    chmodSync(file, 0o400);
     const cr = 'apiVersion: kubevirt.io/v1\nkind: KubeVirt\nmetadata: {name: k}\n';
     const { stdout, exitCode } = await run(['check', '--json', file, '-'], cr);
     assert.match(JSON.parse(stdout).findings[0].message, 'nobody registers binding "tapwire"');
