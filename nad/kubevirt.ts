@@ -22,6 +22,10 @@ export const FIELD_SINCE = {
   computeResourceOverhead: 3,
 } as const satisfies Record<keyof Plugin, Minor>;
 
+/** The same for what an interface and a network of a VM got later than 1.1. Source: kubevirt api/core/v1/schema.go, by tag */
+export const INTERFACE_FIELD_SINCE = { passtBinding: 8, portRanges: 9 } as const;
+export const NETWORK_FIELD_SINCE = { resourceClaim: 9 } as const;
+
 /** The same for the values of `domainAttachmentType`, which KubeVirt does not check either. */
 export const ATTACHMENT_SINCE = { tap: 1, managedTap: 4 } as const;
 

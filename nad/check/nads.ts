@@ -15,7 +15,8 @@ export interface NadSeen {
 }
 
 /** What a VM's interface finds in the pod. */
-export type Wires = 'tap' | 'tap-mq' | 'passt';
+export const WIRES = ['tap', 'tap-mq', 'passt'] as const;
+export type Wires = (typeof WIRES)[number];
 
 const OURS = 'tapwire';
 

@@ -1,8 +1,8 @@
 import { BINDINGS } from '../bindings.ts';
-import type { NadSeen, Wires } from './nads.ts';
+import { type NadSeen, WIRES, type Wires } from './nads.ts';
 
 /** A NAD as a registration or a network names it. */
-export interface Reference {
+interface Reference {
   /** null: it is in the VM's namespace. */
   readonly namespace: string | null;
   readonly name: string;
@@ -24,9 +24,7 @@ export function findNad(
 }
 
 /** Our manifests' names mean what they mean there, also in files without the NADs. */
-const KNOWN = new Map(
-  (['tap', 'tap-mq', 'passt'] as const).map((wires) => [BINDINGS[wires].nad?.name, wires] as const),
-);
+const KNOWN = new Map(WIRES.map((wires) => [BINDINGS[wires].nad?.name, wires]));
 
 /**
  * What the NAD wires that a registration names; null: nothing of ours, or nobody knows.

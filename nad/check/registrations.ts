@@ -12,7 +12,7 @@ export interface Registered {
   readonly at: (field: string) => Place;
 }
 
-export interface RegistrationsSeen {
+interface RegistrationsSeen {
   readonly registrations: readonly Registered[];
   readonly findings: readonly Finding[];
 }

@@ -1,6 +1,6 @@
 import { BINDINGS } from '../bindings.ts';
 import { doubt, error, type Finding, findingsAt, type Problem } from './finding.ts';
-import type { NadSeen, Wires } from './nads.ts';
+import { type NadSeen, WIRES, type Wires } from './nads.ts';
 import { findNad, parseReference, wiresOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { type Interface, isPrimary, type Network, type Vm } from './vm.ts';
@@ -117,9 +117,7 @@ function wiresOfBinding(
   if (registered !== undefined) {
     return wiresOfReference(registered.plugin['networkAttachmentDefinition'], namespace, nads);
   }
-  return (
-    (['tap', 'tap-mq', 'passt'] as const).find((wires) => BINDINGS[wires].registeredAs === binding) ?? null
-  );
+  return WIRES.find((wires) => BINDINGS[wires].registeredAs === binding) ?? null;
 }
 
 /** A tap has one queue or takes several, and libvirt opens it in the way that the VM says. Our sidecar makes them agree. */

@@ -1,4 +1,4 @@
-import type { Minor } from '../kubevirt.ts';
+import { INTERFACE_FIELD_SINCE, type Minor, NETWORK_FIELD_SINCE } from '../kubevirt.ts';
 import { type Finding, failure, warning } from './finding.ts';
 import { type Interface, isPrimary, type Vm } from './vm.ts';
 
@@ -8,7 +8,13 @@ import { type Interface, isPrimary, type Vm } from './vm.ts';
  * Source: kubevirt pkg/network/admitter, and pkg/virt-api before 1.3
  */
 export function checkNetworks(vm: Vm, minor: Minor): readonly Finding[] {
-  return [...checkNames(vm), ...checkSources(vm), ...checkMethods(vm, minor), ...checkStates(vm)];
+  return [
+    ...checkNames(vm),
+    ...checkSources(vm),
+    ...checkMethods(vm, minor),
+    ...checkFields(vm, minor),
+    ...checkStates(vm),
+  ];
 }
 
 const path = (i: number) => `.domain.devices.interfaces[${i}]`;
@@ -66,14 +72,13 @@ function* checkSources({ title, networks, at }: Vm): Iterable<Finding> {
   yield failure(at(`.networks[${networks.indexOf(second)}]`), message);
 }
 
-/** Binding methods that were withdrawn, with the binding of ours that does the same, or KubeVirt's successor. */
+/** Binding methods that were withdrawn, and what does the same. */
 const WITHDRAWN: Readonly<Record<string, string>> = {
   slirp: 'binding "tapwire-slirp"',
   passt: 'binding "tapwire-passt"',
   macvtap: 'a binding plugin for macvtap',
 };
 const WITHDRAWN_SINCE: Minor = 3;
-const CORE_PASST_SINCE: Minor = 8;
 
 function* checkMethods({ title, interfaces, at }: Vm, minor: Minor): Iterable<Finding> {
   for (const [i, { name, methods }] of interfaces.entries()) {
@@ -89,10 +94,25 @@ function* checkMethods({ title, interfaces, at }: Vm, minor: Minor): Iterable<Fi
         at(`${path(i)}.${withdrawn}`),
         `${subject}: KubeVirt 1.${minor} has no "${withdrawn}" any more; ${remedy}`,
       );
-    } else if (methods[0] === 'passtBinding' && minor < CORE_PASST_SINCE) {
-      const reason = `KubeVirt 1.${minor} drops "passtBinding", which came with 1.${CORE_PASST_SINCE}; use ${WITHDRAWN['passt']}`;
-      yield failure(at(`${path(i)}.passtBinding`), `${subject}: ${reason}`);
     }
+  }
+}
+
+/** What KubeVirt drops without a word, and so makes another VM of it. */
+function* checkFields({ title, interfaces, networks, at }: Vm, minor: Minor): Iterable<Finding> {
+  const drops = (field: string, since: Minor) =>
+    `KubeVirt 1.${minor} drops "${field}" without a word: that came with 1.${since}`;
+  for (const [field, since] of Object.entries(INTERFACE_FIELD_SINCE)) {
+    if (since <= minor) continue;
+    for (const [i, { name, keys }] of interfaces.entries()) {
+      const message = `${title}: interface "${name}": ${drops(field, since)}`;
+      if (keys.includes(field)) yield failure(at(`${path(i)}.${field}`), message);
+    }
+  }
+  for (const [i, { name, resourceClaim }] of networks.entries()) {
+    const since = NETWORK_FIELD_SINCE.resourceClaim;
+    const message = `${title}: network "${name}": ${drops('resourceClaim', since)}`;
+    if (resourceClaim && since > minor) yield failure(at(`.networks[${i}].resourceClaim`), message);
   }
 }
 

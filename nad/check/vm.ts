@@ -31,6 +31,8 @@ export interface Interface {
   readonly methods: readonly string[];
   readonly model: string;
   readonly state: string;
+  /** Its fields. */
+  readonly keys: readonly string[];
 }
 
 export interface Network {
@@ -82,6 +84,7 @@ const decodeInterface: Decoder<Interface> = (value, path) => ({
   ...decodeInterfaceFields(value, path),
   binding: optional(fields({ name: string }), null)(get(value, 'binding'), `${path}.binding`)?.name ?? null,
   methods: METHODS.filter((method) => isThere(get(value, method), `${path}.${method}`)),
+  keys: Object.keys(object(value, path)),
 });
 
 const decodeInterfaceFields = fields({

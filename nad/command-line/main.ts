@@ -18,8 +18,11 @@ function read(path: string): string {
   }
 }
 
-// Whoever reads may have seen enough (`| head`), and that is no failure.
-process.stdout.on('error', () => {});
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return; // the reader has seen enough (`| head`)
+  process.stderr.write(`Cannot write the results: ${error.message}\n`);
+  process.exitCode = 2;
+});
 
 const { stdout, stderr, exitCode } = await dispatch(COMMANDS, tapwire.version, process.argv.slice(2), {
   read,

@@ -2,7 +2,7 @@ import { BINDINGS, type BindingKind, type Form } from '../bindings.ts';
 import type { Manifest } from './manifest.ts';
 
 /** NPWG's NetworkAttachmentDefinition, as far as we fill it in. */
-export interface Nad {
+interface Nad {
   readonly apiVersion: 'k8s.cni.cncf.io/v1';
   readonly kind: 'NetworkAttachmentDefinition';
   readonly metadata: { readonly name: string; readonly namespace: string };

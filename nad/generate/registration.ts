@@ -5,7 +5,7 @@ import type { Manifest } from './manifest.ts';
 import { IMAGE, pluginOf, type Registration, rangeOf, wordsOf } from './plugin.ts';
 
 /** A merge patch of the KubeVirt CR: it adds one key to a map, and leaves whatever else is configured. */
-export interface KubevirtPatch {
+interface KubevirtPatch {
   readonly apiVersion: 'kubevirt.io/v1';
   readonly kind: 'KubeVirt';
   readonly spec: { readonly configuration: Pick<V1KubeVirtConfiguration, 'network'> };
@@ -35,7 +35,7 @@ export function kubevirtPatch(registration: Registration): Manifest {
 }
 
 /** A merge patch of the HyperConverged CR, from which its operator makes the KubeVirt CR. */
-export interface HyperConvergedPatch {
+interface HyperConvergedPatch {
   readonly apiVersion: 'hco.kubevirt.io/v1beta1';
   readonly kind: 'HyperConverged';
   readonly spec: { readonly networkBinding: Readonly<Record<string, Plugin>> };

@@ -34,6 +34,7 @@ for (const [why, parts, minor] of [
     },
     9,
   ],
+  ['ports and their ranges', { interfaces: [{ ...TAPWIRE, ports: [], portRanges: [] }] }, 9],
   ['a link that is down', { interfaces: [{ ...TAPWIRE, state: 'down' }] }, 9],
 ] as const) {
   test(`takes ${why}`, () => assert.equal(findingsOf(vm(parts), minor), []));
@@ -121,7 +122,23 @@ for (const [why, parts, minor, findings] of [
     { interfaces: [{ name: 'default', passtBinding: {} }] },
     7,
     [
-      `8 error: ${VM}: interface "default": KubeVirt 1.7 drops "passtBinding", which came with 1.8; use binding "tapwire-passt"`,
+      `8 error: ${VM}: interface "default": KubeVirt 1.7 drops "passtBinding" without a word: that came with 1.8`,
+    ],
+  ],
+  [
+    'portRanges where KubeVirt has them not yet',
+    { interfaces: [{ ...TAPWIRE, portRanges: [] }] },
+    8,
+    [
+      `8 error: ${VM}: interface "default": KubeVirt 1.8 drops "portRanges" without a word: that came with 1.9`,
+    ],
+  ],
+  [
+    'a claimed device where KubeVirt has them not yet',
+    { networks: [{ name: 'default', resourceClaim: {} }] },
+    8,
+    [
+      `9 error: ${VM}: network "default": KubeVirt 1.8 drops "resourceClaim" without a word: that came with 1.9`,
     ],
   ],
   [

@@ -64,10 +64,23 @@ test('files and stdin go together', async () => {
   }
 });
 
+const inShell = (script: string) =>
+  execa(
+    'bash',
+    ['-c', `set -o pipefail; "$0" "$1" manifests --binding tap ${script}`, process.execPath, MAIN],
+    {
+      reject: false,
+    },
+  );
+
 test('a reader that has gone away is no failure', async () => {
-  const script = 'set -o pipefail; "$0" "$1" manifests --binding tap | true';
-  const { stderr, exitCode } = await execa('bash', ['-c', script, process.execPath, MAIN], { reject: false });
+  const { stderr, exitCode } = await inShell('| true');
   assert.equal([stderr, exitCode], ['', 0]);
+});
+
+test('a disk that is full is one', async () => {
+  const { stderr, exitCode } = await inShell('> /dev/full');
+  assert.equal([stderr, exitCode], ['Cannot write the results: ENOSPC: no space left on device, write', 2]);
 });
 
 test.run();
