@@ -26,7 +26,7 @@ export function kubevirtPatch(registration: Registration): Manifest {
     about: [
       `Registers the binding "${BINDINGS[kind].registeredAs}" with KubeVirt ${wordsOf(registration)}. A patch, which keeps all else that is configured:`,
       '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=THIS_FILE',
-      'It has no name, so that "kubectl apply" refuses it: that would take back what it applied before.',
+      'It has no name, so that "kubectl apply" refuses it: applying one binding would take away those applied before.',
       `Up to KubeVirt 1.${LAST_GATED_MINOR} also patch with nad/${GATE_FILE}.`,
       ...remarks(registration),
     ],
