@@ -1,4 +1,7 @@
-/** Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent` and `dist/sidecar`. Needs a C compiler, not root. */
+/**
+ * Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent`, `dist/sidecar`, `dist/tapwire` (command line).
+ * Needs a C compiler, not root.
+ */
 import {
   cpSync,
   existsSync,
@@ -41,11 +44,19 @@ async function buildAddon(): Promise<void> {
   renameSync('build/tapwire.node', ADDON);
 }
 
+/** Where each program begins. */
+const MAINS = {
+  agent: 'daemonset/main',
+  cni: 'cni/main',
+  sidecar: 'sidecar/main',
+  tapwire: 'nad/command-line/main',
+} as const;
+
 /** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */
-async function bundle(program: 'agent' | 'cni' | 'sidecar'): Promise<void> {
+async function bundle(program: keyof typeof MAINS): Promise<void> {
   await run('ncc', [
     'build',
-    `build/${program === 'agent' ? 'daemonset' : program}/main.js`,
+    `build/${MAINS[program]}.js`,
     '--no-cache',
     '--minify',
     '--out',
@@ -121,7 +132,14 @@ async function librariesOf(...programs: readonly string[]): Promise<ReadonlySet<
 rmSync('build', { recursive: true, force: true });
 mkdirSync('build');
 await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
-await Promise.all([bundle('agent'), bundle('cni'), bundle('sidecar'), layRuntime(), buildShims('.')]);
+await Promise.all([
+  bundle('agent'),
+  bundle('cni'),
+  bundle('sidecar'),
+  bundle('tapwire'),
+  layRuntime(),
+  buildShims('.'),
+]);
 symlinkSync('../cni/tapwire', `${STAGE}/agent/tapwire`); // makes taps for it under another SELinux label
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');

@@ -1,0 +1,50 @@
+import type { Minor, Plugin } from './kubevirt.ts';
+
+/** What the command line and the folders beside this file call a binding. */
+export const BINDING_KINDS = ['tap', 'tap-mq', 'passt', 'slirp'] as const;
+export type BindingKind = (typeof BINDING_KINDS)[number];
+
+/** Who names the NAD: the registration, or each VM's network. */
+export const FORMS = ['binding', 'network'] as const;
+export type Form = (typeof FORMS)[number];
+
+export interface Binding {
+  /** The name that VMs give, and that the sidecar knows on a KubeVirt that does not tell it (before 1.9). */
+  readonly registeredAs: string;
+  /** Its NetworkAttachmentDefinition: the name, and what our plugin's configuration has beside `type`; null: needs none. */
+  readonly nad: { readonly name: string; readonly config: Readonly<Record<string, unknown>> } | null;
+  /** What a registration has in any case. A sidecar makes the domain's NIC where there is no `domainAttachmentType`. */
+  readonly plugin: Plugin;
+  /** What it has from some KubeVirt on. */
+  readonly since: readonly (readonly [Minor, Plugin])[];
+}
+
+/** A binding to come, `macvtap`, is a row here. */
+export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
+  tap: {
+    registeredAs: 'tapwire',
+    nad: { name: 'tapwire-tap', config: {} },
+    plugin: { domainAttachmentType: 'tap' },
+    since: [],
+  },
+  'tap-mq': {
+    registeredAs: 'tapwire-mq',
+    nad: { name: 'tapwire-tap-mq', config: { multiQueue: true } },
+    plugin: { domainAttachmentType: 'tap' },
+    since: [],
+  },
+  passt: {
+    registeredAs: 'tapwire-passt',
+    nad: { name: 'tapwire-passt', config: { binding: 'passt' } },
+    plugin: {},
+    since: [
+      // The guest is behind NAT: after a migration it asks for its address again, as it does when a cable is plugged in.
+      [2, { migration: { method: 'link-refresh' } }],
+      // passt runs in the VM's own container.
+      [3, { computeResourceOverhead: { requests: { memory: '500Mi' } } }],
+    ],
+  },
+  slirp: { registeredAs: 'tapwire-slirp', nad: null, plugin: {}, since: [] },
+};
+
+export const needsSidecar = ({ plugin }: Binding): boolean => plugin.domainAttachmentType === undefined;

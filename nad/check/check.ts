@@ -1,0 +1,78 @@
+import { BindingError } from '../../shared/errors.ts';
+import type { Minor } from '../kubevirt.ts';
+import { parseDocuments } from './document.ts';
+import { type Finding, failure, inOrder } from './finding.ts';
+import { checkConflist, checkNad } from './nads.ts';
+import { checkPlugin } from './plugins.ts';
+import { isRegistry, readRegistrations } from './registrations.ts';
+import { fullName, get, type Resource, resourcesOf } from './resource.ts';
+import { decodeVm, specPathOf, type Vm } from './vm.ts';
+import { checkBindings } from './vm-bindings.ts';
+import { checkNetworks } from './vm-networks.ts';
+
+export interface Report {
+  readonly findings: readonly Finding[];
+  /** Objects that were looked at. */
+  readonly checked: number;
+  /** Objects of kinds that say nothing of networks. */
+  readonly passedOver: number;
+}
+
+/** A file's text, and what its reader calls it. */
+export interface Source {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Checks files together, as if all that is in them was in one cluster. Pure. */
+export function checkSources(sources: readonly Source[], minor: Minor): Report {
+  const parsed = sources.map(({ file, text }) => parseDocuments(file, text));
+  const documents = parsed.flatMap((one) => one.documents);
+  const objects = documents.map(resourcesOf);
+  const resources = objects.flat();
+  const conflists = documents.filter(({ value }) => isConflist(value));
+
+  const nads = resources.filter(isNad).map(checkNad);
+  const crs = resources.filter(isRegistry);
+  const registries = crs.map((cr) => readRegistrations(cr, minor));
+  const vms = resources.flatMap(readVm);
+
+  const seen = nads.map((nad) => nad.seen);
+  const registrations = registries.flatMap((registry) => registry.registrations);
+  const cluster = { nads: seen, registrations, knowsAll: crs.some(({ name }) => name !== '') };
+  const findings = [
+    ...[...parsed, ...nads, ...registries, ...vms].flatMap((one) => one.findings),
+    ...conflists.flatMap(checkConflist),
+    ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
+    ...vms.flatMap(({ vm }) =>
+      vm === null ? [] : [...checkNetworks(vm, minor), ...checkBindings(vm, cluster)],
+    ),
+  ];
+  const checked = nads.length + registries.length + vms.length + conflists.length;
+  const total = objects.reduce((sum, { length }) => sum + Math.max(length, 1), 0);
+  const files = sources.map(({ file }) => file);
+  return { findings: inOrder(findings, files), checked, passedOver: total - checked };
+}
+
+const isNad = ({ group, kind }: Resource): boolean =>
+  group === 'k8s.cni.cncf.io' && kind === 'NetworkAttachmentDefinition';
+
+/** A file of /etc/cni/net.d. */
+const isConflist = (value: unknown): boolean =>
+  get(value, 'kind') === undefined && typeof get(value, 'cniVersion') === 'string';
+
+/** An object that makes VMs; one that cannot be read is a finding. */
+function readVm(
+  resource: Resource,
+): readonly { readonly vm: Vm | null; readonly findings: readonly Finding[] }[] {
+  const specPath = specPathOf(resource);
+  if (specPath === undefined) return [];
+  try {
+    return [{ vm: decodeVm(resource, specPath), findings: [] }];
+  } catch (error) {
+    if (!(error instanceof BindingError)) throw error;
+    const [, path = '$'] = /^Cannot read (\$\S*):/.exec(error.message) ?? [];
+    const message = `${resource.kind} "${fullName(resource)}": ${error.message}`;
+    return [{ vm: null, findings: [failure(resource.at(path), message)] }];
+  }
+}

@@ -1,0 +1,44 @@
+/** Something that does not work, or may not, and what to do about it. */
+export interface Finding {
+  readonly severity: 'error' | 'warning';
+  readonly place: Place;
+  /** One sentence. */
+  readonly message: string;
+}
+
+export interface Place {
+  readonly file: string;
+  /** The first is 1. */
+  readonly line: number;
+}
+
+/** What is wrong, before anybody says with what and where. */
+export interface Problem {
+  readonly severity: Finding['severity'];
+  readonly reason: string;
+}
+
+export const error = (reason: string): Problem => ({ severity: 'error', reason });
+export const doubt = (reason: string): Problem => ({ severity: 'warning', reason });
+
+/** @param subject what the sentence begins with */
+export function findingsAt(place: Place, subject: string, problems: readonly Problem[]): readonly Finding[] {
+  return problems.map(({ severity, reason }) => ({ severity, place, message: `${subject}: ${reason}` }));
+}
+
+export const failure = (place: Place, message: string): Finding => ({ severity: 'error', place, message });
+export const warning = (place: Place, message: string): Finding => ({ severity: 'warning', place, message });
+
+/** As compilers write it, so that editors find the place. */
+export function toLine({ severity, place, message }: Finding): string {
+  return `${place.file}:${place.line}: ${severity}: ${message}`.replace(/\p{Cc}/gu, escaped);
+}
+
+/** Names of others may hold what a terminal obeys, or ends the line. */
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** In the order in which the files were given, top down. */
+export function inOrder(findings: readonly Finding[], files: readonly string[]): readonly Finding[] {
+  const key = ({ place }: Finding) => files.indexOf(place.file);
+  return [...findings].sort((a, b) => key(a) - key(b) || a.place.line - b.place.line);
+}

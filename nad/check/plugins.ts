@@ -1,0 +1,97 @@
+import { show } from '../../shared/decode.ts';
+import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt.ts';
+import { type Finding, failure, warning } from './finding.ts';
+import type { NadSeen } from './nads.ts';
+import { wiresOfReference } from './reference.ts';
+import type { Registered } from './registrations.ts';
+import { get } from './resource.ts';
+
+/**
+ * What KubeVirt makes of a registration without a word: its CRD takes any string, and drops fields that it does not know.
+ *
+ * Source: kubevirt staging/src/kubevirt.io/api/core/v1/types.go, by tag
+ */
+export function checkPlugin(
+  registered: Registered,
+  nads: readonly NadSeen[],
+  minor: Minor,
+): readonly Finding[] {
+  return [
+    ...checkFields(registered, minor),
+    ...checkAttachment(registered, minor),
+    ...checkNeeds(registered, nads),
+    ...checkValues(registered),
+  ];
+}
+
+/** All that a sentence begins with. */
+const about = ({ name }: Registered) => `binding "${name}"`;
+
+function checkFields(registered: Registered, minor: Minor): readonly Finding[] {
+  return Object.keys(registered.plugin).flatMap((field) => {
+    const since = get(FIELD_SINCE, field) as Minor | undefined;
+    if (since !== undefined && since <= minor) return [];
+    const reason =
+      since === undefined
+        ? `it knows ${namesFor(FIELD_SINCE, minor).join(', ')}`
+        : `that came with 1.${since}; leave it out`;
+    const message = `${about(registered)}: KubeVirt 1.${minor} drops the field "${field}" without a word: ${reason}`;
+    return [failure(registered.at(field), message)];
+  });
+}
+
+function checkAttachment(registered: Registered, minor: Minor): readonly Finding[] {
+  const type = registered.plugin['domainAttachmentType'];
+  if (type === undefined || type === '') return [];
+  const known = namesFor(ATTACHMENT_SINCE, minor);
+  if (known.some((one) => one === type)) return [];
+  const want = known.map((one) => `"${one}"`).join(' or ');
+  const message =
+    `${about(registered)}: domainAttachmentType ${show(type)} means nothing to KubeVirt 1.${minor}, ` +
+    `which gives its VMs no NIC and no error; want ${want}`;
+  return [failure(registered.at('domainAttachmentType'), message)];
+}
+
+/** What the NAD of ours makes has to be what KubeVirt, or a sidecar, makes the guest's NIC of. */
+function checkNeeds(registered: Registered, nads: readonly NadSeen[]): readonly Finding[] {
+  const { plugin, at } = registered;
+  const type = plugin['domainAttachmentType'] || undefined;
+  const image = plugin['sidecarImage'] || undefined;
+  const fail = (field: string, reason: string) => [failure(at(field), `${about(registered)}: ${reason}`)];
+  switch (wiresOfReference(plugin['networkAttachmentDefinition'], null, nads)) {
+    case null:
+      return [];
+    case 'passt':
+      if (type !== undefined) {
+        return fail('domainAttachmentType', 'passt has no tap for a domainAttachmentType; leave that out');
+      }
+      return image === undefined
+        ? fail('sidecarImage', 'only a sidecar makes a NIC of passt; name its image')
+        : [];
+    case 'tap':
+    case 'tap-mq':
+      if (type === 'managedTap') return fail('domainAttachmentType', TWO_MASTERS);
+      return type === undefined && image === undefined ? fail('domainAttachmentType', NO_NIC) : [];
+  }
+}
+
+const TWO_MASTERS =
+  'with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or ' +
+  'has no network; write "tap", or leave networkAttachmentDefinition out';
+const NO_NIC = 'nobody gives the VM a NIC on the tap; write domainAttachmentType "tap"';
+
+/** Strings of which KubeVirt knows one, and takes any other for none. */
+const VALUES = { 'migration.method': 'link-refresh', downwardAPI: 'device-info' } as const;
+
+function checkValues(registered: Registered): readonly Finding[] {
+  return Object.entries(VALUES).flatMap(([path, known]) => {
+    const value = get(registered.plugin, ...path.split('.'));
+    if (value === undefined || value === '' || value === known) return [];
+    const message = `${about(registered)}: ${path} ${show(value)} means nothing to KubeVirt; want "${known}" or nothing`;
+    return [warning(registered.at(path), message)];
+  });
+}
+
+function namesFor(since: Readonly<Record<string, Minor>>, minor: Minor): readonly string[] {
+  return Object.keys(since).filter((name) => (since[name] ?? 0) <= minor);
+}

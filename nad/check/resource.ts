@@ -1,0 +1,61 @@
+import type { Document } from './document.ts';
+import type { Place } from './finding.ts';
+
+type Value = Readonly<Record<string, unknown>>;
+
+/** An object of the Kubernetes API. */
+export interface Resource {
+  /** `kubevirt.io`, of any version. */
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  /** "" where it has none: a patch, a template. */
+  readonly name: string;
+  readonly value: Value;
+  /** As a document's. */
+  readonly at: (path: string) => Place;
+}
+
+/** The objects of a document: itself, or those of a list. None where it is no object of the API. */
+export function resourcesOf({ value, at }: Document): readonly Resource[] {
+  const kind = get(value, 'kind');
+  const items = get(value, 'items');
+  if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
+    return items.flatMap((item, i) => toResource(item, (path) => at(path.replace('$', `$.items[${i}]`))));
+  }
+  return toResource(value, at);
+}
+
+function toResource(value: unknown, at: Document['at']): Resource[] {
+  const [apiVersion, kind] = [get(value, 'apiVersion'), get(value, 'kind')];
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string') return [];
+  const [name, namespace] = [get(value, 'metadata', 'name'), get(value, 'metadata', 'namespace')];
+  return [
+    {
+      group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
+      kind,
+      namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
+      name: typeof name === 'string' ? name : '',
+      value: value as Value,
+      at,
+    },
+  ];
+}
+
+/** What is at some keys, by own properties only; undefined where something on the way is no object. */
+export function get(value: unknown, ...keys: readonly string[]): unknown {
+  let current = value;
+  for (const key of keys) {
+    if (!isObject(current) || !Object.hasOwn(current, key)) return undefined;
+    current = current[key];
+  }
+  return current;
+}
+
+export function isObject(value: unknown): value is Value {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** How people call a namespaced object. */
+export const fullName = ({ namespace, name }: Pick<Resource, 'namespace' | 'name'>): string =>
+  `${namespace}/${name}`;

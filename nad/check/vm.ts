@@ -1,0 +1,141 @@
+import {
+  array,
+  boolean,
+  type Decoder,
+  fields,
+  integer,
+  object,
+  optional,
+  string,
+} from '../../shared/decode.ts';
+import { get, type Resource } from './resource.ts';
+
+/** The networks of a VM, or of what makes VMs. */
+export interface Vm {
+  /** `VirtualMachine "vms/red"` */
+  readonly title: string;
+  readonly namespace: string;
+  readonly interfaces: readonly Interface[];
+  readonly networks: readonly Network[];
+  /** Queues that KubeVirt asks for on a virtio NIC; null: nobody knows, since an instancetype says how many vCPUs. */
+  readonly queues: number | null;
+  /** Where the value at a path below the VM's `spec` is, such as `.networks[0]`. */
+  readonly at: Resource['at'];
+}
+
+export interface Interface {
+  readonly name: string;
+  /** The name of a binding plugin. */
+  readonly binding: string | null;
+  /** Names of the binding methods that it has; it wants one, and `binding` is one of them. */
+  readonly methods: readonly string[];
+  readonly model: string;
+  readonly state: string;
+  /** Its fields. */
+  readonly keys: readonly string[];
+}
+
+export interface Network {
+  readonly name: string;
+  readonly pod: boolean;
+  readonly multus: { readonly networkName: string; readonly default: boolean } | null;
+  readonly resourceClaim: boolean;
+}
+
+/** The pod's own network, or what takes its place. */
+export const isPrimary = ({ pod, multus }: Network): boolean => pod || multus?.default === true;
+
+/** Where a VMI's spec is, by kind; all of group `kubevirt.io` or `pool.kubevirt.io`. */
+const SPECS: Readonly<Record<string, string>> = {
+  VirtualMachine: 'spec.template.spec',
+  VirtualMachineInstance: 'spec',
+  VirtualMachineInstanceReplicaSet: 'spec.template.spec',
+  VirtualMachinePool: 'spec.virtualMachineTemplate.spec.template.spec',
+};
+
+/** The path of the VMI spec of an object; undefined: it makes no VMs. */
+export function specPathOf({ group, kind }: Resource): string | undefined {
+  return group === 'kubevirt.io' || group === 'pool.kubevirt.io'
+    ? (get(SPECS, kind) as string | undefined)
+    : undefined;
+}
+
+/** @throws {BindingError} INVALID_CONFIG with the JSON path */
+export function decodeVm(resource: Resource, specPath: string): Vm {
+  const path = `$.${specPath}`;
+  const { domain, networks } = decodeSpec(get(resource.value, ...specPath.split('.')), path);
+  const { interfaces, networkInterfaceMultiqueue } = domain.devices;
+  return {
+    title: `${resource.kind} "${resource.namespace}/${resource.name}"`,
+    namespace: resource.namespace,
+    interfaces,
+    networks,
+    queues: networkInterfaceMultiqueue ? queuesOf(domain, hasInstancetype(resource)) : 0,
+    at: (below) => resource.at(`${path}${below}`),
+  };
+}
+
+/** In the order of KubeVirt's type; the last three were withdrawn. */
+const METHODS = ['bridge', 'masquerade', 'sriov', 'passtBinding', 'binding', 'slirp', 'macvtap', 'passt'];
+
+const isThere: Decoder<boolean> = (value, path) => optional(object, null)(value, path) !== null;
+
+const decodeInterface: Decoder<Interface> = (value, path) => ({
+  ...decodeInterfaceFields(value, path),
+  binding: optional(fields({ name: string }), null)(get(value, 'binding'), `${path}.binding`)?.name ?? null,
+  methods: METHODS.filter((method) => isThere(get(value, method), `${path}.${method}`)),
+  keys: Object.keys(object(value, path)),
+});
+
+const decodeInterfaceFields = fields({
+  name: string,
+  model: optional(string, ''),
+  state: optional(string, ''),
+});
+
+const decodeNetwork = fields<Network>({
+  name: string,
+  pod: isThere,
+  multus: optional(fields({ networkName: string, default: optional(boolean, false) }), null),
+  resourceClaim: isThere,
+});
+
+const count = optional(integer(0, 2 ** 32 - 1), 0);
+const decodeCpu = fields({ cores: count, sockets: count, threads: count });
+type Domain = ReturnType<typeof decodeDomain>;
+const decodeDomain = fields({
+  cpu: optional(decodeCpu, { cores: 0, sockets: 0, threads: 0 }),
+  resources: optional(object, {}),
+  devices: optional(
+    fields({
+      interfaces: optional(array(decodeInterface), []),
+      networkInterfaceMultiqueue: optional(boolean, false),
+    }),
+    { interfaces: [], networkInterfaceMultiqueue: false },
+  ),
+});
+
+const decodeSpec = fields({ domain: decodeDomain, networks: optional(array(decodeNetwork), []) });
+
+function hasInstancetype({ value }: Resource): boolean {
+  const spec = get(value, 'spec', 'virtualMachineTemplate', 'spec') ?? get(value, 'spec');
+  return get(spec, 'instancetype') !== undefined;
+}
+
+/** The most that a tap has. */
+const MAX_QUEUES = 256;
+
+/** A queue for each vCPU. Source: kubevirt pkg/virt-launcher/virtwrap/converter/vcpu, GetCPUTopology */
+function queuesOf(
+  { cpu: { cores, sockets, threads }, resources }: Domain,
+  isSetElsewhere: boolean,
+): number | null {
+  if (cores + sockets + threads > 0) {
+    return Math.min((cores || 1) * (sockets || 1) * (threads || 1), MAX_QUEUES);
+  }
+  if (isSetElsewhere) return null;
+  const quantity = get(resources, 'limits', 'cpu') ?? get(resources, 'requests', 'cpu') ?? 1;
+  const [, digits, milli] = /^(\d{1,9}(?:\.\d{1,9})?)(m?)$/.exec(String(quantity)) ?? [];
+  const vcpus = Math.ceil(Number(digits ?? 1) / (milli === 'm' ? 1000 : 1));
+  return Math.min(Math.max(vcpus, 1), MAX_QUEUES);
+}

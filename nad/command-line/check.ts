@@ -1,0 +1,77 @@
+import { checkSources, type Report } from '../check/check.ts';
+import { toLine } from '../check/finding.ts';
+import { NEWEST_MINOR, parseKubevirtVersion } from '../kubevirt.ts';
+import { type Command, misuse, readArguments } from './command.ts';
+
+const NAME = 'tapwire check';
+
+const HELP = `Usage: ${NAME} [options] FILE…
+
+Finds what does not fit together in NetworkAttachmentDefinitions, registrations with KubeVirt (its CR or that of
+HyperConverged, or patches of them), VMs, and files of /etc/cni/net.d: what KubeVirt accepts without a word and what
+then leaves a VM without a network. Files are read together, as if all was in one cluster; "-" is stdin. They are
+YAML or JSON, with many documents, or lists. Objects of other kinds are passed over.
+
+  --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer (default 1.${NEWEST_MINOR}): fields that it does not know are errors
+  --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "passedOver"}
+  --help              print this
+
+Prints a line for each finding, FILE:LINE: error|warning: what is wrong and what to do. Status: 0 no errors, 1 errors,
+2 a file could not be read.
+
+Examples:
+  ${NAME} nad/tap/*.yaml my-vms.yaml
+  ${NAME} --kubevirt 1.3 manifests/*.yaml
+  kubectl get kubevirt,network-attachment-definitions,vm -A -o yaml | ${NAME} -
+
+Next: "tapwire manifests" prints what fits.
+`;
+
+export const check: Command = {
+  name: 'check',
+  summary: 'find what does not fit together in NADs, registrations and VMs, before a VM does',
+  help: HELP,
+  run(args, host) {
+    const { values, positionals } = readArguments(NAME, {
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        kubevirt: { type: 'string', default: `1.${NEWEST_MINOR}` },
+        json: { type: 'boolean', default: false },
+      },
+    });
+    if (positionals.length === 0) throw misuse(NAME, 'want the files to check, or "-" for stdin');
+    const minor = parseKubevirtVersion(values.kubevirt);
+    const files = [...new Set(positionals)];
+    const report = checkSources(
+      files.map((file) => ({ file, text: host.read(file) })),
+      minor,
+    );
+    const hasErrors = report.findings.some(({ severity }) => severity === 'error');
+    return { ...(values.json ? toJson(report) : toText(report)), exitCode: hasErrors ? 1 : 0 };
+  },
+};
+
+function toText(report: Report) {
+  const stdout = report.findings.map((finding) => `${toLine(finding)}\n`).join('');
+  return { stdout, stderr: `${summaryOf(report)}\n` };
+}
+
+/** How much was looked at, so that nobody takes "no findings" of no objects for good news. */
+function summaryOf({ findings, checked, passedOver }: Report): string {
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  const counts = `${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}`;
+  return `${count(checked, 'object')} checked, ${passedOver} of other kinds passed over: ${counts}`;
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+function toJson({ findings, ...counts }: Report) {
+  const flat = findings.map(({ severity, place: { file, line }, message }) => ({
+    file,
+    line,
+    severity,
+    message,
+  }));
+  return { stdout: `${JSON.stringify({ findings: flat, ...counts }, null, 2)}\n` };
+}

@@ -1,0 +1,46 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { BindingError, messageOf } from '../../shared/errors.ts';
+
+/** A subcommand: `tapwire NAME …`. */
+export interface Command {
+  readonly name: string;
+  /** What it is for, in the list of commands. */
+  readonly summary: string;
+  /** The whole of `tapwire NAME --help`. */
+  readonly help: string;
+  /** @throws {BindingError} when it cannot do what it is asked: the message goes to stderr, and the status is 2 */
+  run(args: readonly string[], host: Host): Outcome | Promise<Outcome>;
+}
+
+/** The world, as far as commands that only read need it. */
+export interface Host {
+  /** The text of a file; of stdin for `-`. @throws {BindingError} IO_FAILURE */
+  read(path: string): string;
+}
+
+export interface Outcome {
+  readonly stdout: string;
+  /** What a reader of the results wants to know but a program does not. */
+  readonly stderr?: string;
+  /** 1: what was looked at is not as it should be. */
+  readonly exitCode: 0 | 1;
+}
+
+/**
+ * Node's own parser, strict, with errors that say where to find help.
+ *
+ * @throws {BindingError} INVALID_CONFIG
+ */
+export function readArguments<T extends ParseArgsConfig>(command: string, config: T) {
+  try {
+    return parseArgs<T>(config);
+  } catch (cause) {
+    throw misuse(command, messageOf(cause), cause);
+  }
+}
+
+/** The error of a command line that cannot be followed. */
+export function misuse(command: string, reason: string, cause?: unknown): BindingError {
+  const message = `Cannot run "${command}": ${reason.replace(/\.$/, '')}; see "${command} --help"`;
+  return new BindingError('INVALID_CONFIG', message, { cause });
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import tapwire from '../../package.json' with { type: 'json' };
+import { BindingError, messageOf } from '../../shared/errors.ts';
+import { check } from './check.ts';
+import type { Command } from './command.ts';
+import { dispatch } from './dispatch.ts';
+import { manifests } from './manifests.ts';
+
+/** Every command: a file beside this one, and a row here. */
+const COMMANDS: readonly Command[] = [manifests, check];
+
+function read(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (cause) {
+    throw new BindingError('IO_FAILURE', `Cannot read "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return; // the reader has seen enough (`| head`)
+  process.stderr.write(`Cannot write the results: ${error.message}\n`);
+  process.exitCode = 2;
+});
+
+const { stdout, stderr, exitCode } = await dispatch(COMMANDS, tapwire.version, process.argv.slice(2), {
+  read,
+});
+process.stdout.write(stdout);
+process.stderr.write(stderr);
+process.exitCode = exitCode; // not exit(): stdout may be a pipe that has not drained

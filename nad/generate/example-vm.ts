@@ -1,0 +1,176 @@
+import type { V1Interface, V1Network, V1VirtualMachine } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
+import { BINDINGS, type BindingKind, type Form } from '../bindings.ts';
+import type { Manifest } from './manifest.ts';
+import { NETWORK, nad } from './nad.ts';
+
+/** What the examples differ in. */
+interface Example {
+  readonly name: string;
+  readonly nics: readonly Nic[];
+  readonly vcpus?: number;
+  readonly multiQueue?: boolean;
+  /** Of cloud-init; without it the image asks for an address on its first NIC by itself. */
+  readonly ethernets?: Readonly<Record<string, object>>;
+}
+
+type Nic = Readonly<{ network: V1Network; interface: Omit<V1Interface, 'name'> }>;
+
+const POD: V1Network = { name: 'default', pod: {} };
+
+function vm(namespace: string, { name, nics, vcpus = 1, multiQueue, ethernets }: Example): V1VirtualMachine {
+  return {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachine',
+    metadata: { name, namespace },
+    spec: {
+      runStrategy: 'Always',
+      template: {
+        spec: {
+          domain: {
+            cpu: { cores: vcpus },
+            memory: { guest: '1Gi' },
+            devices: {
+              disks: ['root', 'cloud-init'].map((disk) => ({ name: disk, disk: { bus: 'virtio' } })),
+              interfaces: nics.map((nic) => ({ name: nic.network.name, ...nic.interface })),
+              ...(multiQueue ? { networkInterfaceMultiqueue: true } : {}),
+            },
+          },
+          networks: nics.map(({ network }) => network),
+          volumes: [
+            { name: 'root', containerDisk: { image: 'quay.io/containerdisks/fedora:latest' } },
+            {
+              name: 'cloud-init',
+              cloudInitNoCloud: {
+                userData: '#cloud-config\npassword: fedora\nchpasswd: {expire: false}\n',
+                ...(ethernets ? { networkData: JSON.stringify({ version: 2, ethernets }) } : {}),
+              },
+            },
+          ],
+        },
+      },
+    },
+  };
+}
+
+/** The first NIC of a guest, by its PCI address; the second is `enp2s0`. */
+const FIRST_NIC = 'enp1s0';
+
+/** Example VMs of a binding, one a manifest. */
+export function exampleVms(kind: BindingKind, form: Form, namespace: string): readonly Manifest[] {
+  const examples = form === 'binding' ? EXAMPLES[kind] : networkExamples(kind);
+  return examples.map(({ file, about, others = [], ...example }) => ({
+    file: `${kind}/${file}`,
+    about,
+    documents: [...others.map((other) => other(namespace)), vm(namespace, example)],
+  }));
+}
+
+interface ExampleFile extends Example {
+  readonly file: string;
+  readonly about: readonly string[];
+  /** What goes with the VM. */
+  readonly others?: readonly ((namespace: string) => object)[];
+}
+
+/** The primary network, by this binding. */
+const onPod = (kind: BindingKind): Nic => ({
+  network: POD,
+  interface: { binding: { name: BINDINGS[kind].registeredAs } },
+});
+
+const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
+  tap: [
+    {
+      file: 'vm-primary.yaml',
+      about: [
+        "A VM on the pod's own network. The network gives the guest its address: use it where that serves DHCP",
+        '(OVN-Kubernetes, Kube-OVN), or give the guest a fixed one in "networkData".',
+      ],
+      name: 'tapwire-primary',
+      nics: [onPod('tap')],
+    },
+    {
+      file: 'vm-secondary.yaml',
+      about: [
+        'A VM with a second NIC in a network of the nodes, and that network: "bond0" is a link of theirs. Tapwire wires what',
+        "macvlan leaves in the pod. Addresses are the network's: its DHCP or router gives them to the guest.",
+      ],
+      name: 'tapwire-secondary',
+      nics: [
+        { network: POD, interface: { masquerade: {} } },
+        {
+          network: { name: NETWORK, multus: { networkName: NETWORK } },
+          interface: { binding: { name: BINDINGS.tap.registeredAs } },
+        },
+      ],
+      ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
+      others: [(namespace) => nad(namespace, NETWORK, { type: 'macvlan', master: 'bond0', mode: 'bridge' })],
+    },
+    {
+      file: 'vm-dual-stack.yaml',
+      about: [
+        "A VM with IPv4 and IPv6 on the pod's own network. Both come from the cluster network: the IPv4 address by its DHCP;",
+        'the IPv6 address and route by its router advertisements, with or without DHCPv6 (the advertisement says which).',
+        'Kube-OVN wants "enableDHCP" and "enableIPv6RA" on the subnet; OVN-Kubernetes does both on a primary layer 2 network.',
+      ],
+      name: 'tapwire-dual-stack',
+      nics: [onPod('tap')],
+      ethernets: { [FIRST_NIC]: { dhcp4: true, dhcp6: true } },
+    },
+  ],
+  'tap-mq': [
+    {
+      file: 'vm-multi-queue.yaml',
+      about: [
+        'A VM whose NIC has a queue for each vCPU. "networkInterfaceMultiqueue", two or more vCPUs and the binding',
+        `"${BINDINGS['tap-mq'].registeredAs}" go together: a VM with one queue does not boot on such a tap, nor this one on the tap of "${BINDINGS.tap.registeredAs}".`,
+      ],
+      name: 'tapwire-multi-queue',
+      nics: [onPod('tap-mq')],
+      vcpus: 4,
+      multiQueue: true,
+    },
+  ],
+  passt: [
+    {
+      file: 'vm-primary.yaml',
+      about: [
+        "A VM whose connections are the pod's, on any pod network. passt tells the guest the pod's addresses by DHCP, DHCPv6 and",
+        'router advertisements. All ports of the pod lead to the guest; "ports" of the interface would limit that.',
+      ],
+      name: 'tapwire-passt',
+      nics: [onPod('passt')],
+    },
+  ],
+  slirp: [
+    {
+      file: 'vm-primary.yaml',
+      about: [
+        "A VM that only has to get out. QEMU's own DHCP gives it 10.0.2.15; of the pod's ports, those listed lead to the guest.",
+      ],
+      name: 'tapwire-slirp',
+      nics: [{ ...onPod('slirp'), interface: { ...onPod('slirp').interface, ports: [{ port: 22 }] } }],
+    },
+  ],
+};
+
+function networkExamples(kind: BindingKind): readonly ExampleFile[] {
+  if (BINDINGS[kind].nad === null) return [];
+  const binding = { binding: { name: BINDINGS[kind].registeredAs } };
+  const isPrimary = kind === 'passt';
+  const nic: Nic = {
+    network: { name: NETWORK, multus: { networkName: NETWORK, ...(isPrimary ? { default: true } : {}) } },
+    interface: binding,
+  };
+  return [
+    {
+      file: 'network/vm.yaml',
+      about: [
+        `A VM on the network that nad/${kind}/network/nad.yaml makes, which has to be in its namespace.`,
+      ],
+      name: `tapwire-${kind}-network`,
+      nics: isPrimary ? [nic] : [{ network: POD, interface: { masquerade: {} } }, nic],
+      ...(kind === 'tap-mq' ? { vcpus: 4, multiQueue: true } : {}),
+    },
+  ];
+}

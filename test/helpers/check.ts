@@ -1,0 +1,61 @@
+import { checkSources, type Source } from '../../nad/check/check.ts';
+import { NEWEST_MINOR } from '../../nad/kubevirt.ts';
+
+/** What `tapwire check` says of one file: `LINE severity: message`, a line each. */
+export function findingsOf(text: string, minor: number = NEWEST_MINOR): readonly string[] {
+  return findingsOfAll([{ file: 'f', text }], minor);
+}
+
+/** The same of several, without their names. */
+export function findingsOfAll(sources: readonly Source[], minor: number = NEWEST_MINOR): readonly string[] {
+  const { findings } = checkSources(sources, minor);
+  return findings.map(({ severity, place, message }) => `${place.line} ${severity}: ${message}`);
+}
+
+/** A NAD of ours with these keys in its configuration, or with this configuration. */
+export function nad(name: string, conf: object | string = {}, namespace = 'default'): string {
+  const config =
+    typeof conf === 'string' ? conf : JSON.stringify({ cniVersion: '1.0.0', name, type: 'tapwire', ...conf });
+  return `---
+apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: {config: ${JSON.stringify(config)}}
+`;
+}
+
+/** A KubeVirt CR with these bindings, a patch of one for `name` "". */
+export function kubevirt(bindings: object, name = 'kubevirt'): string {
+  return `---
+apiVersion: kubevirt.io/v1
+kind: KubeVirt
+metadata: ${JSON.stringify(name === '' ? {} : { name, namespace: 'kubevirt' })}
+spec:
+  configuration:
+    developerConfiguration: {featureGates: [NetworkBindingPlugins]}
+    network: {binding: ${JSON.stringify(bindings)}}
+`;
+}
+
+export interface VmParts {
+  readonly interfaces?: readonly object[];
+  readonly networks?: readonly object[];
+  readonly domain?: object;
+  readonly devices?: object;
+  readonly namespace?: string;
+}
+
+/** A VM whose primary network has binding "tapwire", but for what is said. */
+export function vm({ interfaces, networks, domain, devices, namespace = 'vms' }: VmParts = {}): string {
+  const nics = interfaces ?? [{ name: 'default', binding: { name: 'tapwire' } }];
+  return `---
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: red, namespace: ${namespace}}
+spec:
+  template:
+    spec:
+      domain: ${JSON.stringify({ cpu: { cores: 2 }, ...domain, devices: { interfaces: nics, ...devices } })}
+      networks: ${JSON.stringify(networks ?? [{ name: 'default', pod: {} }])}
+`;
+}

@@ -1,0 +1,144 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkSources } from '../../../../nad/check/check.ts';
+import { toLine } from '../../../../nad/check/finding.ts';
+import { files } from '../../../../nad/generate/files.ts';
+import { findingsOf, findingsOfAll, kubevirt, nad, vm } from '../../../helpers/check.ts';
+
+const test = suite('checkSources()');
+
+test('finds nothing wrong with our own files, each folder by itself', () => {
+  const folders = Map.groupBy(files(), ([file]) => file.replace(/[^/]*$/, ''));
+  assert.ok(folders.size > 6);
+  for (const [folder, entries] of folders) {
+    const sources = entries.map(([file, text]) => ({ file, text }));
+    assert.equal(findingsOfAll(sources), [], folder);
+  }
+});
+
+test('counts what it looks at, and what it passes over', () => {
+  const others = '---\napiVersion: v1\nkind: Pod\n---\njust: text\n---\n[1, 2]\n';
+  const list = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'List',
+    items: [{ apiVersion: 'v1', kind: 'Pod' }, 7],
+  });
+  const { checked, passedOver } = checkSources(
+    [
+      { file: 'a', text: vm() + nad('n') + kubevirt({ tapwire: {} }) + others },
+      { file: 'b', text: list },
+      { file: 'c', text: '{"cniVersion": "1.0.0", "type": "bridge"}' },
+    ],
+    9,
+  );
+  assert.equal([checked, passedOver], [4, 4]);
+});
+
+test('looks into lists, of lists, and knows the lines there', () => {
+  const text = `apiVersion: v1
+kind: List
+items:
+  - apiVersion: kubevirt.io/v1
+    kind: VirtualMachineInstanceList
+    items: []
+  - apiVersion: kubevirt.io/v1
+    kind: KubeVirt
+    spec:
+      configuration:
+        network:
+          binding:
+            x:
+              domainAttachmentType: Tap
+`;
+  assert.equal(
+    findingsOf(text).map((finding) => finding.slice(0, 20)),
+    ['14 error: binding "x"'.slice(0, 20)],
+  );
+});
+
+test('findings come in the order of the files and lines', () => {
+  const bad = kubevirt({ a: { x: 1 }, b: { y: 1 } });
+  const { findings } = checkSources(
+    [
+      { file: 'z', text: `${bad}${nad('n', { mtu: 1 })}` },
+      { file: 'a', text: bad },
+    ],
+    9,
+  );
+  assert.equal(
+    findings.map(({ place: { file, line } }) => `${file}:${line}`),
+    ['z:8', 'z:8', 'z:13', 'a:8', 'a:8'],
+  );
+});
+
+const WRONG = 'VirtualMachine "vms/red": Cannot read $.spec.template.spec';
+for (const [why, text, want] of [
+  [
+    'interfaces that are no list',
+    vm({ interfaces: {} as never }),
+    `8 error: ${WRONG}.domain.devices.interfaces: want an array, got {}`,
+  ],
+  [
+    'an interface without a name',
+    vm({ interfaces: [{ binding: { name: 'tapwire' } }] }),
+    `8 error: ${WRONG}.domain.devices.interfaces[0].name: want a string, got nothing`,
+  ],
+  [
+    'a binding that is a string',
+    vm({ interfaces: [{ name: 'default', binding: 'tapwire' }] }),
+    `8 error: ${WRONG}.domain.devices.interfaces[0].binding: want an object, got "tapwire"`,
+  ],
+  [
+    'a method that is true',
+    vm({ interfaces: [{ name: 'default', masquerade: true }] }),
+    `8 error: ${WRONG}.domain.devices.interfaces[0].masquerade: want an object, got true`,
+  ],
+  [
+    'a network of numbers',
+    vm({ networks: [1] as never }),
+    `9 error: ${WRONG}.networks[0]: want an object, got 1`,
+  ],
+  [
+    'cores in words',
+    vm({ domain: { cpu: { cores: 'two' } } }),
+    `8 error: ${WRONG}.domain.cpu.cores: want an integer in 0..4294967295, got "two"`,
+  ],
+  [
+    'no spec',
+    JSON.stringify({ apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', metadata: { name: 'v' } }),
+    '1 error: VirtualMachineInstance "default/v": Cannot read $.spec: want an object, got nothing',
+  ],
+] as const) {
+  test(`a VM with ${why} is a finding`, () => assert.equal(findingsOf(text), [want]));
+}
+
+test('hostile names and types are data', () => {
+  const hostile = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'KubeVirt',
+    metadata: { name: ['x'], namespace: { toString: 1 }, annotations: 7 },
+    spec: { configuration: { network: { binding: JSON.parse('{"__proto__": {"constructor": 1}}') } } },
+  };
+  const [finding = '', ...others] = findingsOf(JSON.stringify(hostile));
+  assert.equal(others, []);
+  assert.match(finding, '1 error: binding "__proto__": KubeVirt 1.9 drops the field "constructor"');
+  for (const kind of ['__proto__', 'constructor', 'toString', 'List', 'VirtualMachine\u0000']) {
+    assert.equal(findingsOf(JSON.stringify({ ...hostile, kind, items: 'x' })), []);
+  }
+});
+
+test('a finding is one line, and says nothing to a terminal', () => {
+  const { findings } = checkSources([{ file: 'f', text: kubevirt({ 'a\n\u001b[31m\u009b': { x: 1 } }) }], 9);
+  const [finding] = findings;
+  assert.ok(finding !== undefined);
+  assert.match(toLine(finding), 'f:8: error: binding "a\\u000a\\u001b[31m\\u009b": KubeVirt');
+});
+
+test('a VM with very many networks is read in time', () => {
+  const interfaces = Array.from({ length: 50_000 }, (_, i) => ({ name: `n${i}`, masquerade: {} }));
+  const before = performance.now();
+  assert.is(findingsOf(vm({ interfaces, networks: [] })).length, 50_000);
+  assert.ok(performance.now() - before < 10_000);
+});
+
+test.run();

@@ -1,0 +1,154 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findingsOf, kubevirt, nad } from '../../../helpers/check.ts';
+
+const test = suite('tapwire check: registrations');
+
+const NADS =
+  nad('tapwire-tap') +
+  nad('tapwire-tap-mq', { multiQueue: true }) +
+  nad('tapwire-passt', { binding: 'passt' });
+const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
+const PASST = { networkAttachmentDefinition: 'default/tapwire-passt', sidecarImage: 'i' };
+
+/** Findings of one registration, without their lines. */
+const check = (plugin: object, minor: number, nads = NADS) =>
+  findingsOf(nads + kubevirt({ b: plugin }), minor).map((finding) => finding.replace(/^\d+ /, ''));
+
+for (const [why, plugin, minor] of [
+  ['a tap', TAP, 1],
+  ['a tap with a sidecar alone', { ...TAP, domainAttachmentType: '', sidecarImage: 'i' }, 1],
+  ['migration since 1.2', { ...TAP, migration: {} }, 2],
+  ['link-refresh', { ...TAP, migration: { method: 'link-refresh' } }, 9],
+  [
+    'overhead and device information since 1.3',
+    { ...PASST, computeResourceOverhead: {}, downwardAPI: 'device-info' },
+    3,
+  ],
+  ['managedTap since 1.4', { domainAttachmentType: 'managedTap', migration: {} }, 4],
+  [
+    "managedTap with somebody else's NAD",
+    { networkAttachmentDefinition: 'x/y', domainAttachmentType: 'managedTap' },
+    9,
+  ],
+  ['passt', PASST, 1],
+  ['a sidecar alone', { sidecarImage: 'i' }, 1],
+] as const) {
+  test(`takes ${why}`, () => assert.equal(check(plugin, minor), []));
+}
+
+const KNOWN = 'sidecarImage, networkAttachmentDefinition, domainAttachmentType';
+const NO_NIC = 'which gives its VMs no NIC and no error; want';
+for (const [why, plugin, minor, finding] of [
+  ...['Tap', 'ManagedTap', 'taps', 'bridge'].map(
+    (type) =>
+      [
+        `domainAttachmentType "${type}"`,
+        { ...TAP, domainAttachmentType: type },
+        9,
+        `error: binding "b": domainAttachmentType "${type}" means nothing to KubeVirt 1.9, ${NO_NIC} "tap" or "managedTap"`,
+      ] as const,
+  ),
+  [
+    'managedTap before 1.4',
+    { domainAttachmentType: 'managedTap' },
+    3,
+    `error: binding "b": domainAttachmentType "managedTap" means nothing to KubeVirt 1.3, ${NO_NIC} "tap"`,
+  ],
+  [
+    'a domainAttachmentType that is no string',
+    { ...TAP, domainAttachmentType: ['tap'] },
+    9,
+    `error: binding "b": domainAttachmentType ["tap"] means nothing to KubeVirt 1.9, ${NO_NIC} "tap" or "managedTap"`,
+  ],
+  [
+    'a field that nobody knows',
+    { ...TAP, domainattachmenttype: 'tap' },
+    1,
+    `error: binding "b": KubeVirt 1.1 drops the field "domainattachmenttype" without a word: it knows ${KNOWN}`,
+  ],
+  ...(
+    [
+      ['migration', {}, 1, 2],
+      ['computeResourceOverhead', {}, 2, 3],
+      ['downwardAPI', 'device-info', 2, 3],
+    ] as const
+  ).map(
+    ([field, value, minor, since]) =>
+      [
+        `${field} before 1.${since}`,
+        { ...PASST, [field]: value },
+        minor,
+        `error: binding "b": KubeVirt 1.${minor} drops the field "${field}" without a word: that came with 1.${since}; leave it out`,
+      ] as const,
+  ),
+  [
+    'our tap with managedTap',
+    { ...TAP, domainAttachmentType: 'managedTap' },
+    9,
+    'error: binding "b": with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or has no network; write "tap", or leave networkAttachmentDefinition out',
+  ],
+  [
+    'a tap that nobody attaches',
+    { networkAttachmentDefinition: 'default/tapwire-tap-mq' },
+    9,
+    'error: binding "b": nobody gives the VM a NIC on the tap; write domainAttachmentType "tap"',
+  ],
+  [
+    'passt as a tap',
+    { ...PASST, domainAttachmentType: 'tap' },
+    9,
+    'error: binding "b": passt has no tap for a domainAttachmentType; leave that out',
+  ],
+  [
+    'passt without its sidecar',
+    { networkAttachmentDefinition: 'default/tapwire-passt' },
+    9,
+    'error: binding "b": only a sidecar makes a NIC of passt; name its image',
+  ],
+  [
+    'a migration method that there is not',
+    { ...TAP, migration: { method: 'refresh' } },
+    9,
+    'warning: binding "b": migration.method "refresh" means nothing to KubeVirt; want "link-refresh" or nothing',
+  ],
+  [
+    'another downwardAPI',
+    { ...TAP, downwardAPI: 'devices' },
+    9,
+    'warning: binding "b": downwardAPI "devices" means nothing to KubeVirt; want "device-info" or nothing',
+  ],
+] as const) {
+  test(`finds ${why}`, () => assert.equal(check(plugin, minor), [finding]));
+}
+
+test('knows the NADs of our manifests by name, where the files do not have them', () => {
+  const [finding = ''] = check({ ...TAP, domainAttachmentType: 'managedTap' }, 9, '');
+  assert.match(finding, 'with "managedTap" KubeVirt takes the pod link');
+});
+
+test('a NAD of another plugin with the name of ours is that one', () => {
+  const foreign = nad('tapwire-tap', { type: 'bridge' });
+  assert.equal(check({ ...TAP, domainAttachmentType: 'managedTap' }, 9, foreign), []);
+});
+
+test('says in which line', () => {
+  const cr = `apiVersion: kubevirt.io/v1
+kind: KubeVirt
+metadata: {name: kubevirt, namespace: kubevirt}
+spec:
+  configuration:
+    network:
+      binding:
+        tapwire:
+          networkAttachmentDefinition: default/tapwire-tap
+          domainAttachmentType: Tap
+          bogus: 1
+`;
+  assert.equal(
+    findingsOf(cr).map((finding) => finding.split(' ')[0]),
+    ['10', '11'],
+  );
+});
+
+test.run();

@@ -1,0 +1,105 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findingsOf, kubevirt, vm } from '../../../helpers/check.ts';
+
+const test = suite('tapwire check: where bindings are registered');
+
+const hco = (version: string, spec: object, annotations: object = {}) => `---
+apiVersion: hco.kubevirt.io/${version}
+kind: HyperConverged
+metadata:
+  name: kubevirt-hyperconverged
+  annotations: ${JSON.stringify(annotations)}
+spec: ${JSON.stringify(spec)}
+`;
+const patches = (...steps: readonly object[]) => ({
+  'kubevirt.kubevirt.io/jsonpatch': JSON.stringify(steps),
+});
+const POINTER = '/spec/configuration/network/binding';
+const BROKEN = { domainAttachmentType: 'Tap' };
+const FOUND = /^\d+ error: binding "x": domainAttachmentType "Tap" means nothing/;
+
+for (const [why, text] of [
+  ['a KubeVirt CR', kubevirt({ x: BROKEN })],
+  ['a patch of one', kubevirt({ x: BROKEN }, '')],
+  ['a HyperConverged CR', hco('v1beta1', { networkBinding: { x: BROKEN } })],
+  ['one of API version v1', hco('v1', { networking: { networkBinding: { x: BROKEN } } })],
+  [
+    "HyperConverged's JSON patches",
+    hco('v1beta1', {}, patches({ op: 'add', path: `${POINTER}/x`, value: BROKEN })),
+  ],
+  ['a list', JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [JSON.parse(toJson(BROKEN))] })],
+] as const) {
+  test(`reads ${why}`, () => {
+    const findings = findingsOf(text);
+    assert.is(findings.length, 1);
+    assert.match(findings[0] ?? '', FOUND);
+  });
+}
+
+function toJson(plugin: object): string {
+  const configuration = { network: { binding: { x: plugin } } };
+  return JSON.stringify({ apiVersion: 'kubevirt.io/v1', kind: 'KubeVirt', spec: { configuration } });
+}
+
+for (const pointer of [POINTER, '/spec/configuration/network']) {
+  test(`finds a JSON patch of the whole ${pointer}`, () => {
+    const findings = findingsOf(hco('v1beta1', {}, patches({ op: 'add', path: pointer, value: {} })));
+    assert.equal(findings, [
+      `6 error: annotation "kubevirt.kubevirt.io/jsonpatch" writes ${pointer} as a whole and so takes away the bindings of others; register bindings in spec.networkBinding of this CR`,
+    ]);
+  });
+}
+
+test('passes over JSON patches of other things', () => {
+  const other = { op: 'add', path: '/spec/configuration/migrations', value: { allowPostCopy: true } };
+  assert.equal(findingsOf(hco('v1beta1', {}, patches(other, { op: 'remove', path: POINTER }))), []);
+});
+
+for (const [why, annotation, finding] of [
+  ['no JSON', '{', /^6 error: annotation "[^"]+" is no JSON, so the operator stops: /],
+  ['no list', '{}', /^6 error: annotation "[^"]+" is no list of JSON patches$/],
+] as const) {
+  test(`finds JSON patches that are ${why}`, () => {
+    const findings = findingsOf(hco('v1beta1', {}, { 'kubevirt.kubevirt.io/jsonpatch': annotation }));
+    assert.is(findings.length, 1);
+    assert.match(findings[0] ?? '', finding);
+  });
+}
+
+test('finds what is no registration', () => {
+  assert.equal(findingsOf(kubevirt({ x: 'tap' })), ['8 error: binding "x" is no object']);
+  assert.equal(findingsOf(kubevirt(['tap'])), [
+    '8 error: $.spec.configuration.network.binding is no map of bindings by name',
+  ]);
+});
+
+test('finds a feature gate that is not open, up to 1.4', () => {
+  const closed = kubevirt({ x: {} }).replace('NetworkBindingPlugins', 'LiveMigration');
+  const finding =
+    '7 error: KubeVirt "kubevirt": without "NetworkBindingPlugins" in its feature gates, KubeVirt 1.4 refuses every VM that names a binding; add it';
+  assert.equal(findingsOf(closed, 4), [finding]);
+  assert.equal(findingsOf(closed, 5), []);
+  assert.equal(findingsOf(kubevirt({ x: {} }), 4), [], 'it is open');
+  assert.equal(
+    findingsOf(closed.replace(/metadata: .*/, 'metadata: {}'), 4),
+    [],
+    'a patch says nothing of gates',
+  );
+  assert.equal(findingsOf(kubevirt({}).replace('NetworkBindingPlugins', ''), 4), [], 'nobody needs it');
+});
+
+test('finds a binding that nobody registers', () => {
+  const reason = 'nobody registers binding "tapwire" with KubeVirt, so the VM never starts; registered are:';
+  const subject = 'VirtualMachine "vms/red": interface "default"';
+  const finding = (names: string) => [`8 error: ${subject}: ${reason} ${names}`];
+  assert.equal(findingsOf(vm() + kubevirt({ tapwired: {}, x: {} })), finding('"tapwired", "x"'));
+  assert.equal(findingsOf(vm() + kubevirt({})), finding('none'));
+  assert.equal(findingsOf(vm() + kubevirt({ tapwire: {} })), []);
+  assert.equal(findingsOf(vm() + kubevirt({ x: {} }, '')), [
+    `8 warning: ${subject}: these files do not register binding "tapwire" with KubeVirt, but "x"; is it registered otherwise?`,
+  ]);
+  assert.equal(findingsOf(vm()), [], 'no registrations, no opinion');
+});
+
+test.run();

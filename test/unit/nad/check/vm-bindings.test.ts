@@ -1,0 +1,155 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findingsOf, kubevirt, nad, type VmParts, vm } from '../../../helpers/check.ts';
+
+const test = suite('tapwire check: bindings of VMs');
+
+const SUBJECT = 'VirtualMachine "vms/red": interface "default"';
+const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
+const REGISTERED = kubevirt({
+  tapwire: TAP,
+  'tapwire-mq': { networkAttachmentDefinition: 'default/tapwire-tap-mq', domainAttachmentType: 'tap' },
+  'tapwire-passt': { networkAttachmentDefinition: 'default/tapwire-passt', sidecarImage: 'i' },
+});
+const NADS =
+  nad('tapwire-tap') +
+  nad('tapwire-tap-mq', { multiQueue: true }) +
+  nad('tapwire-passt', { binding: 'passt' });
+const bound = (name: string, nic: object = {}) => ({
+  interfaces: [{ name: 'default', binding: { name }, ...nic }],
+});
+const MANY = { devices: { networkInterfaceMultiqueue: true } };
+
+const ON_TAP =
+  'networkInterfaceMultiqueue) and its tap has one; use binding "tapwire-mq"; as it is, QEMU cannot open it and the VM does not boot';
+const ON_MQ =
+  'its tap takes several queues and the VM asks for one; use binding "tapwire", or set networkInterfaceMultiqueue with two or more vCPUs and model virtio; as it is, QEMU cannot open it and the VM does not boot';
+
+/** What is known of the bindings: all, the registrations, or no more than their names. */
+for (const [how, cluster] of [
+  ['with NADs and registrations', NADS + REGISTERED],
+  ['with registrations alone', REGISTERED],
+  ['by names alone', ''],
+] as const) {
+  for (const [why, parts, want] of [
+    ['one queue on tap', bound('tapwire'), []],
+    ['many on tap-mq', { ...bound('tapwire-mq'), ...MANY }, []],
+    [
+      'many on tap',
+      { ...bound('tapwire'), ...MANY },
+      [`8 error: ${SUBJECT}: the VM asks for 2 queues (${ON_TAP}`],
+    ],
+    ['one on tap-mq', bound('tapwire-mq'), [`8 error: ${SUBJECT}: ${ON_MQ}`]],
+    ['passt on the primary network', { ...bound('tapwire-passt'), ...MANY }, []],
+    [
+      'passt on a secondary network',
+      { ...bound('tapwire-passt'), networks: [{ name: 'default', multus: { networkName: 'lan' } }] },
+      [`8 error: ${SUBJECT}: passt serves the primary network alone; use tap for this one`],
+    ],
+  ] as const) {
+    test(`${why}, ${how}`, () => assert.equal(findingsOf(vm(parts) + cluster), want));
+  }
+}
+
+const queueCases: readonly (readonly [string, VmParts, number | null])[] = [
+  ['its cores', { domain: { cpu: { cores: 3 } } }, 3],
+  ['cores, sockets and threads', { domain: { cpu: { cores: 2, sockets: 3, threads: 2 } } }, 12],
+  ['at most 256', { domain: { cpu: { cores: 300 } } }, 256],
+  [
+    'its CPU limit',
+    { domain: { cpu: null, resources: { limits: { cpu: '3500m' }, requests: { cpu: 1 } } } },
+    4,
+  ],
+  ['its CPU request', { domain: { cpu: null, resources: { requests: { cpu: 2 } } } }, 2],
+  ['one core', { domain: { cpu: { cores: 1 } } }, null],
+  ['nothing said', { domain: { cpu: null } }, null],
+  ['another model than virtio', bound('tapwire', { model: 'e1000e' }), null],
+  ['model virtio', bound('tapwire', { model: 'virtio' }), 2],
+];
+for (const [why, parts, queues] of queueCases) {
+  test(`networkInterfaceMultiqueue, ${why}: ${queues ?? 'one'}`, () => {
+    const want = queues === null ? [] : [`8 error: ${SUBJECT}: the VM asks for ${queues} queues (${ON_TAP}`];
+    assert.equal(findingsOf(vm({ ...bound('tapwire'), ...parts, ...MANY })), want);
+  });
+}
+
+test('where an instancetype says how many vCPUs there are, nobody guesses', () => {
+  const text = vm({ ...bound('tapwire-mq'), ...MANY, domain: { cpu: null } }).replace(
+    'spec:',
+    'spec:\n  instancetype: {name: u1.medium}',
+  );
+  assert.equal(findingsOf(text), []);
+});
+
+test('a sidecar makes the domain fit the tap, and that is worth a warning', () => {
+  const registered = kubevirt({ tapwire: { ...TAP, sidecarImage: 'i' } });
+  assert.equal(findingsOf(vm(MANY) + registered), [
+    `8 warning: ${SUBJECT}: the VM asks for 2 queues (networkInterfaceMultiqueue) and its tap has one; use binding "tapwire-mq"; as it is, it boots with what the sidecar makes of it`,
+  ]);
+});
+
+// NADs within and out of reach
+
+const needs = (reference: string) =>
+  kubevirt({ tapwire: { ...TAP, networkAttachmentDefinition: reference } });
+for (const [why, text, want] of [
+  ['in "default", which is in reach of all', vm() + needs('default/tapwire-tap') + NADS, []],
+  ["in the VM's own", vm() + needs('vms/tapwire-tap') + nad('tapwire-tap', {}, 'vms'), []],
+  ["named without, in the VM's own", vm() + needs('tapwire-tap') + nad('tapwire-tap', {}, 'vms'), []],
+  [
+    'in another',
+    vm() + needs('kubevirt/tapwire-tap') + nad('tapwire-tap', {}, 'kubevirt'),
+    [
+      `8 warning: ${SUBJECT}: NetworkAttachmentDefinition "kubevirt/tapwire-tap" is out of reach of namespace "vms" where Multus isolates namespaces; there, create it in "default" or add "kubevirt" to Multus' globalNamespaces`,
+    ],
+  ],
+  [
+    'named without, in another',
+    vm() + needs('tapwire-tap') + nad('tapwire-tap', {}, 'kubevirt'),
+    [
+      `8 error: ${SUBJECT}: NetworkAttachmentDefinition "tapwire-tap" is looked for in namespace "vms", and is not there; there is "kubevirt/tapwire-tap": name it with its namespace, or create one in "vms"`,
+    ],
+  ],
+  [
+    'named with the wrong one',
+    vm() + needs('vms/tapwire-tap') + NADS,
+    [
+      `8 error: ${SUBJECT}: NetworkAttachmentDefinition "vms/tapwire-tap" is looked for in namespace "vms", and is not there; there is "default/tapwire-tap": name it with its namespace, or create one in "vms"`,
+    ],
+  ],
+] as const) {
+  test(`a NAD of the binding whose namespace is ${why}`, () => assert.equal(findingsOf(text), want));
+}
+
+const lan = (networkName: string, binding = 'other') => ({
+  ...bound(binding),
+  networks: [{ name: 'default', multus: { networkName } }],
+});
+test("a NAD of the VM's network is looked for in the VM's namespace", () => {
+  const bridge = { type: 'bridge' };
+  assert.equal(findingsOf(vm(lan('lan')) + nad('lan', bridge, 'vms')), []);
+  assert.equal(findingsOf(vm(lan('lan')) + nad('lan', bridge, 'default')), [
+    '9 error: VirtualMachine "vms/red": network "default": NetworkAttachmentDefinition "lan" is looked for in namespace "vms", and is not there; there is "default/lan": name it with its namespace, or create one in "vms"',
+  ]);
+});
+
+test('a NAD of Tapwire alone is for a registration, and makes no network', () => {
+  const withoutNad = kubevirt({ tapwire: { domainAttachmentType: 'tap' } });
+  assert.equal(findingsOf(vm(lan('default/tapwire-tap', 'tapwire')) + NADS + withoutNad), [
+    `8 error: ${SUBJECT}: its network "default/tapwire-tap" runs Tapwire alone, so nobody makes the link that it is to wire; put Tapwire behind the plugin that does, or name that NetworkAttachmentDefinition in the registration`,
+  ]);
+});
+
+test('Tapwire in the network and in the binding is once too often', () => {
+  const network = nad('lan', { plugins: [{ type: 'bridge' }, { type: 'tapwire' }], type: undefined }, 'vms');
+  assert.equal(findingsOf(vm(lan('lan', 'tapwire')) + network + REGISTERED), [
+    `8 error: ${SUBJECT}: both its binding and its network "lan" run Tapwire, and the second to come fails; leave it out of one of the NetworkAttachmentDefinitions`,
+  ]);
+  const withoutNad = kubevirt({ tapwire: { domainAttachmentType: 'tap' } });
+  assert.equal(findingsOf(vm(lan('lan', 'tapwire')) + network + withoutNad), []);
+  assert.equal(findingsOf(vm({ ...lan('lan', 'tapwire'), ...MANY }) + network + withoutNad), [
+    `8 error: ${SUBJECT}: the VM asks for 2 queues (${ON_TAP}`,
+  ]);
+});
+
+test.run();

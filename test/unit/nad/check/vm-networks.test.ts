@@ -1,0 +1,217 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findingsOf, vm } from '../../../helpers/check.ts';
+
+const test = suite('tapwire check: networks and interfaces of VMs');
+
+const POD = { name: 'default', pod: {} };
+const LAN = { name: 'lan', multus: { networkName: 'lan' } };
+const TAPWIRE = { name: 'default', binding: { name: 'tapwire' } };
+const BRIDGE = { name: 'lan', bridge: {} };
+const VM = 'VirtualMachine "vms/red"';
+
+for (const [why, parts, minor] of [
+  ['one network', {}, 1],
+  ['two', { interfaces: [TAPWIRE, BRIDGE], networks: [POD, LAN] }, 9],
+  ['no interfaces, as KubeVirt adds one', { interfaces: [], networks: [] }, 9],
+  [
+    'a default network of Multus',
+    { networks: [{ ...LAN, name: 'default', multus: { networkName: 'lan', default: true } }] },
+    9,
+  ],
+  ['a claimed device', { networks: [{ name: 'default', resourceClaim: { claimName: 'c' } }] }, 9],
+  ['slirp as long as KubeVirt had it', { interfaces: [{ name: 'default', slirp: {} }] }, 2],
+  ['passtBinding', { interfaces: [{ name: 'default', passtBinding: {} }] }, 8],
+  ['a method that is null, as absent', { interfaces: [{ ...TAPWIRE, bridge: null }] }, 9],
+  [
+    'an unplugged bridge',
+    {
+      interfaces: [
+        { name: 'default', masquerade: {} },
+        { ...BRIDGE, state: 'absent' },
+      ],
+      networks: [POD, LAN],
+    },
+    9,
+  ],
+  ['ports and their ranges', { interfaces: [{ ...TAPWIRE, ports: [], portRanges: [] }] }, 9],
+  ['a link that is down', { interfaces: [{ ...TAPWIRE, state: 'down' }] }, 9],
+] as const) {
+  test(`takes ${why}`, () => assert.equal(findingsOf(vm(parts), minor), []));
+}
+
+const METHODS = 'wants exactly one of bridge, masquerade, sriov, passtBinding and binding, and has';
+for (const [why, parts, minor, findings] of [
+  [
+    'an interface without a network, and a network without an interface',
+    { networks: [{ ...POD, name: 'defualt' }] },
+    9,
+    [
+      `8 error: ${VM}: interface "default" has no network of that name; add it to "networks", or leave the interface out`,
+      `9 error: ${VM}: network "defualt" has no interface of that name; add it to "interfaces", or leave the network out`,
+    ],
+  ],
+  [
+    'an interface twice',
+    { interfaces: [TAPWIRE, TAPWIRE] },
+    9,
+    [`8 error: ${VM}: interface "default" is there twice; a network has one interface`],
+  ],
+  [
+    'a network twice',
+    { networks: [LAN, LAN], interfaces: [BRIDGE] },
+    9,
+    [`9 error: ${VM}: network "lan" is there twice; give each a name of its own`],
+  ],
+  [
+    'no binding method',
+    { interfaces: [{ name: 'default' }] },
+    9,
+    [`8 error: ${VM}: interface "default" ${METHODS} none`],
+  ],
+  [
+    'a misspelt one',
+    { interfaces: [{ name: 'default', bindings: { name: 'tapwire' } }] },
+    9,
+    [`8 error: ${VM}: interface "default" ${METHODS} none`],
+  ],
+  [
+    'two',
+    { interfaces: [{ ...TAPWIRE, masquerade: {} }] },
+    9,
+    [`8 error: ${VM}: interface "default" ${METHODS} "masquerade" and "binding"`],
+  ],
+  [
+    'a network of no kind',
+    { networks: [{ name: 'default' }] },
+    9,
+    [`9 error: ${VM}: network "default" wants exactly one of "pod", "multus" and "resourceClaim"`],
+  ],
+  [
+    'a network of two kinds',
+    { networks: [{ ...LAN, ...POD }] },
+    9,
+    [`9 error: ${VM}: network "default" wants exactly one of "pod", "multus" and "resourceClaim"`],
+  ],
+  [
+    'two primary networks',
+    {
+      interfaces: [TAPWIRE, BRIDGE],
+      networks: [POD, { name: 'lan', multus: { networkName: 'lan', default: true } }],
+    },
+    9,
+    [
+      `9 error: ${VM}: networks "default" and "lan" are both primary, and a pod has one such; make one secondary`,
+    ],
+  ],
+  ...(['slirp', 'passt', 'macvtap'] as const).map(
+    (method) =>
+      [
+        `${method} where KubeVirt has it no more`,
+        { interfaces: [{ name: 'default', [method]: {} }] },
+        3,
+        [
+          `8 error: ${VM}: interface "default": KubeVirt 1.3 has no "${method}" any more; use ${
+            method === 'macvtap' ? 'a binding plugin for macvtap' : `binding "tapwire-${method}"`
+          }`,
+        ],
+      ] as const,
+  ),
+  [
+    'passtBinding where KubeVirt has it not yet',
+    { interfaces: [{ name: 'default', passtBinding: {} }] },
+    7,
+    [
+      `8 error: ${VM}: interface "default": KubeVirt 1.7 drops "passtBinding" without a word: that came with 1.8`,
+    ],
+  ],
+  [
+    'portRanges where KubeVirt has them not yet',
+    { interfaces: [{ ...TAPWIRE, portRanges: [] }] },
+    8,
+    [
+      `8 error: ${VM}: interface "default": KubeVirt 1.8 drops "portRanges" without a word: that came with 1.9`,
+    ],
+  ],
+  [
+    'a claimed device where KubeVirt has them not yet',
+    { networks: [{ name: 'default', resourceClaim: {} }] },
+    8,
+    [
+      `9 error: ${VM}: network "default": KubeVirt 1.8 drops "resourceClaim" without a word: that came with 1.9`,
+    ],
+  ],
+  [
+    'unplugging a binding',
+    { interfaces: [{ ...TAPWIRE, state: 'absent' }] },
+    9,
+    [
+      `8 error: ${VM}: interface "default" cannot be unplugged, which KubeVirt does with "bridge" alone; stop the VM and leave it out`,
+    ],
+  ],
+  [
+    'unplugging beside a binding',
+    { interfaces: [TAPWIRE, { ...BRIDGE, state: 'absent' }], networks: [POD, LAN] },
+    9,
+    [
+      `8 warning: ${VM}: interface "lan": plugging and unplugging may fail in a VM whose interface "default" has binding "tapwire" with a NetworkAttachmentDefinition: the controller that attaches networks to running pods stumbles over that; restart the VM instead`,
+    ],
+  ],
+] as const) {
+  test(`finds ${why}`, () => assert.equal(findingsOf(vm(parts), minor), findings));
+}
+
+test('finds the lines of a VM as people write it', () => {
+  const text = `apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata:
+  name: red
+spec:
+  template:
+    spec:
+      domain:
+        devices:
+          interfaces:
+            - name: default
+              masquerade: {}
+            - name: lan
+              bridge: {}
+              binding:
+                name: tapwire
+      networks:
+        - name: default
+          pod: {}
+        - name: wan
+          multus: {networkName: wan}
+`;
+  assert.equal(
+    findingsOf(text).map((finding) => finding.split(' ')[0]),
+    ['13', '13', '20'],
+  );
+});
+
+const spec = (name: string) => ({
+  domain: { devices: { interfaces: [{ name, masquerade: {} }] } },
+  networks: [{ name: 'default', pod: {} }],
+});
+for (const [kind, apiVersion, body] of [
+  ['VirtualMachineInstance', 'kubevirt.io/v1', spec('x')],
+  ['VirtualMachineInstanceReplicaSet', 'kubevirt.io/v1', { template: { spec: spec('x') } }],
+  [
+    'VirtualMachinePool',
+    'pool.kubevirt.io/v1alpha1',
+    { virtualMachineTemplate: { spec: { template: { spec: spec('x') } } } },
+  ],
+] as const) {
+  test(`reads ${kind}`, () => {
+    const findings = findingsOf(JSON.stringify({ apiVersion, kind, metadata: { name: 'a' }, spec: body }));
+    assert.equal(
+      findings.map((finding) => finding.slice(0, 60)),
+      ['interface "x"', 'network "default"'].map((subject) =>
+        `1 error: ${kind} "default/a": ${subject} has no `.slice(0, 60),
+      ),
+    );
+  });
+}
+
+test.run();

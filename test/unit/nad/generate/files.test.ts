@@ -1,0 +1,70 @@
+/** The files of nad/ are what the generator makes. After a change of it: UPDATE_MANIFESTS=1 node test/run.ts nad/generate/files */
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseAllDocuments } from 'yaml';
+import { decodeNetConf } from '../../../../cni/config.ts';
+import { files } from '../../../../nad/generate/files.ts';
+import { asKept } from '../../../helpers/kubernetes-api.ts';
+
+const test = suite('nad/');
+
+const ROOT = resolve(import.meta.dirname, '../../../../nad');
+const made = files();
+const committed = () => globSync('**/*.yaml', { cwd: ROOT });
+
+if (process.env['UPDATE_MANIFESTS']) {
+  for (const file of committed()) rmSync(resolve(ROOT, file));
+  for (const [file, text] of made) {
+    mkdirSync(dirname(resolve(ROOT, file)), { recursive: true });
+    writeFileSync(resolve(ROOT, file), text);
+  }
+}
+
+const documentsOf = (text: string) => parseAllDocuments(text).map((document) => document.toJS());
+
+test('has every file that the generator makes, and no other', () => {
+  assert.equal(committed().sort(), [...made.keys()].sort());
+});
+
+for (const [file, text] of made) {
+  test(`${file} is as the generator makes it`, () => {
+    const hint = 'made otherwise now: UPDATE_MANIFESTS=1 node test/run.ts nad/generate/files';
+    assert.fixture(readFileSync(resolve(ROOT, file), 'utf8'), text, hint);
+  });
+
+  if (file !== 'feature-gate.yaml') {
+    test(`${file} loses nothing at the API`, () => {
+      for (const document of documentsOf(text)) assert.equal(asKept(document), document);
+    });
+  }
+
+  if (file.endsWith('nad.yaml')) {
+    test(`${file} has a configuration that our plugin reads, every key of it`, () => {
+      const { name, plugins, ...rest } = JSON.parse(documentsOf(text)[0].spec.config);
+      const ours = (plugins ?? [rest]).find(({ type }: { type: string }) => type === 'tapwire');
+      assert.equal(decodeNetConf({ cniVersion: rest.cniVersion, name, ...ours }).unknownKeys, []);
+    });
+  }
+}
+
+test('the feature gate is added to the list that KubeVirt reads', () => {
+  assert.equal(documentsOf(made.get('feature-gate.yaml') ?? ''), [
+    [
+      {
+        op: 'add',
+        path: '/spec/configuration/developerConfiguration/featureGates/-',
+        value: 'NetworkBindingPlugins',
+      },
+    ],
+  ]);
+});
+
+test('what the API drops is seen by these tests', () => {
+  const [vm] = documentsOf(made.get('tap/vm-primary.yaml') ?? '');
+  vm.spec.template.spec.domain.devices.interfaces[0].bindings = {};
+  assert.not.equal(asKept(vm), vm);
+});
+
+test.run();

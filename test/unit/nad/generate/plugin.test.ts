@@ -1,0 +1,82 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BINDING_KINDS, FORMS } from '../../../../nad/bindings.ts';
+import { changesOf, pluginOf, type Registration, wordsOf } from '../../../../nad/generate/plugin.ts';
+import { FIELD_SINCE } from '../../../../nad/kubevirt.ts';
+
+const test = suite('pluginOf()');
+
+const BASE: Registration = {
+  kind: 'tap',
+  form: 'binding',
+  minor: 9,
+  nadNamespace: 'default',
+  image: null,
+  migration: null,
+};
+const plugin = (order: Partial<Registration>) => pluginOf({ ...BASE, ...order });
+
+const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
+const PASST = { networkAttachmentDefinition: 'default/tapwire-passt', sidecarImage: 'IMAGE' };
+const REFRESH = { migration: { method: 'link-refresh' } };
+const OVERHEAD = { computeResourceOverhead: { requests: { memory: '500Mi' } } };
+
+/** What each KubeVirt of 1.1.1 to 1.9 gets: one row for each change. */
+for (const [kind, rows] of [
+  ['tap', [['1.1.1 and newer', TAP]]],
+  ['tap-mq', [['1.1.1 and newer', { ...TAP, networkAttachmentDefinition: 'default/tapwire-tap-mq' }]]],
+  [
+    'passt',
+    [
+      ['1.1, from 1.1.1 on', PASST],
+      ['1.2', { ...PASST, ...REFRESH }],
+      ['1.3 and newer', { ...PASST, ...REFRESH, ...OVERHEAD }],
+    ],
+  ],
+  ['slirp', [['1.1.1 and newer', { sidecarImage: 'IMAGE' }]]],
+] as const) {
+  test(`${kind}: changes with KubeVirt as its fields do`, () => {
+    const seen = changesOf({ ...BASE, kind }).map((minor) => [
+      wordsOf({ ...BASE, kind, minor }),
+      plugin({ kind, minor }),
+    ]);
+    assert.equal(seen, rows);
+  });
+}
+
+for (const kind of BINDING_KINDS) {
+  for (const minor of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) {
+    test(`${kind}: no field that KubeVirt 1.${minor} would drop`, () => {
+      for (const form of FORMS) {
+        const made = plugin({ kind, form, minor, migration: kind.startsWith('tap') ? {} : null });
+        const unknown = Object.keys(made).filter((field) => FIELD_SINCE[field as keyof typeof made] > minor);
+        assert.equal(unknown, []);
+      }
+    });
+  }
+}
+
+for (const [why, order, want] of [
+  ['migration where it is asked for', { migration: {} }, { ...TAP, migration: {} }],
+  ['an image where it is given', { image: 'i:1' }, { ...TAP, sidecarImage: 'i:1' }],
+  ['the image that is given', { kind: 'slirp', image: 'i:1' }, { sidecarImage: 'i:1' }],
+  [
+    'the namespace of the NAD',
+    { nadNamespace: 'vms' },
+    { ...TAP, networkAttachmentDefinition: 'vms/tapwire-tap' },
+  ],
+  ["no NAD where the VM's network names it", { form: 'network' }, { domainAttachmentType: 'tap' }],
+  [
+    'what the newest known gets, for one still newer',
+    { kind: 'passt', minor: 42 },
+    { ...PASST, ...REFRESH, ...OVERHEAD },
+  ],
+] as const) {
+  test(why, () => assert.equal(plugin(order), want));
+}
+
+test('a tap with migration is another from 1.2 on', () => {
+  assert.equal(changesOf({ ...BASE, migration: {} }), [1, 2]);
+});
+
+test.run();
