@@ -1,4 +1,4 @@
-/** Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent` and `dist/sidecar`. Needs a C compiler, not root. */
+/** Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent`, `dist/install` and `dist/sidecar`. Needs a C compiler, not root. */
 import {
   cpSync,
   existsSync,
@@ -10,10 +10,10 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { basename } from 'node:path';
 import { execa } from 'execa';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import tapwire from '../package.json' with { type: 'json' };
+import { librariesOf, nameInRuntime } from './libraries.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
 /** Nothing is written outside the checkout, so tsc is kept from caching its own compiled code in /tmp. */
@@ -42,15 +42,8 @@ async function buildAddon(): Promise<void> {
 }
 
 /** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */
-async function bundle(program: 'agent' | 'cni' | 'sidecar'): Promise<void> {
-  await run('ncc', [
-    'build',
-    `build/${program === 'agent' ? 'daemonset' : program}/main.js`,
-    '--no-cache',
-    '--minify',
-    '--out',
-    `${STAGE}/${program}`,
-  ]);
+async function bundle(program: string, main = `${program}/main.js`): Promise<void> {
+  await run('ncc', ['build', `build/${main}`, '--no-cache', '--minify', '--out', `${STAGE}/${program}`]);
   cpSync(ADDON, `${STAGE}/${program}/tapwire.node`);
 }
 
@@ -105,23 +98,23 @@ async function layRuntime(): Promise<void> {
     symlinkSync(`../${name}`, `${runtime}/${name}`);
   }
   for (const path of await librariesOf('node_modules/node/bin/node', ADDON)) {
-    const isLoader = basename(path).startsWith('ld-');
-    cpSync(realpathSync(path), `${runtime}/lib/${isLoader ? 'ld.so' : basename(path)}`);
+    cpSync(realpathSync(path), `${runtime}/lib/${nameInRuntime(path)}`);
   }
   mkdirSync(`${STAGE}/test`, { recursive: true });
   symlinkSync('../cni/.tapwire', `${STAGE}/test/.tapwire`);
 }
 
-/** Paths of the libraries that programs are linked with, and of the loader. */
-async function librariesOf(...programs: readonly string[]): Promise<ReadonlySet<string>> {
-  const { stdout } = await execa('ldd', programs);
-  return new Set([...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path));
-}
-
 rmSync('build', { recursive: true, force: true });
 mkdirSync('build');
 await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
-await Promise.all([bundle('agent'), bundle('cni'), bundle('sidecar'), layRuntime(), buildShims('.')]);
+await Promise.all([
+  bundle('agent', 'daemonset/main.js'),
+  bundle('install', 'daemonset/install/main.js'),
+  bundle('cni'),
+  bundle('sidecar'),
+  layRuntime(),
+  buildShims('.'),
+]);
 symlinkSync('../cni/tapwire', `${STAGE}/agent/tapwire`); // makes taps for it under another SELinux label
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');

@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { BindingError } from '../../shared/errors.ts';
+import { SHIM } from './inventory.ts';
+
+/** A first start of the runtime on a slow disk; the shim waits 2 s for an agent that does not answer. */
+const PATIENCE = 60_000; // ms
+
+/** The version that a plugin says of itself, when it is run without a command. @throws {BindingError} IO_FAILURE */
+export function versionOf(folder: string): string {
+  const { stderr } = run(folder, {});
+  const version = /^CNI plugin tapwire v(\S+):/.exec(stderr)?.[1];
+  if (version === undefined)
+    throw failure(folder, `it does not say its version, but ${JSON.stringify(stderr)}`);
+  return version;
+}
+
+/** Has the plugin in that folder answer VERSION: by the agent, where there is one, else by its runtime. @throws {BindingError} IO_FAILURE */
+export function testPlugin(folder: string): void {
+  const { status, stdout, stderr } = run(folder, { CNI_COMMAND: 'VERSION' });
+  if (status !== 0 || !stdout.includes('"supportedVersions"')) {
+    throw failure(folder, `VERSION ended with ${status}: ${JSON.stringify(stdout + stderr)}`);
+  }
+}
+
+function run(folder: string, env: Readonly<Record<string, string>>) {
+  const { error, status, signal, stdout, stderr } = spawnSync(`${folder}/${SHIM}`, [], {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: PATIENCE,
+  });
+  if (error !== undefined) throw failure(folder, reasonOf(error), error);
+  return { status: status ?? signal, stdout, stderr };
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOEXEC') return 'it was built for another processor than this node has (ENOEXEC)';
+  if (error.code === 'EACCES')
+    return 'the file system does not let programs be run, or somebody forbids it (EACCES)';
+  return error.message;
+}
+
+function failure(folder: string, reason: string, cause?: Error): BindingError {
+  const options = cause === undefined ? {} : { cause };
+  return new BindingError('IO_FAILURE', `Cannot run "${folder}/${SHIM}": ${reason}`, options);
+}
