@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import {
@@ -60,12 +60,22 @@ export interface Installed {
  */
 export async function install(options: Extract<Options, { command: 'install' }>): Promise<Installed> {
   const { binDirectory: bin, source, hasFallback } = options;
+  const wanted = readSource(source, hasFallback);
   try {
-    const wanted = inventoryAt(source, hasFallback);
     return await withLock(bin, () => replace(bin, source, wanted, hasFallback));
   } catch (cause) {
     if (cause instanceof BindingError) throw cause;
     throw new BindingError('IO_FAILURE', `Cannot install into "${bin}": ${reasonOf(cause, bin)}`, { cause });
+  }
+}
+
+function readSource(source: string, hasFallback: boolean): Inventory {
+  try {
+    return inventoryAt(source, hasFallback);
+  } catch (cause) {
+    if (cause instanceof BindingError) throw cause;
+    const reason = `Cannot read what to install from "${source}": ${messageOf(cause)}; choose with --from`;
+    throw new BindingError('IO_FAILURE', reason, { cause });
   }
 }
 
@@ -117,7 +127,7 @@ function replace(bin: string, source: string, wanted: Inventory, hasFallback: bo
     version: wanted.version,
     folder,
     isNew: found === undefined,
-    removed: removeOld(bin, [folder, before]),
+    removed: removeOld(bin, folder, before),
   };
 }
 
@@ -130,7 +140,7 @@ function layRuntime(folder: string, source: string, wanted: Inventory): void {
   const differences = differencesOf(wanted.runtime, contentsOf(folder));
   if (differences.length > 0) throw changed(join(folder, differences[0] ?? ''));
   writeFileSync(join(folder, INVENTORY), formatInventory(wanted), { mode: DATA, flush: true });
-  for (const path of new Set(['lib', '.'])) sync(join(folder, path));
+  for (const path of new Set(['.', ...Object.keys(wanted.runtime).map(dirname)])) sync(join(folder, path));
 }
 
 function isWhole(bin: string, version: string, wanted: Inventory): boolean {
@@ -153,12 +163,13 @@ const changed = (path: string): BindingError =>
   );
 
 /**
- * Takes away versions that nobody runs. The one before stays: a call that is about to use it may have found it a moment ago.
- * Whoever uses one holds its lock.
+ * Takes away versions that nobody runs: whoever uses one holds its lock. The one before stays until the next one comes, since a call may
+ * have found it a moment ago, and hold no lock yet.
  */
-function removeOld(bin: string, kept: readonly (string | null)[]): readonly string[] {
+function removeOld(bin: string, folder: string, before: string | null): readonly string[] {
+  if (folder === before) return [];
   return versionsIn(bin).filter((version) => {
-    if (kept.includes(version)) return false;
+    if (version === folder || version === before) return false;
     const fd = openSync(join(bin, version), 'r');
     try {
       if (!native.tryLock(fd)) return false;
@@ -173,7 +184,7 @@ function removeOld(bin: string, kept: readonly (string | null)[]): readonly stri
 function reasonOf(cause: unknown, bin: string): string {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'ENOENT' || code === 'ENOTDIR')
-    return `${messageOf(cause)}; is it the node's CNI bin directory?`;
+    return `${messageOf(cause)}; is that the node's CNI bin directory?`;
   if (code === 'EROFS') return 'the file system is read-only; choose another directory with --cni-bin-dir';
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     const { bavail, bsize } = statfsSync(bin);

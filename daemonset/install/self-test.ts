@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { BindingError } from '../../shared/errors.ts';
 import { SHIM } from './inventory.ts';
 
@@ -7,6 +8,10 @@ const PATIENCE = 60_000; // ms
 
 /** The version that a plugin says of itself, when it is run without a command. @throws {BindingError} IO_FAILURE */
 export function versionOf(folder: string): string {
+  // What the kernel cannot run Node.js would have a shell run, as execvp(3) does.
+  if (machineOf(`${folder}/${SHIM}`) !== machineOf('/proc/self/exe')) {
+    throw failure(folder, 'it was built for another processor than this node has');
+  }
   const { stderr } = run(folder, {});
   const version = /^CNI plugin tapwire v(\S+):/.exec(stderr)?.[1];
   if (version === undefined)
@@ -22,6 +27,18 @@ export function testPlugin(folder: string): void {
   }
 }
 
+/** The processor that a program was built for: e_machine of its ELF header, elf(5). */
+function machineOf(path: string): number {
+  const header = Buffer.alloc(20);
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, header);
+  } finally {
+    closeSync(fd);
+  }
+  return header.readUInt16LE(18);
+}
+
 function run(folder: string, env: Readonly<Record<string, string>>) {
   const { error, status, signal, stdout, stderr } = spawnSync(`${folder}/${SHIM}`, [], {
     env,
@@ -34,7 +51,6 @@ function run(folder: string, env: Readonly<Record<string, string>>) {
 }
 
 function reasonOf(error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOEXEC') return 'it was built for another processor than this node has (ENOEXEC)';
   if (error.code === 'EACCES')
     return 'the file system does not let programs be run, or somebody forbids it (EACCES)';
   return error.message;
