@@ -1,5 +1,6 @@
 /** The DaemonSet and its friends, as kubectl would apply them. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import * as kubernetes from '@kubevirt-ui-ext/kubevirt-api/kubernetes';
 import { suite } from 'uvu';
@@ -12,7 +13,8 @@ import { kustomize, type Resource } from '../helpers/kustomize.ts';
 
 const test = suite('the manifests');
 
-const MANIFESTS = resolve(import.meta.dirname, '../../daemonset/manifests');
+const ROOT = resolve(import.meta.dirname, '../..');
+const MANIFESTS = join(ROOT, 'daemonset/manifests');
 const PLATFORMS = ['base', 'openshift', 'k3s'];
 const COMPONENTS = ['podmonitor', 'uninstall'];
 const IMAGE = `localhost/tapwire:${tagOf('tap')}`;
@@ -220,21 +222,30 @@ test('uninstall: the installer takes away what it installed, where the agent’s
   assert.equal([done.volumeMounts, done.securityContext.capabilities], [undefined, { drop: ['ALL'] }]);
 });
 
-test('an admin’s own kustomization says where the image is', () => {
-  const folder = mkdtempSync(join(MANIFESTS, '../../dist/kustomize-'));
-  try {
-    const lines = [
-      `resources: [${relative(folder, join(MANIFESTS, 'base'))}]`,
-      `components: [${relative(folder, join(MANIFESTS, 'uninstall'))}]`,
-      'images: [{name: localhost/tapwire, newName: example.com/net/tapwire}]',
-    ];
-    writeFileSync(join(folder, 'kustomization.yaml'), lines.join('\n'));
-    const { spec } = daemonSetOf(kustomize(folder)).spec.template;
-    const images = [...spec.initContainers, ...spec.containers].map(({ image }) => image);
-    assert.equal(images, Array(2).fill(`example.com/net/tapwire:${tapwire.version}`));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
+/** The kustomizations of docs/install.md, whose paths are as seen from the checkout. */
+const [example = '', ...fragments] = readFileSync(join(ROOT, 'docs/install.md'), 'utf8')
+  .split(/^```(?:yaml)?$/m)
+  .filter((block) => /^(apiVersion|patches|components):/m.test(block));
+
+for (const [why, added] of [
+  ['as it is', ''],
+  ...fragments.map((fragment) => [/--\w+-\w+|uninstall/.exec(fragment)?.[0] ?? fragment, fragment] as const),
+] as const) {
+  test(`the kustomization that docs/install.md shows, ${why}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tapwire-kustomize-'));
+    try {
+      const text = (example + added).replaceAll('daemonset/manifests', relative(folder, MANIFESTS));
+      writeFileSync(join(folder, 'kustomization.yaml'), text);
+      const { spec } = daemonSetOf(kustomize(folder)).spec.template;
+      const images = [...spec.initContainers, ...spec.containers].map(({ image }) => image);
+      assert.equal(images, Array(2).fill(`registry.example.com/tapwire:${tapwire.version}`));
+      assert.ok(parseOptions(spec.initContainers[0].args, '/app/install'));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
+
+test('docs/install.md shows both', () => assert.is(fragments.length, 2));
 
 test.run();
