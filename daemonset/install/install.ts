@@ -53,10 +53,10 @@ export interface Installed {
  * Installs the plugin in place of what may be there. Callers of the plugin find the old one or the new one, each whole, at every
  * moment; after a failure they find the old one.
  *
- * All is put together in a folder of its own, on the same file system, is run there once, and then moved by renames: the runtime first,
- * since every runtime has all that an older shim looks for.
+ * All is put together in a folder of its own, on the same file system, is run there once, and then moved by renames. Between two of them
+ * a shim finds the runtime of another version, so that all shims look for the same files (cni/shim/runtime.c).
  *
- * @throws {BindingError} INVALID_CONFIG, IO_FAILURE, TRY_AGAIN
+ * @throws {BindingError} IO_FAILURE, TRY_AGAIN
  */
 export async function install(options: Extract<Options, { command: 'install' }>): Promise<Installed> {
   const { binDirectory: bin, source, hasFallback } = options;
