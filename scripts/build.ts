@@ -1,6 +1,6 @@
 /**
- * Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent`, `dist/sidecar`, `dist/tapwire` (command line).
- * Needs a C compiler, not root.
+ * Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent`, `dist/install`, `dist/sidecar` and
+ * `dist/tapwire` (command line). Needs a C compiler, not root.
  */
 import {
   cpSync,
@@ -13,10 +13,10 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { basename } from 'node:path';
 import { execa } from 'execa';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import tapwire from '../package.json' with { type: 'json' };
+import { librariesOf, nameInRuntime } from './libraries.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
 /** Nothing is written outside the checkout, so tsc is kept from caching its own compiled code in /tmp. */
@@ -48,6 +48,7 @@ async function buildAddon(): Promise<void> {
 const MAINS = {
   agent: 'daemonset/main',
   cni: 'cni/main',
+  install: 'daemonset/install/main',
   sidecar: 'sidecar/main',
   tapwire: 'nad/command-line/main',
 } as const;
@@ -116,17 +117,10 @@ async function layRuntime(): Promise<void> {
     symlinkSync(`../${name}`, `${runtime}/${name}`);
   }
   for (const path of await librariesOf('node_modules/node/bin/node', ADDON)) {
-    const isLoader = basename(path).startsWith('ld-');
-    cpSync(realpathSync(path), `${runtime}/lib/${isLoader ? 'ld.so' : basename(path)}`);
+    cpSync(realpathSync(path), `${runtime}/lib/${nameInRuntime(path)}`);
   }
   mkdirSync(`${STAGE}/test`, { recursive: true });
   symlinkSync('../cni/.tapwire', `${STAGE}/test/.tapwire`);
-}
-
-/** Paths of the libraries that programs are linked with, and of the loader. */
-async function librariesOf(...programs: readonly string[]): Promise<ReadonlySet<string>> {
-  const { stdout } = await execa('ldd', programs);
-  return new Set([...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path));
 }
 
 rmSync('build', { recursive: true, force: true });
@@ -135,6 +129,7 @@ await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noC
 await Promise.all([
   bundle('agent'),
   bundle('cni'),
+  bundle('install'),
   bundle('sidecar'),
   bundle('tapwire'),
   layRuntime(),

@@ -29,6 +29,8 @@ if [ "$1" = test ]; then
   # Real callers and neighbours of the plugin, unless others provide them (docker.com's containerd.io, say); what kills it
   # between two kernel requests.
   packages="$packages containernetworking-plugins strace"
+  # Builds the image from daemonset/Containerfile, as admins may.
+  packages="$packages buildah"
   # The shim for the other processor, and what runs it here.
   packages="$packages gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-user-static"
   command -v containerd >/dev/null || packages="$packages containerd"
@@ -71,4 +73,5 @@ if ! cmp -s package-lock.json node_modules/.tapwire-lock; then
 fi
 export PATH="$PWD/node_modules/.bin:$PATH"
 npm run --silent build
+[ "$1" != test ] || npm run --silent image >/dev/null
 [ "$1" = bench ] || node scripts/guest.ts

@@ -32,7 +32,19 @@ export interface Cri {
   readonly podSandboxStatus: (id: string) => Promise<SandboxStatus>;
   /** Ids of all sandboxes, also of those that do not run. */
   readonly listPodSandbox: () => Promise<readonly string[]>;
+  /** Starts it as well; its id. The sandbox's configuration is the one that it was made with. */
+  readonly runContainer: (sandbox: string, config: object, sandboxConfig: object) => Promise<string>;
+  /** SIGTERM, and SIGKILL when so many seconds have passed. */
+  readonly stopContainer: (id: string, grace: number) => Promise<void>;
+  readonly containerStatus: (id: string) => Promise<ContainerStatus>;
   readonly close: () => void;
+}
+
+export interface ContainerStatus {
+  readonly state: 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';
+  readonly exitCode: number;
+  /** As containerd's own pid namespace numbers it; 0 where it does not run. */
+  readonly pid: number;
 }
 
 /** What the answers have in common, as proto-loader gives them. */
@@ -88,6 +100,18 @@ export function openCri(socket: string): Cri {
       };
     },
     listPodSandbox: async () => (await call('ListPodSandbox', {}))['items'].map(({ id }: Message) => id),
+    runContainer: async (sandbox, config, sandboxConfig) => {
+      const request = { ...ofSandbox(sandbox), config, sandbox_config: sandboxConfig };
+      const { container_id } = await call('CreateContainer', request);
+      await call('StartContainer', { container_id });
+      return container_id;
+    },
+    stopContainer: async (id, grace) =>
+      void (await call('StopContainer', { container_id: id, timeout: grace })),
+    containerStatus: async (id) => {
+      const { status, info } = await call('ContainerStatus', { container_id: id, verbose: true });
+      return { state: status.state, exitCode: status.exit_code, pid: JSON.parse(info.info).pid };
+    },
     close: () => client.close(),
   };
 }

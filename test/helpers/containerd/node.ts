@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { execa, execaSync } from 'execa';
 import { NODE } from '../agent.ts';
 import { type TestNetns, withNetns } from '../netns.ts';
-import { WAY } from '../way.ts';
+import { WAY, type Way } from '../way.ts';
 import { cgroupsOf, removeCgroup } from './cgroups.ts';
 import { type Cri, openCri } from './cri.ts';
 import { PAUSE_IMAGE, pauseImage } from './pause-image.ts';
@@ -45,8 +45,12 @@ export interface Node {
   readonly log: () => string;
 }
 
-/** Starts containerd, gives it the sandbox image, and takes everything away afterwards. */
-export function withNode<T>(act: (node: Node) => Promise<T>): Promise<T> {
+/**
+ * Starts containerd, gives it the sandbox image, and takes everything away afterwards.
+ *
+ * @param way what of ours is there from the beginning; null is nothing
+ */
+export function withNode<T>(act: (node: Node) => Promise<T>, way: Way | null = WAY): Promise<T> {
   return withNetns(async (netns) => {
     const cgroupParent = `/${netns.name}`;
     const child = spawn(
@@ -66,7 +70,7 @@ export function withNode<T>(act: (node: Node) => Promise<T>): Promise<T> {
     try {
       const init = await firstLine(child, ended, () => log);
       const root = `/proc/${init}/root`;
-      install(root);
+      install(root, way);
       child.stdin.write('start\n');
       const socket = `${root}/run/containerd/containerd.sock`;
       await until(
@@ -76,7 +80,7 @@ export function withNode<T>(act: (node: Node) => Promise<T>): Promise<T> {
       );
       await execa('ctr', ['-a', socket, '-n', 'k8s.io', 'image', 'import', '-'], { input: pauseImage() });
       const containerd = processesOf(init).find(({ name }) => name === 'containerd')?.pid ?? -1;
-      const agent = WAY === 'agent' ? await agentOf(init) : null;
+      const agent = way === 'agent' ? await agentOf(init) : null;
       const cri = openCri(socket);
       try {
         return await act({ netns, root, init, containerd, agent, cri, cgroupParent, log: () => log });
@@ -106,14 +110,14 @@ async function agentOf(init: number): Promise<number> {
   return found?.pid ?? -1;
 }
 
-function install(root: string): void {
+function install(root: string, way: Way | null): void {
   const bin = `${root}/opt/cni/bin`;
   mkdirSync(bin, { recursive: true });
   cpSync(NEIGHBOURS, bin, { recursive: true });
   // As README tells admins: whole files, since a link to the checkout would lead nowhere on a node.
-  execaSync('cp', ['-rL', `${DIST}/cni/tapwire`, bin]);
-  if (WAY === 'fallback') execaSync('cp', ['-rL', `${DIST}/cni/.tapwire`, bin]);
-  else {
+  if (way !== null) execaSync('cp', ['-rL', `${DIST}/cni/tapwire`, bin]);
+  if (way === 'fallback') execaSync('cp', ['-rL', `${DIST}/cni/.tapwire`, bin]);
+  if (way === 'agent') {
     // Without the runtime nobody else can have served a call.
     execaSync('cp', ['-rL', `${DIST}/agent`, `${root}/opt/tapwire`]);
     execaSync('cp', [NODE, `${root}/opt/tapwire/node`]);

@@ -1,0 +1,68 @@
+/**
+ * Makes the image of what `npm run build` has built, for this machine's processor and without pulling anything: `dist/image` gets
+ * an OCI archive of all its variants, and its root file system for daemonset/Containerfile.
+ */
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { execa } from 'execa';
+import { messageOf } from '../shared/errors.ts';
+import { type Origin, variants } from './image/config.ts';
+import { ociArchive } from './image/oci.ts';
+import { rootEntries, writeRoot } from './image/root.ts';
+import type { Entry } from './image/tar.ts';
+
+process.chdir(`${import.meta.dirname}/..`);
+process.umask(0o022);
+
+const FOLDER = 'dist/image';
+
+async function git(...args: readonly string[]): Promise<string | undefined> {
+  const { stdout, exitCode } = await execa('git', args, { reject: false });
+  return exitCode === 0 && stdout !== '' ? stdout : undefined;
+}
+
+/** Nothing of it where there is no git, or no repository. */
+async function readOrigin(): Promise<Origin> {
+  const [revision, seconds, remote] = await Promise.all([
+    git('rev-parse', 'HEAD'),
+    git('log', '-1', '--format=%ct'),
+    git('remote', 'get-url', 'origin'),
+  ]);
+  const url = remote !== undefined && /^https?:/.test(remote) ? new URL(remote) : undefined;
+  return {
+    ...(revision === undefined ? {} : { revision }),
+    ...(seconds === undefined ? {} : { created: new Date(Number(seconds) * 1000).toISOString() }),
+    // Without a user's name and token, should there be any.
+    ...(url === undefined ? {} : { source: `${url.origin}${url.pathname}` }),
+  };
+}
+
+const sizeOf = (entry: Entry): number => (entry.kind === 'file' ? entry.content.length : 0);
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function describe(entry: Entry): string {
+  if (entry.kind === 'link') return `/${entry.path} -> ${entry.target}`;
+  return `/${entry.path.padEnd(40)} ${String(sizeOf(entry)).padStart(11)}`;
+}
+
+async function makeImage(): Promise<void> {
+  if (!existsSync('dist/install')) throw new Error('there is no dist; run "npm run build" first');
+  const root = await rootEntries();
+  const images = variants(process.arch, await readOrigin());
+  const archive = ociArchive(root, images);
+  writeRoot(root, `${FOLDER}/root`);
+  const path = `${FOLDER}/tapwire.oci.tar`;
+  writeFileSync(`${path}.new`, archive);
+  renameSync(`${path}.new`, path);
+
+  for (const entry of root) if (entry.kind !== 'folder') console.log(describe(entry));
+  const unpacked = root.reduce((sum, entry) => sum + sizeOf(entry), 0);
+  console.log(`\n${path}: ${megabytes(archive.length)}, unpacked ${megabytes(unpacked)}`);
+  for (const { name } of images) console.log(`  ${name}`);
+}
+
+try {
+  await makeImage();
+} catch (error) {
+  console.error(`Cannot make the image: ${messageOf(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,155 @@
+/** containerd runs the image as our manifests say: the installer, the agent, a pod that they wire, and the sidecar in that pod. */
+import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import tapwire from '../../package.json' with { type: 'json' };
+import { callPlugin } from '../helpers/containerd/call-plugin.ts';
+import { assertWired, BRIDGE } from '../helpers/containerd/chain.ts';
+import { runAgent, uninstallSpec, withImage } from '../helpers/containerd/daemonset.ts';
+import {
+  type Container,
+  containerSecurity,
+  ended,
+  probe,
+  resourcesOf,
+  runSpec,
+  startContainer,
+} from '../helpers/containerd/kubelet.ts';
+import { configureNetwork, type Node } from '../helpers/containerd/node.ts';
+import { podConfig, runPod } from '../helpers/containerd/pods.ts';
+import { processesOf } from '../helpers/containerd/processes.ts';
+import { until } from '../helpers/containerd/until.ts';
+import { domainFixture } from '../helpers/domain-fixtures.ts';
+import { callBack, callDefineDomain, callInfo, collectHooks } from '../helpers/hook-api.ts';
+import { vmiJson } from '../helpers/vmi.ts';
+
+const test = suite('the image in containerd');
+
+const BIN = '/opt/cni/bin';
+
+/** The file of /proc about a container's first process. */
+async function procOf({ cri, init }: Node, { id }: Container, file: string): Promise<string> {
+  const { pid } = await cri.containerStatus(id);
+  const found = processesOf(init).find(({ inner }) => inner === pid);
+  return readFileSync(`/proc/${found?.pid}/${file}`, 'utf8');
+}
+
+const statusOf = (status: string, key: string) => new RegExp(`^${key}:\\s*(.*)$`, 'm').exec(status)?.[1];
+
+/** Every one of `names`, as capabilities(7) numbers them, in the form of /proc. */
+const NET_ADMIN_AND_SYS_ADMIN = ((1n << 12n) | (1n << 21n)).toString(16).padStart(16, '0');
+
+test('the agent’s pod installs, becomes ready, and has just the rights that its manifest names', () =>
+  withImage(async (node) => {
+    const { pod, agent } = await runAgent(node);
+    const installed = readdirSync(`${node.root}${BIN}`).filter((name) => name.includes('tapwire'));
+    const current = readlinkSync(`${node.root}${BIN}/.tapwire`);
+    assert.match(current, new RegExp(`^\\.tapwire-${tapwire.version}-[0-9a-f]{8}$`));
+    assert.equal(installed.sort(), ['.tapwire', current, 'tapwire']);
+
+    const status = await procOf(node, agent, 'status');
+    for (const set of ['CapEff', 'CapPrm', 'CapBnd'])
+      assert.is(statusOf(status, set), NET_ADMIN_AND_SYS_ADMIN);
+    assert.is(statusOf(status, 'CapAmb'), '0'.repeat(16));
+    assert.is(statusOf(status, 'Seccomp'), '2', 'the runtime’s filter');
+    const mounts = (await procOf(node, agent, 'mountinfo')).split('\n').map((line) => line.split(' '));
+    const optionsOf = (point: string) => mounts.find((mount) => mount[4] === point)?.[5] ?? '';
+    assert.match(optionsOf('/'), /^ro,/);
+    assert.match(optionsOf('/proc/sys'), /^ro,/);
+    assert.match(optionsOf('/etc/tapwire'), /^ro,/);
+    assert.match(optionsOf('/run/tapwire'), /^rw,/);
+    assert.ok(
+      mounts.every((mount) => !mount[4]?.includes('cni')),
+      'the CNI bin directory is not there',
+    );
+
+    const socket = statSync(`${node.root}/run/tapwire/agent.sock`);
+    assert.equal([socket.uid, socket.mode & 0o777], [0, 0o600]);
+    const [, metrics] = await probe(node, { httpGet: { host: '127.0.0.1', port: 9746, path: '/metrics' } });
+    assert.match(metrics, new RegExp(`tapwire_build_info\\{version="${tapwire.version}",node="v24`));
+    await pod.end();
+    assert.match(agent.log(), /"Agent is done"/);
+  }));
+
+/** KubeVirt's for a sidecar of a VMI that is not root's, with guaranteed QoS. Source: kubevirt pkg/virt-controller/services/template.go */
+const SIDECAR_SECURITY = {
+  runAsUser: 107,
+  runAsGroup: 107,
+  runAsNonRoot: true,
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+};
+const SIDECAR_LIMITS = { cpu: '200m', memory: '64M' };
+
+test('a pod is wired by what was installed, and the sidecar serves its VM’s hooks', () =>
+  withImage(async (node) => {
+    const { pod: agentPod, agent } = await runAgent(node);
+    await configureNetwork(node, '1.0.0', [BRIDGE]);
+    const config = podConfig(node);
+    const pod = await runPod(node, config as Record<string, unknown>);
+    const { exitCode, stdout } = await callPlugin(node, 'ADD', pod);
+    assert.equal([exitCode, JSON.parse(stdout)], [0, { cniVersion: '1.0.0' }]);
+    await assertWired(pod);
+    await until('the agent has done it', () => agent.log().includes('"message":"ADD"'), agent.log);
+
+    const hooks = `${node.root}/run/hooks`;
+    const directory = `${hooks}/hook-sidecar-0`;
+    mkdirSync(directory, { recursive: true, mode: 0o770 });
+    chownSync(directory, 107, 107);
+    const container = {
+      metadata: { name: 'hook-sidecar-0' },
+      image: { image: `localhost/tapwire:${tapwire.version}` },
+      envs: [
+        { key: 'CONTAINER_NAME', value: 'hook-sidecar-0' },
+        { key: 'NETWORK_BINDING_PLUGIN_NAME', value: 'tapwire' },
+        { key: 'XDG_RUNTIME_DIR', value: '/var/run' },
+      ],
+      mounts: [{ container_path: '/var/run/kubevirt-hooks', host_path: '/run/hooks/hook-sidecar-0' }],
+      linux: {
+        resources: resourcesOf({ requests: SIDECAR_LIMITS, limits: SIDECAR_LIMITS }),
+        // KubeVirt leaves the root file system writable; we need not.
+        security_context: containerSecurity({ ...SIDECAR_SECURITY, readOnlyRootFilesystem: true }),
+      },
+    };
+    const sidecar = await startContainer(node, { sandbox: pod.id, config, container });
+    const [hook] = await collectHooks(hooks, 'nested', 1);
+    const socket = hook?.socket ?? '';
+    assert.is((await callInfo(socket))['name'], 'tapwire');
+    const vmi = vmiJson({
+      interfaces: [{ name: 'default', binding: { name: 'tapwire' } }],
+      networks: [{ name: 'default', pod: {} }],
+    });
+    const domain = await callDefineDomain(socket, domainFixture('no-interface').xml, vmi);
+    assert.match(domain, /<target dev="tap0" managed="no"/);
+    assert.match(domain, /<alias name="ua-default"/);
+
+    const status = await procOf(node, sidecar, 'status');
+    assert.match(statusOf(status, 'Uid') ?? '', /^107\s/);
+    assert.equal(
+      ['CapEff', 'CapBnd', 'NoNewPrivs'].map((key) => statusOf(status, key)),
+      ['0'.repeat(16), '0'.repeat(16), '1'],
+    );
+    await callBack(socket, 'v1alpha3', 'Shutdown', {});
+    assert.is(await ended(node.cri, sidecar), 0, sidecar.log());
+    assert.equal(readdirSync(directory), []);
+
+    assert.is((await callPlugin(node, 'DEL', pod)).exitCode, 0);
+    await agentPod.end();
+  }));
+
+test('uninstall takes away what was installed, and what else is there stays', () =>
+  withImage(async (node) => {
+    const before = readdirSync(`${node.root}${BIN}`);
+    const { pod } = await runAgent(node);
+    await pod.end();
+    const removal = await runSpec(node, uninstallSpec());
+    assert.equal(readdirSync(`${node.root}${BIN}`), before);
+    assert.equal(readdirSync(`${node.root}/run/tapwire`), []);
+    const [done] = removal.containers;
+    assert.is((await node.cri.containerStatus(done?.id ?? '')).state, 'CONTAINER_RUNNING');
+    const started = performance.now();
+    await removal.end();
+    assert.ok(performance.now() - started < 10_000, 'what stays ends when it is told to');
+  }));
+
+test.run();

@@ -1,0 +1,224 @@
+/** Where the installer cannot install: it says why, what was there works on, and nothing half-done is left. */
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/install.ts';
+import { STRACE } from '../helpers/strace.ts';
+
+const test = suite('the installer, where it fails');
+
+// ---- others' files of our names
+
+for (const [why, place, subject, reason] of [
+  [
+    'a plugin of our name',
+    (bin: string) => writeFileSync(join(bin, 'tapwire'), '#!/bin/sh\n', { mode: 0o755 }),
+    'tapwire',
+    'it is not the CNI plugin of Tapwire',
+  ],
+  [
+    'a link of our name',
+    (bin: string) => symlinkSync('bridge', join(bin, 'tapwire')),
+    'tapwire',
+    'it is not the CNI plugin of Tapwire',
+  ],
+  [
+    'a folder of our name',
+    (bin: string) => mkdirSync(join(bin, 'tapwire')),
+    'tapwire',
+    'it is not the CNI plugin of Tapwire',
+  ],
+  [
+    'a runtime that was copied by hand',
+    (bin: string) => mkdirSync(join(bin, '.tapwire/lib'), { recursive: true }),
+    '.tapwire',
+    'it is not a link to what this program has installed',
+  ],
+  [
+    'a runtime that leads elsewhere',
+    (bin: string) => symlinkSync('../elsewhere', join(bin, '.tapwire')),
+    '.tapwire',
+    'it is not a link to what this program has installed',
+  ],
+] as const) {
+  test(`${why} is refused, and stays as it is`, () =>
+    withBin(async ({ bin, payloads: [a] }) => {
+      place(bin);
+      const before = treeOf(bin);
+      const { exitCode, line } = await installer('install', bin, ['--from', a]);
+      const advice = 'move it away, or choose another directory with --cni-bin-dir';
+      assert.equal(
+        [exitCode, line.message],
+        [1, `Cannot install "${join(bin, subject)}": ${reason}; ${advice}`],
+      );
+      assert.equal(treeOf(bin), before);
+    }));
+}
+
+// ---- directories and file systems that do not take it
+
+for (const [why, place, text] of [
+  [
+    'is not there',
+    (_: string) => {},
+    /^Cannot install into ".*": ENOENT: .*; is that the node's CNI bin directory\?$/,
+  ],
+  ['is a file', (path: string) => writeFileSync(path, ''), /^Cannot install into ".*": ENOTDIR: /],
+] as const) {
+  test(`a directory that ${why}`, () =>
+    withBin(async ({ folder, payloads: [a] }) => {
+      const path = join(folder, 'other');
+      place(path);
+      const { exitCode, line } = await installer('install', path, ['--from', a]);
+      assert.is(exitCode, 1);
+      assert.match(line.message, text);
+    }));
+}
+
+test('what is to be installed is not there', () =>
+  withBin(async ({ bin, folder }) => {
+    const before = treeOf(bin);
+    const { exitCode, line } = await installer('install', bin, ['--from', folder]);
+    assert.is(exitCode, 1);
+    assert.match(line.message, /^Cannot read what to install from ".*": ENOENT: .*; choose with --from$/);
+    assert.equal(treeOf(bin), before);
+  }));
+
+/** Mounts a file system on the directory with what is installed in it, and installs there; then shows what has become of it. */
+const MOUNTED = `
+  bin=$1 options=$2; shift 2
+  cp -a "$bin" "$bin.before"
+  mount -t tmpfs -o mode=755 tmpfs "$bin"
+  cp -a "$bin.before/." "$bin"
+  mount -o "remount,$options" "$bin"
+  "$@" || echo "status $?" >&2
+  mount -o remount,exec "$bin"
+  mkdir "$bin.after" && cp -a "$bin/." "$bin.after"`;
+
+for (const [why, options, text] of [
+  [
+    'is full',
+    'size=200k',
+    /": no space left: \d+ MB are free, and 140 are needed while a version is replaced; --no-fallback needs 1$/,
+  ],
+  ['is read-only', 'ro', /": the file system is read-only; choose another directory with --cni-bin-dir$/],
+  ['runs no programs', 'noexec', /^Cannot run ".*\/tapwire": the file system does not let programs be run/],
+] as const) {
+  test(`a file system that ${why}: the version that is there works on, and nothing is left behind`, () =>
+    withBin(async ({ bin, payloads: [a, b] }) => {
+      await installs(bin, a);
+      writeFileSync(join(b, '.tapwire/node'), Buffer.alloc(400_000)); // more than there is room for
+      const before = treeOf(bin);
+      const under = [
+        'unshare',
+        '--mount',
+        '--propagation',
+        'private',
+        'sh',
+        '-ec',
+        MOUNTED,
+        'sh',
+        bin,
+        options,
+      ];
+      const { line } = await installer('install', bin, ['--from', b], under);
+      assert.is(line.level, 'error');
+      assert.match(line.message, text);
+      assert.equal(treeOf(`${bin}.after`), before);
+      assert.is(await runtimeOf(`${bin}.after`), 'a');
+    }));
+}
+
+test('a plugin for another processor: the version that is there works on', () =>
+  withBin(async ({ bin, payloads: [a, b] }) => {
+    await installs(bin, a);
+    const before = treeOf(bin);
+    const shim = readFileSync(join(b, 'tapwire'));
+    shim.writeUInt16LE(0xfefe, 18); // e_machine of its ELF header: nobody's
+    writeFileSync(join(b, 'tapwire'), shim);
+    const { exitCode, line } = await installer('install', bin, ['--from', b]);
+    const reason = 'it was built for another processor than this node has';
+    assert.equal([exitCode, line.message], [1, `Cannot run "${b}/tapwire": ${reason}`]);
+    assert.equal(treeOf(bin), before);
+  }));
+
+for (const [why, damage, text] of [
+  [
+    'does not start',
+    (path: string) => rmSync(join(path, '.tapwire/node')),
+    /VERSION ended with 1: .*No such file/,
+  ],
+  [
+    'answers nothing',
+    (path: string) => writeFileSync(join(path, '.tapwire/lib/ld.so'), '#!/bin/sh\n'),
+    /VERSION ended with 0: ""$/,
+  ],
+] as const) {
+  test(`a runtime that ${why} is never put in the place of one that works`, () =>
+    withBin(async ({ bin, payloads: [a, b] }) => {
+      await installs(bin, a);
+      const before = treeOf(bin);
+      damage(b);
+      const { exitCode, line } = await installer('install', bin, ['--from', b]);
+      assert.is(exitCode, 1);
+      assert.match(line.message, text);
+      assert.equal(treeOf(bin), before);
+      assert.is(await runtimeOf(bin), 'a');
+    }));
+}
+
+// ---- killed
+
+/** Requests of the kernel that change what is on the disk, or see to it that it stays; arm64 has only the second name of each. */
+const CHANGES = [
+  'mkdir',
+  'mkdirat',
+  'symlink',
+  'symlinkat',
+  'fsync',
+  'rename',
+  'renameat',
+  'unlink',
+  'unlinkat',
+  'rmdir',
+];
+
+test('killed at any change: the old version or the new one works, and the next installer finishes', () =>
+  withBin(async ({ bin, folder, payloads: [a, b, c] }) => {
+    await installs(bin, c);
+    await installs(bin, a);
+    const log = join(folder, 'strace');
+    const under = (...options: readonly string[]) => [STRACE, '-f', '-qq', '-o', log, ...options];
+    const existing = CHANGES.filter((name) => process.arch !== 'arm64' || /at$|^fsync$/.test(name));
+    const trace = ['-e', `trace=${existing.join(',')}`];
+    assert.is((await installer('install', bin, ['--from', b], under(...trace))).exitCode, 0);
+    const calls = [...readFileSync(log, 'utf8').matchAll(/^\d+ +(\w+)\(/gm)].map(([, name = '']) => name);
+    assert.ok(calls.length > 15, `${calls}`);
+
+    const counts = new Map<string, number>();
+    const seen = new Set<string>();
+    for (const name of calls) {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      await execa('rm', ['-rf', bin]);
+      mkdirSync(bin);
+      await installs(bin, c);
+      await installs(bin, a);
+      const kill = ['-e', `inject=${name}:signal=KILL:when=${counts.get(name)}`];
+      await installer('install', bin, ['--from', b], under(...kill));
+      const runtime = await runtimeOf(bin);
+      assert.ok(['a', 'b'].includes(runtime), `${name} ${counts.get(name)}: ${runtime}`);
+      seen.add(runtime);
+      await installs(bin, b);
+      assert.is(await runtimeOf(bin), 'b');
+      assert.equal(
+        namesIn(bin).filter((one) => one.includes('.new-')),
+        [],
+        `${name} ${counts.get(name)}`,
+      );
+    }
+    assert.equal([...seen].sort(), ['a', 'b'], 'it was killed before and after the change');
+  }));
+
+test.run();

@@ -1,0 +1,246 @@
+/** The installer on a CNI bin directory: versions come and go, callers notice nothing, and nothing of others is touched. */
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import tapwire from '../../package.json' with { type: 'json' };
+import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/install.ts';
+
+const test = suite('the installer');
+
+const REAL = resolve(import.meta.dirname, '../../dist/cni');
+const ONE = ['.tapwire', `.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire'];
+const TWO = [...ONE, `.tapwire-${tapwire.version}-x`].sort();
+
+test('what is installed works, is root’s alone, and is the same when it is installed again', () =>
+  withBin(async ({ bin }) => {
+    const line = await installs(bin, REAL);
+    assert.equal([line.version, line.isNew, line.removed], [tapwire.version, true, []]);
+    assert.equal(namesIn(bin), ONE);
+    const version = { env: { CNI_COMMAND: 'VERSION' }, extendEnv: false };
+    assert.is(JSON.parse((await execa(join(bin, 'tapwire'), version)).stdout).cniVersion, '1.1.0');
+    const before = statSync(join(bin, '.tapwire/node')).ctimeMs;
+    const again = await installs(bin, REAL);
+    assert.equal([again.folder, again.isNew], [line.folder, false]);
+    assert.is(statSync(join(bin, '.tapwire/node')).ctimeMs, before, 'nothing is written that is there');
+    assert.equal(namesIn(bin), ONE);
+  }));
+
+test('permissions are its own, whatever those of its caller and of what it installs', () =>
+  withBin(async ({ bin, payloads: [a] }) => {
+    for (const [path, mode] of Object.entries({
+      tapwire: 0o777,
+      '.tapwire/node': 0o700,
+      '.tapwire/index.js': 0o666,
+    })) {
+      chmodSync(join(a, path), mode);
+    }
+    const under = ['sh', '-c', 'umask 077; exec "$@"', 'sh'];
+    const { exitCode, line } = await installer('install', bin, ['--from', a], under);
+    assert.is(exitCode, 0, line.message);
+    const modes = Object.fromEntries(
+      [
+        'tapwire',
+        '.tapwire/.',
+        '.tapwire/lib',
+        '.tapwire/node',
+        '.tapwire/index.js',
+        '.tapwire/inventory.json',
+      ].map((path) => [path, (statSync(join(bin, path)).mode & 0o7777).toString(8)]),
+    );
+    assert.equal(modes, {
+      tapwire: '755',
+      '.tapwire/.': '755',
+      '.tapwire/lib': '755',
+      '.tapwire/node': '755',
+      '.tapwire/index.js': '644',
+      '.tapwire/inventory.json': '644',
+    });
+  }));
+
+test('an upgrade keeps the version before; the next one takes it away; a downgrade finds it', () =>
+  withBin(async ({ bin, payloads: [a, b, c] }) => {
+    const first = await installs(bin, a);
+    const second = await installs(bin, b);
+    assert.equal([await runtimeOf(bin), namesIn(bin), second.removed], ['b', TWO, []]);
+    const third = await installs(bin, c);
+    assert.equal([await runtimeOf(bin), namesIn(bin), third.removed], ['c', TWO, [first.folder]]);
+    const back = await installs(bin, b);
+    assert.equal([await runtimeOf(bin), back.folder, back.isNew], ['b', second.folder, false]);
+    assert.equal(namesIn(bin), TWO);
+  }));
+
+test('a version that a call runs from stays until that ends', () =>
+  withBin(async ({ bin, payloads: [a, b, c] }) => {
+    const { folder } = await installs(bin, a);
+    // As the shim does.
+    const call = execa('flock', [join(bin, folder), 'sh', '-c', 'echo; read line'], { stdin: 'pipe' });
+    try {
+      await new Promise((resolve) => call.stdout?.once('data', resolve));
+      await installs(bin, b);
+      await installs(bin, c);
+      assert.ok(lstatSync(join(bin, folder, 'node'), { throwIfNoEntry: false }), 'it is whole');
+    } finally {
+      call.stdin?.end('\n');
+      await call;
+    }
+    assert.ok((await installs(bin, b)).removed.includes(folder));
+  }));
+
+test('there is a plugin that works at every moment, while versions come and go', () =>
+  withBin(async ({ bin, payloads }) => {
+    await installs(bin, payloads[0]);
+    let isOver = false;
+    const answers = new Set<string>();
+    const calling = async () => {
+      while (!isOver) answers.add(await runtimeOf(bin));
+    };
+    const callers = [calling(), calling(), calling()];
+    for (let round = 0; round < 12; round++) await installs(bin, payloads[round % 3] ?? '');
+    isOver = true;
+    await Promise.all(callers);
+    assert.equal([...answers].sort(), ['a', 'b', 'c']);
+  }));
+
+test('installers at once wait for each other', () =>
+  withBin(async ({ bin, payloads: [a, b] }) => {
+    await Promise.all([a, b, a, b, a, b].map((from) => installs(bin, from)));
+    assert.ok(['a', 'b'].includes(await runtimeOf(bin)));
+    assert.equal(namesIn(bin), TWO);
+  }));
+
+test('without fallback there is the plugin alone, which says what it needs', () =>
+  withBin(async ({ bin, payloads: [a] }) => {
+    await installs(bin, a);
+    await installs(bin, a, '--no-fallback');
+    assert.is(lstatSync(join(bin, '.tapwire'), { throwIfNoEntry: false }), undefined);
+    await installs(bin, a, '--no-fallback');
+    assert.equal(
+      namesIn(bin),
+      [`.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire'],
+      'the record of what is ours',
+    );
+    const call = { env: { CNI_COMMAND: 'VERSION' }, extendEnv: false, reject: false };
+    const { exitCode, stdout } = await execa(join(bin, 'tapwire'), call);
+    assert.equal([exitCode, JSON.parse(stdout).code], [1, 11]);
+    await installs(bin, a);
+    assert.is(await runtimeOf(bin), 'a');
+  }));
+
+for (const [why, damage] of [
+  ['is changed', (path: string) => writeFileSync(join(path, 'index.js'), 'x')],
+  ['is missing', (path: string) => rmSync(join(path, 'lib/ld.so'))],
+  ['may be written to by others', (path: string) => chmodSync(join(path, 'node'), 0o777)],
+  ['is too many', (path: string) => writeFileSync(join(path, 'more'), '')],
+  ['is its inventory, and broken', (path: string) => writeFileSync(join(path, 'inventory.json'), '{')],
+] as const) {
+  test(`a file of the installed version that ${why}: it is installed anew`, () =>
+    withBin(async ({ bin, payloads: [a] }) => {
+      const { folder } = await installs(bin, a);
+      damage(join(bin, folder));
+      const again = await installs(bin, a);
+      assert.equal([again.isNew, again.folder === folder, await runtimeOf(bin)], [true, false, 'a']);
+    }));
+}
+
+test('what a killed installer left is cleared away', () =>
+  withBin(async ({ bin, payloads: [a] }) => {
+    mkdirSync(join(bin, '.tapwire.new-0123/.tapwire/lib'), { recursive: true });
+    writeFileSync(join(bin, '.tapwire.new-0123/.tapwire/node'), 'half of');
+    symlinkSync('.tapwire-x', join(bin, '.tapwire.new-4567'));
+    await installs(bin, a);
+    assert.equal(namesIn(bin), ONE);
+  }));
+
+test('the plugin as README once had it copied is ours', () =>
+  withBin(async ({ bin, payloads: [a] }) => {
+    await execa('cp', [join(a, 'tapwire'), bin]);
+    await installs(bin, a);
+    assert.equal(namesIn(bin), ONE);
+  }));
+
+// ---- uninstall
+
+const NO_SOCKET = ['--agent-socket', '/nonexistent/agent.sock'];
+
+test('uninstall takes away every version, and nothing else', () =>
+  withBin(async ({ bin, payloads: [a, b] }) => {
+    const before = treeOf(bin);
+    await installs(bin, a);
+    await installs(bin, b);
+    mkdirSync(join(bin, '.tapwire.new-0123'));
+    const { exitCode, line } = await installer('uninstall', bin, NO_SOCKET);
+    assert.is(exitCode, 0, line.message);
+    assert.equal(treeOf(bin), before);
+    assert.is(line.removed.length, 4);
+    const again = await installer('uninstall', bin, NO_SOCKET);
+    assert.equal([again.exitCode, again.line.removed], [0, []]);
+  }));
+
+test('uninstall takes away what was installed without a fallback', () =>
+  withBin(async ({ bin, payloads: [a] }) => {
+    const before = treeOf(bin);
+    await installs(bin, a, '--no-fallback');
+    assert.is((await installer('uninstall', bin, NO_SOCKET)).exitCode, 0);
+    assert.equal(treeOf(bin), before);
+  }));
+
+test('uninstall leaves what is not as it was installed, and names it', () =>
+  withBin(async ({ bin, payloads: [a] }) => {
+    const { folder } = await installs(bin, a);
+    writeFileSync(join(bin, 'tapwire'), 'somebody else’s');
+    writeFileSync(join(bin, folder, 'index.js'), 'changed');
+    const { exitCode, line } = await installer('uninstall', bin, NO_SOCKET);
+    assert.is(exitCode, 1);
+    const paths = [join(bin, 'tapwire'), join(bin, folder)].map((path) => `"${path}"`).join(', ');
+    assert.is(line.message, `Cannot remove ${paths}: not what was installed; look, and remove by hand`);
+    assert.equal(namesIn(bin), [`.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire']);
+  }));
+
+test('uninstall takes the last agent’s socket along, but refuses while there is an agent', () =>
+  withBin(async ({ bin, folder, payloads: [a] }) => {
+    await installs(bin, a);
+    const before = treeOf(bin);
+    mkdirSync(join(folder, 'run'));
+    const socket = join(folder, 'run/agent.sock');
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(`${socket}.mine`, resolve));
+    linkSync(`${socket}.mine`, socket);
+    const refused = await installer('uninstall', bin, ['--agent-socket', socket]);
+    assert.is(refused.exitCode, 1);
+    assert.ok(
+      refused.line.message.startsWith(`Cannot uninstall: an agent listens at "${socket}"; `),
+      refused.line.message,
+    );
+    assert.equal(treeOf(bin), before);
+
+    await new Promise((resolve) => server.close(resolve));
+    const { exitCode, line } = await installer('uninstall', bin, ['--agent-socket', socket]);
+    assert.equal([exitCode, line.removed.at(-1)], [0, socket]);
+    assert.is(
+      lstatSync(join(folder, 'run'), { throwIfNoEntry: false }),
+      undefined,
+      'its folder was empty then',
+    );
+  }));
+
+test('a plain file in the place of the agent’s socket stays', () =>
+  withBin(async ({ bin, folder }) => {
+    const path = join(folder, 'agent.sock');
+    writeFileSync(path, '');
+    assert.is((await installer('uninstall', bin, ['--agent-socket', path])).exitCode, 0);
+    assert.ok(lstatSync(path).isFile());
+  }));
+
+test.run();

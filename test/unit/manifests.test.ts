@@ -1,0 +1,251 @@
+/** The DaemonSet and its friends, as kubectl would apply them. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import * as kubernetes from '@kubevirt-ui-ext/kubevirt-api/kubernetes';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseOptions } from '../../daemonset/install/options.ts';
+import { parseOptions as parseAgentOptions } from '../../daemonset/options.ts';
+import tapwire from '../../package.json' with { type: 'json' };
+import { tagOf } from '../../scripts/image/names.ts';
+import { kustomize, type Resource } from '../helpers/kustomize.ts';
+
+const test = suite('the manifests');
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const MANIFESTS = join(ROOT, 'daemonset/manifests');
+const PLATFORMS = ['base', 'openshift', 'k3s'];
+const COMPONENTS = ['podmonitor', 'uninstall'];
+const IMAGE = `localhost/tapwire:${tagOf('tap')}`;
+
+/** Every combination that docs/install.md names. */
+const all: readonly (readonly [string, readonly Resource[]])[] = PLATFORMS.flatMap((platform) => {
+  const resources = kustomize(join(MANIFESTS, platform));
+  return [
+    [platform, resources] as const,
+    ...COMPONENTS.map(
+      (one) => [`${platform} with ${one}`, kustomize(join(MANIFESTS, one), resources)] as const,
+    ),
+  ];
+});
+
+const daemonSetOf = (resources: readonly Resource[]): Resource =>
+  resources.find(({ kind }) => kind === 'DaemonSet');
+const base = daemonSetOf(kustomize(join(MANIFESTS, 'base')));
+const { containers, initContainers, ...pod } = base.spec.template.spec;
+const [agent] = containers;
+const [installer] = initContainers;
+
+/** Objects of the API, by kind: read and written again, what the API does not know is gone. */
+type Codec = readonly [read: (json: Resource) => Resource, write: (value: Resource) => Resource];
+const CODECS: Readonly<Record<string, Codec>> = {
+  DaemonSet: [kubernetes.IoK8sApiAppsV1DaemonSetFromJSON, kubernetes.IoK8sApiAppsV1DaemonSetToJSON],
+  Namespace: [kubernetes.IoK8sApiCoreV1NamespaceFromJSON, kubernetes.IoK8sApiCoreV1NamespaceToJSON],
+  ServiceAccount: [
+    kubernetes.IoK8sApiCoreV1ServiceAccountFromJSON,
+    kubernetes.IoK8sApiCoreV1ServiceAccountToJSON,
+  ],
+  Role: [kubernetes.IoK8sApiRbacV1RoleFromJSON, kubernetes.IoK8sApiRbacV1RoleToJSON],
+  RoleBinding: [kubernetes.IoK8sApiRbacV1RoleBindingFromJSON, kubernetes.IoK8sApiRbacV1RoleBindingToJSON],
+};
+/** Not Kubernetes' own. */
+const OTHERS = ['SecurityContextConstraints', 'PodMonitor'];
+
+const known = (resource: Resource): Resource => {
+  const [read, write] = CODECS[resource.kind] ?? [];
+  return read === undefined ? resource : JSON.parse(JSON.stringify(write?.(read(resource))));
+};
+
+for (const [name, resources] of all) {
+  test(`${name}: no field that the API does not know, and every object is ours and in its namespace`, () => {
+    for (const resource of resources) {
+      assert.ok(Object.hasOwn(CODECS, resource.kind) || OTHERS.includes(resource.kind), resource.kind);
+      assert.equal(known(resource), resource);
+      assert.is(resource.metadata.labels['app.kubernetes.io/name'], 'tapwire');
+      const isGlobal = ['Namespace', 'SecurityContextConstraints'].includes(resource.kind);
+      assert.is(resource.metadata.namespace, isGlobal ? undefined : 'tapwire');
+    }
+    const ids = resources.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    assert.is(new Set(ids).size, ids.length);
+  });
+
+  test(`${name}: every container runs our image, what it mounts is there, and nothing more is`, () => {
+    const { spec } = daemonSetOf(resources).spec.template;
+    const volumes = spec.volumes.map((volume: { name: string }) => volume.name);
+    for (const { image, volumeMounts = [], securityContext } of [
+      ...spec.initContainers,
+      ...spec.containers,
+    ]) {
+      assert.is(image, IMAGE);
+      for (const mount of volumeMounts) assert.ok(volumes.includes(mount.name), mount.name);
+      assert.is(securityContext.readOnlyRootFilesystem, true);
+      assert.equal(securityContext.capabilities.drop, ['ALL']);
+      assert.is(securityContext.privileged, undefined);
+    }
+    assert.is(spec.initContainers[0].volumeMounts[0].name, 'cni-bin');
+    assert.is(spec.volumes[0].name, 'cni-bin');
+  });
+}
+
+test('a field that the API does not know is found', () => {
+  for (const path of ['spec', 'spec.template.spec', 'spec.template.spec.containers.0.securityContext']) {
+    const strange = structuredClone(base);
+    path.split('.').reduce((at, key) => at[key], strange)['readonlyRootFileSystem'] = true;
+    assert.not.equal(known(strange), strange, path);
+  }
+});
+
+test('every folder of manifests is looked at', () => {
+  assert.equal(readdirSync(MANIFESTS).sort(), [...PLATFORMS, ...COMPONENTS].sort());
+});
+
+test('the agent has these rights and no more', () => {
+  assert.equal(agent.securityContext, {
+    runAsUser: 0,
+    runAsGroup: 0,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'SYS_ADMIN'] },
+  });
+  assert.equal(agent.volumeMounts, [
+    { name: 'run', mountPath: '/run/tapwire' },
+    { name: 'tun', mountPath: '/dev/net/tun' },
+    { name: 'node-file', mountPath: '/etc/tapwire', readOnly: true },
+  ]);
+  assert.equal(
+    [pod.hostNetwork, pod.hostPID, pod.hostIPC, pod.automountServiceAccountToken],
+    [true, undefined, undefined, false],
+  );
+  assert.equal(pod.securityContext, {
+    seccompProfile: { type: 'RuntimeDefault' },
+    seLinuxOptions: { type: 'spc_t' },
+  });
+});
+
+test('the installer has none, and the CNI bin directory alone', () => {
+  assert.equal(installer.securityContext, {
+    runAsUser: 0,
+    runAsGroup: 0,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  });
+  assert.equal(installer.volumeMounts, [{ name: 'cni-bin', mountPath: '/host/cni-bin' }]);
+});
+
+test('one agent on a node, at any time; no limit for the CPU', () => {
+  assert.equal(base.spec.updateStrategy.rollingUpdate, { maxUnavailable: 1, maxSurge: 0 });
+  for (const { resources } of [agent, installer]) {
+    assert.ok(resources.requests.cpu && resources.requests.memory);
+    assert.is(resources.limits?.cpu, undefined);
+  }
+  assert.is(pod.priorityClassName, 'system-node-critical');
+  assert.equal(pod.tolerations, [{ operator: 'Exists' }]);
+});
+
+test('programs understand their arguments, and probes ask where the agent answers', () => {
+  const installed = parseOptions(installer.args, '/app/install');
+  assert.equal(installed, {
+    command: 'install',
+    binDirectory: installer.volumeMounts[0].mountPath,
+    source: '/app/install/../cni',
+    hasFallback: true,
+  });
+  const { health, socket, nodeFile } = parseAgentOptions(agent.args ?? []) ?? {};
+  for (const probe of [agent.readinessProbe, agent.livenessProbe]) {
+    assert.equal([probe.httpGet.host, probe.httpGet.port], [health?.host, health?.port]);
+  }
+  const mounted = (path = '') =>
+    agent.volumeMounts.some(
+      (mount: { mountPath: string }) => !relative(mount.mountPath, path).startsWith('..'),
+    );
+  assert.ok(mounted(socket));
+  assert.ok(mounted(nodeFile));
+});
+
+for (const [platform, directory] of [
+  ['base', '/opt/cni/bin'],
+  ['openshift', '/var/lib/cni/bin'],
+  ['k3s', '/var/lib/rancher/k3s/data/cni'],
+] as const) {
+  test(`${platform}: the CNI bin directory, and else the base`, () => {
+    const other = structuredClone(daemonSetOf(kustomize(join(MANIFESTS, platform))));
+    assert.is(other.spec.template.spec.volumes[0].hostPath.path, directory);
+    other.spec.template.spec.volumes[0] = base.spec.template.spec.volumes[0];
+    delete other.spec.template.metadata.annotations;
+    assert.equal(other, base);
+  });
+}
+
+test('OpenShift: the constraints allow what the pod asks for, and no more', () => {
+  const resources = kustomize(join(MANIFESTS, 'openshift'));
+  const find = (kind: string) => resources.find((one) => one.kind === kind);
+  const scc = find('SecurityContextConstraints');
+  assert.equal(scc.allowedCapabilities, agent.securityContext.capabilities.add);
+  assert.equal([scc.allowHostNetwork, scc.allowHostPID, scc.allowPrivilegedContainer], [true, false, false]);
+  assert.equal(scc.volumes, [
+    ...new Set(pod.volumes.flatMap((volume: object) => Object.keys(volume).slice(1))),
+  ]);
+  const annotations = daemonSetOf(resources).spec.template.metadata.annotations;
+  assert.equal(annotations, { 'openshift.io/required-scc': scc.metadata.name });
+  assert.equal(find('Role').rules[0].resourceNames, [scc.metadata.name]);
+  assert.equal(find('RoleBinding').subjects[0].name, pod.serviceAccountName);
+});
+
+test('podmonitor: the agent serves where Prometheus and kubelet reach it', () => {
+  const resources = kustomize(join(MANIFESTS, 'podmonitor'), kustomize(join(MANIFESTS, 'base')));
+  const [changed] = daemonSetOf(resources).spec.template.spec.containers;
+  for (const [ip, want] of [
+    ['192.0.2.1', '192.0.2.1'],
+    ['2001:db8::1', '2001:db8::1'],
+  ]) {
+    const args = changed.args.map((arg: string) => arg.replace('$(POD_IP)', ip ?? ''));
+    assert.equal(parseAgentOptions(args)?.health, { host: want, port: changed.ports[0].containerPort });
+  }
+  assert.is(changed.readinessProbe.httpGet.host, undefined);
+  const monitor = resources.find(({ kind }) => kind === 'PodMonitor');
+  assert.is(monitor.spec.podMetricsEndpoints[0].port, changed.ports[0].name);
+  assert.equal(monitor.spec.selector, base.spec.selector);
+});
+
+test('uninstall: the installer takes away what it installed, where the agent’s socket is, and what stays has no rights', () => {
+  const resources = kustomize(join(MANIFESTS, 'uninstall'), kustomize(join(MANIFESTS, 'base')));
+  const { spec } = daemonSetOf(resources).spec.template;
+  const [{ args, volumeMounts }] = spec.initContainers;
+  const options = parseOptions(args, '/app/install');
+  assert.equal(options, {
+    command: 'uninstall',
+    binDirectory: volumeMounts[0].mountPath,
+    agentSocket: `${volumeMounts[1].mountPath}/agent.sock`,
+  });
+  const [done] = spec.containers;
+  assert.equal([done.volumeMounts, done.securityContext.capabilities], [undefined, { drop: ['ALL'] }]);
+});
+
+/** The kustomizations of docs/install.md, whose paths are as seen from the checkout. */
+const [example = '', ...fragments] = readFileSync(join(ROOT, 'docs/install.md'), 'utf8')
+  .split(/^```(?:yaml)?$/m)
+  .filter((block) => /^(apiVersion|patches|components):/m.test(block));
+
+for (const [why, added] of [
+  ['as it is', ''],
+  ...fragments.map((fragment) => [/--\w+-\w+|uninstall/.exec(fragment)?.[0] ?? fragment, fragment] as const),
+] as const) {
+  test(`the kustomization that docs/install.md shows, ${why}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tapwire-kustomize-'));
+    try {
+      const text = (example + added).replaceAll('daemonset/manifests', relative(folder, MANIFESTS));
+      writeFileSync(join(folder, 'kustomization.yaml'), text);
+      const { spec } = daemonSetOf(kustomize(folder)).spec.template;
+      const images = [...spec.initContainers, ...spec.containers].map(({ image }) => image);
+      assert.equal(images, Array(2).fill(`registry.example.com/tapwire:${tapwire.version}`));
+      assert.ok(parseOptions(spec.initContainers[0].args, '/app/install'));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
+
+test('docs/install.md shows both', () => assert.is(fragments.length, 2));
+
+test.run();
