@@ -68,5 +68,6 @@ export interface Holder {
 export interface Redirect {
   readonly classifier: string;
   readonly packets: number;
+  /** Without Ethernet headers. */
   readonly bytes: number;
 }

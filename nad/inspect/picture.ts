@@ -100,7 +100,7 @@ const holderText = ({ pid, program, queues }: Holder): string =>
 
 function arrowText(redirect: Redirect | null): string | null {
   if (redirect === null) return null;
-  return printable(`${redirect.classifier}: ${count(redirect.packets, 'frame')}, ${size(redirect.bytes)}`);
+  return `${count(redirect.packets, 'frame')}, ${size(redirect.bytes)}`;
 }
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -6,6 +6,7 @@ import { type IngressQdisc, TCMSG_BYTES } from './qdisc.ts';
 /** What a filter's redirect has taken to the other link so far. */
 export interface Traffic {
   readonly packets: number;
+  /** Without Ethernet headers where the filter is at an ingress. */
   readonly bytes: number;
 }
 

@@ -39,6 +39,8 @@ const EDGES = [
   'nad/command-line/doctor.ts',
   'nad/command-line/inspect.ts',
   'nad/command-line/main.ts',
+  'nad/doctor/probe-agent.ts',
+  'nad/doctor/probe-plugin.ts',
   'nad/doctor/probe.ts',
   'nad/inspect/inspect.ts',
   'nad/inspect/node.ts',
