@@ -66,8 +66,9 @@ function isMeant(subject: string, netns: NetnsSeen, { results, cgroups }: Node):
   return (
     containerIds.some((id) => id.startsWith(subject)) ||
     results.some((result) => result.containerId.startsWith(subject) && isOf(result, netns)) ||
-    // `…/<id>`, `…/cri-containerd-<id>.scope`, `…/crio-<id>.scope`, `…:cri-containerd:<id>`
-    pids.some((pid) => new RegExp(`[/:-]${escaped(subject)}`).test(cgroups.get(pid) ?? ''))
+    // `…/<id>`, `…/cri-containerd-<id>.scope`, `…/crio-<id>.scope`, `…:cri-containerd:<id>`; all write ids in hex
+    (/^[0-9a-f]+$/.test(subject) &&
+      pids.some((pid) => new RegExp(`[/:-]${subject}`).test(cgroups.get(pid) ?? '')))
   );
 }
 
@@ -78,5 +79,3 @@ export function isOf({ containerId, netns }: CniResult, { paths, containerIds }:
 
 /** /var/run is a link to /run, and runtimes write either. */
 export const toRun = (path: string): string => path.replace(/^\/var\/run\//, '/run/');
-
-const escaped = (text: string): string => text.replaceAll('.', '\\.');
