@@ -43,8 +43,10 @@ export function encodeRecord({ key, podLink, mtu, restore }: TapRecord): string 
 }
 
 /** No container id looks like this: ":" is not allowed in one. */
-const hashed = (containerId: string): string => `${HASHED}${sha256(containerId)}`;
 const HASHED = 'sha256:';
+const hashed = (containerId: string): string => `${HASHED}${sha256(containerId)}`;
+
+/** Whether a record had no room for the container id of the key, and holds a hash of it instead. */
 export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);
 
 /** The record of a tap that Tapwire made for this attachment; null for every other link, whatever its alias says. */

@@ -1,6 +1,7 @@
 import tapwire from '../../package.json' with { type: 'json' };
 import { BindingError } from '../../shared/errors.ts';
-import { type Finding, toFindings } from '../doctor/findings.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { toFindings } from '../doctor/findings.ts';
 import { probe } from '../doctor/probe.ts';
 import { printable } from '../printable.ts';
 import { type Command, misuse, readArguments } from './command.ts';

@@ -1,27 +1,6 @@
-import type { AgentFacts, Facts, Plugin, PluginFolder } from './facts.ts';
-
-/** One line of the report. */
-export interface Finding {
-  readonly severity: 'ok' | 'warning' | 'error';
-  readonly what: string;
-  readonly found: string;
-  /** What to do; null where nothing is. */
-  readonly advice: string | null;
-}
-
-const ok = (what: string, found: string): Finding => ({ severity: 'ok', what, found, advice: null });
-const warning = (what: string, found: string, advice: string): Finding => ({
-  severity: 'warning',
-  what,
-  found,
-  advice,
-});
-const error = (what: string, found: string, advice: string): Finding => ({
-  severity: 'error',
-  what,
-  found,
-  advice,
-});
+import type { AgentFacts, Facts, PluginFolder } from './facts.ts';
+import { error, type Finding, ok, warning } from './finding.ts';
+import { findingsOfPlugins } from './plugin-findings.ts';
 
 /** Decides what is wrong with a node, and what to do. Pure. */
 export function toFindings(facts: Facts): readonly Finding[] {
@@ -29,8 +8,7 @@ export function toFindings(facts: Facts): readonly Finding[] {
   return [
     tunFinding(facts.tun),
     ...wiringFindings(facts),
-    ...folderFindings(facts),
-    ...folders.flatMap(({ path, plugin }) => (plugin === null ? [] : pluginFindings(path, plugin, facts))),
+    ...findingsOfPlugins(facts),
     agentFinding(agent, folders),
     ...readyFindings(agent),
     ...versionFindings(facts),
@@ -70,54 +48,6 @@ function wiringFindings({ wiring, selinux }: Facts): readonly Finding[] {
       : 'by u32; this kernel has no matchall (CONFIG_NET_CLS_MATCHALL), which no VM misses';
   const label = selinux === null ? '' : `; SELinux is ${selinux}, and containers may use the taps`;
   return [ok(WHAT, `two taps in a netns of their own take each other's frames, ${how}${label}`)];
-}
-
-function folderFindings({ folders }: Facts): readonly Finding[] {
-  const WHAT = 'plugin';
-  if (folders.length === 0) {
-    return [error(WHAT, 'there is no folder of CNI plugins where runtimes have theirs', NAME_FOLDER)];
-  }
-  if (folders.some(({ plugin }) => plugin !== null)) return [];
-  const paths = folders.map(({ path }) => path).join(', ');
-  return [error(WHAT, `tapwire is not in ${paths}`, `install it there, or ${NAME_FOLDER}`)];
-}
-
-const NAME_FOLDER = 'name the folder that your runtime uses with --cni-bin';
-
-const TOGETHER = 'copy tapwire and .tapwire as root, following links (cp -rL)';
-
-function pluginFindings(folder: string, plugin: Plugin, { agent }: Facts): readonly Finding[] {
-  const what = `${folder}/tapwire`;
-  if (!plugin.isExecutable) return [error(what, 'cannot be executed', `chmod 0755 ${what}`)];
-  if (!plugin.isRootsAlone) {
-    return [
-      error(what, 'others than root may change what root runs', `chown root: ${what}; chmod 0755 ${what}`),
-    ];
-  }
-  if (plugin.version === null) {
-    return [
-      error(what, 'is not Tapwire, or not for this processor', 'install Tapwire over it, or elsewhere'),
-    ];
-  }
-  const changed =
-    plugin.isOurs === false
-      ? [warning(what, 'is another file than this command came with', 'install both from one build')]
-      : [];
-  const answer =
-    plugin.failure === null
-      ? ok(what, `version ${plugin.version}, answers VERSION`)
-      : error(what, plugin.failure, 'see below what is wrong with the runtime and the agent');
-  return [answer, ...changed, runtimeFinding(`${folder}/.tapwire`, plugin, agent)];
-}
-
-function runtimeFinding(what: string, { runtime }: Plugin, agent: AgentFacts): Finding {
-  if (runtime.isThere && runtime.failure === null)
-    return ok(what, 'complete: answers VERSION without an agent');
-  if (runtime.isThere) return error(what, runtime.failure ?? '', TOGETHER);
-  const found = 'the runtime is not there, without which pods cannot start while the agent is away';
-  return agent.failure === null && agent.isThere
-    ? warning(what, found, TOGETHER)
-    : error(what, found, `${TOGETHER}, or start the agent`);
 }
 
 function agentFinding({ socket, isThere, failure }: AgentFacts, folders: readonly PluginFolder[]): Finding {

@@ -35,6 +35,6 @@ export function onNode(
   args: readonly string[],
 ): Promise<Printed> {
   const lines = ['set -e', EMPTY, ...parts.map((part) => PARTS[part]), change];
-  const end = 'status=0; "$@" || status=$?; [ -z "$agent" ] || kill $agent; exit $status';
+  const end = 'status=0; "$@" || status=$?; [ -z "$agent" ] || kill -KILL $agent; exit $status';
   return tapwire(args, ['unshare', '--mount', '--net', 'sh', '-c', [...lines, end].join('\n'), 'sh']);
 }

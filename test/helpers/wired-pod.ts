@@ -80,10 +80,11 @@ export async function withQemu<T>({ netns }: WiredPod, queues: number, act: (pid
   }
 }
 
-/** What libcni keeps of the ADD, where the runtime keeps it. */
-async function withResults<T>(
+/** Words that run a program where the runtime keeps what libcni does, of an ADD with that configuration. */
+export async function withResults<T>(
   { path }: TestNetns,
   act: (words: readonly string[]) => Promise<T>,
+  conf: object = { type: 'bridge' },
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-results-'));
   try {
@@ -93,6 +94,7 @@ async function withResults<T>(
       containerId: CONTAINER_ID,
       ifName: 'eth0',
       networkName: 'k8s-pod-network',
+      config: Buffer.from(JSON.stringify(conf)).toString('base64'),
       cniArgs: [
         ['K8S_POD_NAMESPACE', POD.split('/')[0]],
         ['K8S_POD_NAME', POD.split('/')[1]],

@@ -126,6 +126,12 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     /^error {4}agent: does not answer at \/run\/tapwire\/agent.sock, and calls wait for it: .*ECONNREFUSED/m,
   ],
   [
+    'an agent that hangs',
+    ALL,
+    'kill -STOP $agent',
+    /^error {4}agent: does not answer at .*: it has said nothing for 5 s; see that the agent's pod runs/m,
+  ],
+  [
     'a node file that others may write',
     ALL,
     'install -m 666 /dev/null /etc/tapwire/node.json',

@@ -2,9 +2,18 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Inspection } from '../../nad/inspect/inspection.ts';
+import { cni } from '../helpers/cni.ts';
 import { assertFile, assertShown, type Printed, tapwire } from '../helpers/command-line.ts';
-import { type TestNetns, withNetns } from '../helpers/netns.ts';
-import { CONTAINER_ID, FRAME_BYTES, POD, sendFrames, withQemu, withWiredPod } from '../helpers/wired-pod.ts';
+import { setPasstSysctls, type TestNetns, withNetns } from '../helpers/netns.ts';
+import {
+  CONTAINER_ID,
+  FRAME_BYTES,
+  POD,
+  sendFrames,
+  withQemu,
+  withResults,
+  withWiredPod,
+} from '../helpers/wired-pod.ts';
 
 const test = suite('tapwire inspect');
 
@@ -106,6 +115,25 @@ test('a redirect whose tap is gone is told', () =>
     assert.match(printed.stdout, /stray +"eth0" is redirected to a link that is gone, as if by Tapwire/);
     const list = await tapwire(['inspect']);
     assert.match(list.stdout, new RegExp(`${netns.path} .* 1 defect$`, 'm'));
+  }));
+
+test('passt: on the list by what the runtime keeps, and what has been narrowed since is a defect', () =>
+  withNetns(async (netns) => {
+    const conf = { type: 'tapwire', binding: 'passt' };
+    const add = await cni('ADD', { netns: netns.path, containerId: CONTAINER_ID, network: 'default', conf });
+    assert.is(add.exitCode, 0, add.stdout);
+    await withResults(
+      netns,
+      async (words) => {
+        const list = await tapwire(['inspect'], words);
+        assert.match(list.stdout, new RegExp(`^${netns.path} +${POD} +passt +ok$`, 'm'));
+        await setPasstSysctls(netns, [1024, 107, 107]);
+        const { exitCode, stdout } = await tapwire(['inspect', POD], words);
+        assert.is(exitCode, 1);
+        assert.match(stdout, /^ {2}passt +net.ipv4.ip_unprivileged_port_start is "1024" instead of "0"$/m);
+      },
+      conf,
+    );
   }));
 
 test('a netns without anything of ours: shown when asked for, not on the list', () =>

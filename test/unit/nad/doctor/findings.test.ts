@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AgentFacts, Facts, Plugin } from '../../../../nad/doctor/facts.ts';
-import { type Finding, toFindings } from '../../../../nad/doctor/findings.ts';
+import type { Finding } from '../../../../nad/doctor/finding.ts';
+import { toFindings } from '../../../../nad/doctor/findings.ts';
 
 const test = suite('toFindings()');
 
