@@ -1,4 +1,5 @@
 import { findPasstDefects } from '../../cni/passt.ts';
+import { BindingError } from '../../shared/errors.ts';
 import type { CniResult } from './cni-results.ts';
 import { describe, type Found } from './describe.ts';
 import { findNetns, isOf, type NetnsPlace, type NetnsSeen, pathOf, toRun } from './find.ts';
@@ -40,31 +41,27 @@ async function lookInto(place: NetnsPlace, path: string): Promise<Looked> {
   return { ...place, found, containerIds: found.wires.map(({ containerId }) => containerId) };
 }
 
-/** Without those that go meanwhile. */
+/** Without those that go meanwhile, and what was left where they were mounted. */
 async function lookIntoAll(): Promise<readonly Looked[]> {
-  const places = allNetnses();
   const looked = await Promise.all(
-    places.map((place) =>
+    allNetnses().map((place) =>
       lookInto(place, pathOf(place)).catch((error: unknown) => {
-        if (netnsIdOf(pathOf(place)) === place.id) throw error;
-        return null;
+        if (error instanceof BindingError && error.code === 'INVALID_NETNS') return null;
+        throw error;
       }),
     ),
   );
   return looked.filter((one) => one !== null);
 }
 
-function toInspection(
-  { found, ...netns }: NetnsSeen & { readonly found: Found },
-  results: readonly CniResult[],
-) {
+function toInspection({ found, ...netns }: Looked, results: readonly CniResult[]): Inspection {
   const own = results.filter((result) => isOf(result, netns));
   const passt = own.find((result) => result.passt !== null)?.passt ?? null;
+  const { sysctls } = found;
   return {
     netns: pathOf(netns),
     pod: own.find(({ pod }) => pod !== null)?.pod ?? null,
     ...found,
-    passt:
-      passt === null || found.sysctls === null ? null : { defects: findPasstDefects(passt, found.sysctls) },
+    passt: passt === null || sysctls === null ? null : { defects: findPasstDefects(passt, sysctls) },
   };
 }

@@ -156,6 +156,12 @@ test('what a pod calls its links reaches neither the terminal nor the markup', (
     assert.not.match(stdout, /a<b/);
   }));
 
+test('a file that a netns was mounted on is passed over', async () => {
+  const stale = 'mount -t tmpfs none /run/netns && touch /run/netns/stale && exec "$@"';
+  const { exitCode, stderr } = await tapwire(['inspect'], ['unshare', '--mount', 'sh', '-c', stale, 'sh']);
+  assert.is.not(exitCode, 2, stderr);
+});
+
 const REFUSED: readonly (readonly [string, string, readonly string[], RegExp])[] = [
   ['nobody', 'no-such-netns', [], /^Cannot inspect "no-such-netns": no netns of this node is called that/],
   ['a file', '/etc/hostname', [], /^Cannot inspect "\/etc\/hostname": it is no network namespace/],

@@ -77,6 +77,11 @@ test("another attachment's redirect between the same links is shown, and a defec
   assert.is(wire?.defects.length, 1);
 });
 
+test('what goes from one to the other at an egress is another matter', () => {
+  const egress = { ...redirectOf(2, 3, OTHER), direction: 'egress' as const };
+  assert.is(describe(seenIn(wired({ filters: [egress, redirectOf(3, 2)] }))).wires[0]?.toTap, null);
+});
+
 test('a pod link that is gone', () => {
   const [wire] = describe(seenIn(wired({ links: [tapOf()], filters: [] }))).wires;
   assert.is(wire?.podLink, null);
