@@ -2,18 +2,24 @@ import { BindingError } from '../shared/errors.ts';
 import { type Address, canonicalAddress } from '../shared/rtnetlink/address.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
+import type { TapConf } from './config.ts';
 import { filtersMulticast } from './pod-link.ts';
 import type { PrevResult } from './prev-result.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
 import { findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
 
+/** An attachment, as far as it leaves traces. */
+export interface Wired extends Omit<Attachment, 'conf'> {
+  readonly conf: Pick<TapConf, 'owner' | 'group' | 'multiQueue'>;
+}
+
 /**
  * Everything that is not as ADD left it, in words, each with the link it is about; empty when all is well. Pure.
  *
  * What later plugins of a chain may change (the pod link's MAC, MTU, addresses) is not compared; the tap only has to fit.
  */
-export function findDefects(attachment: Attachment, seen: Netns): readonly string[] {
+export function findDefects(attachment: Wired, seen: Netns): readonly string[] {
   const pod = findLink(attachment.podLink, seen);
   const tap = findLink(attachment.tap, seen);
   return [
@@ -69,7 +75,7 @@ export function check(defects: readonly string[], { podLink }: Attachment, { lin
   );
 }
 
-function tapDefects(tap: Link, pod: Link | undefined, { key, conf }: Attachment): string[] {
+function tapDefects(tap: Link, pod: Link | undefined, { key, conf }: Wired): string[] {
   const name = `tap "${tap.ifname}"`;
   const record = recordOf(tap, key);
   if (tap.tun === null || record === null) {
@@ -99,7 +105,7 @@ function podDefects(pod: Link): string[] {
 function redirectDefects(
   from: Link | undefined,
   to: Link | undefined,
-  attachment: Attachment,
+  attachment: Wired,
   seen: Netns,
 ): string[] {
   if (from === undefined) return [];
@@ -119,7 +125,7 @@ function redirectDefects(
 }
 
 /** Our redirect on a link that is no part of this attachment. */
-function strayDefects(own: readonly (Link | undefined)[], { key }: Attachment, seen: Netns): string[] {
+function strayDefects(own: readonly (Link | undefined)[], { key }: Wired, seen: Netns): string[] {
   const strays = seen.links.filter(
     (link) => !own.includes(link) && findOurFilter(link.ifindex, key, seen) !== null,
   );

@@ -37,10 +37,10 @@ export function planPasst(conf: PasstConf, seen: Sysctls): readonly Level[] {
 }
 
 /** What has become too narrow since ADD, in words. Pure. */
-export const findPasstDefects = (conf: PasstConf, seen: Sysctls): readonly string[] =>
+export const findPasstDefects = (conf: Pick<PasstConf, 'group'>, seen: Sysctls): readonly string[] =>
   tooNarrow(conf, seen).map(({ sysctl, is, wanted }) => `${sysctl} is "${is}" instead of "${wanted}"`);
 
-function tooNarrow(conf: PasstConf, seen: Sysctls) {
+function tooNarrow(conf: Pick<PasstConf, 'group'>, seen: Sysctls) {
   const wanted: Sysctls = {
     'net.ipv4.ip_unprivileged_port_start': '0',
     'net.ipv4.ping_group_range': pingGroups(conf, seen['net.ipv4.ping_group_range']),
@@ -53,7 +53,7 @@ function tooNarrow(conf: PasstConf, seen: Sysctls) {
 }
 
 /** The smallest range that holds those that may ping already, and ours. */
-function pingGroups({ group }: PasstConf, seen: string): string {
+function pingGroups({ group }: Pick<PasstConf, 'group'>, seen: string): string {
   const [low = 1, high = 0] = seen.split(' ').map(Number);
   const [first, last] = group === null ? [0, MAX_PING_GROUP] : [group, group];
   const isNobody = low > high; // the kernel's default is "1 0"

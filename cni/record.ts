@@ -43,16 +43,28 @@ export function encodeRecord({ key, podLink, mtu, restore }: TapRecord): string 
 }
 
 /** No container id looks like this: ":" is not allowed in one. */
-const hashed = (containerId: string): string => `sha256:${sha256(containerId)}`;
+const HASHED = 'sha256:';
+const hashed = (containerId: string): string => `${HASHED}${sha256(containerId)}`;
+
+/** Whether a record had no room for the container id of the key, and holds a hash of it instead. */
+export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);
 
 /** The record of a tap that Tapwire made for this attachment; null for every other link, whatever its alias says. */
 export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
+  const record = readRecord(link);
+  if (record === null || record.key.ifname !== key.ifname) return null;
+  const { containerId } = record.key;
+  return containerId === key.containerId || containerId === hashed(key.containerId)
+    ? { ...record, key }
+    : null;
+}
+
+/** The record of any tap that Tapwire made; its container id may be a hash of the real one. Null for every other link. */
+export function readRecord(link: Link): TapRecord | null {
   const values = link.tun?.mode === 'tap' ? parseIfalias(link.ifalias) : null;
-  const container = values?.get('container');
-  if (values === null || values.get('ifname') !== key.ifname) return null;
-  if (container !== key.containerId && container !== hashed(key.containerId)) return null;
+  if (values === null) return null;
   return {
-    key,
+    key: { containerId: values.get('container') ?? '', ifname: values.get('ifname') ?? '' },
     podLink: values.get('link') ?? '',
     mtu: Number(values.get('mtu')),
     restore: {
@@ -65,9 +77,9 @@ export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
 
 /** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
 export function describeHolder(link: Link): string {
-  const values = link.tun?.mode === 'tap' ? parseIfalias(link.ifalias) : null;
-  if (values === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
-  return `Tapwire's for container "${values.get('container')}", "${values.get('ifname')}"`;
+  const record = readRecord(link);
+  if (record === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
+  return `Tapwire's for container "${record.key.containerId}", "${record.key.ifname}"`;
 }
 
 function parseIfalias(ifalias: string | null): ReadonlyMap<string, string> | null {

@@ -10,13 +10,17 @@ export interface Options {
   readonly health: { readonly host: string; readonly port: number };
 }
 
+/** The only socket that an installed plugin asks at. */
+export const SOCKET = '/run/tapwire/agent.sock';
+export const HEALTH_ADDRESS = '127.0.0.1:9746';
+
 export const USAGE = `Usage: tapwire-agent [options]
 
 Serves the CNI plugin of this node: what /opt/cni/bin/tapwire is asked, it does.
 
-  --socket PATH      where the plugin finds the agent (default /run/tapwire/agent.sock)
+  --socket PATH      where the plugin finds the agent (default ${SOCKET})
   --node-file PATH   what the node's owner allows (default ${NODE_FILE})
-  --health HOST:PORT address of /healthz, /readyz and /metrics (default 127.0.0.1:9746)
+  --health HOST:PORT address of /healthz, /readyz and /metrics (default ${HEALTH_ADDRESS})
   --help             print this
 `;
 
@@ -27,9 +31,9 @@ export function parseOptions(args: readonly string[]): Options | null {
     parseArgs({
       args: [...args],
       options: {
-        socket: { ...text, default: '/run/tapwire/agent.sock' },
+        socket: { ...text, default: SOCKET },
         'node-file': { ...text, default: NODE_FILE },
-        health: { ...text, default: '127.0.0.1:9746' },
+        health: { ...text, default: HEALTH_ADDRESS },
         help: { type: 'boolean', default: false },
       },
     }),

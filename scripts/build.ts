@@ -135,7 +135,8 @@ await Promise.all([
   layRuntime(),
   buildShims('.'),
 ]);
-symlinkSync('../cni/tapwire', `${STAGE}/agent/tapwire`); // makes taps for it under another SELinux label
+// makes taps for them under another SELinux label
+for (const program of ['agent', 'tapwire']) symlinkSync('../cni/tapwire', `${STAGE}/${program}/tapwire`);
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');

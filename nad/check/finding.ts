@@ -1,3 +1,5 @@
+import { printable } from '../printable.ts';
+
 /** Something that does not work, or may not, and what to do about it. */
 export interface Finding {
   readonly severity: 'error' | 'warning';
@@ -31,11 +33,8 @@ export const warning = (place: Place, message: string): Finding => ({ severity: 
 
 /** As compilers write it, so that editors find the place. */
 export function toLine({ severity, place, message }: Finding): string {
-  return `${place.file}:${place.line}: ${severity}: ${message}`.replace(/\p{Cc}/gu, escaped);
+  return printable(`${place.file}:${place.line}: ${severity}: ${message}`);
 }
-
-/** Names of others may hold what a terminal obeys, or ends the line. */
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /** In the order in which the files were given, top down. */
 export function inOrder(findings: readonly Finding[], files: readonly string[]): readonly Finding[] {

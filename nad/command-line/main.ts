@@ -5,10 +5,12 @@ import { BindingError, messageOf } from '../../shared/errors.ts';
 import { check } from './check.ts';
 import type { Command } from './command.ts';
 import { dispatch } from './dispatch.ts';
+import { doctor } from './doctor.ts';
+import { inspect } from './inspect.ts';
 import { manifests } from './manifests.ts';
 
 /** Every command: a file beside this one, and a row here. */
-const COMMANDS: readonly Command[] = [manifests, check];
+const COMMANDS: readonly Command[] = [manifests, check, inspect, doctor];
 
 function read(path: string): string {
   try {

@@ -152,34 +152,40 @@ export function decodeFilter(
   direction: Direction,
 ): Filter {
   const attributes = decodeAttributes(body, TCMSG_BYTES);
-  const kind = readText(attributes, TCA_KIND) ?? '';
-  const options = inside(attributes, TCA_OPTIONS);
+  const action = redirectAction(attributes);
   return {
     ifindex: body.readInt32LE(4),
     qdisc,
     direction,
-    kind,
+    kind: readText(attributes, TCA_KIND) ?? '',
     pref: body.readUInt32LE(16) >>> 16,
     handle: body.readUInt32LE(8),
     chain: readU32(attributes, TCA_CHAIN) ?? 0,
-    redirect: isKnown(kind) ? decodeRedirect(inside(options, ACTIONS[kind])) : null,
+    redirect: action === null ? null : decodeRedirect(action),
   };
 }
 
 const isKnown = (kind: string): kind is keyof typeof ACTIONS => Object.hasOwn(ACTIONS, kind);
 
-function decodeRedirect(actions: Attributes): Redirect | null {
+/** Of a filter's attributes, those of the action that takes frames to another link; null without one. */
+export function redirectAction(attributes: Attributes): Attributes | null {
+  const kind = readText(attributes, TCA_KIND) ?? '';
+  if (!isKnown(kind)) return null;
+  const actions = inside(inside(attributes, TCA_OPTIONS), ACTIONS[kind]);
   for (const number of typesOf(actions)) {
     const action = inside(actions, number);
-    if (readText(action, TCA_ACT_KIND) !== 'mirred') continue;
-    const parameters = readBytes(inside(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
-    if (parameters === undefined || parameters.length < MIRRED_BYTES) continue;
-    const what = parameters.readInt32LE(20); // the others copy a frame, and let it pass
-    if (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR) continue;
-    return {
-      to: parameters.readUInt32LE(24),
-      cookie: readBytes(action, TCA_ACT_COOKIE)?.toString('hex') ?? null,
-    };
+    if (readText(action, TCA_ACT_KIND) === 'mirred' && decodeRedirect(action) !== null) return action;
   }
   return null;
+}
+
+function decodeRedirect(action: Attributes): Redirect | null {
+  const parameters = readBytes(inside(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
+  if (parameters === undefined || parameters.length < MIRRED_BYTES) return null;
+  const what = parameters.readInt32LE(20); // the others copy a frame, and let it pass
+  if (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR) return null;
+  return {
+    to: parameters.readUInt32LE(24),
+    cookie: readBytes(action, TCA_ACT_COOKIE)?.toString('hex') ?? null,
+  };
 }

@@ -13,7 +13,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   cni: ['shared'],
   daemonset: ['shared', 'cni'],
-  nad: ['shared', 'cni/config.ts'],
+  // inspect and doctor look at pods and nodes with the CNI plugin's own eyes.
+  nad: ['shared', 'cni', 'daemonset/frame.ts', 'daemonset/options.ts'],
   sidecar: ['shared'],
 };
 
@@ -41,7 +42,15 @@ const EDGES = [
   'daemonset/serve-call.ts',
   'daemonset/server.ts',
   'daemonset/warm-up.ts',
+  'nad/command-line/doctor.ts',
+  'nad/command-line/inspect.ts',
   'nad/command-line/main.ts',
+  'nad/doctor/probe-agent.ts',
+  'nad/doctor/probe-plugin.ts',
+  'nad/doctor/probe.ts',
+  'nad/inspect/inspect.ts',
+  'nad/inspect/node.ts',
+  'nad/inspect/observe.ts',
   'shared/log.ts',
   'shared/native/native.ts',
   'shared/rtnetlink/socket.ts',

@@ -1,0 +1,54 @@
+import tapwire from '../../package.json' with { type: 'json' };
+import { BindingError } from '../../shared/errors.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { toFindings } from '../doctor/findings.ts';
+import { probe } from '../doctor/probe.ts';
+import { printable } from '../printable.ts';
+import { type Command, misuse, readArguments } from './command.ts';
+
+const NAME = 'tapwire doctor';
+
+const HELP = `Usage: ${NAME} [options]
+
+Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and the runtime beside it, the agent, the node
+file, and that Tapwire is not in the network of every pod. Run it as root on the node; it makes two taps in a network namespace
+of its own, which vanishes again, and changes nothing else.
+
+  --cni-bin FOLDER  where this node's runtime has its CNI plugins, if not where most have theirs; may be given several times
+  --json            print [{"severity", "what", "found", "advice"}]
+  --help            print this
+
+Prints a line for each thing, ok|warning|error  WHAT: what is found; what to do. Status: 0 no errors, 1 errors, 2 it could not
+look.
+
+Next: "tapwire inspect" draws what is wired in pods; docs/troubleshooting.md says what errors mean.
+`;
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'check whether this node can wire pods, and say what to do',
+  help: HELP,
+  async run(args) {
+    const { values, positionals } = readArguments(NAME, {
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        'cni-bin': { type: 'string', multiple: true, default: [] },
+        json: { type: 'boolean', default: false },
+      },
+    });
+    if (positionals.length > 0) throw misuse(NAME, 'want no arguments; it checks the node that it runs on');
+    if (process.geteuid?.() !== 0) {
+      throw new BindingError('NOT_ALLOWED', 'Cannot check this node: it takes root on it; run it with sudo');
+    }
+    const findings = toFindings(await probe(tapwire.version, values['cni-bin']));
+    const stdout = values.json
+      ? `${JSON.stringify(findings, null, 2)}\n`
+      : findings.map((finding) => `${toLine(finding)}\n`).join('');
+    return { stdout, exitCode: findings.some(({ severity }) => severity === 'error') ? 1 : 0 };
+  },
+};
+
+function toLine({ severity, what, found, advice }: Finding): string {
+  return printable(`${severity.padEnd(7)}  ${what}: ${found}${advice === null ? '' : `; ${advice}`}`);
+}

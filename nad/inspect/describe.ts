@@ -1,0 +1,103 @@
+import { findDefects } from '../../cni/check.ts';
+import { isHashed, readRecord, type TapRecord } from '../../cni/record.ts';
+import type { Netns } from '../../cni/view.ts';
+import { findLink, REDIRECT_PREF } from '../../cni/wiring.ts';
+import type { Address } from '../../shared/rtnetlink/address.ts';
+import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
+import { IFF_UP, type Link, type TunDetails } from '../../shared/rtnetlink/link.ts';
+import type { Sysctls } from '../../shared/rtnetlink/part.ts';
+import type { Holder, Inspection, PodLink, Redirect, Wire } from './inspection.ts';
+
+/** What was seen of a netns. */
+export interface Seen extends Netns {
+  readonly filters: readonly CountedFilter[];
+  readonly addresses: readonly Address[];
+  readonly sysctls: Sysctls | null;
+  /** By the tap's name. */
+  readonly holders: ReadonlyMap<string, readonly Holder[]>;
+}
+
+export type Found = Pick<Inspection, 'wires' | 'strays' | 'sysctls'>;
+
+/** Finds what is Tapwire's in a netns. Pure. */
+export function describe(seen: Seen): Found {
+  const wires = seen.links.flatMap((tap) => {
+    const record = readRecord(tap);
+    return record === null || tap.tun === null ? [] : [{ tap, tun: tap.tun, record }];
+  });
+  const tied = wires.flatMap(({ tap, record }) => [tap.ifindex, findLink(record.podLink, seen)?.ifindex]);
+  return {
+    wires: wires.map(({ tap, tun, record }) => describeWire(tap, tun, record, seen)),
+    strays: seen.filters
+      .filter((filter) => isStray(filter, tied))
+      .map((filter) => describeStray(filter, seen)),
+    sysctls: seen.sysctls,
+  };
+}
+
+function describeWire(tap: Link, tun: TunDetails, record: TapRecord, seen: Seen): Wire {
+  const { key, podLink } = record;
+  const pod = findLink(podLink, seen);
+  return {
+    ...key,
+    binding: 'tap',
+    podLink: pod === undefined ? null : describePodLink(pod, seen.addresses),
+    tap: {
+      name: tap.ifname,
+      mac: tap.mac,
+      mtu: tap.mtu,
+      isUp: isUp(tap),
+      owner: tun.owner,
+      group: tun.group,
+      multiQueue: tun.multiQueue,
+      persistent: tun.persist,
+      holders: seen.holders.get(tap.ifname) ?? [],
+    },
+    toTap: redirectBetween(pod, tap, seen),
+    toPodLink: redirectBetween(tap, pod, seen),
+    // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
+    defects: isHashed(key) ? [] : findDefects({ key, podLink, tap: tap.ifname, conf: tun }, seen),
+  };
+}
+
+const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
+
+function describePodLink(link: Link, addresses: readonly Address[]): PodLink {
+  const { ifname: name, kind, mac, mtu } = link;
+  const own = addresses.filter(({ ifindex }) => ifindex === link.ifindex);
+  return {
+    name,
+    kind,
+    mac,
+    mtu,
+    isUp: isUp(link),
+    addresses: own.map(({ local, prefixLength }) => `${local}/${prefixLength}`),
+  };
+}
+
+function redirectBetween(from: Link | undefined, to: Link | undefined, seen: Seen): Redirect | null {
+  const filter = seen.filters.find(
+    ({ ifindex, direction, redirect }) =>
+      direction === 'ingress' &&
+      ifindex === from?.ifindex &&
+      redirect !== null &&
+      redirect.to === to?.ifindex,
+  );
+  if (filter === undefined) return null;
+  return { classifier: filter.kind, ...(filter.traffic ?? { packets: 0, bytes: 0 }) };
+}
+
+/** Looks like a filter of ours, and is on no link that a record names. */
+function isStray({ ifindex, direction, pref, redirect }: CountedFilter, tied: readonly unknown[]): boolean {
+  const looksLikeOurs = direction === 'ingress' && pref === REDIRECT_PREF && redirect?.cookie?.length === 32;
+  return looksLikeOurs && !tied.includes(ifindex);
+}
+
+function describeStray({ ifindex, redirect }: CountedFilter, { links }: Seen): string {
+  const nameOf = (wanted: number | undefined) =>
+    links.find((link) => link.ifindex === wanted)?.ifname ?? 'a link that is gone';
+  return (
+    `"${nameOf(ifindex)}" is redirected to ${nameOf(redirect?.to)}, as if by Tapwire, and no tap has a record of it; ` +
+    'DEL of the attachment, or the end of the pod, takes it away'
+  );
+}

@@ -1,0 +1,62 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { BindingError, messageOf } from '../../shared/errors.ts';
+import { native } from '../../shared/native/native.ts';
+import { allAddresses } from '../../shared/rtnetlink/address.ts';
+import { type CountedFilter, countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
+import { allLinks } from '../../shared/rtnetlink/link.ts';
+import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { openRtnetlink, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
+import type { Seen } from './describe.ts';
+import { holdersAmong } from './node.ts';
+
+/**
+ * Looks at a netns and changes nothing. Takes no lock: whoever wires the pod meanwhile is not kept waiting.
+ *
+ * @param processes those that are in it
+ * @throws {BindingError} INVALID_NETNS, KERNEL_REFUSED
+ */
+export async function observe(path: string, processes: readonly number[]): Promise<Seen> {
+  const fd = open(path);
+  try {
+    const rtnetlink = openRtnetlink(fd);
+    try {
+      return { ...(await look(rtnetlink)), holders: holdersAmong(processes) };
+    } catch (cause) {
+      throw refusal('KERNEL_REFUSED', path, messageOf(cause), cause);
+    } finally {
+      await rtnetlink.close();
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function open(path: string): number {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO must not hang us
+  } catch (cause) {
+    throw refusal('INVALID_NETNS', path, messageOf(cause), cause);
+  }
+  if (native.isNetns(fd)) return fd;
+  closeSync(fd);
+  throw refusal('INVALID_NETNS', path, 'it is no network namespace; the pod may have ended', undefined);
+}
+
+function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason: string, cause: unknown) {
+  const isForbidden = /EACCES|EPERM|not permitted|Permission denied/.test(reason);
+  const advice = isForbidden ? '; it takes root with CAP_SYS_ADMIN on the node itself' : '';
+  return new BindingError(code, `Cannot inspect "${path}": ${reason}${advice}`, { cause });
+}
+
+async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders'>> {
+  const [links, qdiscs, addresses] = await rtnetlink.ask(allLinks, ingressQdiscs, allAddresses);
+  const queries = qdiscs.flatMap((qdisc) => [
+    countedFiltersOf(qdisc, 'ingress'),
+    ...(qdisc.kind === 'clsact' ? [countedFiltersOf(qdisc, 'egress')] : []),
+  ]);
+  const filters: CountedFilter[] = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
+  // Before Linux 4.11 a netns has no such sysctl, and taps all the same.
+  const sysctls = await rtnetlink.readSysctls().catch(() => null);
+  return { links, qdiscs, addresses, filters, sysctls };
+}

@@ -1,0 +1,101 @@
+import type { Inspection } from './inspection.ts';
+import { type Box, type Note, type Picture, titleOf, toNotes, toPicture } from './picture.ts';
+
+/** Of the fonts that are named below, in pixels, a little more than the widest has. */
+const CHARACTER = 8;
+const LINE = 18;
+const MARGIN = 20;
+const PADDING = 10;
+const [INK, GREY, GOOD, BAD] = ['#1f2933', '#7b8794', '#18794e', '#c62a2f'];
+
+interface Part {
+  readonly svg: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A netns as a picture that needs no other file: for a bug report. Pure. */
+export function drawSvg(inspection: Inspection): string {
+  const title = titleOf(inspection);
+  const parts = [
+    ...inspection.wires.map((wire) => drawWire(toPicture(wire))),
+    drawNotes(toNotes(inspection)),
+  ];
+  let y = MARGIN + 2 * LINE;
+  const placed = parts.map(({ svg, height }) => {
+    const group = `<g transform="translate(${MARGIN} ${y})">${svg}</g>`;
+    y += height + LINE;
+    return group;
+  });
+  const width = Math.max(title.length * CHARACTER, ...parts.map((part) => part.width)) + 2 * MARGIN;
+  const size = `width="${width}" height="${y}" viewBox="0 0 ${width} ${y}"`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="13" fill="${INK}">`,
+    `<title>${escaped(title)}</title>`,
+    `<rect width="100%" height="100%" fill="#ffffff"/>`,
+    text(MARGIN, MARGIN + LINE / 2, title, INK, true),
+    ...placed,
+    '</svg>\n',
+  ].join('\n');
+}
+
+function drawWire({ podLink, tap, toTap, toPodLink, notes }: Picture): Part {
+  const rows = Math.max(podLink.lines.length, tap.lines.length, 4) + 1;
+  const height = rows * LINE + 2 * PADDING;
+  const [left, right] = [boxWidth(podLink), boxWidth(tap)];
+  const gap = (Math.max((toTap ?? NONE).length, (toPodLink ?? NONE).length) + 4) * CHARACTER;
+  const below = drawNotes(notes);
+  const svg = [
+    drawBox(podLink, 0, left, height),
+    drawArrow(toTap, left, gap, Math.round(height / 3), true),
+    drawArrow(toPodLink, left, gap, Math.round((2 * height) / 3), false),
+    drawBox(tap, left + gap, right, height),
+    `<g transform="translate(0 ${height + LINE})">${below.svg}</g>`,
+  ].join('\n');
+  return { svg, width: Math.max(left + gap + right, below.width), height: height + LINE + below.height };
+}
+
+const NONE = 'no redirect';
+
+const boxWidth = ({ title, lines }: Box): number =>
+  Math.max(title.length, ...lines.map(({ length }) => length)) * CHARACTER + 2 * PADDING;
+
+function drawBox({ title, lines }: Box, x: number, width: number, height: number): string {
+  const row = (i: number) => PADDING + LINE * (i + 0.75);
+  return [
+    `<rect x="${x}" y="0" width="${width}" height="${height}" rx="4" fill="#f5f7fa" stroke="${GREY}"/>`,
+    text(x + PADDING, row(0), title, INK, true),
+    ...lines.map((line, i) => text(x + PADDING, row(i + 1), line, INK)),
+  ].join('\n');
+}
+
+function drawArrow(label: string | null, left: number, gap: number, y: number, isToRight: boolean): string {
+  const [start, end] = [left + 6, left + gap - 6];
+  if (label === null) return text(start + PADDING, y - 6, NONE, BAD);
+  const [tip, back] = isToRight ? [end, end - 8] : [start, start + 8];
+  return [
+    text(start + PADDING, y - 6, label, INK),
+    `<path d="M${start} ${y}H${end}" stroke="${INK}"/>`,
+    `<path d="M${tip} ${y}L${back} ${y - 4}V${y + 4}Z"/>`,
+  ].join('\n');
+}
+
+function drawNotes(notes: readonly Note[]): Part {
+  const INDENT = 11 * CHARACTER;
+  const lines = notes.flatMap(({ about, text: said, isGood }, i) => {
+    const y = LINE * (i + 0.75);
+    return [text(0, y, about, GREY), text(INDENT, y, said, isGood === null ? INK : isGood ? GOOD : BAD)];
+  });
+  const longest = Math.max(0, ...notes.map((note) => note.text.length));
+  return { svg: lines.join('\n'), width: INDENT + longest * CHARACTER, height: notes.length * LINE };
+}
+
+function text(x: number, y: number, content: string, fill: string, isBold = false): string {
+  const weight = isBold ? ' font-weight="bold"' : '';
+  return `<text x="${x}" y="${y}" fill="${fill}"${weight}>${escaped(content)}</text>`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+const escaped = (content: string): string =>
+  content.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '');

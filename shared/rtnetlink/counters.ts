@@ -1,0 +1,47 @@
+import { decodeAttributes, inside, readBytes } from './attribute.ts';
+import { type Direction, type Filter, filtersOf, redirectAction } from './filter.ts';
+import type { Message, Query } from './message.ts';
+import { type IngressQdisc, TCMSG_BYTES } from './qdisc.ts';
+
+/** What a filter's redirect has taken to the other link so far. */
+export interface Traffic {
+  readonly packets: number;
+  /** Without Ethernet headers where the filter is at an ingress. */
+  readonly bytes: number;
+}
+
+/** A filter with what went through it (`tc -s filter show`). */
+export interface CountedFilter extends Filter {
+  /** Null where it redirects nothing. */
+  readonly traffic: Traffic | null;
+}
+
+// linux/pkt_cls.h, linux/gen_stats.h
+const TCA_ACT_STATS = 4;
+const TCA_STATS_BASIC = 1; // struct gnet_stats_basic: 64 bits of bytes, 32 of packets
+const BASIC_BYTES = 12;
+const TCA_STATS_PKT64 = 8; // only where 32 bits are not enough
+
+/** As `filtersOf`, for those who want to know more than wiring a pod takes. */
+export function countedFiltersOf(
+  qdisc: Pick<IngressQdisc, 'ifindex' | 'kind'>,
+  direction: Direction,
+): Query<readonly CountedFilter[]> {
+  const { request, decode } = filtersOf(qdisc, direction);
+  const toCounted = (message: Message): CountedFilter[] =>
+    decode([message]).map((filter) => ({ ...filter, traffic: decodeTraffic(message) }));
+  return { request, decode: (answers) => answers.flatMap(toCounted) };
+}
+
+export function decodeTraffic({ body }: Pick<Message, 'body'>): Traffic | null {
+  const action = redirectAction(decodeAttributes(body, TCMSG_BYTES));
+  if (action === null) return null;
+  const statistics = inside(action, TCA_ACT_STATS);
+  const basic = readBytes(statistics, TCA_STATS_BASIC);
+  if (basic === undefined || basic.length < BASIC_BYTES) return null;
+  const packets = readBytes(statistics, TCA_STATS_PKT64);
+  return {
+    packets: packets?.length === 8 ? Number(packets.readBigUInt64LE()) : basic.readUInt32LE(8),
+    bytes: Number(basic.readBigUInt64LE()),
+  };
+}

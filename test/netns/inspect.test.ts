@@ -1,0 +1,199 @@
+/** `tapwire inspect` of pods that the plugin has wired; docs/inspect.md and its picture are what it prints. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Inspection } from '../../nad/inspect/inspection.ts';
+import { cni } from '../helpers/cni.ts';
+import { assertFile, assertShown, type Printed, tapwire } from '../helpers/command-line.ts';
+import { setPasstSysctls, type TestNetns, withNetns } from '../helpers/netns.ts';
+import {
+  CONTAINER_ID,
+  FRAME_BYTES,
+  POD,
+  sendFrames,
+  withQemu,
+  withResults,
+  withWiredPod,
+} from '../helpers/wired-pod.ts';
+
+const test = suite('tapwire inspect');
+
+const PAGE = 'docs/inspect.md';
+
+const parsed = ({ stdout }: Printed): Inspection => JSON.parse(stdout);
+
+/** What differs from run to run, as the page has it; as long, so that drawings stay as they are. */
+const settled = ({ name }: TestNetns, text: string): string =>
+  text
+    .replaceAll(name, 'cni-6f0e1d2c3b4a')
+    .replace(/\(pid \d+\)/g, '(pid 4711)')
+    .replace(/:\d+(?=\s+ok)/g, ':4711');
+
+test('docs/inspect.md and docs/inspect.svg show what is printed of a running VM', () =>
+  withWiredPod(async (pod) => {
+    const { netns, withResults } = pod;
+    await netns.ip('link set tap0 address 02:00:00:00:00:20');
+    await sendFrames(pod, 3);
+    await withQemu(pod, 1, async () => {
+      const [text, svg, json] = [
+        await tapwire(['inspect', POD], withResults),
+        await tapwire(['inspect', POD, '--svg'], withResults),
+        await tapwire(['inspect', POD, '--json'], withResults),
+      ];
+      assert.equal([text.exitCode, svg.exitCode, json.exitCode], [0, 0, 0], text.stderr);
+      assertShown(PAGE, `tapwire inspect ${POD}`, settled(netns, text.stdout));
+      assertFile('docs/inspect.svg', settled(netns, svg.stdout));
+      const shown = settled(netns, json.stdout)
+        .replace(/"pid": \d+/, '"pid": 4711')
+        .replaceAll('"matchall"', '"u32"');
+      assertShown(PAGE, `tapwire inspect ${POD} --json`, shown);
+      const list = await tapwire(['inspect'], withResults);
+      const [head = '', ...rows] = list.stdout.split('\n');
+      const own = rows.filter((row) => row.includes(netns.name));
+      // Other tests' pods may be on the list, and make its columns wider.
+      const squeezed = [head, ...own]
+        .map((row) => `${settled(netns, row).replace(/ {2,}/g, '   ')}\n`)
+        .join('');
+      assertShown(PAGE, 'tapwire inspect', squeezed);
+    });
+  }));
+
+test('whatever is on the page when something is broken: the state is 1, and the defects are those of CHECK', () =>
+  withWiredPod(async ({ netns, withResults }) => {
+    await netns.ip('link set tap0 address 02:00:00:00:00:20');
+    await netns.ip('link set tap0 down');
+    await netns.tc('filter del dev eth0 ingress');
+    const { exitCode, stdout } = await tapwire(['inspect', netns.name], withResults);
+    assert.is(exitCode, 1);
+    assertShown(PAGE, 'tapwire inspect cni-6f0e1d2c3b4a', settled(netns, stdout));
+    const { wires } = parsed(await tapwire(['inspect', netns.path, '--json']));
+    assert.equal(wires[0]?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
+  }));
+
+test('a pod is found by path, name, pid, container id, the start of one, and its name', () =>
+  withWiredPod((pod) =>
+    withQemu(pod, 1, async (pid) => {
+      const { netns, withResults } = pod;
+      for (const subject of [
+        netns.path,
+        `/var${netns.path}`,
+        `/proc/${pid}/ns/net`,
+        netns.name,
+        `${pid}`,
+        CONTAINER_ID,
+        CONTAINER_ID.slice(0, 13),
+        POD,
+      ]) {
+        const printed = await tapwire(['inspect', subject, '--json'], withResults);
+        assert.is(printed.exitCode, 0, `${subject}: ${printed.stderr}`);
+        assert.is(parsed(printed).wires[0]?.containerId, CONTAINER_ID, subject);
+        assert.is(parsed(printed).pod, POD, subject);
+      }
+    }),
+  ));
+
+test('counters count what went through, and each queue of each holder is seen', () =>
+  withWiredPod(
+    async (pod) => {
+      await sendFrames(pod, 5);
+      await withQemu(pod, 2, async (pid) => {
+        const [wire] = parsed(await tapwire(['inspect', pod.netns.path, '--json'])).wires;
+        assert.is(wire?.toTap?.packets, 5);
+        assert.is(wire?.toTap?.bytes, 5 * FRAME_BYTES);
+        assert.is(wire?.toPodLink?.packets, 0);
+        assert.equal(wire?.tap.holders, [{ pid, program: 'qemu-system-x86', queues: 2 }]);
+        assert.is(wire?.tap.multiQueue, true);
+      });
+    },
+    { multiQueue: true },
+  ));
+
+test('a redirect whose tap is gone is told', () =>
+  withWiredPod(async ({ netns }) => {
+    await netns.ip('link del tap0');
+    const printed = await tapwire(['inspect', netns.path]);
+    assert.is(printed.exitCode, 1);
+    assert.match(printed.stdout, /stray +"eth0" is redirected to a link that is gone, as if by Tapwire/);
+    const list = await tapwire(['inspect']);
+    assert.match(list.stdout, new RegExp(`${netns.path} .* 1 defect$`, 'm'));
+  }));
+
+test('passt: on the list by what the runtime keeps, and what has been narrowed since is a defect', () =>
+  withNetns(async (netns) => {
+    const conf = { type: 'tapwire', binding: 'passt' };
+    const add = await cni('ADD', { netns: netns.path, containerId: CONTAINER_ID, network: 'default', conf });
+    assert.is(add.exitCode, 0, add.stdout);
+    await withResults(
+      netns,
+      async (words) => {
+        const list = await tapwire(['inspect'], words);
+        assert.match(list.stdout, new RegExp(`^${netns.path} +${POD} +passt +ok$`, 'm'));
+        await setPasstSysctls(netns, [1024, 107, 107]);
+        const { exitCode, stdout } = await tapwire(['inspect', POD], words);
+        assert.is(exitCode, 1);
+        assert.match(stdout, /^ {2}passt +net.ipv4.ip_unprivileged_port_start is "1024" instead of "0"$/m);
+      },
+      conf,
+    );
+  }));
+
+test('a netns without anything of ours: shown when asked for, not on the list', () =>
+  withNetns(async ({ name }) => {
+    const printed = await tapwire(['inspect', name]);
+    assert.is(printed.exitCode, 0);
+    assert.match(printed.stdout, /wired +nothing of Tapwire is here/);
+    assert.not.match((await tapwire(['inspect'])).stdout, new RegExp(name));
+  }));
+
+test('what a pod calls its links reaches neither the terminal nor the markup', () =>
+  withWiredPod(async ({ netns }) => {
+    await netns.ip('link set tap0 down');
+    await netns.ip('link set tap0 name a<b&\x1b[31m');
+    const text = await tapwire(['inspect', netns.path]);
+    assert.match(text.stdout, /a<b&\\u001b\[31m/);
+    assert.not.match(text.stdout, '\x1b');
+    const { stdout } = await tapwire(['inspect', netns.path, '--svg']);
+    assert.match(stdout, /a&lt;b&amp;\\u001b/);
+    assert.not.match(stdout, /a<b/);
+  }));
+
+test('a file that a netns was mounted on is passed over', async () => {
+  const stale = 'mount -t tmpfs none /run/netns && touch /run/netns/stale && exec "$@"';
+  const { exitCode, stderr } = await tapwire(['inspect'], ['unshare', '--mount', 'sh', '-c', stale, 'sh']);
+  assert.is.not(exitCode, 2, stderr);
+});
+
+const REFUSED: readonly (readonly [string, string, readonly string[], RegExp])[] = [
+  ['nobody', 'no-such-netns', [], /^Cannot inspect "no-such-netns": no netns of this node is called that/],
+  ['a file', '/etc/hostname', [], /^Cannot inspect "\/etc\/hostname": it is no network namespace/],
+  ['nothing', '/run/netns/none', [], /^Cannot inspect "\/run\/netns\/none": ENOENT/],
+  [
+    'no root',
+    '/proc/1/ns/net',
+    ['setpriv', '--reuid=65534', '--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'],
+    /^Cannot inspect "\/proc\/1\/ns\/net": it takes root on the node .*; run it with sudo\n$/,
+  ],
+  [
+    'root of a container',
+    '/proc/1/ns/net',
+    ['setpriv', '--inh-caps=-sys_admin', '--bounding-set=-sys_admin'],
+    /^Cannot inspect "\/proc\/1\/ns\/net": .*; it takes root with CAP_SYS_ADMIN on the node itself\n$/,
+  ],
+];
+for (const [title, subject, under, message] of REFUSED) {
+  test(`${title}: the error says what is missing`, async () => {
+    const { exitCode, stdout, stderr } = await tapwire(['inspect', subject], under);
+    assert.match(stderr, message);
+    assert.equal([exitCode, stdout], [2, '']);
+  });
+}
+
+test('colours are for a terminal, unless NO_COLOR is set', () =>
+  withWiredPod(async ({ netns }) => {
+    const terminal = ['sh', '-c', 'exec script -qec "$*" /dev/null', 'sh'];
+    const run = (env: Readonly<Record<string, string>>) => tapwire(['inspect', netns.path], terminal, env);
+    assert.match((await run({})).stdout, '\x1b[1meth0\x1b[0m');
+    assert.not.match((await run({ NO_COLOR: '1' })).stdout, '\x1b');
+    assert.not.match((await tapwire(['inspect', netns.path])).stdout, '\x1b');
+  }));
+
+test.run();

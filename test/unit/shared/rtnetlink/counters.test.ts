@@ -1,0 +1,36 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { attribute, nested, struct, text } from '../../../../shared/rtnetlink/attribute.ts';
+import { decodeTraffic } from '../../../../shared/rtnetlink/counters.ts';
+
+const test = suite('decodeTraffic()');
+
+const TCMSG = [0, 2, 1, 0, 0];
+/** A matchall filter whose action has these statistics. */
+function filter(kind: string, ...statistics: readonly (readonly number[])[]) {
+  const mirred = struct(2, [0, 0, 4, 0, 0, 1, 7]);
+  const action = nested(1, text(1, kind), nested(2, mirred), nested(4, ...statistics));
+  const words = [...TCMSG, ...text(1, 'matchall'), ...nested(2, nested(2, action))];
+  return { body: Buffer.from(new Uint32Array(words).buffer) };
+}
+const BASIC = struct(1, [300, 0, 3]);
+
+test('64 bits of bytes, 32 of packets', () => {
+  assert.equal(decodeTraffic(filter('mirred', BASIC)), { bytes: 300, packets: 3 });
+  assert.equal(decodeTraffic(filter('mirred', struct(1, [1, 2, 3]))), { bytes: 2 ** 33 + 1, packets: 3 });
+});
+
+test('64 bits of packets where the kernel gives them', () => {
+  assert.equal(decodeTraffic(filter('mirred', BASIC, struct(8, [5, 1]))), {
+    bytes: 300,
+    packets: 2 ** 32 + 5,
+  });
+});
+
+test('another action, none, and a short answer have none', () => {
+  assert.is(decodeTraffic(filter('gact', BASIC)), null);
+  assert.is(decodeTraffic(filter('mirred')), null);
+  assert.is(decodeTraffic(filter('mirred', attribute(1, Buffer.alloc(8)))), null);
+});
+
+test.run();
