@@ -1,7 +1,8 @@
 import { createServer, type ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
 import { type Failure, status } from './grpc.ts';
 import { type Handler, serveCall } from './grpc-call.ts';
-import { releaseConnection } from './memory.ts';
+import { releaseConnection, releaseRequest } from './memory.ts';
 
 /** A gRPC server of unary calls. */
 export interface GrpcServer {
@@ -11,67 +12,98 @@ export interface GrpcServer {
   stop(patience: number): Promise<void>;
 }
 
-/** One more cuts off the oldest on which there is no call. virt-launcher has one, for as long as a call takes. */
-const MAX_SESSIONS = 64;
-const MAX_CALLS = 16; // of one session
-/** Bytes of all requests that are held at once; of the largest ones, two. */
-const MAX_HELD = 8 * 1024 * 1024;
+interface Connection {
+  readonly socket: Socket;
+  /** Bytes of its requests. */
+  held: number;
+}
 
-/** A server of those methods, by path, over `node:http2`. It is bound to nothing yet. */
+/** At once; virt-launcher has one, for as long as a call takes. */
+const MAX_CONNECTIONS = 64;
+const MAX_CALLS = 16; // of one connection
+/** Callers that wait to be accepted. One more would be refused by the kernel, and virt-launcher tries again after a second. */
+const BACKLOG = 1024;
+/** Bytes of all requests at once: of the largest one, and some that are as they should be. */
+const MAX_HELD = 5 * 1024 * 1024;
+
+/**
+ * A server of those methods, by path, over `node:http2`. It is bound to nothing yet.
+ *
+ * Where there are more connections than there is room for, or larger requests, the oldest connections are cut off: a caller that
+ * means it well is through within milliseconds, and so always finds room.
+ */
 export function createGrpcServer(methods: ReadonlyMap<string, Handler>): GrpcServer {
   const server = createServer({
     settings: { maxConcurrentStreams: MAX_CALLS },
     maxSessionMemory: 2, // MB: compression tables, and answers that the caller does not read
   });
-  const sessions = new Map<ServerHttp2Session, number>(); // to the number of its calls, oldest first
-  let held = 0;
+  /** Oldest first. */
+  const connections = new Map<ServerHttp2Session, Connection>();
 
+  // The session itself says farewell before it closes its descriptor, of which we have not many.
+  const cutOff = (session: ServerHttp2Session): void => {
+    connections.get(session)?.socket.destroy();
+    connections.delete(session);
+  };
+
+  const admit = (session: ServerHttp2Session, length: number): Failure | null => {
+    const held = () => [...connections.values()].reduce((sum, connection) => sum + connection.held, 0);
+    while (held() + length > MAX_HELD) {
+      const [other] =
+        [...connections].find(([one, connection]) => connection.held > 0 && one !== session) ?? [];
+      if (other === undefined) {
+        const details = `Cannot take ${length} bytes: other calls of this connection hold ${held()} of ${MAX_HELD}`;
+        return { code: status.RESOURCE_EXHAUSTED, details };
+      }
+      cutOff(other);
+    }
+    const own = connections.get(session);
+    if (own !== undefined) own.held += length;
+    return null;
+  };
+
+  let newest: Socket;
+  server.prependListener('connection', (socket: Socket) => {
+    newest = socket; // of the session that is announced next
+  });
   server.on('session', (session) => {
-    sessions.set(session, 0);
+    const [oldest] = connections.keys();
+    if (oldest !== undefined && connections.size === MAX_CONNECTIONS) cutOff(oldest);
+    connections.set(session, { socket: newest, held: 0 });
     session.on('close', () => {
-      sessions.delete(session);
+      connections.delete(session);
       releaseConnection();
     });
-    if (sessions.size <= MAX_SESSIONS) return;
-    const [idle] = [...sessions].find(([, calls]) => calls === 0) ?? [session];
-    idle.destroy();
   });
 
   server.on('stream', (stream, headers) => {
     const session = stream.session as ServerHttp2Session;
-    sessions.set(session, (sessions.get(session) ?? 0) + 1);
     let own = 0;
     stream.on('error', () => {}); // the caller's end, or our own cut: there is nobody to tell
     stream.on('close', () => {
-      held -= own;
-      const calls = sessions.get(session);
-      if (calls !== undefined) sessions.set(session, calls - 1);
+      const connection = connections.get(session);
+      if (connection !== undefined) connection.held -= own;
+      releaseRequest(own);
     });
-    const admit = (length: number): Failure | null => {
-      if (held + length > MAX_HELD) {
-        const details = `Cannot take a request of ${length} bytes: others hold ${held} of ${MAX_HELD}; try again`;
-        return { code: status.RESOURCE_EXHAUSTED, details };
-      }
-      own = length;
-      held += own;
-      return null;
-    };
-    serveCall(stream, headers, methods, admit);
+    serveCall(stream, headers, methods, (length) => {
+      const refusal = admit(session, length);
+      if (refusal === null) own = length;
+      return refusal;
+    });
   });
 
   return {
     listen: (path) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen(path, resolve);
+        server.listen({ path, backlog: BACKLOG }, resolve);
       }),
     async stop(patience) {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
-      for (const session of sessions.keys()) session.close();
+      for (const session of connections.keys()) session.close();
       const timer = setTimeout(() => {
-        for (const session of sessions.keys()) session.destroy();
-        closed.resolve(); // a caller that says nothing at all keeps its socket
+        for (const { socket } of connections.values()) socket.destroy();
       }, patience);
       await closed.promise;
       clearTimeout(timer);

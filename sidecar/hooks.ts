@@ -3,7 +3,9 @@
  *
  * Source: kubevirt pkg/hooks/info/api_info.proto, pkg/hooks/v1alpha{1,2,3}/api_v1alpha{1,2,3}.proto
  */
-import { bytesOf, readFields, writeBytes } from './protobuf.ts';
+import { BindingError } from '../shared/errors.ts';
+import { requireBounded } from './json-bounds.ts';
+import { bytesOf, type Field, readFields, writeBytes } from './protobuf.ts';
 
 export const INFO_SERVICE = 'kubevirt.hooks.info.Info';
 
@@ -46,22 +48,49 @@ export function encodeInfoResult(name: string): Buffer {
   ]);
 }
 
-/** @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message */
+/** @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message, INVALID_VMI when the VMI is too large */
 export function decodeOnDefineDomainParams(message: Uint8Array): OnDefineDomainParams {
   const fields = readFields(message);
-  return { domainXml: bytesOf(fields, 1), vmi: bytesOf(fields, 2) };
+  return { domainXml: bytesOf(fields, 1), vmi: vmiOf(fields, 2) };
+}
+
+/** A VMI's JSON in that field. @throws {BindingError} INVALID_VMI when it is too large */
+export function vmiOf(fields: readonly Field[], number: number): Uint8Array {
+  const vmi = bytesOf(fields, number);
+  requireBounded(vmi, 'the VMI', 'INVALID_VMI');
+  return vmi;
 }
 
 export function encodeOnDefineDomainResult(domainXml: Uint8Array): Buffer {
   return writeBytes(1, domainXml);
 }
 
+/** Of `PreCloudInitIsoParams` and its result alike; JSON, and empty where virt-launcher has none. */
+const CLOUD_INIT_SOURCES = [
+  [1, 'cloudInitNoCloudSource'],
+  [3, 'cloudInitData'],
+] as const;
+
 /**
- * The answer to `PreCloudInitIsoParams` that changes nothing: `cloudInitNoCloudSource` (1) and `cloudInitData` (3) as they came.
+ * The answer to `PreCloudInitIsoParams` that changes nothing: both sources byte for byte as they came. No error quotes them.
  *
- * @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message
+ * @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message, or a source is not JSON
  */
 export function echoPreCloudInitIso(message: Uint8Array): Buffer {
   const fields = readFields(message);
-  return Buffer.concat([1, 3].map((number) => writeBytes(number, bytesOf(fields, number))));
+  const sources = CLOUD_INIT_SOURCES.map(([number, name]) => {
+    const source = bytesOf(fields, number);
+    if (source.length > 0) requireJson(source, name);
+    return writeBytes(number, source);
+  });
+  return Buffer.concat(sources);
+}
+
+function requireJson(json: Uint8Array, name: string): void {
+  requireBounded(json, name, 'INVALID_REQUEST');
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+  } catch {
+    throw new BindingError('INVALID_REQUEST', `Cannot read ${name}: it is not JSON in UTF-8`);
+  }
 }

@@ -25,3 +25,17 @@ export function releaseConnection(): void {
   closed += 1;
   if (closed % MAX_CLOSED === 0) setImmediate(collect);
 }
+
+/** Bytes. A request leaves some ten times its size behind; of those that are larger than any domain, this much may wait. */
+const MAX_LEFT = 2 * 1024 * 1024;
+const LARGE = 256 * 1024;
+let left = 0;
+
+/** To be called for every request of that length that has been answered, bytes. */
+export function releaseRequest(length: number): void {
+  if (length <= LARGE) return;
+  left += length;
+  if (left < MAX_LEFT) return;
+  left = 0;
+  setImmediate(collect);
+}

@@ -4,7 +4,7 @@
  * Source: kubevirt pkg/hooks/plugins/v1alpha1/api.proto, VEP 190
  */
 import { BindingError } from '../shared/errors.ts';
-import type { OnDefineDomainParams } from './hooks.ts';
+import { type OnDefineDomainParams, vmiOf } from './hooks.ts';
 import { bytesOf, readFields, writeBytes } from './protobuf.ts';
 
 export const DOMAIN_HOOK_SERVICE = 'kubevirt.hooks.plugins.v1alpha1.DomainHookService';
@@ -17,7 +17,10 @@ export interface MutateDomainRequest extends OnDefineDomainParams {
 const DOMAIN_TYPE = 'libvirt';
 const MAX_TEXT_SHOWN = 64; // characters
 
-/** @throws {BindingError} INVALID_REQUEST when the bytes are no protobuf message, or the domain is not libvirt's */
+/**
+ * @throws {BindingError} INVALID_REQUEST when the bytes are no protobuf message, or the domain is not libvirt's; INVALID_VMI when the
+ *   VMI is too large
+ */
 export function decodeMutateDomainRequest(message: Uint8Array): MutateDomainRequest {
   const fields = readFields(message);
   const type = textOf(bytesOf(fields, 1));
@@ -28,7 +31,7 @@ export function decodeMutateDomainRequest(message: Uint8Array): MutateDomainRequ
     );
   }
   const context = textOf(bytesOf(readFields(bytesOf(fields, 4)), 1));
-  return { domainXml: bytesOf(fields, 2), vmi: bytesOf(fields, 3), context };
+  return { domainXml: bytesOf(fields, 2), vmi: vmiOf(fields, 3), context };
 }
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8').slice(0, MAX_TEXT_SHOWN);

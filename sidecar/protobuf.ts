@@ -7,6 +7,8 @@ export type Field =
 
 /** A 64-bit varint in groups of 7 bits. */
 const MAX_VARINT_BYTES = 10;
+/** Messages of the hooks API have four; a million empty ones would take all the memory there is. */
+const MAX_FIELDS = 1000;
 
 /**
  * Reads the fields of one protobuf message, in wire order.
@@ -42,7 +44,8 @@ export function readFields(message: Uint8Array): Field[] {
     return message.subarray(at - length, at);
   };
 
-  while (at < message.length) {
+  for (let count = 0; at < message.length; count += 1) {
+    if (count === MAX_FIELDS) throw malformed(`message has more than ${MAX_FIELDS} fields`);
     const tag = varint();
     const number = Math.floor(tag / 8);
     if (number < 1 || number >= 2 ** 29) throw malformed(`field number ${number} is out of range`);

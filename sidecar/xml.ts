@@ -2,8 +2,8 @@
  * XML as positions in a text: parsed to be understood and validated, changed by replacing ranges, never written out anew. Comments,
  * CDATA, entities, quotes and white space that nobody touches stay as they are.
  */
-import { SaxesParser } from 'saxes';
-import { BindingError, messageOf } from '../shared/errors.ts';
+import { BindingError } from '../shared/errors.ts';
+import { Malformed, scanTags } from './xml-scanner.ts';
 
 /** One element. Positions are UTF-16 indices into the parsed text. */
 export interface Element {
@@ -26,8 +26,8 @@ export interface Element {
 /** Bytes. virt-launcher's domains have some 20 KB. */
 const MAX_SIZE = 1024 * 1024;
 const MAX_DEPTH = 64;
-const MAX_ELEMENTS = 50_000;
-const MAX_ATTRIBUTES = 128;
+/** Twice as many as 1,000 interfaces have. */
+const MAX_ELEMENTS = 20_000;
 /** domain, devices, interface, driver, host: what lies deeper is validated, not kept. */
 const KEPT_DEPTH = 5;
 
@@ -41,10 +41,10 @@ export function parseXml(bytes: Uint8Array): { readonly text: string; readonly r
   if (bytes.length > MAX_SIZE) throw refused(`it has ${bytes.length} bytes, more than ${MAX_SIZE}`);
   const text = decodeUtf8(bytes);
   try {
-    return { text, root: scan(text) };
+    return { text, root: readTree(text) };
   } catch (error) {
-    if (error instanceof BindingError) throw error;
-    throw refused(messageOf(error).replace(/\.$/, ''), error); // saxes: "line:column: what is wrong."
+    if (!(error instanceof Malformed)) throw error;
+    throw refused(`${placeOf(text, error.position)}: ${error.message}`, error);
   }
 }
 
@@ -61,65 +61,49 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** `line:column`, both from 1, as editors count. */
+function placeOf(text: string, position: number): string {
+  const lines = text.slice(0, position).split('\n');
+  return `${lines.length}:${(lines.at(-1)?.length ?? 0) + 1}`;
+}
+
 type Draft = { -readonly [Key in keyof Element]: Element[Key] } & { children: Element[] };
 
-function scan(text: string): Element {
-  const parser = new SaxesParser();
+function readTree(text: string): Element {
   const open: Draft[] = [];
   let root: Element | undefined;
   let elements = 0;
-  let attributes = 0;
-
-  parser.on('xmldecl', ({ version, encoding }) => {
-    if (version !== '1.0') throw refused(`want XML version 1.0, got ${version}`);
-    if (encoding !== undefined && encoding.toLowerCase() !== 'utf-8') {
-      throw refused(`want encoding UTF-8, got ${encoding}`);
+  for (const tag of scanTags(text)) {
+    const { kind, name, attributes, start, end } = tag;
+    if (kind === 'end') {
+      const element = open.pop();
+      if (element?.name !== name) throw new Malformed(start, `an end tag "${name}" that ends nothing`);
+      element.contentEnd = start;
+      element.end = end;
+      continue;
     }
-  });
-  parser.on('doctype', () => {
-    throw refused('a document type declaration is not accepted');
-  });
-  parser.on('opentagstart', ({ name }) => {
     elements += 1;
-    attributes = 0;
-    if (elements > MAX_ELEMENTS) throw refused(`it has more than ${MAX_ELEMENTS} elements`);
-    if (open.length === MAX_DEPTH) throw refused(`elements are nested more than ${MAX_DEPTH} deep`);
-    // Behind the position are the name and one character after it, neither with a "<".
-    const start = text.lastIndexOf('<', parser.position - 1);
-    open.push({
+    if (elements > MAX_ELEMENTS) throw new Malformed(start, `it has more than ${MAX_ELEMENTS} elements`);
+    if (open.length === MAX_DEPTH)
+      throw new Malformed(start, `elements are nested more than ${MAX_DEPTH} deep`);
+    const parent = open.at(-1);
+    const namespace = attributes['xmlns'] ?? parent?.namespace ?? '';
+    // An empty element is all start tag; the end of another is known at its end tag.
+    const element: Draft = {
       name,
-      namespace: '',
-      attributes: {},
+      namespace,
+      attributes,
       children: [],
       start,
-      contentStart: 0,
-      contentEnd: 0,
-      end: 0,
-    });
-  });
-  parser.on('attribute', () => {
-    attributes += 1;
-    if (attributes > MAX_ATTRIBUTES) throw refused(`an element has more than ${MAX_ATTRIBUTES} attributes`);
-  });
-  parser.on('opentag', (tag) => {
-    const element = open.at(-1);
-    if (element === undefined) return;
-    element.attributes = tag.attributes;
-    element.namespace = tag.attributes['xmlns'] ?? open.at(-2)?.namespace ?? '';
-    element.contentStart = parser.position;
-  });
-  parser.on('closetag', (tag) => {
-    const element = open.pop();
-    if (element === undefined) return;
-    element.end = parser.position;
-    element.contentEnd = tag.isSelfClosing ? element.end : text.lastIndexOf('</', element.end - 1);
-    if (open.length === 0) root = element;
-    else if (open.length < KEPT_DEPTH) open.at(-1)?.children.push(element);
-  });
-  parser.write(text).close();
-
-  if (root === undefined) throw refused('it has no root element');
-  return root;
+      contentStart: end,
+      contentEnd: end,
+      end,
+    };
+    if (open.length < KEPT_DEPTH) parent?.children.push(element);
+    root ??= element;
+    if (kind === 'start') open.push(element);
+  }
+  return root as Element; // without one, scanTags throws
 }
 
 /** The child elements of that name in libvirt's (no) namespace. */

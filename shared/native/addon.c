@@ -103,6 +103,8 @@ static napi_value js_receive(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   /* Otherwise each thread of the pool gets an arena of its own, for the few hundred bytes that one answer takes. */
   mallopt(M_ARENA_MAX, 2);
+  /* glibc's first value, and from here on fixed. It would grow to the largest block that was ever freed, and blocks below it leave holes. */
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   const struct {
     const char *name;
     napi_callback function;

@@ -9,6 +9,7 @@ import {
   HOOK_METHODS,
 } from '../../../sidecar/hooks.ts';
 import { writeBytes } from '../../../sidecar/protobuf.ts';
+import { caught } from '../../helpers/caught.ts';
 import { decodeMessage, encodeMessage } from '../../helpers/hook-api.ts';
 
 const text = (value: unknown) => Buffer.from(value as Uint8Array).toString();
@@ -85,5 +86,27 @@ echo('gives both sources back as they came', () => {
   assert.is(text(result['cloudInitNoCloudSource']), '{"a":1}');
   assert.is(text(result['cloudInitData']), '{"b":"é"}');
 });
+
+echo('a source that is absent stays so', () => {
+  const params = encodeMessage('PreCloudInitIsoParams', { vmi: Buffer.from('{}') });
+  const result = decodeMessage('PreCloudInitIsoResult', echoPreCloudInitIso(params));
+  assert.equal([text(result['cloudInitNoCloudSource']), text(result['cloudInitData'])], ['', '']);
+});
+
+for (const [why, source, reason] of [
+  ['no JSON', Buffer.from('{"password": "SECRET'), 'it is not JSON in UTF-8'],
+  ['no UTF-8', Buffer.from('"\xe9SECRET"', 'latin1'), 'it is not JSON in UTF-8'],
+  ['a bomb', Buffer.from('['.repeat(1000)), 'it is nested more than 64 deep'],
+] as const) {
+  for (const name of ['cloudInitNoCloudSource', 'cloudInitData']) {
+    echo(`refuses ${name} that is ${why}, and does not quote it`, async () => {
+      const error = await caught(() =>
+        echoPreCloudInitIso(encodeMessage('PreCloudInitIsoParams', { [name]: source })),
+      );
+      assert.is(error.code, 'INVALID_REQUEST');
+      assert.is(error.message, `Cannot read ${name}: ${reason}`);
+    });
+  }
+}
 
 echo.run();

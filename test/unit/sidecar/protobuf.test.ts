@@ -44,6 +44,7 @@ for (const [why, bytes, reason] of [
   ['a short fixed32', '0d 01', 'field of 4 bytes runs past the end at byte 1 of 2'],
   ['field number 0', '02 00', 'field number 0 is out of range at byte 1 of 2'],
   ['a field number of 2^29', '82 80 80 80 10 00', 'field number 536870912 is out of range at byte 5 of 6'],
+  ['1,001 fields', '0800'.repeat(1001), 'message has more than 1000 fields at byte 2000 of 2002'],
   ['a group', '0b 0c', 'wire type 3 is unknown at byte 1 of 2'],
   ['wire type 7', '0f', 'wire type 7 is unknown at byte 1 of 1'],
 ] as const) {

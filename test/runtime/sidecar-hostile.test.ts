@@ -1,0 +1,555 @@
+/**
+ * The bundled sidecar in 64 MB, and callers that mean it ill: each gets a status that says why within a second, and the next good call is
+ * answered. The same process serves all of them; at the end nothing of what is secret is in its log.
+ */
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:http2';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { callBack, callDefineDomain, callRaw, encodeMessage } from '../helpers/hook-api.ts';
+import { http2Frame, rawCall, rawRequest, speak, speakHttp2 } from '../helpers/raw-http2.ts';
+import {
+  anonymousMemory,
+  GUARANTEED,
+  type SmallSidecar,
+  withSmallSidecar,
+} from '../helpers/small-sidecar.ts';
+import { vmiJson } from '../helpers/vmi.ts';
+
+const PATIENCE = 1000; // ms
+const DEFINE = '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain';
+const SECRET = 'SECRET-a7f3';
+const MIB = 1024 * 1024;
+
+const {
+  INVALID_ARGUMENT,
+  FAILED_PRECONDITION,
+  RESOURCE_EXHAUSTED,
+  UNIMPLEMENTED,
+  INTERNAL,
+  DEADLINE_EXCEEDED,
+} = status;
+
+const hostile = suite('hostile callers');
+
+const started = Promise.withResolvers<SmallSidecar>();
+const ended = Promise.withResolvers<void>();
+const life = withSmallSidecar({ ...GUARANTEED, cpu: 1000 }, 2, async (small) => {
+  started.resolve(small);
+  await ended.promise;
+});
+life.catch(started.reject);
+
+/** Fails when it takes a second, whatever comes of it. */
+const inTime = async <T>(call: Promise<T>): Promise<T> => {
+  const begun = performance.now();
+  try {
+    return await call;
+  } finally {
+    const took = performance.now() - begun;
+    assert.ok(took < PATIENCE, `${took} ms`);
+  }
+};
+
+const failure = (call: Promise<unknown>): Promise<ServiceError> =>
+  inTime(call).then(
+    () => Promise.reject(new Error('Expected a failure')),
+    (error: ServiceError) => error,
+  );
+
+/** The next one of a good caller. */
+async function requireGood({ socket, domain, vmi }: SmallSidecar): Promise<void> {
+  const answer = await inTime(callDefineDomain(socket, domain, vmi));
+  assert.is(answer.match(/<interface /g)?.length, 2);
+}
+
+function attack(name: string, act: (small: SmallSidecar) => Promise<void>): void {
+  hostile(name, async () => {
+    const small = await started.promise;
+    await act(small);
+    await requireGood(small);
+    assert.is(small.cgroup.oomKills(), 0);
+  });
+}
+
+const domainWith = (inner: string, devices = '') =>
+  `<domain type="kvm"><name>x</name>${inner}<devices>${devices}</devices></domain>`;
+
+const utf16 = (text: string) => Buffer.from(text, 'utf16le');
+const attributes = (count: number) => Array.from({ length: count }, (_, n) => `a${n}=""`).join(' ');
+const entity = (name: string, of: string) => `<!ENTITY ${name} "${`&${of};`.repeat(10)}">`;
+const LAUGHS = `<!DOCTYPE domain [<!ENTITY a "ha">${entity('b', 'a')}${entity('c', 'b')}${entity('d', 'c')}${entity('e', 'd')}]>`;
+
+for (const [why, xml, code, text] of [
+  ['nothing', '', INVALID_ARGUMENT, /no root element$/],
+  ['a billion laughs', `${LAUGHS}<domain>&e;</domain>`, INVALID_ARGUMENT, /document type declaration/],
+  [
+    'one long entity, often',
+    `<!DOCTYPE domain [<!ENTITY x "${'x'.repeat(50_000)}">]><domain>${'&x;'.repeat(50_000)}</domain>`,
+    INVALID_ARGUMENT,
+    /document type declaration/,
+  ],
+  [
+    'an external entity',
+    '<!DOCTYPE domain [<!ENTITY x SYSTEM "file:///etc/passwd">]><domain>&x;</domain>',
+    INVALID_ARGUMENT,
+    /document type declaration/,
+  ],
+  [
+    'a DTD elsewhere',
+    '<!DOCTYPE domain SYSTEM "http://example.com/x"><domain/>',
+    INVALID_ARGUMENT,
+    /document type/,
+  ],
+  ['300,000 levels', '<a>'.repeat(300_000), INVALID_ARGUMENT, /nested more than 64 deep$/],
+  ['100,000 attributes', `<domain ${attributes(100_000)}/>`, INVALID_ARGUMENT, /more than 128 attributes$/],
+  ['a million attributes', `<domain ${attributes(1_000_000)}/>`, RESOURCE_EXHAUSTED, /more than 4194304$/],
+  ['200,000 elements', domainWith('<a/>'.repeat(200_000)), INVALID_ARGUMENT, /more than \d+ elements$/],
+  ['5 MB of text', domainWith('x'.repeat(5_000_000)), RESOURCE_EXHAUSTED, /more than 4194304$/],
+  ['2 MB of text', domainWith('x'.repeat(2_000_000)), INVALID_ARGUMENT, /more than 1048576$/],
+  ['UTF-16', utf16(`\ufeff${domainWith('')}`), INVALID_ARGUMENT, /it is not UTF-8$/],
+  ['UTF-16 without a mark', utf16(domainWith('')), INVALID_ARGUMENT, /a character that XML does not have$/],
+  [
+    'Latin-1 by name',
+    '<?xml version="1.0" encoding="ISO-8859-1"?><domain/>',
+    INVALID_ARGUMENT,
+    /want encoding UTF-8, got ISO-8859-1$/,
+  ],
+  [
+    'UTF-16 by name',
+    '<?xml version="1.0" encoding="UTF-16"?><domain/>',
+    INVALID_ARGUMENT,
+    /want encoding UTF-8/,
+  ],
+  ['Latin-1', Buffer.from(domainWith('\xe9'), 'latin1'), INVALID_ARGUMENT, /it is not UTF-8$/],
+  ['an overlong "<"', Buffer.from('c0bc613e', 'hex'), INVALID_ARGUMENT, /it is not UTF-8$/],
+  ['NUL', domainWith('\0'), INVALID_ARGUMENT, /a character that XML does not have$/],
+  ['a control character', domainWith('\u0007'), INVALID_ARGUMENT, /a character that XML does not have$/],
+  ['a reference to NUL', domainWith('&#0;'), INVALID_ARGUMENT, /a malformed or undefined reference in text$/],
+  [
+    'a reference beyond Unicode',
+    domainWith('&#x110000;'),
+    INVALID_ARGUMENT,
+    /a malformed or undefined reference in text$/,
+  ],
+  [
+    'a very long reference',
+    domainWith(`&#${'9'.repeat(900_000)};`),
+    INVALID_ARGUMENT,
+    /a malformed or undefined reference in text$/,
+  ],
+  [
+    'a very long entity name',
+    domainWith(`&${'a'.repeat(900_000)};`),
+    INVALID_ARGUMENT,
+    /a malformed or undefined reference in text$/,
+  ],
+  ['an unclosed comment', domainWith(`<!--${'-'.repeat(900_000)}`), INVALID_ARGUMENT, /"--" in a comment$/],
+  ['a name of 900 KB', domainWith(`<${'a'.repeat(900_000)}/>`), INVALID_ARGUMENT, /a malformed tag$/],
+  ['another root', '<network><devices/></network>', INVALID_ARGUMENT, /its root is <network>/],
+  [
+    'two lists of devices',
+    '<domain><devices/><devices/></domain>',
+    INVALID_ARGUMENT,
+    /more than one <devices>$/,
+  ],
+  [
+    'colliding aliases',
+    domainWith('', '<interface><alias name="ua-net0"/></interface>'.repeat(2)),
+    INVALID_ARGUMENT,
+    /^Cannot bind interface "net0": the domain has 2 interfaces with alias "ua-net0"$/,
+  ],
+] as const) {
+  attack(`XML: ${why}`, async ({ socket, vmi }) => {
+    const error = await failure(callDefineDomain(socket, xml, vmi));
+    assert.is(error.code, code, error.message);
+    assert.match(error.details, text);
+    assert.ok(error.details.length <= 1500);
+  });
+}
+
+const foreign = (index: number) =>
+  `<interface type="ethernet"><mac address="02:00:00:00:00:01"/><target dev="x${index}" managed="no"/><model type="virtio"/><mtu size="1500"/><alias name="ua-x${index}"/><driver name="vhost" queues="2"/></interface>`;
+
+for (const [why, xml] of [
+  ['a mark of UTF-8', `\ufeff${domainWith('')}`],
+  ['1 MB of text', domainWith('x'.repeat(1_000_000))],
+  ['1 MB of a comment', domainWith(`<!--${' '.repeat(1_000_000)}-->`)],
+  ['1 MB of CDATA', domainWith(`<![CDATA[${']'.repeat(1_000_000)}]]>`)],
+  ['1 MB of an attribute', domainWith(`<a b="${'&lt;'.repeat(250_000)}"/>`)],
+  ['1 MB of characters beyond 16 bits', domainWith('🧭'.repeat(250_000))],
+  ['1 MB of references', domainWith('&#x1F9ED;'.repeat(100_000))],
+  ['18,000 elements among the devices', domainWith('', '<a b="c" d="e"><f g="h"/></a>'.repeat(9_000))],
+  ['1,000 interfaces', domainWith('', Array.from({ length: 1000 }, (_, n) => foreign(n)).join(''))],
+] as const) {
+  attack(`XML: ${why} is no harm`, async ({ socket, vmi }) => {
+    const answer = await inTime(callDefineDomain(socket, xml, vmi));
+    const ours = /<interface type="ethernet"><target dev="tap[\s\S]*?<\/interface>/g;
+    assert.is(answer.match(ours)?.length, 2);
+    assert.ok(answer.replace(ours, '') === xml, 'the rest is as it was'); // not `is`: it would show a megabyte
+  });
+}
+
+const CAN = /^Cannot (read|bind) /;
+const one = (parts: object) =>
+  vmiJson({ interfaces: [{ name: 'net0', binding: { name: 'tapwire' }, ...parts }] });
+const json = (text: string) => Buffer.from(text);
+const OURS = Array.from({ length: 2_000 }, (_, n) => ({ name: `i${n}`, binding: { name: 'tapwire' } }));
+
+for (const [why, vmi, code, text] of [
+  ['nothing', Buffer.alloc(0), INVALID_ARGUMENT, /^Cannot read the VMI: it is not JSON in UTF-8$/],
+  [
+    'half a document',
+    json(`{"spec": "${SECRET}`),
+    INVALID_ARGUMENT,
+    /^Cannot read the VMI: it is not JSON in UTF-8$/,
+  ],
+  ['no object', json('7'), INVALID_ARGUMENT, /^Cannot read \$: want an object, got 7$/],
+  ['a hundred thousand levels', json('{"a":'.repeat(100_000)), INVALID_ARGUMENT, /nested more than 64 deep$/],
+  [
+    'deep nesting where a string should be',
+    vmiJson({ red: { model: JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`) } }),
+    INVALID_ARGUMENT,
+    /interfaces\[1\]\.model: want a string, got \[\[/,
+  ],
+  ['300,000 empty arrays', json(`[${'[],'.repeat(300_000)}[]]`), INVALID_ARGUMENT, /more than 20000 values$/],
+  [
+    '19,000 different keys',
+    json(`{${Array.from({ length: 19_000 }, (_, n) => `"${n}":1`)}}`),
+    INVALID_ARGUMENT,
+    CAN,
+  ],
+  [
+    '3 MB',
+    json(JSON.stringify('x'.repeat(3_000_000))),
+    INVALID_ARGUMENT,
+    /^Cannot read the VMI: it has 3000002 bytes/,
+  ],
+  ['UTF-16', utf16('{}'), INVALID_ARGUMENT, CAN],
+  [
+    'a boot order of 1e999',
+    json(one({}).toString().replace('"name":"net0",', '"name":"net0","bootOrder":1e999,')),
+    INVALID_ARGUMENT,
+    /bootOrder: want an integer/,
+  ],
+  [
+    'an ACPI index of 2^64',
+    one({ acpiIndex: 2 ** 64 }),
+    INVALID_ARGUMENT,
+    /acpiIndex: want an integer in 0\.\.16383, got 18446744073709552000$/,
+  ],
+  ['a boot order of -1', one({ bootOrder: -1 }), INVALID_ARGUMENT, /bootOrder: want an integer/],
+  [
+    'an interface twice',
+    vmiJson({ interfaces: [0, 0].map(() => ({ name: 'red', binding: { name: 'tapwire' } })) }),
+    INVALID_ARGUMENT,
+    /the VMI has it twice$/,
+  ],
+  ['a name with NUL', one({ name: 'net0\0' }), INVALID_ARGUMENT, /the VMI has no network of that name$/],
+  [
+    'half a surrogate pair',
+    one({ name: '\ud800' }),
+    INVALID_ARGUMENT,
+    /the VMI has no network of that name$/,
+  ],
+  [
+    'a prototype',
+    json('{"__proto__": {"spec": {}}}'),
+    INVALID_ARGUMENT,
+    /^Cannot read \$\.spec: want an object, got nothing$/,
+  ],
+  [
+    'a constructor',
+    json('{"constructor": {"prototype": {"spec": {}}}}'),
+    INVALID_ARGUMENT,
+    /\$\.spec: want an object/,
+  ],
+  [
+    'a MAC with a line break',
+    one({ macAddress: '02:00:00:00:00:01\n' }),
+    INVALID_ARGUMENT,
+    /macAddress: want a unicast MAC/,
+  ],
+  [
+    'a PCI address with a quote',
+    one({ pciAddress: '0000:01:00.0"' }),
+    INVALID_ARGUMENT,
+    /pciAddress: want a PCI address/,
+  ],
+  ['a model with markup', one({ model: 'virtio"/><disk' }), INVALID_ARGUMENT, /model: want a device model/],
+  [
+    '2,000 interfaces of ours',
+    json(
+      JSON.stringify({
+        spec: {
+          networks: OURS.map(({ name }) => ({ name, multus: {} })),
+          domain: { devices: { interfaces: OURS } },
+        },
+      }),
+    ),
+    FAILED_PRECONDITION,
+    /^Cannot bind interface "i0": no pod link /,
+  ],
+] as const) {
+  attack(`VMI: ${why}`, async ({ socket, domain }) => {
+    const error = await failure(callDefineDomain(socket, domain, vmi));
+    assert.is(error.code, code, error.message);
+    assert.match(error.details, text);
+    assert.ok(error.details.length <= 1500);
+  });
+}
+
+/** The parts of the VMI that the sidecar reads, each as what it is not. */
+const WRONG_TYPES = [
+  ['metadata', 7],
+  ['metadata.name', {}],
+  ['metadata.namespace', []],
+  ['spec', 'x'],
+  ['spec.architecture', 7],
+  ['spec.networks', {}],
+  ['spec.networks.0', 7],
+  ['spec.networks.0.name', 7],
+  ['spec.networks.0.pod', []],
+  ['spec.networks.0.multus', 7],
+  ['spec.domain', []],
+  ['spec.domain.cpu', 7],
+  ['spec.domain.resources', 'x'],
+  ['spec.domain.devices', 7],
+  ['spec.domain.devices.interfaces', {}],
+  ['spec.domain.devices.interfaces.0', 'x'],
+  ['spec.domain.devices.interfaces.1.name', 7],
+  ['spec.domain.devices.interfaces.1.binding', 'x'],
+  ['spec.domain.devices.interfaces.1.binding.name', {}],
+  ['spec.domain.devices.interfaces.1.model', {}],
+  ['spec.domain.devices.interfaces.1.macAddress', 7],
+  ['spec.domain.devices.interfaces.1.pciAddress', []],
+  ['spec.domain.devices.interfaces.1.acpiIndex', 'x'],
+  ['spec.domain.devices.interfaces.1.bootOrder', true],
+  ['spec.domain.devices.interfaces.1.state', 7],
+  ['spec.domain.devices.networkInterfaceMultiqueue', 'yes'],
+  ['spec.domain.devices.useVirtioTransitional', 1],
+  ['spec.domain.launchSecurity', 7],
+  ['status', 7],
+  ['status.interfaces', 'x'],
+  ['status.interfaces.0', 7],
+] as const;
+
+attack('VMI: every part of a wrong type', async ({ socket, domain }) => {
+  for (const [path, wrong] of WRONG_TYPES) {
+    const vmi = JSON.parse(vmiJson().toString());
+    const keys = path.split('.');
+    const last = keys.pop() ?? '';
+    keys.reduce((value, key) => value[key], vmi)[last] = wrong;
+    const error = await failure(callDefineDomain(socket, domain, json(JSON.stringify(vmi))));
+    assert.is(error.code, INVALID_ARGUMENT, path);
+    const shown = `$.${path}`.replace(/\.(\d+)/g, '[$1]');
+    assert.ok(error.details.startsWith(`Cannot read ${shown}: want `), error.details);
+  }
+});
+
+for (const [why, request, text] of [
+  ['a number without an end', '0aff', /message ends within a number/],
+  ['a length beyond the end', '0a0561', /runs past the end/],
+  ['a length of 2^63', '0affffffffffffffff7f', /runs past the end/],
+  ['a group', '0b0c', /wire type 3 is unknown/],
+  ['field 0', '0200', /field number 0 is out of range/],
+  ['two million fields', '0800'.repeat(2_000_000), /more than 1000 fields/],
+] as const) {
+  attack(`protobuf: ${why}`, async ({ socket }) => {
+    for (const path of [
+      DEFINE,
+      '/kubevirt.hooks.info.Info/Info',
+      '/kubevirt.hooks.v1alpha3.Callbacks/Shutdown',
+    ]) {
+      const error = await failure(callRaw(socket, path, Buffer.from(request, 'hex')));
+      assert.is(error.code, INVALID_ARGUMENT);
+      assert.match(error.details, text);
+    }
+  });
+}
+
+attack('cloud-init data that is no JSON', async ({ socket }) => {
+  for (const name of ['cloudInitNoCloudSource', 'cloudInitData']) {
+    const params = { [name]: Buffer.from(`{"userData": "${SECRET}`) };
+    const error = await failure(callBack(socket, 'v1alpha3', 'PreCloudInitIso', params));
+    assert.is(error.code, INVALID_ARGUMENT);
+    assert.is(error.details, `Cannot read ${name}: it is not JSON in UTF-8`);
+  }
+});
+
+const EMPTY = Buffer.alloc(5);
+
+for (const [why, headers, body, want] of [
+  ['an unknown method', { ':path': '/kubevirt.hooks.info.Info/Nothing' }, EMPTY, UNIMPLEMENTED],
+  ['a path of 8 KB', { ':path': `/${'x'.repeat(8000)}` }, EMPTY, UNIMPLEMENTED],
+  ['a path of a prototype', { ':path': '/__proto__' }, EMPTY, UNIMPLEMENTED],
+  ['a compression', { 'grpc-encoding': 'gzip' }, EMPTY, UNIMPLEMENTED],
+  ['a compressed message', {}, Buffer.from('0100000000', 'hex'), INTERNAL],
+  ['no message', {}, Buffer.alloc(0), UNIMPLEMENTED],
+  ['two messages', {}, Buffer.alloc(10), UNIMPLEMENTED],
+  ['half a message', {}, Buffer.from('000000000561', 'hex'), INTERNAL],
+  ['4 GiB announced', {}, Buffer.from('00ffffffff', 'hex'), RESOURCE_EXHAUSTED],
+  ['a malformed timeout', { 'grpc-timeout': 'soon' }, EMPTY, INTERNAL],
+] as const) {
+  attack(`gRPC: ${why}`, async ({ socket }) => {
+    const answer = await inTime(rawCall(socket, headers, body));
+    assert.is(answer.headers[':status'], 200);
+    assert.is(answer.headers['grpc-status'], `${want}`);
+    assert.match(String(answer.headers['grpc-message']), CAN_CALL);
+  });
+}
+const CAN_CALL = /^Cannot (call|read) /;
+
+for (const [why, headers, want] of [
+  ['a page of JSON', { 'content-type': 'application/json' }, 415],
+  ['gRPC of another kind', { 'content-type': 'application/grpc+json' }, 415],
+  ['no content type', { 'content-type': undefined }, 415],
+  ['GET', { ':method': 'GET' }, 405],
+] as const) {
+  attack(`HTTP: ${why}`, async ({ socket }) => {
+    assert.is((await inTime(rawCall(socket, headers, EMPTY))).headers[':status'], want);
+  });
+}
+
+attack('gRPC: a deadline that has passed when the request is complete', async ({ socket }) => {
+  const session = connect('http://localhost', { path: socket });
+  session.on('error', () => {});
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': DEFINE,
+    'content-type': 'application/grpc',
+    'grpc-timeout': '50m',
+  });
+  stream.on('error', () => {});
+  const headers = new Promise<Record<string, unknown>>((resolve) => stream.on('response', resolve));
+  stream.write(EMPTY.subarray(0, 3)); // and never the rest
+  assert.is((await inTime(headers))['grpc-status'], `${DEADLINE_EXCEEDED}`);
+  session.destroy();
+});
+
+const noise = Buffer.from(Array.from({ length: 100_000 }, (_, n) => (n * 7919 + (n >> 3)) & 0xff));
+const reset = (id: number) => http2Frame(3, 0, id, Buffer.from('00000008', 'hex'));
+/** HEADERS of `:method: POST, :scheme: http, :path: /`, from HPACK's static table. */
+const begin = (id: number) => http2Frame(1, 4, id, Buffer.from('838684', 'hex'));
+
+for (const [why, talk] of [
+  ['HTTP/1.1', (path: string) => speak(path, Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'))],
+  ['noise', (path: string) => speak(path, noise)],
+  ['a preface, then noise', (path: string) => speakHttp2(path, noise)],
+  [
+    'a frame of 16 MB announced',
+    (path: string) => speakHttp2(path, Buffer.from('ffffff000000000001', 'hex')),
+  ],
+  ['data on a stream that is not open', (path: string) => speakHttp2(path, http2Frame(0, 0, 7, EMPTY))],
+  [
+    'headers that are not HPACK',
+    (path: string) => speakHttp2(path, http2Frame(1, 4, 1, Buffer.alloc(100, 0xff))),
+  ],
+  [
+    '20,000 pings',
+    (path: string) =>
+      speakHttp2(path, ...Array.from({ length: 20_000 }, () => http2Frame(6, 0, 0, Buffer.alloc(8)))),
+  ],
+  [
+    '20,000 settings',
+    (path: string) =>
+      speakHttp2(path, ...Array.from({ length: 20_000 }, () => http2Frame(4, 0, 0, Buffer.alloc(0)))),
+  ],
+  [
+    'headers without an end',
+    (path: string) =>
+      speakHttp2(
+        path,
+        http2Frame(1, 0, 1, Buffer.from('83', 'hex')),
+        ...Array.from({ length: 5000 }, () => http2Frame(9, 0, 1, Buffer.alloc(500, 0x84))),
+      ),
+  ],
+  [
+    '20,000 streams opened and reset',
+    (path: string) =>
+      speakHttp2(
+        path,
+        ...Array.from({ length: 20_000 }, (_, n) => Buffer.concat([begin(2 * n + 1), reset(2 * n + 1)])),
+      ),
+  ],
+  [
+    'a window that overflows',
+    (path: string) => speakHttp2(path, http2Frame(8, 0, 0, Buffer.from('7fffffff', 'hex'))),
+  ],
+] as const) {
+  attack(`HTTP/2: ${why}`, async (small) => {
+    const raw = await inTime(talk(small.socket));
+    await requireGood(small); // while it is still there
+    raw.destroy();
+  });
+}
+
+attack('1,100 connections that say nothing, of which 1,024 could be open', async (small) => {
+  const raw: Socket[] = [];
+  for (let count = 0; count < 1100; count++) raw.push(await speak(small.socket, Buffer.alloc(0)));
+  await requireGood(small);
+  const open = readdirSync(`/proc/${small.sidecar.pid}/fd`).length;
+  assert.ok(open < 120, `${open} open files`);
+  for (const one of raw) one.destroy();
+});
+
+attack('100 callers that never read the answer', async (small) => {
+  const { socket, vmi } = small;
+  const request = encodeMessage('OnDefineDomainParams', {
+    domainXML: Buffer.from(domainWith('x'.repeat(MIB / 2))),
+    vmi,
+  });
+  const framed = Buffer.concat([Buffer.alloc(5), request]);
+  framed.writeUInt32BE(request.length, 1);
+  const sessions = Array.from({ length: 100 }, () => {
+    const session = connect('http://localhost', { path: socket, settings: { initialWindowSize: 0 } });
+    session.on('error', () => {});
+    rawRequest(session, { ':path': DEFINE }, framed).catch(() => {});
+    return session;
+  });
+  await sleep(500);
+  await requireGood(small);
+  for (const session of sessions) session.destroy();
+});
+
+attack('requests that are announced, and held for as long as their deadline allows', async (small) => {
+  const session = connect('http://localhost', { path: small.socket });
+  session.on('error', () => {});
+  for (let count = 0; count < 10; count++) {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': DEFINE,
+      'content-type': 'application/grpc',
+    });
+    stream.on('error', () => {});
+    stream.write(Buffer.from('0000400000', 'hex')); // 4 MiB, of which nothing comes
+  }
+  await sleep(100);
+  await requireGood(small);
+  session.destroy();
+});
+
+hostile('it is still there, in its 64 MB, and its log has nothing that is secret', async () => {
+  const small = await started.promise;
+  const { sidecar, cgroup, socket } = small;
+  try {
+    const source = { vmi: vmiJson(), cloudInitData: Buffer.from(JSON.stringify({ userData: SECRET })) };
+    await callBack(socket, 'v1alpha3', 'PreCloudInitIso', source);
+    await requireGood(small);
+    const memory = anonymousMemory(sidecar).toFixed(1);
+    console.log(`\n@ after all of it: RssAnon ${memory} MiB, cgroup peak ${cgroup.peak().toFixed(1)} MiB`);
+    assert.is(cgroup.oomKills(), 0);
+    assert.not.match(sidecar.output(), /SECRET|userData|cloudInitNoCloud"/); // of vmiJson(), too
+    sidecar.kill('SIGTERM');
+    assert.is(await sidecar.ended(), 0);
+    assert.is(sidecar.log().at(-1)?.['reason'], 'SIGTERM');
+  } finally {
+    ended.resolve();
+    await life;
+  }
+});
+
+hostile.run();
