@@ -111,9 +111,15 @@ function open(path: string): number {
     if (uid !== process.getuid?.() || (mode & WRITABLE_BY_OTHERS) !== 0) {
       throw new Error(`"${folder}" has to be ours, and writable by nobody else`);
     }
+    refuseOther(path);
     rmSync(aside, { force: true });
     const listener = native.listen(aside);
-    renameSync(aside, path);
+    try {
+      renameSync(aside, path);
+    } catch (cause) {
+      rmSync(aside);
+      throw cause;
+    }
     return listener;
   } catch (cause) {
     const reason =
@@ -122,4 +128,11 @@ function open(path: string): number {
         : messageOf(cause);
     throw new BindingError('IO_FAILURE', `Cannot listen at "${path}": ${reason}`, { cause });
   }
+}
+
+/** A rename would take anything's place. */
+function refuseOther(path: string): void {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined || status.isSocket()) return;
+  throw new Error(`it is a ${status.isDirectory() ? 'folder' : 'file'}, and no socket; choose with --socket`);
 }

@@ -1,11 +1,12 @@
 /** Who may speak to the agent: root, and nobody else. */
-import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startAgent } from '../helpers/agent.ts';
 import { metricsOf, succeeded, withEmptyNode } from '../helpers/agent-node.ts';
 import { environmentOf } from '../helpers/cni.ts';
+import { treeOf } from '../helpers/install.ts';
 import { withPod } from '../helpers/netns.ts';
 import { frame, variablesOf, withSender } from '../helpers/sender.ts';
 import { withFolder } from '../helpers/shim.ts';
@@ -76,6 +77,25 @@ for (const [what, change] of [
       assert.match(failure, /exit status 1\)/);
       const reason = `Cannot listen at \\"${socket}\\": \\"${inside}\\" has to be ours, and writable by nobody else`;
       assert.ok(failure.includes(reason), failure);
+    }));
+}
+
+for (const [what, make] of [
+  ['file', (path: string) => writeFileSync(path, 'kept')],
+  ['folder', (path: string) => mkdirSync(path)],
+] as const) {
+  test(`a ${what} in the socket's place is refused, and stays as it is`, () =>
+    withFolder(async (folder) => {
+      const socket = join(folder, 'agent.sock');
+      make(socket);
+      const before = treeOf(folder);
+      const failure = await startAgent({ socket, nodeFile: '/nonexistent' }).then(
+        (agent) => agent.stop().then(() => ''),
+        (error) => error.message,
+      );
+      const reason = `it is a ${what}, and no socket; choose with --socket`;
+      assert.ok(failure.includes(`Cannot listen at \\"${socket}\\": ${reason}`), failure);
+      assert.equal(treeOf(folder), before);
     }));
 }
 
