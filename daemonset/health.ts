@@ -1,6 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { testKernel } from '../cni/self-test.ts';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import type { Options } from './options.ts';
 
@@ -9,13 +8,16 @@ const MAX_CONNECTIONS = 16;
 const PATIENCE = 5_000; // ms
 /** How soon it is noticed that it has run out. Half a minute, as Node would have it, is longer than kubelet's patience with us. */
 const LOOK = 1_000; // ms
+/** A second agent at another port would take the callers of the first. */
+const IN_USE = 'is another agent running here? If another program has the port, ';
 
-/** Serves /healthz (we run), /readyz (a pod could be wired now) and /metrics, and tells the address. */
+/** Serves /healthz (we run), /readyz (a caller could have a pod wired now) and /metrics, and tells the address. */
 export async function serveHealth(
   { host, port }: Options['health'],
+  test: () => Promise<void>,
   metrics: () => Promise<string>,
 ): Promise<{ readonly server: Server; readonly address: AddressInfo }> {
-  const isReady = shared(testKernel);
+  const isReady = shared(test);
   const pages: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
     '/healthz': async (response) => send(response, 200, 'ok\n'),
     '/readyz': async (response) => {
@@ -36,8 +38,9 @@ export async function serveHealth(
   });
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => {
-      const reason = `Cannot serve health and metrics at "${host}:${port}": ${cause.message}; choose with --health`;
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const guess = cause.code === 'EADDRINUSE' ? IN_USE : '';
+      const reason = `Cannot serve health and metrics at "${host}:${port}": ${cause.message}; ${guess}choose with --health`;
       reject(new BindingError('IO_FAILURE', reason, { cause }));
     });
     server.listen(port, host, resolve);

@@ -2,14 +2,16 @@ import { openSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { rollbacks } from '../cni/apply.ts';
 import { readNodePolicy } from '../cni/node-file.ts';
+import { testKernel } from '../cni/self-test.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { serveHealth } from './health.ts';
 import { newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
+import { reasonOf } from './reason.ts';
 import { serveCall } from './serve-call.ts';
-import { listen } from './server.ts';
+import { listen, type Server } from './server.ts';
 import { warmUp } from './warm-up.ts';
 
 /** Threads that wait for the kernel, each for one pod. Node makes them when the first is needed. */
@@ -23,20 +25,28 @@ setFlagsFromString('--semi-space-growth-factor=1');
 
 async function run({ socket, nodeFile, health }: Options): Promise<void> {
   const metrics = newMetrics();
-  const { server: pages, address } = await serveHealth(health, () => metrics.registry.metrics());
+  let server: Server | undefined;
+  const test = async () => {
+    await testKernel();
+    server?.checkPlace();
+  };
+  const { server: pages, address } = await serveHealth(health, test, () => metrics.registry.metrics());
   pages.unref(); // an agent that cannot listen for callers ends, and is not healthy for ever
-  await warmUp().catch((error) => log('error', `Cannot wire pods on this node: ${messageOf(error)}`));
+  await warmUp().catch((error) => {
+    const advice = process.getuid?.() === 0 ? '' : '; run it as root';
+    log('error', `Cannot wire pods on this node: ${reasonOf(error)}${advice}`);
+  });
   rollbacks.subscribe(() => metrics.rollbacks.inc());
   const node = {
     own: openSync('/proc/self/ns/net', 'r'),
     readNodePolicy: () => readNodePolicy(nodeFile),
     metrics,
   };
-  const server = listen(socket, (call, signal) => serveCall(call, signal, node), metrics);
+  server = listen(socket, (call, signal) => serveCall(call, signal, node), metrics);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
       log('info', `Got ${signal}: finishing what is in flight`);
-      await server.close();
+      await server?.close();
       pages.close();
       pages.closeAllConnections();
       log('info', 'Agent is done');

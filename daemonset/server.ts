@@ -5,8 +5,11 @@ import { log } from '../shared/log.ts';
 import { describeFailure, native, type Watch } from '../shared/native/native.ts';
 import { type Caller, meetCaller, type Serve } from './caller.ts';
 import type { Metrics } from './metrics.ts';
+import { reasonOf } from './reason.ts';
 
 export interface Server {
+  /** @throws {BindingError} TRY_AGAIN where callers get to somebody else's socket, or to none */
+  checkPlace(): void;
   /** Takes no new callers; resolves when those that are there have gone. */
   close(): Promise<void>;
 }
@@ -21,6 +24,8 @@ const MAX_YOUNG = 16;
 const YOUTH = 50; // ms
 /** Callers in all. When there are more, those that keep silent make room. */
 const MAX_CALLERS = 256;
+/** How soon the log says that callers no longer come to us. */
+const LOOK = 2_000; // ms
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
@@ -30,7 +35,7 @@ const WRITABLE_BY_OTHERS = 0o022;
  * @throws {BindingError} IO_FAILURE
  */
 export function listen(path: string, serve: Serve, metrics: Metrics): Server {
-  const listener = open(path);
+  const { listener, id } = open(path);
   const callers = new Set<Caller>();
   let watch: Watch | null = null;
   let onEmpty: (() => void) | null = null;
@@ -88,9 +93,27 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
     if (watch === null && onEmpty === null) watch = native.watch(listener, false, accept);
   };
 
+  const checkPlace = (): void => {
+    if (idOf(path) === id) return;
+    const reason =
+      'the socket there is no longer its own; is another agent running here? End both, and start one';
+    throw new BindingError('TRY_AGAIN', `Cannot hear callers at "${path}": ${reason}`);
+  };
+
+  const looking = setInterval(() => {
+    try {
+      checkPlace();
+    } catch (error) {
+      log('error', messageOf(error));
+      clearInterval(looking);
+    }
+  }, LOOK);
+
   resume();
   return {
+    checkPlace,
     close() {
+      clearInterval(looking);
       pause();
       closeSync(listener);
       return new Promise((resolve) => {
@@ -102,7 +125,7 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
 }
 
 /** A socket that is in its place from the first moment on, complete. */
-function open(path: string): number {
+function open(path: string): { readonly listener: number; readonly id: string | null } {
   const folder = dirname(path);
   const aside = `${path}.${process.pid}`;
   try {
@@ -114,20 +137,23 @@ function open(path: string): number {
     refuseOther(path);
     rmSync(aside, { force: true });
     const listener = native.listen(aside);
+    const id = idOf(aside); // before others can take its place
     try {
       renameSync(aside, path);
     } catch (cause) {
       rmSync(aside);
       throw cause;
     }
-    return listener;
+    return { listener, id };
   } catch (cause) {
-    const reason =
-      cause instanceof Error && 'errno' in cause && !('code' in cause)
-        ? describeFailure(cause)
-        : messageOf(cause);
-    throw new BindingError('IO_FAILURE', `Cannot listen at "${path}": ${reason}`, { cause });
+    throw new BindingError('IO_FAILURE', `Cannot listen at "${path}": ${reasonOf(cause)}`, { cause });
   }
+}
+
+/** Which file is there, null where none is. No other gets the number of our socket as long as we listen. */
+function idOf(path: string): string | null {
+  const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return status === undefined ? null : `${status.dev} ${status.ino}`;
 }
 
 /** A rename would take anything's place. */

@@ -1,6 +1,6 @@
 /** What the agent says of itself over HTTP. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, unlinkSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { execa } from 'execa';
@@ -65,8 +65,39 @@ test('a port that somebody else has: the agent ends and says which, and what to 
   });
   assert.is(exitCode, 1);
   assert.match(JSON.parse(stderr).message, `Cannot serve health and metrics at "${host}": listen EADDRINUSE`);
-  assert.match(stderr, 'choose with --health');
+  assert.match(
+    stderr,
+    '; is another agent running here? If another program has the port, choose with --health"',
+  );
 });
+
+test('an address that is not ours: no word of another agent', async () => {
+  const args = [AGENT, '--socket', '/nonexistent/s', '--health', '192.0.2.1:1'];
+  const { exitCode, stderr } = await execa(NODE, args, { reject: false });
+  assert.is(exitCode, 1);
+  assert.match(JSON.parse(stderr).message, /^Cannot serve [^;]*EADDRNOTAVAIL[^;]*; choose with --health$/);
+});
+
+test('another agent takes its socket: /readyz and the log say so, also when the other has ended', () =>
+  withEmptyNode(async (node) => {
+    const first = await node.start();
+    assert.is((await page(first, '/readyz')).status, 200);
+    const second = await node.start();
+    const message = `Cannot hear callers at "${node.socket}": the socket there is no longer its own; is another agent running here? End both, and start one`;
+    const notReady = { status: 503, text: `${message}\n` };
+    assert.equal(await page(first, '/readyz'), notReady);
+    assert.equal(await page(second, '/readyz'), { status: 200, text: 'ok\n' });
+    assert.is((await page(first, '/healthz')).status, 200);
+    await second.stop();
+    assert.equal(await page(first, '/readyz'), notReady);
+    const said = () => first.log().split(JSON.stringify(message)).length - 1;
+    await until('it is logged', () => said() > 0);
+    unlinkSync(node.socket);
+    assert.equal(await page(first, '/readyz'), notReady);
+    await first.stop();
+    assert.is(said(), 1, 'logged once');
+    assert.not.match(second.log(), 'Cannot hear');
+  }));
 
 test('/readyz tells what the node lacks, as soon as it does; /healthz and the agent live on', () =>
   withEmptyNode((node) =>
@@ -100,6 +131,13 @@ test('an agent that starts where no pod can be wired says so, and serves its pag
     assert.match(agent.log(), /"level":"error","message":"Cannot wire pods on this node: .*\/dev\/net\/tun/);
     assert.is((await page(agent, '/readyz')).status, 503);
     assert.is((await page(agent, '/healthz')).status, 200);
+    await agent.stop();
+  }));
+
+test('an agent that may not make a netns says what the kernel says', () =>
+  withEmptyNode(async (node) => {
+    const agent = await node.start({ under: ['setpriv', '--bounding-set=-sys_admin', '--'] });
+    assert.match(agent.log(), '"Cannot wire pods on this node: unshare: Operation not permitted"');
     await agent.stop();
   }));
 

@@ -39,6 +39,7 @@ const EDGES = [
   'daemonset/main.ts',
   'daemonset/metrics.ts',
   'daemonset/passed-netns.ts',
+  'daemonset/reason.ts',
   'daemonset/serve-call.ts',
   'daemonset/server.ts',
   'daemonset/warm-up.ts',
