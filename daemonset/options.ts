@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util';
 import { NODE_FILE } from '../cni/node-policy.ts';
-import { BindingError, messageOf } from '../shared/errors.ts';
+import { misuse, readArguments } from './arguments.ts';
 
 /** What the DaemonSet, or a test, may choose. */
 export interface Options {
@@ -18,7 +17,7 @@ export const USAGE = `Usage: tapwire-agent [options]
 
 Serves the CNI plugin of this node: what /opt/cni/bin/tapwire is asked, it does.
 
-  --socket PATH      where the plugin finds the agent (default ${SOCKET})
+  --socket PATH      where callers find it; an installed plugin asks at ${SOCKET} alone
   --node-file PATH   what the node's owner allows (default ${NODE_FILE})
   --health HOST:PORT address of /healthz, /readyz and /metrics (default ${HEALTH_ADDRESS})
   --help             print this
@@ -27,35 +26,22 @@ Serves the CNI plugin of this node: what /opt/cni/bin/tapwire is asked, it does.
 /** @throws {BindingError} INVALID_CONFIG. Null where help is asked for */
 export function parseOptions(args: readonly string[]): Options | null {
   const text = { type: 'string' } as const;
-  const { values } = read(() =>
-    parseArgs({
-      args: [...args],
-      options: {
-        socket: { ...text, default: SOCKET },
-        'node-file': { ...text, default: NODE_FILE },
-        health: { ...text, default: HEALTH_ADDRESS },
-        help: { type: 'boolean', default: false },
-      },
-    }),
-  );
+  const { values } = readArguments({
+    args: [...args],
+    options: {
+      socket: { ...text, default: SOCKET },
+      'node-file': { ...text, default: NODE_FILE },
+      health: { ...text, default: HEALTH_ADDRESS },
+      help: { type: 'boolean', default: false },
+    },
+  });
   if (values.help) return null;
   return { socket: values.socket, nodeFile: values['node-file'], health: parseAddress(values.health) };
-}
-
-function read<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    throw new BindingError('INVALID_CONFIG', `Cannot read the options: ${messageOf(cause)}`, { cause });
-  }
 }
 
 function parseAddress(address: string): Options['health'] {
   const [, host, port] =
     /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address)?.filter((part) => part !== undefined) ?? [];
   if (host !== undefined && Number(port) <= 65535) return { host, port: Number(port) };
-  throw new BindingError(
-    'INVALID_CONFIG',
-    `Cannot read --health: want HOST:PORT, got ${JSON.stringify(address)}`,
-  );
+  throw misuse(`--health: want HOST:PORT, got ${JSON.stringify(address)}`);
 }

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { BindingError, messageOf } from '../../shared/errors.ts';
+import { misuse, readArguments } from '../arguments.ts';
 
 export type Options =
   | {
@@ -30,7 +29,17 @@ it has put there, and nothing else. What runs meanwhile goes on undisturbed.
  * @throws {BindingError} INVALID_CONFIG. Null where help is asked for
  */
 export function parseOptions(args: readonly string[], beside: string): Options | null {
-  const { values, positionals } = read(args);
+  const { values, positionals } = readArguments({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
+      from: { type: 'string' },
+      'no-fallback': { type: 'boolean' },
+      'agent-socket': { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
   if (values.help) return null;
   const [command = 'install', ...more] = positionals;
   const binDirectory = values['cni-bin-dir'];
@@ -40,35 +49,15 @@ export function parseOptions(args: readonly string[], beside: string): Options |
     return { command, binDirectory, source, hasFallback: values['no-fallback'] !== true };
   }
   if (more.length === 0 && command === 'uninstall') {
-    refuse(values, command, ['from', 'no-fallback']);
+    // --no-fallback stands in the arguments of a cluster that installed so, whatever comes before it
+    refuse(values, command, ['from']);
     return { command, binDirectory, agentSocket: values['agent-socket'] ?? '/run/tapwire/agent.sock' };
   }
-  throw invalid(`want install or uninstall, got ${JSON.stringify(positionals.join(' '))}`);
-}
-
-function read(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
-        from: { type: 'string' },
-        'no-fallback': { type: 'boolean' },
-        'agent-socket': { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (cause) {
-    throw invalid(messageOf(cause));
-  }
+  throw misuse(`want install or uninstall, got ${JSON.stringify(positionals.join(' '))}`);
 }
 
 /** Whoever gives an option that has no effect believes something else. */
 function refuse(values: Readonly<Record<string, unknown>>, command: string, names: readonly string[]): void {
   for (const name of names)
-    if (values[name] !== undefined) throw invalid(`${command} has no option --${name}`);
+    if (values[name] !== undefined) throw misuse(`${command} has no option --${name}`);
 }
-
-const invalid = (reason: string): BindingError =>
-  new BindingError('INVALID_CONFIG', `Cannot read the options: ${reason}; see --help`);

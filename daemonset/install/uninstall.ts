@@ -28,7 +28,7 @@ export async function uninstall(
     if (await isListening(agentSocket)) {
       throw new BindingError(
         'IO_FAILURE',
-        `Cannot uninstall: an agent listens at "${agentSocket}"; delete the DaemonSet first, else pods lose it while they start`,
+        `Cannot uninstall: an agent listens at "${agentSocket}"; end the agent first: docs/install.md#uninstall`,
       );
     }
     const { removed, left } = await withLock(bin, () => remove(bin));

@@ -219,9 +219,9 @@ test('uninstall takes the last agent’s socket along, but refuses while there i
     linkSync(`${socket}.mine`, socket);
     const refused = await installer('uninstall', bin, ['--agent-socket', socket]);
     assert.is(refused.exitCode, 1);
-    assert.ok(
-      refused.line.message.startsWith(`Cannot uninstall: an agent listens at "${socket}"; `),
+    assert.is(
       refused.line.message,
+      `Cannot uninstall: an agent listens at "${socket}"; end the agent first: docs/install.md#uninstall`,
     );
     assert.equal(treeOf(bin), before);
 

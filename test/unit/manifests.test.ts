@@ -246,6 +246,22 @@ for (const [why, added] of [
   });
 }
 
+test('the kustomization that docs/install.md shows, with all of it: takes away what was installed without a fallback', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-kustomize-'));
+  try {
+    const text = (example + fragments.join('')).replaceAll(
+      'daemonset/manifests',
+      relative(folder, MANIFESTS),
+    );
+    writeFileSync(join(folder, 'kustomization.yaml'), text);
+    const [{ args }] = daemonSetOf(kustomize(folder)).spec.template.spec.initContainers;
+    assert.equal([args[0], args.at(-1)], ['uninstall', '--no-fallback']);
+    assert.is(parseOptions(args, '/app/install')?.command, 'uninstall');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('docs/install.md shows both', () => assert.is(fragments.length, 2));
 
 test.run();
