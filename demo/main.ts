@@ -6,16 +6,6 @@ import { describeKept, joinConsole, takeDown } from './kept.ts';
 import { paint, startProgress, timeTable } from './progress.ts';
 import { checkHost, takeTour } from './tour.ts';
 
-const USAGE = `Usage: npm run demo [-- option]
-
-Boots a VM with libvirt and QEMU on a tap made by Tapwire, in network namespaces of its own, and shows what happens.
-Needs root and Debian; nothing of it stays, Debian packages and this checkout's node_modules/, dist/ and .cache/ apart.
-
-  --keep           leave the VM and the network up, and print how to look around
-  --console <id>   get onto the console of a VM that was kept; Ctrl-] leaves it
-  --down <id>      take down what was kept
-  --help           print this`;
-
 async function demo(keep: boolean): Promise<void> {
   console.log(`${paint('bold', 'Tapwire demo')}: one VM on the primary network of a pod\n`);
   const progress = startProgress();
@@ -39,11 +29,9 @@ async function main(): Promise<void> {
       keep: { type: 'boolean', default: false },
       console: { type: 'string' },
       down: { type: 'string' },
-      help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) console.log(USAGE);
-  else if (values.down !== undefined) await takeDown(values.down);
+  if (values.down !== undefined) await takeDown(values.down);
   else if (values.console !== undefined) await joinConsole(values.console);
   else await demo(values.keep);
 }

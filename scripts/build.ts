@@ -123,6 +123,10 @@ async function layRuntime(): Promise<void> {
   symlinkSync('../cni/.tapwire', `${STAGE}/test/.tapwire`);
 }
 
+if (!(await isInstalled('gcc'))) {
+  console.error('Cannot build: there is no gcc; apt-get install gcc libc6-dev');
+  process.exit(1);
+}
 rmSync('build', { recursive: true, force: true });
 mkdirSync('build');
 await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
@@ -138,5 +142,7 @@ await Promise.all([
 // makes taps for them under another SELinux label
 for (const program of ['agent', 'tapwire']) symlinkSync('../cni/tapwire', `${STAGE}/${program}/tapwire`);
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
+// `npm run image` makes it, and says itself what it is made of
+if (existsSync('dist/image')) renameSync('dist/image', `${STAGE}/image`);
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');
