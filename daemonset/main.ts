@@ -1,3 +1,4 @@
+import './node-version.ts';
 import { openSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { rollbacks } from '../cni/apply.ts';

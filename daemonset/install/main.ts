@@ -2,6 +2,7 @@
  * The installer: runs once, as the DaemonSet's init container or by hand, and never stays. What it has installed is taken away only when it
  * is told to: a node whose agent ends goes on.
  */
+import '../node-version.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import { install } from './install.ts';

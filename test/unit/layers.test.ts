@@ -38,6 +38,7 @@ const EDGES = [
   'daemonset/install/uninstall.ts',
   'daemonset/main.ts',
   'daemonset/metrics.ts',
+  'daemonset/node-version.ts',
   'daemonset/passed-netns.ts',
   'daemonset/reason.ts',
   'daemonset/serve-call.ts',
