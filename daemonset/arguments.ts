@@ -11,7 +11,7 @@ export function readArguments<T extends ParseArgsConfig>(config: T) {
     return parseArgs<T>(config);
   } catch (cause) {
     // What follows the first sentence is advice about `--` and positional arguments, for other programs than ours.
-    throw misuse(messageOf(cause).split(/\.\s+(?=[A-Z])|\.$/, 1)[0] ?? '', cause);
+    throw misuse(messageOf(cause).split(/\.\s+(?=[A-Z])/, 1)[0] ?? '', cause);
   }
 }
 

@@ -81,7 +81,11 @@ function isListening(socket: string): Promise<boolean> {
       connection.destroy();
       resolve(isThere);
     };
-    connection.once('connect', () => answer(true)).once('error', () => answer(false));
+    connection
+      .once('connect', () => answer(true))
+      .once('error', (error: NodeJS.ErrnoException) => {
+        answer(error.code === 'EAGAIN'); // its queue is full: an agent lets callers wait there
+      });
   });
 }
 

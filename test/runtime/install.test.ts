@@ -1,4 +1,5 @@
 /** The installer on a CNI bin directory: versions come and go, callers notice nothing, and nothing of others is touched. */
+import { once } from 'node:events';
 import {
   chmodSync,
   linkSync,
@@ -9,12 +10,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
+import { NODE } from '../helpers/agent.ts';
 import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/install.ts';
 
 const test = suite('the installer');
@@ -233,6 +235,28 @@ test('uninstall takes the last agent’s socket along, but refuses while there i
       undefined,
       'its folder was empty then',
     );
+  }));
+
+/** Listens, and accepts nobody. */
+const BUSY = `require('node:net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
+  console.log('listening');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+})`;
+
+test('uninstall takes an agent that has no time now for an agent', () =>
+  withBin(async ({ bin, folder, payloads: [a] }) => {
+    await installs(bin, a);
+    const before = treeOf(bin);
+    const socket = join(folder, 'agent.sock');
+    const agent = execa(NODE, ['-e', BUSY, socket], { reject: false });
+    await once(agent.stdout, 'data');
+    const callers = Array.from({ length: 4 }, () => connect(socket).on('error', () => {}));
+    const refused = await installer('uninstall', bin, ['--agent-socket', socket]);
+    agent.kill('SIGKILL');
+    for (const caller of callers) caller.destroy();
+    assert.match(refused.line.message, /^Cannot uninstall: an agent listens at /);
+    assert.equal(treeOf(bin), before);
+    await agent;
   }));
 
 test('a plain file in the place of the agent’s socket stays', () =>
