@@ -142,7 +142,7 @@ await Promise.all([
 // makes taps for them under another SELinux label
 for (const program of ['agent', 'tapwire']) symlinkSync('../cni/tapwire', `${STAGE}/${program}/tapwire`);
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
-// `npm run image` makes it, and says itself what it is made of
+// what `npm run image` has made, of whatever was here then
 if (existsSync('dist/image')) renameSync('dist/image', `${STAGE}/image`);
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');
