@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cni: ['shared'],
   daemonset: ['shared', 'cni'],
   // inspect and doctor look at pods and nodes with the CNI plugin's own eyes.
-  nad: ['shared', 'cni', 'daemonset/frame.ts', 'daemonset/options.ts'],
+  nad: ['shared', 'cni', 'daemonset/frame.ts', 'daemonset/install/inventory.ts', 'daemonset/options.ts'],
   sidecar: ['shared'],
 };
 
