@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+import './node-version.ts';
 import { readFileSync } from 'node:fs';
 import tapwire from '../../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../../shared/errors.ts';

@@ -45,6 +45,7 @@ const EDGES = [
   'nad/command-line/doctor.ts',
   'nad/command-line/inspect.ts',
   'nad/command-line/main.ts',
+  'nad/command-line/node-version.ts',
   'nad/doctor/probe-agent.ts',
   'nad/doctor/probe-plugin.ts',
   'nad/doctor/probe.ts',
