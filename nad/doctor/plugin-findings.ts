@@ -21,7 +21,7 @@ function folderFindings({ folders }: Facts): readonly Finding[] {
   return [error(WHAT, `tapwire is not in ${paths}`, `install it there, or ${NAME_FOLDER}`)];
 }
 
-const NAME_FOLDER = 'name the folder that your runtime uses with --cni-bin';
+const NAME_FOLDER = 'name the folder that your runtime uses with --cni-bin-dir';
 
 const INSTALL = 'install it anew, by the DaemonSet or by node_modules/.bin/node dist/install/index.js';
 
