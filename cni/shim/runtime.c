@@ -12,7 +12,7 @@ static const char *const FILES[] = {".", "lib", "lib/ld.so", "node", "index.js",
 enum { FILE_COUNT = sizeof FILES / sizeof FILES[0] };
 
 static const char BELONG_TOGETHER[] = "tapwire and the folder .tapwire belong together in the CNI bin directory: "
-                                      "copy both as root, following links (cp -rL)";
+                                      "install them again, as docs/install.md says";
 static const char NEED_ONE[] = "The pod of the tapwire DaemonSet on this node must be running; "
                                "or install the runtime, which works without it";
 

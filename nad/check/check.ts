@@ -2,8 +2,10 @@ import { BindingError } from '../../shared/errors.ts';
 import type { Minor } from '../kubevirt.ts';
 import { parseDocuments } from './document.ts';
 import { type Finding, failure, inOrder } from './finding.ts';
+import { checkKind } from './kinds.ts';
 import { checkConflist, checkNad } from './nads.ts';
 import { checkPlugin } from './plugins.ts';
+import { checkReference } from './registration-nads.ts';
 import { isRegistry, readRegistrations } from './registrations.ts';
 import { fullName, get, type Resource, resourcesOf } from './resource.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
@@ -43,7 +45,9 @@ export function checkSources(sources: readonly Source[], minor: Minor): Report {
   const findings = [
     ...[...parsed, ...nads, ...registries, ...vms].flatMap((one) => one.findings),
     ...conflists.flatMap(checkConflist),
+    ...resources.flatMap(checkKind),
     ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
+    ...registrations.flatMap((registered) => checkReference(registered, seen, vms.length > 0)),
     ...vms.flatMap(({ vm }) =>
       vm === null ? [] : [...checkNetworks(vm, minor), ...checkBindings(vm, cluster)],
     ),

@@ -12,13 +12,15 @@ export interface NadSeen {
   readonly wires: Wires | null;
   /** Whether no plugin before ours makes a link: such a NAD is for a registration, and not for a network. */
   readonly isAlone: boolean;
+  /** Of the plugins that it runs, in their order. */
+  readonly types: readonly string[];
 }
 
 /** What a VM's interface finds in the pod. */
 export const WIRES = ['tap', 'tap-mq', 'passt'] as const;
 export type Wires = (typeof WIRES)[number];
 
-const OURS = 'tapwire';
+export const OURS = 'tapwire';
 
 /** Reads a NAD, and says what is wrong with the configuration of our plugin in it. */
 export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly findings: readonly Finding[] } {
@@ -26,7 +28,7 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
   const config = get(nad.value, 'spec', 'config');
   const place = nad.at('$.spec.config');
   const subject = `NetworkAttachmentDefinition "${fullName(nad)}"`;
-  const none = { namespace, name, wires: null, isAlone: false };
+  const none = { namespace, name, wires: null, isAlone: false, types: [] };
   // Without one Multus takes a file of the node's, which is not here to be checked.
   if (typeof config !== 'string' || config.trim() === '') return { seen: none, findings: [] };
 
@@ -39,7 +41,7 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
   }
   const read = readPlugins(conf, name);
   return {
-    seen: { namespace, name, wires: read.wires, isAlone: read.isAlone },
+    seen: { namespace, name, wires: read.wires, isAlone: read.isAlone, types: typesOf(conf) },
     findings: findingsAt(place, subject, read.problems),
   };
 }
@@ -78,6 +80,11 @@ export function pluginsOf(conf: unknown): readonly unknown[] {
   const list = get(conf, 'plugins');
   return Array.isArray(list) ? list : [conf];
 }
+
+const typesOf = (conf: unknown): readonly string[] =>
+  pluginsOf(conf)
+    .map((plugin) => get(plugin, 'type'))
+    .filter((type) => typeof type === 'string');
 
 function pick(conf: unknown, ...keys: readonly string[]): object {
   return Object.fromEntries(

@@ -33,7 +33,10 @@ export function readRegistrations(cr: Resource, minor: Minor): RegistrationsSeen
   const seen = [...fields, readPatchAnnotation(cr)];
   const registrations = seen.flatMap((one) => one.registrations);
   const findings = seen.flatMap((one) => one.findings);
-  return { registrations, findings: [...findings, ...checkGate(cr, registrations, minor)] };
+  return {
+    registrations,
+    findings: [...findings, ...checkGate(cr, registrations, minor), ...checkPlace(cr)],
+  };
 }
 
 function readField({ value, at }: Resource, field: string): RegistrationsSeen {
@@ -99,6 +102,32 @@ function readPatchAnnotation({ kind, value, at }: Resource): RegistrationsSeen {
 }
 
 const parentOf = (pointer: string): string => pointer.slice(0, Math.max(pointer.lastIndexOf('/'), 0));
+
+/** What one indentation too few or too many makes of the field: the API server drops it without a word. */
+function checkPlace({ kind, value, at }: Resource): readonly Finding[] {
+  const right = FIELDS[kind] ?? [];
+  const keys = right.map((field) => field.slice(field.lastIndexOf('.') + 1));
+  const wrong = pathsOf(value, keys, MAX_DEPTH).filter((path) => !right.includes(path));
+  return wrong.map((path) =>
+    failure(
+      at(`$.${path}`),
+      `${kind} has no field ${path}; bindings are registered in ${right.join(' or ')}`,
+    ),
+  );
+}
+
+/** Deeper than any of the fields is. */
+const MAX_DEPTH = 6;
+
+/** Paths of the objects that stand at one of these keys, wherever. */
+function pathsOf(value: unknown, keys: readonly string[], depth: number): readonly string[] {
+  if (!isObject(value) || depth === 0) return [];
+  return Object.entries(value).flatMap(([key, below]) =>
+    keys.includes(key) && isObject(below)
+      ? [key]
+      : pathsOf(below, keys, depth - 1).map((path) => `${key}.${path}`),
+  );
+}
 
 /** A patch of the CR (it has no name) says nothing of gates that the cluster may have open. */
 function checkGate(cr: Resource, registrations: readonly Registered[], minor: Minor): readonly Finding[] {

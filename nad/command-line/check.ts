@@ -1,3 +1,4 @@
+import { BindingError } from '../../shared/errors.ts';
 import { checkSources, type Report } from '../check/check.ts';
 import { toLine } from '../check/finding.ts';
 import { NEWEST_MINOR, parseKubevirtVersion } from '../kubevirt.ts';
@@ -17,7 +18,7 @@ YAML or JSON, with many documents, or lists. Objects of other kinds are passed o
   --help              print this
 
 Prints a line for each finding, FILE:LINE: error|warning: what is wrong and what to do. Status: 0 no errors, 1 errors,
-2 a file could not be read.
+2 a file could not be read, or nothing to check is in them.
 
 Examples:
   ${NAME} nad/tap/*.yaml my-vms.yaml
@@ -47,10 +48,18 @@ export const check: Command = {
       files.map((file) => ({ file, text: host.read(file) })),
       minor,
     );
+    if (report.checked === 0 && report.findings.length === 0) throw nothingIn(files);
     const hasErrors = report.findings.some(({ severity }) => severity === 'error');
     return { ...(values.json ? toJson(report) : toText(report)), exitCode: hasErrors ? 1 : 0 };
   },
 };
+
+/** A pipe that broke, or the wrong files, are no good news. */
+function nothingIn(files: readonly string[]): BindingError {
+  const names = files.map((file) => JSON.stringify(file)).join(', ');
+  const reason = `no NetworkAttachmentDefinition, registration or VM in ${files.length === 1 ? 'it' : 'them'}`;
+  return new BindingError('INVALID_CONFIG', `Cannot check ${names}: ${reason}`);
+}
 
 function toText(report: Report) {
   const stdout = report.findings.map((finding) => `${toLine(finding)}\n`).join('');

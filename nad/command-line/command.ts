@@ -35,12 +35,13 @@ export function readArguments<T extends ParseArgsConfig>(command: string, config
   try {
     return parseArgs<T>(config);
   } catch (cause) {
-    throw misuse(command, messageOf(cause), cause);
+    // What follows the first sentence is advice about `--` and positional arguments, for other programs than ours.
+    throw misuse(command, messageOf(cause).split(/\.\s+(?=[A-Z])|\.$/, 1)[0] ?? '', cause);
   }
 }
 
 /** The error of a command line that cannot be followed. */
 export function misuse(command: string, reason: string, cause?: unknown): BindingError {
-  const message = `Cannot run "${command}": ${reason.replace(/\.$/, '')}; see "${command} --help"`;
+  const message = `Cannot run "${command}": ${reason}; see "${command} --help"`;
   return new BindingError('INVALID_CONFIG', message, { cause });
 }

@@ -14,9 +14,9 @@ Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugi
 file, and that Tapwire is not in the network of every pod. Run it as root on the node; it makes two taps in a network namespace
 of its own, which vanishes again, and changes nothing else.
 
-  --cni-bin FOLDER  where this node's runtime has its CNI plugins, if not where most have theirs; may be given several times
-  --json            print [{"severity", "what", "found", "advice"}]
-  --help            print this
+  --cni-bin-dir FOLDER  where this node's runtime has its CNI plugins, if not where most have theirs; may be given several times
+  --json                print [{"severity", "what", "found", "advice"}]
+  --help                print this
 
 Prints a line for each thing, ok|warning|error  WHAT: what is found; what to do. Status: 0 no errors, 1 errors, 2 it could not
 look.
@@ -33,7 +33,7 @@ export const doctor: Command = {
       args: [...args],
       allowPositionals: true,
       options: {
-        'cni-bin': { type: 'string', multiple: true, default: [] },
+        'cni-bin-dir': { type: 'string', multiple: true, default: [] },
         json: { type: 'boolean', default: false },
       },
     });
@@ -41,7 +41,7 @@ export const doctor: Command = {
     if (process.geteuid?.() !== 0) {
       throw new BindingError('NOT_ALLOWED', 'Cannot check this node: it takes root on it; run it with sudo');
     }
-    const findings = toFindings(await probe(tapwire.version, values['cni-bin']));
+    const findings = toFindings(await probe(tapwire.version, values['cni-bin-dir']));
     const stdout = values.json
       ? `${JSON.stringify(findings, null, 2)}\n`
       : findings.map((finding) => `${toLine(finding)}\n`).join('');

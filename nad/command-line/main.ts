@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+import './node-version.ts';
 import { readFileSync } from 'node:fs';
 import tapwire from '../../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../../shared/errors.ts';
@@ -16,9 +16,12 @@ function read(path: string): string {
   try {
     return readFileSync(path === '-' ? 0 : path, 'utf8');
   } catch (cause) {
-    throw new BindingError('IO_FAILURE', `Cannot read "${path}": ${messageOf(cause)}`, { cause });
+    throw new BindingError('IO_FAILURE', `Cannot read "${path}": ${reasonOf(cause)}`, { cause });
   }
 }
+
+const reasonOf = (cause: unknown): string =>
+  (cause as NodeJS.ErrnoException).code === 'EISDIR' ? 'it is a directory; name its files' : messageOf(cause);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return; // the reader has seen enough (`| head`)

@@ -39,6 +39,8 @@ export interface Plugin {
 /** What the plugin falls back to, in the folder .tapwire beside it. */
 export interface Runtime {
   readonly isThere: boolean;
+  /** Whether whoever installed the plugin wanted none (--no-fallback). */
+  readonly isLeftOut: boolean;
   /** Of CNI's VERSION without an agent, or what is wrong with a file. */
   readonly failure: string | null;
 }

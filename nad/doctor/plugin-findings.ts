@@ -21,9 +21,9 @@ function folderFindings({ folders }: Facts): readonly Finding[] {
   return [error(WHAT, `tapwire is not in ${paths}`, `install it there, or ${NAME_FOLDER}`)];
 }
 
-const NAME_FOLDER = 'name the folder that your runtime uses with --cni-bin';
+const NAME_FOLDER = 'name the folder that your runtime uses with --cni-bin-dir';
 
-const TOGETHER = 'copy tapwire and .tapwire as root, following links (cp -rL)';
+const INSTALL = 'install it anew, by the DaemonSet or by node_modules/.bin/node dist/install/index.js';
 
 function pluginFindings(folder: string, plugin: Plugin, { agent }: Facts): readonly Finding[] {
   const what = `${folder}/tapwire`;
@@ -52,9 +52,14 @@ function pluginFindings(folder: string, plugin: Plugin, { agent }: Facts): reado
 function runtimeFinding(what: string, { runtime }: Plugin, agent: AgentFacts): Finding {
   if (runtime.isThere && runtime.failure === null)
     return ok(what, 'complete: answers VERSION without an agent');
-  if (runtime.isThere) return error(what, runtime.failure ?? '', TOGETHER);
+  if (runtime.isThere) return error(what, runtime.failure ?? '', INSTALL);
+  const hasAgent = agent.failure === null && agent.isThere;
+  if (runtime.isLeftOut) {
+    const found = 'installed without the fallback runtime (--no-fallback)';
+    return hasAgent
+      ? ok(what, found)
+      : error(what, found, 'start the agent, or install without --no-fallback');
+  }
   const found = 'the runtime is not there, without which pods cannot start while the agent is away';
-  return agent.failure === null && agent.isThere
-    ? warning(what, found, TOGETHER)
-    : error(what, found, `${TOGETHER}, or start the agent`);
+  return hasAgent ? warning(what, found, INSTALL) : error(what, found, `${INSTALL}, or start the agent`);
 }

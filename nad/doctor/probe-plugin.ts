@@ -1,7 +1,14 @@
 import { execFile } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import {
+  INVENTORY,
+  parseInventory,
+  RUNTIME,
+  SHIM,
+  VERSION_FOLDER,
+} from '../../daemonset/install/inventory.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { get } from '../check/resource.ts';
 import type { Plugin, PluginFolder, Runtime } from './facts.ts';
@@ -33,7 +40,7 @@ export async function probeFolders(named: readonly string[]): Promise<readonly P
 }
 
 async function probePlugin(folder: string): Promise<Plugin | null> {
-  const path = join(folder, 'tapwire');
+  const path = join(folder, SHIM);
   const status = statSync(path, { throwIfNoEntry: false });
   if (status === undefined) return null;
   const isExecutable = status.isFile() && (status.mode & 0o111) !== 0;
@@ -48,7 +55,7 @@ async function probePlugin(folder: string): Promise<Plugin | null> {
     version,
     isOurs: existsSync(OURS) && isExecutable ? digest(OURS) === digest(path) : null,
     failure: version === null ? null : failureOf(await run(path, [], VERSION)),
-    runtime: await probeRuntime(join(folder, '.tapwire')),
+    runtime: await probeRuntime(folder),
   };
 }
 
@@ -57,15 +64,34 @@ const isRoots = ({ uid, mode }: { readonly uid: number; readonly mode: number })
 
 const digest = (path: string): string => hash('sha256', readFileSync(path));
 
-async function probeRuntime(folder: string): Promise<Runtime> {
-  if (!existsSync(folder)) return { isThere: false, failure: null };
+/** @param bin the folder of CNI plugins */
+async function probeRuntime(bin: string): Promise<Runtime> {
+  const folder = join(bin, RUNTIME);
+  if (!existsSync(folder)) return { isThere: false, isLeftOut: isLeftOut(bin), failure: null };
+  return { isThere: true, isLeftOut: false, failure: await failureOfRuntime(folder) };
+}
+
+async function failureOfRuntime(folder: string): Promise<string | null> {
   for (const name of FILES) {
     const status = statSync(join(folder, name), { throwIfNoEntry: false });
-    if (status === undefined) return { isThere: true, failure: `it has no "${name}"` };
-    if (!isRoots(status)) return { isThere: true, failure: `others than root may change "${name}"` };
+    if (status === undefined) return `it has no "${name}"`;
+    if (!isRoots(status)) return `others than root may change "${name}"`;
   }
   const args = ['--library-path', 'lib', './node', './index.js'];
-  return { isThere: true, failure: failureOf(await run('lib/ld.so', args, VERSION, folder)) };
+  return failureOf(await run('lib/ld.so', args, VERSION, folder));
+}
+
+/** The installer writes down what belongs to a version: here one without files for its runtime. */
+function isLeftOut(bin: string): boolean {
+  const versions = readdirSync(bin).filter((name) => VERSION_FOLDER.test(name));
+  return versions.some((version) => {
+    try {
+      const { runtime } = parseInventory(readFileSync(join(bin, version, INVENTORY), 'utf8'));
+      return Object.keys(runtime).length === 0;
+    } catch {
+      return false;
+    }
+  });
 }
 
 interface Ran {

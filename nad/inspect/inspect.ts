@@ -11,7 +11,7 @@ import { observe } from './observe.ts';
 export async function inspectNode(): Promise<readonly Inspection[]> {
   const results = allCniResults();
   const inspections = (await lookIntoAll()).map((netns) => toInspection(netns, results));
-  return inspections.filter(({ wires, strays, passt }) => wires.length + strays.length > 0 || passt !== null);
+  return inspections.filter(hasOurs);
 }
 
 /**
@@ -22,11 +22,24 @@ export async function inspectNode(): Promise<readonly Inspection[]> {
  */
 export async function inspectNetns(subject: string): Promise<Inspection> {
   const results = allCniResults();
-  if (subject.startsWith('/')) return toInspection(await lookInto(placeOf(subject), subject), results);
+  const netns = await lookFor(subject, results);
+  const inspection = toInspection(netns, results);
+  if (!hasOurs(inspection) && netns.id === netnsIdOf('/proc/self/ns/net')) {
+    const reason = "that is the node's own network namespace, which is never wired; name the pod's";
+    throw new BindingError('INVALID_NETNS', `Cannot inspect "${subject}": ${reason}`);
+  }
+  return inspection;
+}
+
+async function lookFor(subject: string, results: readonly CniResult[]): Promise<Looked> {
+  if (subject.startsWith('/')) return lookInto(placeOf(subject), subject);
   const netnses = await lookIntoAll();
   const cgroups = cgroupsOf(netnses.flatMap(({ pids }) => pids));
-  return toInspection(findNetns(subject, { netnses, results, cgroups }), results);
+  return findNetns(subject, { netnses, results, cgroups });
 }
+
+const hasOurs = ({ wires, strays, passt }: Inspection): boolean =>
+  wires.length + strays.length > 0 || passt !== null;
 
 type Looked = NetnsSeen & { readonly found: Found };
 

@@ -49,6 +49,7 @@ export function toNotes(inspection: Inspection): readonly Note[] {
   const isNothing = wires.length === 0 && strays.length === 0 && passt === null;
   return [
     ...(isNothing ? [note('wired', 'nothing of Tapwire is here')] : []),
+    ...(isNothing && sysctls !== null ? [note('passt', 'would leave nothing but the sysctls below')] : []),
     ...strays.map((stray) => note('stray', stray, false)),
     ...(passt?.defects.length === 0 ? [note('passt', 'as ADD left it', true)] : []),
     ...(passt?.defects ?? []).map((defect) => note('passt', defect, false)),

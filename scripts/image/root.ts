@@ -15,7 +15,7 @@ import { librariesOf, nameInRuntime } from '../libraries.ts';
 import type { Entry } from './tar.ts';
 
 /** Programs: each folder of dist becomes one of /app. Of what a bundle brings, its own files run; assets of packages do not. */
-const PROGRAMS = ['agent', 'install', 'sidecar'];
+const PROGRAMS = ['agent', 'install', 'sidecar', 'tapwire'];
 /** What gets installed on a node. Its Node.js, libraries and loader are those of the image. */
 const PLUGIN = 'app/cni';
 const RUNTIME = `${PLUGIN}/.tapwire`;

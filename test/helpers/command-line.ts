@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { NODE } from './agent.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const BUNDLE = resolve(ROOT, 'dist/tapwire/index.js');
+export const BUNDLE = resolve(ROOT, 'dist/tapwire/index.js');
 
 export interface Printed {
   readonly exitCode: number | undefined;

@@ -1,8 +1,10 @@
 /** `tapwire doctor` on nodes with things missing; docs/troubleshooting.md shows what it prints. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { NODE } from '../helpers/agent.ts';
 import { onNode, type PARTS } from '../helpers/bare-node.ts';
 import { assertShown, tapwire } from '../helpers/command-line.ts';
+import { INSTALLER } from '../helpers/install.ts';
 
 const test = suite('tapwire doctor');
 
@@ -102,10 +104,16 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
   ],
   ['no runtime, no agent', but('agent'), NO_RUNTIME, /^error {4}agent: is not here, nor a runtime/m],
   [
+    'no runtime wanted',
+    but('plugin'),
+    `${NODE} ${INSTALLER} --no-fallback`,
+    /^ok {7}\/opt\/cni\/bin\/.tapwire: installed without the fallback runtime/m,
+  ],
+  [
     'half a runtime',
     ALL,
     `rm ${INDEX}`,
-    /^error {4}\/opt\/cni\/bin\/.tapwire: it has no "index.js"; copy tapwire and/m,
+    /^error {4}\/opt\/cni\/bin\/.tapwire: it has no "index.js"; install it anew, by/m,
   ],
   [
     'a broken runtime',

@@ -28,6 +28,21 @@ const settled = ({ name }: TestNetns, text: string): string =>
     .replace(/\(pid \d+\)/g, '(pid 4711)')
     .replace(/:\d+(?=\s+ok)/g, ':4711');
 
+/** Rows whose columns are as wide as what is in them. */
+function aligned(rows: readonly string[]): string {
+  const cells = rows.map((row) => row.split(/ {2,}/));
+  const widths = cells[0]?.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0))) ?? [];
+  return cells
+    .map(
+      (row) =>
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
 test('docs/inspect.md and docs/inspect.svg show what is printed of a running VM', () =>
   withWiredPod(async (pod) => {
     const { netns, withResults } = pod;
@@ -50,10 +65,7 @@ test('docs/inspect.md and docs/inspect.svg show what is printed of a running VM'
       const [head = '', ...rows] = list.stdout.split('\n');
       const own = rows.filter((row) => row.includes(netns.name));
       // Other tests' pods may be on the list, and make its columns wider.
-      const squeezed = [head, ...own]
-        .map((row) => `${settled(netns, row).replace(/ {2,}/g, '   ')}\n`)
-        .join('');
-      assertShown(PAGE, 'tapwire inspect', squeezed);
+      assertShown(PAGE, 'tapwire inspect', aligned([head, ...own].map((row) => settled(netns, row))));
     });
   }));
 
@@ -136,11 +148,22 @@ test('passt: on the list by what the runtime keeps, and what has been narrowed s
     );
   }));
 
+test("the node's own netns is none of a pod's", async () => {
+  for (const subject of [`${process.pid}`, '/proc/self/ns/net']) {
+    const { exitCode, stderr } = await tapwire(['inspect', subject]);
+    const reason = "that is the node's own network namespace, which is never wired; name the pod's";
+    assert.equal([exitCode, stderr], [2, `Cannot inspect "${subject}": ${reason}\n`]);
+  }
+});
+
 test('a netns without anything of ours: shown when asked for, not on the list', () =>
   withNetns(async ({ name }) => {
     const printed = await tapwire(['inspect', name]);
     assert.is(printed.exitCode, 0);
-    assert.match(printed.stdout, /wired +nothing of Tapwire is here/);
+    assert.match(
+      printed.stdout,
+      /wired +nothing of Tapwire is here\n +passt +would leave nothing but the sysctls below\n +sysctl/,
+    );
     assert.not.match((await tapwire(['inspect'])).stdout, new RegExp(name));
   }));
 

@@ -1,9 +1,14 @@
-/** The command as `npm run build` makes it and as `npx tapwire` finds it. */
-import { resolve } from 'node:path';
+/** The command as `npm run build` makes it and as `bin/tapwire` finds it. */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
+import { NODE } from '../helpers/agent.ts';
+import { BUNDLE } from '../helpers/command-line.ts';
+import { INSTALLER } from '../helpers/install.ts';
 
 const test = suite('tapwire, the bundle');
 
@@ -19,6 +24,29 @@ test('checks what it makes', async () => {
   });
   const { stderr } = await execa(BIN, ['check', '-'], { input: stdout, preferLocal: true });
   assert.is(stderr, '9 objects checked, 0 of other kinds passed over: 0 errors, 0 warnings');
+});
+
+test('another Node.js is refused by name, before anything else fails', async () => {
+  const older =
+    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });";
+  const pretend = `data:text/javascript,${encodeURIComponent(older)}`;
+  const args = ['--import', pretend, BUNDLE, '--help'];
+  const { exitCode, stdout, stderr } = await execa(NODE, args, { reject: false });
+  const message = 'Cannot run under Node.js 18.20.8: want 24; use node_modules/.bin/node';
+  assert.equal([exitCode, stdout, stderr], [2, '', message]);
+});
+
+test('runs on a node with nothing but what is installed there', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
+  try {
+    await execa(NODE, [INSTALLER, '--cni-bin-dir', folder]);
+    cpSync(dirname(BUNDLE), join(folder, 'copy'), { recursive: true, dereference: true });
+    const [runtime, copy] = [join(folder, '.tapwire/node'), join(folder, 'copy/index.js')];
+    const { stdout } = await execa(runtime, [copy, '--version'], { env: {}, extendEnv: false, cwd: '/' });
+    assert.is(stdout, tapwire.version);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();

@@ -104,7 +104,7 @@ test('all is root’s, of 1970, writable by nobody else, and nothing is setuid',
 
 test('there is one Node.js, and no other program than ours: no shell, no package manager', () => {
   const programs = files.filter(({ mode }) => mode === '-rwxr-xr-x').map(({ path }) => path);
-  const ours = /^app\/(agent|install|sidecar|cni\/\.tapwire)\/(tapwire|tapwire\.node)$/;
+  const ours = /^app\/(agent|install|sidecar|tapwire|cni\/\.tapwire)\/(tapwire|tapwire\.node)$/;
   assert.equal(
     programs.filter((path) => !ours.test(path)),
     [

@@ -99,7 +99,7 @@ for (const [change, why, name] of [
       change(join(runtime, name));
       const answer = await shim('ADD', { runtime, input: CONF });
       assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}/${name}": ${why}`]);
-      assert.match(JSON.parse(answer.stdout).details, /cp -rL/);
+      assert.match(JSON.parse(answer.stdout).details, /install them again/);
     }));
 }
 

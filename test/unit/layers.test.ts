@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cni: ['shared'],
   daemonset: ['shared', 'cni'],
   // inspect and doctor look at pods and nodes with the CNI plugin's own eyes.
-  nad: ['shared', 'cni', 'daemonset/frame.ts', 'daemonset/options.ts'],
+  nad: ['shared', 'cni', 'daemonset/frame.ts', 'daemonset/install/inventory.ts', 'daemonset/options.ts'],
   sidecar: ['shared'],
 };
 
@@ -47,6 +47,7 @@ const EDGES = [
   'nad/command-line/doctor.ts',
   'nad/command-line/inspect.ts',
   'nad/command-line/main.ts',
+  'nad/command-line/node-version.ts',
   'nad/doctor/probe-agent.ts',
   'nad/doctor/probe-plugin.ts',
   'nad/doctor/probe.ts',

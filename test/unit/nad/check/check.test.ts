@@ -123,7 +123,10 @@ test('hostile names and types are data', () => {
   assert.equal(others, []);
   assert.match(finding, '1 error: binding "__proto__": KubeVirt 1.9 drops the field "constructor"');
   for (const kind of ['__proto__', 'constructor', 'toString', 'List', 'VirtualMachine\u0000']) {
-    assert.equal(findingsOf(JSON.stringify({ ...hostile, kind, items: 'x' })), []);
+    assert.equal(findingsOf(JSON.stringify({ ...hostile, kind, items: 'x' })), [
+      `1 warning: there is no kind "${kind}" in kubevirt.io, so it was not checked; is it misspelt?`,
+    ]);
+    assert.equal(findingsOf(JSON.stringify({ ...hostile, apiVersion: `${kind}/v1`, kind })), []);
   }
 });
 
@@ -138,7 +141,7 @@ test('a VM with very many networks is read in time', () => {
   const interfaces = Array.from({ length: 50_000 }, (_, i) => ({ name: `n${i}`, masquerade: {} }));
   const before = performance.now();
   assert.is(findingsOf(vm({ interfaces, networks: [] })).length, 50_000);
-  assert.ok(performance.now() - before < 10_000);
+  assert.ok(performance.now() - before < 60_000); // it would be hours where each is compared with each
 });
 
 test.run();

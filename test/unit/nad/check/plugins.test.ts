@@ -7,7 +7,8 @@ const test = suite('tapwire check: registrations');
 const NADS =
   nad('tapwire-tap') +
   nad('tapwire-tap-mq', { multiQueue: true }) +
-  nad('tapwire-passt', { binding: 'passt' });
+  nad('tapwire-passt', { binding: 'passt' }) +
+  nad('other', { type: 'bridge' });
 const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
 const PASST = { networkAttachmentDefinition: 'default/tapwire-passt', sidecarImage: 'i' };
 
@@ -28,7 +29,7 @@ for (const [why, plugin, minor] of [
   ['managedTap since 1.4', { domainAttachmentType: 'managedTap', migration: {} }, 4],
   [
     "managedTap with somebody else's NAD",
-    { networkAttachmentDefinition: 'x/y', domainAttachmentType: 'managedTap' },
+    { networkAttachmentDefinition: 'default/other', domainAttachmentType: 'managedTap' },
     9,
   ],
   ['passt', PASST, 1],

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findingsOf, kubevirt, vm } from '../../../helpers/check.ts';
+import { findingsOf, kubevirt, nad, vm } from '../../../helpers/check.ts';
 
 const test = suite('tapwire check: where bindings are registered');
 
@@ -100,6 +100,59 @@ test('finds a binding that nobody registers', () => {
     `8 warning: ${subject}: these files do not register binding "tapwire" with KubeVirt, but "x"; is it registered otherwise?`,
   ]);
   assert.equal(findingsOf(vm()), [], 'no registrations, no opinion');
+});
+
+const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
+const NOT_HERE = `warning: binding "tapwire": NetworkAttachmentDefinition "default/tapwire-tap" is not in these files; is it in the cluster?`;
+
+test('finds a NAD that is named and not there, where files look whole', () => {
+  assert.equal(findingsOf(kubevirt({ tapwire: TAP })), [], 'a registration alone');
+  assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + vm()), [`8 ${NOT_HERE}`]);
+  assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + nad('tapwire-tap', {}, 'kubevirt')), [
+    `8 ${NOT_HERE}`,
+  ]);
+  assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + nad('tapwire-tap') + vm()), []);
+  const unqualified = { ...TAP, networkAttachmentDefinition: 'tapwire-tap' };
+  assert.equal(findingsOf(kubevirt({ tapwire: unqualified }) + nad('tapwire-tap', {}, 'x')), []);
+});
+
+for (const type of ['tapwier', 'tapwir', 'tappwire', 'Tapwire', 'tap-wire']) {
+  test(`finds type "${type}", which is not ours`, () => {
+    const conf = JSON.stringify({ plugins: [{ type: 'macvlan' }, { type }] });
+    assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + nad('tapwire-tap', conf)), [
+      `8 warning: binding "tapwire": type "${type}" of NetworkAttachmentDefinition "default/tapwire-tap" is not tapwire; is it misspelt?`,
+    ]);
+  });
+}
+
+for (const type of ['tap', 'bridge', 'kubevirt-passt-binding', 'tapwire']) {
+  test(`takes type "${type}"`, () => {
+    assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + nad('tapwire-tap', { type })), []);
+  });
+}
+
+test('finds kinds that our API groups do not have', () => {
+  const text = nad('n').replace('kind: NetworkAttachmentDefinition', 'kind: NetworkAttachmentDefinitions');
+  assert.equal(findingsOf(text), [
+    '3 warning: there is no kind "NetworkAttachmentDefinitions" in k8s.cni.cncf.io, so it was not checked; is it misspelt?',
+  ]);
+  for (const group of ['apps', 'export.kubevirt.io']) {
+    assert.equal(findingsOf(text.replace('k8s.cni.cncf.io', group)), []);
+  }
+  assert.equal(findingsOf('apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceMigration\n'), []);
+});
+
+test('finds bindings at a place where nobody looks for them', () => {
+  const left = kubevirt({ x: {} }, '').replace(
+    'network: {binding: {"x":{}}}',
+    'network:\n    binding: {x: {}}',
+  );
+  assert.equal(findingsOf(left), [
+    '9 error: KubeVirt has no field spec.configuration.binding; bindings are registered in spec.configuration.network.binding',
+  ]);
+  assert.equal(findingsOf(hco('v1', { networks: { networkBinding: {} } })), [
+    '7 error: HyperConverged has no field spec.networks.networkBinding; bindings are registered in spec.networkBinding or spec.networking.networkBinding',
+  ]);
 });
 
 test.run();

@@ -58,6 +58,18 @@ test('what --kubevirt changes: our own files for 1.3 do not fit 1.2', async () =
   assert.is(exitCode, 1);
 });
 
+test('nothing to check is no good news', async () => {
+  const pod = 'apiVersion: v1\nkind: Pod\n';
+  for (const [texts, args, subject] of [
+    [{ '-': '' }, ['-'], '"-": no NetworkAttachmentDefinition, registration or VM in it'],
+    [{ '-': '' }, ['--json', '-'], '"-": no NetworkAttachmentDefinition, registration or VM in it'],
+    [{ a: pod, b: '' }, ['a', 'b'], '"a", "b": no NetworkAttachmentDefinition, registration or VM in them'],
+  ] as const) {
+    assert.is((await caught(() => run(texts, ...args))).message, `Cannot check ${subject}`);
+  }
+  assert.is((await run({ f: '{' }, 'f')).exitCode, 1, 'what cannot be parsed is said instead');
+});
+
 for (const [why, args, message] of [
   [
     'no files',

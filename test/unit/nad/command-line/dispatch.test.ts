@@ -8,7 +8,7 @@ import { BindingError } from '../../../../shared/errors.ts';
 
 const test = suite('dispatch()');
 
-const HOST = { read: () => '' };
+const HOST = { read: () => 'apiVersion: kubevirt.io/v1\nkind: KubeVirt\n' };
 const ran: (readonly string[])[] = [];
 const command = (name: string, run: Command['run']): Command => ({
   name,

@@ -50,6 +50,16 @@ test('a file that cannot be read is status 2, and says why', async () => {
   );
 });
 
+test('a directory is not what check reads, and an option is refused in one sentence', async () => {
+  const directory = await run(['check', ROOT]);
+  assert.is(directory.stderr, `Cannot read "${ROOT}": it is a directory; name its files\n`);
+  const option = await run(['check', '--files', 'x']);
+  assert.is(
+    option.stderr,
+    `Cannot run "tapwire check": Unknown option '--files'; see "tapwire check --help"\n`,
+  );
+});
+
 test('files and stdin go together', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
   try {

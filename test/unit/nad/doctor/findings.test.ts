@@ -12,7 +12,7 @@ const PLUGIN: Plugin = {
   version: '1.0.0',
   isOurs: true,
   failure: null,
-  runtime: { isThere: true, failure: null },
+  runtime: { isThere: true, isLeftOut: false, failure: null },
 };
 const AGENT: AgentFacts = {
   socket: '/s',
@@ -43,8 +43,9 @@ const withPlugin = (plugin: Partial<Plugin>, agent = AGENT): Partial<Facts> => (
   agent,
   folders: [{ path: '/bin', plugin: { ...PLUGIN, ...plugin } }],
 });
-const BROKEN = { isThere: true, failure: 'it has no "node"' };
-const NONE = { isThere: false, failure: null };
+const BROKEN = { isThere: true, isLeftOut: false, failure: 'it has no "node"' };
+const NONE = { isThere: false, isLeftOut: false, failure: null };
+const LEFT_OUT = { ...NONE, isLeftOut: true };
 
 test('a good node: every line is ok and asks for nothing', () => {
   assert.equal(lines({}), [
@@ -123,6 +124,19 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     withPlugin({ runtime: NONE }, NO_AGENT),
     [
       'error /bin/.tapwire: the runtime is not there, without which pods cannot start while the agent is away',
+      'error agent: is not here, nor a runtime that does without',
+    ],
+  ],
+  [
+    'no runtime wanted',
+    withPlugin({ runtime: LEFT_OUT }),
+    ['ok /bin/.tapwire: installed without the fallback runtime (--no-fallback)'],
+  ],
+  [
+    'no runtime wanted, no agent',
+    withPlugin({ runtime: LEFT_OUT }, NO_AGENT),
+    [
+      'error /bin/.tapwire: installed without the fallback runtime (--no-fallback)',
       'error agent: is not here, nor a runtime that does without',
     ],
   ],
