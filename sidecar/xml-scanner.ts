@@ -25,6 +25,10 @@ export class Malformed extends Error {
 }
 
 const MAX_ATTRIBUTES = 128;
+/** Of all attributes together, different ones: V8 keeps something for each, and virt-launcher's domains have some hundred. */
+const MAX_ATTRIBUTE_NAMES = 1000;
+
+/** The prototype of attributes: `__proto__` is a name like others. An object without any prototype would take three times the memory. */
 const NONE: Tag['attributes'] = Object.freeze(Object.create(null));
 
 /**
@@ -37,6 +41,7 @@ export function* scanTags(text: string): Generator<Tag> {
   const foreign = findNoCharacter(text);
   if (foreign !== -1) throw new Malformed(foreign, 'a character that XML does not have');
   let at = readDeclaration(text);
+  const names = new Set<string>();
   let depth = 0;
   let roots = 0;
   while (at < text.length) {
@@ -47,7 +52,7 @@ export function* scanTags(text: string): Generator<Tag> {
       at = skipMarkup(text, open, depth > 0);
       continue;
     }
-    const tag = readTag(text, open);
+    const tag = readTag(text, open, names);
     if (depth === 0 && tag.kind !== 'end') roots += 1;
     if (roots > 1) throw new Malformed(open, 'a second root element');
     if (tag.kind === 'start') depth += 1;
@@ -125,14 +130,14 @@ function skipSpace(text: string, position: number): number {
 }
 
 /** §3.1 STag, ETag, EmptyElemTag. */
-function readTag(text: string, start: number): Tag {
+function readTag(text: string, start: number, names: Set<string>): Tag {
   const isEnd = text[start + 1] === '/';
   const nameStart = start + (isEnd ? 2 : 1);
   const name = nameAt(text, nameStart);
   if (name === undefined) throw new Malformed(start, 'a malformed tag');
   const { attributes, at } = isEnd
     ? { attributes: NONE, at: nameStart + name.length }
-    : readAttributes(text, nameStart + name.length);
+    : readAttributes(text, nameStart + name.length, names);
   const close = skipSpace(text, at);
   if (text[close] === '>') return { kind: isEnd ? 'end' : 'start', name, attributes, start, end: close + 1 };
   if (!isEnd && text.startsWith('/>', close))
@@ -143,8 +148,9 @@ function readTag(text: string, start: number): Tag {
 function readAttributes(
   text: string,
   start: number,
+  names: Set<string>,
 ): { readonly attributes: Tag['attributes']; readonly at: number } {
-  const attributes: Record<string, string> = Object.create(null); // `__proto__` is a name like others
+  const attributes: Record<string, string> = Object.create(NONE);
   let at = start;
   for (let count = 0; ; count += 1) {
     const nameStart = skipSpace(text, at);
@@ -163,11 +169,16 @@ function readAttributes(
     const value = close === -1 ? undefined : attributeValue(text.slice(open + 1, close));
     if (value === undefined) throw new Malformed(nameStart, `a malformed value of attribute "${name}"`);
     attributes[name] = value;
+    names.add(name);
+    if (names.size > MAX_ATTRIBUTE_NAMES) {
+      throw new Malformed(nameStart, `attributes have more than ${MAX_ATTRIBUTE_NAMES} different names`);
+    }
     at = close + 1;
   }
 }
 
 /** §3.3.3 of an attribute that no DTD declares; undefined when it is malformed. */
 function attributeValue(raw: string): string | undefined {
-  return raw.includes('<') ? undefined : resolveReferences(raw.replace(/\r\n|[\t\n\r]/g, ' '));
+  if (raw.includes('<')) return undefined;
+  return resolveReferences(/[\t\n\r]/.test(raw) ? raw.replace(/\r\n|[\t\n\r]/g, ' ') : raw);
 }

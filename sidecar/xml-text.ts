@@ -12,17 +12,26 @@ const NAME_START =
   '\\u{2070}-\\u{218F}\\u{2C00}-\\u{2FEF}\\u{3001}-\\u{D7FF}\\u{F900}-\\u{FDCF}\\u{FDF0}-\\u{FFFD}\\u{10000}-\\u{EFFFF}';
 const NAME_REST = '\\-.0-9\\u{B7}\\u{300}-\\u{36F}\\u{203F}\\u{2040}';
 const NAME = new RegExp(`^[${NAME_START}][${NAME_START}${NAME_REST}]*$`, 'u');
-/** All that can be part of a name, and beyond ASCII some more. */
-const NAME_LIKE = /[-.\d:A-Z_a-z\u0080-\uffff]*/y;
-const ASCII_NAME = /^[:A-Z_a-z][-.\d:A-Z_a-z]*$/;
+/** Of each ASCII character: whether it is in names (1), and begins them (2). */
+const ASCII = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  return /[:A-Z_a-z]/.test(character) ? 2 : /[-.\d]/.test(character) ? 1 : 0;
+});
 /** Characters. libvirt's and QEMU's names have a few dozen. */
 const MAX_NAME = 1000;
 
-/** §2.3 Name at that position, or undefined. */
+/** §2.3 Name at that position, or undefined. Most of a document's names go through here, so their characters are looked up. */
 export function nameAt(text: string, position: number): string | undefined {
-  NAME_LIKE.lastIndex = position;
-  const name = NAME_LIKE.exec(text)?.[0] ?? '';
-  return name.length <= MAX_NAME && (ASCII_NAME.test(name) || NAME.test(name)) ? name : undefined;
+  let end = position;
+  let isAscii = true;
+  for (let code = text.charCodeAt(end); code >= 128 || ASCII[code]; code = text.charCodeAt(end)) {
+    if (code >= 128) isAscii = false;
+    end += 1;
+  }
+  if (end - position > MAX_NAME) return undefined;
+  const name = text.slice(position, end);
+  const isName = isAscii ? ASCII[name.charCodeAt(0)] === 2 : NAME.test(name);
+  return isName ? name : undefined;
 }
 
 /** §4.6; a document without DTD has no others. */

@@ -107,6 +107,14 @@ for (const [why, xml, code, text] of [
   ['300,000 levels', '<a>'.repeat(300_000), INVALID_ARGUMENT, /nested more than 64 deep$/],
   ['100,000 attributes', `<domain ${attributes(100_000)}/>`, INVALID_ARGUMENT, /more than 128 attributes$/],
   ['a million attributes', `<domain ${attributes(1_000_000)}/>`, RESOURCE_EXHAUSTED, /more than 4194304$/],
+  [
+    '90,000 attributes of different names',
+    domainWith(
+      Array.from({ length: 9000 }, (_, n) => `<a ${'bcdefghijk'.replace(/./g, ` $&${n}=""`)}/>`).join(''),
+    ),
+    INVALID_ARGUMENT,
+    /attributes have more than 1000 different names$/,
+  ],
   ['200,000 elements', domainWith('<a/>'.repeat(200_000)), INVALID_ARGUMENT, /more than \d+ elements$/],
   ['5 MB of text', domainWith('x'.repeat(5_000_000)), RESOURCE_EXHAUSTED, /more than 4194304$/],
   ['2 MB of text', domainWith('x'.repeat(2_000_000)), INVALID_ARGUMENT, /more than 1048576$/],
@@ -183,6 +191,7 @@ for (const [why, xml] of [
   ['1 MB of characters beyond 16 bits', domainWith('🧭'.repeat(250_000))],
   ['1 MB of references', domainWith('&#x1F9ED;'.repeat(100_000))],
   ['18,000 elements among the devices', domainWith('', '<a b="c" d="e"><f g="h"/></a>'.repeat(9_000))],
+  ['100,000 attributes', domainWith('', `<a ${'bcdefgh'.replace(/./g, ' $&=""')}/>`.repeat(15_000))],
   ['1,000 interfaces', domainWith('', Array.from({ length: 1000 }, (_, n) => foreign(n)).join(''))],
 ] as const) {
   attack(`XML: ${why} is no harm`, async ({ socket, vmi }) => {

@@ -162,6 +162,11 @@ for (const [why, input, reason] of [
     `<a ${Array.from({ length: 129 }, (_, n) => `a${n}=""`).join(' ')}/>`,
     'an element has more than 128 attributes',
   ],
+  [
+    '1,001 attributes of different names',
+    `<a>${Array.from({ length: 1001 }, (_, n) => `<b c${n}=""/>`).join('')}</a>`,
+    'attributes have more than 1000 different names',
+  ],
   ['more than 1 MiB', `<a>${' '.repeat(1024 * 1024)}</a>`, 'it has 1048583 bytes, more than 1048576'],
 ] as const) {
   parse(`refuses ${why}`, async () => {
@@ -176,6 +181,11 @@ parse('accepts what is just within the bounds', () => {
   parsed(nested(64));
   parsed(`<a>${'<b/>'.repeat(19_999)}</a>`);
   parsed(`<${'a'.repeat(1000)}/>`);
+  parsed(
+    `<a>${Array.from({ length: 1000 }, (_, n) => `<b c${n}=""/>`)
+      .join('')
+      .repeat(2)}</a>`,
+  );
   parsed(`<a ${Array.from({ length: 128 }, (_, n) => `a${n}=""`).join(' ')}><b/></a>`);
 });
 
