@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cgroup } from '../../bench/cgroups.ts';
 import type { TestNetns } from './netns.ts';
 
@@ -127,6 +128,22 @@ export async function withSidecar<T>(
   } finally {
     child.kill('SIGKILL');
     await ended();
+  }
+}
+
+const LOG_PATIENCE = 5_000; // ms
+
+/** The lines of its log that `isMeant`, as soon as there are so many: they come by a pipe, later than an answer does. */
+export async function logged(
+  sidecar: Sidecar,
+  count: number,
+  isMeant: (line: Record<string, unknown>) => boolean,
+): Promise<Record<string, unknown>[]> {
+  const deadline = performance.now() + LOG_PATIENCE;
+  for (;;) {
+    const found = sidecar.log().filter(isMeant);
+    if (found.length >= count || performance.now() > deadline) return found;
+    await sleep(10);
   }
 }
 

@@ -5,7 +5,7 @@ import { domainFixture } from '../helpers/domain-fixtures.ts';
 import { startForeignSidecar } from '../helpers/foreign-sidecar.ts';
 import { type HookManager, startHookManager } from '../helpers/hook-manager.ts';
 import { type TestNetns, withNetns } from '../helpers/netns.ts';
-import { makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
+import { logged, makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
 import { vmiJson } from '../helpers/vmi.ts';
 
 const test = suite('hooks manager: upstream cases');
@@ -42,6 +42,8 @@ function withOurs(
   );
 }
 
+const isDefined = ({ message }: Record<string, unknown>) => message === 'Defined domain';
+
 const counts = (manager: HookManager) => ['OnDefineDomain', 'PreCloudInitIso', 'Shutdown'].map(manager.count);
 
 test('finds the one sidecar that there is', () =>
@@ -58,8 +60,7 @@ test('finds two on the same hook point: the second gets what the first gave', ()
 
     const answer = await manager.onDefineDomain(UNTOUCHED, vmiJson());
     assert.is(answer.match(/"ua-red"/g)?.length, 1);
-    const defined = ours.map((one) => one.log().filter(({ message }) => message === 'Defined domain').length);
-    assert.equal(defined, [1, 1]);
+    for (const one of ours) assert.is((await logged(one, 1, isDefined)).length, 1);
     assert.is(await manager.onDefineDomain(answer, vmiJson()), answer);
   }));
 
@@ -83,7 +84,7 @@ test('OnDefineDomain: each is called once, and a domain that nobody changes come
     const manager = await startHookManager(hooks, 2);
     assert.is(await manager.onDefineDomain(UNTOUCHED, NOT_OURS), UNTOUCHED);
     assert.equal(foreign.calls, ['OnDefineDomain']);
-    assert.is(ours?.log().filter(({ message }) => message === 'Defined domain').length, 1);
+    assert.is(ours && (await logged(ours, 1, isDefined)).length, 1);
     foreign.stop();
   }));
 

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
 import { callDefineDomain, callRaw, decodeMessage, dial, encodeMessage } from '../helpers/hook-api.ts';
 import { withNetns } from '../helpers/netns.ts';
-import { makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
+import { logged, makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
 import { vmiJson } from '../helpers/vmi.ts';
 
 const test = suite('the sidecar as a structured plugin');
@@ -69,7 +69,7 @@ test('MutateDomain answers what OnDefineDomain does, in every context', () =>
     assert.match(hooked, '"ua-red"');
     const contexts = ['Boot', 'MigrationSource', 'MigrationTarget'];
     for (const context of contexts) assert.is(await mutate(socket, request(context)), hooked, context);
-    const told = sidecar.log().filter(({ version }) => version === 'plugins v1alpha1');
+    const told = await logged(sidecar, 3, ({ version }) => version === 'plugins v1alpha1');
     assert.equal(
       told.map(({ message, vmi, context }) => [message, vmi, context]),
       contexts.map((context) => ['Defined domain', 'lab/vm1', context]),
