@@ -1,5 +1,6 @@
 import { NODE_FILE } from '../cni/node-policy.ts';
-import { misuse, readArguments } from './arguments.ts';
+import { readArguments } from '../shared/arguments.ts';
+import { misuse } from './misuse.ts';
 
 /** What the DaemonSet, or a test, may choose. */
 export interface Options {
@@ -26,15 +27,18 @@ Serves the CNI plugin of this node: what /opt/cni/bin/tapwire is asked, it does.
 /** @throws {BindingError} INVALID_CONFIG. Null where help is asked for */
 export function parseOptions(args: readonly string[]): Options | null {
   const text = { type: 'string' } as const;
-  const { values } = readArguments({
-    args: [...args],
-    options: {
-      socket: { ...text, default: SOCKET },
-      'node-file': { ...text, default: NODE_FILE },
-      health: { ...text, default: HEALTH_ADDRESS },
-      help: { type: 'boolean', default: false },
+  const { values } = readArguments(
+    {
+      args: [...args],
+      options: {
+        socket: { ...text, default: SOCKET },
+        'node-file': { ...text, default: NODE_FILE },
+        health: { ...text, default: HEALTH_ADDRESS },
+        help: { type: 'boolean', default: false },
+      },
     },
-  });
+    misuse,
+  );
   if (values.help) return null;
   return { socket: values.socket, nodeFile: values['node-file'], health: parseAddress(values.health) };
 }

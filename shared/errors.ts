@@ -1,5 +1,5 @@
 /**
- * What went wrong, as a closed set. A string, never a number: grpc-js reads a numeric `code` on a thrown value as a
+ * What went wrong, as a closed set. A string, never a number: gRPC libraries read a numeric `code` on a thrown value as a
  * gRPC status, so CNI's 7 would reach virt-launcher as PERMISSION_DENIED.
  */
 export type ErrorCode =

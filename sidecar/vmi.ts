@@ -1,6 +1,6 @@
 import { array, boolean, fields, object, optional, string } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
-import { countVcpus } from './vcpu.ts';
+import { countVcpus } from '../shared/vcpu.ts';
 import { decodeInterface, type InterfaceSpec } from './vmi-interface.ts';
 import { decodeNetworkStatus, decodeNetworks, indexNetworks, type VmiNetwork } from './vmi-network.ts';
 

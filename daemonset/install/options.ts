@@ -1,4 +1,5 @@
-import { misuse, readArguments } from '../arguments.ts';
+import { readArguments } from '../../shared/arguments.ts';
+import { misuse } from '../misuse.ts';
 
 export type Options =
   | {
@@ -29,17 +30,20 @@ it has put there, and nothing else. What runs meanwhile goes on undisturbed.
  * @throws {BindingError} INVALID_CONFIG. Null where help is asked for
  */
 export function parseOptions(args: readonly string[], beside: string): Options | null {
-  const { values, positionals } = readArguments({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
-      from: { type: 'string' },
-      'no-fallback': { type: 'boolean' },
-      'agent-socket': { type: 'string' },
-      help: { type: 'boolean', default: false },
+  const { values, positionals } = readArguments(
+    {
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
+        from: { type: 'string' },
+        'no-fallback': { type: 'boolean' },
+        'agent-socket': { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
     },
-  });
+    misuse,
+  );
   if (values.help) return null;
   const [command = 'install', ...more] = positionals;
   const binDirectory = values['cni-bin-dir'];

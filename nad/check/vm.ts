@@ -1,13 +1,5 @@
-import {
-  array,
-  boolean,
-  type Decoder,
-  fields,
-  integer,
-  object,
-  optional,
-  string,
-} from '../../shared/decode.ts';
+import { array, boolean, type Decoder, fields, object, optional, string } from '../../shared/decode.ts';
+import { decodeTopology, parseCpus, vcpusOf } from '../../shared/vcpu.ts';
 import { get, type Resource } from './resource.ts';
 
 /** The networks of a VM, or of what makes VMs. */
@@ -100,11 +92,9 @@ const decodeNetwork = fields<Network>({
   resourceClaim: isThere,
 });
 
-const count = optional(integer(0, 2 ** 32 - 1), 0);
-const decodeCpu = fields({ cores: count, sockets: count, threads: count });
 type Domain = ReturnType<typeof decodeDomain>;
 const decodeDomain = fields({
-  cpu: optional(decodeCpu, { cores: 0, sockets: 0, threads: 0 }),
+  cpu: optional(decodeTopology, { cores: 0, sockets: 0, threads: 0 }),
   resources: optional(object, {}),
   devices: optional(
     fields({
@@ -125,17 +115,11 @@ function hasInstancetype({ value }: Resource): boolean {
 /** The most that a tap has. */
 const MAX_QUEUES = 256;
 
-/** A queue for each vCPU. Source: kubevirt pkg/virt-launcher/virtwrap/converter/vcpu, GetCPUTopology */
-function queuesOf(
-  { cpu: { cores, sockets, threads }, resources }: Domain,
-  isSetElsewhere: boolean,
-): number | null {
-  if (cores + sockets + threads > 0) {
-    return Math.min((cores || 1) * (sockets || 1) * (threads || 1), MAX_QUEUES);
-  }
+/** A queue for each vCPU. */
+function queuesOf({ cpu, resources }: Domain, isSetElsewhere: boolean): number | null {
+  const vcpus = vcpusOf(cpu);
+  if (vcpus !== null) return Math.min(vcpus, MAX_QUEUES);
   if (isSetElsewhere) return null;
   const quantity = get(resources, 'limits', 'cpu') ?? get(resources, 'requests', 'cpu') ?? 1;
-  const [, digits, milli] = /^(\d{1,9}(?:\.\d{1,9})?)(m?)$/.exec(String(quantity)) ?? [];
-  const vcpus = Math.ceil(Number(digits ?? 1) / (milli === 'm' ? 1000 : 1));
-  return Math.min(Math.max(vcpus, 1), MAX_QUEUES);
+  return Math.min(Math.max(parseCpus(quantity) ?? 1, 1), MAX_QUEUES);
 }

@@ -1,5 +1,6 @@
-import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { BindingError, messageOf } from '../../shared/errors.ts';
+import type { ParseArgsConfig } from 'node:util';
+import { readArguments as read } from '../../shared/arguments.ts';
+import { BindingError } from '../../shared/errors.ts';
 
 /** A subcommand: `tapwire NAME …`. */
 export interface Command {
@@ -26,19 +27,9 @@ export interface Outcome {
   readonly exitCode: 0 | 1;
 }
 
-/**
- * Node's own parser, strict, with errors that say where to find help.
- *
- * @throws {BindingError} INVALID_CONFIG
- */
-export function readArguments<T extends ParseArgsConfig>(command: string, config: T) {
-  try {
-    return parseArgs<T>(config);
-  } catch (cause) {
-    // What follows the first sentence is advice about `--` and positional arguments, for other programs than ours.
-    throw misuse(command, messageOf(cause).split(/\.\s+(?=[A-Z])|\.$/, 1)[0] ?? '', cause);
-  }
-}
+/** @throws {BindingError} INVALID_CONFIG that says where to find help */
+export const readArguments = <T extends ParseArgsConfig>(command: string, config: T) =>
+  read(config, (reason, cause) => misuse(command, reason, cause));
 
 /** The error of a command line that cannot be followed. */
 export function misuse(command: string, reason: string, cause?: unknown): BindingError {

@@ -1,12 +1,8 @@
-/**
- * Ends a command that another Node.js runs than it was built for, before anything fails of which nobody would see the reason. To be
- * imported first: modules are evaluated in the order of their imports.
- */
-import tapwire from '../../package.json' with { type: 'json' };
+/** As daemonset/node-version.ts, for whoever reads stderr on a terminal. To be imported first. */
+import { refusalOfNode } from '../../shared/node-version.ts';
 
-const wanted = /\d+/.exec(tapwire.engines.node)?.[0];
-if (process.versions.node.split('.')[0] !== wanted) {
-  const reason = `want ${wanted}; use node_modules/.bin/node`;
-  process.stderr.write(`Cannot run under Node.js ${process.versions.node}: ${reason}\n`);
+const refusal = refusalOfNode(process.versions.node);
+if (refusal !== null) {
+  process.stderr.write(`${refusal}\n`);
   process.exit(2);
 }

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { countVcpus } from '../../../sidecar/vcpu.ts';
+import { countVcpus } from '../../../shared/vcpu.ts';
 import { caught } from '../../helpers/caught.ts';
 
 const count = suite('countVcpus()');

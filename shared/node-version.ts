@@ -1,0 +1,8 @@
+import tapwire from '../package.json' with { type: 'json' };
+
+/** Why a program of ours cannot run under that version of Node.js; null where it can. */
+export function refusalOfNode(version: string): string | null {
+  const wanted = /\d+/.exec(tapwire.engines.node)?.[0];
+  if (version.split('.')[0] === wanted) return null;
+  return `Cannot run under Node.js ${version}: want ${wanted}; use node_modules/.bin/node`;
+}
