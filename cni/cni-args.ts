@@ -21,11 +21,15 @@ const KNOWN: Readonly<Record<string, Decoder<unknown>>> = {
   },
 };
 
+/** Keys that the node's policy or an admin trusts: two values for one of them are rejected. */
+const POD_IDENTITY: readonly string[] = ['K8S_POD_NAMESPACE', 'K8S_POD_NAME'];
+
 /**
- * Reads CNI_ARGS, `KEY=value;KEY=value`.
+ * Reads CNI_ARGS, `KEY=value;KEY=value`. A key may occur twice, and the later pair overrides the earlier one: Multus thin
+ * appends the container runtime's CNI_ARGS to its own, so that every key of Kubernetes comes twice.
  *
- * @throws {BindingError} INVALID_ENVIRONMENT
- * Source: libcni pkg/types/args.go, in whose words
+ * @throws {BindingError} INVALID_ENVIRONMENT, also if two pairs name different pods
+ * Source: libcni pkg/types/args.go, in whose words; Multus pkg/multus (DelegateAdd)
  */
 export function parseCniArgs(text: string): CniArgs {
   const values = new Map<string, string>();
@@ -34,8 +38,11 @@ export function parseCniArgs(text: string): CniArgs {
     if (key === undefined || value === undefined || more.length > 0) {
       throw invalid(`ARGS: invalid pair ${show(pair)}`);
     }
-    // The first is the runtime's own; a pod's annotation must not be able to put another behind it.
-    if (values.has(key)) throw invalid(`ARGS: ${show(key)} is there twice`);
+    const earlier = values.get(key);
+    // Otherwise a pod's annotation could append the name of another pod, and the node's policy would read that.
+    if (earlier !== undefined && earlier !== value && POD_IDENTITY.includes(key)) {
+      throw invalid(`ARGS: two values of ${key}: ${show(earlier)} and ${show(value)}`);
+    }
     values.set(key, value);
   }
   const isLenient = parseBoolean(values.get('IgnoreUnknown') ?? '0');

@@ -5,6 +5,10 @@ import { caught } from '../../helpers/caught.ts';
 
 const test = suite('parseCniArgs()');
 
+/** What Multus 4.3 thin sent under containerd 2.1: its own pairs, then the runtime's, in random order. */
+const THIN =
+  'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=rec-primary;K8S_POD_INFRA_CONTAINER_ID=35fd;K8S_POD_UID=925a;' +
+  'K8S_POD_INFRA_CONTAINER_ID=35fd;K8S_POD_UID=925a;IgnoreUnknown=1;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=rec-primary';
 const POD = 'K8S_POD_NAMESPACE=vms;K8S_POD_NAME=vm;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=1';
 
 for (const [text, want] of [
@@ -14,6 +18,11 @@ for (const [text, want] of [
     `IgnoreUnknown=true;${POD};MAC=02:00:00:00:00:0A;IP=10.0.0.1,2001:db8::1/64`,
     { podNamespace: 'vms', mac: '02:00:00:00:00:0a' },
   ],
+  [THIN, { podNamespace: 'vms', mac: null }],
+  [`${THIN};MAC=02:00:00:00:00:07`, { podNamespace: 'vms', mac: '02:00:00:00:00:07' }],
+  ['MAC=02:00:00:00:00:01;MAC=02:00:00:00:00:02', { podNamespace: null, mac: '02:00:00:00:00:02' }],
+  ['K8S_POD_UID=1;K8S_POD_UID=2', { podNamespace: null, mac: null }],
+  ['SOMEBODY=else;IgnoreUnknown=0;IgnoreUnknown=true', { podNamespace: null, mac: null }],
   ['IgnoreUnknown=1;SOMEBODY=else', { podNamespace: null, mac: null }],
   ['IgnoreUnknown=TRUE;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_NAMESPACE=', { podNamespace: null, mac: null }],
 ] as const) {
@@ -30,8 +39,11 @@ for (const [text, message] of [
   ['SOMEBODY=else;IgnoreUnknown=0', 'ARGS: unknown args ["SOMEBODY"]'],
   [
     'K8S_POD_NAMESPACE=vms;MAC=02:00:00:00:00:01;K8S_POD_NAMESPACE=other',
-    'ARGS: "K8S_POD_NAMESPACE" is there twice',
+    'ARGS: two values of K8S_POD_NAMESPACE: "vms" and "other"',
   ],
+  ['K8S_POD_NAME=a;K8S_POD_NAME=b', 'ARGS: two values of K8S_POD_NAME: "a" and "b"'],
+  ['K8S_POD_NAMESPACE=;K8S_POD_NAMESPACE=vms', 'ARGS: two values of K8S_POD_NAMESPACE: "" and "vms"'],
+  ['SOMEBODY=else;IgnoreUnknown=1;IgnoreUnknown=0', 'ARGS: unknown args ["SOMEBODY"]'],
   ['mac=02:00:00:00:00:01', 'ARGS: unknown args ["mac"]'],
   ['constructor=x', 'ARGS: unknown args ["constructor"]'],
   ['IgnoreUnknown=maybe', 'ARGS: boolean unmarshal error: invalid input maybe'],
