@@ -80,10 +80,14 @@ export interface HookCosts {
   readonly interfaces: number;
   /** From exec to the answer to Info, with 200m CPU, ms. */
   readonly start: Spread;
+  /** From exec to exit of a Node.js that does nothing, in the same place, ms. */
+  readonly emptyNode: Spread;
   /** The first calls of OnDefineDomain, unthrottled, each over a connection of its own, ms. */
   readonly first: Spread;
   /** A thousand calls after them, ms. */
   readonly define: { readonly median: number; readonly p99: number };
+  /** As many calls of Info, for which nothing is done; ms. */
+  readonly info: { readonly median: number; readonly p99: number };
   /** Resident anonymous memory after these, MiB, in a cgroup of 64 MB. */
   readonly memory: number;
   readonly oomKills: number;

@@ -94,11 +94,21 @@ function floorTable({ floor }: Results): string {
 
 function hookTable({ hooks }: Results): string {
   if (hooks === undefined) return '';
-  const rows = hooks.map(({ interfaces, start, first, define, memory, oomKills }) => [
-    ...[`sidecar, ${interfaces} of ours`, time(start), time(first)],
-    ...[`${fixed(define.median)} (${fixed(define.p99)})`, fixed(memory), String(oomKills)],
+  const rows = hooks.map(({ interfaces, start, emptyNode, first, define, info, memory, oomKills }) => [
+    ...[`sidecar, ${interfaces} of ours`, time(start), times(start, emptyNode), time(first)],
+    ...[`${fixed(define.median)} (${fixed(define.p99)})`, (define.median / info.median).toFixed(2)],
+    ...[fixed(memory), String(oomKills)],
   ]);
-  const head = ['64 MB', 'start, 200m CPU', 'first hooks', 'hook, p50 (p99)', 'anonymous MiB', 'OOM kills'];
+  const head = [
+    '64 MB',
+    'start, 200m CPU',
+    'x empty Node',
+    'first hooks',
+    'hook, p50 (p99)',
+    'x Info',
+    'anonymous MiB',
+    'OOM kills',
+  ];
   return table(head, rows);
 }
 

@@ -6,6 +6,7 @@ import {
   anonymousMemory,
   GUARANTEED,
   type SmallSidecar,
+  timeEmptyNode,
   withSmallSidecar,
 } from '../../test/helpers/small-sidecar.ts';
 import type { Bench } from '../bench.ts';
@@ -18,18 +19,24 @@ const STARTS = 7;
 const CALLS = 1000;
 /** V8 compiles what is called often; a VM that starts calls three times. */
 const WARM_UP = 20;
+const DEFINE = '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain';
+const INFO = '/kubevirt.hooks.info.Info/Info';
 
 /** The sidecar in what a guaranteed pod gives it, and its answers when nothing holds it back. */
 export async function measureHooks(bench: Bench): Promise<readonly HookCosts[]> {
   const costs: HookCosts[] = [];
   for (const interfaces of INTERFACES) {
     const starts: number[] = [];
+    const empty: number[] = [];
     for (let start = 1; start <= STARTS; start++) {
       bench.tell(`${interfaces} interfaces, start ${start} of ${STARTS}`);
       await withSmallSidecar(GUARANTEED, interfaces, async ({ ready }) => starts.push(ready));
+      empty.push(await timeEmptyNode(GUARANTEED));
     }
     const free = { ...GUARANTEED, cpu: 10_000 };
-    costs.push(await withSmallSidecar(free, interfaces, (small) => measureCalls(bench, small, starts)));
+    costs.push(
+      await withSmallSidecar(free, interfaces, (small) => measureCalls(bench, small, starts, empty)),
+    );
   }
   return costs;
 }
@@ -38,29 +45,46 @@ async function measureCalls(
   bench: Bench,
   small: SmallSidecar,
   starts: readonly number[],
+  empty: readonly number[],
 ): Promise<HookCosts> {
   const { sidecar, cgroup, socket, domain, vmi } = small;
   const answer = await callDefineDomain(socket, domain, vmi);
   const interfaces = answer.match(/<interface /g)?.length ?? 0;
-  const request = frame(encodeMessage('OnDefineDomainParams', { domainXML: Buffer.from(domain), vmi }));
+  const params = { domainXML: Buffer.from(domain), vmi };
+  const request = frame(encodeMessage('OnDefineDomainParams', params));
+  const nothing = frame(encodeMessage('InfoParams', {}));
   const first: number[] = [];
   const times: number[] = [];
+  const info: number[] = [];
   for (let made = 1; made <= WARM_UP + CALLS; made++) {
     if (made % 100 === 0) bench.tell(`${interfaces} interfaces, call ${made} of ${CALLS}`);
     const began = performance.now();
-    const bytes = await callOnce(socket, request);
+    const bytes = await callOnce(socket, DEFINE, request);
     if (bytes < answer.length) throw new Error(`Cannot measure hooks: an answer of ${bytes} bytes`);
     (made <= WARM_UP ? first : times).push(performance.now() - began);
+  }
+  const memory = anonymousMemory(sidecar);
+  for (let made = 1; made <= CALLS; made++) {
+    const began = performance.now();
+    await callOnce(socket, INFO, nothing);
+    info.push(performance.now() - began);
   }
   return {
     interfaces,
     start: spread(starts),
+    emptyNode: spread(empty),
     first: spread(first),
-    define: { median: quantile(times, 0.5), p99: quantile(times, 0.99) },
-    memory: anonymousMemory(sidecar),
+    define: middleAndEnd(times),
+    info: middleAndEnd(info),
+    memory,
     oomKills: cgroup.oomKills(),
   };
 }
+
+const middleAndEnd = (times: readonly number[]) => ({
+  median: quantile(times, 0.5),
+  p99: quantile(times, 0.99),
+});
 
 /** With the prefix that gRPC puts before a message. */
 function frame(message: Buffer): Buffer {
@@ -70,11 +94,11 @@ function frame(message: Buffer): Buffer {
 }
 
 /** One call over a connection of its own, as virt-launcher makes it: how many bytes came back. A client that takes little itself. */
-async function callOnce(socket: string, request: Buffer): Promise<number> {
+async function callOnce(socket: string, path: string, request: Buffer): Promise<number> {
   const session = connect('http://localhost', { createConnection: () => connectSocket(socket) });
   const stream = session.request({
     ':method': 'POST',
-    ':path': '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain',
+    ':path': path,
     'content-type': 'application/grpc',
     te: 'trailers',
   });

@@ -10,7 +10,7 @@ static const long RETRY = 20; // ms
 
 struct conversation ask_agent(const struct call *call, const struct netns *netns, long socket) {
   int patience = equal(call->command, "ADD") ? AGENT_PATIENCE_ADD : AGENT_PATIENCE_OTHER;
-  long deadline = now() + milliseconds(patience);
+  long deadline = now() + hello_milliseconds(patience);
   for (;; socket = call_agent()) {
     socket = meet_agent(socket, deadline);
     if (socket >= 0) {

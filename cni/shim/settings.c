@@ -9,10 +9,12 @@
 static const char *socket_path = "/run/tapwire/agent.sock";
 static const char *runtime_path = NULL;
 static long haste = 1;
+static long hello_second = 1000; // ms
 
 const char *agent_socket(void) { return socket_path; }
 const char *runtime_elsewhere(void) { return runtime_path; }
 long milliseconds(int seconds) { return seconds * 1000L / haste; }
+long hello_milliseconds(int seconds) { return seconds * hello_second; }
 
 #ifdef TEST_OVERRIDES
 /* Copies, since scrubbing the environment overwrites what it holds. */
@@ -28,6 +30,8 @@ void read_overrides(char **environment) {
   if (runtime_override[0] != '\0') runtime_path = runtime_override;
   long divisor = parse_number(find_variable(environment, "TAPWIRE_HASTE="), 1000);
   if (divisor > 0) haste = divisor;
+  long second = parse_number(find_variable(environment, "TAPWIRE_HELLO_SECOND="), 100000);
+  if (second > 0) hello_second = second;
 }
 
 void pass_overrides(char **environment) {

@@ -32,3 +32,6 @@ const char *runtime_elsewhere(void);
 
 /* Milliseconds of a patience. */
 long milliseconds(int seconds);
+
+/* The same of AGENT_PATIENCE_*: tests that let other waits run out must not lose an agent that is there. */
+long hello_milliseconds(int seconds);

@@ -23,7 +23,6 @@ import { sharedNode, withTrap } from '../helpers/trap.ts';
 const test = suite("the agent's pages");
 const ourNode = sharedNode();
 
-const SOON = 10_000; // ms
 const CONF = { prevResult: { cniVersion: '1.0.0' } };
 
 test('/healthz and /readyz say ok; other pages and methods are not found', async () => {
@@ -249,17 +248,14 @@ test('who sends its request slowly, or not at all, keeps nobody from the CNI, an
       caller.write(i % 2 === 0 ? 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ' : '');
       callers.push(caller);
     }
-    succeeded(await within(SOON, 'ADD', node.call('ADD', pod, { runtime: false })));
-    succeeded(await within(SOON, 'DEL', node.call('DEL', pod, { runtime: false })));
+    succeeded(await within('ADD', node.call('ADD', pod, { runtime: false })));
+    succeeded(await within('DEL', node.call('DEL', pod, { runtime: false })));
     // Sixteen at a time, for 5 s; Prometheus gets in soon, and kubelet before it loses its patience.
-    await until(
-      'somebody else gets in again',
-      () =>
-        page(agent, '/healthz').then(
-          ({ status }) => status === 200,
-          () => false,
-        ),
-      15_000,
+    await until('somebody else gets in again', () =>
+      page(agent, '/healthz').then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
     );
     for (const caller of callers) caller.destroy();
   }));

@@ -27,8 +27,6 @@ const test = suite('the agent and its callers');
 
 const MIB = 1024 * 1024;
 const HOST = 'read:/proc/self/ns/net';
-/** What others may have to wait for while somebody attacks; ms. */
-const SOON = 10_000;
 
 const input = (conf: Readonly<Record<string, unknown>> = {}): string =>
   JSON.stringify(netconf({ conf, network: 'default' }));
@@ -59,10 +57,10 @@ async function attacked(act: (scene: Scene) => Promise<void>): Promise<void> {
     withPod('eth0', (bystander) =>
       withSender(socket, async (sender) => {
         const othersAreServed = async () => {
-          succeeded(await within(SOON, 'ADD of somebody else', node.call('ADD', bystander)), 'ADD');
-          const { status } = await within(SOON, '/healthz', page(agent, '/healthz'));
+          succeeded(await within('ADD of somebody else', node.call('ADD', bystander)), 'ADD');
+          const { status } = await within('/healthz', page(agent, '/healthz'));
           assert.is(status, 200);
-          succeeded(await within(SOON, 'DEL of somebody else', node.call('DEL', bystander)), 'DEL');
+          succeeded(await within('DEL of somebody else', node.call('DEL', bystander)), 'DEL');
         };
         await othersAreServed();
         const descriptors = descriptorCount(agent);
@@ -101,8 +99,7 @@ test('callers that send a byte now and then, or half a header, are sent away aft
     })();
     for (const caller of callers.slice(20)) caller.write(bytes.subarray(0, 8));
     await othersAreServed();
-    // Its patience is 5 s.
-    await until('all are sent away', () => callers.every((caller) => caller.closed), 15_000);
+    await until('all are sent away', () => callers.every((caller) => caller.closed)); // after 5 s
     isOver = true;
     await attack;
     assert.is(await turnedAway('slow'), 40);
@@ -207,8 +204,7 @@ test('callers that do not read their large results are sent away after a while',
         sender.stay(then, request('ADD', path, conf), HOST, `read:${path}`);
       const stops = [await stay('stay', pod), await stay('deaf', second)];
       await othersAreServed();
-      // Its patience is 5 s.
-      await until('both are sent away', async () => (await turnedAway('slow')) === 2, 15_000);
+      await until('both are sent away', async () => (await turnedAway('slow')) === 2); // after 5 s
       for (const stop of stops) await stop();
     }),
   ));
@@ -244,9 +240,9 @@ const BROKEN_OFF: readonly (readonly [what: string, breakOff: BreakOff])[] = [
   [
     'sends one more byte',
     async (sender, pod, inTheMiddle) => {
-      void sender.send('more', request('ADD', pod.path), HOST, `read:${pod.path}`);
+      const sendByte = await sender.more(request('ADD', pod.path), HOST, `read:${pod.path}`);
       await inTheMiddle();
-      await sleep(200); // the byte comes 50 ms behind the request
+      await sendByte();
     },
   ],
 ];
@@ -280,7 +276,7 @@ test('more callers than it has descriptors for: who is not served is told so, an
     await withPod('eth0', async (pod) => {
       const before = await dumpNetns(pod);
       const callers = await Promise.all(Array.from({ length: 100 }, () => knock(node.socket)));
-      const { exitCode, stdout } = await within(SOON, 'ADD', node.call('ADD', pod));
+      const { exitCode, stdout } = await within('ADD', node.call('ADD', pod));
       if (exitCode !== 0) {
         assert.match(JSON.parse(stdout).msg, /Too many open files/);
         sameNetns(await dumpNetns(pod), before);

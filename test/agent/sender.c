@@ -6,7 +6,7 @@
  * comes after that:
  *   read   prints the reply
  *   half   says that it will send no more, and prints the reply
- *   more   sends one more byte a moment later, and prints the reply
+ *   more   sends one more byte when it gets SIGUSR1, tells that by another line on stderr, and prints the reply
  *   leave  closes
  *   deaf   has not even read the hello, and reads nothing until it is killed
  *   stay   reads nothing until it is killed
@@ -15,6 +15,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,10 @@ static void print_reply(int caller) {
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *then = argv[2];
+  sigset_t more;
+  sigemptyset(&more);
+  sigaddset(&more, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &more, NULL); /* one that comes early waits */
   for (int i = 3; i < argc; i++) add(argv[i]);
   size_t length = fread(request, 1, sizeof request, stdin);
 
@@ -104,8 +109,10 @@ int main(int argc, char **argv) {
   if (strcmp(then, "leave") == 0) return 0;
   if (strcmp(then, "half") == 0) shutdown(caller, SHUT_WR);
   if (strcmp(then, "more") == 0) {
-    usleep(50 * 1000);
+    int signal;
+    sigwait(&more, &signal);
     send(caller, "x", 1, MSG_NOSIGNAL);
+    fprintf(stderr, "more\n");
   }
   if (strcmp(then, "deaf") == 0 || strcmp(then, "stay") == 0)
     for (;;) pause();

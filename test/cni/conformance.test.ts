@@ -16,6 +16,7 @@ import { native } from '../../shared/native/native.ts';
 import { type Answer, type Call, callUnder, callWith, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import { isTested, renderTable, type Section, settleDocument, titleOf } from '../helpers/conformance.ts';
 import { boundedCall, errorOf } from '../helpers/fuzz.ts';
+import { HANG } from '../helpers/hang.ts';
 import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
 import { callFailing, traceCall } from '../helpers/strace.ts';
 import { plugin, WAY } from '../helpers/way.ts';
@@ -201,7 +202,7 @@ async function withOpenStdin(
   return new Promise((done, fail) => {
     const child = spawn(program, words, { env, stdio: ['pipe', 'pipe', 'ignore'] });
     let stdout = '';
-    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), HANG);
     child.on('error', fail);
     child.stdout.on('data', (data) => {
       stdout += data;

@@ -11,14 +11,12 @@ import * as assert from 'uvu/assert';
 import type { Agent } from '../helpers/agent.ts';
 import { type Call, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import { newRandom, seedOf } from '../helpers/fuzz.ts';
+import { HANG } from '../helpers/hang.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
 import { STRACE, traceCall } from '../helpers/strace.ts';
 import { onlyBy, plugin, startOther, WAY } from '../helpers/way.ts';
 
 const test = suite('killed at every kernel request');
-
-/** Nothing here takes a second; what hangs must not hang the suite. */
-const PATIENCE = 30_000; // ms
 
 async function succeeds(command: string, call: Call, why: string): Promise<void> {
   const { exitCode, stdout } = await cni(command, call);
@@ -40,7 +38,7 @@ function start([file = '', ...words]: readonly string[], env: Env, call: Call) {
     env,
     extendEnv: false,
     reject: false,
-    timeout: PATIENCE,
+    timeout: HANG,
     cwd: '/',
   });
 }

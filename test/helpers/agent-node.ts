@@ -7,15 +7,17 @@ import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { type Agent, type AgentOptions, startAgent } from './agent.ts';
 import { environmentOf, netconf } from './cni.ts';
+import { HANG } from './hang.ts';
 import { type Metrics, parseMetrics } from './metrics.ts';
 import { dumpNetns, sameNetns, type TestNetns, testNetns, withNetns, withPod } from './netns.ts';
-import { type ShimAnswer, shim, withFolder } from './shim.ts';
+import { type ShimAnswer, shim, UNHURRIED, withFolder } from './shim.ts';
 
 const RUNTIME = resolve(import.meta.dirname, '../../dist/cni/.tapwire');
 
 export interface CallOptions {
-  /** Divides the shim's patience. */
+  /** As in ShimCall. */
   readonly haste?: number;
+  readonly helloSecond?: number;
   /** Whether the shim finds what it falls back to. */
   readonly runtime?: boolean;
   readonly containerId?: string;
@@ -47,11 +49,11 @@ export function nodeIn(folder: string, started: Agent[] = []): AgentNode {
       return agent;
     },
     call: (command, { path }, options = {}) => {
-      const { haste = 1, containerId = 'pod1', conf = {}, env = {} } = options;
+      const { haste = 1, helloSecond = UNHURRIED, containerId = 'pod1', conf = {}, env = {} } = options;
       const call = { netns: path, containerId, conf, network: 'default', env };
       const input = JSON.stringify(netconf(call));
       const where = options.runtime === false ? { socket } : { socket, runtime };
-      return shim(command, { ...where, haste, input, env: environmentOf(command, call) });
+      return shim(command, { ...where, haste, helloSecond, input, env: environmentOf(command, call) });
     },
   };
 }
@@ -134,19 +136,19 @@ export async function assertWhole(
   sameNetns(await dumpNetns(pod), before, `${why}: ADD and DEL leave the pod as it was`);
 }
 
-/** Fails where `task` takes longer; no test of speed, but of whether something waits for something. */
-export function within<T>(ms: number, what: string, task: Promise<T>): Promise<T> {
+/** Fails if `task` hangs. */
+export function within<T>(what: string, task: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${what} takes more than ${ms} ms`)), ms);
+    const timer = setTimeout(() => reject(new Error(`${what} takes more than ${HANG} ms`)), HANG);
     task.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
 
 /** Waits until it is so. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, ms = 5_000): Promise<void> {
-  const deadline = performance.now() + ms;
+export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + HANG;
   while (!(await isSo())) {
-    assert.ok(performance.now() < deadline, `${what} within ${ms} ms`);
+    assert.ok(performance.now() < deadline, `${what} within ${HANG} ms`);
     await sleep(5);
   }
 }
@@ -160,7 +162,7 @@ export const urlOf = (agent: Agent, page: string): string => {
 
 export async function page(agent: Agent, path: string): Promise<{ status: number; text: string }> {
   const response = await fetch(urlOf(agent, path), {
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(HANG),
     headers: { connection: 'close' },
   });
   return { status: response.status, text: await response.text() };
@@ -185,7 +187,6 @@ export async function settled(agent: Agent, descriptors: number): Promise<void> 
       );
       return descriptorCount(agent) <= descriptors + PAGE_CONNECTIONS && left.every((value) => value === 0);
     },
-    10_000,
   );
 }
 

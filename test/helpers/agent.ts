@@ -4,18 +4,12 @@ import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HANG } from './hang.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** The Node that is installed beside the plugin, and in the agent's image. */
 export const NODE = join(ROOT, 'node_modules/node/bin/node');
 export const AGENT = join(ROOT, 'dist/agent/index.js');
-
-/** It warms up first, on a machine that may be busy. */
-const START_PATIENCE = 30_000; // ms
-/** A thread that waits for the kernel's answer about a link that is gone lets go of its socket last. */
-const SETTLE_PATIENCE = 2_000; // ms
-/** Whoever is to be killed before an answer is, before the answer. */
-const KILL_PATIENCE = 5_000; // ms
 
 export interface Agent {
   readonly pid: number;
@@ -47,7 +41,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     log += text;
   });
   const ended = once(child, 'close');
-  const deadline = performance.now() + START_PATIENCE;
+  const deadline = performance.now() + HANG;
   while (!log.includes('"Agent is listening')) {
     if (child.exitCode !== null || performance.now() > deadline) {
       child.kill('SIGKILL');
@@ -75,7 +69,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
     async killed() {
       child.ref();
-      const timer = setTimeout(() => child.kill('SIGTERM'), KILL_PATIENCE);
+      const timer = setTimeout(() => child.kill('SIGTERM'), HANG);
       await ended;
       clearTimeout(timer);
       if (child.signalCode !== 'SIGKILL') throw new Error(`The agent ended by itself: ${log.slice(-5000)}`);
@@ -95,8 +89,9 @@ function descriptorsOf(pid: number): readonly string[] {
   });
 }
 
+/** A thread that waits for the kernel's answer about a link that is gone lets go of its socket last. */
 async function keptDescriptors(pid: number, before: readonly string[]): Promise<readonly string[]> {
-  const deadline = performance.now() + SETTLE_PATIENCE;
+  const deadline = performance.now() + HANG;
   for (;;) {
     const kept = [...descriptorsOf(pid)];
     for (const descriptor of before) {

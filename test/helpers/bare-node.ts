@@ -25,7 +25,7 @@ export const PARTS = {
   multus: `echo '{"cniVersion": "1.0.0", "name": "multus", "type": "multus-shim"}' >/etc/cni/net.d/00-multus.conf`,
   agent: `
     ${NODE} ${AGENT} 2>/run/agent.log & agent=$!
-    until grep -q 'Agent is listening' /run/agent.log; do kill -0 $agent || { cat /run/agent.log >&2; exit 9; }; sleep 0.01; done`,
+    until grep -qs 'Agent is listening' /run/agent.log; do kill -0 $agent || { cat /run/agent.log >&2; exit 9; }; sleep 0.01; done`,
 } as const;
 
 /** Runs a command of `tapwire` on a node that has these parts, and what further lines make of it. */

@@ -1,6 +1,7 @@
 /** Seeded random input: with the same seed the same inputs, in the same order, on every machine; and calls that are not trusted to end. */
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
+import { HANG } from './hang.ts';
 import type { TestNetns } from './netns.ts';
 import { plugin } from './way.ts';
 
@@ -58,9 +59,6 @@ export interface Outcome {
   readonly timedOut: boolean;
 }
 
-/** Far more than any call takes on a busy machine; a hang takes longer. */
-const PATIENCE = 30_000; // ms
-
 /**
  * Calls the plugin with that environment and those bytes on stdin.
  *
@@ -80,7 +78,7 @@ export async function boundedCall(
     extendEnv: false,
     reject: false,
     stripFinalNewline: false,
-    timeout: PATIENCE,
+    timeout: HANG,
     killSignal: 'SIGKILL',
     cwd: '/',
   });

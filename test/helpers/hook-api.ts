@@ -7,10 +7,10 @@ import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Client, credentials } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+import { HANG } from './hang.ts';
 
-const DIAL_TIMEOUT = 2_000; // ms
-const INFO_TIMEOUT = 1_000; // ms
-const CALLBACK_TIMEOUT = 60_000; // ms
+/** How long virt-launcher dials a path before it looks at the directory again; ms. */
+const DIAL_TIMEOUT = 2_000;
 
 const messages = loadSync(`${import.meta.dirname}/../fixtures/hooks.proto`, {
   keepCase: true,
@@ -29,13 +29,13 @@ export function decodeMessage(name: string, bytes: Uint8Array): Record<string, u
   return { ...messageType(name).deserialize(Buffer.from(bytes)) };
 }
 
-/** Dials as virt-launcher does, once for each call; rejects when nothing speaks HTTP/2 there within 2 s. */
-export async function dial(socket: string): Promise<Client> {
+/** Dials as virt-launcher does, once for each call; rejects when nothing speaks HTTP/2 there within `timeout` ms. */
+export async function dial(socket: string, timeout = HANG): Promise<Client> {
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
   });
   try {
-    await promisify(client.waitForReady.bind(client))(Date.now() + DIAL_TIMEOUT);
+    await promisify(client.waitForReady.bind(client))(Date.now() + timeout);
   } catch (error) {
     client.close();
     throw error;
@@ -44,17 +44,12 @@ export async function dial(socket: string): Promise<Client> {
 }
 
 /** One call with bytes as they are; rejects with grpc-js' ServiceError. */
-export async function callRaw(
-  socket: string,
-  path: string,
-  request: Buffer,
-  timeout = CALLBACK_TIMEOUT,
-): Promise<Buffer> {
+export async function callRaw(socket: string, path: string, request: Buffer): Promise<Buffer> {
   const client = await dial(socket);
   const asIs = (bytes: Buffer) => bytes;
   try {
     return await new Promise((resolve, reject) => {
-      const deadline = Date.now() + timeout;
+      const deadline = Date.now() + HANG;
       client.makeUnaryRequest(path, asIs, asIs, request, { deadline }, (error, answer) =>
         answer === undefined ? reject(error) : resolve(answer),
       );
@@ -66,10 +61,7 @@ export async function callRaw(
 
 export async function callInfo(socket: string): Promise<Record<string, unknown>> {
   const request = encodeMessage('InfoParams', {});
-  return decodeMessage(
-    'InfoResult',
-    await callRaw(socket, '/kubevirt.hooks.info.Info/Info', request, INFO_TIMEOUT),
-  );
+  return decodeMessage('InfoResult', await callRaw(socket, '/kubevirt.hooks.info.Info/Info', request));
 }
 
 export async function callBack(
@@ -117,8 +109,8 @@ export async function collectHooks(
 ): Promise<CollectedHook[]> {
   const found = new Map<string, CollectedHook>();
   const refused: string[] = [];
-  for (const deadline = Date.now() + 30_000; found.size < count; ) {
-    if (Date.now() > deadline) throw new Error(`${found.size} of ${count} hooks in ${directory} after 30 s`);
+  for (const deadline = Date.now() + HANG; found.size < count; ) {
+    if (Date.now() > deadline) throw new Error(`${found.size} of ${count} hooks in ${directory}`);
     for (const [name, socket] of entries(directory, layout)) {
       if (found.has(name)) continue;
       const reached = await canDial(socket);
@@ -132,7 +124,7 @@ export async function collectHooks(
 
 async function canDial(socket: string): Promise<boolean> {
   try {
-    (await dial(socket)).close();
+    (await dial(socket, DIAL_TIMEOUT)).close();
     return true;
   } catch {
     return false;

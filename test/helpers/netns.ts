@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
+import { HANG } from './hang.ts';
 
 /** Runs `ip` with words split at spaces: `ip('link add eth0 type veth peer name host0')`. */
 export type Ip = (command: string) => Promise<string>;
@@ -103,7 +104,7 @@ async function dumpSections(path: string): Promise<Sections> {
 
 /** The kernel makes IPv6 addresses usable a moment after their link is up. */
 async function settledSections(path: string): Promise<Sections> {
-  const deadline = performance.now() + 5000; // ms
+  const deadline = performance.now() + HANG;
   for (;;) {
     const sections = await dumpSections(path);
     if (!sections.get('addresses')?.includes('"tentative":true')) return sections;

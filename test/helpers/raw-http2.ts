@@ -1,9 +1,9 @@
 /** Callers of the hook server that are no gRPC library: requests with any headers and bytes, and bytes that are not HTTP/2 at all. */
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
 import { createConnection, type Socket } from 'node:net';
+import { HANG } from './hang.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const PATIENCE = 3_000; // ms
 
 /** What came back of one request, trailers among the headers. */
 export interface RawAnswer {
@@ -33,7 +33,7 @@ export function rawRequest(session: ClientHttp2Session, headers: object, body: B
   });
   let seen: IncomingHttpHeaders = {};
   const chunks: Buffer[] = [];
-  const timer = setTimeout(() => reject(new Error(`No end of the stream within ${PATIENCE} ms`)), PATIENCE);
+  const timer = setTimeout(() => reject(new Error('No end of the stream')), HANG);
   stream.on('response', (more) => {
     seen = { ...seen, ...more };
   });

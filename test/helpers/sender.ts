@@ -52,7 +52,7 @@ export type Then = 'read' | 'half' | 'more' | 'leave' | 'deaf' | 'stay';
 export interface Sender {
   /** Sends, and tells the reply. */
   send(
-    then: Exclude<Then, 'deaf' | 'stay'>,
+    then: Exclude<Then, 'deaf' | 'more' | 'stay'>,
     request: Uint8Array,
     ...descriptors: readonly string[]
   ): Promise<Reply | null>;
@@ -62,6 +62,8 @@ export interface Sender {
     request: Uint8Array,
     ...descriptors: readonly string[]
   ): Promise<() => Promise<void>>;
+  /** Sends; then one more byte when it is called again. */
+  more(request: Uint8Array, ...descriptors: readonly string[]): Promise<() => Promise<void>>;
 }
 
 /** @param through words before the program: it runs as, or where, they say */
@@ -89,6 +91,14 @@ export function withSender<T>(
         return async () => {
           running.kill('SIGKILL');
           await running;
+        };
+      },
+      async more(request, ...descriptors) {
+        const running = start('more', request, descriptors);
+        await once(running.stderr, 'data');
+        return async () => {
+          running.kill('SIGUSR1');
+          await once(running.stderr, 'data'); // it is sent
         };
       },
     });

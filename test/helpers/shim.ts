@@ -17,8 +17,10 @@ export interface ShimCall {
   readonly program?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
-  /** Divides all patience. */
+  /** Divides all patience but that for an agent's hello. */
   readonly haste?: number;
+  /** Milliseconds of each second of that; by default so many that an agent that is there is not missed on a slow machine. */
+  readonly helloSecond?: number;
   readonly socket?: string;
   readonly runtime?: string;
   readonly options?: Options;
@@ -32,6 +34,8 @@ export interface ShimAnswer {
 }
 
 const NOWHERE = '/nonexistent/tapwire';
+/** DEL waits 40 s for a hello then, ADD 200 s. */
+export const UNHURRIED = 20_000;
 
 /** Begins a call of the test build: without an agent and a runtime, unless the call names them. */
 export function startShim(command: string, call: ShimCall = {}) {
@@ -40,6 +44,7 @@ export function startShim(command: string, call: ShimCall = {}) {
     TAPWIRE_AGENT_SOCKET: call.socket ?? NOWHERE,
     TAPWIRE_RUNTIME_DIR: call.runtime ?? NOWHERE,
     TAPWIRE_HASTE: String(call.haste ?? 1),
+    TAPWIRE_HELLO_SECOND: String(call.helloSecond ?? UNHURRIED),
     CNI_COMMAND: command,
     ...call.env,
   };

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cgroup } from '../../bench/cgroups.ts';
+import { HANG } from './hang.ts';
 import type { TestNetns } from './netns.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
-const END_TIMEOUT = 10_000; // ms
 
 /** Uid and gid of everything in a virt-launcher pod. */
 const POD_ID = 107;
@@ -27,8 +27,8 @@ const SHOW = `
 
 /** What runs, and within which limits. */
 export interface Setting {
-  /** Path below the checkout. */
-  readonly program: string;
+  /** Path below the checkout; null for a Node.js that does nothing. */
+  readonly program: string | null;
   readonly openFiles: number;
   /** Entered before the program begins. */
   readonly cgroup?: Cgroup;
@@ -85,7 +85,7 @@ export async function withSidecar<T>(
     'setpriv',
     ...UNPRIVILEGED.split(' '),
     node,
-    `${seen}/${program}`,
+    ...(program === null ? ['-e', '0'] : [`${seen}/${program}`]),
   ];
   const child = spawn('ip', ['netns', 'exec', netns.name, ...show, ...confined], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -106,10 +106,7 @@ export async function withSidecar<T>(
   });
   const ended = async () => {
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => reject(new Error(`Still running after ${END_TIMEOUT} ms: ${stderr}`)),
-      END_TIMEOUT,
-    );
+    const timer = setTimeout(() => reject(new Error(`Still running: ${stderr}`)), HANG);
     return await Promise.race([end, late]).finally(() => clearTimeout(timer));
   };
   try {
@@ -131,15 +128,13 @@ export async function withSidecar<T>(
   }
 }
 
-const LOG_PATIENCE = 5_000; // ms
-
 /** The lines of its log that `isMeant`, as soon as there are so many: they come by a pipe, later than an answer does. */
 export async function logged(
   sidecar: Sidecar,
   count: number,
   isMeant: (line: Record<string, unknown>) => boolean,
 ): Promise<Record<string, unknown>[]> {
-  const deadline = performance.now() + LOG_PATIENCE;
+  const deadline = performance.now() + HANG;
   for (;;) {
     const found = sidecar.log().filter(isMeant);
     if (found.length >= count || performance.now() > deadline) return found;

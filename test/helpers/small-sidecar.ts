@@ -31,29 +31,48 @@ export function withSmallSidecar<T>(
   interfaces: number,
   act: (small: SmallSidecar) => Promise<T>,
 ): Promise<T> {
+  const names = Array.from({ length: interfaces }, (_, index) => `net${index}`);
+  return inSmallPod(limits, names, 'dist/sidecar/index.js', async (running, hooks) => {
+    const [hook] = await collectHooks(hooks, 'nested', 1, 5);
+    const socket = hook?.socket ?? '';
+    return act({ ...running, ready: running.age(), socket, domain: domainOf(20_000), vmi: vmiOf(names) });
+  });
+}
+
+/** From exec to exit of a Node.js that does nothing, in the sidecar's place; ms. */
+export const timeEmptyNode = (limits: Limits): Promise<number> =>
+  inSmallPod(limits, [], null, async ({ sidecar, age }) => {
+    const status = await sidecar.ended();
+    if (status !== 0) throw new Error(`Cannot run Node.js: ${status}: ${sidecar.output()}`);
+    return age();
+  });
+
+interface Running {
+  readonly sidecar: Sidecar;
+  readonly cgroup: Cgroup;
+  /** Since exec, ms. */
+  readonly age: () => number;
+}
+
+function inSmallPod<T>(
+  limits: Limits,
+  networks: readonly string[],
+  program: string | null,
+  act: (running: Running, hooks: string) => Promise<T>,
+): Promise<T> {
   return withNetns((netns) =>
     withHookPlace(async (place) => {
-      const names = Array.from({ length: interfaces }, (_, index) => `net${index}`);
-      for (const name of names) await wire(netns, name);
-      makeHookDirectory(`${place}/hooks`);
-      const directory = makeHookDirectory(`${place}/hooks/hook-sidecar-0`);
+      for (const name of networks) await wire(netns, name);
+      const hooks = makeHookDirectory(`${place}/hooks`);
+      const env = { TAPWIRE_HOOK_DIR: makeHookDirectory(`${hooks}/hook-sidecar-0`) };
       const parent = `tapwire-small-${randomBytes(4).toString('hex')}`;
       const cgroup = addCgroup(parent, 'sidecar', limits);
-      const setting = { program: 'dist/sidecar/index.js', openFiles: 1024, cgroup };
+      const running = (sidecar: Sidecar) => {
+        const started = performance.now();
+        return act({ sidecar, cgroup, age: () => performance.now() - started }, hooks);
+      };
       try {
-        return await withSidecar(
-          netns,
-          place,
-          { TAPWIRE_HOOK_DIR: directory },
-          async (sidecar) => {
-            const started = performance.now();
-            const [hook] = await collectHooks(`${place}/hooks`, 'nested', 1, 5);
-            const ready = performance.now() - started;
-            const socket = hook?.socket ?? '';
-            return await act({ sidecar, cgroup, socket, ready, domain: domainOf(20_000), vmi: vmiOf(names) });
-          },
-          setting,
-        );
+        return await withSidecar(netns, place, env, running, { program, openFiles: 1024, cgroup });
       } finally {
         for (const path of cgroupsOf(`/${parent}`)) await removeCgroup(path);
       }

@@ -6,6 +6,7 @@ import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Agent, type AgentOptions, NODE, startAgent } from './agent.ts';
+import { UNHURRIED } from './shim.ts';
 
 const DIST = resolve(import.meta.dirname, '../../dist');
 
@@ -108,7 +109,7 @@ export async function plugin(
       // Without a runtime an agent that is gone cannot pass unnoticed.
       const { socket } = asked ?? (await ourAgent());
       const paths = { TAPWIRE_AGENT_SOCKET: socket, TAPWIRE_RUNTIME_DIR: NOWHERE };
-      return { words: [TEST_TAPWIRE], env: { ...env, ...paths } };
+      return { words: [TEST_TAPWIRE], env: { ...env, ...paths, TAPWIRE_HELLO_SECOND: String(UNHURRIED) } };
     }
     case 'fallback': {
       // The installed shim knows one node file only.

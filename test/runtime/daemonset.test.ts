@@ -147,9 +147,10 @@ test('uninstall takes away what was installed, and what else is there stays', ()
     assert.equal(readdirSync(`${node.root}/run/tapwire`), []);
     const [done] = removal.containers;
     assert.is((await node.cri.containerStatus(done?.id ?? '')).state, 'CONTAINER_RUNNING');
-    const started = performance.now();
+    await node.cri.stopContainer(done?.id ?? '', 60);
+    const { exitCode } = await node.cri.containerStatus(done?.id ?? '');
+    assert.is.not(exitCode, 128 + 9, 'what stays ends when it is told to');
     await removal.end();
-    assert.ok(performance.now() - started < 10_000, 'what stays ends when it is told to');
   }));
 
 test.run();

@@ -5,6 +5,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
+import { HANG } from '../helpers/hang.ts';
 import { callDefineDomain, callRaw, decodeMessage, dial, encodeMessage } from '../helpers/hook-api.ts';
 import { withNetns } from '../helpers/netns.ts';
 import { logged, makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
@@ -43,8 +44,8 @@ function withPlugin(
 
 /** As virt-launcher waits for a plugin's socket. Source: kubevirt pkg/virt-launcher/virtwrap/plugins */
 async function reachable(socket: string): Promise<void> {
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(50)) {
-    const client = existsSync(socket) ? await dial(socket).catch(() => null) : null;
+  for (const deadline = Date.now() + HANG; Date.now() < deadline; await sleep(50)) {
+    const client = existsSync(socket) ? await dial(socket, 2_000).catch(() => null) : null;
     client?.close();
     if (client !== null) return;
   }

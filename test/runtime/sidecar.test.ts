@@ -1,4 +1,6 @@
 /** The sidecar as a process in a pod's netns, called the way virt-launcher calls it. */
+
+import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +8,9 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
+import { until } from '../helpers/agent-node.ts';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
+import { HANG } from '../helpers/hang.ts';
 import { callBack, callDefineDomain, callInfo, callRaw, collectHooks, dial } from '../helpers/hook-api.ts';
 import { parseDomainSpec } from '../helpers/lab/domain-spec.ts';
 import { toGoXml } from '../helpers/lab/go-xml.ts';
@@ -56,11 +60,18 @@ function serving(
 
 /** The first socket that can be seen in a directory, at once. */
 async function firstSocket(directory: string): Promise<string> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(1)) {
+  for (const deadline = Date.now() + HANG; Date.now() < deadline; await sleep(1)) {
     const socket = readdirSync(directory, { withFileTypes: true }).find((entry) => entry.isSocket());
     if (socket !== undefined) return `${directory}/${socket.name}`;
   }
   throw new Error(`No socket in ${directory}`);
+}
+
+/** Rejects if nobody listens yet. Libraries hide that: they try again. */
+async function connectOnce(path: string): Promise<void> {
+  const socket = createConnection(path);
+  await once(socket, 'connect');
+  socket.destroy();
 }
 
 const failure = (call: Promise<unknown>): Promise<ServiceError> =>
@@ -183,9 +194,8 @@ run('a socket answers from the moment it can be seen', () =>
       for (let round = 0; round < 5; round++) {
         await withSidecar(netns, place, { TAPWIRE_HOOK_DIR: directory }, async (sidecar) => {
           const socket = await firstSocket(directory);
-          const started = performance.now();
+          await connectOnce(socket);
           await callInfo(socket);
-          assert.ok(performance.now() - started < 1000);
           sidecar.kill('SIGTERM');
           assert.is(await sidecar.ended(), 0);
         });
@@ -359,8 +369,7 @@ run('forty calls at once, three times, leave nothing open', () =>
       const calls = Array.from({ length: 40 }, () => callDefineDomain(socket, xml, vmiJson()));
       assert.is(new Set(await Promise.all(calls)).size, 1);
     }
-    await sleep(100);
-    assert.ok(openFiles() <= before, `${openFiles()} open files, ${before} before`);
+    await until(`${before} files are open, as before`, () => openFiles() <= before);
   }),
 );
 
@@ -388,12 +397,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const silent = createConnection(socket);
       silent.on('error', () => {});
       await sleep(50);
-      const started = performance.now();
       sidecar.kill(signal);
       await sleep(20);
       sidecar.kill(signal);
       assert.is(await sidecar.ended(), 0);
-      assert.ok(performance.now() - started < 5000);
       assert.equal(readdirSync(directory), []);
       idle.close();
       silent.destroy();
@@ -408,10 +415,8 @@ run('Shutdown is answered each time before the end', () =>
       for (let round = 0; round < 5; round++) {
         await withSidecar(netns, place, { TAPWIRE_HOOK_DIR: directory }, async (sidecar) => {
           const socket = await firstSocket(directory);
-          const started = performance.now();
           assert.equal(await callBack(socket, 'v1alpha3', 'Shutdown', {}), {});
           assert.is(await sidecar.ended(), 0);
-          assert.ok(performance.now() - started < 1500);
         });
       }
     }),

@@ -23,7 +23,7 @@ const test = suite('the shim meets the agent');
 const OK = answering(reply('{}'));
 const CONF = '{"cniVersion":"1.0.0","name":"n","type":"tapwire"}';
 /** Lets ADD wait a second for an agent, others 200 ms. */
-const HASTE = 10;
+const HURRIED = 100;
 
 test('prints what the agent says, and ends with its status', async () => {
   for (const [status, out, err] of [
@@ -124,10 +124,9 @@ test('a reply of several MiB', () =>
 test('no socket: the fallback at once and in silence', () =>
   withRuntime(async (runtime) => {
     for (const socket of ['/nonexistent/agent.sock', '/etc/passwd/agent.sock']) {
-      const { stdout, stderr, ms } = await shim('ADD', { runtime, socket, input: CONF });
+      const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF });
       assert.is(JSON.parse(stdout).fallback, true);
-      assert.is(stderr, '');
-      assert.ok(ms < 5000, 'well before the patience for an agent ends');
+      assert.is(stderr, '', 'the patience for an agent has not ended');
     }
   }));
 
@@ -148,7 +147,12 @@ for (const command of ['ADD', 'DEL'] as const) {
   test(`${command}: nobody listens on the socket: waits, says so, and falls back`, () =>
     withStaleSocket((socket) =>
       withRuntime(async (runtime) => {
-        const { stdout, stderr, ms } = await shim(command, { runtime, socket, input: CONF, haste: HASTE });
+        const { stdout, stderr, ms } = await shim(command, {
+          runtime,
+          socket,
+          input: CONF,
+          helloSecond: HURRIED,
+        });
         assert.is(JSON.parse(stdout).fallback, true);
         assert.equal(JSON.parse(stderr), {
           level: 'warn',
@@ -175,7 +179,7 @@ for (const [what, greet] of [
     };
     await withAgent(script, (socket) =>
       withRuntime(async (runtime) => {
-        const { stdout, stderr } = await shim('DEL', { runtime, socket, input: CONF, haste: HASTE });
+        const { stdout, stderr } = await shim('DEL', { runtime, socket, input: CONF, helloSecond: HURRIED });
         assert.is(JSON.parse(stdout).fallback, true);
         assert.match(
           JSON.parse(stderr).message,
@@ -225,10 +229,9 @@ test('a socket that vanishes while the agent is silent: the fallback at once', (
         const calling = shim('ADD', { runtime, socket, input: CONF });
         await sleep(300);
         rmSync(socket);
-        const { stdout, stderr, ms } = await calling;
+        const { stdout, stderr } = await calling;
         assert.is(JSON.parse(stdout).fallback, true);
-        assert.is(stderr, '');
-        assert.ok(ms < 5000, 'well before the patience of 10 s ends');
+        assert.is(stderr, '', 'the patience has not ended');
       }),
   ));
 
@@ -250,7 +253,7 @@ test('a file that is no socket is an agent that is not there', () =>
     withRuntime(async (runtime) => {
       const socket = join(folder, 'agent.sock');
       writeFileSync(socket, '');
-      const { stdout } = await shim('DEL', { runtime, socket, input: CONF, haste: HASTE });
+      const { stdout } = await shim('DEL', { runtime, socket, input: CONF, helloSecond: HURRIED });
       assert.is(JSON.parse(stdout).fallback, true);
     }),
   ));

@@ -109,7 +109,7 @@ test('no socket to be had: says so and falls back', () =>
 test('an agent that always closes behind its hello: nothing was sent, and the patience ends', () =>
   withAgent(OK, (socket) =>
     withRuntime(async (runtime) => {
-      const { stdout, stderr } = await failing('sendmsg:error=EPIPE', { runtime, socket, haste: 10 });
+      const { stdout, stderr } = await failing('sendmsg:error=EPIPE', { runtime, socket, helloSecond: 100 });
       assert.is(JSON.parse(stdout).fallback, true);
       assert.match(
         JSON.parse(stderr).message,

@@ -27,6 +27,7 @@ test('has no override of the tests, and the one of the tests has them', () => {
     'TAPWIRE_AGENT_SOCKET',
     'TAPWIRE_RUNTIME_DIR',
     'TAPWIRE_HASTE',
+    'TAPWIRE_HELLO_SECOND',
     'TAPWIRE_NODE_FILE',
   ]) {
     assert.not.ok(installed?.includes(override), override);
@@ -66,19 +67,18 @@ test('says what it is where there is no command', async () => {
 });
 
 test('takes less than 1 MiB of memory', async () => {
-  let release = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: isAnswered, resolve: answered } = Promise.withResolvers<void>();
   const script: Script = async (caller, request) => {
     caller.write(HELLO);
     await request;
-    caller.write(reply('{}').subarray(0, -1));
+    caller.write(reply('{}').subarray(0, -1), () => answered());
     await released;
     caller.end(reply('{}').subarray(-1));
   };
   await withAgent(script, async (socket) => {
     const calling = startShim('GC', { socket, input: 'x'.repeat(10_000) });
+    await isAnswered;
     await sleep(300); // it has all but the end of the reply
     const kib = residentSetOf(calling.pid ?? 0);
     release();

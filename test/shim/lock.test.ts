@@ -114,9 +114,8 @@ test('what is no netns, or our own, is not locked: who judges it refuses it', ()
         '/dev/null',
         '',
       ]) {
-        const { stdout, ms } = await shim('ADD', { socket, input: CONF, env: { CNI_NETNS: path } });
+        const { stdout } = await shim('ADD', { socket, input: CONF, env: { CNI_NETNS: path } });
         assert.is(stdout, '{}', path);
-        assert.ok(ms < 5000, path);
       }
       closeSync(held);
     }),

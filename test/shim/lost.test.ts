@@ -10,7 +10,7 @@ const test = suite('the shim has lost the agent');
 
 const CONF = '{"cniVersion":"0.4.0","name":"n","type":"tapwire"}';
 const MIB = 1024 * 1024;
-/** ADD waits half a second for a hello, everything 1.5 s for the reply, then 250 ms for the lock. */
+/** Everything waits 1.5 s for the reply, then 250 ms for the lock. */
 const HASTE = 20;
 
 const after =
@@ -55,21 +55,22 @@ const WAYS = [
     after((caller) => caller.end(reply('{}x', 0, '', [2, 0]))),
     'gave an answer that is not valid',
   ],
-  ['is silent', after(() => {}), 'has been silent for 30 s'],
+  ['is silent', after(() => {}), 'has been silent for 30 s', HASTE],
   [
     'stops within the reply',
     after((caller) => void caller.write(reply('{}', 0, '', [10, 0]))),
     'did not complete its answer within 30 s',
+    HASTE,
   ],
-] as const;
+] as const satisfies readonly (readonly [string, Script, string, number?])[];
 
-for (const [what, script, how] of WAYS) {
+for (const [what, script, how, haste = 1] of WAYS) {
   test(`an agent that ${what}: the fallback completes what it began`, () =>
     withNetns(({ path }) =>
       withAgent(script, (socket) =>
         withRuntime(async (runtime) => {
           for (const env of [{ CNI_NETNS: path }, { CNI_NETNS: '' }]) {
-            const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF, env, haste: HASTE });
+            const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF, env, haste });
             const { fallback, input } = JSON.parse(stdout);
             assert.equal([fallback, input], [true, CONF]);
             const message = `The agent took ADD and ${how}; completing it without the agent`;
@@ -110,7 +111,7 @@ test('the lock that the agent lets go of in time lets the fallback go on', () =>
     withReceiver('hold', ({ socket, stop }) =>
       withRuntime(async (runtime) => {
         const env = { CNI_NETNS: path };
-        const calling = shim('DEL', { runtime, socket, input: CONF, env, haste: HASTE });
+        const calling = shim('DEL', { runtime, socket, input: CONF, env });
         await sleep(1000);
         await stop();
         const { stdout, stderr } = await calling;

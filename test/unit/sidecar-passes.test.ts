@@ -256,27 +256,6 @@ lossy('two sidecars, each for one name: the order in which they are asked does n
   assert.equal(await through('slirp', 'tapwire-slirp'), await through('tapwire-slirp', 'slirp'));
 });
 
-lossy('a thousand interfaces with arguments and overrides: each pass within a second', async () => {
-  const names = Array.from({ length: 1000 }, (_, index) => `n${index}`);
-  const vmi = vmiOf(
-    names.map((name) => bound(name, 'tapwire-slirp')),
-    names.map(lan),
-  )();
-  let slowest = 0;
-  await defineInPasses(domain([], []), {
-    hook: async (xml) => {
-      const started = performance.now();
-      const answer = await definedAsIs(xml, { vmi });
-      slowest = Math.max(slowest, performance.now() - started);
-      return answer;
-    },
-    define: async (xml) => xml,
-    placeholders: 0,
-    keepsCommandline: true,
-  });
-  assert.ok(slowest < 1000, `${slowest} ms`);
-});
-
 lossy.run();
 
 const migration = suite('a migration target');

@@ -25,7 +25,7 @@ async function startPasst(lab: Lab): Promise<void> {
   // The gateway is itself, not the pod, or the node would not hear the guest's pings.
   const options = ['--foreground', '--stderr', '--one-off', '--no-map-gw', '--interface', 'eth0', ...ports];
   const passt = startInPod(lab, 'passt', [], ['passt', ...options, '--socket', socketOf(lab)], {});
-  await waitFor(lab, 'socket of passt', 10, () => {
+  await waitFor(lab, 'socket of passt', () => {
     if (!passt.isRunning()) throw new Error(`Cannot run passt: ${lastWords(passt)}`);
     return existsSync(socketOf(lab)) ? true : undefined;
   });

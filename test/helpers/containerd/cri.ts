@@ -1,9 +1,9 @@
 /** The kubelet's side of the CRI, over a .proto of the tests. Source: kubernetes cri-api, pkg/apis/runtime/v1 */
 import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { HANG } from '../hang.ts';
 
 /** Long enough for ten pods at once on a busy machine; the kubelet waits 2 minutes. */
-const CALL_TIMEOUT = 60_000; // ms
 
 export interface RuntimeStatus {
   /** The configuration that containerd has loaded for the default network; null when there is none that it can use. */
@@ -68,7 +68,7 @@ export function openCri(socket: string): Cri {
   });
   const call = (method: string, request: object): Promise<Message> =>
     new Promise((resolve, reject) => {
-      const deadline = Date.now() + CALL_TIMEOUT;
+      const deadline = Date.now() + HANG;
       client[method]?.(request, { deadline }, (error: Error | null, answer: Message) =>
         error === null ? resolve(answer) : reject(error),
       );

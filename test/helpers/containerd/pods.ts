@@ -5,6 +5,7 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
+import { HANG } from '../hang.ts';
 import type { Ip, TestNetns } from '../netns.ts';
 import { cgroupsOf } from './cgroups.ts';
 import type { SandboxStatus } from './cri.ts';
@@ -12,7 +13,6 @@ import type { Node } from './node.ts';
 import { processesOf } from './processes.ts';
 
 /** What containerd takes away after it has answered: snapshots, shims, the netns' veth ends. */
-const SETTLE_TIMEOUT = 15_000; // ms
 
 export interface Pod {
   readonly id: string;
@@ -120,7 +120,7 @@ export async function nothingLeft(node: Node, why = 'nothing of a pod is left'):
 /** Asks until the answer is `want`, for a bounded time; the last answer. */
 export async function settled<T>(ask: () => T | Promise<T>, want: T): Promise<T> {
   const wanted = JSON.stringify(want);
-  for (const deadline = Date.now() + SETTLE_TIMEOUT; ; await sleep(50)) {
+  for (const deadline = Date.now() + HANG; ; await sleep(50)) {
     const answer = await ask();
     if (JSON.stringify(answer) === wanted || Date.now() > deadline) return answer;
   }

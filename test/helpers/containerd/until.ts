@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-
-const TIMEOUT = 20_000; // ms
+import { HANG } from '../hang.ts';
 
 /** Waits for a bounded time; the error says what never came true, and what `log` has. */
 export async function until(
@@ -8,9 +7,9 @@ export async function until(
   isTrue: () => boolean | Promise<boolean>,
   log: () => string,
 ): Promise<void> {
-  const deadline = Date.now() + TIMEOUT;
+  const deadline = Date.now() + HANG;
   while (!(await isTrue())) {
-    if (Date.now() > deadline) throw new Error(`Not within ${TIMEOUT / 1000} s: ${what}\n${log()}`);
+    if (Date.now() > deadline) throw new Error(`Not within ${HANG / 1000} s: ${what}\n${log()}`);
     await sleep(10);
   }
 }

@@ -22,7 +22,7 @@ export async function startCapture(lab: Lab, { port }: PodLink): Promise<Capture
   const options = ['-i', port, '--direction=in', '-e', '-n', '-t', '--immediate-mode', '-Z', 'root'];
   const tcpdump = start(lab, lab.node, `tcpdump-${port}`, ['tcpdump', ...options]);
   const printed = () => readFileSync(tcpdump.log, 'utf8');
-  await waitFor(lab, 'word from tcpdump', 5, () => (printed().includes('listening on') ? true : undefined));
+  await waitFor(lab, 'word from tcpdump', () => (printed().includes('listening on') ? true : undefined));
   return {
     stop: async () => {
       process.kill(tcpdump.pid, 'SIGINT');

@@ -17,9 +17,6 @@ export interface GuestConsole {
   readonly log: string;
 }
 
-/** Boot under emulation on a busy machine; 7 s where nothing else runs. */
-const BOOT_TIMEOUT = 120; // s
-
 const textOf = ({ log }: GuestConsole) =>
   existsSync(log) ? readFileSync(log, 'latin1').replaceAll('\r', '') : '';
 
@@ -37,7 +34,7 @@ export function readReports(guest: GuestConsole): Report[] {
 /** Waits until the guest has said what network it got. */
 export async function waitForGuest(lab: Lab, guest: GuestConsole): Promise<Report[]> {
   try {
-    return await waitFor(lab, '@ready on the console', BOOT_TIMEOUT, () => {
+    return await waitFor(lab, '@ready on the console', () => {
       const reports = readReports(guest);
       const broken = reports.find(({ event }) => event === 'broken');
       if (broken !== undefined) throw new Error(`Broken guest: ${broken.line}`);
@@ -57,7 +54,6 @@ export async function runInGuest(
   lab: Lab,
   guest: GuestConsole,
   command: string,
-  seconds = 30,
 ): Promise<{ readonly status: number; readonly output: string }> {
   const id = ++commands;
   const socket = connect(guest.socket).setEncoding('latin1');
@@ -69,7 +65,7 @@ export async function runInGuest(
     socket.write(`echo "@begin id=${id}"; ${command}; echo "@done id=${id} status=$?"\n`);
     // The shell echoes the line above; only what it printed itself has a number for the status.
     const answer = new RegExp(`^@begin id=${id}\n([^]*?)^@done id=${id} status=(\\d+)$`, 'm');
-    return await waitFor(lab, `end of "${command}" in the guest`, seconds, () => {
+    return await waitFor(lab, `end of "${command}" in the guest`, () => {
       const [, output, status] = answer.exec(text.replaceAll('\r', '')) ?? [];
       return output === undefined ? undefined : { status: Number(status), output };
     });

@@ -65,7 +65,7 @@ export async function startLibvirt(lab: Lab): Promise<Libvirt> {
   );
   const virsh = ['env', `HOME=${home}`, 'virsh', '-q', '-c', libvirtUri(lab)];
   try {
-    await waitFor(lab, 'answer', 30, async () => {
+    await waitFor(lab, 'answer', async () => {
       if (!libvirtd.isRunning()) throw new Error('it has ended');
       return run(lab, [...virsh, 'version']).catch(() => undefined);
     });

@@ -52,7 +52,7 @@ async function serveAddresses(lab: Lab, mtu: number): Promise<void> {
     '--dhcp-range=2001:db8:1::100,2001:db8:1::1ff,64,1h',
     `--dhcp-option=option6:dns-server,[${GATEWAY6}]`,
   ]);
-  await waitFor(lab, 'dnsmasq', 5, () => {
+  await waitFor(lab, 'dnsmasq', () => {
     if (!dnsmasq.isRunning()) throw new Error(`Cannot run dnsmasq: ${lastWords(dnsmasq)}`);
     return existsSync(pidFile) ? true : undefined;
   });

@@ -49,7 +49,7 @@ export async function addPodLink(lab: Lab, options: PodLinkOptions): Promise<Pod
      ${primary ? `route add default via ${GATEWAY4} dev ${ifname}` : ''}
      ${primary ? `route add default via ${GATEWAY6} dev ${ifname}` : ''}`,
   );
-  await waitFor(lab, `link-local address on ${ifname}`, 5, async () => {
+  await waitFor(lab, `link-local address on ${ifname}`, async () => {
     const show = `ip -n ${lab.pod} -6 address show ${ifname} scope link -tentative`;
     const settled = await run(lab, show.split(' '));
     return settled === '' ? undefined : true;

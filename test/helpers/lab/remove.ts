@@ -2,10 +2,8 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { HANG } from '../hang.ts';
 import type { LabPlace } from './lab.ts';
-
-/** Killed processes are gone within this; one that waits in the kernel may need longer than a moment. */
-const DEATH_TIMEOUT = 10_000; // ms
 
 /** Removes a lab, also a half-made one: its processes, links, netns and files. Nothing is found by a pattern. */
 export async function removeLab({ dir, node, pod }: LabPlace): Promise<void> {
@@ -34,7 +32,7 @@ async function pidsIn(netns: string): Promise<number[]> {
 }
 
 async function killAllIn(netns: string): Promise<void> {
-  const deadline = performance.now() + DEATH_TIMEOUT;
+  const deadline = performance.now() + HANG;
   for (let pids = await pidsIn(netns); pids.length > 0; pids = await pidsIn(netns)) {
     if (performance.now() > deadline) throw new Error(`Cannot end processes ${pids.join(', ')} of ${netns}`);
     for (const pid of pids) kill(pid);

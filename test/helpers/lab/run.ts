@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { HANG } from '../hang.ts';
 import type { Lab } from './lab.ts';
 
 /** Runs one program to its end and gives what it printed. */
@@ -79,16 +80,15 @@ export function start(
 export async function waitFor<T>(
   lab: Lab,
   what: string,
-  seconds: number,
   probe: () => Promise<T | undefined> | T | undefined,
 ): Promise<T> {
-  const deadline = performance.now() + seconds * 1000;
+  const deadline = performance.now() + HANG;
   while (performance.now() < deadline) {
     const answer = await probe();
     if (answer !== undefined) return answer;
     await sleep(50, undefined, { signal: lab.signal });
   }
-  throw new Error(`No ${what} within ${seconds} s`);
+  throw new Error(`No ${what} within ${HANG / 1000} s`);
 }
 
 /** The last lines of a daemon's log, for an error message. */

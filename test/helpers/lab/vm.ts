@@ -78,7 +78,8 @@ export function toVmi(vm: Vm): string {
 /** The domain that virt-launcher converts the VMI to, its network "phase 2" included. */
 export function toDomain(vm: Vm, image: GuestImage, guest: GuestConsole): GoElement {
   // Without mitigations and self-tests an emulated CPU boots a second sooner.
-  const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${GATEWAY4} PING6=${GATEWAY6}`;
+  const ping6 = vm.binding === 'tapwire-slirp' ? '' : GATEWAY6; // slirp has no IPv6
+  const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${GATEWAY4} PING6=${ping6}`;
   return node(
     'domain',
     { type: 'qemu', 'xmlns:qemu': 'http://libvirt.org/schemas/domain/qemu/1.0' },

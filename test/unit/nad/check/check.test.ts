@@ -137,11 +137,4 @@ test('a finding is one line, and says nothing to a terminal', () => {
   assert.match(toLine(finding), 'f:8: error: binding "a\\u000a\\u001b[31m\\u009b": KubeVirt');
 });
 
-test('a VM with very many networks is read in time', () => {
-  const interfaces = Array.from({ length: 50_000 }, (_, i) => ({ name: `n${i}`, masquerade: {} }));
-  const before = performance.now();
-  assert.is(findingsOf(vm({ interfaces, networks: [] })).length, 50_000);
-  assert.ok(performance.now() - before < 60_000); // it would be hours where each is compared with each
-});
-
 test.run();

@@ -79,16 +79,14 @@ for (const [why, text, want] of [
   });
 }
 
-test('aliases that multiply are refused, soon', () => {
+test('aliases that multiply are refused before they do', () => {
   const levels = [...'abcdefghi'];
   const lines = levels.map(
     (name, i) => `${name}: &${name} [${Array(9).fill(i === 0 ? 'x' : `*${levels[i - 1]}`)}]`,
   );
-  const before = performance.now();
   assert.equal(failuresOf(lines.join('\n')), [
     '1 Cannot parse "f.yaml": Excessive alias count indicates a resource exhaustion attack',
   ]);
-  assert.ok(performance.now() - before < 2000);
 });
 
 test('a key __proto__ is a key', () => {

@@ -1,0 +1,59 @@
+/** What an owner of a pod can make long takes work in proportion to its length: counted, so that no machine is too slow for it. */
+import '../helpers/work.ts'; // before all that it counts
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findingsOf, vm } from '../helpers/check.ts';
+import { definedAsIs } from '../helpers/defined.ts';
+import { leaf, node } from '../helpers/lab/go-xml.ts';
+import { defineInPasses } from '../helpers/virt-launcher.ts';
+import { workOf } from '../helpers/work.ts';
+
+const test = suite('growth');
+
+/** Of four times as much input; quadratic growth comes to sixteen. */
+const GROWTH = 6;
+
+const indices = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+async function growsInProportion(few: number, act: (count: number) => unknown): Promise<void> {
+  await act(few); // once for what is made only once
+  const [little, much] = [await workOf(() => act(few)), await workOf(() => act(4 * few))];
+  assert.ok(little > few, `${little} blocks for ${few}`);
+  assert.ok(much < GROWTH * little, `${little} blocks for ${few}, ${much} for ${4 * few}`);
+}
+
+/** The domain of a VM with so many interfaces of slirp, each of which takes arguments and overrides, pass after pass. */
+async function defineMany(count: number): Promise<void> {
+  const names = indices(count).map((index) => `n${index}`);
+  const vmi = {
+    devices: { interfaces: names.map((name) => ({ name, binding: { name: 'tapwire-slirp' } })) },
+    networks: names.map((name) => ({ name, multus: { networkName: name } })),
+  };
+  const devices = node('devices', {}, leaf('emulator', '/usr/bin/qemu-system-x86_64'));
+  const domain = node('domain', { type: 'kvm' }, leaf('name', 'lab_vm1'), devices);
+  const passes = await defineInPasses(domain, {
+    hook: (xml) => definedAsIs(xml, { vmi }),
+    define: async (xml) => xml,
+    placeholders: 0,
+    keepsCommandline: true,
+  });
+  assert.is(passes.at(-1)?.answer.match(/id=tapwire-n/g)?.length, count);
+}
+
+test('defining a domain takes work in proportion to its interfaces', () =>
+  growsInProportion(250, defineMany));
+
+test('checking a VM takes work in proportion to its interfaces', () =>
+  growsInProportion(2000, (count) => {
+    const interfaces = indices(count).map((index) => ({ name: `n${index}`, masquerade: {} }));
+    assert.is(findingsOf(vm({ interfaces, networks: [] })).length, count);
+  }));
+
+test('checking many networks takes work in proportion to them', () =>
+  growsInProportion(500, (count) => {
+    const interfaces = indices(count).map((index) => ({ name: `n${index}`, masquerade: {} }));
+    const networks = indices(count).map((index) => ({ name: `n${index}`, pod: {} }));
+    findingsOf(vm({ interfaces, networks }));
+  }));
+
+test.run();
