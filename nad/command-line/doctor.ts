@@ -10,16 +10,16 @@ const NAME = 'tapwire doctor';
 
 const HELP = `Usage: ${NAME} [options]
 
-Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and the runtime beside it, the agent, the node
-file, and that Tapwire is not in the network of every pod. Run it as root on the node; it makes two taps in a network namespace
-of its own, which vanishes again, and changes nothing else.
+Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and its fallback, the agent, the node policy file,
+and that the container runtime calls Multus first and Tapwire only through it. Run it as root on the node. It makes two taps in a
+temporary network namespace and changes nothing else.
 
-  --cni-bin-dir FOLDER  where this node's runtime has its CNI plugins, if not where most have theirs; may be given several times
-  --json                print [{"severity", "what", "found", "advice"}]
-  --help                print this
+  --cni-bin-dir DIR  the node's directory of CNI plugins, if it is not a known one; can be given several times
+  --json             print [{"severity", "what", "found", "advice"}]
+  --help             print this
 
-Prints a line for each thing, ok|warning|error  WHAT: what is found; what to do. Status: 0 no errors, 1 errors, 2 it could not
-look.
+Prints a line for each check, ok|warning|error  WHAT: what was found; what to do. Exit status: 0 no errors, 1 errors, 2 usage error or
+failure.
 
 Next: "tapwire inspect" draws what is wired in pods; docs/troubleshooting.md says what errors mean.
 `;

@@ -1,65 +1,110 @@
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 
-/** What was found on a node. A failure is the text of an error, null where there is none. */
+/** What was found on a node. A failure is the text of an error, or null. */
 export interface Facts {
-  /** Of this command. */
+  /** Version of this command. */
   readonly version: string;
-  /** The device /dev/net/tun; null where it is missing. */
-  readonly tun: { readonly isDevice: boolean; readonly mode: number } | null;
-  /** What became of wiring two taps in a netns of our own, by each classifier. */
+  /** The file /dev/net/tun; null if it does not exist. */
+  readonly tun: TunDevice | null;
+  /** Failure of wiring two taps in a netns of our own, by classifier. */
   readonly wiring: Readonly<Record<Classifier, string | null>>;
   readonly selinux: 'enforcing' | 'permissive' | null;
-  /** Folders of CNI plugins that are there. */
+  /** Existing directories of CNI plugins. */
   readonly folders: readonly PluginFolder[];
   readonly agent: AgentFacts;
   readonly nodeFile: { readonly path: string; readonly isThere: boolean; readonly failure: string | null };
-  /** Of /etc/cni/net.d, in the order in which runtimes look. */
-  readonly confs: readonly CniConf[];
+  /** Existing directories of CNI configurations; the one that the container runtime most likely reads comes first. */
+  readonly confDirectories: readonly ConfDirectory[];
+}
+
+export interface TunDevice {
+  /** Major and minor number; null if the file is not a character device. */
+  readonly device: readonly [number, number] | null;
+  /** Failure of opening it for reading and writing, as the plugin does. */
+  readonly failure: string | null;
 }
 
 export interface PluginFolder {
   readonly path: string;
-  /** Null where there is no file `tapwire`. */
+  /** Distribution whose container runtime looks here; null for most, and for a directory named by --cni-bin-dir. */
+  readonly platform: Platform | null;
+  /** Null if there is no file `tapwire`. */
   readonly plugin: Plugin | null;
 }
 
+/** Distributions that keep their CNI directories elsewhere. */
+export type Platform = 'k3s' | 'MicroK8s' | 'OpenShift';
+
 export interface Plugin {
   readonly isExecutable: boolean;
-  /** Whether it belongs to root, and nobody else may write to it. */
+  /** Whether it belongs to root, and only root can write to it. */
   readonly isRootsAlone: boolean;
-  /** As it says itself; null where it does not speak as Tapwire does. */
+  /** As the plugin reports it; null if the file does not answer as Tapwire does. */
   readonly version: string | null;
-  /** Whether it is the very file that this command came with; null where that did not come with one. */
+  /** Whether it is the file that this command came with; null if the command came without one. */
   readonly isOurs: boolean | null;
-  /** Of CNI's VERSION, by whichever way it is answered. */
+  /** Whether an installed inventory lists this very file; null without an inventory. */
+  readonly isInstalled: boolean | null;
+  /** Failure of CNI's VERSION, by agent or fallback. */
   readonly failure: string | null;
-  readonly runtime: Runtime;
+  readonly fallback: Fallback;
 }
 
-/** What the plugin falls back to, in the folder .tapwire beside it. */
-export interface Runtime {
+/** What the plugin runs without an agent: the directory .tapwire next to it. */
+export interface Fallback {
   readonly isThere: boolean;
-  /** Whether whoever installed the plugin wanted none (--no-fallback). */
+  /** Whether the plugin was installed with --no-fallback. */
   readonly isLeftOut: boolean;
-  /** Of CNI's VERSION without an agent, or what is wrong with a file. */
+  /** Failure of CNI's VERSION without an agent, or what is wrong with a file. */
   readonly failure: string | null;
+  /** Files compared with the inventory that the installer wrote; null without an inventory. */
+  readonly comparison: Comparison | null;
+}
+
+/** Paths in the fallback's directory; "." is the directory itself. Sorted. */
+export interface Comparison {
+  readonly missing: readonly string[];
+  /** Other content or permissions than the installer wrote, or not a regular file. */
+  readonly changed: readonly string[];
+  /** Not in the inventory. */
+  readonly foreign: readonly string[];
+  /** Files and directories that users other than root can write to. */
+  readonly writable: readonly string[];
 }
 
 export interface AgentFacts {
   readonly socket: string;
   readonly isThere: boolean;
-  /** Of its hello. */
+  /** Failure of the hello. */
   readonly failure: string | null;
   readonly health: string;
-  /** What it says of itself at /readyz; null where nobody answers. */
+  /** Answer of /readyz; null if nothing answers. */
   readonly ready: { readonly isReady: boolean; readonly text: string } | null;
   /** From /metrics. */
   readonly version: string | null;
 }
 
+export interface ConfDirectory {
+  readonly path: string;
+  /** Distribution whose container runtime reads it; null for most. */
+  readonly platform: Platform | null;
+  /** In the order in which container runtimes read them. */
+  readonly confs: readonly CniConf[];
+  /** Names of Multus' configurations that Cilium has renamed. */
+  readonly renamed: readonly string[];
+}
+
 export interface CniConf {
-  readonly file: string;
-  /** Null where it cannot be parsed. */
-  readonly isMultus: boolean | null;
+  /** File name. */
+  readonly name: string;
+  /** Why a container runtime cannot use the file; null if it can. */
+  readonly problem: string | null;
+  /** Null if the file does not call Multus. */
+  readonly multus: Multus | null;
   readonly hasTapwire: boolean;
+}
+
+export interface Multus {
+  /** Where Multus looks for plugins besides the container runtime's directories; null if the file does not say. */
+  readonly binDirectory: string | null;
 }

@@ -3,7 +3,7 @@ export interface Finding {
   readonly severity: 'ok' | 'warning' | 'error';
   readonly what: string;
   readonly found: string;
-  /** What to do; null where nothing is. */
+  /** What to do; null if nothing. */
   readonly advice: string | null;
 }
 

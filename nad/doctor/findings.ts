@@ -1,6 +1,8 @@
+import { confFindings } from './conf-findings.ts';
 import type { AgentFacts, Facts, PluginFolder } from './facts.ts';
 import { error, type Finding, ok, warning } from './finding.ts';
 import { findingsOfPlugins } from './plugin-findings.ts';
+import { tunFinding } from './tun-finding.ts';
 
 /** Decides what is wrong with a node, and what to do. Pure. */
 export function toFindings(facts: Facts): readonly Finding[] {
@@ -13,25 +15,8 @@ export function toFindings(facts: Facts): readonly Finding[] {
     ...readyFindings(agent),
     ...versionFindings(facts),
     nodeFileFinding(facts.nodeFile),
-    ...confFindings(facts.confs),
+    ...confFindings(facts.confDirectories),
   ];
-}
-
-function tunFinding(tun: Facts['tun']): Finding {
-  const WHAT = '/dev/net/tun';
-  if (tun === null) {
-    return error(WHAT, 'is missing', 'load the module (modprobe tun), and at boot: /etc/modules-load.d');
-  }
-  if (!tun.isDevice) {
-    return error(
-      WHAT,
-      'is no device',
-      'remove it and load the module: rm /dev/net/tun; modprobe -r tun; modprobe tun',
-    );
-  }
-  const mode = (tun.mode & 0o777).toString(8).padStart(4, '0');
-  if ((tun.mode & 0o006) === 0o006) return ok(WHAT, `a device of mode ${mode}`);
-  return warning(WHAT, `has mode ${mode}, and QEMU is not root in virt-launcher`, 'chmod 0666 /dev/net/tun');
 }
 
 function wiringFindings({ wiring, selinux }: Facts): readonly Finding[] {
@@ -57,11 +42,13 @@ function agentFinding({ socket, isThere, failure }: AgentFacts, folders: readonl
     const advice = `see that the agent's pod runs on this node; if it is gone for good, rm ${socket}`;
     return error(WHAT, `does not answer at ${socket}, and calls wait for it: ${failure}`, advice);
   }
-  const hasRuntime = folders.some(({ plugin }) => plugin?.runtime.isThere && plugin.runtime.failure === null);
-  const found = hasRuntime
-    ? 'is not here; every call starts Node.js by itself, one at a time'
-    : 'is not here, nor a runtime that does without';
-  return (hasRuntime ? warning : error)(WHAT, found, 'run the DaemonSet on this node');
+  const hasFallback = folders.some(
+    ({ plugin }) => plugin?.fallback.isThere && plugin.fallback.failure === null,
+  );
+  const found = hasFallback
+    ? 'is not here; every call starts Node.js, one at a time'
+    : 'is not here, and there is no fallback';
+  return (hasFallback ? warning : error)(WHAT, found, 'run the DaemonSet on this node');
 }
 
 function readyFindings({ isThere, failure, health, ready }: AgentFacts): readonly Finding[] {
@@ -91,27 +78,4 @@ function nodeFileFinding({ path, isThere, failure }: Facts['nodeFile']): Finding
   if (failure !== null)
     return error(WHAT, failure, 'until then this node wires no pod at all; mend or remove it');
   return ok(WHAT, isThere ? `${path} is valid` : `none at ${path}: every namespace may use the bindings`);
-}
-
-function confFindings(confs: Facts['confs']): readonly Finding[] {
-  const WHAT = 'default network';
-  const broken = confs.filter(({ isMultus }) => isMultus === null);
-  const offenders = confs.filter(({ hasTapwire }) => hasTapwire);
-  return [
-    ...broken.map(({ file }) => warning(WHAT, `${file} is no JSON`, 'mend it, or move it out of the folder')),
-    ...offenders.map(({ file }) =>
-      error(
-        WHAT,
-        `${file} has type "tapwire", which would take the network of every pod`,
-        "take it out; name a NetworkAttachmentDefinition in the KubeVirt CR's network.binding instead",
-      ),
-    ),
-    confs.some(({ isMultus }) => isMultus)
-      ? ok(WHAT, 'Multus is there, and Tapwire is not in it')
-      : warning(
-          WHAT,
-          'there is no Multus in /etc/cni/net.d, which calls bindings',
-          'install Multus on this node',
-        ),
-  ].filter(({ severity }) => severity !== 'ok' || offenders.length === 0);
 }

@@ -1,7 +1,9 @@
-import type { AgentFacts, Facts, Plugin } from './facts.ts';
+import { judgedOf } from './conf-findings.ts';
+import type { ConfDirectory, Facts, Plugin, PluginFolder } from './facts.ts';
+import { fallbackFindings, INSTALL } from './fallback-findings.ts';
 import { error, type Finding, ok, warning } from './finding.ts';
 
-/** What is wrong with the plugin and the runtime beside it. Pure. */
+/** What is wrong with the plugin and the fallback next to it. Pure. */
 export function findingsOfPlugins(facts: Facts): readonly Finding[] {
   return [
     ...folderFindings(facts),
@@ -11,55 +13,75 @@ export function findingsOfPlugins(facts: Facts): readonly Finding[] {
   ];
 }
 
-function folderFindings({ folders }: Facts): readonly Finding[] {
+function folderFindings({ folders, confDirectories }: Facts): readonly Finding[] {
   const WHAT = 'plugin';
   if (folders.length === 0) {
-    return [error(WHAT, 'there is no folder of CNI plugins where runtimes have theirs', NAME_FOLDER)];
+    return [error(WHAT, 'none of the known directories of CNI plugins exists', NAME_FOLDER)];
   }
-  if (folders.some(({ plugin }) => plugin !== null)) return [];
-  const paths = folders.map(({ path }) => path).join(', ');
-  return [error(WHAT, `tapwire is not in ${paths}`, `install it there, or ${NAME_FOLDER}`)];
+  const installed = folders.filter(({ plugin }) => plugin !== null);
+  if (installed.length === 0) {
+    return [error(WHAT, `tapwire is not in ${pathsOf(folders)}`, `install it there, or ${NAME_FOLDER}`)];
+  }
+  const judged = judgedOf(confDirectories);
+  const searched = folders.filter(
+    ({ platform, path }) => platform === (judged?.platform ?? null) || path === binDirectoryOf(judged),
+  );
+  if (searched.length === 0 || searched.some(({ plugin }) => plugin !== null)) return [];
+  return [
+    warning(
+      WHAT,
+      `tapwire is in ${pathsOf(installed)}, but ${judged?.platform ?? 'the container runtime'} searches ${pathsOf(searched)}`,
+      `install it there, or ${NAME_FOLDER}`,
+    ),
+  ];
 }
 
-const NAME_FOLDER = 'name the folder that your runtime uses with --cni-bin-dir';
+const NAME_FOLDER = "name the node's directory of CNI plugins with --cni-bin-dir";
 
-const INSTALL = 'install it anew, by the DaemonSet or by node_modules/.bin/node dist/install/index.js';
+const pathsOf = (folders: readonly PluginFolder[]): string => folders.map(({ path }) => path).join(', ');
+
+/** Multus also searches the directory that its own configuration names. */
+const binDirectoryOf = (judged: ConfDirectory | undefined): string | null =>
+  judged?.confs.find(({ multus }) => multus !== null)?.multus?.binDirectory ?? null;
 
 function pluginFindings(folder: string, plugin: Plugin, { agent }: Facts): readonly Finding[] {
   const what = `${folder}/tapwire`;
   if (!plugin.isExecutable) return [error(what, 'cannot be executed', `chmod 0755 ${what}`)];
   if (!plugin.isRootsAlone) {
     return [
-      error(what, 'others than root may change what root runs', `chown root: ${what}; chmod 0755 ${what}`),
+      error(
+        what,
+        'users other than root can change what root runs',
+        `chown root: ${what}; chmod 0755 ${what}`,
+      ),
     ];
   }
   if (plugin.version === null) {
     return [
-      error(what, 'is not Tapwire, or not for this processor', 'install Tapwire over it, or elsewhere'),
+      error(
+        what,
+        'is not Tapwire, or not for this architecture',
+        'install Tapwire in its place, or in another directory',
+      ),
     ];
   }
-  const changed =
-    plugin.isOurs === false
-      ? [warning(what, 'is another file than this command came with', 'install both from one build')]
-      : [];
+  const changed = [
+    ...(plugin.isOurs === false
+      ? [warning(what, 'is not the file that this command came with', 'install both from one build')]
+      : []),
+    ...(plugin.isInstalled === false
+      ? [
+          warning(
+            what,
+            'is not the file that the installer wrote, by its inventory',
+            `find out who changed it, then ${INSTALL}`,
+          ),
+        ]
+      : []),
+  ];
   const answer =
     plugin.failure === null
       ? ok(what, `version ${plugin.version}, answers VERSION`)
-      : error(what, plugin.failure, 'see below what is wrong with the runtime and the agent');
-  return [answer, ...changed, runtimeFinding(`${folder}/.tapwire`, plugin, agent)];
-}
-
-function runtimeFinding(what: string, { runtime }: Plugin, agent: AgentFacts): Finding {
-  if (runtime.isThere && runtime.failure === null)
-    return ok(what, 'complete: answers VERSION without an agent');
-  if (runtime.isThere) return error(what, runtime.failure ?? '', INSTALL);
-  const hasAgent = agent.failure === null && agent.isThere;
-  if (runtime.isLeftOut) {
-    const found = 'installed without the fallback runtime (--no-fallback)';
-    return hasAgent
-      ? ok(what, found)
-      : error(what, found, 'start the agent, or install without --no-fallback');
-  }
-  const found = 'the runtime is not there, without which pods cannot start while the agent is away';
-  return hasAgent ? warning(what, found, INSTALL) : error(what, found, `${INSTALL}, or start the agent`);
+      : error(what, plugin.failure, 'see below what is wrong with the fallback and the agent');
+  return [answer, ...changed, ...fallbackFindings(`${folder}/.tapwire`, plugin, agent)];
 }

@@ -1,23 +1,21 @@
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { readNodePolicy } from '../../cni/node-file.ts';
 import { NODE_FILE } from '../../cni/node-policy.ts';
 import { testKernel } from '../../cni/self-test.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
-import { pluginsOf } from '../check/nads.ts';
-import { get } from '../check/resource.ts';
-import type { CniConf, Facts } from './facts.ts';
+import type { Facts, TunDevice } from './facts.ts';
 import { probeAgent } from './probe-agent.ts';
+import { probeConfs } from './probe-confs.ts';
 import { probeFolders } from './probe-plugin.ts';
 
-const CONF_FOLDER = '/etc/cni/net.d';
+const TUN = '/dev/net/tun';
 
 /**
  * Looks at the node; makes two taps in a netns of its own, and nothing else.
  *
  * @param version of this command
- * @param folders of CNI plugins; empty: those that runtimes are known for
+ * @param folders of CNI plugins; empty: the known ones
  */
 export async function probe(version: string, folders: readonly string[]): Promise<Facts> {
   return {
@@ -28,13 +26,30 @@ export async function probe(version: string, folders: readonly string[]): Promis
     folders: await probeFolders(folders),
     agent: await probeAgent(),
     nodeFile: probeNodeFile(),
-    confs: probeConfs(),
+    confDirectories: probeConfs(),
   };
 }
 
-function probeTun(): Facts['tun'] {
-  const status = statSync('/dev/net/tun', { throwIfNoEntry: false });
-  return status === undefined ? null : { isDevice: status.isCharacterDevice(), mode: status.mode };
+function probeTun(): TunDevice | null {
+  const status = statSync(TUN, { throwIfNoEntry: false });
+  if (status === undefined) return null;
+  if (!status.isCharacterDevice()) return { device: null, failure: null };
+  const device = [majorOf(status.rdev), minorOf(status.rdev)] as const;
+  // Opening another device could do anything.
+  return { device, failure: device.join(':') === '10:200' ? failureOfOpening(TUN) : null };
+}
+
+/** As makedev(3) packs them, for numbers below 4096 and 256. */
+const majorOf = (rdev: number): number => (rdev >> 8) & 0xfff;
+const minorOf = (rdev: number): number => rdev & 0xff;
+
+function failureOfOpening(path: string): string | null {
+  try {
+    closeSync(openSync(path, constants.O_RDWR));
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 async function failureOfWiring(classifier: Classifier): Promise<string | null> {
@@ -56,28 +71,5 @@ function probeNodeFile(): Facts['nodeFile'] {
     return { path: NODE_FILE, isThere, failure: null };
   } catch (error) {
     return { path: NODE_FILE, isThere, failure: messageOf(error) };
-  }
-}
-
-function probeConfs(): readonly CniConf[] {
-  try {
-    const names = readdirSync(CONF_FOLDER).filter((name) => /\.(conf|conflist|json)$/.test(name));
-    return names.sort().map((name) => readConf(join(CONF_FOLDER, name)));
-  } catch {
-    return []; // no such folder
-  }
-}
-
-function readConf(file: string): CniConf {
-  try {
-    const conf: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    const delegates = get(conf, 'delegates');
-    const types = [conf, ...(Array.isArray(delegates) ? delegates : [])]
-      .flatMap(pluginsOf)
-      .map((plugin) => get(plugin, 'type'));
-    const isMultus = types.some((type) => type === 'multus' || type === 'multus-shim');
-    return { file, isMultus, hasTapwire: types.includes('tapwire') };
-  } catch {
-    return { file, isMultus: null, hasTapwire: false };
   }
 }

@@ -1,7 +1,10 @@
 /** A node of its own for one command: a mount and a network namespace in which only what a test lays there is installed. */
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { AGENT, NODE } from './agent.ts';
 import { type Printed, tapwire } from './command-line.ts';
+import { installs } from './install.ts';
 
 const PLUGIN = resolve(import.meta.dirname, '../../dist/cni');
 
@@ -9,7 +12,7 @@ const PLUGIN = resolve(import.meta.dirname, '../../dist/cni');
 const EMPTY = `
   mount --make-rprivate /
   ip link set lo up
-  for folder in /opt /etc /run /dev/net /var/lib; do mount -t tmpfs none $folder; done
+  for folder in /opt /etc /run /dev/net /var; do mount -t tmpfs none $folder; done
   mkdir -p /opt/cni/bin /etc/cni/net.d /etc/tapwire
   mkdir -m 0700 /run/tapwire
 `;
@@ -17,24 +20,39 @@ const EMPTY = `
 /** Lines of a shell that make such a node complete, each for itself. */
 export const PARTS = {
   tun: 'mknod -m 666 /dev/net/tun c 10 200',
-  /** Files of the runtime are links: it is large. */
-  plugin: `
-    cp ${PLUGIN}/tapwire /opt/cni/bin/
-    mkdir /opt/cni/bin/.tapwire
-    ln -s ${PLUGIN}/.tapwire/* /opt/cni/bin/.tapwire/`,
+  plugin: 'cp -a "$installed"/. /opt/cni/bin/',
   multus: `echo '{"cniVersion": "1.0.0", "name": "multus", "type": "multus-shim"}' >/etc/cni/net.d/00-multus.conf`,
   agent: `
     ${NODE} ${AGENT} 2>/run/agent.log & agent=$!
     until grep -qs 'Agent is listening' /run/agent.log; do kill -0 $agent || { cat /run/agent.log >&2; exit 9; }; sleep 0.01; done`,
 } as const;
 
+let installed: Promise<string> | undefined;
+
+/** The directory of CNI plugins as the installer leaves it, made once for a test file. */
+function installOnce(): Promise<string> {
+  installed ??= (async () => {
+    const bin = mkdtempSync(join(tmpdir(), 'tapwire-bin-'));
+    process.once('exit', () => rmSync(bin, { recursive: true }));
+    await installs(bin, PLUGIN);
+    return bin;
+  })();
+  return installed;
+}
+
 /** Runs a command of `tapwire` on a node that has these parts, and what further lines make of it. */
-export function onNode(
+export async function onNode(
   parts: readonly (keyof typeof PARTS)[],
   change: string,
   args: readonly string[],
 ): Promise<Printed> {
-  const lines = ['set -e', EMPTY, ...parts.map((part) => PARTS[part]), change];
+  const lines = [
+    'set -e',
+    `installed=${await installOnce()}`,
+    EMPTY,
+    ...parts.map((part) => PARTS[part]),
+    change,
+  ];
   const end = 'status=0; "$@" || status=$?; [ -z "$agent" ] || kill -KILL $agent; exit $status';
   return tapwire(args, ['unshare', '--mount', '--net', 'sh', '-c', [...lines, end].join('\n'), 'sh']);
 }

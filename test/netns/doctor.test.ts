@@ -12,6 +12,8 @@ const PAGE = 'docs/troubleshooting.md';
 
 type Part = keyof typeof PARTS;
 const ALL: readonly Part[] = ['tun', 'plugin', 'multus', 'agent'];
+/** Enough for what is said of Multus, and quick. */
+const MULTUS: readonly Part[] = ['tun', 'multus'];
 const but = (...missing: readonly Part[]): readonly Part[] => ALL.filter((part) => !missing.includes(part));
 
 /** Kernels differ in their classifiers. */
@@ -48,7 +50,15 @@ test('--json: the same', async () => {
 
 const SHIM = '/opt/cni/bin/tapwire';
 const INDEX = '/opt/cni/bin/.tapwire/index.js';
-const NO_RUNTIME = 'rm -r /opt/cni/bin/.tapwire';
+const NO_FALLBACK = 'rm -r /opt/cni/bin/.tapwire';
+const BY_HAND = 'rm /opt/cni/bin/.tapwire; mv /opt/cni/bin/.tapwire-* /opt/cni/bin/.tapwire';
+const NET_D = '/etc/cni/net.d';
+const K3S = '/var/lib/rancher/k3s/agent/etc/cni/net.d';
+const MICROK8S = '/var/snap/microk8s/current/args/cni-network';
+const OPENSHIFT = '/etc/kubernetes/cni/net.d';
+/** Moves Multus' file to the directory of that distribution. */
+const moveMultus = (path: string): string => `mkdir -p ${path}; mv ${NET_D}/00-multus.conf ${path}/`;
+const OTHER = `'{"name": "n", "plugins": [{"type": "bridge"}]}'`;
 
 const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
   ['no tun', but('tun', 'agent'), '', /^error {4}\/dev\/net\/tun: is missing; load the module/m],
@@ -58,8 +68,24 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     '',
     /^error {4}wiring: Cannot wire pods on this node: Cannot add tap "pod0": .*this kernel needs CONFIG_TUN/m,
   ],
-  ['a file for tun', but('tun', 'agent'), 'touch /dev/net/tun', /^error {4}\/dev\/net\/tun: is no device; /m],
-  ['tun for root alone', ALL, 'chmod 0600 /dev/net/tun', /^warning {2}\/dev\/net\/tun: has mode 0600/m],
+  [
+    'a file for tun',
+    but('tun', 'agent'),
+    'touch /dev/net/tun',
+    /^error {4}\/dev\/net\/tun: is not a character device; /m,
+  ],
+  [
+    'tun for root only',
+    ALL,
+    'chmod 0600 /dev/net/tun',
+    /^ok {7}\/dev\/net\/tun: character device 10:200, can be opened$/m,
+  ],
+  [
+    'another device',
+    but('tun', 'agent'),
+    'mknod /dev/net/tun c 1 3',
+    /^error {4}\/dev\/net\/tun: is device 1:3, want 10:200; /m,
+  ],
   [
     'no plugin',
     but('plugin', 'agent'),
@@ -76,7 +102,7 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     'writable by others',
     but('agent'),
     `chmod 0777 ${SHIM}`,
-    /^error {4}\/opt\/cni\/bin\/tapwire: others than root may change/m,
+    /^error {4}\/opt\/cni\/bin\/tapwire: users other than root can change/m,
   ],
   [
     'another program',
@@ -88,44 +114,91 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     'another build',
     ALL,
     `echo >>${SHIM}`,
-    /^warning {2}\/opt\/cni\/bin\/tapwire: is another file than this command came with/m,
+    /^warning {2}\/opt\/cni\/bin\/tapwire: is not the file that this command came with/m,
   ],
   [
-    'no runtime but an agent',
+    'another build, by the inventory',
     ALL,
-    NO_RUNTIME,
-    /^warning {2}\/opt\/cni\/bin\/.tapwire: the runtime is not there/m,
+    `echo >>${SHIM}`,
+    /^warning {2}\/opt\/cni\/bin\/tapwire: is not the file that the installer wrote/m,
   ],
   [
-    'no runtime, no agent',
+    'no fallback but an agent',
+    ALL,
+    NO_FALLBACK,
+    /^warning {2}\/opt\/cni\/bin\/.tapwire: the fallback is missing/m,
+  ],
+  [
+    'no fallback, no agent',
     but('agent'),
-    NO_RUNTIME,
+    NO_FALLBACK,
     /^error {4}\/opt\/cni\/bin\/tapwire: Cannot do VERSION: there is no agent at/m,
   ],
-  ['no runtime, no agent', but('agent'), NO_RUNTIME, /^error {4}agent: is not here, nor a runtime/m],
   [
-    'no runtime wanted',
+    'no fallback, no agent',
+    but('agent'),
+    NO_FALLBACK,
+    /^error {4}agent: is not here, and there is no fallback/m,
+  ],
+  [
+    'no fallback wanted',
     but('plugin'),
     `${NODE} ${INSTALLER} --no-fallback`,
-    /^ok {7}\/opt\/cni\/bin\/.tapwire: installed without the fallback runtime/m,
+    /^ok {7}\/opt\/cni\/bin\/.tapwire: installed without the fallback /m,
   ],
   [
-    'half a runtime',
+    'half a fallback',
     ALL,
     `rm ${INDEX}`,
-    /^error {4}\/opt\/cni\/bin\/.tapwire: it has no "index.js"; install it anew, by/m,
+    /^error {4}\/opt\/cni\/bin\/.tapwire: lacks "index.js"; install it again, by/m,
   ],
   [
-    'a broken runtime',
+    'a changed fallback',
     ALL,
-    `rm ${INDEX}; echo 'throw 1' >${INDEX}`,
+    `echo >>${INDEX}`,
+    /^error {4}\/opt\/cni\/bin\/.tapwire: is not as installed: "index.js"; /m,
+  ],
+  [
+    'a broken fallback',
+    ALL,
+    `echo 'throw 1' >${INDEX}`,
     /^error {4}\/opt\/cni\/bin\/.tapwire: Command failed/m,
   ],
   [
-    'a runtime of others',
+    'a library of the fallback that others can write to',
     ALL,
-    `rm ${INDEX}; install -m 666 /dev/null ${INDEX}`,
-    /^error {4}\/opt\/cni\/bin\/.tapwire: others than root may change "index.js"/m,
+    'chmod 0666 /opt/cni/bin/.tapwire/lib/libc.so.6',
+    /^error {4}\/opt\/cni\/bin\/.tapwire: users other than root can change "lib\/libc.so.6", which root runs; /m,
+  ],
+  [
+    'more foreign files in the fallback than are counted',
+    ALL,
+    `cd /opt/cni/bin/.tapwire/; mkfifo pipe; cd lib; mkdir $(seq 3000); cd /`,
+    /^warning {2}\/opt\/cni\/bin\/.tapwire: has files that the installer did not write: "[^"]+", .* and 9\d\d more; /m,
+  ],
+  [
+    'a link in place of a file',
+    ALL,
+    `mv ${INDEX} /opt/index.js; ln -s /opt/index.js ${INDEX}`,
+    /^error {4}\/opt\/cni\/bin\/.tapwire: is not as installed: "index.js"; /m,
+  ],
+  [
+    'a fallback that was copied by hand',
+    ALL,
+    BY_HAND,
+    /^warning {2}\/opt\/cni\/bin\/.tapwire: answers VERSION without an agent, but has no inventory/m,
+  ],
+  [
+    'a broken fallback that was copied by hand',
+    ALL,
+    `${BY_HAND}; rm ${INDEX}`,
+    /^error {4}\/opt\/cni\/bin\/.tapwire: it has no "index.js"; install it again/m,
+  ],
+  [
+    'a broken inventory',
+    ALL,
+    'echo "{" >/opt/cni/bin/.tapwire/inventory.json',
+    /^warning {2}\/opt\/cni\/bin\/.tapwire: answers VERSION without an agent, but has no inventory/m,
   ],
   [
     'a socket that nobody is behind',
@@ -151,18 +224,98 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     'echo "{}" >/etc/tapwire/node.json',
     /^ok {7}node file: \/etc\/tapwire\/node.json is valid$/m,
   ],
-  ['no Multus', but('multus'), '', /^warning {2}default network: there is no Multus/m],
+  ['no Multus', ['tun'], '', /^warning {2}default network: there is no Multus/m],
   [
     'Tapwire in the default network',
-    ALL,
+    MULTUS,
     `echo '{"plugins": [{"type": "bridge"}, {"type": "tapwire"}]}' >/etc/cni/net.d/10-net.conflist`,
     /^error {4}default network: \/etc\/cni\/net.d\/10-net.conflist has type "tapwire"/m,
   ],
   [
-    'a file that is no JSON',
+    'a file that is not JSON',
+    MULTUS,
+    `echo "{" >${NET_D}/10-net.conf`,
+    /^warning {2}default network: \/etc\/cni\/net.d\/10-net.conf cannot be used: it is not JSON/m,
+  ],
+  ...(
+    [
+      ['a file that is not JSON, before Multus', `echo "{" >${NET_D}/00-a.conf`],
+      ['a dangling link before Multus', `ln -s nowhere ${NET_D}/00-a.conf`],
+      ['a pipe before Multus', `mkfifo ${NET_D}/00-a.conf`],
+      ['a link to a directory before Multus', `ln -s /etc ${NET_D}/00-a.conf`],
+      ['a huge file before Multus', `truncate -s 1G ${NET_D}/00-a.conf`],
+    ] as const
+  ).map(
+    ([title, change]) =>
+      [
+        title,
+        MULTUS,
+        change,
+        /^warning {2}default network: .*00-a.conf cannot be used: .*containerd uses no file after/m,
+      ] as const,
+  ),
+  [
+    'a directory with the name of a file',
+    MULTUS,
+    `mkdir ${NET_D}/00-a.conf`,
+    /^ok {7}default network: \/etc\/cni\/net.d\/00-multus.conf comes first and calls Multus$/m,
+  ],
+  [
+    'another file before Multus',
+    MULTUS,
+    `echo ${OTHER} >${NET_D}/00-kube-ovn.conflist`,
+    /^error {4}default network: \/etc\/cni\/net.d\/00-kube-ovn.conflist comes before Multus' 00-multus.conf/m,
+  ],
+  [
+    'Multus by a link',
+    MULTUS,
+    `mv ${NET_D}/00-multus.conf /etc/multus; ln -s /etc/multus ${NET_D}/00-multus.conf`,
+    /^ok {7}default network: \/etc\/cni\/net.d\/00-multus.conf comes first/m,
+  ],
+  [
+    'Cilium has renamed Multus',
+    MULTUS,
+    `mv ${NET_D}/00-multus.conf ${NET_D}/00-multus.conf.cilium_bak; echo ${OTHER} >${NET_D}/05-cilium.conflist`,
+    /^error {4}default network: Cilium has renamed Multus' 00-multus.conf to .*; set cni.exclusive to false/m,
+  ],
+  [
+    'Cilium has renamed a list with Multus',
+    MULTUS,
+    `echo '{"name": "m", "plugins": [{"type": "multus-shim"}]}' >${NET_D}/00-m.conflist.cilium_bak; rm ${NET_D}/00-multus.conf`,
+    /^error {4}default network: Cilium has renamed Multus' 00-m.conflist to /m,
+  ],
+  ...[K3S, MICROK8S, OPENSHIFT].map(
+    (path) =>
+      [
+        `Multus in ${path}`,
+        MULTUS,
+        moveMultus(path),
+        new RegExp(`^ok {7}default network: ${path}/00-multus.conf comes first and calls Multus$`, 'm'),
+      ] as const,
+  ),
+  [
+    'Multus where k3s does not read it',
+    MULTUS,
+    `mkdir -p ${K3S}; echo ${OTHER} >${K3S}/10-flannel.conflist`,
+    /^error {4}default network: there is no Multus in \/var\/lib\/rancher\/.*, which k3s reads, but in \/etc\/cni\/net.d; /m,
+  ],
+  [
+    "k3s' directory as a link to the usual one",
+    MULTUS,
+    `mkdir -p ${K3S}; rmdir ${K3S}; ln -s ${NET_D} ${K3S}`,
+    new RegExp(`^ok {7}default network: ${K3S}/00-multus.conf comes first and calls Multus$`, 'm'),
+  ],
+  [
+    'the plugin where k3s does not search',
     ALL,
-    'echo "{" >/etc/cni/net.d/10-net.conf',
-    /^warning {2}default network: \/etc\/cni\/net.d\/10-net.conf is no JSON/m,
+    `mkdir -p /var/lib/rancher/k3s/data/cni; ${moveMultus(K3S)}`,
+    /^warning {2}plugin: tapwire is in \/opt\/cni\/bin, but k3s searches \/var\/lib\/rancher\/k3s\/data\/cni; /m,
+  ],
+  [
+    'no directory at all',
+    but('multus'),
+    'rm -r /etc/cni',
+    /^warning {2}default network: no directory of CNI/m,
   ],
 ];
 for (const [title, parts, change, line] of CASES) {

@@ -1,6 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { AgentFacts, Facts, Plugin } from '../../../../nad/doctor/facts.ts';
+import type {
+  AgentFacts,
+  Comparison,
+  ConfDirectory,
+  Facts,
+  Fallback,
+  Plugin,
+} from '../../../../nad/doctor/facts.ts';
 import type { Finding } from '../../../../nad/doctor/finding.ts';
 import { toFindings } from '../../../../nad/doctor/findings.ts';
 
@@ -11,8 +18,14 @@ const PLUGIN: Plugin = {
   isRootsAlone: true,
   version: '1.0.0',
   isOurs: true,
+  isInstalled: true,
   failure: null,
-  runtime: { isThere: true, isLeftOut: false, failure: null },
+  fallback: {
+    isThere: true,
+    isLeftOut: false,
+    failure: null,
+    comparison: { missing: [], changed: [], foreign: [], writable: [] },
+  },
 };
 const AGENT: AgentFacts = {
   socket: '/s',
@@ -23,15 +36,21 @@ const AGENT: AgentFacts = {
   version: '1.0.0',
 };
 const NO_AGENT: AgentFacts = { ...AGENT, isThere: false, ready: null, version: null };
+const CONFS: ConfDirectory = {
+  path: '/net.d',
+  platform: null,
+  confs: [{ name: '00-multus.conf', problem: null, multus: { binDirectory: null }, hasTapwire: false }],
+  renamed: [],
+};
 const GOOD: Facts = {
   version: '1.0.0',
-  tun: { isDevice: true, mode: 0o20666 },
+  tun: { device: [10, 200], failure: null },
   wiring: { matchall: null, u32: null },
   selinux: null,
-  folders: [{ path: '/bin', plugin: PLUGIN }],
+  folders: [{ path: '/bin', platform: null, plugin: PLUGIN }],
   agent: AGENT,
   nodeFile: { path: '/n', isThere: true, failure: null },
-  confs: [{ file: '/00', isMultus: true, hasTapwire: false }],
+  confDirectories: [CONFS],
 };
 
 const lines = (facts: Partial<Facts>): readonly string[] =>
@@ -41,22 +60,28 @@ const lines = (facts: Partial<Facts>): readonly string[] =>
 
 const withPlugin = (plugin: Partial<Plugin>, agent = AGENT): Partial<Facts> => ({
   agent,
-  folders: [{ path: '/bin', plugin: { ...PLUGIN, ...plugin } }],
+  folders: [{ path: '/bin', platform: null, plugin: { ...PLUGIN, ...plugin } }],
 });
-const BROKEN = { isThere: true, isLeftOut: false, failure: 'it has no "node"' };
-const NONE = { isThere: false, isLeftOut: false, failure: null };
-const LEFT_OUT = { ...NONE, isLeftOut: true };
+const WHOLE = { missing: [], changed: [], foreign: [], writable: [] };
+const fallbackWith = (comparison: Partial<Comparison> | null, failure: string | null = null): Fallback => ({
+  isThere: true,
+  isLeftOut: false,
+  failure,
+  comparison: comparison && { ...WHOLE, ...comparison },
+});
+const NONE: Fallback = { isThere: false, isLeftOut: false, failure: null, comparison: null };
+const LEFT_OUT: Fallback = { ...NONE, isLeftOut: true };
 
 test('a good node: every line is ok and asks for nothing', () => {
   assert.equal(lines({}), [
-    'ok /dev/net/tun: a device of mode 0666',
+    'ok /dev/net/tun: character device 10:200, can be opened',
     "ok wiring: two taps in a netns of their own take each other's frames, by matchall",
     'ok /bin/tapwire: version 1.0.0, answers VERSION',
-    'ok /bin/.tapwire: complete: answers VERSION without an agent',
+    'ok /bin/.tapwire: as installed, answers VERSION without an agent',
     'ok agent: answers at /s',
     'ok agent health: ready, says http://h:1/readyz',
     'ok node file: /n is valid',
-    'ok default network: Multus is there, and Tapwire is not in it',
+    'ok default network: /net.d/00-multus.conf comes first and calls Multus',
   ]);
   assert.ok(toFindings(GOOD).every(({ advice }) => advice === null));
 });
@@ -64,11 +89,16 @@ test('a good node: every line is ok and asks for nothing', () => {
 /** What is found, and the lines that a good node has not. */
 const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = [
   ['no tun', { tun: null }, ['error /dev/net/tun: is missing']],
-  ['a file', { tun: { isDevice: false, mode: 0o100644 } }, ['error /dev/net/tun: is no device']],
+  ['a file', { tun: { device: null, failure: null } }, ['error /dev/net/tun: is not a character device']],
   [
-    "root's tun",
-    { tun: { isDevice: true, mode: 0o20660 } },
-    ['warning /dev/net/tun: has mode 0660, and QEMU is not root in virt-launcher'],
+    'another device',
+    { tun: { device: [1, 3], failure: null } },
+    ['error /dev/net/tun: is device 1:3, want 10:200'],
+  ],
+  [
+    'no driver behind the device',
+    { tun: { device: [10, 200], failure: 'ENODEV' } },
+    ['error /dev/net/tun: cannot be opened: ENODEV'],
   ],
   [
     'no matchall',
@@ -87,64 +117,94 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
         'and containers may use the taps',
     ],
   ],
+  ['no folder', { folders: [] }, ['error plugin: none of the known directories of CNI plugins exists']],
   [
-    'no folder',
-    { folders: [] },
-    ['error plugin: there is no folder of CNI plugins where runtimes have theirs'],
+    'no plugin',
+    { folders: [{ path: '/a', platform: null, plugin: null }] },
+    ['error plugin: tapwire is not in /a'],
   ],
-  ['no plugin', { folders: [{ path: '/a', plugin: null }] }, ['error plugin: tapwire is not in /a']],
   ['not executable', withPlugin({ isExecutable: false }), ['error /bin/tapwire: cannot be executed']],
   [
     "others'",
     withPlugin({ isRootsAlone: false }),
-    ['error /bin/tapwire: others than root may change what root runs'],
+    ['error /bin/tapwire: users other than root can change what root runs'],
   ],
   [
     'foreign',
     withPlugin({ version: null }),
-    ['error /bin/tapwire: is not Tapwire, or not for this processor'],
+    ['error /bin/tapwire: is not Tapwire, or not for this architecture'],
   ],
   [
     'another file',
     withPlugin({ isOurs: false }),
-    ['warning /bin/tapwire: is another file than this command came with'],
+    ['warning /bin/tapwire: is not the file that this command came with'],
   ],
   ['came without', withPlugin({ isOurs: null }), []],
   ['no answer', withPlugin({ failure: 'Cannot do' }), ['error /bin/tapwire: Cannot do']],
-  ['broken runtime', withPlugin({ runtime: BROKEN }), ['error /bin/.tapwire: it has no "node"']],
   [
-    'no runtime',
-    withPlugin({ runtime: NONE }),
+    'not as installed',
+    withPlugin({ isInstalled: false }),
+    ['warning /bin/tapwire: is not the file that the installer wrote, by its inventory'],
+  ],
+  ['installed by hand', withPlugin({ isInstalled: null }), []],
+  [
+    'broken fallback',
+    withPlugin({ fallback: fallbackWith({}, 'it throws') }),
+    ['error /bin/.tapwire: it throws'],
+  ],
+  [
+    'fallback without an inventory',
+    withPlugin({ fallback: fallbackWith(null) }),
     [
-      'warning /bin/.tapwire: the runtime is not there, without which pods cannot start while the agent is away',
+      'warning /bin/.tapwire: answers VERSION without an agent, but has no inventory: its files cannot be compared',
+    ],
+  ],
+  [
+    'a file of the fallback is missing, others are not as they were',
+    withPlugin({
+      fallback: fallbackWith({ missing: ['a'], changed: ['b', 'c'], writable: ['d'], foreign: ['e'] }),
+    }),
+    [
+      'error /bin/.tapwire: lacks "a"',
+      'error /bin/.tapwire: is not as installed: "b", "c"',
+      'error /bin/.tapwire: users other than root can change "d", which root runs',
+      'warning /bin/.tapwire: has files that the installer did not write: "e"',
+    ],
+  ],
+  [
+    'many foreign files',
+    withPlugin({ fallback: fallbackWith({ foreign: ['1', '2', '3', '4', '5', '6', '7'] }) }),
+    ['warning /bin/.tapwire: has files that the installer did not write: "1", "2", "3", "4", "5" and 2 more'],
+  ],
+  [
+    'no fallback',
+    withPlugin({ fallback: NONE }),
+    [
+      'warning /bin/.tapwire: the fallback is missing, without which pods cannot start while the agent is away',
     ],
   ],
   [
     'neither',
-    withPlugin({ runtime: NONE }, NO_AGENT),
+    withPlugin({ fallback: NONE }, NO_AGENT),
     [
-      'error /bin/.tapwire: the runtime is not there, without which pods cannot start while the agent is away',
-      'error agent: is not here, nor a runtime that does without',
+      'error /bin/.tapwire: the fallback is missing, without which pods cannot start while the agent is away',
+      'error agent: is not here, and there is no fallback',
     ],
   ],
   [
-    'no runtime wanted',
-    withPlugin({ runtime: LEFT_OUT }),
-    ['ok /bin/.tapwire: installed without the fallback runtime (--no-fallback)'],
+    'no fallback wanted',
+    withPlugin({ fallback: LEFT_OUT }),
+    ['ok /bin/.tapwire: installed without the fallback (--no-fallback)'],
   ],
   [
-    'no runtime wanted, no agent',
-    withPlugin({ runtime: LEFT_OUT }, NO_AGENT),
+    'no fallback wanted, no agent',
+    withPlugin({ fallback: LEFT_OUT }, NO_AGENT),
     [
-      'error /bin/.tapwire: installed without the fallback runtime (--no-fallback)',
-      'error agent: is not here, nor a runtime that does without',
+      'error /bin/.tapwire: installed without the fallback (--no-fallback)',
+      'error agent: is not here, and there is no fallback',
     ],
   ],
-  [
-    'no agent',
-    { agent: NO_AGENT },
-    ['warning agent: is not here; every call starts Node.js by itself, one at a time'],
-  ],
+  ['no agent', { agent: NO_AGENT }, ['warning agent: is not here; every call starts Node.js, one at a time']],
   [
     'dead agent',
     { agent: { ...AGENT, failure: 'ECONNREFUSED', ready: null, version: null } },
@@ -185,18 +245,48 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   ],
   [
     'no Multus',
-    { confs: [] },
-    ['warning default network: there is no Multus in /etc/cni/net.d, which calls bindings'],
+    { confDirectories: [{ ...CONFS, confs: [] }] },
+    ['warning default network: there is no Multus in /net.d, and only Multus calls bindings'],
   ],
   [
-    'no JSON',
-    { confs: [...GOOD.confs, { file: '/10', isMultus: null, hasTapwire: false }] },
-    ['warning default network: /10 is no JSON'],
+    'the plugin where this distribution does not look',
+    {
+      folders: [...GOOD.folders, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
+      confDirectories: [{ ...CONFS, path: '/k3s/net.d', platform: 'k3s' }],
+    },
+    [
+      'warning plugin: tapwire is in /bin, but k3s searches /k3s/bin',
+      'ok default network: /k3s/net.d/00-multus.conf comes first and calls Multus',
+    ],
   ],
   [
-    'ours in it',
-    { confs: [{ file: '/00', isMultus: true, hasTapwire: true }] },
-    ['error default network: /00 has type "tapwire", which would take the network of every pod'],
+    'the plugin where Multus looks',
+    {
+      folders: [...GOOD.folders, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
+      confDirectories: [
+        {
+          path: '/k3s/net.d',
+          platform: 'k3s',
+          confs: [{ name: '00', problem: null, multus: { binDirectory: '/bin' }, hasTapwire: false }],
+          renamed: [],
+        },
+      ],
+    },
+    ['ok default network: /k3s/net.d/00 comes first and calls Multus'],
+  ],
+  [
+    'the plugin where this distribution looks, among others',
+    {
+      folders: [
+        { path: '/bin', platform: null, plugin: null },
+        { path: '/k3s/bin', platform: 'k3s', plugin: PLUGIN },
+      ],
+      confDirectories: [{ ...CONFS, platform: 'k3s' }],
+    },
+    [
+      'ok /k3s/bin/tapwire: version 1.0.0, answers VERSION',
+      'ok /k3s/bin/.tapwire: as installed, answers VERSION without an agent',
+    ],
   ],
 ];
 for (const [title, facts, want] of CASES) {

@@ -1,0 +1,82 @@
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  INVENTORY,
+  type Inventory,
+  parseInventory,
+  RUNTIME,
+  VERSION_FOLDER,
+} from '../../daemonset/install/inventory.ts';
+import { compare, type FoundEntry } from './compare.ts';
+import type { Comparison } from './facts.ts';
+import { hashFile, readText } from './read-file.ts';
+
+/** Bounds of the work, far above what the installer writes: about 20 files, 130 MB, and two versions. */
+const MAX_ENTRIES = 1000;
+const MAX_BYTES = 1024 * 1024 * 1024;
+const MAX_INVENTORY = 1024 * 1024; // bytes
+const MAX_VERSIONS = 20;
+
+/** SHA-256 of a program; null if it cannot be read. */
+export function digestOf(path: string): string | null {
+  try {
+    return hashFile(path, MAX_BYTES);
+  } catch {
+    return null;
+  }
+}
+
+/** What the installer wrote for each version in the directory of CNI plugins. */
+export function inventoriesIn(bin: string): readonly Inventory[] {
+  const versions = readdirSync(bin).filter((name) => VERSION_FOLDER.test(name));
+  return versions.slice(0, MAX_VERSIONS).flatMap((version) => inventoryAt(join(bin, version)) ?? []);
+}
+
+function inventoryAt(directory: string): Inventory | null {
+  try {
+    return parseInventory(readText(join(directory, INVENTORY), MAX_INVENTORY));
+  } catch {
+    return null;
+  }
+}
+
+/** Compares the version that the plugin falls back to with its inventory. Null if the installer did not write it. */
+export function compareFallback(bin: string): Comparison | null {
+  const link = join(bin, RUNTIME);
+  const version = lstatSync(link).isSymbolicLink() ? readlinkSync(link) : '';
+  if (!VERSION_FOLDER.test(version)) return null;
+  const directory = join(bin, version);
+  const inventory = inventoryAt(directory);
+  return inventory === null ? null : compare(inventory.runtime, entriesOf(directory, inventory.runtime));
+}
+
+/** What is on the disk: every file of the inventory that exists, and others up to a bound. */
+function entriesOf(directory: string, wanted: Inventory['runtime']): readonly FoundEntry[] {
+  const paths = new Set(['.', ...Object.keys(wanted).slice(0, MAX_ENTRIES), ...pathsBelow(directory)]);
+  let budget = MAX_BYTES;
+  return [...paths].flatMap((path): FoundEntry[] => {
+    const full = join(directory, path);
+    const status = lstatSync(full, { throwIfNoEntry: false });
+    if (status === undefined) return [];
+    const kind = status.isFile() ? 'file' : status.isDirectory() ? 'directory' : 'other';
+    const isHashed = kind === 'file' && Object.hasOwn(wanted, path) && status.size <= budget;
+    if (isHashed) budget -= status.size;
+    const sha256 = isHashed ? digestOf(full) : null;
+    return [{ path, kind, uid: status.uid, mode: status.mode & 0o7777, sha256 }];
+  });
+}
+
+/** Paths of files and directories, without those below links. */
+function pathsBelow(directory: string): readonly string[] {
+  const paths: string[] = [];
+  const directories = ['.'];
+  for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
+    for (const entry of readdirSync(join(directory, next), { withFileTypes: true })) {
+      if (paths.length >= MAX_ENTRIES) return paths;
+      const path = join(next, entry.name);
+      paths.push(path);
+      if (entry.isDirectory()) directories.push(path);
+    }
+  }
+  return paths;
+}

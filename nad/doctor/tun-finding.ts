@@ -1,0 +1,28 @@
+import type { Facts } from './facts.ts';
+import { error, type Finding, ok } from './finding.ts';
+
+const WHAT = '/dev/net/tun';
+/** Major and minor number; the kernel's Documentation/admin-guide/devices.txt. */
+const TUN = [10, 200] as const;
+
+/** Whether the plugin can use the device. Its mode does not matter: the plugin is root, and KubeVirt gives a VM's pod its own. Pure. */
+export function tunFinding(tun: Facts['tun']): Finding {
+  if (tun === null) {
+    return error(WHAT, 'is missing', 'load the module (modprobe tun), and at boot: /etc/modules-load.d');
+  }
+  const { device, failure } = tun;
+  if (device === null) return error(WHAT, 'is not a character device', REPLACE);
+  if (device[0] !== TUN[0] || device[1] !== TUN[1]) {
+    return error(WHAT, `is device ${device.join(':')}, want ${TUN.join(':')}`, REPLACE);
+  }
+  if (failure !== null) {
+    return error(
+      WHAT,
+      `cannot be opened: ${failure}`,
+      'load the module (modprobe tun); run this as root on the node',
+    );
+  }
+  return ok(WHAT, `character device ${TUN.join(':')}, can be opened`);
+}
+
+const REPLACE = 'remove it and load the module: rm /dev/net/tun; modprobe -r tun; modprobe tun';
