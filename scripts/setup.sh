@@ -29,6 +29,8 @@ if [ "$1" = test ]; then
   # Real callers and neighbours of the plugin, unless others provide them (docker.com's containerd.io, say); what kills it
   # between two kernel requests.
   packages="$packages containernetworking-plugins strace"
+  # Rules in and around a pod, which a guest meets or not.
+  packages="$packages nftables"
   # Builds the image from daemonset/Containerfile, as admins may.
   packages="$packages buildah"
   # The shim for the other processor, and what runs it here.
