@@ -3,16 +3,6 @@ import { type Decoder, mismatch, string } from '../shared/decode.ts';
 
 const BITS: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 
-/** `02:00:00:00:00:01`, of one device: not a group's, not all zero. Lower case. */
-export const unicastMac: Decoder<string> = (value, path) => {
-  const mac = string(value, path).toLowerCase();
-  const isMac = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac);
-  if (!isMac || Number.parseInt(mac.slice(0, 2), 16) % 2 === 1 || mac === '00:00:00:00:00:00') {
-    throw mismatch(path, 'a unicast MAC address such as "02:00:00:00:00:01"', value);
-  }
-  return mac;
-};
-
 /** 4, 6, or 0: a zone (`fe80::1%eth0`) is no part of an address in a configuration. */
 const familyOf = (address: string): number => (address.includes('%') ? 0 : isIP(address));
 

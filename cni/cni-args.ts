@@ -1,6 +1,7 @@
 import { type Decoder, either, show, string } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
-import { cidr, ipAddress, unicastMac } from './address.ts';
+import { canonicalMac, unicastMac } from '../shared/mac.ts';
+import { cidr, ipAddress } from './address.ts';
 
 /** What CNI_ARGS says that matters here; null where it says nothing. */
 export interface CniArgs {
@@ -55,7 +56,7 @@ export function parseCniArgs(text: string): CniArgs {
   }
   return {
     podNamespace: values.get('K8S_POD_NAMESPACE') || null,
-    mac: values.get('MAC')?.toLowerCase() || null,
+    mac: canonicalMac(values.get('MAC') ?? ''),
   };
 }
 

@@ -11,7 +11,8 @@ import {
   optional,
   string,
 } from '../shared/decode.ts';
-import { cidr, ipAddress, unicastMac } from './address.ts';
+import { unicastMac } from '../shared/mac.ts';
+import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';

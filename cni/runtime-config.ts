@@ -9,7 +9,8 @@ import {
   optional,
   string,
 } from '../shared/decode.ts';
-import { cidr, ipAddress, unicastMac } from './address.ts';
+import { canonicalMac, unicastMac } from '../shared/mac.ts';
+import { cidr, ipAddress } from './address.ts';
 
 /** What a runtime fills in for the capabilities that the configuration declares. Only the MAC matters to a tap. */
 export interface RuntimeConfig {
@@ -22,7 +23,7 @@ const strings = array(string);
 const address = either(ipAddress, cidr, 'an IP address, with or without its prefix length');
 
 const infinibandGuid: Decoder<string> = (value, path) => {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){7}$/i.test(string(value, path))) {
+  if (canonicalMac(string(value, path), 8) === null) {
     throw mismatch(path, 'eight octets such as "00:11:22:33:44:55:66:77"', value);
   }
   return value as string;

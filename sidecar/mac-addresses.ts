@@ -1,4 +1,5 @@
 import { BindingError } from '../shared/errors.ts';
+import { canonicalMac } from '../shared/mac.ts';
 import type { RenderedInterface } from './domain.ts';
 import { childrenNamed, type Element } from './xml.ts';
 
@@ -32,9 +33,11 @@ export function refuseSharedMac(devices: Element, rendered: readonly RenderedInt
 
 type Node = Pick<Element, 'name' | 'attributes'> & { readonly children?: readonly Node[] };
 
-/** In lower case; empty for an interface whose address libvirt makes up. */
+/** In canonical form; empty for an interface whose address libvirt makes up. libvirt also reads `2:0:0:0:0:1`. */
 function macOf(node: Node): string {
-  return attributeOf(node, 'mac', 'address').toLowerCase();
+  const text = attributeOf(node, 'mac', 'address').toLowerCase();
+  const padded = text.replace(/(?<=^|:)[0-9a-f](?=:|$)/g, '0$&');
+  return canonicalMac(padded) ?? text;
 }
 
 function aliasOf(node: Node): string {

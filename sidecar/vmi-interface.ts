@@ -1,11 +1,12 @@
 import { array, type Decoder, fields, integer, mismatch, optional, string } from '../shared/decode.ts';
+import { unicastMac } from '../shared/mac.ts';
 
 /** What the VMI's spec says of one interface. */
 export interface InterfaceSpec {
   readonly name: string;
   /** `e1000e` …; null: virtio, in the form that the machine wants. */
   readonly model: string | null;
-  /** Lower-case colon form; null: that of the pod link. */
+  /** In canonical form, which libvirt reads; null: that of the pod link. */
   readonly mac: string | null;
   readonly pciAddress: PciAddress | null;
   /** 0: none. */
@@ -37,18 +38,6 @@ const model: Decoder<string> = (value, path) => {
   return string(value, path);
 };
 
-/** The API takes what Go's net.ParseMAC takes; libvirt takes the colon form and no group address. */
-const mac: Decoder<string> = (value, path) => {
-  const form = /^[\da-f]{2}(?:([:-])[\da-f]{2})(?:\1[\da-f]{2}){4}$|^[\da-f]{4}(?:\.[\da-f]{4}){2}$/i;
-  const octets = form.test(string(value, path)) ? (string(value, path).match(/[\da-f]{2}/gi) ?? []) : [];
-  const unicast =
-    octets.length === 6 &&
-    Number.parseInt(octets[0] ?? '1', 16) % 2 === 0 &&
-    octets.some((octet) => octet !== '00');
-  if (!unicast) throw mismatch(path, 'a unicast MAC address', value);
-  return octets.join(':').toLowerCase();
-};
-
 const pciAddress: Decoder<PciAddress> = (value, path) => {
   const parts = /^([\da-f]{4}):([\da-f]{2}):([01][\da-f])\.([0-7])$/i.exec(string(value, path));
   const [, domain, bus, slot, fn] = parts ?? [];
@@ -68,7 +57,7 @@ const decodeFields = fields({
   name,
   state: optional(string, ''),
   model: unset(model),
-  macAddress: unset(mac),
+  macAddress: unset(unicastMac),
   pciAddress: unset(pciAddress),
   acpiIndex: optional(integer(0, MAX_ACPI_INDEX), 0),
   bootOrder: optional(integer(1, 2 ** 31 - 1), null),

@@ -21,6 +21,9 @@ for (const [text, want] of [
   [THIN, { podNamespace: 'vms', mac: null }],
   [`${THIN};MAC=02:00:00:00:00:07`, { podNamespace: 'vms', mac: '02:00:00:00:00:07' }],
   ['MAC=02:00:00:00:00:01;MAC=02:00:00:00:00:02', { podNamespace: null, mac: '02:00:00:00:00:02' }],
+  ['MAC=02-00-00-00-00-0A', { podNamespace: null, mac: '02:00:00:00:00:0a' }],
+  ['MAC=0200.0000.000a', { podNamespace: null, mac: '02:00:00:00:00:0a' }],
+  ['MAC=', { podNamespace: null, mac: null }],
   ['K8S_POD_UID=1;K8S_POD_UID=2', { podNamespace: null, mac: null }],
   ['SOMEBODY=else;IgnoreUnknown=0;IgnoreUnknown=true', { podNamespace: null, mac: null }],
   ['IgnoreUnknown=1;SOMEBODY=else', { podNamespace: null, mac: null }],
@@ -48,6 +51,10 @@ for (const [text, message] of [
   ['constructor=x', 'ARGS: unknown args ["constructor"]'],
   ['IgnoreUnknown=maybe', 'ARGS: boolean unmarshal error: invalid input maybe'],
   ['MAC=x', 'ARGS: Cannot read MAC: want a unicast MAC address such as "02:00:00:00:00:01", got "x"'],
+  [
+    'MAC=01-00-5e-00-00-01',
+    'ARGS: Cannot read MAC: want a unicast MAC address such as "02:00:00:00:00:01", got "01-00-5e-00-00-01"',
+  ],
   ['IP=10.0.0.1,x', 'ARGS: Cannot read IP: want IP addresses, with commas between them, got "x"'],
 ] as const) {
   test(`refuses "${text}"`, async () => {

@@ -45,6 +45,15 @@ for (const [why, macs, xml, message] of [
     domain(other('ua-lan', MAC.toUpperCase())),
     `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
   ],
+  ...[MAC.replaceAll(':', '-'), '0200.0000.00AA', '2:0:0:0:0:aa'].map(
+    (form) =>
+      [
+        `one of ours with that of an interface that is not, which writes it ${form}`,
+        [MAC],
+        domain(other('ua-lan', form)),
+        `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
+      ] as const,
+  ),
 ] as const) {
   refuse(`refuses ${why}`, async () => {
     const error = await caught(() => defined(xml, { vmi: vmi(macs), links }));

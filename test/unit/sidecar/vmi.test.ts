@@ -194,27 +194,27 @@ for (const [why, red, message] of [
   [
     'a short MAC',
     { macAddress: '02:00:00:00:00' },
-    'macAddress: want a unicast MAC address, got "02:00:00:00:00"',
+    'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "02:00:00:00:00"',
   ],
   [
     'an InfiniBand MAC',
     { macAddress: '02:00:5e:10:00:00:00:01' },
-    'macAddress: want a unicast MAC address, got "02:00:5e:10:00:00:00:01"',
+    'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "02:00:5e:10:00:00:00:01"',
   ],
   [
     'mixed separators',
     { macAddress: '02:00-00:00:00:01' },
-    'macAddress: want a unicast MAC address, got "02:00-00:00:00:01"',
+    'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "02:00-00:00:00:01"',
   ],
   [
     'a group MAC',
     { macAddress: '01:00:5e:00:00:01' },
-    'macAddress: want a unicast MAC address, got "01:00:5e:00:00:01"',
+    'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "01:00:5e:00:00:01"',
   ],
   [
     'no MAC',
     { macAddress: '00:00:00:00:00:00' },
-    'macAddress: want a unicast MAC address, got "00:00:00:00:00:00"',
+    'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "00:00:00:00:00:00"',
   ],
   ['markup for a model', { model: '"/><x' }, 'model: want a device model such as "virtio", got "\\"/><x"'],
   [
