@@ -15,7 +15,7 @@ export const ipAddress: Decoder<string> = (value, path) => {
 export const cidr: Decoder<string> = (value, path) => {
   const [address = '', length = '', ...more] = string(value, path).split('/');
   const bits = BITS[familyOf(address)];
-  const isLength = /^\d{1,3}$/.test(length) && Number(length) <= (bits ?? -1);
+  const isLength = /^\d+$/.test(length) && Number(length) <= (bits ?? -1);
   if (!isLength || more.length > 0) throw mismatch(path, 'an IP address with its prefix length', value);
   return value as string;
 };

@@ -10,6 +10,7 @@ import {
   oneOf,
   optional,
   string,
+  unset,
 } from '../shared/decode.ts';
 import { unicastMac } from '../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
@@ -89,47 +90,47 @@ const address = either(ipAddress, cidr, 'an IP address, with or without its pref
 
 /** Multus puts `cni-args` of a pod's annotation here. */
 const cniArgs = foldedFields({
-  logicNetworkName: optional(networkName, null),
-  mac: optional(unicastMac, null),
+  logicNetworkName: unset(networkName, null),
+  mac: unset(unicastMac, null),
   ips: optional(array(address), null),
   labels: optional(array(foldedFields({ key: string, value: string })), null),
 });
 
 const tapKeys = {
-  podLink: optional(podIfname, null),
-  mtu: optional(mtu, null),
-  owner: optional(ownership(MAX_ID), QEMU),
-  group: optional(ownership(MAX_ID), QEMU),
+  podLink: unset(podIfname, null),
+  mtu: unset(mtu, null, 0),
+  owner: unset(ownership(MAX_ID), QEMU), // 0 is root
+  group: unset(ownership(MAX_ID), QEMU),
   multiQueue: optional(boolean, false),
-  selinuxContext: optional(selinuxContext, null),
+  selinuxContext: unset(selinuxContext, null),
 };
 
 /** A key that would be of no effect is one that somebody counts on. */
-const tapAlone: Decoder<null> = optional((value, path) => {
+const refuseWithPasst: Decoder<never> = (value, path) => {
   throw mismatch(
     path,
     'nothing with binding "passt", which makes no tap and leaves every link as it is',
     value,
   );
-}, null);
+};
 const passtKeys = {
-  podLink: tapAlone,
-  mtu: tapAlone,
-  owner: tapAlone,
-  group: optional(ownership(MAX_PING_GROUP), QEMU),
-  multiQueue: tapAlone,
-  selinuxContext: tapAlone,
+  podLink: unset(refuseWithPasst, null),
+  mtu: unset(refuseWithPasst, null, 0),
+  owner: unset(refuseWithPasst, null),
+  group: unset(ownership(MAX_PING_GROUP), QEMU),
+  multiQueue: unset(refuseWithPasst, null, false),
+  selinuxContext: unset(refuseWithPasst, null),
 } satisfies Readonly<Record<keyof typeof tapKeys, Decoder<unknown>>>;
 
 const commonKeys = {
   cniVersion: string,
   name: string,
-  binding: optional(oneOf('tap', 'passt'), 'tap' as const),
+  binding: unset(oneOf('tap', 'passt'), 'tap' as const),
   args: optional(foldedFields({ cni: optional(cniArgs, null) }), null),
   runtimeConfig: optional(runtimeConfig, { mac: null }),
   capabilities: optional(object, null),
-  deviceID: optional(deviceId, null),
-  pciBusID: optional(deviceId, null),
+  deviceID: unset(deviceId, null),
+  pciBusID: unset(deviceId, null),
 };
 
 const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toLowerCase());
@@ -145,9 +146,9 @@ export function decodeNetConf(value: unknown): NetConf {
     ...foldedFields({ prevResult: optional(prevResult(cniVersion), null) })(value, '$'),
     logicNetworkName: args?.cni?.logicNetworkName ?? null,
     mac: runtimeConfig.mac ?? args?.cni?.mac ?? null,
-    unknownKeys: Object.keys(object(value, '$'))
-      .filter((key) => !isKnownKey(key))
-      .map((key) => key.slice(0, 64))
+    unknownKeys: Object.entries(object(value, '$'))
+      .filter(([key, given]) => !isKnownKey(key) && !isZero(given))
+      .map(([key]) => key.slice(0, 64))
       .slice(0, 20),
   };
   switch (binding) {
@@ -162,3 +163,9 @@ function isKnownKey(key: string): boolean {
   const folded = key.toLowerCase();
   return OUR_KEYS.includes(folded) || RUNTIMES_KEYS.some((known) => folded.startsWith(known.toLowerCase()));
 }
+
+/** Whether a value says nothing: Go's structs carry `"ipam": {}` and `"dns": {}` along. */
+const isZero = (value: unknown): boolean =>
+  typeof value === 'object'
+    ? Object.keys(value ?? {}).length === 0
+    : value === '' || value === 0 || value === false;

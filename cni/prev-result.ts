@@ -8,6 +8,7 @@ import {
   oneOf,
   optional,
   string,
+  unset,
 } from '../shared/decode.ts';
 import { cidr, ipAddress } from './address.ts';
 import { isSameForm, SUPPORTED_VERSIONS } from './version.ts';
@@ -30,38 +31,33 @@ export interface ResultInterface {
 
 export interface ResultIp {
   readonly address: string;
-  /** Index in `interfaces`. */
+  /** Index in `interfaces`; null if the plugin did not say. */
   readonly interface: number | null;
 }
 
 const index = integer(0, 2 ** 31 - 1);
+
+/** A list of objects, each of which may be null: in Go they are pointers. */
+const list = <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }) =>
+  optional(array(optional(foldedFields(shape), null)), []);
+
 const decodeFields = foldedFields({
   cniVersion: optional(string, null),
-  interfaces: optional(
-    array(
-      foldedFields({
-        name: string,
-        mac: optional(string, ''),
-        mtu: optional(index, null),
-        sandbox: optional(string, ''),
-        socketPath: optional(string, null),
-        pciID: optional(string, null),
-      }),
-    ),
-    [],
-  ),
-  ips: optional(
-    array(
-      foldedFields({
-        version: optional(oneOf('4', '6'), null),
-        interface: optional(index, null),
-        address: cidr,
-        gateway: optional(ipAddress, null),
-      }),
-    ),
-    [],
-  ),
-  routes: optional(array(foldedFields({ dst: cidr, gw: optional(ipAddress, null) })), []),
+  interfaces: list({
+    name: optional(string, ''),
+    mac: optional(string, ''),
+    mtu: unset(index, null, -1),
+    sandbox: optional(string, ''),
+    socketPath: optional(string, null),
+    pciID: optional(string, null),
+  }),
+  ips: list({
+    version: unset(oneOf('4', '6'), null),
+    interface: unset(index, null, -1),
+    address: cidr,
+    gateway: unset(ipAddress, null),
+  }),
+  routes: list({ dst: cidr, gw: unset(ipAddress, null) }),
   dns: optional(object, null),
 });
 
@@ -80,5 +76,10 @@ export const prevResult =
     if (cniVersion && !(isKnown && isSameForm(cniVersion, version))) {
       throw mismatch(`${path}.cniVersion`, `a result of the form of "${version}"`, cniVersion);
     }
-    return { source, interfaces, ips };
+    return {
+      source,
+      // Addresses name interfaces by index, so that a null one keeps its place.
+      interfaces: interfaces.map((one) => one ?? { name: '', mac: '', sandbox: '' }),
+      ips: ips.flatMap((one) => one ?? []),
+    };
   };

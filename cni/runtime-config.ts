@@ -8,6 +8,7 @@ import {
   object,
   optional,
   string,
+  unset,
 } from '../shared/decode.ts';
 import { canonicalMac, unicastMac } from '../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
@@ -18,7 +19,7 @@ export interface RuntimeConfig {
 }
 
 const port = integer(1, 65535);
-const rate = integer(0, Number.MAX_SAFE_INTEGER); // bits per second, bits
+const rate = integer(0, 2 ** 64); // bits per second, bits; Go's uint64, rounded
 const strings = array(string);
 const address = either(ipAddress, cidr, 'an IP address, with or without its prefix length');
 
@@ -47,7 +48,7 @@ export const runtimeConfig: Decoder<RuntimeConfig> = (value, path) => {
 };
 
 const decodeFields = foldedFields({
-  mac: optional(unicastMac, null),
+  mac: unset(unicastMac, null),
   ips: optional(array(address), null),
   portMappings: optional(
     array(
@@ -77,9 +78,9 @@ const decodeFields = foldedFields({
     }),
     null,
   ),
-  ipRanges: optional(array(array(object)), null),
-  infinibandGUID: optional(infinibandGuid, null),
-  deviceID: optional(deviceId, null),
+  ipRanges: optional(array(optional(array(object), [])), null),
+  infinibandGUID: unset(infinibandGuid, null),
+  deviceID: unset(deviceId, null),
   aliases: optional(strings, null),
   cgroupPath: optional(string, null),
   CNIDeviceInfoFile: optional(string, null),

@@ -77,6 +77,15 @@ export const optional =
   (value, path) =>
     value === undefined || value === null ? fallback : decode(value, path);
 
+/**
+ * As `optional`, for a value whose zero value means that it is not set: Go writes that too, and reads absent, null and zero as
+ * one. Name the zero value if it is not "" (some plugins write -1 as an index of nothing).
+ */
+export const unset =
+  <T, F>(decode: Decoder<T>, fallback: F, zero: '' | 0 | -1 | false = ''): Decoder<T | F> =>
+  (value, path) =>
+    value === zero ? fallback : optional(decode, fallback)(value, path);
+
 type Source = Readonly<Record<string, unknown>>;
 type FindKey = (source: Source, key: string) => string | undefined;
 

@@ -1,4 +1,4 @@
-import { array, type Decoder, fields, integer, mismatch, optional, string } from '../shared/decode.ts';
+import { array, type Decoder, fields, integer, mismatch, optional, string, unset } from '../shared/decode.ts';
 import { unicastMac } from '../shared/mac.ts';
 
 /** What the VMI's spec says of one interface. */
@@ -47,18 +47,12 @@ const pciAddress: Decoder<PciAddress> = (value, path) => {
   return { domain, bus, slot, function: fn };
 };
 
-/** Go leaves out, or writes as "", what is not set. */
-export const unset =
-  <T>(decode: Decoder<T>): Decoder<T | null> =>
-  (value, path) =>
-    value === '' ? null : optional(decode, null)(value, path);
-
 const decodeFields = fields({
   name,
   state: optional(string, ''),
-  model: unset(model),
-  macAddress: unset(unicastMac),
-  pciAddress: unset(pciAddress),
+  model: unset(model, null),
+  macAddress: unset(unicastMac, null),
+  pciAddress: unset(pciAddress, null),
   acpiIndex: optional(integer(0, MAX_ACPI_INDEX), 0),
   bootOrder: optional(integer(1, 2 ** 31 - 1), null),
   ports: optional(

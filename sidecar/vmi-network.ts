@@ -1,5 +1,4 @@
-import { array, boolean, fields, optional, string } from '../shared/decode.ts';
-import { unset } from './vmi-interface.ts';
+import { array, boolean, fields, optional, string, unset } from '../shared/decode.ts';
 
 /**
  * `podIfname` is what the VMI's status says; null where it says nothing (KubeVirt before 1.4). `cidr` is the pod network's
@@ -15,7 +14,7 @@ export const decodeNetworks = optional(
   array(
     fields({
       name: string,
-      pod: optional(fields({ vmNetworkCIDR: unset(string) }), null),
+      pod: optional(fields({ vmNetworkCIDR: unset(string, null) }), null),
       multus: optional(fields({ default: optional(boolean, false) }), null),
     }),
   ),
@@ -25,7 +24,10 @@ export const decodeNetworks = optional(
 /** Decodes what `status` says of interfaces. @throws {BindingError} INVALID_CONFIG */
 export const decodeNetworkStatus = optional(
   fields({
-    interfaces: optional(array(fields({ name: optional(string, ''), podInterfaceName: unset(string) })), []),
+    interfaces: optional(
+      array(fields({ name: optional(string, ''), podInterfaceName: unset(string, null) })),
+      [],
+    ),
   }),
   { interfaces: [] },
 );

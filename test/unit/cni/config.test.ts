@@ -26,6 +26,19 @@ for (const [why, conf, want] of [
   ['the least there is', {}, {}],
   ['keys that others put there', { type: 'tapwire', deviceID: 'x', 'cni.dev/attachments': [] }, {}],
   ['null is absent, as Go writes it', { mtu: null, owner: null, args: null, prevResult: null }, {}],
+  ...[
+    { binding: '', podLink: '', mtu: 0, owner: '', group: '', multiQueue: false, selinuxContext: '' },
+    { deviceID: '', pciBusID: '', capabilities: null, runtimeConfig: null, args: null },
+    { capabilities: {}, runtimeConfig: {}, args: {} },
+    { args: { cni: null } },
+    { args: { cni: {} } },
+    { args: { cni: { logicNetworkName: '', mac: '', ips: null, labels: null } } },
+    { args: { cni: { ips: [], labels: [] } } },
+    { runtimeConfig: { mac: '' } },
+    { runtimeConfig: { mac: '', ips: [], infinibandGUID: '', deviceID: '' } },
+    { ipam: {}, dns: {}, bridge: '', vlan: 0, isGateway: false, master: null, delegates: [] },
+  ].map((conf) => [`zero is absent: ${JSON.stringify(conf)}`, conf, {}] as const),
+  ['root is an owner, not an absent one', { owner: 0, group: 0 }, { owner: 0, group: 0 }],
   [
     'every key',
     {
@@ -57,7 +70,7 @@ for (const [why, conf, want] of [
   ['the exact key before others', { MTU: 1400, mtu: 1300 }, { mtu: 1300 }],
   [
     'keys that nobody reads',
-    { mut: 1400, ipam: {}, Bridge: 'br0' },
+    { mut: 1400, ipam: { type: 'static' }, Bridge: 'br0' },
     { unknownKeys: ['mut', 'ipam', 'Bridge'] },
   ],
   [
@@ -66,6 +79,12 @@ for (const [why, conf, want] of [
     { mac: '02:00:00:00:00:0a' },
   ],
   ['a MAC by cni-args', { args: { cni: { mac: '02:00:00:00:00:0b' } } }, { mac: '02:00:00:00:00:0b' }],
+  [
+    'a MAC by cni-args, with none by capability',
+    { runtimeConfig: { mac: '' }, args: { cni: { mac: '02-00-00-00-00-0B' } } },
+    { mac: '02:00:00:00:00:0b' },
+  ],
+  ['a MAC in groups of four', { runtimeConfig: { mac: '0200.0000.000B' } }, { mac: '02:00:00:00:00:0b' }],
 ] as const) {
   test(why, () => {
     assert.equal(decodeNetConf({ ...BASE, ...conf }), { ...DEFAULTS, ...want });
@@ -84,6 +103,11 @@ const PASST_DEFAULTS = {
 for (const [why, conf, want] of [
   ['the least there is', {}, {}],
   ['null is absent', { mtu: null, owner: null, podLink: null, group: null }, {}],
+  [
+    'zero is absent',
+    { mtu: 0, owner: '', podLink: '', group: '', multiQueue: false, selinuxContext: '' },
+    {},
+  ],
   ['a group', { group: 0 }, { group: 0 }],
   ['the last group that may ping', { group: 2 ** 31 - 1 }, { group: 2 ** 31 - 1 }],
   ['every group', { group: 'none' }, { group: null }],
@@ -102,6 +126,8 @@ const TAP_ALONE = 'want nothing with binding "passt", which makes no tap and lea
 for (const [conf, message] of [
   [{ mtu: 67 }, 'Cannot read $.mtu: want an integer in 68..65535, got 67'],
   [{ mtu: 65536 }, 'Cannot read $.mtu: want an integer in 68..65535, got 65536'],
+  [{ mtu: -1 }, 'Cannot read $.mtu: want an integer in 68..65535, got -1'],
+  [{ mtu: '' }, 'Cannot read $.mtu: want an integer in 68..65535, got ""'],
   [{ mtu: '1500' }, 'Cannot read $.mtu: want an integer in 68..65535, got "1500"'],
   [{ mtu: 1500.5 }, 'Cannot read $.mtu: want an integer in 68..65535, got 1500.5'],
   [{ owner: -1 }, `Cannot read $.owner: ${ID}, got -1`],
@@ -110,16 +136,16 @@ for (const [conf, message] of [
   [{ podLink: '../..' }, `Cannot read $.podLink: ${LINK}, got "../.."`],
   [{ podLink: 'lo' }, `Cannot read $.podLink: ${LINK}, got "lo"`],
   [{ podLink: 'all' }, `Cannot read $.podLink: ${LINK}, got "all"`],
-  [{ podLink: '' }, `Cannot read $.podLink: ${LINK}, got ""`],
   [{ podLink: 'sixteen-bytes-ab' }, `Cannot read $.podLink: ${LINK}, got "sixteen-bytes-ab"`],
   [{ podLink: 'äääääääá' }, `Cannot read $.podLink: ${LINK}, got "äääääääá"`],
   [{ multiQueue: 1 }, 'Cannot read $.multiQueue: want true or false, got 1'],
   [{ binding: 'bridge' }, 'Cannot read $.binding: want "tap" or "passt", got "bridge"'],
   [{ binding: 'passt', mtu: 1400 }, `Cannot read $.mtu: ${TAP_ALONE}, got 1400`],
   [{ binding: 'passt', MTU: 1400 }, `Cannot read $.MTU: ${TAP_ALONE}, got 1400`],
-  [{ binding: 'passt', multiQueue: false }, `Cannot read $.multiQueue: ${TAP_ALONE}, got false`],
+  [{ binding: 'passt', multiQueue: true }, `Cannot read $.multiQueue: ${TAP_ALONE}, got true`],
   [{ binding: 'passt', podLink: 'eth0' }, `Cannot read $.podLink: ${TAP_ALONE}, got "eth0"`],
   [{ binding: 'passt', selinuxContext: 'a:b:c' }, `Cannot read $.selinuxContext: ${TAP_ALONE}, got "a:b:c"`],
+  [{ binding: 'passt', owner: 0 }, `Cannot read $.owner: ${TAP_ALONE}, got 0`],
   [{ binding: 'passt', owner: 107 }, `Cannot read $.owner: ${TAP_ALONE}, got 107`],
   [
     { binding: 'passt', group: 2 ** 31 },
@@ -141,10 +167,6 @@ for (const [conf, message] of [
     'Cannot read $.args.cni.ips[0]: want an IP address, with or without its prefix length, got "x"',
   ],
   [{ args: [] }, 'Cannot read $.args: want an object, got []'],
-  [
-    { args: { cni: { logicNetworkName: '' } } },
-    'Cannot read $.args.cni.logicNetworkName: want the name of a VMI network ([A-Za-z0-9_-]+), got ""',
-  ],
   [
     { args: { cni: { logicNetworkName: 'a/b' } } },
     'Cannot read $.args.cni.logicNetworkName: want the name of a VMI network ([A-Za-z0-9_-]+), got "a/b"',

@@ -37,6 +37,33 @@ test('keeps the result as it came, and reads what CHECK needs', () => {
   });
 });
 
+const NAMELESS = { name: '', mac: '', sandbox: '' };
+for (const [result, want] of [
+  [{ interfaces: null, ips: null, routes: null, dns: null, cniVersion: '' }, {}],
+  [{ interfaces: [], ips: [], routes: [], dns: {} }, {}],
+  [{ interfaces: [null], ips: [null], routes: [null] }, { interfaces: [NAMELESS] }],
+  [{ routes: [{ dst: '0.0.0.0/0', gw: '' }] }, {}],
+  [
+    { interfaces: [{ name: '', mac: '', mtu: 0, sandbox: '', socketPath: '', pciID: '' }, { mtu: -1 }] },
+    {
+      interfaces: [
+        { ...NAMELESS, mtu: 0, socketPath: '', pciID: '' },
+        { ...NAMELESS, mtu: null, socketPath: null, pciID: null },
+      ],
+    },
+  ],
+  [
+    { ips: [{ version: '', interface: -1, address: '10.90.0.5/24', gateway: '' }] },
+    { ips: [{ version: null, interface: null, address: '10.90.0.5/24', gateway: null }] },
+  ],
+] as const) {
+  test(`zero is absent: ${JSON.stringify(result)}`, () => {
+    const decoded = prevResult('0.4.0')(result, '$.prevResult');
+    assert.equal(decoded, { source: result, interfaces: [], ips: [], ...want });
+    assert.is(decoded.source, result, 'it is passed on as it came');
+  });
+}
+
 for (const [version, stated] of [
   ['0.3.0', '0.4.0'],
   ['0.4.0', '0.3.1'],
@@ -61,7 +88,7 @@ for (const [version, result, message] of [
     'Cannot read $.cniVersion: want a result of the form of "0.4.0", got "1.0.0"',
   ],
   ['1.0.0', { interfaces: {} }, 'Cannot read $.interfaces: want an array, got {}'],
-  ['1.0.0', { interfaces: [{}] }, 'Cannot read $.interfaces[0].name: want a string, got nothing'],
+  ['1.0.0', { interfaces: [{ name: 1 }] }, 'Cannot read $.interfaces[0].name: want a string, got 1'],
   [
     '1.0.0',
     { ips: [{ address: '192.0.2.10' }] },
@@ -69,8 +96,8 @@ for (const [version, result, message] of [
   ],
   [
     '1.0.0',
-    { ips: [{ address: '192.0.2.10/24', interface: -1 }] },
-    'Cannot read $.ips[0].interface: want an integer in 0..2147483647, got -1',
+    { ips: [{ address: '192.0.2.10/24', interface: -2 }] },
+    'Cannot read $.ips[0].interface: want an integer in 0..2147483647, got -2',
   ],
   [
     '1.0.0',

@@ -27,6 +27,20 @@ test('takes every key of the conventions, and others', () => {
   assert.equal(runtimeConfig({}, '$'), { mac: null });
 });
 
+for (const config of [
+  { mac: '', ips: [], infinibandGUID: '', deviceID: '', cgroupPath: '', CNIDeviceInfoFile: '' },
+  { mac: null, ips: null, portMappings: null, bandwidth: null, dns: null, ipRanges: null, aliases: null },
+  { portMappings: [], bandwidth: {}, dns: {}, ipRanges: [], aliases: [] },
+  { portMappings: [{ hostPort: 0, containerPort: 1, protocol: '', hostIP: '' }], ipRanges: [null, []] },
+  { bandwidth: { ingressRate: 0, ingressBurst: 2 ** 64, egressRate: null, EgressBurst: 2 ** 31 - 1 } },
+  { dns: { Servers: null, Searches: null, Options: [] }, ips: ['::ffff:192.0.2.1', '192.0.2.1/024'] },
+  { infinibandGUID: '00-11-22-33-44-55-66-77' },
+]) {
+  test(`takes ${JSON.stringify(config)}`, () => {
+    assert.equal(runtimeConfig(config, '$'), { mac: null });
+  });
+}
+
 for (const [config, message] of [
   [[], 'Cannot read $: want an object, got []'],
   [
@@ -47,7 +61,7 @@ for (const [config, message] of [
   ],
   [
     { bandwidth: { egressRate: 1.5 } },
-    'Cannot read $.bandwidth.egressRate: want an integer in 0..9007199254740991, got 1.5',
+    'Cannot read $.bandwidth.egressRate: want an integer in 0..18446744073709552000, got 1.5',
   ],
   [{ dns: { servers: 'x' } }, 'Cannot read $.dns.servers: want an array, got "x"'],
   [{ ipRanges: [{}] }, 'Cannot read $.ipRanges[0]: want an array, got {}'],
@@ -55,7 +69,7 @@ for (const [config, message] of [
     { infinibandGUID: '00:11' },
     'Cannot read $.infinibandGUID: want eight octets such as "00:11:22:33:44:55:66:77", got "00:11"',
   ],
-  [{ deviceID: '' }, 'Cannot read $.deviceID: want a device id, got ""'],
+  [{ deviceID: ' ' }, 'Cannot read $.deviceID: want a device id, got " "'],
   [{ aliases: [1] }, 'Cannot read $.aliases[0]: want a string, got 1'],
   [{ cgroupPath: 1 }, 'Cannot read $.cgroupPath: want a string, got 1'],
   [{ CNIDeviceInfoFile: 1 }, 'Cannot read $.CNIDeviceInfoFile: want a string, got 1'],

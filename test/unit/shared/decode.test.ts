@@ -13,6 +13,7 @@ import {
   optional,
   parseJson,
   string,
+  unset,
 } from '../../../shared/decode.ts';
 import { caught } from '../../helpers/caught.ts';
 
@@ -29,6 +30,13 @@ const cases: readonly (readonly [string, Decoder<unknown>, unknown, unknown])[] 
   ['an object', object, { x: 1 }, { x: 1 }],
   ['optional, absent', optional(string, 'fallback'), undefined, 'fallback'],
   ['optional, null', optional(string, 'fallback'), null, 'fallback'],
+  ['unset, absent', unset(string, 'fallback'), undefined, 'fallback'],
+  ['unset, null', unset(string, 'fallback'), null, 'fallback'],
+  ['unset, empty', unset(string, 'fallback'), '', 'fallback'],
+  ['unset, a value', unset(string, 'fallback'), 'x', 'x'],
+  ['unset, zero of a number', unset(integer(1, 2), null, 0), 0, null],
+  ['unset, -1 for none', unset(integer(0, 2), null, -1), -1, null],
+  ['unset, zero that is a value', unset(integer(0, 2), null), 0, 0],
   ['fields ignore the rest', pair, { a: 'x', c: 1 }, { a: 'x', b: null }],
 ];
 for (const [why, decode, value, want] of cases) {
