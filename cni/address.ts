@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { type Decoder, mismatch, string } from '../shared/decode.ts';
+import { canonicalAddress } from '../shared/rtnetlink/address.ts';
 
 const BITS: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 
@@ -19,3 +20,19 @@ export const cidr: Decoder<string> = (value, path) => {
   if (!isLength || more.length > 0) throw mismatch(path, 'an IP address with its prefix length', value);
   return value as string;
 };
+
+/**
+ * The canonical form of what `cidr` accepts: two are equal exactly if these are. An IPv4 address in IPv6 form is the IPv4 one, as
+ * in Go.
+ */
+export function canonicalCidr(text: string): string {
+  const [address = '', length] = text.split('/');
+  const canonical = canonicalAddress(address);
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
+  if (high === undefined || low === undefined) return `${canonical}/${Number(length)}`;
+  const bytes = [high, low].flatMap((word) => [
+    Number.parseInt(word, 16) >> 8,
+    Number.parseInt(word, 16) & 255,
+  ]);
+  return `${bytes.join('.')}/${Number(length) - 96}`;
+}

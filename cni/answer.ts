@@ -19,6 +19,10 @@ export interface Answer {
 export async function answer(env: Environment, readStdin: () => Buffer, host: Host): Promise<Answer> {
   const command = env['CNI_COMMAND'] ?? '';
   const log: LogLine[] = [];
+  const { CNI_CONTAINERID: container, CNI_IFNAME: ifname } = env;
+  const warn = (message: string): void => {
+    log.push({ level: 'warn', message, fields: { command, container, ifname } });
+  };
   let stdin: Buffer = Buffer.alloc(0);
   try {
     const request = parseRequest(env, () => {
@@ -33,11 +37,10 @@ export async function answer(env: Environment, readStdin: () => Buffer, host: Ho
         fields: { keys },
       });
     }
-    const result = await serve(request, host);
+    const result = await serve(request, host, warn);
     return { command, code: 0, stdout: result === null ? '' : print(result), log };
   } catch (error) {
     const failure = toErrorResult(error, versionOf(stdin));
-    const { CNI_CONTAINERID: container, CNI_IFNAME: ifname } = env;
     const { code, details } = failure;
     log.push({ level: 'error', message: failure.msg, fields: { command, container, ifname, code, details } });
     return { command, code, stdout: print(failure), log };

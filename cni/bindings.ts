@@ -13,6 +13,8 @@ export type Call = Pick<Extract<CniRequest, { command: 'ADD' | 'CHECK' }>, 'key'
 export interface Plan {
   readonly levels: readonly Level[];
   readonly result: Result;
+  /** What an admin should know although the pod is wired: a sentence each, with the link or network. */
+  readonly warnings: readonly string[];
 }
 
 /** How a guest is wired, as far as bindings differ. DEL is the same for all: it takes away what carries the attachment's record. */

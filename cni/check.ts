@@ -1,10 +1,8 @@
 import { BindingError } from '../shared/errors.ts';
-import { type Address, canonicalAddress } from '../shared/rtnetlink/address.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
 import type { TapConf } from './config.ts';
 import { filtersMulticast } from './pod-link.ts';
-import type { PrevResult } from './prev-result.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
 import { findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
@@ -29,38 +27,6 @@ export function findDefects(attachment: Wired, seen: Netns): readonly string[] {
     ...redirectDefects(tap, pod, attachment, seen),
     ...strayDefects([pod, tap], attachment, seen),
   ];
-}
-
-/**
- * What of the chain's final result does not hold any more for the pod link; nothing where the result does not speak of it, as a
- * binding's. Pure.
- */
-export function findResultDefects(
-  { podLink }: Attachment,
-  { interfaces, ips }: PrevResult,
-  netns: string,
-  seen: Netns,
-  addresses: readonly Address[],
-): readonly string[] {
-  const index = interfaces.findIndex(({ name, sandbox }) => name === podLink && sandbox !== '');
-  const [listed, pod] = [interfaces[index], findLink(podLink, seen)];
-  if (listed === undefined || pod === undefined) return [];
-  const defects: string[] = [];
-  if (listed.sandbox !== netns) {
-    defects.push(`Sandbox in prevResult ${listed.sandbox} does not match configured netns ${netns}`);
-  }
-  if (listed.mac !== '' && listed.mac.toLowerCase() !== pod.mac) {
-    defects.push(`pod link "${podLink}" has MAC ${pod.mac} instead of ${listed.mac}`);
-  }
-  for (const { address } of ips.filter((ip) => ip.interface === index)) {
-    const [ip = '', length] = address.split('/');
-    const isThere = addresses.some(
-      ({ ifindex, local, prefixLength }) =>
-        ifindex === pod.ifindex && local === canonicalAddress(ip) && prefixLength === Number(length),
-    );
-    if (!isThere) defects.push(`pod link "${podLink}" has lost its address ${address}`);
-  }
-  return defects;
 }
 
 /** @throws {BindingError} WIRING_BROKEN that names every defect */

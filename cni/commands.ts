@@ -13,17 +13,20 @@ import { testKernel } from './self-test.ts';
 
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 
+/** Takes a sentence for the log. */
+export type Warn = (message: string) => void;
+
 /**
  * Does what the runtime asks. Null where success has no result (CNI SPEC §2).
  *
  * @throws {BindingError} with nothing changed, or for DEL with all done that could be
  */
-export async function serve(request: CniRequest, host: Host): Promise<Result | null> {
+export async function serve(request: CniRequest, host: Host, warn: Warn): Promise<Result | null> {
   switch (request.command) {
     case 'VERSION':
       return versionResult();
     case 'ADD':
-      return add(request, host);
+      return add(request, host, warn);
     case 'DEL':
       return del(request, host);
     case 'CHECK':
@@ -36,10 +39,11 @@ export async function serve(request: CniRequest, host: Host): Promise<Result | n
   }
 }
 
-function add({ podNamespace, ...call }: Of<'ADD' | 'CHECK'>, host: Host): Promise<Result> {
+function add({ podNamespace, ...call }: Of<'ADD' | 'CHECK'>, host: Host, warn: Warn): Promise<Result> {
   checkPolicy(call.conf, call.key, podNamespace, host.readNodePolicy());
   return withKernel(call.netns, host, async (kernel) => {
-    const { levels, result } = await bindingOf(call.conf).plan(kernel, call);
+    const { levels, result, warnings } = await bindingOf(call.conf).plan(kernel, call);
+    for (const warning of warnings) warn(warning);
     await apply(levels, kernel.run, host.signal); // last: nothing can fail behind it
     return result;
   });

@@ -17,7 +17,7 @@ export function passtBinding(conf: PasstConf): Binding {
   return {
     async plan(kernel, { version }) {
       const levels = planPasst(conf, await kernel.readSysctls());
-      return { levels, result: { ...conf.prevResult?.source, cniVersion: version } };
+      return { levels, result: { ...conf.prevResult?.source, cniVersion: version }, warnings: [] };
     },
     async check(kernel) {
       const defects = findPasstDefects(conf, await kernel.readSysctls());

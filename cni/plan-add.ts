@@ -16,9 +16,10 @@ import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
  * everything behind it is ready. A qdisc's first filter waits for RCU, unless that has been waited for since the qdisc was made: so
  * both qdiscs come before both filters, and the tap's before it goes up.
  *
+ * @param told marks of what prevResult claims and is not true, for the record
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing was changed then
  */
-export function planAdd(attachment: Attachment, seen: Netns): readonly Level[] {
+export function planAdd(attachment: Attachment, seen: Netns, told: readonly string[] = []): readonly Level[] {
   const pod = requirePodLink(attachment, seen.links);
   requireMac(attachment, pod);
   const tap = requireOurTap(attachment, seen);
@@ -26,7 +27,7 @@ export function planAdd(attachment: Attachment, seen: Netns): readonly Level[] {
   const mtu = requireMtu(attachment, pod);
   const restore = planRestore(attachment, pod, tap, seen);
 
-  const record = encodeRecord({ key: attachment.key, podLink: pod.ifname, mtu, restore });
+  const record = encodeRecord({ key: attachment.key, podLink: pod.ifname, mtu, restore, told });
   const levels: readonly Level[] = [
     planTap(attachment, tap),
     [

@@ -19,6 +19,8 @@ export interface TapRecord {
   /** What ADD gave the tap: CHECK cannot ask the pod link, whose MTU a later plugin of the chain may change. Bytes. */
   readonly mtu: number;
   readonly restore: Restore;
+  /** Marks of what prevResult claimed of the pod link and ADD found untrue; null: an older ADD, which did not compare. */
+  readonly told: readonly string[] | null;
 }
 
 /** Bytes of an ifalias (linux IFALIASZ - 1). */
@@ -31,13 +33,14 @@ const sha256 = (value: string): string => hash('sha256', value, 'hex');
 
 /**
  * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
- * allmulti=0 noqueue=0`.
+ * allmulti=0 noqueue=0 told=0`.
  * A container id that would not fit is a hash of it.
  */
-export function encodeRecord({ key, podLink, mtu, restore }: TapRecord): string {
+export function encodeRecord({ key, podLink, mtu, restore, told }: TapRecord): string {
   const encode = (container: string) =>
     `${PREFIX} container=${container} ifname=${key.ifname} binding=tap link=${podLink} mtu=${mtu} ` +
-    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)}`;
+    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)}` +
+    (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`);
   const whole = encode(key.containerId);
   return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
 }
@@ -72,8 +75,12 @@ export function readRecord(link: Link): TapRecord | null {
       allmulti: values.get('allmulti') === '1',
       noQueue: values.get('noqueue') === '1',
     },
+    told: decodeTold(values.get('told')),
   };
 }
+
+const decodeTold = (text: string | undefined): TapRecord['told'] =>
+  text === undefined ? null : text === '0' ? [] : text.split(',');
 
 /** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
 export function describeHolder(link: Link): string {

@@ -1,10 +1,23 @@
-import { resolveAttachment } from './attachment.ts';
+import { type Attachment, resolveAttachment } from './attachment.ts';
 import type { Binding } from './bindings.ts';
-import { check, findDefects, findResultDefects } from './check.ts';
+import { check, findDefects } from './check.ts';
+import {
+  claimsAddresses,
+  findLost,
+  findUntrueClaims,
+  marksOf,
+  type UntrueClaim,
+  warningsOf,
+} from './claims.ts';
 import type { TapConf } from './config.ts';
+import type { Kernel } from './kernel.ts';
 import { planAdd } from './plan-add.ts';
 import { requirePodLink } from './pod-link.ts';
+import type { PrevResult } from './prev-result.ts';
+import { recordOf } from './record.ts';
 import { linkResult } from './result.ts';
+import type { Netns } from './view.ts';
+import { findLink } from './wiring.ts';
 
 /** A tap beside the pod link, and all frames redirected from one to the other. */
 export function tapBinding(conf: TapConf): Binding {
@@ -12,24 +25,37 @@ export function tapBinding(conf: TapConf): Binding {
     async plan(kernel, { key, netns, version }) {
       const seen = await kernel.observe();
       const attachment = resolveAttachment(key, conf, seen.links);
-      const levels = planAdd(attachment, seen);
+      const untrue = await untrueClaims(kernel, attachment, conf.prevResult, netns, seen);
+      const levels = planAdd(attachment, seen, marksOf(untrue));
+      const warnings = warningsOf(untrue);
       if (conf.prevResult !== null || conf.logicNetworkName !== null) {
-        return { levels, result: { ...conf.prevResult?.source, cniVersion: version } };
+        return { levels, result: { ...conf.prevResult?.source, cniVersion: version }, warnings };
       }
       const pod = requirePodLink(attachment, seen.links);
-      return { levels, result: linkResult(version, netns, pod, await kernel.addresses()) };
+      return { levels, result: linkResult(version, netns, pod, await kernel.addresses()), warnings };
     },
     async check(kernel, { key, netns }, prevResult) {
       const seen = await kernel.observe();
       const attachment = resolveAttachment(key, conf, seen.links);
-      check(
-        [
-          ...findDefects(attachment, seen),
-          ...findResultDefects(attachment, prevResult, netns, seen, await kernel.addresses()),
-        ],
-        attachment,
-        seen,
-      );
+      const untrue = await untrueClaims(kernel, attachment, prevResult, netns, seen);
+      const tap = findLink(attachment.tap, seen);
+      const told = (tap && recordOf(tap, key)?.told) ?? null;
+      const lost = findLost(untrue, told).map((claim) => claim.lost);
+      check([...findDefects(attachment, seen), ...lost], attachment, seen);
     },
   };
+}
+
+/** Asks for the addresses of the netns only if prevResult speaks of them. */
+async function untrueClaims(
+  kernel: Kernel,
+  { podLink }: Attachment,
+  prevResult: PrevResult | null,
+  netns: string,
+  seen: Netns,
+): Promise<readonly UntrueClaim[]> {
+  const pod = findLink(podLink, seen);
+  if (pod === undefined || prevResult === null) return [];
+  const addresses = claimsAddresses(podLink, prevResult) ? await kernel.addresses() : [];
+  return findUntrueClaims(pod, prevResult, netns, addresses);
 }

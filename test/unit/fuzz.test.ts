@@ -103,7 +103,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   records: (random) => {
     const key = { containerId: arbitraryString(random), ifname: arbitraryString(random) };
     const restore = arbitraryRestore(random);
-    const ours = encodeRecord({ key, podLink: 'eth0', mtu: random.below(70_000), restore });
+    const ours = encodeRecord({ key, podLink: 'eth0', mtu: random.below(70_000), restore, told: [] });
     const ifalias = random.oneIn(4)
       ? arbitraryString(random)
       : mutateBytes(random, Buffer.from(ours)).toString();
@@ -120,6 +120,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       podLink: 'p'.repeat(1 + random.below(15)),
       mtu: random.below(65_536),
       restore: arbitraryRestore(random),
+      told: random.oneIn(4) ? null : Array.from({ length: random.below(7) }, () => 'a1b2c3'),
     };
     const act = () => {
       const ifalias = encodeRecord(record);

@@ -1,7 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { check, findDefects, findResultDefects } from '../../../cni/check.ts';
-import { prevResult } from '../../../cni/prev-result.ts';
+import { check, findDefects } from '../../../cni/check.ts';
 import { IFF_ALLMULTI, IFF_UP } from '../../../shared/rtnetlink/link.ts';
 import { caught } from '../../helpers/caught.ts';
 import {
@@ -149,62 +148,6 @@ test('check() names every defect in one error', async () => {
   );
   check([], attachment, seen);
 });
-
-const ADDRESSES = [
-  { ifindex: 2, family: 'inet', local: '192.0.2.10', prefixLength: 24, scope: 'global' },
-  { ifindex: 2, family: 'inet6', local: '2001:db8::10', prefixLength: 64, scope: 'global' },
-] as const;
-const NETNS = '/run/netns/x';
-const INTERFACE = { name: 'eth0', mac: ETH0.mac, sandbox: NETNS };
-
-for (const [why, result, want] of [
-  ['a result of a binding', {}, []],
-  ['a result that fits', { interfaces: [INTERFACE], ips: [{ interface: 0, address: '192.0.2.10/24' }] }, []],
-  [
-    'an address in other letters',
-    { interfaces: [INTERFACE], ips: [{ interface: 0, address: '2001:DB8:0::10/64' }] },
-    [],
-  ],
-  ['a MAC in other letters', { interfaces: [{ ...INTERFACE, mac: '02:00:00:00:00:01'.toUpperCase() }] }, []],
-  [
-    'addresses of other interfaces',
-    {
-      interfaces: [{ name: 'br0' }, INTERFACE],
-      ips: [{ interface: 0, address: '10.9.9.9/8' }, { address: '10.9.9.9/8' }],
-    },
-    [],
-  ],
-  [
-    'an interface on the node with the same name',
-    { interfaces: [{ ...INTERFACE, sandbox: '', mac: '02:00:00:00:00:99' }] },
-    [],
-  ],
-  [
-    'another MAC',
-    { interfaces: [{ ...INTERFACE, mac: '02:00:00:00:00:99' }] },
-    ['pod link "eth0" has MAC 02:00:00:00:00:01 instead of 02:00:00:00:00:99'],
-  ],
-  [
-    'another netns',
-    { interfaces: [{ ...INTERFACE, sandbox: '/y' }] },
-    ['Sandbox in prevResult /y does not match configured netns /run/netns/x'],
-  ],
-  [
-    'a lost address',
-    { interfaces: [{ name: 'br0' }, INTERFACE], ips: [{ interface: 1, address: '192.0.2.11/24' }] },
-    ['pod link "eth0" has lost its address 192.0.2.11/24'],
-  ],
-  [
-    'another prefix length',
-    { interfaces: [INTERFACE], ips: [{ interface: 0, address: '192.0.2.10/25' }] },
-    ['pod link "eth0" has lost its address 192.0.2.10/25'],
-  ],
-] as const) {
-  test(`findResultDefects() with ${why}`, () => {
-    const decoded = prevResult('1.0.0')(result, '$.prevResult');
-    assert.equal(findResultDefects(attachmentOf(), decoded, NETNS, wired(), ADDRESSES), want);
-  });
-}
 
 test('the record is that of the key', () => {
   assert.equal(findDefects({ ...attachmentOf(), key: { ...KEY, ifname: 'net2' } }, wired()).length, 3);

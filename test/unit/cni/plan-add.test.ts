@@ -25,7 +25,8 @@ const test = suite('planAdd()');
 /** The steps of all levels. */
 const planAdd = (...given: Parameters<typeof plan.planAdd>): readonly Step[] => plan.planAdd(...given).flat();
 const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
-const aliasOf = (restore: Restore, mtu = 1500) => encodeRecord({ key: KEY, podLink: 'eth0', mtu, restore });
+const aliasOf = (restore: Restore, mtu = 1500) =>
+  encodeRecord({ key: KEY, podLink: 'eth0', mtu, restore, told: [] });
 const fresh = (restore: Restore): Op[] => [
   { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107, selinuxContext: null },
   { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
@@ -50,6 +51,25 @@ test('a bare netns: the tap is there and persistent before the pod link is touch
     redirectTap(BOTH_OURS),
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, BOTH_OURS) },
   ]);
+});
+
+test('the record keeps what prevResult claimed and is not true; a second ADD changes nothing', () => {
+  const told = ['a1b2c3', '*'];
+  const ifalias = encodeRecord({ key: KEY, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS, told });
+  assert.equal(ops(planAdd(attachmentOf(), BARE, told))[1], { op: 'setAlias', link: 'tap0', ifalias });
+  assert.equal(planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias })] }), told), []);
+});
+
+test('a record of an older ADD is completed by a second ADD', () => {
+  const [record, link] = [{ key: KEY, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS }, 'tap0'];
+  const older = encodeRecord({ ...record, told: null });
+  const [step, ...others] = planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias: older })] }));
+  const ifalias = encodeRecord({ ...record, told: [] });
+  assert.equal(step, {
+    do: { op: 'setAlias', link, ifalias },
+    undo: { op: 'setAlias', link, ifalias: older },
+  });
+  assert.is(others.length, 0);
 });
 
 test('a bare netns: the tap, its record and settings, persistence and the pod link are levels of their own', () => {

@@ -10,18 +10,19 @@ const RECORD = {
   podLink: 'eth0',
   mtu: 1500,
   restore: { clsact: true, allmulti: false, noQueue: false },
+  told: [],
 };
 
 test('encodeRecord() can be read in `ip link`', () => {
   assert.is(
     encodeRecord(RECORD),
-    'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0',
+    'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 told=0',
   );
 });
 
 const LONGEST =
   255 -
-  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0 noqueue=0'
+  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0 noqueue=0 told=0'
     .length;
 
 for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST + 1), 'x'.repeat(4096)]) {
@@ -35,6 +36,27 @@ for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST +
     assert.is(recordOf(tapOf({ ifalias }), { ...key, containerId: `${id}x` }), null);
   });
 }
+
+for (const told of [[], ['a1b2c3'], ['a1b2c3', '0f0f0f', '*']]) {
+  test(`what prevResult claimed is found again: ${told.join(',')}`, () => {
+    assert.equal(recordOf(tapOf({ ifalias: encodeRecord({ ...RECORD, told }) }), KEY)?.told, told);
+  });
+}
+
+test('a record of an older ADD says nothing of what prevResult claimed', () => {
+  const ifalias = encodeRecord({ ...RECORD, told: null });
+  assert.is(ifalias.includes('told'), false);
+  assert.is(recordOf(tapOf({ ifalias }), KEY)?.told, null);
+});
+
+test('the longest record fits, with every key that a record may have', () => {
+  const key = { containerId: 'x'.repeat(64), ifname: 'interface-15-ch' };
+  const told = ['a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', '*'];
+  const ifalias = encodeRecord({ ...RECORD, key, podLink: 'interface-15-ch', mtu: 65535, told });
+  const others = ' down=0 silence=0';
+  assert.ok(Buffer.byteLength(ifalias + others) <= 255, `${ifalias.length} bytes`);
+  assert.equal(recordOf(tapOf({ ifalias }), key)?.told, told);
+});
 
 for (const [why, ifalias] of [
   ['no alias', null],

@@ -13,6 +13,7 @@ const RECORD = encodeRecord({
   podLink: 'eth0',
   mtu: 1500,
   restore: { clsact: true, allmulti: false, noQueue: false },
+  told: [],
 });
 const wired = (ifalias: string | null) => [veth('eth0'), { ...tapLink('tap0'), ifalias }];
 const one = (binding: string) => ({
