@@ -24,7 +24,7 @@ const PRIMARY_LINKS = ['ovn-udn1', 'eth0'];
  * KubeVirt calls a binding's NAD with the VMI's network name and a meaningless CNI_IFNAME (`net1`); as a network's NAD we are
  * called with the pod link's own name.
  *
- * @throws {BindingError} NAMING_UNKNOWN, INVALID_CONFIG
+ * @throws {BindingError} NAMING_UNKNOWN, LINK_MISSING, INVALID_CONFIG
  * Source: kubevirt pkg/network/multus/annotation.go, pkg/network/namescheme
  */
 export function resolveAttachment(
@@ -52,6 +52,15 @@ function linkOfBinding(network: string, conf: TapConf, ifnames: readonly string[
       { details: `links seen: ${ifnames.join(', ')}` },
     );
   }
+  if (conf.network === 'secondary') {
+    throw new BindingError(
+      'LINK_MISSING',
+      `Cannot wire network "${network}": there is no pod link "${hashed}", and with "network": "secondary" the primary network's ` +
+        'link is not wired instead; name a network that makes a link in the pod, or use a binding without that key for the ' +
+        'primary network',
+      { details: `links seen: ${ifnames.join(', ')}` },
+    );
+  }
   const podLink = conf.podLink ?? PRIMARY_LINKS.find((ifname) => ifnames.includes(ifname)) ?? 'eth0';
   if (podLink === PRIMARY_TAP_IFNAME) {
     throw new BindingError(
@@ -68,6 +77,12 @@ function linkOfNetwork(name: string, conf: TapConf) {
     throw new BindingError(
       'INVALID_CONFIG',
       `Cannot read $.podLink: want "${ifname}" (CNI_IFNAME) or nothing outside a KubeVirt binding, got "${conf.podLink}"`,
+    );
+  }
+  if (conf.network === 'secondary' && PRIMARY_LINKS.includes(ifname)) {
+    throw new BindingError(
+      'INVALID_CONFIG',
+      `Cannot wire "${ifname}": it is the primary network's link, and $.network says "secondary"; leave that key out`,
     );
   }
   if (ifname === 'eth0') return { podLink: ifname, tap: PRIMARY_TAP_IFNAME };

@@ -35,6 +35,8 @@ export interface TapConf extends CommonConf {
   readonly binding: 'tap';
   /** The primary network's pod link, where it is not `ovn-udn1` or `eth0`. */
   readonly podLink: string | null;
+  /** "secondary": the primary network's link is never wired; null: it is if the network has none of its own. */
+  readonly network: 'secondary' | null;
   /** MTU of the tap, and so of the guest; null: the pod link's. Bytes. */
   readonly mtu: number | null;
   /** Who may attach to the tap; null: anyone in the pod who can open /dev/net/tun. */
@@ -98,6 +100,7 @@ const cniArgs = foldedFields({
 
 const tapKeys = {
   podLink: unset(podIfname, null),
+  network: unset(oneOf('secondary'), null),
   mtu: unset(mtu, null, 0),
   owner: unset(ownership(MAX_ID), QEMU), // 0 is root
   group: unset(ownership(MAX_ID), QEMU),
@@ -115,6 +118,7 @@ const refuseWithPasst: Decoder<never> = (value, path) => {
 };
 const passtKeys = {
   podLink: unset(refuseWithPasst, null),
+  network: unset(refuseWithPasst, null),
   mtu: unset(refuseWithPasst, null, 0),
   owner: unset(refuseWithPasst, null),
   group: unset(ownership(MAX_PING_GROUP), QEMU),
@@ -153,10 +157,15 @@ export function decodeNetConf(value: unknown): NetConf {
   };
   switch (binding) {
     case 'tap':
-      return { binding, ...common, ...foldedFields(tapKeys)(value, '$') };
+      return { binding, ...common, ...requireOneNetwork(foldedFields(tapKeys)(value, '$')) };
     case 'passt':
       return { binding, ...common, group: foldedFields(passtKeys)(value, '$').group };
   }
+}
+
+function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf: T): T {
+  if (conf.network === null || conf.podLink === null) return conf;
+  throw mismatch('$.podLink', 'nothing with "network": "secondary": it names the primary link', conf.podLink);
 }
 
 function isKnownKey(key: string): boolean {

@@ -2,6 +2,7 @@ import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Level } from './apply.ts';
 import type { Attachment } from './attachment.ts';
 import type { Step } from './op.ts';
+import { refuseOtherAttachment } from './other-attachments.ts';
 import { filtersMulticast, requirePodLink } from './pod-link.ts';
 import { refuseRivals, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
 import { encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
@@ -21,6 +22,7 @@ import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
  */
 export function planAdd(attachment: Attachment, seen: Netns, told: readonly string[] = []): readonly Level[] {
   const pod = requirePodLink(attachment, seen.links);
+  refuseOtherAttachment(attachment, pod, seen);
   requireMac(attachment, pod);
   const tap = requireOurTap(attachment, seen);
   refuseRivals(pod, attachment, seen);

@@ -7,9 +7,16 @@ import { tapConf } from '../../helpers/seen.ts';
 const test = suite('resolveAttachment()');
 
 const BLUE = 'pod16477688c0e';
+const SECONDARY = { network: 'secondary' };
 
-function resolve(ifname: string, network: string | null, ifnames: readonly string[], podLink?: string) {
-  const conf = tapConf({ podLink, args: { cni: { logicNetworkName: network } } });
+function resolve(
+  ifname: string,
+  network: string | null,
+  ifnames: readonly string[],
+  podLink?: string,
+  keys: Readonly<Record<string, unknown>> = {},
+) {
+  const conf = tapConf({ ...keys, podLink, args: { cni: { logicNetworkName: network } } });
   const links = ifnames.map((name) => ({ ifname: name }));
   const attachment = resolveAttachment({ containerId: 'pod1', ifname }, conf, links);
   return [attachment.podLink, attachment.tap];
@@ -47,6 +54,16 @@ for (const [why, got, want] of [
     resolve('net1', 'default', ['lo']),
     ['eth0', 'tap0'],
   ],
+  [
+    'binding for secondary networks alone: the hashed link',
+    resolve('net3', 'blue', ['lo', 'eth0', BLUE], undefined, SECONDARY),
+    [BLUE, 'tap16477688c0e'],
+  ],
+  [
+    'network, for secondary networks alone: the link that CNI_IFNAME names',
+    resolve(BLUE, null, ['eth0', BLUE], undefined, SECONDARY),
+    [BLUE, 'tap16477688c0e'],
+  ],
   ['network: the link that CNI_IFNAME names', resolve(BLUE, null, ['eth0', BLUE]), [BLUE, 'tap16477688c0e']],
   ['network with an ordinal name', resolve('net1', null, ['eth0', 'net1']), ['net1', 'tap1']],
   ['network, eth0', resolve('eth0', null, ['eth0']), ['eth0', 'tap0']],
@@ -64,6 +81,24 @@ for (const [why, act, code, message] of [
     'NAMING_UNKNOWN',
     `Cannot find the pod link of network "blue": there is no "${BLUE}", and with "net1" in the pod KubeVirt numbers its links; give every network of the pod an "interface" in its annotation`,
   ],
+  ...[['lo', 'eth0'], ['eth0', 'ovn-udn1', 'podb1f51a511f1'], ['lo']].map(
+    (ifnames) =>
+      [
+        `no link of a secondary network among ${ifnames.join(', ')}`,
+        () => resolve('net2', 'blue', ifnames, undefined, SECONDARY),
+        'LINK_MISSING',
+        `Cannot wire network "blue": there is no pod link "${BLUE}", and with "network": "secondary" the primary network's link is not wired instead; name a network that makes a link in the pod, or use a binding without that key for the primary network`,
+      ] as const,
+  ),
+  ...['eth0', 'ovn-udn1'].map(
+    (ifname) =>
+      [
+        `a network for secondary links alone on ${ifname}`,
+        () => resolve(ifname, null, [ifname], undefined, SECONDARY),
+        'INVALID_CONFIG',
+        `Cannot wire "${ifname}": it is the primary network's link, and $.network says "secondary"; leave that key out`,
+      ] as const,
+  ),
   [
     "the tap's own name as the pod link",
     () => resolve('net1', 'default', ['eth0', 'tap0'], 'tap0'),
