@@ -24,7 +24,14 @@ const HOOK_DIRECTORY = '/var/run/kubevirt-hooks';
  * The names that our manifests register. KubeVirt before 1.9 does not tell a sidecar which one it was started for, so there it
  * serves all; where a pod then has two of us, the second finds the first's work and changes nothing.
  */
-const REGISTERED_BINDINGS = ['tapwire', 'tapwire-mq', 'tapwire-passt', 'tapwire-slirp'];
+const REGISTERED_BINDINGS = [
+  'tapwire',
+  'tapwire-mq',
+  'tapwire-secondary',
+  'tapwire-secondary-mq',
+  'tapwire-passt',
+  'tapwire-slirp',
+];
 
 /**
  * Reads the environment. Pure; an empty variable counts as not set.

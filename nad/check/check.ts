@@ -11,6 +11,7 @@ import { fullName, get, type Resource, resourcesOf } from './resource.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
 import { checkNetworks } from './vm-networks.ts';
+import { checkSecondary } from './vm-secondary.ts';
 
 export interface Report {
   readonly findings: readonly Finding[];
@@ -49,7 +50,9 @@ export function checkSources(sources: readonly Source[], minor: Minor): Report {
     ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
     ...registrations.flatMap((registered) => checkReference(registered, seen, vms.length > 0)),
     ...vms.flatMap(({ vm }) =>
-      vm === null ? [] : [...checkNetworks(vm, minor), ...checkBindings(vm, cluster)],
+      vm === null
+        ? []
+        : [...checkNetworks(vm, minor), ...checkBindings(vm, cluster), ...checkSecondary(vm, cluster)],
     ),
   ];
   const checked = nads.length + registries.length + vms.length + conflists.length;

@@ -2,7 +2,8 @@ import { printable } from '../printable.ts';
 
 /** Something that does not work, or may not, and what to do about it. */
 export interface Finding {
-  readonly severity: 'error' | 'warning';
+  /** Advice is what works as it is, and would be safer otherwise. */
+  readonly severity: 'error' | 'warning' | 'advice';
   readonly place: Place;
   /** One sentence. */
   readonly message: string;
@@ -22,6 +23,7 @@ export interface Problem {
 
 export const error = (reason: string): Problem => ({ severity: 'error', reason });
 export const doubt = (reason: string): Problem => ({ severity: 'warning', reason });
+export const advice = (reason: string): Problem => ({ severity: 'advice', reason });
 
 /** @param subject what the sentence begins with */
 export function findingsAt(place: Place, subject: string, problems: readonly Problem[]): readonly Finding[] {

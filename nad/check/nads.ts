@@ -17,7 +17,7 @@ export interface NadSeen {
 }
 
 /** What a VM's interface finds in the pod. */
-export const WIRES = ['tap', 'tap-mq', 'passt'] as const;
+export const WIRES = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'passt'] as const;
 export type Wires = (typeof WIRES)[number];
 
 export const OURS = 'tapwire';
@@ -72,6 +72,7 @@ function readPlugins(conf: unknown, name: string): PluginsRead {
 
 function wiresOf(conf: NetConf): Wires {
   if (conf.binding === 'passt') return 'passt';
+  if (conf.network === 'secondary') return conf.multiQueue ? 'tap-secondary-mq' : 'tap-secondary';
   return conf.multiQueue ? 'tap-mq' : 'tap';
 }
 

@@ -70,6 +70,8 @@ function checkNeeds(registered: Registered, nads: readonly NadSeen[]): readonly 
         : [];
     case 'tap':
     case 'tap-mq':
+    case 'tap-secondary':
+    case 'tap-secondary-mq':
       if (type === 'managedTap') return fail('domainAttachmentType', TWO_MASTERS);
       return type === undefined && image === undefined ? fail('domainAttachmentType', NO_NIC) : [];
   }

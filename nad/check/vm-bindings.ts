@@ -108,7 +108,8 @@ function fit(
   return isSecondary ? [error('passt serves the primary network alone; use tap for this one')] : [];
 }
 
-function wiresOfBinding(
+/** What the NAD of an interface's binding wires; null: nothing of ours, or nobody knows. */
+export function wiresOfBinding(
   { binding }: Interface,
   registered: Registered | undefined,
   { namespace }: Vm,
@@ -124,16 +125,21 @@ function wiresOfBinding(
 function fitOfQueues(
   { queues }: Vm,
   { model }: Interface,
-  wires: 'tap' | 'tap-mq',
+  wires: Exclude<Wires, 'passt'>,
   hasSidecar: boolean,
 ): readonly Problem[] {
   if (queues === null) return [];
   const own = model === '' || model === 'virtio' ? queues : 0;
   const isMany = own > 1;
-  if (isMany === (wires === 'tap-mq')) return [];
+  const takesMany = wires === 'tap-mq' || wires === 'tap-secondary-mq';
+  if (isMany === takesMany) return [];
+  const [single, many] =
+    wires === 'tap' || wires === 'tap-mq'
+      ? (['tap', 'tap-mq'] as const)
+      : (['tap-secondary', 'tap-secondary-mq'] as const);
   const reason = isMany
-    ? `the VM asks for ${own} queues (networkInterfaceMultiqueue) and its tap has one; use binding "${BINDINGS['tap-mq'].registeredAs}"`
-    : `its tap takes several queues and the VM asks for one; use binding "${BINDINGS.tap.registeredAs}", or ` +
+    ? `the VM asks for ${own} queues (networkInterfaceMultiqueue) and its tap has one; use binding "${BINDINGS[many].registeredAs}"`
+    : `its tap takes several queues and the VM asks for one; use binding "${BINDINGS[single].registeredAs}", or ` +
       'set networkInterfaceMultiqueue with two or more vCPUs and model virtio';
   const outcome = hasSidecar
     ? 'it boots with what the sidecar makes of it'

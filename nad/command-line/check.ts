@@ -17,8 +17,8 @@ YAML or JSON, with many documents, or lists. Objects of other kinds are passed o
   --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "passedOver"}
   --help              print this
 
-Prints a line for each finding, FILE:LINE: error|warning: what is wrong and what to do. Status: 0 no errors, 1 errors,
-2 a file could not be read, or nothing to check is in them.
+Prints a line for each finding, FILE:LINE: error|warning|advice: what is wrong and what to do. Status: 0 no errors,
+1 errors, 2 a file could not be read, or nothing to check is in them.
 
 Examples:
   ${NAME} nad/tap/*.yaml my-vms.yaml
@@ -68,9 +68,10 @@ function toText(report: Report) {
 
 /** How much was looked at, so that nobody takes "no findings" of no objects for good news. */
 function summaryOf({ findings, checked, passedOver }: Report): string {
-  const errors = findings.filter(({ severity }) => severity === 'error').length;
-  const counts = `${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}`;
-  return `${count(checked, 'object')} checked, ${passedOver} of other kinds passed over: ${counts}`;
+  const of = (wanted: string) => findings.filter(({ severity }) => severity === wanted).length;
+  const counts = `${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}`;
+  const advice = of('advice') > 0 ? `, ${count(of('advice'), 'piece')} of advice` : '';
+  return `${count(checked, 'object')} checked, ${passedOver} of other kinds passed over: ${counts}${advice}`;
 }
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -1,5 +1,5 @@
 import { type Decoder, mismatch, oneOf, string } from '../../shared/decode.ts';
-import { BINDING_KINDS, BINDINGS, type BindingKind, FORMS } from '../bindings.ts';
+import { BINDING_KINDS, BINDINGS, type BindingKind, FORMS, hasChoiceOfMigration } from '../bindings.ts';
 import { exampleVms } from '../generate/example-vm.ts';
 import { NAMESPACES } from '../generate/files.ts';
 import { type Manifest, toYaml } from '../generate/manifest.ts';
@@ -21,6 +21,9 @@ The files in nad/ are what it prints without further options.
   --binding KIND      ${BINDING_KINDS.join(', ')}; may be given several times
                         tap      the guest on the pod's link, by a redirect; the network gives it its address
                         tap-mq   the same for VMs with networkInterfaceMultiqueue and two or more vCPUs
+                        tap-secondary, tap-secondary-mq
+                                 the same two for secondary networks: one that makes no link in the pod is rejected, and
+                                 never gets the pod's own
                         passt    the guest's connections are the pod's; for pod links of any kind, primary network only
                         slirp    QEMU's own network; slow, needs nothing of the nodes
   --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer (default 1.${NEWEST_MINOR}): fields differ
@@ -126,12 +129,13 @@ const MIGRATIONS = { keep: {}, refresh: { method: 'link-refresh' } } as const;
 
 /** What would be left out in silence is refused. */
 function refuseWhatCannotBe({ kinds, form, minor, migration }: Order): void {
-  const bare = kinds.find((kind) => BINDINGS[kind].nad === null);
-  if (form === 'network' && bare !== undefined) {
-    throw misuse(NAME, `--form network is for bindings with a NAD, and ${bare} has none`);
+  const bare = kinds.find((kind) => !BINDINGS[kind].forms.includes(form));
+  if (bare !== undefined) {
+    const able = BINDING_KINDS.filter((kind) => BINDINGS[kind].forms.includes(form));
+    throw misuse(NAME, `--form ${form} is for ${able.join(', ')}, not for ${bare}`);
   }
   if (migration === null) return;
-  const other = kinds.find((kind) => BINDINGS[kind].plugin.domainAttachmentType !== 'tap');
+  const other = kinds.find((kind) => !hasChoiceOfMigration(BINDINGS[kind]));
   if (other !== undefined) throw misuse(NAME, `--migration is for tap and tap-mq; ${other} leaves no choice`);
   if (minor < FIELD_SINCE.migration) {
     throw misuse(

@@ -1,5 +1,5 @@
 import type { V1Interface, V1Network, V1VirtualMachine } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
-import { BINDINGS, type BindingKind, type Form } from '../bindings.ts';
+import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
 import type { Manifest } from './manifest.ts';
 import { NETWORK, nad } from './nad.ts';
 
@@ -59,13 +59,14 @@ const FIRST_NIC = 'enp1s0';
 export function exampleVms(kind: BindingKind, form: Form, namespace: string): readonly Manifest[] {
   const examples = form === 'binding' ? EXAMPLES[kind] : networkExamples(kind);
   return examples.map(({ file, about, others = [], ...example }) => ({
-    file: `${kind}/${file}`,
+    file,
     about,
     documents: [...others.map((other) => other(namespace)), vm(namespace, example)],
   }));
 }
 
 interface ExampleFile extends Example {
+  /** Path below nad/. */
   readonly file: string;
   readonly about: readonly string[];
   /** What goes with the VM. */
@@ -78,10 +79,23 @@ const onPod = (kind: BindingKind): Nic => ({
   interface: { binding: { name: BINDINGS[kind].registeredAs } },
 });
 
+/** A second NIC by this binding, and the network that it is in. */
+const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'others'> => ({
+  nics: [
+    { network: POD, interface: { masquerade: {} } },
+    {
+      network: { name: NETWORK, multus: { networkName: NETWORK } },
+      interface: { binding: { name: BINDINGS[kind].registeredAs } },
+    },
+  ],
+  ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
+  others: [(namespace) => nad(namespace, NETWORK, { type: 'macvlan', master: 'bond0', mode: 'bridge' })],
+});
+
 const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
   tap: [
     {
-      file: 'vm-primary.yaml',
+      file: 'tap/vm-primary.yaml',
       about: [
         "A VM on the pod's own network. The network gives the guest its address: use it where that serves DHCP",
         '(OVN-Kubernetes, Kube-OVN), or give the guest a fixed one in "networkData".',
@@ -90,24 +104,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
       nics: [onPod('tap')],
     },
     {
-      file: 'vm-secondary.yaml',
-      about: [
-        'A VM with a second NIC in a network of the nodes, and that network: "bond0" is a link of theirs. Tapwire wires what',
-        "macvlan leaves in the pod. Addresses are the network's: its DHCP or router gives them to the guest.",
-      ],
-      name: 'tapwire-secondary',
-      nics: [
-        { network: POD, interface: { masquerade: {} } },
-        {
-          network: { name: NETWORK, multus: { networkName: NETWORK } },
-          interface: { binding: { name: BINDINGS.tap.registeredAs } },
-        },
-      ],
-      ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
-      others: [(namespace) => nad(namespace, NETWORK, { type: 'macvlan', master: 'bond0', mode: 'bridge' })],
-    },
-    {
-      file: 'vm-dual-stack.yaml',
+      file: 'tap/vm-dual-stack.yaml',
       about: [
         "A VM with IPv4 and IPv6 on the pod's own network. Both come from the cluster network: the IPv4 address by its DHCP;",
         'the IPv6 address and route by its router advertisements, with or without DHCPv6 (the advertisement says which).',
@@ -120,7 +117,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
   ],
   'tap-mq': [
     {
-      file: 'vm-multi-queue.yaml',
+      file: 'tap-mq/vm-multi-queue.yaml',
       about: [
         'A VM whose NIC has a queue for each vCPU. "networkInterfaceMultiqueue", two or more vCPUs and the binding',
         `"${BINDINGS['tap-mq'].registeredAs}" go together: a VM with one queue does not boot on such a tap, nor this one on the tap of "${BINDINGS.tap.registeredAs}".`,
@@ -131,9 +128,33 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
       multiQueue: true,
     },
   ],
+  'tap-secondary': [
+    {
+      file: 'tap/vm-secondary.yaml',
+      about: [
+        'A VM with a second NIC in a network of the nodes, and that network: "bond0" is a link of theirs. Tapwire wires what',
+        "macvlan leaves in the pod. Addresses are the network's: its DHCP or router gives them to the guest.",
+      ],
+      name: 'tapwire-secondary',
+      ...onLan('tap-secondary'),
+    },
+  ],
+  'tap-secondary-mq': [
+    {
+      file: 'tap-mq/vm-secondary.yaml',
+      about: [
+        'A VM whose second NIC, in a network of the nodes ("bond0" is a link of theirs), has a queue for each vCPU.',
+        '"networkInterfaceMultiqueue" and two or more vCPUs go together with it.',
+      ],
+      name: 'tapwire-secondary-multi-queue',
+      ...onLan('tap-secondary-mq'),
+      vcpus: 4,
+      multiQueue: true,
+    },
+  ],
   passt: [
     {
-      file: 'vm-primary.yaml',
+      file: 'passt/vm-primary.yaml',
       about: [
         "A VM whose connections are the pod's, on any pod network. passt tells the guest the pod's addresses by DHCP, DHCPv6 and",
         'router advertisements. All ports of the pod lead to the guest; "ports" of the interface would limit that.',
@@ -144,7 +165,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
   ],
   slirp: [
     {
-      file: 'vm-primary.yaml',
+      file: 'slirp/vm-primary.yaml',
       about: [
         "A VM that only has to get out. QEMU's own DHCP gives it 10.0.2.15; of the pod's ports, those listed lead to the guest.",
       ],
@@ -155,7 +176,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
 };
 
 function networkExamples(kind: BindingKind): readonly ExampleFile[] {
-  if (BINDINGS[kind].nad === null) return [];
+  if (!BINDINGS[kind].forms.includes('network')) return [];
   const binding = { binding: { name: BINDINGS[kind].registeredAs } };
   const isPrimary = kind === 'passt';
   const nic: Nic = {
@@ -164,7 +185,7 @@ function networkExamples(kind: BindingKind): readonly ExampleFile[] {
   };
   return [
     {
-      file: 'network/vm.yaml',
+      file: fileOf(kind, 'network', 'vm.yaml'),
       about: [
         `A VM on the network that nad/${kind}/network/nad.yaml makes, which has to be in its namespace.`,
       ],

@@ -1,4 +1,4 @@
-import { BINDING_KINDS, type BindingKind, FORMS, type Form } from '../bindings.ts';
+import { BINDING_KINDS, BINDINGS, type BindingKind, type Form } from '../bindings.ts';
 import { exampleVms } from './example-vm.ts';
 import { type Manifest, toYaml } from './manifest.ts';
 import { type Namespaces, nadOf } from './nad.ts';
@@ -10,13 +10,14 @@ export const NAMESPACES: Namespaces = { binding: 'default', network: 'default' }
 
 /** Every YAML file of `nad/`: its text by its path below that folder. */
 export function files(): ReadonlyMap<string, string> {
-  const ofBindings = BINDING_KINDS.flatMap((kind) => FORMS.flatMap((form) => manifestsOf(kind, form)));
+  const ofBindings = BINDING_KINDS.flatMap((kind) =>
+    BINDINGS[kind].forms.flatMap((form) => manifestsOf(kind, form)),
+  );
   return new Map([...ofBindings, gatePatch()].map((manifest) => [manifest.file, toYaml(manifest)]));
 }
 
 function manifestsOf(kind: BindingKind, form: Form): readonly Manifest[] {
   const nads = nadOf(kind, form, NAMESPACES);
-  if (nads.length === 0 && form === 'network') return []; // no NAD, no network that a VM could name
   const registration = { kind, form, nadNamespace: NAMESPACES.binding, image: null, migration: null };
   const registrations = changesOf(registration).flatMap((minor) => [
     kubevirtPatch({ ...registration, minor }),

@@ -1,4 +1,4 @@
-import { BINDINGS, type BindingKind, type Form } from '../bindings.ts';
+import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
 import type { Manifest } from './manifest.ts';
 
 /** NPWG's NetworkAttachmentDefinition, as far as we fill it in. */
@@ -28,18 +28,21 @@ export type Namespaces = Readonly<Record<Form, string>>;
 /** The NAD that a binding is configured by: one manifest, or none where it needs no NAD. */
 export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): readonly Manifest[] {
   const { nad: ours, registeredAs } = BINDINGS[kind];
-  if (ours === null || kind === 'slirp') return [];
+  if (ours === null) return [];
   const conf = { type: 'tapwire', ...ours.config };
   if (form === 'network') {
+    if (!hasPodLink(kind)) return [];
     const { plugin, about } = POD_LINKS[kind];
     const document = nad(namespaces.network, NETWORK, { plugins: [plugin, conf] });
-    return [{ file: `${kind}/network/nad.yaml`, about, documents: [document] }];
+    return [{ file: fileOf(kind, form, 'nad.yaml'), about, documents: [document] }];
   }
   const about = [
     `The NetworkAttachmentDefinition that the registration of "${registeredAs}" names. It has to be in reach of every VM`,
     'that uses it: where Multus isolates namespaces, that is one in "default" or another of its "globalNamespaces".',
   ];
-  return [{ file: `${kind}/nad.yaml`, about, documents: [nad(namespaces.binding, ours.name, conf)] }];
+  return [
+    { file: fileOf(kind, form, 'nad.yaml'), about, documents: [nad(namespaces.binding, ours.name, conf)] },
+  ];
 }
 
 /** The name of the example network, and of its NAD. */
@@ -49,7 +52,7 @@ const HOST_LOCAL = { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] 
 
 /** What makes the pod link of the example network, to be edited. */
 const POD_LINKS: Readonly<
-  Record<Exclude<BindingKind, 'slirp'>, { readonly plugin: object; readonly about: readonly string[] }>
+  Record<'tap' | 'tap-mq' | 'passt', { readonly plugin: object; readonly about: readonly string[] }>
 > = {
   tap: {
     plugin: { type: 'macvlan', master: 'bond0', mode: 'bridge' },
@@ -74,3 +77,5 @@ const POD_LINKS: Readonly<
     ],
   },
 };
+
+const hasPodLink = (kind: BindingKind): kind is keyof typeof POD_LINKS => Object.hasOwn(POD_LINKS, kind);

@@ -1,5 +1,5 @@
 import type { V1KubeVirtConfiguration } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
-import { BINDINGS, needsSidecar } from '../bindings.ts';
+import { BINDINGS, fileOf, hasChoiceOfMigration, isForSecondaryAlone, needsSidecar } from '../bindings.ts';
 import { GATE, LAST_GATED_MINOR, type Plugin } from '../kubevirt.ts';
 import type { Manifest } from './manifest.ts';
 import { IMAGE, pluginOf, type Registration, rangeOf, wordsOf } from './plugin.ts';
@@ -22,7 +22,7 @@ export function kubevirtPatch(registration: Registration): Manifest {
     },
   };
   return {
-    file: `${folderOf(registration)}/kubevirt-1.${first}.yaml`,
+    file: fileOf(kind, registration.form, `kubevirt-1.${first}.yaml`),
     about: [
       `Registers the binding "${BINDINGS[kind].registeredAs}" with KubeVirt ${wordsOf(registration)}. A patch, which keeps all else that is configured:`,
       '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=THIS_FILE',
@@ -59,7 +59,7 @@ export function hyperConvergedPatch(registration: Registration): Manifest {
     spec: { networkBinding: { [BINDINGS[kind].registeredAs]: pluginOf(registration) } },
   };
   return {
-    file: `${folderOf(registration)}/hyperconverged-${version}.yaml`,
+    file: fileOf(kind, registration.form, `hyperconverged-${version}.yaml`),
     about: [
       `Registers the binding "${BINDINGS[kind].registeredAs}" where the HyperConverged operator, ${version} or newer, manages KubeVirt`,
       `${wordsOf(registration)}. It takes back changes of the KubeVirt CR, so this patches its own. It opens feature gates itself.`,
@@ -89,10 +89,6 @@ export function gatePatch(): Manifest {
   };
 }
 
-function folderOf({ kind, form }: Registration): string {
-  return form === 'binding' ? kind : `${kind}/network`;
-}
-
 function remarks({ kind, form, image, migration }: Registration): string[] {
   return [
     ...(needsSidecar(BINDINGS[kind]) && image === null
@@ -106,9 +102,14 @@ function remarks({ kind, form, image, migration }: Registration): string[] {
           'KubeVirt 1.8 and newer has passt itself (gate PasstBinding): prefer "passtBinding: {}" in VMs there.',
         ]
       : []),
-    ...(BINDINGS[kind].plugin.domainAttachmentType === 'tap' && migration === null ? MIGRATION : []),
+    ...(isForSecondaryAlone(BINDINGS[kind]) ? SECONDARY : []),
+    ...(hasChoiceOfMigration(BINDINGS[kind]) && migration === null ? MIGRATION : []),
   ];
 }
+
+const SECONDARY = [
+  "For secondary networks alone: an interface whose network makes no link in the pod is rejected, and never gets the pod's own.",
+];
 
 const MIGRATION = [
   "VMs whose primary network it is do not migrate live. Where the cluster network moves a VM's address and MAC",

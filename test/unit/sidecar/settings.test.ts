@@ -5,10 +5,11 @@ import { caught } from '../../helpers/caught.ts';
 
 const read = suite('readSettings()');
 
+const TAPS = ['tapwire', 'tapwire-mq', 'tapwire-secondary', 'tapwire-secondary-mq'];
 const DEFAULTS = {
   hookDirectory: '/var/run/kubevirt-hooks',
   container: 'tapwire',
-  bindings: ['tapwire', 'tapwire-mq', 'tapwire-passt', 'tapwire-slirp'],
+  bindings: [...TAPS, 'tapwire-passt', 'tapwire-slirp'],
   kind: null,
   pluginSocket: null,
   passtBackend: 'vhost-user',
@@ -34,7 +35,7 @@ for (const [why, env, want] of [
     ),
     {},
   ],
-  ['an image for tap', { TAPWIRE_BINDING: 'tap' }, { kind: 'tap', bindings: ['tapwire', 'tapwire-mq'] }],
+  ['an image for tap', { TAPWIRE_BINDING: 'tap' }, { kind: 'tap', bindings: TAPS }],
   ['an image for passt', { TAPWIRE_BINDING: 'passt' }, { kind: 'passt', bindings: ['tapwire-passt'] }],
   ['an image for slirp', { TAPWIRE_BINDING: 'slirp' }, { kind: 'slirp', bindings: ['tapwire-slirp'] }],
   [

@@ -22,6 +22,15 @@ test('prints a line for each finding, and a summary for people', async () => {
   });
 });
 
+test('advice is counted by itself, and is not a failure', async () => {
+  const [name, network] = ['red', { multus: { networkName: 'lan' } }];
+  const text = vm({ interfaces: [{ name, binding: { name: 'tapwire' } }], networks: [{ name, ...network }] });
+  const { stdout, ...rest } = await run({ f: text }, 'f');
+  assert.match(stdout, /^f:8: advice: .*use binding "tapwire-secondary", which rejects that\n$/);
+  const counts = '0 errors, 0 warnings, 1 piece of advice';
+  assert.equal(rest, { stderr: `1 object checked, 0 of other kinds passed over: ${counts}\n`, exitCode: 0 });
+});
+
 test('warnings alone are no failure', async () => {
   const { stdout, exitCode } = await run({ f: MIGRATION }, 'f');
   assert.equal([stdout, exitCode], [`f:8: warning: binding "tapwire": ${METHOD}\n`, 0]);

@@ -15,11 +15,12 @@ const run = (args: readonly string[], input = '') =>
   execa(process.execPath, [MAIN, ...args], { input, reject: false, stripFinalNewline: false });
 
 test('what manifests prints, check takes', async () => {
-  const made = await run(['manifests', '--binding', 'tap', '--namespace', 'vms']);
+  const bindings = ['tap', 'tap-secondary', 'tap-secondary-mq'].flatMap((kind) => ['--binding', kind]);
+  const made = await run(['manifests', ...bindings, '--namespace', 'vms']);
   const { stdout, stderr, exitCode } = await run(['check', '-'], made.stdout);
   assert.equal(
     [stdout, stderr, exitCode],
-    ['', '6 objects checked, 0 of other kinds passed over: 0 errors, 0 warnings\n', 0],
+    ['', '12 objects checked, 0 of other kinds passed over: 0 errors, 0 warnings\n', 0],
   );
 });
 

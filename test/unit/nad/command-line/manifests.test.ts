@@ -22,7 +22,15 @@ const committed = (...names: readonly string[]) => names.map((name) => files().g
 for (const [args, names] of [
   [
     ['--binding', 'tap'],
-    ['nad', 'kubevirt-1.1', 'vm-primary', 'vm-secondary', 'vm-dual-stack'].map((name) => `tap/${name}.yaml`),
+    ['nad', 'kubevirt-1.1', 'vm-primary', 'vm-dual-stack'].map((name) => `tap/${name}.yaml`),
+  ],
+  [
+    ['--binding', 'tap-secondary'],
+    ['secondary-nad', 'secondary-kubevirt-1.1', 'vm-secondary'].map((name) => `tap/${name}.yaml`),
+  ],
+  [
+    ['--binding', 'tap-secondary-mq', '--hco'],
+    ['secondary-nad', 'secondary-hyperconverged-1.11', 'vm-secondary'].map((name) => `tap-mq/${name}.yaml`),
   ],
   [
     ['--binding', 'tap', '--kubevirt', '1.4', '--part', 'registration', '--part', 'gate'],
@@ -60,7 +68,7 @@ test('without --part, the gate comes along where KubeVirt has one', async () => 
 test('namespaces, image and migration stand where they belong', async () => {
   const args =
     '--namespace vms --nad-namespace infra --image registry.example/tapwire:1 --migration refresh'.split(' ');
-  const [nad, registration, primary, lan, secondary] = await documents('--binding', 'tap', ...args);
+  const [nad, registration, primary, dualStack] = await documents('--binding', 'tap', ...args);
   assert.is(nad.metadata.namespace, 'infra');
   assert.equal(registration.spec.configuration.network.binding.tapwire, {
     networkAttachmentDefinition: 'infra/tapwire-tap',
@@ -69,8 +77,17 @@ test('namespaces, image and migration stand where they belong', async () => {
     migration: { method: 'link-refresh' },
   });
   assert.equal(
-    [primary, lan, secondary].map(({ metadata }) => metadata.namespace),
-    ['vms', 'vms', 'vms'],
+    [primary, dualStack].map(({ metadata }) => metadata.namespace),
+    ['vms', 'vms'],
+  );
+  const part = ['--part', 'vm', '--namespace', 'vms'];
+  const made = await documents('--binding', 'tap-secondary', ...part);
+  assert.equal(
+    made.map(({ kind, metadata }) => [kind, metadata.namespace]),
+    [
+      ['NetworkAttachmentDefinition', 'vms'],
+      ['VirtualMachine', 'vms'],
+    ],
   );
 });
 
@@ -111,8 +128,14 @@ test('whatever is asked for, the API drops nothing of it', async () => {
 
 const SEE = 'see "tapwire manifests --help"';
 for (const [args, message] of [
-  ['', `Cannot run "tapwire manifests": want --binding with one of tap, tap-mq, passt, slirp; ${SEE}`],
-  ['--binding tip', 'Cannot read --binding: want "tap" or "tap-mq" or "passt" or "slirp", got "tip"'],
+  [
+    '',
+    `Cannot run "tapwire manifests": want --binding with one of tap, tap-mq, tap-secondary, tap-secondary-mq, passt, slirp; ${SEE}`,
+  ],
+  [
+    '--binding tip',
+    'Cannot read --binding: want "tap" or "tap-mq" or "tap-secondary" or "tap-secondary-mq" or "passt" or "slirp", got "tip"',
+  ],
   [
     '--binding tap --part vms',
     'Cannot read --part: want "nad" or "registration" or "gate" or "vm", got "vms"',
@@ -137,7 +160,15 @@ for (const [args, message] of [
   ],
   [
     '--binding slirp --form network',
-    `Cannot run "tapwire manifests": --form network is for bindings with a NAD, and slirp has none; ${SEE}`,
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, passt, not for slirp; ${SEE}`,
+  ],
+  [
+    '--binding tap --binding tap-secondary --form network',
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, passt, not for tap-secondary; ${SEE}`,
+  ],
+  [
+    '--binding tap-secondary --migration keep',
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; tap-secondary leaves no choice; ${SEE}`,
   ],
   ['--binding tap extra', /^Cannot run "tapwire manifests": Unexpected argument 'extra'/],
   [

@@ -25,6 +25,13 @@ const OVERHEAD = { computeResourceOverhead: { requests: { memory: '500Mi' } } };
 for (const [kind, rows] of [
   ['tap', [['1.1.1 and newer', TAP]]],
   ['tap-mq', [['1.1.1 and newer', { ...TAP, networkAttachmentDefinition: 'default/tapwire-tap-mq' }]]],
+  ...(['', '-mq'] as const).map(
+    (suffix) =>
+      [
+        `tap-secondary${suffix}`,
+        [['1.1.1 and newer', { ...TAP, networkAttachmentDefinition: `default/tapwire-secondary${suffix}` }]],
+      ] as const,
+  ),
   [
     'passt',
     [

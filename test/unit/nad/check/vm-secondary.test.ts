@@ -1,0 +1,122 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findingsOf, kubevirt, nad, vm } from '../../../helpers/check.ts';
+
+const test = suite('tapwire check: bindings of secondary networks');
+
+const entry = (name: string) => ({
+  networkAttachmentDefinition: `default/${name}`,
+  domainAttachmentType: 'tap',
+});
+const NADS =
+  nad('tapwire-tap') +
+  nad('tapwire-tap-mq', { multiQueue: true }) +
+  nad('tapwire-secondary', { network: 'secondary' }) +
+  nad('tapwire-secondary-mq', { network: 'secondary', multiQueue: true }) +
+  nad('own-tap', { mtu: 1400 }) +
+  nad('own-lan', { Network: 'secondary' });
+const REGISTERED = kubevirt({
+  tapwire: entry('tapwire-tap'),
+  'tapwire-mq': entry('tapwire-tap-mq'),
+  'tapwire-secondary': entry('tapwire-secondary'),
+  'tapwire-secondary-mq': entry('tapwire-secondary-mq'),
+  mine: entry('own-tap'),
+  'mine-lan': entry('own-lan'),
+  bare: { domainAttachmentType: 'tap' },
+});
+const LAN = nad('lan', { type: 'macvlan' }, 'vms');
+const MANY = { devices: { networkInterfaceMultiqueue: true } };
+
+/** A VM with a secondary network, bound by this name. */
+const secondary = (name: string, more: object = {}, networkName = 'lan') =>
+  vm({
+    interfaces: [
+      { name: 'default', masquerade: {} },
+      { name: 'red', binding: { name } },
+    ],
+    networks: [
+      { name: 'default', pod: {} },
+      { name: 'red', multus: { networkName } },
+    ],
+    ...more,
+  });
+const primary = (name: string, more: object = {}) =>
+  vm({ interfaces: [{ name: 'default', binding: { name } }], ...more });
+
+const ON_LAN = 'VirtualMachine "vms/red": interface "red"';
+const ON_POD = 'VirtualMachine "vms/red": interface "default"';
+const advice = (binding: string, better: string) =>
+  `8 advice: ${ON_LAN}: binding "${binding}" takes the pod's own link if network "red" makes none in the pod; use binding "${better}", which rejects that`;
+const wrong = (binding: string, better: string) =>
+  `8 error: ${ON_POD}: binding "${binding}" is for secondary networks alone ("network": "secondary" in its NetworkAttachmentDefinition) ` +
+  `and "default" is the primary one, so the pod does not start; use binding "${better}"`;
+
+for (const [how, cluster] of [
+  ['with NADs and registrations', LAN + NADS + REGISTERED],
+  ['by names alone', ''],
+] as const) {
+  for (const [why, text, want] of [
+    ['a secondary network on tapwire', secondary('tapwire'), [advice('tapwire', 'tapwire-secondary')]],
+    [
+      'a secondary network on tapwire-mq',
+      secondary('tapwire-mq', MANY),
+      [advice('tapwire-mq', 'tapwire-secondary-mq')],
+    ],
+    ['a secondary network on tapwire-secondary', secondary('tapwire-secondary'), []],
+    ['a secondary network on tapwire-secondary-mq', secondary('tapwire-secondary-mq', MANY), []],
+    ['the pod network on tapwire', primary('tapwire'), []],
+    [
+      'the pod network on tapwire-secondary',
+      primary('tapwire-secondary'),
+      [wrong('tapwire-secondary', 'tapwire')],
+    ],
+    [
+      'the pod network on tapwire-secondary-mq',
+      primary('tapwire-secondary-mq', MANY),
+      [wrong('tapwire-secondary-mq', 'tapwire-mq')],
+    ],
+    [
+      'a primary network of Multus on tapwire',
+      primary('tapwire', { networks: [{ name: 'default', multus: { networkName: 'lan', default: true } }] }),
+      [],
+    ],
+    ['an interface without a network', primary('tapwire', { networks: [] }), 'no network of that name'],
+  ] as const) {
+    test(`${why}, ${how}`, () => {
+      const findings = findingsOf(text + cluster).filter(
+        (finding) => !finding.includes('is not in these files'),
+      );
+      if (typeof want === 'string')
+        assert.ok(findings.length === 1 && findings[0]?.includes(want), `${findings}`);
+      else assert.equal(findings, want);
+    });
+  }
+}
+
+const ALL = NADS + REGISTERED + LAN;
+for (const [why, text, want] of [
+  ["a NAD of one's own without the key", secondary('mine'), [advice('mine', 'tapwire-secondary')]],
+  ["a NAD of one's own with it", secondary('mine-lan'), []],
+  ["a NAD of one's own with it, on the pod network", primary('mine-lan'), [wrong('mine-lan', 'tapwire')]],
+  ['a registration without a NAD', secondary('bare'), []],
+  [
+    'queues that do not fit, with the counterpart for secondary networks',
+    secondary('tapwire-secondary', MANY),
+    [
+      `8 error: ${ON_LAN}: the VM asks for 2 queues (networkInterfaceMultiqueue) and its tap has one; use binding "tapwire-secondary-mq"; as it is, QEMU cannot open it and the VM does not boot`,
+    ],
+  ],
+] as const) {
+  test(`${why}`, () => assert.equal(findingsOf(text + ALL), want));
+}
+
+test('a network whose own NAD runs Tapwire is told that alone', () => {
+  const chain = { cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'macvlan' }, { type: 'tapwire' }] };
+  const findings = findingsOf(
+    secondary('tapwire') + nad('lan', JSON.stringify(chain), 'vms') + NADS + REGISTERED,
+  );
+  assert.is(findings.length, 1);
+  assert.match(findings[0] ?? '', /^8 error: .*both its binding and its network "lan" run Tapwire/);
+});
+
+test.run();
