@@ -506,6 +506,36 @@ const INPUT: Section = {
         }),
     },
     {
+      id: 'R2.3 zero',
+      requires: '"" and 0 are the same as no key, as Go writes what is not set; 0 is a user, though.',
+      shows: 'ADD with them in every optional key is ADD without them; owner 0 is root',
+      test: () =>
+        onPod(async (request) => {
+          const zeros = {
+            ...Object.fromEntries(
+              [
+                'binding',
+                'podLink',
+                'network',
+                'owner',
+                'group',
+                'selinuxContext',
+                'deviceID',
+                'pciBusID',
+              ].map((key) => [key, '']),
+            ),
+            mtu: 0,
+            runtimeConfig: { mac: '', ips: [], infinibandGUID: '', deviceID: '' },
+          };
+          const { json, stderr } = await succeeds('ADD', { ...request, conf: zeros });
+          assert.equal([json, stderr], [{ cniVersion: '1.0.0' }, '']);
+          await succeeds('CHECK', request);
+          const { msg } = (await cni('ADD', { ...request, conf: { owner: 0 } })).json;
+          assert.match(msg, 'it is there with another owner');
+          await succeeds('DEL', request);
+        }),
+    },
+    {
       id: 'R2.4',
       requires: 'A list of plugins (`plugins`) is split by the runtime.',
       inapplicable:
@@ -959,6 +989,22 @@ const PREV_RESULT: Section = {
       },
     },
     {
+      id: 'R5.4 zero',
+      requires:
+        'null and empty lists, "" and an interface index of -1, as old plugins write "none", are nothing.',
+      shows: 'each passes through ADD as it came',
+      test: async () => {
+        for (const given of [
+          { interfaces: null, ips: null, routes: null, dns: null },
+          { interfaces: [], ips: [], routes: [], dns: {} },
+          { ips: [{ version: '4', interface: -1, address: '192.0.2.10/24', gateway: '' }], dns: {} },
+        ]) {
+          const prevResult = { cniVersion: '0.3.1', ...given };
+          assert.equal(await chained('0.3.1', prevResult), prevResult);
+        }
+      },
+    },
+    {
       id: 'R5.5',
       requires: 'CHECK allows for what later plugins of the chain changed: it compares with prevResult.',
       shows:
@@ -1300,6 +1346,27 @@ const CHECKING: Section = {
           await succeeds('DEL', request);
         }),
     },
+    {
+      id: 'R8.2 untrue',
+      requires: 'CHECK right after ADD succeeds also if prevResult claims what the pod link never had.',
+      shows:
+        'ADD warns of a MAC and an address that the link does not have; CHECK succeeds, and fails when an address is lost that was there',
+      test: () =>
+        onBlue(async (request, netns) => {
+          const prevResult = prevResultOf('1.0.0', netns.path);
+          prevResult.ips.push({ interface: 1, address: '10.77.0.9/24', gateway: '' });
+          const call = { ...request, conf: { prevResult } };
+          const { json, stderr } = await succeeds('ADD', call);
+          assert.equal(json, prevResult);
+          assert.match(stderr, `pod link \\"${BLUE}\\" has MAC 02:00:00:00:00:01, but it has `);
+          assert.match(stderr, `pod link \\"${BLUE}\\" has address 10.77.0.9/24, but it has 192.0.2.10/24`);
+          silent(await cni('CHECK', call));
+          await netns.ip(`addr del 192.0.2.10/24 dev ${BLUE}`);
+          const { code, msg } = (await cni('CHECK', call)).json;
+          const lost = `pod link "${BLUE}" has lost its address 192.0.2.10/24`;
+          assert.equal([code, msg], [106, `Cannot confirm the wiring of "${BLUE}": ${lost}`]);
+        }),
+    },
   ],
 };
 
@@ -1488,6 +1555,23 @@ const ARGUMENTS: Section = {
         const { json } = await withMac({ runtimeConfig: { mac: '02:00:00:00:0a:0c' } });
         assert.is(json.code, 7);
         assert.match(json.msg, `Cannot give "${BLUE}" the MAC 02:00:00:00:0a:0c: it has ${MAC}`);
+      },
+    },
+    {
+      id: 'R11.2 form',
+      requires:
+        'A MAC is one value in every form that Go reads: with dashes, in groups of four digits, in capitals.',
+      shows: 'each form of the pod link’s is accepted, by runtimeConfig, args.cni and CNI_ARGS',
+      test: async () => {
+        for (const mac of ['02-00-00-00-0A-0B', '0200.0000.0a0b', MAC.toUpperCase()]) {
+          for (const [keys, args] of [
+            [{ runtimeConfig: { mac } }],
+            [{ args: { cni: { mac } } }],
+            [{}, `MAC=${mac}`],
+          ] as const) {
+            assert.is((await withMac(keys, args)).exitCode, 0, mac);
+          }
+        }
       },
     },
     {
@@ -1988,10 +2072,10 @@ const LIBRARY: Section = {
         await badPrevResult({ ips: [{ address: '192.0.2.10' }] }, 'ips[0].address');
         await badPrevResult({ ips: [{ address: '192.0.2.10/33' }] }, 'ips[0].address');
         await badPrevResult({ ips: [{ address: '192.0.2.10/24', gateway: 'x' }] }, 'ips[0].gateway');
-        await badPrevResult({ ips: [{ address: '192.0.2.10/24', interface: -1 }] }, 'ips[0].interface');
+        await badPrevResult({ ips: [{ address: '192.0.2.10/24', interface: -2 }] }, 'ips[0].interface');
         await badPrevResult({ routes: [{}] }, 'routes[0].dst');
         await badPrevResult({ routes: [{ dst: '0.0.0.0/0', gw: 1 }] }, 'routes[0].gw');
-        await badPrevResult({ interfaces: [{ mac: MAC }] }, 'interfaces[0].name');
+        await badPrevResult({ interfaces: [{ name: 1 }] }, 'interfaces[0].name');
         await badPrevResult({ interfaces: {} }, 'interfaces');
         await badPrevResult({ dns: [] }, 'dns');
       },

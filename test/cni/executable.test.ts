@@ -255,7 +255,7 @@ test('keys that nobody reads are one warning on stderr', () =>
     const { exitCode, stderr } = await cni('ADD', {
       netns: netns.path,
       network: 'default',
-      conf: { mut: 1400, ipam: {} },
+      conf: { mut: 1400, ipam: { type: 'x' }, dns: {} },
     });
     const { level, message, keys } = JSON.parse(stderr);
     assert.equal(
