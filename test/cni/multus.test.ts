@@ -318,7 +318,7 @@ const FAILURES = [
     'our binding of a network that is not there, so that it takes the primary one again',
     [...VM, binding('blue')],
     'tapwire-tap',
-    /^plugin type="tapwire" name="tapwire-tap" failed \(add\): Cannot add tap "tap0": that name is taken by Tapwire's for container /,
+    /^plugin type="tapwire" name="tapwire-tap" failed \(add\): Cannot wire network "blue" \("net4"\) to "eth0": attachment "net1" of this pod has wired "eth0" to "tap0" already; network "blue" has no link /,
   ],
   [
     'our binding of a network that has an ordinal name',

@@ -181,6 +181,7 @@ const KEYS = [
   'binding',
   'podLink',
   'PODLINK',
+  'network',
   'mtu',
   'MTU',
   'owner',
@@ -299,6 +300,9 @@ export function arbitraryConf(random: Random, most = 4): Record<string, unknown>
   if (random.oneIn(5)) {
     conf['binding'] = 'passt';
     for (const key of TAP_KEYS) delete conf[key];
+  } else if (random.oneIn(4)) {
+    delete conf['podLink'];
+    setOwn(conf, 'network', 'secondary');
   }
   conf['cniVersion'] = random.pick(['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']);
   if (!random.oneIn(8)) setOwn(conf['prevResult'] as object, 'cniVersion', conf['cniVersion']);
