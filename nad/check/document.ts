@@ -1,25 +1,32 @@
 import {
+  Composer,
   isMap,
   isNode,
   isSeq,
   LineCounter,
-  parseAllDocuments,
+  type Pair,
+  Parser,
   YAMLError,
+  type YAMLMap,
   type Document as YamlDocument,
 } from 'yaml';
 import { messageOf } from '../../shared/errors.ts';
-import { type Finding, failure, type Place } from './finding.ts';
+import { type Finding, failure, type Place, warning } from './finding.ts';
+import { type Chunk, chunksOf } from './yaml/chunks.ts';
+import { keyDefectsOf, keyOf } from './yaml/keys.ts';
+import { createLexer } from './yaml/lexer.ts';
+import { OPTIONS } from './yaml/schema.ts';
 
 /** One document of a file of YAML or JSON. */
 export interface Document {
   readonly value: unknown;
-  /** Where the value at a JSON path (`$.spec.networks[0]`) is; of one that is not there, where its nearest parent is. */
+  /** Place of the value at a JSON path (`$.spec.networks[0]`, `$.a["b.c"]`), or of its nearest parent that exists. */
   readonly at: (path: string) => Place;
 }
 
 export interface Parsed {
   readonly documents: readonly Document[];
-  /** What could not be parsed. */
+  /** What could not be parsed, or is not read as it stands there. */
   readonly findings: readonly Finding[];
 }
 
@@ -28,32 +35,64 @@ const MAX_LENGTH = 16 * 2 ** 20;
 /** Aliases may multiply a document; those that people write have a few. */
 const MAX_ALIASES = 1000;
 
-/** As Kubernetes reads: merge keys are followed, as in YAML 1.1; `yes` and `0o7` are strings, and no key is there twice. */
-const OPTIONS = { merge: true, prettyErrors: false, logLevel: 'silent' } as const;
-
-/** Parses every document of a file. Pure. */
+/** Parses every document of a file, as Kubernetes does. Pure. */
 export function parseDocuments(file: string, text: string): Parsed {
-  const lineCounter = new LineCounter();
-  const place = (offset: number): Place => ({ file, line: Math.max(lineCounter.linePos(offset).line, 1) });
-  const fail = (offset: number, reason: string) =>
-    failure(place(offset), `Cannot parse "${file}": ${reason}`);
   if (text.length > MAX_LENGTH) {
     const reason = `it has ${text.length} characters; split it into files of at most ${MAX_LENGTH}`;
-    return { documents: [], findings: [fail(0, reason)] };
+    return { documents: [], findings: [failure({ file, line: 1 }, `Cannot parse "${file}": ${reason}`)] };
   }
   const documents: Document[] = [];
   const findings: Finding[] = [];
-  try {
-    for (const parsed of parseAllDocuments(text, { ...OPTIONS, lineCounter })) {
-      const [error] = parsed.errors;
-      const value = error === undefined ? parsed.toJS({ maxAliasCount: MAX_ALIASES }) : null;
-      if (error !== undefined) findings.push(fail(error.pos[0], reasonOf(error)));
-      else if (value !== null) documents.push({ value, at: (path) => place(offsetOf(parsed, path)) });
-    }
-  } catch (error) {
-    findings.push(fail(0, reasonOf(error)));
+  for (const chunk of chunksOf(text)) {
+    const parsed = parseChunk(file, chunk);
+    documents.push(...parsed.documents);
+    findings.push(...parsed.findings);
   }
   return { documents, findings };
+}
+
+function parseChunk(file: string, chunk: Chunk): Parsed {
+  const lineCounter = new LineCounter();
+  const place = (offset: number): Place => ({
+    file,
+    line: chunk.line - 1 + Math.max(lineCounter.linePos(offset).line, 1),
+  });
+  const fail = (offset: number, reason: string): Parsed => ({
+    documents: [],
+    findings: [failure(place(offset), `Cannot parse "${file}": ${reason}`)],
+  });
+  try {
+    const [first, second] = compose(chunk.text, lineCounter);
+    const [error] = first?.errors ?? [];
+    if (first === undefined) return { documents: [], findings: [] };
+    if (error !== undefined) return fail(error.pos[0], reasonOf(error));
+    const value: unknown = first.toJS({ maxAliasCount: MAX_ALIASES });
+    const defects = keyDefectsOf(first.contents);
+    const broken = defects.find(({ severity }) => severity === 'error');
+    if (broken !== undefined) return fail(broken.offset, broken.reason);
+    const findings = defects.map(({ offset, reason }) => warning(place(offset), reason));
+    if (second?.contents) findings.push(warning(place(second.contents.range[0]), BEHIND_END));
+    const at = (path: string) => place(offsetOf(first, path));
+    return { documents: value === null ? [] : [{ value, at }], findings };
+  } catch (error) {
+    return fail(0, reasonOf(error));
+  }
+}
+
+/** Kubernetes takes one document between two separators. */
+const BEHIND_END =
+  'Kubernetes ignores what comes after a line "..." and before the next "---"; write "---" there';
+
+function compose(text: string, lineCounter: LineCounter): readonly YamlDocument.Parsed[] {
+  const parser = new Parser(lineCounter.addNewLine);
+  lineCounter.addNewLine(0);
+  const composer = new Composer(OPTIONS);
+  return [...composer.compose(tokensOf(text, parser))] as YamlDocument.Parsed[];
+}
+
+function* tokensOf(text: string, parser: Parser) {
+  for (const lexeme of createLexer().lex(text)) yield* parser.next(lexeme);
+  yield* parser.end();
 }
 
 /** Brackets may be deeper than the stack. The parser tells so, or else what walks over its result. */
@@ -67,7 +106,7 @@ function offsetOf(document: YamlDocument.Parsed, path: string): number {
   let node: unknown = document.contents;
   let offset = document.contents?.range[0] ?? 0;
   for (const step of stepsOf(path)) {
-    const pair = isMap(node) ? node.items.find(({ key }) => String(key) === step) : undefined;
+    const pair = isMap(node) ? pairsOf(node).get(step) : undefined;
     node = isSeq(node) ? node.items[Number(step)] : pair?.value;
     const shown = pair?.key ?? node; // people look for a value where its key is
     if (!isNode(shown) || !shown.range) break;
@@ -76,7 +115,17 @@ function offsetOf(document: YamlDocument.Parsed, path: string): number {
   return offset;
 }
 
-/** The keys and indices of a path. A key with a dot in it is not found, and its parent shown instead. */
+/** The keys and indices of a path. */
 function stepsOf(path: string): readonly string[] {
-  return [...path.matchAll(/\.([^.[\]]+)|\[(\d+)\]/g)].map(([, key, index]) => key ?? index ?? '');
+  const steps = path.matchAll(/\.([^.[\]]+)|\[(\d+)\]|\["([^"]*)"\]/g);
+  return [...steps].map(([, key, index, quoted]) => key ?? index ?? quoted ?? '');
+}
+
+const PAIRS = new WeakMap<YAMLMap, ReadonlyMap<string | null, Pair>>();
+
+/** A map's pairs by key. Built once, since a map may have as many findings as keys; of keys that are there twice, the last. */
+function pairsOf(map: YAMLMap): ReadonlyMap<string | null, Pair> {
+  const pairs = PAIRS.get(map) ?? new Map(map.items.map((pair) => [keyOf(pair), pair]));
+  PAIRS.set(map, pairs);
+  return pairs;
 }

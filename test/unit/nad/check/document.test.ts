@@ -14,7 +14,7 @@ for (const [why, text, want] of [
   ['comments alone', '# nothing\n---\n# here\n', []],
   ['several documents', 'a: 1\n---\nb: 2\n---\n', [{ a: 1 }, { b: 2 }]],
   ['JSON', '{"a": [1, "2", null, true]}', [{ a: [1, '2', null, true] }]],
-  ['merge keys, as Kubernetes does', 'x: &x {a: 1}\ny: {<<: *x, b: 2}', [{ x: { a: 1 }, y: { a: 1, b: 2 } }]],
+  ['merge keys, as Kubernetes does', 'x: &x {a: 1}\nz: {<<: *x, b: 2}', [{ x: { a: 1 }, z: { a: 1, b: 2 } }]],
   ['a MAC address as text', 'mac: 02:00:00:00:00:01', [{ mac: '02:00:00:00:00:01' }]],
   ['a byte order mark', '\ufeffa: 1', [{ a: 1 }]],
   ['null', 'null\n--- ~\n', []],
@@ -56,7 +56,16 @@ test('says where a document is broken, and reads the others', () => {
 });
 
 for (const [why, text, want] of [
-  ['a key twice', 'a: 1\nb: 1\na: 2\n', /^3 Cannot parse "f\.yaml": Map keys must be unique/],
+  [
+    'a key of nothing',
+    'a: 1\n~: 2\n',
+    /^2 Cannot parse "f\.yaml": a key has to be a string; quote it, or render the template first$/,
+  ],
+  [
+    'a list as a key',
+    'a: {[b]: 1}\n',
+    /^1 Cannot parse "f\.yaml": a key has to be a string; quote it, or render the template first$/,
+  ],
   ['tabs', 'a:\n\tb: 1\n', /^2 Cannot parse "f\.yaml": Tabs are not allowed as indentation/],
   ['an alias of nothing', 'a: *x\n', /^1 Cannot parse "f\.yaml": Unresolved alias/],
   ['brackets without end', '['.repeat(100_000), /^1 Cannot parse "f\.yaml": it is nested too deeply$/],

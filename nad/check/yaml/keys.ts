@@ -1,0 +1,51 @@
+import { isMap, isScalar, isSeq, type Pair } from 'yaml';
+
+/** A key that Kubernetes does not read as it stands there. */
+export interface KeyDefect {
+  readonly offset: number;
+  readonly severity: 'error' | 'warning';
+  readonly reason: string;
+}
+
+/** Finds keys that are there twice, and those that JSON cannot have. Linear in the nodes below. Pure. */
+export function keyDefectsOf(root: unknown): readonly KeyDefect[] {
+  const defects: KeyDefect[] = [];
+  const nodes = [root];
+  while (nodes.length > 0) {
+    const node = nodes.pop();
+    if (isSeq(node)) nodes.push(...node.items);
+    if (!isMap(node)) continue;
+    const seen = new Set<string>();
+    for (const pair of node.items) {
+      const key = keyOf(pair);
+      if (key === null) {
+        defects.push(
+          defectAt(pair, 'error', 'a key has to be a string; quote it, or render the template first'),
+        );
+      } else if (seen.has(key)) {
+        defects.push(
+          defectAt(
+            pair,
+            'warning',
+            `key ${JSON.stringify(key)} is there twice, and Kubernetes takes the last; ${REMEDY}`,
+          ),
+        );
+      }
+      if (key !== null) seen.add(key);
+      nodes.push(pair.value);
+    }
+  }
+  return defects;
+}
+
+const REMEDY = 'leave one of them out (kustomize rejects the file)';
+
+/** A key as JSON has it; null if it has no such form. Merge keys are symbols, and there may be many. */
+export function keyOf({ key }: Pair): string | null {
+  const value = isScalar(key) ? key.value : undefined;
+  return value === undefined || value === null ? null : String(value);
+}
+
+function defectAt({ key }: Pair, severity: KeyDefect['severity'], reason: string): KeyDefect {
+  return { offset: isScalar(key) ? (key.range?.[0] ?? 0) : 0, severity, reason };
+}
