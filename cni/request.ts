@@ -110,8 +110,8 @@ const decodeAttachments = fields({
 
 const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
 
-/** Checks what every command needs of the configuration, and returns its version. */
-function checkBase(conf: unknown, command: string): Version {
+/** Checks what every command needs of the configuration, and returns its version. `tapwire check` calls it too. */
+export function checkBase(conf: unknown, command: string): Version {
   const { cniVersion, name } = decodeBase(conf, '$');
   if (name === '') throw new BindingError('INVALID_CONFIG', 'missing network name');
   if (!IDENTIFIER.test(name)) {

@@ -1,13 +1,14 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { Minor } from '../kubevirt.ts';
+import { checkConflist, isConflist } from './conflists.ts';
 import { parseDocuments } from './document.ts';
 import { type Finding, failure, inOrder } from './finding.ts';
 import { checkKind } from './kinds.ts';
-import { checkConflist, checkNad } from './nads.ts';
+import { checkNad } from './nads.ts';
 import { checkPlugin } from './plugins.ts';
 import { checkReference } from './registration-nads.ts';
 import { isRegistry, readRegistrations } from './registrations.ts';
-import { fullName, get, type Resource, resourcesOf } from './resource.ts';
+import { fullName, type Resource, resourcesOf } from './resource.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
 import { checkNetworks } from './vm-networks.ts';
@@ -33,7 +34,7 @@ export function checkSources(sources: readonly Source[], minor: Minor): Report {
   const documents = parsed.flatMap((one) => one.documents);
   const objects = documents.map(resourcesOf);
   const resources = objects.flat();
-  const conflists = documents.filter(({ value }) => isConflist(value));
+  const conflists = documents.filter(isConflist);
 
   const nads = resources.filter(isNad).map(checkNad);
   const crs = resources.filter(isRegistry);
@@ -63,10 +64,6 @@ export function checkSources(sources: readonly Source[], minor: Minor): Report {
 
 const isNad = ({ group, kind }: Resource): boolean =>
   group === 'k8s.cni.cncf.io' && kind === 'NetworkAttachmentDefinition';
-
-/** A file of /etc/cni/net.d. */
-const isConflist = (value: unknown): boolean =>
-  get(value, 'kind') === undefined && typeof get(value, 'cniVersion') === 'string';
 
 /** An object that makes VMs; one that cannot be read is a finding. */
 function readVm(

@@ -1,5 +1,5 @@
 import { type Finding, warning } from './finding.ts';
-import { type NadSeen, OURS } from './nads.ts';
+import type { NadSeen } from './nads.ts';
 import { parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 
@@ -27,19 +27,5 @@ export function checkReference(
     const isAlone = nads.length === 0 && !hasVms;
     return isAlone ? [] : warn(`${subject} is not in these files; is it in the cluster?`);
   }
-  // Bindings of others are named by registrations, too.
-  const other = nad.types.includes(OURS) ? undefined : nad.types.find((type) => isAlmost(type, OURS));
-  return other === undefined ? [] : warn(`type "${other}" of ${subject} is not ${OURS}; is it misspelt?`);
+  return [];
 }
-
-/** Whether one letter more, less, changed, or moved makes them the same. */
-function isAlmost(one: string, other: string): boolean {
-  if (Math.abs(one.length - other.length) > 1) return false;
-  const wanted = new Set(withoutOne(other));
-  return withoutOne(one.toLowerCase()).some((text) => wanted.has(text));
-}
-
-const withoutOne = (text: string): readonly string[] => [
-  text,
-  ...Array.from(text, (_, i) => text.slice(0, i) + text.slice(i + 1)),
-];

@@ -1,7 +1,7 @@
 import type { Document } from './document.ts';
 import type { Place } from './finding.ts';
 
-type Value = Readonly<Record<string, unknown>>;
+export type Value = Readonly<Record<string, unknown>>;
 
 /** An object of the Kubernetes API. */
 export interface Resource {

@@ -19,7 +19,7 @@ export function nad(name: string, conf: object | string = {}, namespace = 'defau
   return `---
 apiVersion: k8s.cni.cncf.io/v1
 kind: NetworkAttachmentDefinition
-metadata: {name: ${name}, namespace: ${namespace}}
+metadata: ${JSON.stringify({ name, namespace })}
 spec: {config: ${JSON.stringify(config)}}
 `;
 }

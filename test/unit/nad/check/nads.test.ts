@@ -67,14 +67,209 @@ for (const [why, config, finding] of [
   test(`finds ${why}`, () => assert.equal(findingsOf(nad('n', config)), [`5 ${finding}`]));
 }
 
-test('finds what is no JSON', () => {
-  const [finding = '', ...others] = findingsOf(nad('n', '{"type": "tapwire",}'));
+const NOT_JSON = `5 error: ${SUBJECT}: its configuration is not JSON, so no pod can use it: `;
+for (const [why, config, advice] of [
+  ['a comma too many', '{"type": "tapwire",}', 'leave the comma before the closing bracket out'],
+  [
+    'a comma too many in a list',
+    '{"plugins": [{"type": "tapwire"},\n]}',
+    'leave the comma before the closing bracket out',
+  ],
+  ['typographic quotes', '{“type”: “tapwire”}', 'replace the typographic quotes by "'],
+  [
+    'a comment at the end of a line',
+    '{"cniVersion": "1.0.0", // x\n"type": "tapwire"}',
+    'leave the comments out',
+  ],
+  ['a comment on a line of its own', '{\n  # x\n"type": "tapwire"}', 'leave the comments out'],
+  ['YAML', 'cniVersion: 1.0.0\ntype: tapwire\n', 'write JSON, not YAML'],
+  ['single quotes', "{'type': 'tapwire'}", 'write " instead of \''],
+] as const) {
+  test(`finds ${why} instead of JSON`, () => {
+    const [finding = '', ...others] = findingsOf(nad('n', config));
+    assert.equal(others, []);
+    assert.ok(finding.startsWith(NOT_JSON) && finding.endsWith(`; ${advice}`), finding);
+  });
+}
+
+test('finds what is not JSON for no reason that it knows', () => {
+  const [finding = '', ...others] = findingsOf(nad('n', '{"type": "tapwire"'));
   assert.equal(others, []);
-  assert.ok(
-    finding.startsWith(`5 error: ${SUBJECT}: its configuration is no JSON, so no pod can use it: `),
-    finding,
-  );
+  assert.ok(finding.startsWith(NOT_JSON), finding);
 });
+
+const NO_POD = 'so no pod can use it';
+for (const [why, config, finding] of [
+  ['a number', '5', `its configuration is not a JSON object but 5, ${NO_POD}`],
+  ['null', 'null', `its configuration is not a JSON object but null, ${NO_POD}`],
+  ['no type', '{"cniVersion": "1.0.0"}', `$ has neither "type" nor "plugins", ${NO_POD}`],
+  [
+    'a misspelt type',
+    '{"typ": "tapwire"}',
+    `$ has neither "type" nor "plugins", ${NO_POD}; "typ" is not the same as "type"`,
+  ],
+  [
+    'plugins in capitals',
+    '{"Plugins": [{"type": "tapwire"}]}',
+    `$ has neither "type" nor "plugins", ${NO_POD}; "Plugins" is not the same as "plugins"`,
+  ],
+  ['a type that is a list', '{"type": ["tapwire"]}', `$.type is not a string but ["tapwire"], ${NO_POD}`],
+  [
+    'plugins that are an object',
+    '{"plugins": {"type": "tapwire"}}',
+    `$.plugins is not a list but {"type":"tapwire"}, ${NO_POD}`,
+  ],
+  ['plugins that are null', '{"plugins": null}', `$.plugins is not a list but null, ${NO_POD}`],
+  ['no plugins', '{"plugins": []}', `$.plugins is empty, ${NO_POD}; name a plugin in it`],
+  [
+    'a plugin that is text',
+    chain('macvlan' as never),
+    `$.plugins[0] is not an object but "macvlan", ${NO_POD}`,
+  ],
+  ['a plugin without a type', chain(MACVLAN, { mtu: 1500 }), `$.plugins[1] has no "type", ${NO_POD}`],
+  [
+    'a plugin with an empty type',
+    chain({ type: '' }, OURS),
+    `$.plugins[0] has no "type", ${NO_POD}; "type" is not the same as "type"`,
+  ],
+  [
+    'a type with a colon',
+    chain({ 'type:': 'bridge' }, MACVLAN),
+    `$.plugins[0] has no "type", ${NO_POD}; "type:" is not the same as "type"`,
+  ],
+] as const) {
+  test(`finds ${why}, in any NAD`, () => {
+    assert.equal(findingsOf(nad('n', config)), [`5 error: ${SUBJECT}: ${finding}`]);
+  });
+}
+
+for (const [type, severity] of [
+  ...['tapwier', 'tapwir', 'tappwire', 'tap-wire', 'tapwires', 'tapwire-tap', '/opt/cni/bin/tapwire'].map(
+    (type) => [type, 'warning'] as const,
+  ),
+  ...['Tapwire', 'TAPWIRE', 'tapwire ', '\ttapwire'].map((type) => [type, 'error'] as const),
+] as const) {
+  test(`finds type ${JSON.stringify(type)}, which is meant to be ours`, () => {
+    const [, end] =
+      severity === 'error' ? ['', '; want "tapwire"'] : ['', ', not "tapwire"; check the spelling'];
+    const finding = (path: string) => [
+      `5 ${severity}: ${SUBJECT}: ${path}.type is ${JSON.stringify(type)}${end}`,
+    ];
+    assert.equal(findingsOf(nad('n', { type })), finding('$'));
+    assert.equal(findingsOf(nad('n', chain(MACVLAN, { type }))), finding('$.plugins[1]'));
+  });
+}
+
+for (const type of ['tap', 'bridge', 'kubevirt-passt-binding', 'ovn-k8s-cni-overlay']) {
+  test(`takes type "${type}"`, () => assert.equal(findingsOf(nad('n', { type })), []));
+}
+
+const SUPPORTED = '["0.3.0" "0.3.1" "0.4.0" "1.0.0" "1.1.0"]';
+const rejected = (version: string) =>
+  `5 error: ${SUBJECT}: ADD rejects it: incompatible CNI versions: config is "${version}", plugin supports ${SUPPORTED}; write "cniVersion": "1.0.0"`;
+for (const version of ['0.1.0', '0.2.0', '0.3.2', '1.0', 'v1.0.0', '1.2.0', '2.0.0', ' 1.0.0']) {
+  test(`finds cniVersion "${version}", which ADD rejects`, () => {
+    assert.equal(findingsOf(nad('n', { cniVersion: version })), [rejected(version)]);
+    const list = { cniVersion: version, plugins: [MACVLAN, { ...OURS, cniVersion: '1.0.0' }] };
+    assert.equal(
+      findingsOf(nad('n', JSON.stringify(list))),
+      [rejected(version)],
+      "a list's goes before the plugin's",
+    );
+  });
+}
+for (const version of ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']) {
+  test(`takes cniVersion "${version}"`, () => {
+    assert.equal(findingsOf(nad('n', { cniVersion: version })), []);
+    const list = { cniVersion: version, plugins: [MACVLAN, { ...OURS, cniVersion: '0.1.0' }] };
+    assert.equal(findingsOf(nad('n', JSON.stringify(list))), []);
+  });
+}
+
+for (const [why, config, findings] of [
+  ['no version', '{"type": "tapwire"}', [rejected('0.1.0')]],
+  [
+    'a version in the plugins alone',
+    JSON.stringify({ plugins: [MACVLAN, { ...OURS, cniVersion: '1.0.0' }] }),
+    [rejected('0.1.0')],
+  ],
+  [
+    'a version that is a number',
+    '{"cniVersion": 1.0, "type": "tapwire"}',
+    [`5 error: ${SUBJECT}: ADD rejects it: Cannot read $.cniVersion: want a string, got 1`],
+  ],
+  [
+    'several versions, of which one is known',
+    JSON.stringify({ cniVersions: ['1.0.0', '9.0.0'], plugins: [MACVLAN, OURS] }),
+    [],
+  ],
+  ["others' version, whatever it is", JSON.stringify({ cniVersion: '0.2.0', plugins: [MACVLAN] }), []],
+  ['a type before a list', JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [OURS] }), []],
+] as const) {
+  test(`judges ${why} as libcni and Multus do`, () => assert.equal(findingsOf(nad('n', config)), findings));
+}
+
+for (const name of ['my lan', 'a/b', 'lan%1', 'länder', '-lan']) {
+  test(`finds the network name "${name}", which ADD rejects`, () => {
+    const finding = [
+      `5 error: ${SUBJECT}: ADD rejects it: invalid characters found in network name: ${name}`,
+    ];
+    assert.equal(findingsOf(nad('n', { name })), finding);
+    assert.equal(
+      findingsOf(nad('n', JSON.stringify({ cniVersion: '1.0.0', name, plugins: [MACVLAN, OURS] }))),
+      finding,
+    );
+    assert.equal(
+      findingsOf(
+        nad('n', JSON.stringify({ cniVersion: '1.0.0', name: 'n', plugins: [MACVLAN, { ...OURS, name }] })),
+      ),
+      [],
+    );
+  });
+}
+
+const withSpec = (spec: string, name = 'lan') =>
+  `apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: {name: ${name}}\n${spec}`;
+const LAN = 'NetworkAttachmentDefinition "default/lan"';
+for (const [why, text, findings] of [
+  [
+    'a configuration in YAML',
+    withSpec('spec:\n  config:\n    type: tapwire\n'),
+    [
+      `4 error: ${LAN}: spec.config is not a string but {"type":"tapwire"}, and the API server rejects it; write its JSON as text, between single quotes or in a block ("config: |")`,
+    ],
+  ],
+  [
+    'config in capitals',
+    withSpec('spec: {Config: "{}"}\n'),
+    [`4 error: ${LAN}: spec.Config is a key that nobody reads; want spec.config`],
+  ],
+  [
+    'another key',
+    withSpec('spec: {configuration: "{}"}\n'),
+    [`4 error: ${LAN}: spec.configuration is a key that nobody reads; want spec.config`],
+  ],
+  [
+    'its keys without config',
+    withSpec('spec: {cniVersion: 1.0.0, type: tapwire}\n'),
+    [`4 error: ${LAN}: spec.cniVersion is a key that nobody reads; want spec.config`],
+  ],
+  ['no spec, as a file of the node has it', withSpec(''), []],
+  ['a spec of nothing', withSpec('spec: {config: }\n'), []],
+  [
+    'no spec, and our name',
+    withSpec('', 'tapwire-tap'),
+    [
+      '3 warning: NetworkAttachmentDefinition "default/tapwire-tap": it has no spec.config, and without one Multus wants a file with a network of the name "tapwire-tap" in /etc/cni/multus/net.d of every node; write spec.config',
+    ],
+  ],
+] as const) {
+  test(`judges ${why}`, () =>
+    assert.equal(
+      findingsOf(text).map((finding) => finding.replace(/^\d+/, text.includes('spec') ? '4' : '3')),
+      findings,
+    ));
+}
 
 test("a file of a node's default network", () => {
   const conf = { cniVersion: '1.0.0', name: 'k8s-pod-network' };

@@ -116,21 +116,6 @@ test('finds a NAD that is named and not there, where files look whole', () => {
   assert.equal(findingsOf(kubevirt({ tapwire: unqualified }) + nad('tapwire-tap', {}, 'x')), []);
 });
 
-for (const type of ['tapwier', 'tapwir', 'tappwire', 'Tapwire', 'tap-wire']) {
-  test(`finds type "${type}", which is not ours`, () => {
-    const conf = JSON.stringify({ plugins: [{ type: 'macvlan' }, { type }] });
-    assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + nad('tapwire-tap', conf)), [
-      `8 warning: binding "tapwire": type "${type}" of NetworkAttachmentDefinition "default/tapwire-tap" is not tapwire; is it misspelt?`,
-    ]);
-  });
-}
-
-for (const type of ['tap', 'bridge', 'kubevirt-passt-binding', 'tapwire']) {
-  test(`takes type "${type}"`, () => {
-    assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + nad('tapwire-tap', { type })), []);
-  });
-}
-
 test('finds kinds that our API groups do not have', () => {
   const text = nad('n').replace('kind: NetworkAttachmentDefinition', 'kind: NetworkAttachmentDefinitions');
   assert.equal(findingsOf(text), [

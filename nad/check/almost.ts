@@ -1,0 +1,26 @@
+/** Whether one letter more, less, changed or moved, or another case, makes the texts the same. */
+export function isAlmost(one: string, other: string): boolean {
+  if (Math.abs(one.length - other.length) > 1) return false;
+  const wanted = new Set(withoutOne(other.toLowerCase()));
+  return withoutOne(one.toLowerCase()).some((text) => wanted.has(text));
+}
+
+const withoutOne = (text: string): readonly string[] => [
+  text,
+  ...Array.from(text, (_, i) => text.slice(0, i) + text.slice(i + 1)),
+];
+
+/** The known name that is most likely meant by one that is not known. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const plain = normalize(name);
+  return (
+    known.find((one) => normalize(one) === plain) ?? known.find((one) => isAlmost(plain, normalize(one)))
+  );
+}
+
+/** Without what people add or take: case, marks between words, blanks, a plural. */
+const normalize = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
+    .replace(/s$/, '');

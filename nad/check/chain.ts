@@ -1,0 +1,103 @@
+import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { show } from '../../shared/decode.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { nearest } from './almost.ts';
+import { error, type Problem } from './finding.ts';
+import { get, isObject, type Value } from './resource.ts';
+
+/** One plugin of a network configuration. */
+export interface ChainPlugin {
+  /** JSON path in the configuration: `$`, or `$.plugins[0]`. */
+  readonly path: string;
+  readonly type: string;
+  /** What the plugin gets on stdin, before ADD adds what it knows of the pod. */
+  readonly conf: Value;
+}
+
+export interface Chain {
+  /** In the order in which they run. */
+  readonly plugins: readonly ChainPlugin[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Reads the configuration in a NAD as Multus and libcni do: a "type" goes before "plugins", and name and version of a list go before
+ * those of its plugins. Pure.
+ *
+ * @param name the NAD's, which Multus fills in
+ * Source: multus-cni pkg/types LoadDelegateNetConf; libcni NetworkConfFromBytes, buildOneConfig
+ */
+export function readChain(config: string, name: string): Chain {
+  let conf: unknown;
+  try {
+    conf = JSON.parse(config);
+  } catch (cause) {
+    return broken(
+      `its configuration is not JSON, so no pod can use it: ${messageOf(cause)}${adviceOn(config)}`,
+    );
+  }
+  if (!isObject(conf))
+    return broken(`its configuration is not a JSON object but ${show(conf)}, so no pod can use it`);
+  const named = { ...conf, name: conf['name'] === undefined || conf['name'] === '' ? name : conf['name'] };
+  const type = typeOf(conf);
+  if (type !== undefined && type !== '') return toChain([readPlugin(conf, named, '$')]);
+  const plugins = get(conf, 'plugins');
+  if (plugins === undefined)
+    return broken(`$ has neither "type" nor "plugins", so no pod can use it${hintOn(conf)}`);
+  if (!Array.isArray(plugins))
+    return broken(`$.plugins is not a list but ${show(plugins)}, so no pod can use it`);
+  if (plugins.length === 0) return broken('$.plugins is empty, so no pod can use it; name a plugin in it');
+  const common = { name: named.name, cniVersion: versionOf(conf) };
+  return toChain(plugins.map((plugin, i) => readPlugin(plugin, { ...plugin, ...common }, `$.plugins[${i}]`)));
+}
+
+const broken = (reason: string): Chain => ({ plugins: [], problems: [error(reason)] });
+
+function toChain(read: readonly (ChainPlugin | Problem)[]): Chain {
+  return {
+    plugins: read.filter((one) => 'path' in one),
+    problems: read.filter((one) => 'reason' in one),
+  };
+}
+
+function readPlugin(plugin: unknown, conf: Value, path: string): ChainPlugin | Problem {
+  if (!isObject(plugin)) return error(`${path} is not an object but ${show(plugin)}, so no pod can use it`);
+  const type = typeOf(plugin);
+  if (typeof type === 'string' && type !== '') return { path, type, conf };
+  if (type !== undefined && type !== '')
+    return error(`${path}.type is not a string but ${show(type)}, so no pod can use it`);
+  return error(`${path} has no "type", so no pod can use it${hintOn(plugin)}`);
+}
+
+/** As Go finds a key: in other letters, too. */
+function typeOf(plugin: Value): unknown {
+  return get(plugin, 'type') ?? Object.entries(plugin).find(([key]) => key.toLowerCase() === 'type')?.[1];
+}
+
+/** A list may have several versions, of which libcni takes the newest that it knows. */
+function versionOf(list: Value): unknown {
+  const [version, versions] = [get(list, 'cniVersion'), get(list, 'cniVersions')];
+  const offered = [version, ...(Array.isArray(versions) ? versions : [])];
+  return SUPPORTED_VERSIONS.findLast((one) => offered.includes(one)) ?? version ?? '';
+}
+
+function hintOn(conf: Value): string {
+  const key = Object.keys(conf).find((one) => nearest(one, ['type', 'plugins']) !== undefined);
+  return key === undefined
+    ? ''
+    : `; ${show(key)} is not the same as ${show(nearest(key, ['type', 'plugins']))}`;
+}
+
+/** What people write that JSON does not have, and what to write. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [/[“”„‟«»]/, 'replace the typographic quotes by "'],
+  [/^\s*(\/\/|#)|[,{[]\s*(\/\/|#|\/\*)/m, 'leave the comments out'],
+  [/,\s*[}\]]/, 'leave the comma before the closing bracket out'],
+  [/^\s*[\w"]+:\s/, 'write JSON, not YAML'],
+  [/^\s*\{\s*'/, 'write " instead of \''],
+];
+
+function adviceOn(config: string): string {
+  const advice = ADVICE.find(([pattern]) => pattern.test(config))?.[1];
+  return advice === undefined ? '' : `; ${advice}`;
+}

@@ -1,0 +1,21 @@
+import type { Document } from './document.ts';
+import { type Finding, failure } from './finding.ts';
+import { OURS, pluginsOf } from './nads.ts';
+import { get } from './resource.ts';
+
+/** Whether a document is a file of /etc/cni/net.d. */
+export const isConflist = ({ value }: Document): boolean =>
+  get(value, 'kind') === undefined && typeof get(value, 'cniVersion') === 'string';
+
+/**
+ * Finds our plugin where it would take the network of every pod: in the configuration of a node's default network, or in Multus'.
+ */
+export function checkConflist({ value, at }: Document): readonly Finding[] {
+  const delegates = get(value, 'delegates');
+  const confs = [value, ...(Array.isArray(delegates) ? delegates : [])];
+  if (!confs.flatMap(pluginsOf).some((plugin) => get(plugin, 'type') === OURS)) return [];
+  const reason =
+    'type "tapwire" in the configuration of a node\'s default network would take the network of every pod; ' +
+    "take it out, and name a NetworkAttachmentDefinition in the KubeVirt CR's network.binding instead";
+  return [failure(at('$'), reason)];
+}
