@@ -3,12 +3,16 @@ import type { Minor } from '../kubevirt.ts';
 import { checkConflist, isConflist } from './conflists.ts';
 import { parseDocuments } from './document.ts';
 import { type Finding, failure, inOrder } from './finding.ts';
-import { checkKind } from './kinds.ts';
+import { checkKind, checkMetadata, checkTypeNames } from './kinds.ts';
+import { firstBy, NadIndex } from './nad-index.ts';
 import { checkNad } from './nads.ts';
 import { checkPlugin } from './plugins.ts';
+import { type Preferences, readPreferences } from './preferences.ts';
 import { checkReference } from './registration-nads.ts';
-import { isRegistry, readRegistrations } from './registrations.ts';
+import { readRegistrations } from './registrations.ts';
+import { isRegistry } from './registries.ts';
 import { fullName, type Resource, resourcesOf } from './resource.ts';
+import { checkRegisteredTwice, checkTwins } from './twins.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
 import { checkNetworks } from './vm-networks.ts';
@@ -39,15 +43,23 @@ export function checkSources(sources: readonly Source[], minor: Minor): Report {
   const nads = resources.filter(isNad).map(checkNad);
   const crs = resources.filter(isRegistry);
   const registries = crs.map((cr) => readRegistrations(cr, minor));
-  const vms = resources.flatMap(readVm);
+  const preferences = readPreferences(resources);
+  const vms = resources.flatMap((one) => readVm(one, preferences));
 
-  const seen = nads.map((nad) => nad.seen);
+  const seen = new NadIndex(nads.map((nad) => nad.seen));
   const registrations = registries.flatMap((registry) => registry.registrations);
-  const cluster = { nads: seen, registrations, knowsAll: crs.some(({ name }) => name !== '') };
+  const cluster = {
+    nads: seen,
+    registrations: firstBy(registrations, ({ name }) => name),
+    knowsAll: crs.some(({ name }) => name !== ''),
+  };
   const findings = [
     ...[...parsed, ...nads, ...registries, ...vms].flatMap((one) => one.findings),
     ...conflists.flatMap(checkConflist),
-    ...resources.flatMap(checkKind),
+    ...documents.flatMap(checkTypeNames),
+    ...resources.flatMap((one) => [...checkKind(one), ...checkMetadata(one)]),
+    ...checkTwins(resources.filter((one) => isNad(one) || specPathOf(one) !== undefined)),
+    ...checkRegisteredTwice(registrations),
     ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
     ...registrations.flatMap((registered) => checkReference(registered, seen, vms.length > 0)),
     ...vms.flatMap(({ vm }) =>
@@ -68,11 +80,12 @@ const isNad = ({ group, kind }: Resource): boolean =>
 /** An object that makes VMs; one that cannot be read is a finding. */
 function readVm(
   resource: Resource,
+  preferences: Preferences,
 ): readonly { readonly vm: Vm | null; readonly findings: readonly Finding[] }[] {
   const specPath = specPathOf(resource);
   if (specPath === undefined) return [];
   try {
-    return [{ vm: decodeVm(resource, specPath), findings: [] }];
+    return [{ vm: decodeVm(resource, specPath, preferences), findings: [] }];
   } catch (error) {
     if (!(error instanceof BindingError)) throw error;
     const [, path = '$'] = /^Cannot read (\$\S*):/.exec(error.message) ?? [];

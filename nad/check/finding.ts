@@ -40,6 +40,7 @@ export function toLine({ severity, place, message }: Finding): string {
 
 /** In the order in which the files were given, top down. */
 export function inOrder(findings: readonly Finding[], files: readonly string[]): readonly Finding[] {
-  const key = ({ place }: Finding) => files.indexOf(place.file);
-  return [...findings].sort((a, b) => key(a) - key(b) || a.place.line - b.place.line);
+  const positions = new Map(files.map((file, i) => [file, i]));
+  const position = ({ place }: Finding) => positions.get(place.file) ?? 0;
+  return findings.toSorted((a, b) => position(a) - position(b) || a.place.line - b.place.line);
 }

@@ -1,9 +1,15 @@
-import { type Finding, warning } from './finding.ts';
-import type { Resource } from './resource.ts';
+import { show } from '../../shared/decode.ts';
+import type { Document } from './document.ts';
+import { type Finding, failure, warning } from './finding.ts';
+import { get, groupOf, type Resource } from './resource.ts';
 
-/** What there is in API groups of which this command reads some. Source: the CRDs of Multus, KubeVirt and HyperConverged */
+/**
+ * The kinds of the API groups of which this command reads some.
+ *
+ * Source: the CRDs of Multus, multi-networkpolicy, ipamclaims, KubeVirt and HyperConverged
+ */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
-  'k8s.cni.cncf.io': ['NetworkAttachmentDefinition', 'MultiNetworkPolicy'],
+  'k8s.cni.cncf.io': ['NetworkAttachmentDefinition', 'MultiNetworkPolicy', 'IPAMClaim'],
   'kubevirt.io': [
     'KubeVirt',
     'VirtualMachine',
@@ -12,13 +18,60 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
     'VirtualMachineInstancePreset',
     'VirtualMachineInstanceReplicaSet',
   ],
+  'pool.kubevirt.io': ['VirtualMachinePool'],
+  'instancetype.kubevirt.io': [
+    'VirtualMachineInstancetype',
+    'VirtualMachineClusterInstancetype',
+    'VirtualMachinePreference',
+    'VirtualMachineClusterPreference',
+  ],
   'hco.kubevirt.io': ['HyperConverged'],
 };
 
-/** Finds kinds that those groups do not have: such an object would be passed over, and looks as if it had been checked. */
+/** Kinds that no other group has, and how people write their group. */
+const API_VERSIONS: Readonly<Record<string, string>> = {
+  NetworkAttachmentDefinition: 'k8s.cni.cncf.io/v1',
+  KubeVirt: 'kubevirt.io/v1',
+  VirtualMachineInstance: 'kubevirt.io/v1',
+  VirtualMachineInstanceReplicaSet: 'kubevirt.io/v1',
+  VirtualMachinePool: 'pool.kubevirt.io/v1beta1',
+  HyperConverged: 'hco.kubevirt.io/v1beta1',
+};
+
+const own = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(table, key) ? table[key] : undefined;
+
+/** Finds a kind or group that does not exist: such an object would be passed over, and looks as if it had been checked. */
 export function checkKind({ group, kind, at }: Resource): readonly Finding[] {
-  const known = Object.hasOwn(KINDS, group) ? (KINDS[group] ?? []) : null;
-  if (known === null || known.includes(kind.replace(/List$/, ''))) return [];
-  const message = `there is no kind "${kind}" in ${group}, so it was not checked; is it misspelt?`;
-  return [warning(at('$.kind'), message)];
+  const known = own(KINDS, group);
+  const want = own(API_VERSIONS, kind);
+  if (known?.includes(kind.replace(/List$/, ''))) return [];
+  if (known === undefined && want === undefined) return [];
+  const missing = `there is no kind "${kind}" in ${group === '' ? 'the core group' : group}, so it was not checked`;
+  return want === undefined
+    ? [warning(at('$.kind'), `${missing}; is it misspelt?`)]
+    : [warning(at('$.apiVersion'), `${missing}; write apiVersion: ${want}`)];
+}
+
+/** Finds objects of those groups that lack one of the two names of their type. */
+export function checkTypeNames({ value, at }: Document): readonly Finding[] {
+  const [apiVersion, kind] = [get(value, 'apiVersion'), get(value, 'kind')];
+  if (typeof apiVersion === 'string' && kind === undefined && own(KINDS, groupOf(apiVersion)) !== undefined) {
+    return [failure(at('$'), `an object of ${apiVersion} has no kind, so it was not checked; write one`)];
+  }
+  const want = typeof kind === 'string' && apiVersion === undefined ? own(API_VERSIONS, kind) : undefined;
+  return want === undefined
+    ? []
+    : [failure(at('$'), `a ${kind} has no apiVersion, so it was not checked; write apiVersion: ${want}`)];
+}
+
+/** Finds names that YAML reads as something else than text, such as `name: on`. */
+export function checkMetadata({ group, kind, value, at }: Resource): readonly Finding[] {
+  if (own(KINDS, group) === undefined) return [];
+  return ['name', 'namespace'].flatMap((key) => {
+    const name = get(value, 'metadata', key);
+    if (typeof name !== 'boolean' && typeof name !== 'number') return [];
+    const reason = `metadata.${key} is ${show(name)} and not text, and the API server rejects it; put it between quotes`;
+    return [failure(at(`$.metadata.${key}`), `${kind}: ${reason}`)];
+  });
 }

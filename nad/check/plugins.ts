@@ -1,26 +1,23 @@
 import { show } from '../../shared/decode.ts';
 import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt.ts';
-import { type Finding, failure, warning } from './finding.ts';
-import type { NadSeen } from './nads.ts';
+import { type Finding, failure } from './finding.ts';
+import type { NadIndex } from './nad-index.ts';
+import { checkPluginValues } from './plugin-values.ts';
 import { wiresOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { get } from './resource.ts';
 
 /**
- * What KubeVirt makes of a registration without a word: its CRD takes any string, and drops fields that it does not know.
+ * Finds what KubeVirt silently makes of a registration: its CRD takes any string, and drops fields that it does not know.
  *
  * Source: kubevirt staging/src/kubevirt.io/api/core/v1/types.go, by tag
  */
-export function checkPlugin(
-  registered: Registered,
-  nads: readonly NadSeen[],
-  minor: Minor,
-): readonly Finding[] {
+export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor): readonly Finding[] {
   return [
     ...checkFields(registered, minor),
     ...checkAttachment(registered, minor),
     ...checkNeeds(registered, nads),
-    ...checkValues(registered),
+    ...checkPluginValues(registered),
   ];
 }
 
@@ -35,14 +32,14 @@ function checkFields(registered: Registered, minor: Minor): readonly Finding[] {
       since === undefined
         ? `it knows ${namesFor(FIELD_SINCE, minor).join(', ')}`
         : `that came with 1.${since}; leave it out`;
-    const message = `${about(registered)}: KubeVirt 1.${minor} drops the field "${field}" without a word: ${reason}`;
+    const message = `${about(registered)}: KubeVirt 1.${minor} silently drops the field "${field}": ${reason}`;
     return [failure(registered.at(field), message)];
   });
 }
 
 function checkAttachment(registered: Registered, minor: Minor): readonly Finding[] {
   const type = registered.plugin['domainAttachmentType'];
-  if (type === undefined || type === '') return [];
+  if (type === undefined || type === null || type === '') return [];
   const known = namesFor(ATTACHMENT_SINCE, minor);
   if (known.some((one) => one === type)) return [];
   const want = known.map((one) => `"${one}"`).join(' or ');
@@ -53,7 +50,7 @@ function checkAttachment(registered: Registered, minor: Minor): readonly Finding
 }
 
 /** What the NAD of ours makes has to be what KubeVirt, or a sidecar, makes the guest's NIC of. */
-function checkNeeds(registered: Registered, nads: readonly NadSeen[]): readonly Finding[] {
+function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] {
   const { plugin, at } = registered;
   const type = plugin['domainAttachmentType'] || undefined;
   const image = plugin['sidecarImage'] || undefined;
@@ -81,18 +78,6 @@ const TWO_MASTERS =
   'with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or ' +
   'has no network; write "tap", or leave networkAttachmentDefinition out';
 const NO_NIC = 'nobody gives the VM a NIC on the tap; write domainAttachmentType "tap"';
-
-/** Strings of which KubeVirt knows one, and takes any other for none. */
-const VALUES = { 'migration.method': 'link-refresh', downwardAPI: 'device-info' } as const;
-
-function checkValues(registered: Registered): readonly Finding[] {
-  return Object.entries(VALUES).flatMap(([path, known]) => {
-    const value = get(registered.plugin, ...path.split('.'));
-    if (value === undefined || value === '' || value === known) return [];
-    const message = `${about(registered)}: ${path} ${show(value)} means nothing to KubeVirt; want "${known}" or nothing`;
-    return [warning(registered.at(path), message)];
-  });
-}
 
 function namesFor(since: Readonly<Record<string, Minor>>, minor: Minor): readonly string[] {
   return Object.keys(since).filter((name) => (since[name] ?? 0) <= minor);

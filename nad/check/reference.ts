@@ -1,4 +1,5 @@
 import { BINDINGS } from '../bindings.ts';
+import type { NadIndex } from './nad-index.ts';
 import { type NadSeen, WIRES, type Wires } from './nads.ts';
 
 /** A NAD as a registration or a network names it. */
@@ -14,13 +15,16 @@ export function parseReference(text: string): Reference {
   return name === undefined ? { namespace: null, name: namespace } : { namespace, name };
 }
 
-/** The NAD that a VM of this namespace gets; undefined where the files do not have it. */
+/** Whether a text can name a NAD: the API server takes no other names. */
+export const isReference = (text: string): boolean => /^([a-z0-9.-]+\/)?[a-z0-9.-]+$/.test(text);
+
+/** The NAD that a VM of this namespace gets; undefined if the files do not have it. */
 export function findNad(
   { namespace, name }: Reference,
   vmNamespace: string,
-  nads: readonly NadSeen[],
+  nads: NadIndex,
 ): NadSeen | undefined {
-  return nads.find((nad) => nad.name === name && nad.namespace === (namespace ?? vmNamespace));
+  return nads.find(namespace ?? vmNamespace, name);
 }
 
 /** Our manifests' names mean what they mean there, also in files without the NADs. */
@@ -31,16 +35,12 @@ const KNOWN = new Map(WIRES.map((wires) => [BINDINGS[wires].nad?.name, wires]));
  *
  * @param vmNamespace where a name without namespace is looked for; null: anywhere
  */
-export function wiresOfReference(
-  text: unknown,
-  vmNamespace: string | null,
-  nads: readonly NadSeen[],
-): Wires | null {
+export function wiresOfReference(text: unknown, vmNamespace: string | null, nads: NadIndex): Wires | null {
   if (typeof text !== 'string' || text === '') return null;
   const reference = parseReference(text);
   const nad =
     vmNamespace === null && reference.namespace === null
-      ? nads.find(({ name }) => name === reference.name)
+      ? nads.named(reference.name)[0]
       : findNad(reference, vmNamespace ?? '', nads);
   return nad === undefined ? (KNOWN.get(reference.name) ?? null) : nad.wires;
 }

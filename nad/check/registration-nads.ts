@@ -1,31 +1,23 @@
 import { type Finding, warning } from './finding.ts';
-import type { NadSeen } from './nads.ts';
+import type { NadIndex } from './nad-index.ts';
 import { parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 
 /**
- * Whether the NAD that a registration names is there, and runs Tapwire if it almost does.
+ * Whether the NAD that a registration names is there.
  *
  * @param hasVms with VMs, or with NADs, files are meant to be whole; a registration alone is not
  */
 export function checkReference(
   { name, plugin, at }: Registered,
-  nads: readonly NadSeen[],
+  nads: NadIndex,
   hasVms: boolean,
 ): readonly Finding[] {
   const text = plugin['networkAttachmentDefinition'];
-  if (typeof text !== 'string' || text === '') return [];
-  const reference = parseReference(text);
-  const nad = nads.find(
-    (one) => one.name === reference.name && one.namespace === (reference.namespace ?? one.namespace),
-  );
-  const warn = (reason: string) => [
-    warning(at('networkAttachmentDefinition'), `binding "${name}": ${reason}`),
-  ];
-  const subject = `NetworkAttachmentDefinition "${text}"`;
-  if (nad === undefined) {
-    const isAlone = nads.length === 0 && !hasVms;
-    return isAlone ? [] : warn(`${subject} is not in these files; is it in the cluster?`);
-  }
-  return [];
+  if (typeof text !== 'string' || text === '' || (nads.isEmpty && !hasVms)) return [];
+  const { namespace, name: nad } = parseReference(text);
+  const isThere = namespace === null ? nads.named(nad).length > 0 : nads.find(namespace, nad) !== undefined;
+  if (isThere) return [];
+  const reason = `NetworkAttachmentDefinition "${text}" is not in these files; is it in the cluster?`;
+  return [warning(at('networkAttachmentDefinition'), `binding "${name}": ${reason}`)];
 }

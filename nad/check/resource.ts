@@ -16,7 +16,7 @@ export interface Resource {
   readonly at: (path: string) => Place;
 }
 
-/** The objects of a document: itself, or those of a list. None where it is no object of the API. */
+/** The objects of a document: itself, or those of a list. None if it is not an object of the API. */
 export function resourcesOf({ value, at }: Document): readonly Resource[] {
   const kind = get(value, 'kind');
   const items = get(value, 'items');
@@ -32,7 +32,7 @@ function toResource(value: unknown, at: Document['at']): Resource[] {
   const [name, namespace] = [get(value, 'metadata', 'name'), get(value, 'metadata', 'namespace')];
   return [
     {
-      group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
+      group: groupOf(apiVersion),
       kind,
       namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
       name: typeof name === 'string' ? name : '',
@@ -42,7 +42,11 @@ function toResource(value: unknown, at: Document['at']): Resource[] {
   ];
 }
 
-/** What is at some keys, by own properties only; undefined where something on the way is no object. */
+/** `kubevirt.io` of `kubevirt.io/v1`; "" of `v1`. */
+export const groupOf = (apiVersion: string): string =>
+  apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+
+/** What is at some keys, by own properties only; undefined if a value on the way is not an object. */
 export function get(value: unknown, ...keys: readonly string[]): unknown {
   let current = value;
   for (const key of keys) {
@@ -51,6 +55,10 @@ export function get(value: unknown, ...keys: readonly string[]): unknown {
   }
   return current;
 }
+
+/** The JSON path of a key below a path. */
+export const pathTo = (path: string, key: string): string =>
+  /^[\w-]+$/.test(key) ? `${path}.${key}` : `${path}["${key.replaceAll('"', '')}"]`;
 
 export function isObject(value: unknown): value is Value {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

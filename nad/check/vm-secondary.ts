@@ -3,7 +3,8 @@ import { advice, error, type Finding, findingsAt, type Problem } from './finding
 import type { Wires } from './nads.ts';
 import { wiresOfReference } from './reference.ts';
 import { isPrimary, type Network, type Vm } from './vm.ts';
-import { type Cluster, wiresOfBinding } from './vm-bindings.ts';
+import type { Cluster } from './vm-bindings.ts';
+import { wiresOfBinding } from './vm-fit.ts';
 
 /**
  * Whether bindings of secondary networks say that they are: the plugin does not see which network is primary, and otherwise wires
@@ -14,7 +15,7 @@ export function checkSecondary(vm: Vm, { registrations, nads }: Cluster): readon
   return vm.interfaces.flatMap((one, i) => {
     const network = networks.get(one.name);
     if (one.binding === null || network === undefined) return [];
-    const registered = registrations.find(({ name }) => name === one.binding);
+    const registered = registrations.get(one.binding);
     const wires = wiresOfBinding(one, registered, vm, nads);
     // If the network's own NAD runs Tapwire as well, that is an error of its own.
     if (wires === null || wiresOfReference(network.multus?.networkName, vm.namespace, nads) !== null)

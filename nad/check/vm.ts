@@ -1,6 +1,7 @@
 import { array, boolean, type Decoder, fields, object, optional, string } from '../../shared/decode.ts';
 import { decodeTopology, parseCpus, vcpusOf } from '../../shared/vcpu.ts';
-import { get, type Resource } from './resource.ts';
+import { findPreference, type Preference, type Preferences } from './preferences.ts';
+import { get, type Resource, type Value } from './resource.ts';
 
 /** The networks of a VM, or of what makes VMs. */
 export interface Vm {
@@ -9,8 +10,14 @@ export interface Vm {
   readonly namespace: string;
   readonly interfaces: readonly Interface[];
   readonly networks: readonly Network[];
-  /** Queues that KubeVirt asks for on a virtio NIC; null: nobody knows, since an instancetype says how many vCPUs. */
+  /** Queues that KubeVirt asks for on a virtio NIC; null: nobody knows, since an instancetype or a preference says it. */
   readonly queues: number | null;
+  /** What its preference sets where the VM does not. */
+  readonly preference: Preference;
+  /** `spec.domain.devices.disks`, whatever stands there. */
+  readonly disks: unknown;
+  /** Names in `spec.resourceClaims`. */
+  readonly claims: ReadonlySet<unknown>;
   /** Where the value at a path below the VM's `spec` is, such as `.networks[0]`. */
   readonly at: Resource['at'];
 }
@@ -21,17 +28,18 @@ export interface Interface {
   readonly binding: string | null;
   /** Names of the binding methods that it has; it wants one, and `binding` is one of them. */
   readonly methods: readonly string[];
-  readonly model: string;
+  /** "" is virtio; null: nobody knows, since a preference says it. */
+  readonly model: string | null;
   readonly state: string;
-  /** Its fields. */
-  readonly keys: readonly string[];
+  /** Its fields, whatever stands in them. */
+  readonly fields: Value;
 }
 
 export interface Network {
   readonly name: string;
   readonly pod: boolean;
   readonly multus: { readonly networkName: string; readonly default: boolean } | null;
-  readonly resourceClaim: boolean;
+  readonly resourceClaim: Value | null;
 }
 
 /** The pod's own network, or what takes its place. */
@@ -53,18 +61,34 @@ export function specPathOf({ group, kind }: Resource): string | undefined {
 }
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
-export function decodeVm(resource: Resource, specPath: string): Vm {
+export function decodeVm(resource: Resource, specPath: string, preferences: Preferences): Vm {
   const path = `$.${specPath}`;
-  const { domain, networks } = decodeSpec(get(resource.value, ...specPath.split('.')), path);
-  const { interfaces, networkInterfaceMultiqueue } = domain.devices;
+  const { domain, networks, resourceClaims } = decodeSpec(get(resource.value, ...specPath.split('.')), path);
+  const { interfaces, networkInterfaceMultiqueue, disks } = domain.devices;
+  const spec = vmSpecOf(resource);
+  const preference = findPreference(get(spec, 'preference'), resource.namespace, preferences);
+  const vcpus = queuesOf(domain, get(spec, 'instancetype') !== undefined);
   return {
     title: `${resource.kind} "${resource.namespace}/${resource.name}"`,
     namespace: resource.namespace,
-    interfaces,
+    interfaces: interfaces.map((one) => ({ ...one, model: one.model || preference.interfaceModel })),
     networks,
-    queues: networkInterfaceMultiqueue ? queuesOf(domain, hasInstancetype(resource)) : 0,
+    queues: queuesAsked(networkInterfaceMultiqueue ?? preference.multiQueue, vcpus),
+    preference,
+    disks,
+    claims: new Set(resourceClaims.map((claim) => get(claim, 'name'))),
     at: (below) => resource.at(`${path}${below}`),
   };
+}
+
+/** A VM's `spec`, which has instancetype and preference beside the template of the VMI. */
+const vmSpecOf = ({ value }: Resource): unknown =>
+  get(value, 'spec', 'virtualMachineTemplate', 'spec') ?? get(value, 'spec');
+
+/** @param isAsked `networkInterfaceMultiqueue`; null: nobody knows, but one vCPU makes one queue in any case */
+function queuesAsked(isAsked: boolean | null, vcpus: number | null): number | null {
+  if (isAsked === null) return vcpus === 1 ? 1 : null;
+  return isAsked ? vcpus : 0;
 }
 
 /** In the order of KubeVirt's type; the last three were withdrawn. */
@@ -72,11 +96,11 @@ const METHODS = ['bridge', 'masquerade', 'sriov', 'passtBinding', 'binding', 'sl
 
 const isThere: Decoder<boolean> = (value, path) => optional(object, null)(value, path) !== null;
 
-const decodeInterface: Decoder<Interface> = (value, path) => ({
+const decodeInterface: Decoder<Interface & { readonly model: string }> = (value, path) => ({
   ...decodeInterfaceFields(value, path),
   binding: optional(fields({ name: string }), null)(get(value, 'binding'), `${path}.binding`)?.name ?? null,
   methods: METHODS.filter((method) => isThere(get(value, method), `${path}.${method}`)),
-  keys: Object.keys(object(value, path)),
+  fields: object(value, path),
 });
 
 const decodeInterfaceFields = fields({
@@ -89,7 +113,7 @@ const decodeNetwork = fields<Network>({
   name: string,
   pod: isThere,
   multus: optional(fields({ networkName: string, default: optional(boolean, false) }), null),
-  resourceClaim: isThere,
+  resourceClaim: optional(object, null),
 });
 
 type Domain = ReturnType<typeof decodeDomain>;
@@ -99,18 +123,18 @@ const decodeDomain = fields({
   devices: optional(
     fields({
       interfaces: optional(array(decodeInterface), []),
-      networkInterfaceMultiqueue: optional(boolean, false),
+      networkInterfaceMultiqueue: optional(boolean, null),
+      disks: (value) => value,
     }),
-    { interfaces: [], networkInterfaceMultiqueue: false },
+    { interfaces: [], networkInterfaceMultiqueue: null, disks: undefined },
   ),
 });
 
-const decodeSpec = fields({ domain: decodeDomain, networks: optional(array(decodeNetwork), []) });
-
-function hasInstancetype({ value }: Resource): boolean {
-  const spec = get(value, 'spec', 'virtualMachineTemplate', 'spec') ?? get(value, 'spec');
-  return get(spec, 'instancetype') !== undefined;
-}
+const decodeSpec = fields({
+  domain: decodeDomain,
+  networks: optional(array(decodeNetwork), []),
+  resourceClaims: optional(array(object), []),
+});
 
 /** The most that a tap has. */
 const MAX_QUEUES = 256;

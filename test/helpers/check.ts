@@ -43,10 +43,19 @@ export interface VmParts {
   readonly domain?: object;
   readonly devices?: object;
   readonly namespace?: string;
+  /** Name of a resource claim. */
+  readonly claim?: string;
 }
 
 /** A VM whose primary network has binding "tapwire", but for what is said. */
-export function vm({ interfaces, networks, domain, devices, namespace = 'vms' }: VmParts = {}): string {
+export function vm({
+  interfaces,
+  networks,
+  domain,
+  devices,
+  namespace = 'vms',
+  claim,
+}: VmParts = {}): string {
   const nics = interfaces ?? [{ name: 'default', binding: { name: 'tapwire' } }];
   return `---
 apiVersion: kubevirt.io/v1
@@ -57,5 +66,5 @@ spec:
     spec:
       domain: ${JSON.stringify({ cpu: { cores: 2 }, ...domain, devices: { interfaces: nics, ...devices } })}
       networks: ${JSON.stringify(networks ?? [{ name: 'default', pod: {} }])}
-`;
+${claim === undefined ? '' : `      resourceClaims: [{name: ${claim}}]\n`}`;
 }

@@ -2,7 +2,8 @@
 import '../helpers/work.ts'; // before all that it counts
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findingsOf, vm } from '../helpers/check.ts';
+import { parseDocuments } from '../../nad/check/document.ts';
+import { findingsOf, kubevirt, nad, vm } from '../helpers/check.ts';
 import { definedAsIs } from '../helpers/defined.ts';
 import { leaf, node } from '../helpers/lab/go-xml.ts';
 import { defineInPasses } from '../helpers/virt-launcher.ts';
@@ -54,6 +55,60 @@ test('checking many networks takes work in proportion to them', () =>
     const interfaces = indices(count).map((index) => ({ name: `n${index}`, masquerade: {} }));
     const networks = indices(count).map((index) => ({ name: `n${index}`, pod: {} }));
     findingsOf(vm({ interfaces, networks }));
+  }));
+
+test('checking fields of interfaces takes work in proportion to them', () =>
+  growsInProportion(500, (count) => {
+    const same = { bootOrder: 1, acpiIndex: 1, pciAddress: '0000:00:01.0', macAddress: '02:00:00:00:00:01' };
+    const ports = indices(count).map((index) => ({ name: `p${index}`, port: 0 }));
+    const interfaces = indices(count).map((index) => ({ name: `n${index}`, sriov: {}, ...same }));
+    const disks = indices(count).map((index) => ({ name: `d${index}`, bootOrder: index + 2 }));
+    const [first, ...others] = interfaces;
+    const networks = indices(count).map((index) => ({ name: `n${index}`, pod: {} }));
+    findingsOf(vm({ interfaces: [{ ...first, ports } as object, ...others], networks, devices: { disks } }));
+  }));
+
+test('checking a cluster takes work in proportion to its VMs, NADs and bindings', () =>
+  growsInProportion(100, (count) => {
+    const names = indices(count).map((index) => `n${index}`);
+    const plugin = (name: string) => ({
+      networkAttachmentDefinition: `vms/${name}`,
+      domainAttachmentType: 'tap',
+    });
+    const registered = kubevirt(Object.fromEntries(names.map((name) => [name, plugin(name)])));
+    const vms = names.map((name) =>
+      vm({ interfaces: [{ name: 'default', binding: { name } }] })
+        .replace('"red"', name)
+        .replace('red', name),
+    );
+    const nads = names.map((name) => nad(name, {}, 'vms'));
+    const missing = vm({ interfaces: names.map((name) => ({ name, binding: { name: 'missing' } })) });
+    findingsOf([registered, ...nads, ...nads, ...vms, missing].join(''));
+  }));
+
+for (const [why, text] of [
+  [
+    'keys',
+    (count: number) =>
+      indices(count)
+        .map((index) => `k${index}: 1\n`)
+        .join(''),
+  ],
+  ['keys that are there twice', (count: number) => 'a: 1\n'.repeat(count)],
+  ['documents', (count: number) => 'a: 1\n---\n'.repeat(count)],
+  ['separators', (count: number) => '---\n'.repeat(count)],
+  ['JSON objects', (count: number) => '{"a": 1}\n'.repeat(count)],
+  ['open quotes', (count: number) => `{${'"\\"'.repeat(count)}`],
+  ['lines between quotes', (count: number) => `a: '${'x\n'.repeat(count)}'`],
+] as const) {
+  test(`reading YAML takes work in proportion to its ${why}`, () =>
+    growsInProportion(1000, (count) => parseDocuments('f', text(count))));
+}
+
+test('showing the lines of findings takes work in proportion to them', () =>
+  growsInProportion(500, (count) => {
+    const names = indices(count).map((index) => [`b${index}`, { unheardOf: 1 }]);
+    assert.is(findingsOf(kubevirt(Object.fromEntries(names))).length, count);
   }));
 
 test.run();

@@ -66,7 +66,7 @@ for (const [why, plugin, minor, finding] of [
     'a field that nobody knows',
     { ...TAP, domainattachmenttype: 'tap' },
     1,
-    `error: binding "b": KubeVirt 1.1 drops the field "domainattachmenttype" without a word: it knows ${KNOWN}`,
+    `error: binding "b": KubeVirt 1.1 silently drops the field "domainattachmenttype": it knows ${KNOWN}`,
   ],
   ...(
     [
@@ -80,7 +80,7 @@ for (const [why, plugin, minor, finding] of [
         `${field} before 1.${since}`,
         { ...PASST, [field]: value },
         minor,
-        `error: binding "b": KubeVirt 1.${minor} drops the field "${field}" without a word: that came with 1.${since}; leave it out`,
+        `error: binding "b": KubeVirt 1.${minor} silently drops the field "${field}": that came with 1.${since}; leave it out`,
       ] as const,
   ),
   [
@@ -150,6 +150,75 @@ spec:
     findingsOf(cr).map((finding) => finding.split(' ')[0]),
     ['10', '11'],
   );
+});
+
+for (const image of [
+  'i',
+  'tapwire:1',
+  'example.com/tapwire',
+  'example.com:5000/a/b_c/tap-wire__x:v1.0-rc.1',
+  `localhost/tapwire@sha256:${'0'.repeat(64)}`,
+  `example.com/tapwire:1@sha256:${'a'.repeat(64)}`,
+  '[fd00::1]:5000/tapwire:1',
+  'Example.COM/tapwire:Latest',
+  '',
+]) {
+  test(`takes the image ${JSON.stringify(image)}`, () =>
+    assert.equal(check({ domainAttachmentType: 'tap', sidecarImage: image }, 9), []));
+}
+for (const image of ['IMAGE', 'image', '<IMAGE>', `$${'{IMAGE}'}`, '{{ image }}', '%IMAGE%', '$(IMAGE)']) {
+  test(`finds the placeholder ${image}`, () => {
+    assert.equal(check({ ...TAP, sidecarImage: image }, 9), [
+      `warning: binding "b": sidecarImage ${JSON.stringify(image)} is a placeholder, with which no VM starts; write the name of the image`,
+    ]);
+  });
+}
+for (const image of [
+  'Tapwire',
+  'tapwire:',
+  'tap wire',
+  ' tapwire',
+  'tapwire:1:2',
+  'https://example.com/tapwire',
+  '/tapwire',
+]) {
+  test(`finds ${JSON.stringify(image)}, which is not the name of an image`, () => {
+    assert.equal(check({ ...TAP, sidecarImage: image }, 9), [
+      `error: binding "b": sidecarImage ${JSON.stringify(image)} is not the name of an image, and no VM with this binding starts; correct it`,
+    ]);
+  });
+}
+
+for (const [field, value, finding] of [
+  ['sidecarImage', 5, 'sidecarImage has to be a string, got 5'],
+  ['networkAttachmentDefinition', ['a'], 'networkAttachmentDefinition has to be a string, got ["a"]'],
+  ['migration', true, 'migration has to be an object, got true'],
+  ['downwardAPI', true, 'downwardAPI has to be a string, got true'],
+  ['computeResourceOverhead', '1Gi', 'computeResourceOverhead has to be an object, got "1Gi"'],
+  ...['a/b/c', 'default/', '/tap', 'Default/Tap', 'tap wire', 'a_b'].map(
+    (name) =>
+      [
+        'networkAttachmentDefinition',
+        name,
+        `networkAttachmentDefinition "${name}" names nothing; want "NAMESPACE/NAME" or "NAME"`,
+      ] as const,
+  ),
+] as const) {
+  test(`finds ${field} ${JSON.stringify(value)}`, () => {
+    assert.equal(check({ domainAttachmentType: 'tap', [field]: value }, 9, ''), [
+      `error: binding "b": ${finding}`,
+    ]);
+  });
+}
+test('takes null for a field that is not set', () => {
+  const nothing = {
+    sidecarImage: null,
+    networkAttachmentDefinition: null,
+    migration: null,
+    downwardAPI: null,
+  };
+  assert.equal(check({ domainAttachmentType: 'tap', ...nothing }, 9), []);
+  assert.equal(check({ domainAttachmentType: null, sidecarImage: 'i' }, 9), []);
 });
 
 test.run();

@@ -46,7 +46,7 @@ for (const pointer of [POINTER, '/spec/configuration/network']) {
   test(`finds a JSON patch of the whole ${pointer}`, () => {
     const findings = findingsOf(hco('v1beta1', {}, patches({ op: 'add', path: pointer, value: {} })));
     assert.equal(findings, [
-      `6 error: annotation "kubevirt.kubevirt.io/jsonpatch" writes ${pointer} as a whole and so takes away the bindings of others; register bindings in spec.networkBinding of this CR`,
+      `6 error: annotation "kubevirt.kubevirt.io/jsonpatch" writes ${pointer} as a whole and so removes the bindings of others; register bindings in spec.networkBinding of this CR`,
     ]);
   });
 }
@@ -57,8 +57,8 @@ test('passes over JSON patches of other things', () => {
 });
 
 for (const [why, annotation, finding] of [
-  ['no JSON', '{', /^6 error: annotation "[^"]+" is no JSON, so the operator stops: /],
-  ['no list', '{}', /^6 error: annotation "[^"]+" is no list of JSON patches$/],
+  ['no JSON', '{', /^6 error: annotation "[^"]+" is not JSON, so the operator stops: /],
+  ['no list', '{}', /^6 error: annotation "[^"]+" is not a list of JSON patches$/],
 ] as const) {
   test(`finds JSON patches that are ${why}`, () => {
     const findings = findingsOf(hco('v1beta1', {}, { 'kubevirt.kubevirt.io/jsonpatch': annotation }));
@@ -68,9 +68,9 @@ for (const [why, annotation, finding] of [
 }
 
 test('finds what is no registration', () => {
-  assert.equal(findingsOf(kubevirt({ x: 'tap' })), ['8 error: binding "x" is no object']);
+  assert.equal(findingsOf(kubevirt({ x: 'tap' })), ['8 error: binding "x" is not an object']);
   assert.equal(findingsOf(kubevirt(['tap'])), [
-    '8 error: $.spec.configuration.network.binding is no map of bindings by name',
+    '8 error: $.spec.configuration.network.binding is not a map of bindings by name',
   ]);
 });
 
@@ -127,17 +127,123 @@ test('finds kinds that our API groups do not have', () => {
   assert.equal(findingsOf('apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceMigration\n'), []);
 });
 
-test('finds bindings at a place where nobody looks for them', () => {
-  const left = kubevirt({ x: {} }, '').replace(
-    'network: {binding: {"x":{}}}',
-    'network:\n    binding: {x: {}}',
+const KUBEVIRT = 'spec.configuration.network.binding';
+const HCO = 'spec.networkBinding or spec.networking.networkBinding';
+const ENTRY = { domainAttachmentType: 'tap' };
+const cr = (spec: object) => `apiVersion: kubevirt.io/v1\nkind: KubeVirt\nspec: ${JSON.stringify(spec)}\n`;
+const network = (value: object) => cr({ configuration: { network: value } });
+for (const [why, text, path, where] of [
+  [
+    'indented to the left',
+    cr({ configuration: { binding: { x: {} } } }),
+    'spec.configuration.binding',
+    KUBEVIRT,
+  ],
+  ['in the plural', network({ bindings: { x: ENTRY } }), 'spec.configuration.network.bindings', KUBEVIRT],
+  ['in capitals', network({ Binding: { x: ENTRY } }), 'spec.configuration.network.Binding', KUBEVIRT],
+  ['misspelt', network({ bindng: { x: {} } }), 'spec.configuration.network.bindng', KUBEVIRT],
+  [
+    'without the map around them',
+    network({ tapwire: ENTRY }),
+    'spec.configuration.network.tapwire',
+    KUBEVIRT,
+  ],
+  [
+    'beside an empty map',
+    network({ binding: null, tapwire: ENTRY }),
+    'spec.configuration.network.tapwire',
+    KUBEVIRT,
+  ],
+  [
+    'beside a map of others',
+    network({ binding: { x: {} }, 'tap.wire': ENTRY }),
+    'spec.configuration.network.tap.wire',
+    KUBEVIRT,
+  ],
+  [
+    'in a network of the plural',
+    cr({ configuration: { networks: { binding: { x: {} } } } }),
+    'spec.configuration.networks.binding',
+    KUBEVIRT,
+  ],
+  ['at the top', cr({ binding: { x: {} } }), 'spec.binding', KUBEVIRT],
+  ["at HyperConverged's place", cr({ networkBinding: { x: ENTRY } }), 'spec.networkBinding', KUBEVIRT],
+  [
+    "of HyperConverged at KubeVirt's place",
+    hco('v1', { configuration: { network: { binding: { x: ENTRY } } } }),
+    'spec.configuration.network.binding',
+    HCO,
+  ],
+  [
+    'of HyperConverged in the plural',
+    hco('v1beta1', { networkBindings: { x: {} } }),
+    'spec.networkBindings',
+    HCO,
+  ],
+  [
+    'of HyperConverged in a misspelt map',
+    hco('v1', { networks: { networkBinding: {} } }),
+    'spec.networks.networkBinding',
+    HCO,
+  ],
+] as const) {
+  test(`finds bindings ${why}, which register nothing`, () => {
+    const kind = where === HCO ? 'HyperConverged' : 'KubeVirt';
+    const findings = findingsOf(text).map((finding) => finding.replace(/^\d+ /, ''));
+    assert.equal(findings, [`error: ${kind} has no field ${path}; bindings are registered in ${where}`]);
+  });
+}
+
+test('passes over the other settings of a CR', () => {
+  const settings = {
+    configuration: {
+      network: {
+        defaultNetworkInterface: 'masquerade',
+        permitBridgeInterfaceOnPodNetwork: true,
+        binding: { x: ENTRY },
+      },
+      migrations: { network: 'lan' },
+    },
+    infra: { nodePlacement: { nodeSelector: { binding: 'x' } } },
+  };
+  const managed = { f: { 'f:network': { 'f:binding': { 'f:domainAttachmentType': {} } } } };
+  assert.equal(findingsOf(cr(settings)), []);
+  assert.equal(
+    findingsOf(
+      JSON.stringify({
+        apiVersion: 'kubevirt.io/v1',
+        kind: 'KubeVirt',
+        metadata: { managed },
+        status: { binding: {} },
+      }),
+    ),
+    [],
   );
-  assert.equal(findingsOf(left), [
-    '9 error: KubeVirt has no field spec.configuration.binding; bindings are registered in spec.configuration.network.binding',
+});
+
+test('shows the line of a misplaced binding', () => {
+  const text = kubevirt({}, '').replace(
+    'network: {binding: {}}',
+    'network:\n      binding:\n      "tap.wire": {domainAttachmentType: tap}',
+  );
+  assert.match(findingsOf(text)[0] ?? '', /^10 error: KubeVirt has no field/);
+});
+
+test('finds a JSON patch that writes a binding where nobody reads it', () => {
+  const stray = { op: 'add', path: '/spec/configuration/network/bindings/x', value: ENTRY };
+  assert.equal(findingsOf(hco('v1beta1', {}, patches(stray))), [
+    '6 error: annotation "kubevirt.kubevirt.io/jsonpatch" registers nothing at /spec/configuration/network/bindings/x; bindings belong to /spec/configuration/network/binding/NAME',
   ]);
-  assert.equal(findingsOf(hco('v1', { networks: { networkBinding: {} } })), [
-    '7 error: HyperConverged has no field spec.networks.networkBinding; bindings are registered in spec.networkBinding or spec.networking.networkBinding',
+});
+
+test('finds a binding that is registered twice in different ways', () => {
+  const other = kubevirt({ x: { ...ENTRY, migration: {} } });
+  const first = kubevirt({ x: ENTRY });
+  assert.equal(findingsOf(first + other), [
+    '16 warning: binding "x" differs from the one of that name at f:8; leave one of them out',
   ]);
+  assert.equal(findingsOf(first + first), [], 'in the same way');
+  assert.equal(findingsOf(first + other.replace(/metadata: .*/, 'metadata: {}')), [], 'a patch replaces it');
 });
 
 test.run();

@@ -156,4 +156,81 @@ test('Tapwire in the network and in the binding is once too often', () => {
   ]);
 });
 
+// A network that runs Tapwire, and an interface on it that something else wires
+
+const NETWORK_NADS =
+  nad('lan', { plugins: [{ type: 'macvlan' }, { type: 'tapwire' }], type: undefined }, 'vms') +
+  nad(
+    'masked',
+    { plugins: [{ type: 'macvlan' }, { type: 'tapwire', binding: 'passt' }], type: undefined },
+    'vms',
+  ) +
+  nad('plain', { type: 'macvlan' }, 'vms');
+const OTHERS = kubevirt({
+  tap: { domainAttachmentType: 'tap' },
+  sidecar: { sidecarImage: 'i' },
+  both: { domainAttachmentType: 'tap', sidecarImage: 'i' },
+  managed: { domainAttachmentType: 'managedTap' },
+  nothing: {},
+  empty: { domainAttachmentType: '', sidecarImage: '' },
+});
+const ON_A_TAP = 'use a binding with domainAttachmentType "tap", or a network without Tapwire';
+const ON_PASST =
+  'use a binding with sidecarImage and without domainAttachmentType, or a network without Tapwire';
+const binding = (name: string) => ({ binding: { name } });
+for (const [method, networkName, finding] of [
+  [binding('tap'), 'lan', null],
+  [binding('both'), 'lan', null],
+  [binding('sidecar'), 'lan', null],
+  [binding('unheard-of'), 'plain', null],
+  [binding('managed'), 'plain', null],
+  [binding('nothing'), 'plain', null],
+  [{ bridge: {} }, 'plain', null],
+  [{ sriov: {} }, 'plain', null],
+  [{ bridge: {} }, 'not-in-these-files', null],
+  [
+    binding('managed'),
+    'lan',
+    `and binding "managed" ("managedTap") makes KubeVirt take the same pod link, so the VM has no network; ${ON_A_TAP}`,
+  ],
+  [binding('nothing'), 'lan', `and binding "nothing" gives the VM no NIC on the tap; ${ON_A_TAP}`],
+  [binding('empty'), 'lan', `and binding "empty" gives the VM no NIC on the tap; ${ON_A_TAP}`],
+  [{ bridge: {} }, 'lan', `and KubeVirt wires "bridge" itself, so the VM has no network; ${ON_A_TAP}`],
+  [{ sriov: {} }, 'vms/lan', `and KubeVirt wires "sriov" itself, so the VM has no network; ${ON_A_TAP}`],
+  [{ bridge: {} }, 'masked', `and KubeVirt wires "bridge" itself, so the VM has no network; ${ON_PASST}`],
+  [binding('nothing'), 'masked', `and binding "nothing" has no sidecar to make a NIC of passt; ${ON_PASST}`],
+  [
+    binding('both'),
+    'masked',
+    `and binding "both" makes KubeVirt want a tap, which passt has not; ${ON_PASST}`,
+  ],
+] as const) {
+  test(`${JSON.stringify(method)} on network "${networkName}"`, () => {
+    const one = { name: 'lan', ...method };
+    const parts = { interfaces: [one], networks: [{ name: 'lan', multus: { networkName, default: true } }] };
+    const found = findingsOf(vm(parts) + NETWORK_NADS + OTHERS).filter(
+      (text) => !text.includes('nobody registers'),
+    );
+    const subject = 'VirtualMachine "vms/red": interface "lan"';
+    assert.equal(
+      found,
+      finding === null ? [] : [`8 error: ${subject}: its network "${networkName}" runs Tapwire, ${finding}`],
+    );
+  });
+}
+
+test('masquerade on a network that runs Tapwire is two mistakes', () => {
+  const parts = {
+    interfaces: [{ name: 'lan', masquerade: {} }],
+    networks: [{ name: 'lan', multus: { networkName: 'lan' } }],
+  };
+  assert.equal(findingsOf(vm(parts) + NETWORK_NADS).length, 2);
+});
+
+test('lists twenty of many names', () => {
+  const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`b${i}`, {}]));
+  const [finding = ''] = findingsOf(vm() + kubevirt(many));
+  assert.match(finding, /registered are: "b0", .*, "b19", and 10 more$/);
+});
+
 test.run();

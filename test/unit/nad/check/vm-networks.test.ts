@@ -9,6 +9,7 @@ const LAN = { name: 'lan', multus: { networkName: 'lan' } };
 const TAPWIRE = { name: 'default', binding: { name: 'tapwire' } };
 const BRIDGE = { name: 'lan', bridge: {} };
 const VM = 'VirtualMachine "vms/red"';
+const CLAIM = { claimName: 'c', requestName: 'r' };
 
 for (const [why, parts, minor] of [
   ['one network', {}, 1],
@@ -19,7 +20,11 @@ for (const [why, parts, minor] of [
     { networks: [{ ...LAN, name: 'default', multus: { networkName: 'lan', default: true } }] },
     9,
   ],
-  ['a claimed device', { networks: [{ name: 'default', resourceClaim: { claimName: 'c' } }] }, 9],
+  [
+    'a claimed device',
+    { networks: [{ name: 'default', resourceClaim: { claimName: 'c', requestName: 'r' } }], claim: 'c' },
+    9,
+  ],
   ['slirp as long as KubeVirt had it', { interfaces: [{ name: 'default', slirp: {} }] }, 2],
   ['passtBinding', { interfaces: [{ name: 'default', passtBinding: {} }] }, 8],
   ['a method that is null, as absent', { interfaces: [{ ...TAPWIRE, bridge: null }] }, 9],
@@ -73,7 +78,10 @@ for (const [why, parts, minor, findings] of [
     'a misspelt one',
     { interfaces: [{ name: 'default', bindings: { name: 'tapwire' } }] },
     9,
-    [`8 error: ${VM}: interface "default" ${METHODS} none`],
+    [
+      `8 error: ${VM}: interface "default" ${METHODS} none`,
+      `8 warning: ${VM}: interface "default": KubeVirt has no field "bindings"; want "binding"`,
+    ],
   ],
   [
     'two',
@@ -121,25 +129,19 @@ for (const [why, parts, minor, findings] of [
     'passtBinding where KubeVirt has it not yet',
     { interfaces: [{ name: 'default', passtBinding: {} }] },
     7,
-    [
-      `8 error: ${VM}: interface "default": KubeVirt 1.7 drops "passtBinding" without a word: that came with 1.8`,
-    ],
+    [`8 error: ${VM}: interface "default": KubeVirt 1.7 silently drops "passtBinding": that came with 1.8`],
   ],
   [
     'portRanges where KubeVirt has them not yet',
     { interfaces: [{ ...TAPWIRE, portRanges: [] }] },
     8,
-    [
-      `8 error: ${VM}: interface "default": KubeVirt 1.8 drops "portRanges" without a word: that came with 1.9`,
-    ],
+    [`8 error: ${VM}: interface "default": KubeVirt 1.8 silently drops "portRanges": that came with 1.9`],
   ],
   [
     'a claimed device where KubeVirt has them not yet',
     { networks: [{ name: 'default', resourceClaim: {} }] },
     8,
-    [
-      `9 error: ${VM}: network "default": KubeVirt 1.8 drops "resourceClaim" without a word: that came with 1.9`,
-    ],
+    [`9 error: ${VM}: network "default": KubeVirt 1.8 silently drops "resourceClaim": that came with 1.9`],
   ],
   [
     'unplugging a binding',
@@ -155,6 +157,82 @@ for (const [why, parts, minor, findings] of [
     9,
     [
       `8 warning: ${VM}: interface "lan": plugging and unplugging may fail in a VM whose interface "default" has binding "tapwire" with a NetworkAttachmentDefinition: the controller that attaches networks to running pods stumbles over that; restart the VM instead`,
+    ],
+  ],
+  [
+    'masquerade on another network than the pod network',
+    { interfaces: [{ name: 'lan', masquerade: {} }], networks: [LAN] },
+    9,
+    [
+      `8 error: ${VM}: interface "lan": "masquerade" serves the pod network alone; use another binding for this network`,
+    ],
+  ],
+  [
+    'passtBinding on another network than the pod network',
+    { interfaces: [{ name: 'lan', passtBinding: {} }], networks: [LAN] },
+    9,
+    [
+      `8 error: ${VM}: interface "lan": "passtBinding" serves the pod network alone; use another binding for this network`,
+    ],
+  ],
+  [
+    'a state that KubeVirt has not',
+    { interfaces: [{ ...TAPWIRE, state: 'Down' }] },
+    9,
+    [`8 error: ${VM}: interface "default": state "Down" is rejected; want "up", "down" or "absent"`],
+  ],
+  [
+    'a state of sriov',
+    { interfaces: [TAPWIRE, { name: 'lan', sriov: {}, state: 'down' }], networks: [POD, LAN] },
+    9,
+    [`8 error: ${VM}: interface "lan": state "down" is not for sriov; leave it out`],
+  ],
+  [
+    'unplugging the primary network',
+    { interfaces: [{ name: 'default', bridge: {}, state: 'absent' }] },
+    9,
+    [
+      `8 error: ${VM}: interface "default" is on the primary network and cannot be unplugged; leave "state" out`,
+    ],
+  ],
+  ...['', 'Lan', 'vms/lan/x', 'vms/', '/lan', 'my lan'].map(
+    (networkName) =>
+      [
+        `a network of "${networkName}"`,
+        { interfaces: [{ ...BRIDGE }], networks: [{ ...LAN, multus: { networkName } }] },
+        9,
+        [
+          `9 error: ${VM}: network "lan": networkName "${networkName}" names nothing; want "NAMESPACE/NAME" or "NAME"`,
+        ],
+      ] as const,
+  ),
+  [
+    'a claimed device without names',
+    { networks: [{ name: 'default', resourceClaim: {} }] },
+    9,
+    [
+      `9 error: ${VM}: network "default": resourceClaim wants a claimName, got nothing`,
+      `9 error: ${VM}: network "default": resourceClaim wants a requestName, got nothing`,
+    ],
+  ],
+  [
+    'a claimed device that is not in the VM',
+    { networks: [{ name: 'default', resourceClaim: CLAIM }] },
+    9,
+    [`9 error: ${VM}: network "default": "c" is not in spec.resourceClaims; add it`],
+  ],
+  [
+    'a claimed device beside a network of Multus, of a bridge, and twice',
+    {
+      interfaces: [{ name: 'a', bridge: {} }, { name: 'b', sriov: {} }, BRIDGE],
+      networks: [{ name: 'a', resourceClaim: CLAIM }, { name: 'b', resourceClaim: CLAIM }, LAN],
+      claim: 'c',
+    },
+    9,
+    [
+      `9 error: ${VM}: network "a": a resourceClaim is for sriov and binding plugins alone, not for bridge`,
+      `9 error: ${VM}: network "b": claim and request "c/r" are there twice; change one`,
+      `9 error: ${VM}: network "lan": multus and resourceClaim exclude each other in one VM; leave one out`,
     ],
   ],
 ] as const) {

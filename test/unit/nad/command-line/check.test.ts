@@ -11,7 +11,7 @@ const run = (texts: Readonly<Record<string, string>>, ...args: readonly string[]
   check.run(args, { read: (path) => String(texts[path]) });
 
 const MIGRATION = kubevirt({ tapwire: { domainAttachmentType: 'tap', migration: { method: 'x' } } });
-const DROPPED = 'KubeVirt 1.1 drops the field "migration" without a word: that came with 1.2; leave it out';
+const DROPPED = 'KubeVirt 1.1 silently drops the field "migration": that came with 1.2; leave it out';
 const METHOD = 'migration.method "x" means nothing to KubeVirt; want "link-refresh" or nothing';
 
 test('prints a line for each finding, and a summary for people', async () => {

@@ -1,0 +1,26 @@
+import { GATE, LAST_GATED_MINOR, type Minor } from '../kubevirt.ts';
+import { type Finding, failure } from './finding.ts';
+import { get, type Resource } from './resource.ts';
+
+const DEVELOPER = 'spec.configuration.developerConfiguration';
+
+/** Whether a KubeVirt CR says how its cluster's gates are: a patch (it has no name) does not. */
+export const knowsGates = ({ kind, name }: Resource): boolean => kind === 'KubeVirt' && name !== '';
+
+/** Whether a list of gates in a KubeVirt CR names one. */
+export function listsGate(
+  { value }: Resource,
+  list: 'featureGates' | 'disabledFeatureGates',
+  gate: string,
+): boolean {
+  const gates = get(value, ...DEVELOPER.split('.'), list);
+  return Array.isArray(gates) && gates.includes(gate);
+}
+
+/** Finds that binding plugins are off. */
+export function checkBindingGate(cr: Resource, registered: number, minor: Minor): readonly Finding[] {
+  if (!knowsGates(cr) || registered === 0 || minor > LAST_GATED_MINOR) return [];
+  if (listsGate(cr, 'featureGates', GATE)) return [];
+  const reason = `without "${GATE}" in its feature gates, KubeVirt 1.${minor} refuses every VM that names a binding; add it`;
+  return [failure(cr.at(`$.${DEVELOPER}.featureGates`), `KubeVirt "${cr.name}": ${reason}`)];
+}

@@ -1,0 +1,37 @@
+import type { NadSeen } from './nads.ts';
+import { fullName } from './resource.ts';
+
+/** NADs by name, so that a cluster with many of them is searched in linear time. */
+export class NadIndex {
+  readonly #byName: ReadonlyMap<string, readonly NadSeen[]>;
+  readonly #byFullName: ReadonlyMap<string, NadSeen>;
+
+  constructor(nads: readonly NadSeen[]) {
+    this.#byName = Map.groupBy(nads, ({ name }) => name);
+    this.#byFullName = firstBy(nads, fullName);
+  }
+
+  get isEmpty(): boolean {
+    return this.#byName.size === 0;
+  }
+
+  /** The first of that name; that there are others is a finding of its own. */
+  find(namespace: string, name: string): NadSeen | undefined {
+    return this.#byFullName.get(`${namespace}/${name}`);
+  }
+
+  /** Those of a name in any namespace. */
+  named(name: string): readonly NadSeen[] {
+    return this.#byName.get(name) ?? [];
+  }
+}
+
+/** The first of each name, in their order. */
+export function firstBy<T>(all: readonly T[], nameOf: (one: T) => string): ReadonlyMap<string, T> {
+  const firsts = new Map<string, T>();
+  for (const one of all) {
+    const name = nameOf(one);
+    if (!firsts.has(name)) firsts.set(name, one);
+  }
+  return firsts;
+}

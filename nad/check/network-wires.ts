@@ -1,0 +1,48 @@
+import { error, type Problem } from './finding.ts';
+import type { Wires } from './nads.ts';
+import type { Registered } from './registrations.ts';
+import type { Interface } from './vm.ts';
+
+/**
+ * Whether the VM's NIC is made of what Tapwire makes in a network's chain. KubeVirt wires most bindings itself, and one pod link cannot
+ * be wired twice.
+ *
+ * @param registered undefined: nobody knows what the binding does
+ */
+export function problemsOfMethod(
+  { methods, binding }: Interface,
+  registered: Registered | undefined,
+  wires: Wires,
+  networkName: string,
+): readonly Problem[] {
+  const remedy = wires === 'passt' ? ON_PASST : ON_TAP;
+  const network = `its network "${networkName}" runs Tapwire`;
+  const method = methods.find((one) => one !== 'binding');
+  if (method !== undefined) {
+    return [error(`${network}, and KubeVirt wires "${method}" itself, so the VM has no network; ${remedy}`)];
+  }
+  if (registered === undefined) return [];
+  const type = registered.plugin['domainAttachmentType'] || undefined;
+  const image = registered.plugin['sidecarImage'] || undefined;
+  const subject = `${network}, and binding "${binding}"`;
+  if (type === 'managedTap') {
+    return [
+      error(
+        `${subject} ("managedTap") makes KubeVirt take the same pod link, so the VM has no network; ${remedy}`,
+      ),
+    ];
+  }
+  if (wires === 'passt') {
+    if (type === 'tap')
+      return [error(`${subject} makes KubeVirt want a tap, which passt has not; ${ON_PASST}`)];
+    return image === undefined
+      ? [error(`${subject} has no sidecar to make a NIC of passt; ${ON_PASST}`)]
+      : [];
+  }
+  if (type !== undefined || image !== undefined) return [];
+  return [error(`${subject} gives the VM no NIC on the tap; ${remedy}`)];
+}
+
+const ON_TAP = 'use a binding with domainAttachmentType "tap", or a network without Tapwire';
+const ON_PASST =
+  'use a binding with sidecarImage and without domainAttachmentType, or a network without Tapwire';

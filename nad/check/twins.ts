@@ -1,0 +1,59 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Finding, type Place, warning } from './finding.ts';
+import type { Registered } from './registrations.ts';
+import { fullName, get, type Resource } from './resource.ts';
+
+/** Finds objects that are there twice and differ: of two in one cluster the later replaces the earlier. */
+export function checkTwins(resources: readonly Resource[]): readonly Finding[] {
+  const named = resources.filter(({ name }) => name !== '');
+  return differing(
+    named,
+    (one) => [one.group, one.kind, fullName(one)].join(' '),
+    meaningOf,
+    (one, first) => {
+      const message = `${one.kind} "${fullName(one)}" differs from the one of that name at ${show(first.at('$.metadata.name'))}; leave one of them out`;
+      return warning(one.at('$.metadata.name'), message);
+    },
+  );
+}
+
+/** Finds bindings that CRs register twice in different ways. */
+export function checkRegisteredTwice(registrations: readonly Registered[]): readonly Finding[] {
+  return differing(
+    registrations.filter(({ isWhole }) => isWhole),
+    ({ name }) => name,
+    ({ plugin }) => plugin,
+    ({ name, at }, first) => {
+      const message = `binding "${name}" differs from the one of that name at ${show(first.at(''))}; leave one of them out`;
+      return warning(at(''), message);
+    },
+  );
+}
+
+function differing<T>(
+  all: readonly T[],
+  nameOf: (one: T) => string,
+  meaning: (one: T) => unknown,
+  find: (one: T, first: T) => Finding,
+): readonly Finding[] {
+  const firsts = new Map<string, T>();
+  return all.flatMap((one) => {
+    const first = firsts.get(nameOf(one));
+    if (first === undefined) firsts.set(nameOf(one), one);
+    return first === undefined || isDeepStrictEqual(meaning(first), meaning(one)) ? [] : [find(one, first)];
+  });
+}
+
+const show = ({ file, line }: Place): string => `${file}:${line}`;
+
+/** What two objects of one name have to agree in: the spec, and of configuration the JSON instead of its text. */
+function meaningOf({ value }: Resource): unknown {
+  const spec = get(value, 'spec');
+  const config = get(spec, 'config');
+  if (typeof config !== 'string') return spec;
+  try {
+    return JSON.parse(config);
+  } catch {
+    return config;
+  }
+}

@@ -1,0 +1,42 @@
+import type { Minor } from '../kubevirt.ts';
+import { type Finding, failure } from './finding.ts';
+import type { Network, Vm } from './vm.ts';
+
+/** Binding methods that were withdrawn, and what does the same. */
+const WITHDRAWN: Readonly<Record<string, string>> = {
+  slirp: 'binding "tapwire-slirp"',
+  passt: 'binding "tapwire-passt"',
+  macvtap: 'a binding plugin for macvtap',
+};
+const WITHDRAWN_SINCE: Minor = 3;
+
+/** Methods that KubeVirt has for the pod network alone. */
+const OF_POD_NETWORK = ['masquerade', 'passtBinding'];
+
+/** Finds binding methods that KubeVirt rejects when the VM is created. */
+export function* checkMethods(
+  { title, interfaces, networks, preference, at }: Vm,
+  minor: Minor,
+): Iterable<Finding> {
+  const byName = new Map<string, Network>(networks.map((network) => [network.name, network]));
+  for (const [i, { name, methods }] of interfaces.entries()) {
+    const path = `.domain.devices.interfaces[${i}]`;
+    const subject = `${title}: interface "${name}"`;
+    const network = byName.get(name);
+    const withdrawn = methods.find((method) => Object.hasOwn(WITHDRAWN, method));
+    const ofPod = methods.find((method) => OF_POD_NETWORK.includes(method));
+    // A preference may say masquerade.
+    if (methods.length === 0 && network?.pod === true && preference.masquerade !== false) continue;
+    if (methods.length !== 1) {
+      const has = methods.length === 0 ? 'none' : methods.map((method) => `"${method}"`).join(' and ');
+      const want = 'wants exactly one of bridge, masquerade, sriov, passtBinding and binding';
+      yield failure(at(path), `${subject} ${want}, and has ${has}`);
+    } else if (withdrawn !== undefined && minor >= WITHDRAWN_SINCE) {
+      const reason = `KubeVirt 1.${minor} has no "${withdrawn}" any more; use ${WITHDRAWN[withdrawn]}`;
+      yield failure(at(`${path}.${withdrawn}`), `${subject}: ${reason}`);
+    } else if (ofPod !== undefined && network !== undefined && !network.pod) {
+      const reason = `"${ofPod}" serves the pod network alone; use another binding for this network`;
+      yield failure(at(`${path}.${ofPod}`), `${subject}: ${reason}`);
+    }
+  }
+}
