@@ -33,6 +33,11 @@ export const ATTACHMENT_SINCE = { tap: 1, managedTap: 4 } as const;
 export const GATE = 'NetworkBindingPlugins';
 export const LAST_GATED_MINOR: Minor = 4;
 
+/** With this gate, a webhook of others asks for the devices that NADs name. It came with one minor, and is on without being named since the other. */
+export const INJECTION_GATE = 'ExternalNetResourceInjection';
+export const INJECTION_SINCE: Minor = 8;
+export const INJECTION_ON_SINCE: Minor = 9;
+
 /**
  * Reads `1.5`, `v1.5.2` or the like.
  *

@@ -1,17 +1,19 @@
 import { BindingError } from '../../shared/errors.ts';
-import type { Minor } from '../kubevirt.ts';
+import { type Minor, NEWEST_MINOR } from '../kubevirt.ts';
 import { checkConflist, isConflist } from './conflists.ts';
 import { parseDocuments } from './document.ts';
 import { type Finding, failure, inOrder } from './finding.ts';
 import { checkKind, checkMetadata, checkTypeNames } from './kinds.ts';
 import { firstBy, NadIndex } from './nad-index.ts';
 import { checkNad } from './nads.ts';
+import { observedMinor } from './observed-version.ts';
 import { checkPlugin } from './plugins.ts';
 import { type Preferences, readPreferences } from './preferences.ts';
 import { checkReference } from './registration-nads.ts';
 import { readRegistrations } from './registrations.ts';
 import { isRegistry } from './registries.ts';
 import { fullName, type Resource, resourcesOf } from './resource.ts';
+import { checkResourceNames, usedNads } from './resource-names.ts';
 import { checkRegisteredTwice, checkTwins } from './twins.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
@@ -32,15 +34,21 @@ export interface Source {
   readonly text: string;
 }
 
-/** Checks files together, as if all that is in them was in one cluster. Pure. */
-export function checkSources(sources: readonly Source[], minor: Minor): Report {
+/**
+ * Checks files together, as if all that is in them was in one cluster. Pure.
+ *
+ * @param asked the cluster's KubeVirt; null: the one that a CR in the files says it runs, or else the newest
+ */
+export function checkSources(sources: readonly Source[], asked: Minor | null): Report {
   const parsed = sources.map(({ file, text }) => parseDocuments(file, text));
   const documents = parsed.flatMap((one) => one.documents);
   const objects = documents.map(resourcesOf);
   const resources = objects.flat();
   const conflists = documents.filter(isConflist);
+  const minor = asked ?? observedMinor(resources) ?? NEWEST_MINOR;
 
-  const nads = resources.filter(isNad).map(checkNad);
+  const nadResources = resources.filter(isNad);
+  const nads = nadResources.map(checkNad);
   const crs = resources.filter(isRegistry);
   const registries = crs.map((cr) => readRegistrations(cr, minor));
   const preferences = readPreferences(resources);
@@ -53,6 +61,11 @@ export function checkSources(sources: readonly Source[], minor: Minor): Report {
     registrations: firstBy(registrations, ({ name }) => name),
     knowsAll: crs.some(({ name }) => name !== ''),
   };
+  const isUsed = usedNads(
+    seen,
+    registrations,
+    vms.flatMap(({ vm }) => vm ?? []),
+  );
   const findings = [
     ...[...parsed, ...nads, ...registries, ...vms].flatMap((one) => one.findings),
     ...conflists.flatMap(checkConflist),
@@ -62,6 +75,7 @@ export function checkSources(sources: readonly Source[], minor: Minor): Report {
     ...checkRegisteredTwice(registrations),
     ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
     ...registrations.flatMap((registered) => checkReference(registered, seen, vms.length > 0)),
+    ...checkResourceNames(nadResources.filter(isUsed), resources, minor),
     ...vms.flatMap(({ vm }) =>
       vm === null
         ? []

@@ -8,22 +8,23 @@ const NAME = 'tapwire check';
 
 const HELP = `Usage: ${NAME} [options] FILE…
 
-Finds what does not fit together in NetworkAttachmentDefinitions, registrations with KubeVirt (its CR or that of
-HyperConverged, or patches of them), VMs, and files of /etc/cni/net.d: what KubeVirt accepts without a word and what
-then leaves a VM without a network. Files are read together, as if all was in one cluster; "-" is stdin. They are
-YAML or JSON, with many documents, or lists. Objects of other kinds are passed over.
+Finds what does not fit together in NetworkAttachmentDefinitions, registrations with KubeVirt (its CR, that of
+HyperConverged, or patches of them), VMs with their preferences, and files of /etc/cni/net.d: what KubeVirt rejects,
+and what it silently accepts and then leaves a VM without a network. Reads YAML and JSON as Kubernetes does, all files
+together as if they were in one cluster. "-" is stdin. Skips objects of other kinds.
 
-  --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer (default 1.${NEWEST_MINOR}): fields that it does not know are errors
+  --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer: fields that it does not know are errors (default: the
+                      version in the status of a KubeVirt CR in FILE, else 1.${NEWEST_MINOR})
   --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "passedOver"}
   --help              print this
 
-Prints a line for each finding, FILE:LINE: error|warning|advice: what is wrong and what to do. Status: 0 no errors,
-1 errors, 2 a file could not be read, or nothing to check is in them.
+Prints a line for each finding, FILE:LINE: error|warning|advice: what is wrong and what to do.
+Exit status: 0 no errors, 1 errors, 2 usage error, a file that could not be read, or nothing to check.
 
 Examples:
   ${NAME} nad/tap/*.yaml my-vms.yaml
   ${NAME} --kubevirt 1.3 manifests/*.yaml
-  kubectl get kubevirt,network-attachment-definitions,vm -A -o yaml | ${NAME} -
+  kubectl get kubevirt,network-attachment-definitions,vm,virtualmachineclusterpreferences -A -o yaml | ${NAME} -
 
 Next: "tapwire manifests" prints what fits.
 `;
@@ -37,12 +38,12 @@ export const check: Command = {
       args: [...args],
       allowPositionals: true,
       options: {
-        kubevirt: { type: 'string', default: `1.${NEWEST_MINOR}` },
+        kubevirt: { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     });
     if (positionals.length === 0) throw misuse(NAME, 'want the files to check, or "-" for stdin');
-    const minor = parseKubevirtVersion(values.kubevirt);
+    const minor = values.kubevirt === undefined ? null : parseKubevirtVersion(values.kubevirt);
     const files = [...new Set(positionals)];
     const report = checkSources(
       files.map((file) => ({ file, text: host.read(file) })),
@@ -54,7 +55,7 @@ export const check: Command = {
   },
 };
 
-/** A pipe that broke, or the wrong files, are no good news. */
+/** Fails, because a broken pipe or the wrong files would look like good news. */
 function nothingIn(files: readonly string[]): BindingError {
   const names = files.map((file) => JSON.stringify(file)).join(', ');
   const reason = `no NetworkAttachmentDefinition, registration or VM in ${files.length === 1 ? 'it' : 'them'}`;

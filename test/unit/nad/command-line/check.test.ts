@@ -67,6 +67,16 @@ test('what --kubevirt changes: our own files for 1.3 do not fit 1.2', async () =
   assert.is(exitCode, 1);
 });
 
+test('without --kubevirt, the version in the status of a KubeVirt CR counts', async () => {
+  const observed = `${MIGRATION}status: {observedKubeVirtVersion: v1.1.1}\n`;
+  const [old, newest] = [
+    await run({ f: observed }, 'f'),
+    await run({ f: observed }, '--kubevirt', '1.9', 'f'),
+  ];
+  assert.match(old.stdout, DROPPED);
+  assert.equal([old.exitCode, newest.exitCode], [1, 0]);
+});
+
 test('nothing to check is no good news', async () => {
   const pod = 'apiVersion: v1\nkind: Pod\n';
   for (const [texts, args, subject] of [

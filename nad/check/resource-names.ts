@@ -1,0 +1,66 @@
+import { show } from '../../shared/decode.ts';
+import { INJECTION_GATE, INJECTION_ON_SINCE, INJECTION_SINCE, type Minor } from '../kubevirt.ts';
+import { knowsGates, listsGate } from './feature-gates.ts';
+import { type Finding, warning } from './finding.ts';
+import type { NadIndex } from './nad-index.ts';
+import { OURS } from './nads.ts';
+import { findNad, parseReference } from './reference.ts';
+import type { Registered } from './registrations.ts';
+import { fullName, get, pathTo, type Resource } from './resource.ts';
+import type { Vm } from './vm.ts';
+
+const ANNOTATION = 'k8s.v1.cni.cncf.io/resourceName';
+const INJECTOR = 'network-resources-injector';
+
+/**
+ * Finds NADs that ask for a device of a device plugin, on a KubeVirt that no longer passes the request on to the pod: the pod then
+ * starts without a device, and its network plugin gets an empty device id.
+ *
+ * @param nads those that VMs use
+ * @param resources all objects, which may include the KubeVirt CR and the webhook that makes the requests
+ */
+export function checkResourceNames(
+  nads: readonly Resource[],
+  resources: readonly Resource[],
+  minor: Minor,
+): readonly Finding[] {
+  if (!isInjectionExternal(resources.filter(knowsGates), minor)) return [];
+  if (resources.some(({ name }) => name.includes(INJECTOR))) return [];
+  return nads.flatMap((nad) => {
+    const device = get(nad.value, 'metadata', 'annotations', ANNOTATION);
+    if (typeof device !== 'string' || device === '') return [];
+    const reason = `KubeVirt 1.${minor} does not request device ${show(device)} for VMs (feature gate ${INJECTION_GATE})`;
+    const remedy = `install ${INJECTOR}, or add the gate to disabledFeatureGates in the KubeVirt CR`;
+    const message = `NetworkAttachmentDefinition "${fullName(nad)}": ${reason}; ${remedy}`;
+    return [warning(nad.at(pathTo('$.metadata.annotations', ANNOTATION)), message)];
+  });
+}
+
+/** Whether VMs get a NAD: through a network, a registration, or by having Tapwire in it. */
+export function usedNads(
+  nads: NadIndex,
+  registrations: readonly Registered[],
+  vms: readonly Vm[],
+): (nad: Resource) => boolean {
+  const ofNetworks = vms.flatMap(({ namespace, networks }) =>
+    networks.flatMap(({ multus }) =>
+      multus === null ? [] : (findNad(parseReference(multus.networkName), namespace, nads) ?? []),
+    ),
+  );
+  const ofBindings = registrations.flatMap(({ plugin }) => {
+    const { namespace, name } = parseReference(String(plugin['networkAttachmentDefinition'] ?? ''));
+    return namespace === null ? nads.named(name) : (nads.find(namespace, name) ?? []);
+  });
+  const used = new Set([...ofNetworks, ...ofBindings].map(fullName));
+  return (nad) =>
+    used.has(fullName(nad)) || nads.find(nad.namespace, nad.name)?.types.includes(OURS) === true;
+}
+
+/** Source: kubevirt pkg/virt-config/featuregate, IsEnabled */
+function isInjectionExternal(crs: readonly Resource[], minor: Minor): boolean {
+  if (minor < INJECTION_SINCE) return false;
+  if (crs.some((cr) => listsGate(cr, 'featureGates', INJECTION_GATE))) return true;
+  return (
+    minor >= INJECTION_ON_SINCE && !crs.some((cr) => listsGate(cr, 'disabledFeatureGates', INJECTION_GATE))
+  );
+}
