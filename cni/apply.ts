@@ -1,9 +1,9 @@
 import { channel } from 'node:diagnostics_channel';
-import { BindingError, messageOf } from '../shared/errors.ts';
+import { BindingError, type ErrorCode, messageOf } from '../shared/errors.ts';
 import type { Signal } from './host.ts';
 import type { Op, Step } from './op.ts';
 
-/** What became of an op: null where it is done, undefined where it was not come to. */
+/** What became of an op: null if it is done, undefined if it was not reached; TRY_AGAIN if nobody knows. */
 export type Outcome = Error | null | undefined;
 
 /**
@@ -33,9 +33,16 @@ export async function apply(levels: readonly Level[], run: Run, signal?: Signal)
   );
   const failure = outcomes.find((outcome) => outcome instanceof Error);
   if (failure === undefined && !signal?.aborted) return;
-  const undos = levels.flat().flatMap(({ undo }, i) => (outcomes[i] === null && undo !== null ? [undo] : []));
+  const undos = levels
+    .flat()
+    .flatMap(({ undo }, i) => (undo !== null && mayBeDone(outcomes[i]) ? [undo] : []));
   throw await rollback(failure ?? signal?.reason, undos.reverse(), run);
 }
+
+const mayBeDone = (outcome: Outcome): boolean => outcome === null || hasCode(outcome, 'TRY_AGAIN');
+
+const hasCode = (outcome: Outcome, code: ErrorCode): boolean =>
+  outcome instanceof BindingError && outcome.code === code;
 
 /** The error to throw afterwards. */
 async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise<unknown> {
@@ -50,8 +57,13 @@ async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise
   });
 }
 
-/** Runs all of `ops`, whether or not earlier ones fail; returns what failed, in words. */
+/**
+ * Runs all of `ops`, which undo something, whether or not earlier ones fail; returns what failed, in words. There is nothing to undo on
+ * a link that is gone.
+ */
 export async function attempt(ops: readonly Op[], run: Run): Promise<readonly string[]> {
   const outcomes = await run([ops], true);
-  return outcomes.flatMap((outcome) => (outcome instanceof Error ? [outcome.message] : []));
+  return outcomes.flatMap((outcome) =>
+    outcome instanceof Error && !hasCode(outcome, 'LINK_MISSING') ? [outcome.message] : [],
+  );
 }

@@ -64,9 +64,17 @@ async function del({ key, netns }: Of<'DEL'>, host: Host): Promise<null> {
   if (fd === null) return null; // gone, and everything of ours with it
   return useKernel(fd, host, async (kernel) => {
     const failures = await attempt(planDel(key, await kernel.observe()), kernel.run);
-    if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', failures.join('; '));
+    if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', tellSome(failures));
     return null;
   });
+}
+
+/** A pod can have any number of links from which DEL removes something. */
+const MAX_TOLD = 5;
+
+function tellSome(failures: readonly string[]): string {
+  const rest = failures.length - MAX_TOLD;
+  return [...failures.slice(0, MAX_TOLD), ...(rest > 0 ? [`and ${rest} more failures`] : [])].join('; ');
 }
 
 function withKernel<T>(path: string, host: Host, act: (kernel: Kernel) => Promise<T>): Promise<T> {

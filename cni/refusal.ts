@@ -1,6 +1,6 @@
 import { BindingError } from '../shared/errors.ts';
 import type { Refusal } from '../shared/rtnetlink/part.ts';
-import { describeOp, type Op } from './op.ts';
+import { describeOp, linksOf, type Op } from './op.ts';
 
 export const ENOENT = 2;
 const ENODEV = 19;
@@ -16,10 +16,28 @@ const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   setSysctl: 'to be Linux 4.11 or newer',
 };
 
-/** What became of an op; null: it is done. Pure. */
+/** Errnos for something to delete that no longer exists, or that another program has replaced by something of another kind. */
+const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
+  deleteLink: [ENODEV],
+  deleteClsact: [ENOENT, EINVAL, ENODEV],
+  deleteRedirect: [ENOENT, EINVAL, ENODEV],
+};
+
+/**
+ * What became of an op; null: it is done. Pure.
+ *
+ * @returns TRY_AGAIN if it may have been done; LINK_MISSING if its link is gone
+ */
 export function toFailure(op: Op, refusal: Refusal | null): BindingError | null {
   if (refusal === null) return null;
-  const { errno, reason } = refusal;
+  const { errno, reason, isUnanswered } = refusal;
+  if (isUnanswered) {
+    return new BindingError(
+      'TRY_AGAIN',
+      `Cannot ${describeOp(op)}: the kernel's answer is lost (${reason}); try again`,
+    );
+  }
+  if (GONE[op.op]?.includes(errno)) return null;
   // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
   if (op.op === 'setAddrGenModeNone' && errno === EAFNOSUPPORT) return null;
   if (reason.startsWith('tapwire mktap') && errno === ENOTTY) {
@@ -35,6 +53,9 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
       `Cannot ${describeOp(op)}: /proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 to ${reason}; ` +
         'grant that, or mount /proc/sys writable',
     );
+  }
+  if (errno === ENODEV && linksOf(op).length > 0) {
+    return new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: ${reason}`);
   }
   const options = errno === ENOENT || (op.op === 'addTap' && errno === ENODEV) ? OPTIONS[op.op] : undefined;
   return options === undefined

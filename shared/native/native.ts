@@ -84,6 +84,10 @@ interface Addon {
 /** The addon lies beside this module, and beside the bundle that this module ends up in. */
 export const native = createRequire(import.meta.url)('./tapwire.node') as Addon;
 
+/** Whether a request may have been done although it failed: what is lost is the kernel's answer. By its name in rtnetlink.c. */
+export const isUnanswered = (error: unknown): boolean =>
+  error instanceof Error && error.message === 'receive from netlink';
+
 /** The text of a failure of the addon: `TUNSETIFF: Device or resource busy`. Any other error is a bug and passes through. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error && 'errno' in error && typeof error.errno === 'number')) throw error;

@@ -2,8 +2,15 @@
 #include <linux/netlink.h>
 #include <unistd.h>
 
+#include "link-deletion.h"
 #include "netns.h"
 #include "script.h"
+
+/*
+ * Milliseconds after which no further part begins: less than the shim waits for an answer. A script takes longer than a few only if
+ * somebody in the pod works against it.
+ */
+enum { SCRIPT_TIMEOUT = 20 * 1000 };
 
 /*
  * Whether the answers hold a refusal: an acknowledgement, or the end of a dump, with an errno. That the kernel has no IPv6 (or not on
@@ -21,13 +28,34 @@ static bool is_refused(const struct bytes *answers) {
   return false;
 }
 
-static struct failure run_part(struct script *script, struct part *part) {
-  const struct bytes *requests = &part->requests;
+static struct failure need_socket(struct script *script) {
+  return script->socket < 0 ? open_rtnetlink(script->netns, &script->socket) : NO_FAILURE;
+}
+
+/* A socket on which something failed is not used again. */
+static struct failure exchange_part(struct script *script, struct part *part) {
+  struct failure failure = need_socket(script);
+  if (failure.request != NULL) return failure;
+  failure = exchange(script->socket, part->requests.data, part->requests.length, &part->answers);
+  if (failure.request == NULL) return failure;
+  close(script->socket);
+  script->socket = -1;
+  return failure;
+}
+
+static struct failure delete_part(struct script *script, struct part *part, deadline deadline) {
+  struct failure failure = need_socket(script);
+  if (failure.request != NULL) return failure;
+  deadline = earlier(deadline, deadline_in(KERNEL_TIMEOUT));
+  return delete_link(script->netns, &script->socket, &part->requests, deadline, &part->answers);
+}
+
+static struct failure run_part(struct script *script, struct part *part, deadline deadline) {
   switch (part->kind) {
     case PART_EXCHANGE:
-      return exchange(script->socket, requests->data, requests->length, &part->answers);
+      return exchange_part(script, part);
     case PART_DELETE_LINK:
-      return delete_link(script->socket, requests->data, requests->length, &part->answers);
+      return delete_part(script, part, deadline);
     case PART_CREATE_TAP:
       if (script->tap >= 0) return (struct failure){"create a tap while another one is unfinished", EINVAL};
       return create_tap(script->netns, &part->tap, &script->tap);
@@ -48,13 +76,12 @@ static struct failure run_part(struct script *script, struct part *part) {
 }
 
 struct failure run_script(struct script *script) {
-  if (script->socket < 0) {
-    struct failure failure = open_rtnetlink(script->netns, &script->socket);
-    if (failure.request != NULL) return failure;
-  }
+  struct failure failure = need_socket(script);
+  if (failure.request != NULL) return failure;
+  deadline deadline = deadline_in(SCRIPT_TIMEOUT);
   for (int i = 0; i < script->count; i++) {
     struct part *part = &script->parts[i];
-    part->failure = run_part(script, part);
+    part->failure = is_over(deadline) ? (struct failure){"wait for the kernel", ETIME} : run_part(script, part, deadline);
     part->ran = true;
     if (!script->goes_on && (part->failure.request != NULL || is_refused(&part->answers))) break;
   }

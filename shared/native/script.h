@@ -24,7 +24,7 @@ struct part {
 /* What is done in one netns without going back to JavaScript in between: each way there and back costs more than a request. */
 struct script {
   int netns;
-  /* An rtnetlink socket there; opened first where it is negative. */
+  /* An rtnetlink socket there; opened first if it is negative. Negative again after a failure of it. */
   int socket;
   /* A tap that lives as long as this descriptor; negative without one. */
   int tap;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "netns.h"
 #include "tap.h"
 
@@ -54,6 +55,21 @@ static int exec_labelled(void *argument) {
   return 1;
 }
 
+/* Returns 0 with the status of a helper that has ended, or an errno. One that hangs is killed, and lost if it hangs in the kernel. */
+static int wait_for_helper(pid_t child, int *status) {
+  for (deadline deadline = deadline_in(KERNEL_TIMEOUT);;) {
+    pid_t ended = waitpid(child, status, __WALL | WNOHANG);
+    if (ended == child) return 0;
+    if (ended < 0 && errno != EINTR) return errno;
+    if (is_over(deadline)) break;
+    pause_for(1); /* a pidfd, to wait for with poll(2), takes Linux 5.3 */
+  }
+  kill(child, SIGKILL);
+  pause_for(1);
+  waitpid(child, status, __WALL | WNOHANG);
+  return ETIME;
+}
+
 static struct failure run_helper(int fd, const struct tap *tap) {
   char owner[24], group[24], ifname[IFNAMSIZ];
   memcpy(ifname, tap->ifname, sizeof ifname);
@@ -66,12 +82,12 @@ static struct failure run_helper(int fd, const struct tap *tap) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int status = 0, child = clone(exec_labelled, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &labelling);
+  int status = 0, error = 0, child = clone(exec_labelled, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &labelling);
   if (child < 0) labelling.failure = (struct failure){"start a child", errno};
-  else
-    while (waitpid(child, &status, __WALL) < 0 && errno == EINTR) continue;
+  else error = wait_for_helper(child, &status);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 
+  if (error != 0) return (struct failure){"tapwire mktap", error};
   if (labelling.failure.request != NULL || status == 0) return labelling.failure;
   return (struct failure){"tapwire mktap", WIFEXITED(status) ? WEXITSTATUS(status) : EINTR};
 }

@@ -34,6 +34,23 @@ export interface Query<T> {
   decode(answers: readonly Message[]): T;
 }
 
+/** Why the kernel gives no answer to a query. */
+export interface Refused {
+  readonly refused: string;
+}
+
+/** What queries brought. */
+export interface Look<Queries extends readonly Query<unknown>[]> {
+  readonly answers: {
+    readonly [K in keyof Queries]: Queries[K] extends Query<infer T> ? T | Refused : never;
+  };
+  /** Null if the answers are consistent; else why they may lack something. */
+  readonly unsettled: string | null;
+}
+
+export const isRefused = (answer: unknown): answer is Refused =>
+  typeof answer === 'object' && answer !== null && 'refused' in answer;
+
 export interface Message {
   readonly type: number;
   readonly flags: number;

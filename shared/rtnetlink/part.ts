@@ -6,6 +6,8 @@ export interface Refusal {
   readonly errno: number;
   /** `mtu greater than device maximum (Invalid argument)`; without an explanation of the kernel only the latter. */
   readonly reason: string;
+  /** The kernel's answer is lost: the request may have been done. */
+  readonly isUnanswered?: true;
 }
 
 /** A tap to be made, which rtnetlink cannot do. */

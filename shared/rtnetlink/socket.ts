@@ -1,30 +1,30 @@
 import { close, closeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { BindingError, toError } from '../errors.ts';
+import { BindingError } from '../errors.ts';
 import {
   CREATE_TAP,
   DELETE_LINK,
   describeFailure,
   EXCHANGE,
+  isUnanswered,
   type NativePart,
   native,
   PERSIST_TAP,
   READ_SYSCTL,
   WRITE_SYSCTL,
 } from '../native/native.ts';
-import { decodeAttributes, readText } from './attribute.ts';
 import {
   decodeMessages,
   encodeRequests,
-  type Message,
+  isRefused,
+  type Look,
   NLM_F_ACK,
-  NLM_F_ACK_TLVS,
   NLM_F_DUMP_INTR,
-  NLMSG_ERROR,
   type Query,
   type Request,
 } from './message.ts';
-import { type Part, type Refusal, type Refusals, SYSCTLS, type Sysctls } from './part.ts';
+import { readDump, readOutcome } from './outcome.ts';
+import { type Part, type Refusals, SYSCTLS, type Sysctls } from './part.ts';
 
 type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
@@ -32,8 +32,10 @@ type Answers<Queries extends readonly Query<unknown>[]> = {
 
 /** One netns, for one caller at a time. It is never JavaScript's thread that waits for the kernel. */
 export interface Rtnetlink {
-  /** Asks all in one go. @throws {BindingError} KERNEL_REFUSED */
+  /** Asks all in one go. @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN */
   ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
+  /** The same, but returns what the kernel refuses or may have left out. @throws {BindingError} TRY_AGAIN without any answer */
+  look<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Look<Queries>>;
   /** @throws {BindingError} KERNEL_REFUSED */
   readSysctls(): Promise<Sysctls>;
   /**
@@ -48,8 +50,8 @@ const closeElsewhere = promisify(close);
 
 /** A dump that changes under the kernel's hands is asked for again. */
 const DUMP_TRIES = 10;
-const NLMSG_ERROR_BYTES = 4 + 16; // error number, header of the request (NETLINK_CAP_ACK: not its body)
-const NLMSGERR_ATTR_MSG = 1;
+const ENOBUFS = 105;
+const UNREADABLE = 'Cannot read the state of the netns';
 
 /** A way into the netns of that descriptor, which must stay open until the way is closed; or into our own, for null. */
 export function openRtnetlink(netns: number | null): Rtnetlink {
@@ -101,30 +103,36 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
     }
   };
 
-  return {
-    async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries) {
-      for (let tries = 0; tries < DUMP_TRIES; tries++) {
-        const first = seq;
-        const [answer = null] = await runNative(
-          [[EXCHANGE, number(queries.map(({ request }) => request))]],
-          true,
-        );
-        if (!Buffer.isBuffer(answer)) {
-          throw new BindingError(
-            'KERNEL_REFUSED',
-            `Cannot read the state of the netns: ${describeFailure(answer)}`,
-          );
-        }
-        const messages = decodeMessages(answer);
-        if (messages.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0)) continue;
-        return queries.map(({ decode }, i) =>
-          decode(withoutEnd(messages.filter((message) => message.seq === first + i))),
-        ) as Answers<Queries>;
+  const look = async <Queries extends readonly Query<unknown>[]>(
+    ...queries: Queries
+  ): Promise<Look<Queries>> => {
+    for (let tries = 1; ; tries++) {
+      const first = seq;
+      const requests = number(queries.map(({ request }) => request));
+      const [reply = null] = await runNative([[EXCHANGE, requests]], true);
+      const isLast = tries === DUMP_TRIES;
+      if (!Buffer.isBuffer(reply)) {
+        if (isOverrun(reply) && !isLast) continue;
+        throw new BindingError('TRY_AGAIN', `${UNREADABLE}: ${describeFailure(reply)}; try again`);
       }
-      throw new BindingError(
-        'KERNEL_REFUSED',
-        `Cannot read the state of the netns: it changed during each of ${DUMP_TRIES} attempts`,
-      );
+      const messages = decodeMessages(reply);
+      const isChanged = messages.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0);
+      if (isChanged && !isLast) continue;
+      const answers = queries.map(({ decode }, i) => {
+        const dump = readDump(messages.filter((message) => message.seq === first + i));
+        return isRefused(dump) ? dump : decode(dump);
+      }) as Look<Queries>['answers'];
+      return { answers, unsettled: isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : null };
+    }
+  };
+
+  return {
+    look,
+    async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries) {
+      const { answers, unsettled } = await look(...queries);
+      const reason = (answers as readonly unknown[]).find(isRefused)?.refused ?? unsettled;
+      if (reason !== null) throw new BindingError('KERNEL_REFUSED', `${UNREADABLE}: ${reason}`);
+      return answers as Answers<Queries>;
     },
     async readSysctls() {
       const reads = SYSCTLS.map((_, i): NativePart => [READ_SYSCTL, i]);
@@ -154,41 +162,8 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
   };
 }
 
+/** There was no room for an answer; the next try has a socket of its own. */
+const isOverrun = (error: unknown): boolean =>
+  isUnanswered(error) && (error as NodeJS.ErrnoException).errno === ENOBUFS;
+
 const acknowledged = (request: Request): Request => ({ ...request, flags: request.flags | NLM_F_ACK });
-
-/** @param first number of the part's first request */
-function readOutcome(outcome: Buffer | Error | null | undefined, part: Part, first: number): Refusals {
-  const count = part.part === 'change' ? part.requests.length : 1;
-  if (outcome === undefined) return undefined;
-  if (outcome !== null && !Buffer.isBuffer(outcome)) {
-    const reason = describeFailure(outcome);
-    return Array(count).fill({ errno: (toError(outcome) as NodeJS.ErrnoException).errno ?? 0, reason });
-  }
-  const refusals: (Refusal | null)[] = Array(count).fill(null);
-  for (const message of outcome === null ? [] : decodeMessages(outcome))
-    refusals[message.seq - first] = readRefusal(message);
-  return refusals;
-}
-
-/** A dump ends with a message of its own, which may be a refusal. */
-function withoutEnd(dump: readonly Message[]): readonly Message[] {
-  const end = dump.at(-1);
-  const refusal = end === undefined ? null : readRefusal(end);
-  if (refusal === null) return dump.slice(0, -1);
-  throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${refusal.reason}`);
-}
-
-/** Reads an error or done message: a negative errno first, and the kernel's explanation where it gives one. */
-function readRefusal({ type, flags, body }: Message): Refusal | null {
-  const errno = body.length < 4 ? 0 : -body.readInt32LE(0);
-  if (errno === 0) return null;
-  const explained =
-    (flags & NLM_F_ACK_TLVS) === 0
-      ? undefined
-      : readText(decodeAttributes(body, type === NLMSG_ERROR ? NLMSG_ERROR_BYTES : 4), NLMSGERR_ATTR_MSG);
-  const meaning = native.strerror(errno);
-  return {
-    errno,
-    reason: explained === undefined ? meaning : `${explained.replace(/\.$/, '')} (${meaning})`,
-  };
-}

@@ -1,5 +1,7 @@
 /** What we read and write by rtnetlink, against what ip(8) and tc(8) say of the same netns. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -156,6 +158,69 @@ test('what comes after a failure is left out, or done all the same where that is
         ['lo'],
       );
       assert.equal(await rtnetlink.run([up(4711), create({})], true), [refused, [null]]);
+    }),
+  ));
+
+test('1,000 requests in one go are all answered, those that are refused with a reason', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      await netns.ip('tuntap add dev tap0 mode tap');
+      const { ifindex } = byName(await linksOf(rtnetlink), 'tap0');
+      const requests = Array.from({ length: 1000 }, (_, i) =>
+        linkChange(ifindex, { set: 'mtu', mtu: i % 2 === 0 ? 1000 + i : 70000 }),
+      );
+      const [refusals] = await rtnetlink.run([{ part: 'change', requests }], true);
+      const refused = { errno: 22, reason: 'mtu greater than device maximum (Invalid argument)' };
+      assert.equal(
+        refusals,
+        requests.map((_, i) => (i % 2 === 0 ? null : refused)),
+      );
+      assert.is(byName(await linksOf(rtnetlink), 'tap0').mtu, 1998);
+    }),
+  ));
+
+test('a link that says more than 64 KiB of itself is read like any other', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      await netns.ip('link add eth0 type veth peer name host0');
+      // The longest names, and as many as the kernel allows.
+      const names = Array.from({ length: 495 }, (_, i) => `altname${i}-`.padEnd(127, 'x'));
+      const input = names.map((name) => `link property add dev eth0 altname ${name}`).join('\n');
+      await execa('ip', ['-n', netns.name, '-batch', '-'], { input });
+      const links = await linksOf(rtnetlink);
+      assert.equal(
+        links.map(({ ifname }) => ifname),
+        ['lo', 'host0', 'eth0'],
+      );
+      assert.is(byName(links, 'eth0').kind, 'veth');
+    }),
+  ));
+
+test('rtnetlink ignores what a process in the netns sends to its socket', () =>
+  withNetns((netns) =>
+    withRtnetlink(netns, async (rtnetlink) => {
+      const folder = mkdtempSync(join(tmpdir(), 'tapwire-forger-'));
+      try {
+        const program = join(folder, 'forger');
+        const flags = ['-O2', '-Wall', '-Wextra', '-Werror'];
+        await execa('gcc', [...flags, '-o', program, join(import.meta.dirname, 'forger.c')]);
+        await netns.ip('tuntap add dev tap0 mode tap');
+        const { ifindex } = byName(await linksOf(rtnetlink), 'tap0');
+        // The first socket of a process in a netns has its process id for a number.
+        const words = ['--pdeathsig', 'KILL', '--', program, netns.path, String(process.pid)];
+        const forger = execa('setpriv', words, { reject: false });
+        try {
+          for (let i = 0; i < 500; i++) {
+            const refusal = await setLink(rtnetlink, ifindex, { set: 'mtu', mtu: 70000 });
+            assert.is.not(refusal, null, 'the kernel has refused it');
+          }
+        } finally {
+          forger.kill('SIGKILL');
+          await forger;
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     }),
   ));
 

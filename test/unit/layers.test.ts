@@ -60,6 +60,7 @@ const EDGES = [
   'nad/inspect/observe.ts',
   'shared/log.ts',
   'shared/native/native.ts',
+  'shared/rtnetlink/outcome.ts',
   'shared/rtnetlink/socket.ts',
   'sidecar/grpc-call.ts',
   'sidecar/grpc-server.ts',

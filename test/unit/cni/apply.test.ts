@@ -70,6 +70,19 @@ test('a failing undo does not stop the others and is told', async () => {
   );
 });
 
+test('a step that may have been done is undone as well', async () => {
+  const lost: Run = async (levels, goesOn) => {
+    const outcomes = await run(levels, goesOn);
+    return outcomes.map((outcome, i) =>
+      !goesOn && i === 2 ? new BindingError('TRY_AGAIN', 'lost') : outcome,
+    );
+  };
+  const { ran, run } = recorder();
+  const error = await caught(() => apply(LEVELS.slice(0, 2), lost));
+  assert.equal(ran.at(-1), [down('d'), down('c'), down('a')]);
+  assert.is(error.message, 'lost');
+});
+
 test('once nobody waits any more, what was done is undone and the reason thrown', async () => {
   const gone = new AbortController();
   const { ran, run } = recorder();
@@ -104,6 +117,12 @@ test('attempt() goes on after a failure and returns all of them', async () => {
   const { ran, run } = recorder(up('a'), up('c'));
   assert.equal(await attempt([up('a'), up('b'), up('c')], run), ['no a setUp', 'no c setUp']);
   assert.is(ran.length, 1);
+});
+
+test('attempt() has nothing to undo on a link that is gone', async () => {
+  const run: Run = async ([ops = []]) =>
+    ops.map((_, i) => new BindingError(i === 0 ? 'LINK_MISSING' : 'KERNEL_REFUSED', `no ${i}`));
+  assert.equal(await attempt([up('a'), up('b')], run), ['no 1']);
 });
 
 test.run();

@@ -16,6 +16,7 @@ const TAP: Op = {
 const CLSACT: Op = { op: 'addClsact', link: 'eth0' };
 const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
 const SYSCTL: Op = { op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '107 107' };
+const UP: Op = { op: 'setUp', link: 'tap0', on: true };
 const QUIET: Op = { op: 'setAddrGenModeNone', link: 'tap0' };
 const [ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY, EAFNOSUPPORT] = [2, 16, 19, 22, 25, 97];
 
@@ -23,7 +24,7 @@ test('what was not refused is no failure', () => assert.is(toFailure(TAP, null),
 
 test('without IPv6 there is nothing to keep silent, and only for that', () => {
   assert.is(toFailure(QUIET, { errno: EAFNOSUPPORT, reason: 'x' }), null);
-  const failure = toFailure({ op: 'setUp', link: 'tap0', on: true }, { errno: EAFNOSUPPORT, reason: 'x' });
+  const failure = toFailure(UP, { errno: EAFNOSUPPORT, reason: 'x' });
   assert.is(failure?.message, 'Cannot set "tap0" up: x');
 });
 
@@ -59,7 +60,8 @@ for (const [op, errno, reason, code, message] of [
     'TUNSETIFF: Inappropriate ioctl for device',
   ],
   [CLSACT, ENOENT, 'x', 'KERNEL_UNSUPPORTED', 'x; this kernel needs CONFIG_NET_SCH_INGRESS'],
-  [CLSACT, ENODEV, 'x', 'KERNEL_REFUSED', 'x'],
+  [CLSACT, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [CLSACT, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
   [
     REDIRECT,
     ENOENT,
@@ -69,6 +71,8 @@ for (const [op, errno, reason, code, message] of [
       'this kernel needs CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
   ],
   [REDIRECT, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
+  [REDIRECT, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [UP, ENODEV, 'x', 'LINK_MISSING', 'x'],
   [SYSCTL, EINVAL, 'write: Invalid argument', 'KERNEL_REFUSED', 'write: Invalid argument'],
   [
     SYSCTL,
@@ -94,10 +98,36 @@ for (const [op, errno, reason, code, message] of [
       addClsact: 'add a clsact qdisc to "eth0"',
       addRedirect: 'redirect "eth0" to "tap0"',
       deleteLink: 'delete "tap0"',
+      setUp: 'set "tap0" up',
       setSysctl: 'set net.ipv4.ping_group_range to "107 107"',
     };
     assert.equal([failure?.code, failure?.message], [code, `Cannot ${verbs[op.op]}: ${message}`]);
   });
 }
+
+const UNDO = {
+  deleteLink: { op: 'deleteLink', link: 'tap0' },
+  deleteClsact: { op: 'deleteClsact', link: 'eth0' },
+  deleteRedirect: { op: 'deleteRedirect', from: 'eth0', cookie: '00' },
+} as const;
+
+for (const [op, errnos] of [
+  [UNDO.deleteLink, [ENODEV]],
+  [UNDO.deleteClsact, [ENOENT, EINVAL, ENODEV]],
+  [UNDO.deleteRedirect, [ENOENT, EINVAL, ENODEV]],
+] as const) {
+  test(`${op.op} succeeds if there is nothing to delete`, () => {
+    for (const errno of errnos) assert.is(toFailure(op, { errno, reason: 'x' }), null, String(errno));
+    assert.is(toFailure(op, { errno: EBUSY, reason: 'x' })?.code, 'KERNEL_REFUSED');
+  });
+}
+
+test('an op whose answer is lost may be done: TRY_AGAIN', () => {
+  for (const op of [TAP, CLSACT, QUIET, ...Object.values(UNDO)]) {
+    const failure = toFailure(op, { errno: EINVAL, reason: 'x', isUnanswered: true });
+    assert.is(failure?.code, 'TRY_AGAIN');
+    assert.match(failure?.message ?? '', /^Cannot .*: the kernel's answer is lost \(x\); try again$/);
+  }
+});
 
 test.run();

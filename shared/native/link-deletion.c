@@ -1,0 +1,129 @@
+/* Deletes links without waiting for all that the kernel does with one that is gone. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "link-deletion.h"
+#include "netns.h"
+
+/* Milliseconds. After so long without the kernel's word it is looked whether the link is there, then again after each pause. */
+enum { WORD_TIMEOUT = 1000, LOOK_PAUSE = 10 };
+
+/* What the waiting thread has: a socket and a request of its own. */
+struct deletion {
+  int socket;
+  size_t length;
+  uint8_t request[];
+};
+
+static void *wait_for_deletion(void *argument) {
+  struct deletion *deletion = argument;
+  /* A failure comes as a message to whoever receives on the socket. */
+  (void)send_all(deletion->socket, deletion->request, deletion->length);
+  close(deletion->socket);
+  free(deletion);
+  return NULL;
+}
+
+static struct failure start_deletion(int socket, const struct bytes *request) {
+  struct deletion *deletion = malloc(sizeof *deletion + request->length);
+  if (deletion == NULL) return (struct failure){"delete a link", ENOMEM};
+  *deletion = (struct deletion){.socket = fcntl(socket, F_DUPFD_CLOEXEC, 0), .length = request->length};
+  memcpy(deletion->request, request->data, request->length);
+
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, 64 * 1024);
+  pthread_t thread;
+  int error = deletion->socket < 0 ? errno : pthread_create(&thread, &attributes, wait_for_deletion, deletion);
+  pthread_attr_destroy(&attributes);
+  if (error == 0) return NO_FAILURE;
+  if (deletion->socket >= 0) close(deletion->socket);
+  free(deletion);
+  return (struct failure){"start a thread", error};
+}
+
+/* Whether this message says that the link is gone, or that the kernel refuses to delete it. */
+static bool ends_deletion(const struct nlmsghdr *message, const struct nlmsghdr *request) {
+  const struct ifinfomsg *asked = NLMSG_DATA(request), *said = NLMSG_DATA(message);
+  if (message->nlmsg_type == NLMSG_ERROR) return message->nlmsg_seq == request->nlmsg_seq;
+  return message->nlmsg_type == RTM_DELLINK && said->ifi_family == AF_UNSPEC && said->ifi_index == asked->ifi_index;
+}
+
+/* Receives, among the notifications of all links, the word about this one. */
+static struct failure receive_word(int socket, const struct nlmsghdr *request, deadline deadline, struct bytes *answers) {
+  char datagram[DATAGRAM] __attribute__((aligned(NLMSG_ALIGNTO)));
+  for (;;) {
+    int left;
+    struct failure failure = receive(socket, deadline, datagram, &left);
+    if (failure.request != NULL) return failure;
+    const struct nlmsghdr *message = (const struct nlmsghdr *)datagram;
+    for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+      if (!ends_deletion(message, request)) continue;
+      return message->nlmsg_type == NLMSG_ERROR ? append(answers, message, message->nlmsg_len) : NO_FAILURE;
+    }
+    if (is_over(deadline)) return no_answer();
+  }
+}
+
+/* Asks for a link on a socket of its own. */
+static struct failure look_for_link(int netns, int ifindex, bool *is_gone) {
+  const struct {
+    struct nlmsghdr header;
+    struct ifinfomsg link;
+  } request = {
+      .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK, .nlmsg_seq = 1},
+      .link = {.ifi_index = ifindex},
+  };
+  int socket;
+  struct bytes answers = {0};
+  *is_gone = false;
+  struct failure failure = open_rtnetlink(netns, &socket);
+  if (failure.request != NULL) return failure;
+  failure = exchange_chunk(socket, &request, sizeof request, request.header.nlmsg_seq, 1, &answers);
+  close(socket);
+  const struct nlmsghdr *answer = (const struct nlmsghdr *)answers.data;
+  *is_gone = failure.request == NULL && answers.length >= NLMSG_LENGTH(sizeof(int)) &&
+             answer->nlmsg_type == NLMSG_ERROR && *(const int *)NLMSG_DATA(answer) == -ENODEV;
+  free(answers.data);
+  return failure;
+}
+
+/* Looks again and again until the link is gone. */
+static struct failure await_end(int netns, int ifindex, deadline deadline) {
+  for (;;) {
+    bool is_gone;
+    struct failure failure = look_for_link(netns, ifindex, &is_gone);
+    if (is_gone) return NO_FAILURE;
+    if (is_over(deadline)) return failure.request != NULL ? failure : no_answer();
+    pause_for(LOOK_PAUSE);
+  }
+}
+
+struct failure delete_link(int netns, int *socket, const struct bytes *request, deadline deadline, struct bytes *answers) {
+  const struct nlmsghdr *header = (const struct nlmsghdr *)request->data;
+  int group = RTNLGRP_LINK;
+  struct failure failure = NO_FAILURE;
+  if (setsockopt(*socket, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
+    failure = (struct failure){"listen for the end of a link", errno};
+  if (failure.request == NULL) failure = start_deletion(*socket, request);
+  bool is_started = failure.request == NULL;
+  if (is_started) failure = receive_word(*socket, header, earlier(deadline, deadline_in(WORD_TIMEOUT)), answers);
+  if (failure.request == NULL) {
+    setsockopt(*socket, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof group);
+    return failure;
+  }
+  close(*socket);
+  *socket = -1;
+  if (!is_started) return failure;
+  /* The word may be among the messages for which there was no room: whoever runs in the pod can make any number of them. */
+  return await_end(netns, ((const struct ifinfomsg *)NLMSG_DATA(header))->ifi_index, deadline);
+}

@@ -1,0 +1,83 @@
+/*
+ * Preloaded into whoever does the work: loses what the kernel says on a netlink socket.
+ *
+ * The environment's TAPWIRE_LOSS is a directory. Each datagram that is received adds a line to `received` in it: "dump", "answer" or
+ * "notification". `at` in it is "NTH KIND": for the NTH datagram the receiver is told
+ *   overrun  that there was no room for it
+ *   cut      that it is too large
+ *   silence  nothing: neither this one nor any other comes from this socket
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static ino_t silent; /* the inode of a socket */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static FILE *open_file(const char *name, const char *mode) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", getenv("TAPWIRE_LOSS"), name);
+  return fopen(path, mode);
+}
+
+static int is_netlink(int fd) {
+  int domain = -1;
+  socklen_t length = sizeof domain;
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_NETLINK;
+}
+
+static const char *what_is(const struct nlmsghdr *message) {
+  if (message->nlmsg_seq == 0) return "notification";
+  return message->nlmsg_flags & NLM_F_MULTI || message->nlmsg_type == NLMSG_DONE ? "dump" : "answer";
+}
+
+/* Notes a datagram; `kind` is what is to be done with it, or an empty text. */
+static void note(int fd, const struct nlmsghdr *message, char kind[16]) {
+  int nth = 0, seen = 0, c;
+  struct stat file;
+  kind[0] = '\0';
+  fstat(fd, &file);
+  pthread_mutex_lock(&turn);
+  FILE *received = open_file("received", "a+e"), *at = open_file("at", "re");
+  if (received != NULL) {
+    fprintf(received, "%s\n", what_is(message));
+    rewind(received);
+    while ((c = fgetc(received)) != EOF) seen += c == '\n';
+    fclose(received);
+  }
+  if (at != NULL) {
+    if (fscanf(at, "%d %15s", &nth, kind) != 2) kind[0] = '\0';
+    fclose(at);
+  }
+  if (seen != nth) kind[0] = '\0';
+  if (nth == 0) silent = 0;
+  if (strcmp(kind, "silence") == 0) silent = file.st_ino;
+  if (file.st_ino == silent) strcpy(kind, "silence");
+  pthread_mutex_unlock(&turn);
+}
+
+ssize_t recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *from, socklen_t *length) {
+  static ssize_t (*real)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
+  char kind[16];
+  if (real == NULL)
+    real = (ssize_t(*)(int, void *, size_t, int, struct sockaddr *, socklen_t *))dlsym(RTLD_NEXT, "recvfrom");
+  for (;;) {
+    ssize_t got = real(fd, data, size, flags, from, length);
+    if (got < (ssize_t)sizeof(struct nlmsghdr) || !is_netlink(fd)) return got;
+    note(fd, data, kind);
+    if (kind[0] == '\0') return got;
+    if (strcmp(kind, "cut") == 0) return (ssize_t)size + 1;
+    if (strcmp(kind, "overrun") == 0) {
+      errno = ENOBUFS;
+      return -1;
+    }
+  }
+}
