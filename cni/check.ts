@@ -5,7 +5,7 @@ import type { TapConf } from './config.ts';
 import { filtersMulticast } from './pod-link.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
-import { findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
+import { findGap, findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
 
 /** An attachment, as far as it leaves traces. */
 export interface Wired extends Omit<Attachment, 'conf'> {
@@ -21,6 +21,7 @@ export function findDefects(attachment: Wired, seen: Netns): readonly string[] {
   const pod = findLink(attachment.podLink, seen);
   const tap = findLink(attachment.tap, seen);
   return [
+    ...[findGap([attachment.podLink, attachment.tap], seen) ?? []].flat(),
     ...(tap === undefined ? [`tap "${attachment.tap}" is gone`] : tapDefects(tap, pod, attachment)),
     ...(pod === undefined ? [`pod link "${attachment.podLink}" is gone`] : podDefects(pod)),
     ...redirectDefects(pod, tap, attachment, seen),

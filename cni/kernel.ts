@@ -1,6 +1,7 @@
 import { toError } from '../shared/errors.ts';
 import { type Address, allAddresses } from '../shared/rtnetlink/address.ts';
 import { filtersOf } from '../shared/rtnetlink/filter.ts';
+import { filtersAt } from '../shared/rtnetlink/filters-at.ts';
 import type { Request } from '../shared/rtnetlink/message.ts';
 import type { Refusal, Sysctls } from '../shared/rtnetlink/part.ts';
 import { openRtnetlink } from '../shared/rtnetlink/socket.ts';
@@ -12,6 +13,7 @@ import { EINVAL, ENOENT, toFailure } from './refusal.ts';
 import { newScript } from './script.ts';
 import { labelledTap } from './selinux.ts';
 import { type Netns, viewOf } from './view.ts';
+import { REDIRECT_PREF } from './wiring.ts';
 
 /** One netns: looked at, changed. */
 export interface Kernel {
@@ -50,7 +52,8 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
     if (op.op !== 'deleteRedirect') throw new Error(`Cannot ${describeOp(op)} alone`);
     const { ifindexOf, qdiscOf } = view.known(op);
     const ifindex = ifindexOf(op.from);
-    const [filters] = await rtnetlink.ask(filtersOf({ ifindex, kind: qdiscOf(ifindex) }, 'ingress'));
+    const ofLink = filtersOf({ ifindex, kind: qdiscOf(ifindex) }, 'ingress');
+    const [filters] = await rtnetlink.ask(filtersAt(ofLink, REDIRECT_PREF));
     return change(redirectDeletions(filters, ifindex, op.cookie));
   };
 

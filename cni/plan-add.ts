@@ -4,10 +4,10 @@ import type { Attachment } from './attachment.ts';
 import type { Step } from './op.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
 import { filtersMulticast, requirePodLink } from './pod-link.ts';
-import { refuseRivals, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
+import { refuseRivals, requireFilters, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
 import { encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
-import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
+import { findLink, findOurFilter, hasClsact, hasIngressQdisc } from './wiring.ts';
 
 /**
  * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
@@ -23,6 +23,7 @@ import { findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
 export function planAdd(attachment: Attachment, seen: Netns, told: readonly string[] = []): readonly Level[] {
   const pod = requirePodLink(attachment, seen.links);
   refuseOtherAttachment(attachment, pod, seen);
+  requireFilters(attachment, seen);
   requireMac(attachment, pod);
   const tap = requireOurTap(attachment, seen);
   refuseRivals(pod, attachment, seen);
@@ -55,7 +56,9 @@ function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen
   const earlier =
     (tap && recordOf(tap, key)?.restore) ?? findOurFilter(pod.ifindex, key, seen)?.restore ?? undefined;
   return {
-    clsact: earlier?.clsact || !hasIngressQdisc(pod.ifindex, seen),
+    clsact: hasIngressQdisc(pod.ifindex, seen)
+      ? hasClsact(pod.ifindex, seen) && earlier?.clsact === true
+      : true,
     allmulti: earlier?.allmulti || needsAllmulti(pod),
     noQueue: earlier?.noQueue || (pod.txqlen === 0 && !hasIngressQdisc(pod.ifindex, seen)),
   };

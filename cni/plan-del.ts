@@ -3,7 +3,7 @@ import type { Op } from './op.ts';
 import { type Restore, recordOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
 import type { Netns } from './view.ts';
-import { findOurFilter, findOurTaps, hasIngressQdisc, hasOtherFilters } from './wiring.ts';
+import { findOurFilter, findOurTaps, hasClsact, hasOtherFilters } from './wiring.ts';
 
 /**
  * Decides every change of DEL: takes away what carries this attachment's record or cookie, and nothing else. Pure.
@@ -30,7 +30,7 @@ function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, s
   const restore = recorded ?? filter?.restore;
   const ops: Op[] = [];
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
-  if (restore?.clsact && hasIngressQdisc(link.ifindex, seen) && !hasOtherFilters(link.ifindex, key, seen)) {
+  if (restore?.clsact && hasClsact(link.ifindex, seen) && !hasOtherFilters(link.ifindex, key, seen)) {
     ops.push({ op: 'deleteClsact', link: link.ifname });
   }
   if (restore?.noQueue) ops.push({ op: 'setTxqlen', link: link.ifname, txqlen: 0 });

@@ -4,7 +4,7 @@ import type { Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
-import { findLink, findRival } from './wiring.ts';
+import { findGap, findLink, findRival } from './wiring.ts';
 
 /** Our tap, or undefined where its name is free. */
 export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
@@ -31,6 +31,12 @@ export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Net
     );
   }
   return link;
+}
+
+/** Rejects a pod link or tap whose filters the kernel cannot list, since one of them may take the frames. Other links do not matter. */
+export function requireFilters({ podLink, tap }: Attachment, seen: Netns): void {
+  const gap = findGap([podLink, tap], seen);
+  if (gap !== null) throw new BindingError('KERNEL_REFUSED', `Cannot wire "${tap}" to "${podLink}": ${gap}`);
 }
 
 /** Others may have filters on the pod link, but none that takes the frames or stands in our place. */

@@ -6,7 +6,7 @@ import {
   isHashTable,
 } from '../shared/rtnetlink/filter.ts';
 import type { Request } from '../shared/rtnetlink/message.ts';
-import { REDIRECT_PREF } from './wiring.ts';
+import { isInOurPlace } from './wiring.ts';
 
 /** What the running kernel may have, best first. Once one has worked, that one. */
 export interface Classifiers {
@@ -22,11 +22,11 @@ export function redirectDeletions(
   ifindex: number,
   cookie: string,
 ): readonly Request[] {
-  const atOurPref = filters.filter(
-    (filter) => filter.ifindex === ifindex && filter.direction === 'ingress' && filter.pref === REDIRECT_PREF,
-  );
-  const ours = atOurPref.filter(({ redirect }) => redirect?.cookie === cookie);
-  const isAlone = atOurPref.every((filter) => ours.includes(filter) || isHashTable(filter));
+  const inOurPlace = filters.filter((filter) => filter.ifindex === ifindex && isInOurPlace(filter));
+  const ours = inOurPlace.filter(({ redirect }) => redirect?.cookie === cookie);
+  const isAlone = inOurPlace.every((filter) => filter.redirect?.cookie === cookie || isHashTable(filter));
   // Without a handle all at this pref goes: u32 keeps an empty hash table otherwise while others use u32 here.
-  return ours.map((filter) => filterDeletion(isAlone ? { ...filter, handle: 0 } : filter));
+  return isAlone
+    ? ours.slice(0, 1).map((filter) => filterDeletion({ ...filter, handle: 0 }))
+    : ours.map(filterDeletion);
 }

@@ -1,9 +1,11 @@
 import { BindingError } from '../shared/errors.ts';
 import { type Filter, filtersOf } from '../shared/rtnetlink/filter.ts';
 import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
+import { isRefused, type Refused } from '../shared/rtnetlink/message.ts';
 import { type IngressQdisc, ingressQdiscs } from '../shared/rtnetlink/qdisc.ts';
 import type { Rtnetlink } from '../shared/rtnetlink/socket.ts';
 import type { Known } from './encode-op.ts';
+import { observeFilters } from './observe-filters.ts';
 import { describeOp, linksOf, type Op } from './op.ts';
 import type { Classifiers } from './redirects.ts';
 
@@ -14,7 +16,16 @@ const MAX_IFINDEX = 2 ** 31 - 1;
 export interface Netns {
   readonly links: readonly Link[];
   readonly qdiscs: readonly IngressQdisc[];
+  /** For a link in `gaps`, only the filters at our pref. */
   readonly filters: readonly Filter[];
+  readonly gaps: readonly Gap[];
+}
+
+/** Something that the kernel does not tell. DEL works without it, ADD and CHECK fail if it concerns their links. */
+export interface Gap {
+  /** Ifindex of the link whose filters are not all known; null if links or qdiscs may be missing, since they changed all the time. */
+  readonly ifindex: number | null;
+  readonly reason: string;
 }
 
 /** What is known of a netns since the last look. */
@@ -43,16 +54,14 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
 
   return {
     async observe() {
-      const [links, seen] = await rtnetlink.ask(allLinks, ingressQdiscs);
+      const { answers, unsettled } = await rtnetlink.look(allLinks, ingressQdiscs);
+      const links = given(answers[0]);
       setLinks(links);
-      qdiscs = seen;
-      const bothSides = qdiscs.flatMap((qdisc) => [
-        filtersOf(qdisc, 'ingress'),
-        ...(qdisc.kind === 'clsact' ? [filtersOf(qdisc, 'egress')] : []),
-      ]);
-      const found = bothSides.length === 0 ? [] : (await rtnetlink.ask(...bothSides)).flat();
-      filters = found;
-      return { links, qdiscs, filters: found };
+      qdiscs = given(answers[1]);
+      const seen = await observeFilters(rtnetlink, qdiscs, filtersOf);
+      filters = seen.filters;
+      const changes: Gap[] = unsettled === null ? [] : [{ ifindex: null, reason: unsettled }];
+      return { links, qdiscs, filters: seen.filters, gaps: [...changes, ...seen.gaps] };
     },
     knows: (op) => linksOf(op).every((link) => ifindexes.has(link)),
     async findLinks() {
@@ -81,4 +90,10 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
       filters,
     }),
   };
+}
+
+/** An answer without which there is nothing to do. */
+function given<T>(answer: T | Refused): T {
+  if (!isRefused(answer)) return answer;
+  throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${answer.refused}`);
 }

@@ -16,13 +16,17 @@ export interface OurFilter extends Redirect {
 
 /** Our filter at the ingress of a link. */
 export function findOurFilter(ifindex: number, key: AttachmentKey, seen: Netns): OurFilter | null {
-  for (const { redirect } of ingressFilters(ifindex, seen)) {
+  for (const { redirect } of ingressFilters(ifindex, seen).filter(isInOurPlace)) {
     const cookie = redirect?.cookie ?? null;
     const restore = restoreOf(cookie, key);
     if (redirect !== null && cookie !== null && restore !== null) return { to: redirect.to, cookie, restore };
   }
   return null;
 }
+
+/** Where ADD puts a filter. One with our cookie elsewhere is forged: whoever reads the record on the tap can compute it. */
+export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
+  direction === 'ingress' && chain === 0 && pref === REDIRECT_PREF;
 
 /** A filter of somebody else at the ingress of a link that takes its frames away, or stands where ours has to. */
 export function findRival(ifindex: number, key: AttachmentKey, seen: Netns): Filter | null {
@@ -31,16 +35,24 @@ export function findRival(ifindex: number, key: AttachmentKey, seen: Netns): Fil
   return ingressFilters(ifindex, seen).find((filter) => !isHashTable(filter) && isRival(filter)) ?? null;
 }
 
-/** Whether anything but this attachment's redirect is in the link's ingress qdisc, on either side of it. */
+/**
+ * Whether anything but this attachment's redirect is in the link's ingress qdisc, on either side of it. Filters that the kernel
+ * cannot list are somebody else's: ours are small.
+ */
 export function hasOtherFilters(ifindex: number, key: AttachmentKey, seen: Netns): boolean {
   const ownTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
-  return seen.filters.some(
-    (filter) => filter.ifindex === ifindex && !isOurs(filter, key) && !ownTable(filter),
+  return (
+    seen.gaps.some((gap) => gap.ifindex === ifindex) ||
+    seen.filters.some((filter) => filter.ifindex === ifindex && !isOurs(filter, key) && !ownTable(filter))
   );
 }
 
-const isOurs = ({ redirect }: Filter, key: AttachmentKey): boolean =>
-  redirect !== null && restoreOf(redirect.cookie, key) !== null;
+const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
+  isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null;
+
+/** Whether a link has the kind of qdisc that ADD adds. An `ingress` qdisc is always somebody else's; ADD uses it if it is there. */
+export const hasClsact = (ifindex: number, seen: Netns): boolean =>
+  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.kind === 'clsact');
 
 export const hasIngressQdisc = (ifindex: number, seen: Netns): boolean =>
   seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex);
@@ -54,3 +66,14 @@ export const findOurTaps = (key: AttachmentKey, seen: Netns): readonly Link[] =>
 
 const ingressFilters = (ifindex: number, seen: Netns): readonly Filter[] =>
   seen.filters.filter((filter) => filter.ifindex === ifindex && filter.direction === 'ingress');
+
+/** What is not known of these links, in words; null if everything is. */
+export function findGap(ifnames: readonly string[], seen: Netns): string | null {
+  for (const { ifindex, reason } of seen.gaps) {
+    if (ifindex === null) return `the netns cannot be read: ${reason}`;
+    const link = seen.links.find((one) => one.ifindex === ifindex);
+    if (link === undefined || !ifnames.includes(link.ifname)) continue;
+    return `the kernel cannot list the filters of "${link.ifname}" (${reason}); remove those that another program added`;
+  }
+  return null;
+}

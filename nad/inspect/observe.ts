@@ -1,8 +1,9 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { observeFilters } from '../../cni/observe-filters.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
-import { type CountedFilter, countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
+import { countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { openRtnetlink, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
@@ -51,12 +52,8 @@ function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason:
 
 async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders'>> {
   const [links, qdiscs, addresses] = await rtnetlink.ask(allLinks, ingressQdiscs, allAddresses);
-  const queries = qdiscs.flatMap((qdisc) => [
-    countedFiltersOf(qdisc, 'ingress'),
-    ...(qdisc.kind === 'clsact' ? [countedFiltersOf(qdisc, 'egress')] : []),
-  ]);
-  const filters: CountedFilter[] = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
+  const { filters, gaps } = await observeFilters(rtnetlink, qdiscs, countedFiltersOf);
   // Before Linux 4.11 a netns has no such sysctl, and taps all the same.
   const sysctls = await rtnetlink.readSysctls().catch(() => null);
-  return { links, qdiscs, addresses, filters, sysctls };
+  return { links, qdiscs, addresses, filters, gaps, sysctls };
 }

@@ -56,7 +56,7 @@ const PARENTS: Readonly<Record<IngressKind, Readonly<Record<Direction, number>>>
   clsact: { ingress: 0xfffffff2, egress: 0xfffffff3 },
   ingress: { ingress: 0xffff0000, egress: 0xffff0000 },
 };
-const ETH_P_ALL_BE = 0x0300; // every protocol, in network order
+export const ETH_P_ALL_BE = 0x0300; // every protocol, in network order
 const TCA_OPTIONS = 2;
 const TCA_U32_SEL = 5;
 /** Where each classifier keeps its actions among its options. */
@@ -69,7 +69,7 @@ const TCA_MIRRED_PARMS = 2;
 const TCA_EGRESS_REDIR = 1;
 const TCA_INGRESS_REDIR = 3;
 const MIRRED_BYTES = 28; // struct tc_mirred
-const TCA_CHAIN = 11;
+export const TCA_CHAIN = 11;
 
 /** An ingress filter on `from` that sends each frame out of `to`. */
 export interface RedirectFilter {

@@ -86,7 +86,7 @@ export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOT
 export const clsactOf = (ifindex: number): IngressQdisc => ({ ifindex, kind: 'clsact', isShared: false });
 
 /** A netns before ADD. */
-export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [] };
+export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [], gaps: [] };
 
 /** A netns after ADD. */
 export function wired(changes: Partial<Netns> = {}): Netns {
@@ -94,6 +94,7 @@ export function wired(changes: Partial<Netns> = {}): Netns {
     links: [LO, ETH0, tapOf()],
     qdiscs: [clsactOf(2), clsactOf(3)],
     filters: [redirectOf(2, 3), redirectOf(3, 2)],
+    gaps: [],
     ...changes,
   };
 }

@@ -82,6 +82,23 @@ for (const [why, seen, want] of [
     ['"eth0" has no clsact qdisc, so no redirect to "tap0"'],
   ],
   [
+    "the pod link's filters cannot be listed",
+    wired({ gaps: [{ ifindex: 2, reason: 'Message too long' }] }),
+    [
+      'the kernel cannot list the filters of "eth0" (Message too long); remove those that another program added',
+    ],
+  ],
+  [
+    "another link's filters cannot be listed",
+    wired({ gaps: [{ ifindex: 1, reason: 'Message too long' }] }),
+    [],
+  ],
+  [
+    'our cookie on a filter in another chain',
+    wired({ filters: [{ ...redirectOf(2, 3), chain: 5 }, redirectOf(3, 2)] }),
+    ['"eth0" has no redirect to "tap0"'],
+  ],
+  [
     "the pod link's redirect is gone",
     wired({ filters: [redirectOf(3, 2)] }),
     ['"eth0" has no redirect to "tap0"'],

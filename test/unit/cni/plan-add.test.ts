@@ -120,6 +120,23 @@ for (const kind of ['clsact', 'ingress'] as const) {
   });
 }
 
+test('an ingress qdisc that took the place of ours is used, and DEL is told to leave it', () => {
+  const restore = { clsact: false, allmulti: false, noQueue: false };
+  const seen = wired({
+    qdiscs: [{ ifindex: 2, kind: 'ingress', isShared: false }, clsactOf(3)],
+    filters: [redirectOf(3, 2)],
+  });
+  assert.equal(ops(planAdd(attachmentOf(), seen)), [
+    { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+  ]);
+});
+
+test("another link's filters that the kernel cannot list do not matter", () => {
+  const seen = { ...BARE, gaps: [{ ifindex: 1, reason: 'Message too long' }] };
+  assert.equal(planAdd(attachmentOf(), seen), planAdd(attachmentOf(), BARE));
+});
+
 for (const kind of [null, 'macvlan', 'ipvlan', 'vlan']) {
   test(`a pod link of kind ${kind} gets allmulticast, and DEL is told to take it back`, () => {
     const seen: Netns = { ...BARE, links: [LO, { ...ETH0, kind, layer: kind === 'ipvlan' ? 'L2' : null }] };
@@ -297,6 +314,20 @@ for (const [why, conf, seen, code, message] of [
     { ...BARE, qdiscs: [clsactOf(2)], filters: [redirectOf(2, 1, OTHER)] },
     'LINK_EXISTS',
     'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" by a u32 filter at pref 65535 that is not this attachment\'s; remove it first',
+  ],
+  [
+    "the pod link's filters cannot be listed",
+    {},
+    wired({ gaps: [{ ifindex: 2, reason: 'Message too long' }] }),
+    'KERNEL_REFUSED',
+    'Cannot wire "tap0" to "eth0": the kernel cannot list the filters of "eth0" (Message too long); remove those that another program added',
+  ],
+  [
+    'the netns changes all the time',
+    {},
+    { ...BARE, gaps: [{ ifindex: null, reason: 'it changed during each of 10 attempts' }] },
+    'KERNEL_REFUSED',
+    'Cannot wire "tap0" to "eth0": the netns cannot be read: it changed during each of 10 attempts',
   ],
   [
     "somebody else's redirect",

@@ -2,7 +2,18 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { planDel } from '../../../cni/plan-del.ts';
 import { encodeCookie } from '../../../cni/record.ts';
-import { BARE, ETH0, KEY, LO, linkOf, OTHER, redirectOf, tapOf, wired } from '../../helpers/seen.ts';
+import {
+  BARE,
+  clsactOf,
+  ETH0,
+  KEY,
+  LO,
+  linkOf,
+  OTHER,
+  redirectOf,
+  tapOf,
+  wired,
+} from '../../helpers/seen.ts';
 
 const test = suite('planDel()');
 
@@ -87,6 +98,41 @@ for (const [why, seen, want] of [
     'the pod link was renamed meanwhile: its filter tells',
     wired({ links: [LO, linkOf(2, 'nic0'), tapOf()] }),
     [{ ...deleteRedirect(), from: 'nic0' }, { ...deleteClsact, link: 'nic0' }, deleteTap],
+  ],
+  [
+    'an ingress qdisc in place of ours stays',
+    wired({ qdiscs: [{ ...clsactOf(2), kind: 'ingress' }, clsactOf(3)], filters: [redirectOf(3, 2)] }),
+    [deleteTap],
+  ],
+  [
+    'a redirect of ours goes out of an ingress qdisc, which stays',
+    wired({ qdiscs: [{ ...clsactOf(2), kind: 'ingress' }, clsactOf(3)] }),
+    [deleteRedirect(), deleteTap],
+  ],
+  [
+    'a qdisc whose filters the kernel cannot list stays',
+    wired({ gaps: [{ ifindex: 2, reason: 'Message too long' }] }),
+    [deleteRedirect(), deleteTap],
+  ],
+  [
+    "another link's filters that the kernel cannot list do not matter",
+    wired({ gaps: [{ ifindex: 3, reason: 'Message too long' }] }),
+    [deleteRedirect(), deleteClsact, deleteTap],
+  ],
+  [
+    'a netns that changes all the time: what was seen of ours goes',
+    wired({ gaps: [{ ifindex: null, reason: 'it changed' }] }),
+    [deleteRedirect(), deleteClsact, deleteTap],
+  ],
+  [
+    'a filter with our cookie in another chain is forged, and stays',
+    { ...BARE, filters: [{ ...redirectOf(2, 3), chain: 5 }] },
+    [],
+  ],
+  [
+    'a filter with our cookie at another pref is forged, and stays',
+    { ...BARE, filters: [{ ...redirectOf(2, 3), pref: 1 }] },
+    [],
   ],
   ['the pod link is gone', wired({ links: [LO, tapOf()], qdiscs: [], filters: [] }), [deleteTap]],
 ] as const) {

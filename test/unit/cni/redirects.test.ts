@@ -25,6 +25,8 @@ for (const [why, filters, want] of [
     [OURS, { ...redirectOf(2, 4, OTHER), handle: 0x80000002 }],
     alone(OURS),
   ],
+  ['two of ours by one classifier', [OURS, { ...OURS, handle: 0x80000002 }], whole(OURS)],
+  ['ours in a chain to which nobody jumps', [{ ...OURS, chain: 5 }], []],
   ["somebody else's at another pref", [{ ...redirectOf(2, 4, OTHER), pref: 1 }, OURS], whole(OURS)],
   ['ours on another link', [redirectOf(3, 2)], []],
   ['ours at the egress', [{ ...OURS, direction: 'egress' }], []],

@@ -12,15 +12,18 @@ const UP: Op = { op: 'setUp', link: 'tap0', on: true };
 const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
 
 /** A view of a socket that answers in turn. */
-function viewThat(...answers: readonly (readonly unknown[])[]) {
+const viewThat = (...answers: readonly (readonly unknown[])[]) => unsettledView(null, ...answers);
+
+function unsettledView(unsettled: string | null, ...answers: readonly (readonly unknown[])[]) {
   const left = [...answers];
   const asked: number[] = [];
   const ask = async (...queries: readonly unknown[]) => {
     asked.push(queries.length);
     return left.shift() ?? assert.unreachable('nobody asks again');
   };
+  const look = async (...queries: readonly unknown[]) => ({ answers: await ask(...queries), unsettled });
   const classifiers = { candidates: ['matchall', 'u32'] as ('matchall' | 'u32')[] };
-  return { view: viewOf({ ask } as unknown as Rtnetlink, classifiers, () => null), asked, classifiers };
+  return { view: viewOf({ ask, look } as unknown as Rtnetlink, classifiers, () => null), asked, classifiers };
 }
 
 const { links, qdiscs, filters } = wired();
@@ -42,6 +45,16 @@ test('the older ingress qdisc has one side', async () => {
   await view.observe();
   assert.equal(asked, [2, 1]);
   assert.equal([2, 3].map(view.known(UP).qdiscOf), ['ingress', 'clsact']);
+});
+
+test('observe() tells what it could not read; without links there is nothing', async () => {
+  const { view } = unsettledView('it changed', [BARE.links, []]);
+  assert.equal(await view.observe(), { ...BARE, gaps: [{ ifindex: null, reason: 'it changed' }] });
+  const error = await caught(viewThat([{ refused: 'Message too long' }, []]).view.observe);
+  assert.equal(
+    [error.code, error.message],
+    ['KERNEL_REFUSED', 'Cannot read the state of the netns: Message too long'],
+  );
 });
 
 test('knows what it has seen, been told of, or looked for again', async () => {

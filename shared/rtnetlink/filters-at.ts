@@ -1,0 +1,17 @@
+import { u32 } from './attribute.ts';
+import { ETH_P_ALL_BE, TCA_CHAIN } from './filter.ts';
+import type { Query } from './message.ts';
+import { tcmsg } from './qdisc.ts';
+
+/**
+ * A query for filters, but only for those at one pref, for every protocol, in the chain where each frame starts. The kernel skips
+ * all others, also one that is too large for a dump.
+ */
+export function filtersAt<T>({ request, decode }: Query<T>, pref: number): Query<T> {
+  const [, ifindex = 0, handle = 0, parent = 0] = request.body;
+  const info = ((pref << 16) | ETH_P_ALL_BE) >>> 0;
+  return {
+    request: { ...request, body: [...tcmsg(ifindex, parent, handle, info), ...u32(TCA_CHAIN, 0)] },
+    decode,
+  };
+}
