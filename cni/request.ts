@@ -27,7 +27,6 @@ export type CniRequest =
     }
   | {
       readonly command: 'DEL';
-      readonly version: Version;
       readonly key: AttachmentKey;
       /** Null when the runtime knows of none any more. */
       readonly netns: string | null;
@@ -40,7 +39,7 @@ const VARIABLES = ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'] as 
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   ADD: VARIABLES,
   CHECK: VARIABLES,
-  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_PATH'],
+  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'], // CNI SPEC §2; the library demands CNI_PATH as well, but nothing is delegated
   GC: ['CNI_PATH'],
   STATUS: ['CNI_PATH'],
   VERSION: [],
@@ -64,10 +63,15 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
   checkEnvironment(command, env);
   if (command === 'VERSION') return { command };
 
-  const conf = parseInput(readStdin());
-  const version = checkBase(conf, command);
   const key = { containerId: env['CNI_CONTAINERID'] ?? '', ifname: env['CNI_IFNAME'] ?? '' };
   const netns = env['CNI_NETNS'] ?? '';
+  if (command === 'DEL') {
+    readLeniently(readStdin);
+    return { command, key, netns: netns === '' ? null : netns };
+  }
+
+  const conf = parseInput(readStdin());
+  const version = checkBase(conf, command);
   switch (command) {
     case 'ADD':
     case 'CHECK': {
@@ -76,31 +80,46 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
       // CNI CONVENTIONS: what configuration says of the MAC goes before CNI_ARGS.
       return { command, version, key, netns, conf: { ...decoded, mac: decoded.mac ?? mac }, podNamespace };
     }
-    case 'DEL':
-      // Nothing else is read: neither an edited NAD nor a broken result may keep a pod from being deleted.
-      return { command, version, key, netns: netns === '' ? null : netns };
     default:
       decodeAttachments(conf, '$');
       return { command: command as 'STATUS' | 'GC', version };
   }
 }
 
+/**
+ * DEL needs nothing of the configuration, and no bad one may keep a pod from being deleted: ADD rejects it, and the runtime then calls DEL
+ * with the same. It is read only so that the caller can write it, and for the version of an error.
+ */
+function readLeniently(readStdin: () => Buffer): void {
+  try {
+    readStdin();
+  } catch {
+    // the error then has the default version
+  }
+}
+
+const invalid = (message: string, details?: string): BindingError =>
+  new BindingError('INVALID_ENVIRONMENT', message, details === undefined ? {} : { details });
+
 function checkEnvironment(command: string, env: Environment): void {
-  const invalid = (message: string, details?: string) =>
-    new BindingError('INVALID_ENVIRONMENT', message, details === undefined ? {} : { details });
   if (command === '') throw invalid('required env variables [CNI_COMMAND] missing');
   const required = Object.hasOwn(REQUIRED, command) ? REQUIRED[command] : undefined;
   if (required === undefined) throw invalid(`unknown CNI_COMMAND: ${command.slice(0, MAX_DETAILS)}`);
 
+  if (command !== 'DEL') checkNames(required, env);
+
+  const missing = required.filter((name) => (env[name] ?? '') === '');
+  if (missing.length > 0) throw invalid(`required env variables [${missing.join(',')}] missing`);
+}
+
+/** Not for DEL: ADD rejects a bad name, and the library checks an interface's name before it calls ADD, but not before DEL. */
+function checkNames(required: readonly string[], env: Environment): void {
   const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifname = '' } = env;
   if (required.includes('CNI_CONTAINERID') && containerId !== '' && !IDENTIFIER.test(containerId)) {
     throw invalid('invalid characters in containerID', containerId.slice(0, MAX_DETAILS));
   }
   const defect = ifname === '' || !required.includes('CNI_IFNAME') ? undefined : ifnameDefect(ifname);
   if (defect !== undefined) throw invalid(defect, `CNI_IFNAME is ${show(ifname)}`);
-
-  const missing = required.filter((name) => (env[name] ?? '') === '');
-  if (missing.length > 0) throw invalid(`required env variables [${missing.join(',')}] missing`);
 }
 
 /** What GC is to keep. Nothing of ours outlives a netns, so that it is only checked. */

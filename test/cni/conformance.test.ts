@@ -140,11 +140,11 @@ const chained = (version: string, prevResult: unknown) =>
 // ---- requirements
 
 const ALL_VARIABLES = ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'];
-/** Which of them each command needs, as the reference skeleton has it. */
+/** Which of them each command needs, as the reference skeleton has it; but DEL as the specification has it. */
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   ADD: ALL_VARIABLES,
   CHECK: ALL_VARIABLES,
-  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_PATH'],
+  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'],
   GC: ['CNI_PATH'],
   STATUS: ['CNI_PATH'],
   VERSION: [],
@@ -171,10 +171,15 @@ async function needs(command: string): Promise<void> {
   assert.not.match(json?.msg ?? '', /required env/, 'the rest is optional');
 }
 
-const badIfname = async (ifname: string, msg: string): Promise<void> => {
-  for (const command of ['ADD', 'CHECK', 'DEL'])
-    await refused(4, msg, { CNI_COMMAND: command, CNI_IFNAME: ifname });
-};
+/** DEL of a container that has a pod link and a tap of another; nothing happens. */
+const deletesNothing = (changes: Changes, input?: string): Promise<void> =>
+  onPod(async (request, netns) => {
+    await succeeds('ADD', { ...request, containerId: 'another' });
+    const wired = await dumpNetns(netns);
+    silent(await call({ CNI_COMMAND: 'DEL', CNI_NETNS: netns.path, ...changes }, input));
+    sameNetns(await dumpNetns(netns), wired);
+    await succeeds('DEL', { ...request, containerId: 'another' });
+  });
 
 async function gated(command: string, older: string, since: string): Promise<void> {
   await refused(
@@ -245,6 +250,12 @@ const ENVIRONMENT: Section = {
     },
     ...Object.keys(REQUIRED).map((command) => ({
       id: `R1.1 ${command}`,
+      ...(command === 'DEL'
+        ? {
+            differs:
+              'the reference skeleton wants CNI_PATH as well, which the specification calls optional; nothing is delegated, and a pod can be deleted without',
+          }
+        : {}),
       requires: `${command} requires ${REQUIRED[command]?.join(', ') || 'no variable beside CNI_COMMAND'}.`,
       shows:
         command === 'VERSION'
@@ -270,8 +281,12 @@ const ENVIRONMENT: Section = {
       id: 'R1.3',
       requires:
         'A container id is alphanumeric first, then also "_", "." and "-"; else code 4 with the value in details.',
-      shows: 'ten bad ids are refused, the value in details; good ones pass',
+      differs:
+        'DEL of one that ADD rejects succeeds: there is nothing of it, and an error would keep its pod from being deleted',
+      shows:
+        'ADD refuses ten bad ids, the value in details; good ones pass; DEL of a bad one changes nothing',
       test: async () => {
+        await deletesNothing({ CNI_CONTAINERID: 'a/b' });
         for (const id of ['a/b', '-a', '.a', '_a', 'a b', 'a\n', 'ä', '../..', 'a:b', 'a%']) {
           const { code, msg, details } = await refusal({ CNI_CONTAINERID: id });
           assert.equal([code, msg, details], [4, 'invalid characters in containerID', id]);
@@ -293,13 +308,25 @@ const ENVIRONMENT: Section = {
     ).map(([why, msg, names]) => ({
       id: `R1.4 ${why}`,
       requires: `CNI_IFNAME that ${why}: code 4, "${msg}".`,
-      shows:
-        names.length === 0
-          ? 'an empty one is a missing one for ADD, CHECK and DEL, as in the reference skeleton'
-          : `ADD, CHECK and DEL refuse ${names.length} such names`,
+      ...(names.length === 0
+        ? { shows: 'an empty one is a missing one for ADD, CHECK and DEL, as in the reference skeleton' }
+        : {
+            differs:
+              'DEL succeeds: the library checks the name before it calls ADD, but not before DEL, which comes all the same',
+            shows: `ADD and CHECK refuse ${names.length} such names; DEL changes nothing`,
+          }),
       test: async () => {
-        if (names.length === 0) await badIfname('', 'required env variables [CNI_IFNAME] missing');
-        for (const name of names) await badIfname(name, msg);
+        for (const CNI_COMMAND of ['ADD', 'CHECK', 'DEL']) {
+          if (names.length === 0) {
+            await refused(4, 'required env variables [CNI_IFNAME] missing', { CNI_COMMAND, CNI_IFNAME: '' });
+          }
+        }
+        for (const CNI_IFNAME of names) {
+          for (const CNI_COMMAND of ['ADD', 'CHECK']) await refused(4, msg, { CNI_COMMAND, CNI_IFNAME });
+          silent(await call({ CNI_COMMAND: 'DEL', CNI_IFNAME }));
+        }
+        const [CNI_IFNAME] = names;
+        if (CNI_IFNAME !== undefined) await deletesNothing({ CNI_IFNAME });
       },
     })),
     {
@@ -315,9 +342,10 @@ const ENVIRONMENT: Section = {
       id: 'R1.5',
       requires:
         '$.name follows the rule of the container id; empty or bad: code 7, for every command but VERSION.',
-      shows: 'five commands refuse a missing, an empty and a bad name',
+      differs: 'DEL reads nothing of the configuration (R7.1 configuration)',
+      shows: 'four commands refuse a missing, an empty and a bad name',
       test: async () => {
-        for (const command of ['ADD', 'CHECK', 'DEL', 'GC', 'STATUS']) {
+        for (const command of ['ADD', 'CHECK', 'GC', 'STATUS']) {
           const named = (name: unknown) => conf({ ...versionFor(command), name });
           for (const name of [undefined, null, '']) {
             await refused(7, 'missing network name', { CNI_COMMAND: command }, named(name));
@@ -566,15 +594,14 @@ const VERSIONS: Section = {
       differs:
         'a result of 0.1.0 or 0.2.0 must hold an IP address, and a tap has none; other plugins find that out when the link is made already',
       shows:
-        '0.3.0, 0.3.1, 0.4.0, 1.0.0 and 1.1.0 are served; 0.1.0 and 0.2.0 refused with code 1 and nothing done',
+        '0.3.0, 0.3.1, 0.4.0, 1.0.0 and 1.1.0 are served; ADD of 0.1.0 and 0.2.0 is refused with code 1 and nothing done, DEL succeeds',
       test: () =>
         onPod(async (request, netns) => {
           const before = await dumpNetns(netns);
           for (const cniVersion of ['0.1.0', '0.2.0']) {
-            for (const command of ['ADD', 'DEL']) {
-              const { json } = await cni(command, { ...request, conf: { cniVersion } });
-              assert.equal([json.code, json.msg], [1, 'incompatible CNI versions']);
-            }
+            const { json } = await cni('ADD', { ...request, conf: { cniVersion } });
+            assert.equal([json.code, json.msg], [1, 'incompatible CNI versions']);
+            silent(await cni('DEL', { ...request, conf: { cniVersion } }));
           }
           sameNetns(await dumpNetns(netns), before);
           for (const cniVersion of SUPPORTED_VERSIONS) {
@@ -1190,6 +1217,51 @@ const DELETION: Section = {
           assert.not.match(await tc('qdisc show dev eth0'), /clsact/);
           await ip('link del tap0');
         }),
+    },
+    {
+      id: 'R7.1 configuration',
+      requires:
+        'DEL is called with the configuration of ADD, or with that of today; the reference skeleton checks name and version.',
+      differs:
+        'DEL has no result, so no version can be wrong for it, and all that it needs is in the environment: what ADD rejects comes again with DEL, whose error would keep the pod from being deleted',
+      shows:
+        'DEL restores with each of 16 configurations: without cniVersion or name, with bad ones or of another type, with bad keys, without JSON; and with bad CNI_ARGS',
+      test: () =>
+        onPod(async (request, netns) => {
+          const { CNI_COMMAND: _, ...env } = environmentOf('DEL', request);
+          const configurations = [
+            ...[undefined, null, '', '0.2.0', '1.2.0', '9.9.9', 'x', 1, {}].map((cniVersion) =>
+              conf({ cniVersion }),
+            ),
+            ...[undefined, null, '', 'a%b', 1].map((name) => conf({ name })),
+            conf({ binding: 'bridge', mtu: 'x', args: 1, runtimeConfig: [], capabilities: 1 }),
+            '{',
+          ];
+          for (const input of configurations) {
+            await succeeds('ADD', request);
+            silent(await callWith({ ...env, CNI_COMMAND: 'DEL' }, input), input);
+            assert.not.match(await netns.ip('link show'), /tap0/, input);
+          }
+          await succeeds('ADD', request);
+          const CNI_ARGS = 'x;IgnoreUnknown=maybe;K8S_POD_NAME=a;K8S_POD_NAME=b';
+          silent(await callWith({ ...env, CNI_COMMAND: 'DEL', CNI_ARGS, CNI_PATH: '' }, conf()));
+        }),
+    },
+    {
+      id: 'R7.1 version',
+      requires: "An error of DEL is in the configuration's version.",
+      shows: 'in 0.4.0 if the configuration says so, in 1.0.0 if it says a version that does not exist',
+      test: async () => {
+        // The plugin's own netns: whoever does the work refuses that.
+        const changes = { CNI_COMMAND: 'DEL', CNI_NETNS: '/proc/self/ns/net' };
+        for (const [cniVersion, want] of [
+          ['0.4.0', '0.4.0'],
+          ['9.9.9', '1.0.0'],
+          [undefined, '1.0.0'],
+        ] as const) {
+          assert.is((await refusal(changes, conf({ cniVersion }))).cniVersion, want);
+        }
+      },
     },
     {
       id: 'R7.2',

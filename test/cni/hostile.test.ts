@@ -107,6 +107,12 @@ async function refuses(
   assert.ok(said.length < MOST_SAID, `${why}: an error of ${said.length} characters`);
 }
 
+/** DEL, which comes for whatever ADD rejects, succeeds. */
+async function isDeleted({ call }: Stage, why: string, env: Env, input: string | Uint8Array): Promise<void> {
+  const { exitCode, stdout } = await call({ ...env, CNI_COMMAND: 'DEL' }, input);
+  assert.equal([exitCode, stdout], [0, ''], `DEL of ${why}`);
+}
+
 /** ADD succeeds, DEL takes all of it back. */
 async function harmless({ call, unchanged }: Stage, why: string, env: Env, input: string): Promise<Outcome> {
   const outcome = await call(env, input);
@@ -419,7 +425,10 @@ const INPUTS: readonly (readonly [string, string | Uint8Array, { code: number; n
 
 test(`${INPUTS.length} kinds of stdin that are no configuration`, () =>
   onStage(async (stage) => {
-    for (const [why, input, want] of INPUTS) await refuses(stage, why, want, {}, input);
+    for (const [why, input, want] of INPUTS) {
+      await refuses(stage, why, want, {}, input);
+      await isDeleted(stage, why, {}, input);
+    }
   }));
 
 test('large and odd configurations that are fine', () =>
@@ -494,14 +503,17 @@ test('environments', () =>
       long(10_000),
     ]) {
       await refuses(stage, `CNI_IFNAME ${shorten(name)}`, ifname, { CNI_IFNAME: name }, ADD);
+      await isDeleted(stage, `CNI_IFNAME ${shorten(name)}`, { CNI_IFNAME: name }, ADD);
     }
     const container = { code: 4, names: /containerID/ };
     for (const id of ['../..', '/', '.', '-', '__proto__', 'a b', 'a\n', 'a\nb', 'ä', `${long(10_000)}/`]) {
       await refuses(stage, `CNI_CONTAINERID ${shorten(id)}`, container, { CNI_CONTAINERID: id }, ADD);
+      await isDeleted(stage, `CNI_CONTAINERID ${shorten(id)}`, { CNI_CONTAINERID: id }, ADD);
     }
     for (const args of BAD_ARGS) {
       const want = { code: 4, names: /^ARGS: / };
       await refuses(stage, `CNI_ARGS ${shorten(args)}`, want, { CNI_ARGS: args }, ADD);
+      await isDeleted(stage, `CNI_ARGS ${shorten(args)}`, { CNI_ARGS: args }, ADD);
     }
     for (const command of ['add', 'ADD\n', '../ADD', '__proto__', long(100_000)]) {
       const want = { code: 4, names: /^unknown CNI_COMMAND: / };
