@@ -7,11 +7,14 @@
  * A file about the plugin as others call it runs once for each way in which calls are served (helpers/way.ts); TAPWIRE_WAY=agent
  * runs it for that one alone.
  *
+ * Tests that replay a recording of real callers (fixtures/recorded) say so (helpers/recorded.ts). A run of all files fails if no
+ * test has replayed one of them.
+ *
  * Usage: node test/run.ts [--root folder] [part of a path …]
  */
-import { readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 
@@ -28,6 +31,12 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   'cni/': ['one-shot', 'agent', 'fallback'],
   'runtime/containerd': ['agent', 'fallback'],
 };
+
+/** One line for each recording that a test has replayed. */
+const LEDGER_FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-replayed-'));
+const LEDGER = join(LEDGER_FOLDER, 'ledger');
+writeFileSync(LEDGER, '');
+process.on('exit', () => rmSync(LEDGER_FOLDER, { recursive: true }));
 
 /** One file, run once. */
 interface Run {
@@ -55,6 +64,18 @@ function runsOf(path: string): Run[] {
   return ways.filter((way) => wanted === '' || way === wanted).map((way) => ({ path, way }));
 }
 
+/** Recordings, as paths below their folder, that no test has replayed. */
+function findUnreplayed(): string[] {
+  const folder = join(ROOT, 'fixtures/recorded');
+  if (!existsSync(folder)) return [];
+  const replayed = new Set(readFileSync(LEDGER, 'utf8').split('\n'));
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'README.md')
+    .map(({ parentPath, name }) => join(parentPath, name).slice(folder.length + 1))
+    .filter((path) => !replayed.has(path))
+    .sort();
+}
+
 function readTotal(output: string, label: string): number | undefined {
   const totals = output.match(new RegExp(`^ {2}${label}: +(\\d+)$`, 'm'));
   return totals?.[1] === undefined ? undefined : Number(totals[1]);
@@ -66,7 +87,12 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
     all: true,
     reject: false,
     timeout: FILE_TIMEOUT,
-    env: { NO_COLOR: '1', FORCE_COLOR: '0', ...(way === undefined ? {} : { TAPWIRE_WAY: way }) },
+    env: {
+      NO_COLOR: '1',
+      FORCE_COLOR: '0',
+      TAPWIRE_REPLAYED: LEDGER,
+      ...(way === undefined ? {} : { TAPWIRE_WAY: way }),
+    },
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const total = readTotal(all, 'Total');
@@ -104,8 +130,12 @@ const worker = async () => {
 };
 await Promise.all(Array.from({ length: availableParallelism() }, worker));
 
+// A run of some files replays some recordings.
+const unreplayed = positionals.length === 0 ? findUnreplayed() : [];
+for (const path of unreplayed) console.log(`FAIL test/fixtures/recorded/${path}: no test has replayed it`);
+
 const sum = (key: keyof FileResult) => results.reduce((total, result) => total + result[key], 0);
-const failed = sum('failed') + (files.length === 0 ? 1 : 0);
+const failed = sum('failed') + unreplayed.length + (files.length === 0 ? 1 : 0);
 if (files.length === 0) console.log(`No test file in ${ROOT} matches`);
 console.log(`\n${sum('passed')} passed, ${failed} failed, ${sum('skipped')} skipped`);
 if (failed > 0) process.exitCode = 1;

@@ -90,7 +90,8 @@ const DUMP = `
 type Sections = ReadonlyMap<string, string>;
 
 async function dumpSections(path: string): Promise<Sections> {
-  const { stdout } = await execa('nsenter', [`--net=${path}`, 'sh', '-c', DUMP]);
+  const options = { stripFinalNewline: false }; // the last section may be a title alone
+  const { stdout } = await execa('nsenter', [`--net=${path}`, 'sh', '-c', DUMP], options);
   return new Map(
     stdout
       .split(/^== /m)

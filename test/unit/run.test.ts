@@ -11,21 +11,32 @@ const HEAD = "import { suite } from 'uvu';\nconst test = suite('x');\n";
 const PASSING = `${HEAD}test('is fine', () => {});\ntest.run();\n`;
 
 /** Runs the runner over one test file with this source. */
-async function runFile(source: string, path = 'a.test.ts', env: Readonly<Record<string, string>> = {}) {
+async function runFile(
+  source: string,
+  path = 'a.test.ts',
+  env: Readonly<Record<string, string>> = {},
+  recordings: readonly string[] = [],
+  parts: readonly string[] = [],
+) {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-runner-'));
   try {
     symlinkSync(resolve(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'));
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     if (source !== '') writeFileSync(join(folder, path), source);
+    for (const recording of recordings) {
+      const file = join(folder, 'fixtures/recorded', recording);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, '');
+    }
     const runner = resolve(import.meta.dirname, '../run.ts');
-    const { exitCode, stdout } = await execa(process.execPath, [runner, '--root', folder], {
+    const { exitCode, stdout } = await execa(process.execPath, [runner, '--root', folder, ...parts], {
       reject: false,
       env: { TAPWIRE_WAY: '', ...env },
     });
     const lines = stdout.split('\n');
     const names = lines.flatMap((line) => /^(?:ok {2}|FAIL) (.*) \(/.exec(line)?.[1] ?? []).sort();
-    return { exitCode, closing: lines.at(-1), names };
+    return { exitCode, closing: lines.at(-1), names, stdout };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -70,13 +81,15 @@ for (const [title, source, exitCode, closing] of [
 ] as const) {
   test(title, async () => {
     const names = source === '' ? [] : ['test/a.test.ts'];
-    assert.equal(await runFile(source), { exitCode, closing, names });
+    const { stdout: _, ...run } = await runFile(source);
+    assert.equal(run, { exitCode, closing, names });
   });
 }
 
 test('a file that calls the plugin runs once for each way, and knows which', async () => {
   const source = `${HEAD}test(process.env.TAPWIRE_WAY, () => { if (process.env.TAPWIRE_WAY === 'agent') throw new Error(); });\ntest.run();\n`;
-  assert.equal(await runFile(source, 'cni/a.test.ts'), {
+  const { stdout: _, ...run } = await runFile(source, 'cni/a.test.ts');
+  assert.equal(run, {
     exitCode: 1,
     closing: '2 passed, 1 failed, 0 skipped',
     names: ['agent', 'fallback', 'one-shot'].map((way) => `test/cni/a.test.ts by ${way}`),
@@ -84,11 +97,38 @@ test('a file that calls the plugin runs once for each way, and knows which', asy
 });
 
 test('TAPWIRE_WAY chooses one way', async () => {
-  assert.equal(await runFile(PASSING, 'runtime/containerd.test.ts', { TAPWIRE_WAY: 'fallback' }), {
+  const { stdout: _, ...run } = await runFile(PASSING, 'runtime/containerd.test.ts', {
+    TAPWIRE_WAY: 'fallback',
+  });
+  assert.equal(run, {
     exitCode: 0,
     closing: '1 passed, 0 failed, 0 skipped',
     names: ['test/runtime/containerd.test.ts by fallback'],
   });
+});
+
+const REPLAYING = `import { replayed } from '${resolve(import.meta.dirname, '../helpers/recorded.ts')}';
+${HEAD}test('a', () => replayed('here', ['cni/a.json', 'hooks/x/b.xml']));
+test.run();
+`;
+const RECORDINGS = ['README.md', 'cni/a.json', 'hooks/x/b.xml'];
+
+test('a run in which every recording is replayed is green, and names them', async () => {
+  const { exitCode, closing, stdout } = await runFile(REPLAYING, 'a.test.ts', {}, RECORDINGS);
+  assert.equal([exitCode, closing], [0, '1 passed, 0 failed, 0 skipped']);
+  assert.match(stdout, '     @ replayed here: cni/a.json hooks/x/b.xml');
+});
+
+test('a recording that no test replays makes a run of all files red', async () => {
+  const recordings = [...RECORDINGS, 'hooks/x/c.json'];
+  const { exitCode, closing, stdout } = await runFile(REPLAYING, 'a.test.ts', {}, recordings);
+  assert.equal([exitCode, closing], [1, '1 passed, 1 failed, 0 skipped']);
+  assert.match(stdout, 'FAIL test/fixtures/recorded/hooks/x/c.json: no test has replayed it');
+});
+
+test('a run of some files may leave recordings', async () => {
+  const { exitCode } = await runFile(REPLAYING, 'a.test.ts', {}, ['cni/other.json'], ['a.test']);
+  assert.is(exitCode, 0);
 });
 
 test.run();

@@ -1,0 +1,180 @@
+/**
+ * Every call of Tapwire that a real cluster made (fixtures/recorded), made again: the recorded environment in its order, the
+ * recorded bytes on stdin, a netns of the recorded shape. Only the path of the netns is the test's own.
+ */
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { secondaryTapIfname } from '../../shared/names.ts';
+import { NODE } from '../helpers/agent.ts';
+import type { Json } from '../helpers/cni-runtime.ts';
+import { dumpNetns, passtSysctls, sameNetns, type TestNetns } from '../helpers/netns.ts';
+import { outsideRoot } from '../helpers/outside-root.ts';
+import { type RecordedCall, replayed, stdinOf } from '../helpers/recorded.ts';
+import { addMacvlan, recordedPods, secondaryOf, withRecordedPod } from '../helpers/recorded-pod.ts';
+import { type CommandLine, plugin, WAY } from '../helpers/way.ts';
+
+const test = suite('calls that a cluster made');
+
+type Netns = Readonly<Record<string, unknown>>;
+
+interface Printed {
+  readonly exit: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Recordings that Tapwire 0.1.0 answered otherwise than it does now, by name, and the answer of now. */
+const CHANGED: Readonly<Record<string, Printed>> = {};
+
+async function run({ words, env }: CommandLine, input: string): Promise<Printed> {
+  const [file, ...args] = words;
+  const options = {
+    input,
+    env,
+    extendEnv: false,
+    reject: false,
+    cwd: '/',
+    stripFinalNewline: false,
+  } as const;
+  const { exitCode, stdout, stderr } = await execa(file, args, options);
+  return { exit: exitCode, stdout, stderr };
+}
+
+/** Makes the call, with `path` where the recording has the path of the pod's netns. */
+async function repeat(call: RecordedCall, path: string): Promise<Printed> {
+  const recorded = call.env['CNI_NETNS'];
+  const here = (text: string) => (recorded ? text.replaceAll(recorded, path) : text);
+  const env = Object.fromEntries(Object.entries(call.env).map(([name, value]) => [name, here(value)]));
+  const commandLine = await plugin(env);
+  const input = here(stdinOf(call));
+  return run(call.cwd.isRoot ? commandLine : await outsideRoot(commandLine), input);
+}
+
+/** What the call printed in the cluster, as it would be printed here. */
+function expected(call: RecordedCall, path: string): Printed {
+  const recorded = call.env['CNI_NETNS'];
+  const stdout = (call.stdoutRaw ?? '').replaceAll(recorded || path, path);
+  return CHANGED[call.name] ?? { exit: call.exit, stdout, stderr: call.stderr };
+}
+
+/** Log lines have a time. */
+const timeless = ({ stderr, ...printed }: Printed): Printed => ({
+  ...printed,
+  stderr: stderr.replace(/"time":"[^"]*"/g, '"time":"…"'),
+});
+
+for (const pod of recordedPods()) {
+  const names = pod.calls.map(({ name }) => name);
+  test(`${pod.title}: ${names.join(', ')} answer and wire as in the cluster`, () =>
+    withRecordedPod(pod, async (netns, node) => {
+      /** Netns before the first ADD of each attachment. */
+      const before = new Map<string, Netns>();
+      for (const call of pod.calls) {
+        const link = secondaryOf(call, pod);
+        const isNew = link !== undefined && call.command === 'ADD';
+        if (isNew) await addMacvlan(netns, node, link, pod.secondary.get(link) ?? '');
+        const was = await dumpNetns(netns);
+        const printed = timeless(await repeat(call, netns.path));
+        assert.equal(printed, timeless(expected(call, netns.path)), call.name);
+
+        const now = await dumpNetns(netns);
+        if (call.command === 'ADD') before.set(call.ifname, was);
+        if (call.command === 'ADD' && printed.exit === 0) await assertWired(call, link, netns, was, now);
+        else sameNetns(now, (call.env['CNI_NETNS'] && before.get(call.ifname)) || was, `${call.name} leaves`);
+        if (link !== undefined && call.command === 'DEL') await netns.ip(`link del ${link}`);
+      }
+      replayed(
+        `by ${WAY}`,
+        pod.calls.map(({ path }) => path),
+      );
+    }));
+}
+
+/** The netns has what ADD should add, and all else is as it was. */
+async function assertWired(
+  { name, stdin, env }: RecordedCall,
+  podLink = 'eth0',
+  netns: TestNetns,
+  was: Netns,
+  now: Netns,
+): Promise<void> {
+  if (stdin.binding === 'passt') {
+    sameNetns(now, was, name);
+    assert.equal(await passtSysctls(netns), [0, 107, 107], name);
+    return;
+  }
+  const tap = podLink === 'eth0' ? 'tap0' : secondaryTapIfname(podLink);
+  const links = now['links'] as Json[];
+  const { mtu, txqlen, linkinfo, ifalias } = links.find(({ ifname }) => ifname === tap) ?? {};
+  const { type, user, group, multi_queue: multiQueue, persist } = linkinfo?.info_data ?? {};
+  const { mtu: podMtu } = links.find(({ ifname }) => ifname === podLink);
+  assert.equal(
+    { mtu, type, user, group, multiQueue, persist },
+    { mtu: podMtu, type: 'tap', user: 107, group: 107, multiQueue: stdin.multiQueue ?? false, persist: true },
+    name,
+  );
+  assert.ok(txqlen > 0, name);
+  const record = `tapwire/1 container=${env['CNI_CONTAINERID']} ifname=${env['CNI_IFNAME']} binding=tap link=${podLink} mtu=${mtu} `;
+  assert.is(ifalias.slice(0, record.length), record, name);
+  assert.equal(
+    [await redirectsFrom(netns, podLink), await redirectsFrom(netns, tap)],
+    [[tap], [podLink]],
+    name,
+  );
+  sameNetns(
+    withoutWiring(now, podLink, tap),
+    withoutWiring(was, podLink, tap),
+    `${name} changes nothing else`,
+  );
+}
+
+/** Links to which everything that arrives at the link is sent. */
+async function redirectsFrom({ tc }: TestNetns, ifname: string): Promise<string[]> {
+  const filters = await tc(`filter show dev ${ifname} ingress`);
+  return [...filters.matchAll(/Egress Redirect to device (\S+)\)/g)].map(([, to = '']) => to);
+}
+
+/** A dump without the tap, and without what ADD changes of a pod link: its ingress qdisc, allmulticast. */
+function withoutWiring(dump: Netns, podLink: string, tap: string): Netns {
+  const others = (section: string) =>
+    (dump[section] as Json[]).filter((entry) => (entry.ifname ?? entry.dev) !== tap);
+  const qdiscs = String(dump['qdiscs']).split('\n');
+  const filters = Object.entries(dump['filters'] as Record<string, string>);
+  return {
+    ...dump,
+    links: others('links').map((link) => {
+      if (link.ifname !== podLink) return link;
+      const { allmulti: _, flags, ...rest } = link;
+      return { ...rest, flags: flags.filter((flag: string) => flag !== 'ALLMULTI') };
+    }),
+    addresses: others('addresses'),
+    routes4: others('routes4'),
+    routes6: others('routes6'),
+    qdiscs: qdiscs.filter((line) => ![podLink, tap].some((link) => line.includes(` dev ${link} `))),
+    filters: Object.fromEntries(
+      filters.filter(([title]) => ![podLink, tap].includes(title.split(' ')[1] ?? '')),
+    ),
+  };
+}
+
+/** Says where it runs, in the words of the recordings. */
+const WHERE = `
+  const { readlinkSync, statSync } = require('node:fs');
+  const [here, root] = ['.', '/'].map((path) => statSync(path));
+  let getcwd;
+  try { getcwd = process.cwd(); } catch (error) { getcwd = error.code; }
+  const isRoot = here.ino === root.ino && here.dev === root.dev;
+  console.log(JSON.stringify({ link: readlinkSync('/proc/self/cwd'), getcwd, isRoot }));`;
+
+test("replays run where the plugin ran: in the root, or outside of it as the thick daemon's did", async () => {
+  const probe = { words: [NODE, '-e', WHERE] as const, env: {} };
+  const [inside, outside] = await Promise.all([run(probe, ''), run(await outsideRoot(probe), '')]);
+  for (const { cwd, caller, name } of recordedPods().flatMap(({ calls }) => calls)) {
+    const { stdout } = caller === 'thick' ? outside : inside;
+    const getcwd = cwd.getcwd === 'No such file or directory' ? 'ENOENT' : cwd.getcwd;
+    assert.equal(JSON.parse(stdout), { ...cwd, getcwd }, name);
+  }
+});
+
+test.run();

@@ -1,0 +1,84 @@
+/**
+ * What real callers sent (fixtures/recorded/README.md). Tests that replay a recording say so, in the output of the suite and to the
+ * test runner, which fails if a recording is left over.
+ */
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Json } from './cni-runtime.ts';
+
+const FOLDER = join(import.meta.dirname, '../fixtures/recorded');
+
+/** One call of a CNI plugin. */
+export interface RecordedCall {
+  /** Path below the folder. */
+  readonly path: string;
+  /** The file's name without `.json`. */
+  readonly name: string;
+  readonly caller: 'containerd' | 'thin' | 'thick';
+  /** Which Multus the cluster had at the time; null without one. */
+  readonly multus: 'thin' | 'thick' | null;
+  /** The pod's name without `rec-`, or the VM's. */
+  readonly case: string;
+  readonly plugin: string;
+  readonly command: string;
+  readonly ifname: string;
+  /** In the order in which the variables were. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: { readonly link: string; readonly getcwd: string; readonly isRoot: boolean };
+  readonly stdin: Json;
+  readonly exit: number;
+  /** Empty, or the parsed stdout. */
+  readonly stdout: Json;
+  readonly stdoutRaw?: string;
+  readonly stderr: string;
+  /** Seconds since 1970. */
+  readonly at: number;
+  /** Other cases in which the same call was made: ids, addresses, MACs, names and the order of variables aside. */
+  readonly alsoSeen?: readonly string[];
+}
+
+/** Every recorded call, in the order of time. */
+export function recordedCalls(): readonly RecordedCall[] {
+  return filesIn('cni')
+    .map(readCall)
+    .sort((one, other) => one.at - other.at);
+}
+
+function readCall(path: string): RecordedCall {
+  const { env, envOrder, ...call } = recordedJson(path);
+  const variables = envOrder.map((variable: string) => [variable, env[variable]]);
+  return {
+    ...call,
+    env: Object.fromEntries(variables),
+    path,
+    name: path.slice('cni/'.length, -'.json'.length),
+  };
+}
+
+/** The JSON document that a caller wrote to stdin: one line without a line feed, keys in the recorded order. */
+export const stdinOf = ({ stdin }: RecordedCall): string => JSON.stringify(stdin);
+
+/** Paths of the files of a folder of recordings, sorted by name. */
+export const filesIn = (folder: string): readonly string[] =>
+  readdirSync(join(FOLDER, folder))
+    .sort()
+    .map((name) => `${folder}/${name}`);
+
+export const recordedBytes = (path: string): Buffer => readFileSync(join(FOLDER, path));
+export const recordedJson = (path: string): Json => JSON.parse(recordedBytes(path).toString());
+
+/** A pod's annotation, parsed; undefined if the pod has none. */
+export function annotationOf(pod: Json, name: 'networks' | 'network-status'): Json {
+  const text: string | undefined = pod.metadata.annotations?.[`k8s.v1.cni.cncf.io/${name}`];
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** A file of the runner (test/run.ts), to which every process adds a line for each recording that it has replayed. */
+const LEDGER = process.env['TAPWIRE_REPLAYED'];
+
+/** Says that these recordings were replayed and compared, all of `what`. */
+export function replayed(what: string, paths: readonly string[]): void {
+  if (LEDGER !== undefined) appendFileSync(LEDGER, paths.map((path) => `${path}\n`).join(''));
+  // In a line of its own, behind uvu's dots: the runner shows it.
+  console.log(`\n@ replayed ${what}: ${paths.join(' ')}`);
+}
