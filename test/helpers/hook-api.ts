@@ -1,16 +1,26 @@
 /**
  * virt-launcher's side of the hooks API, over protobufjs and a .proto of the tests: nothing here comes from the sidecar's own codec.
+ * Every call has a connection of its own.
  *
  * Source: kubevirt pkg/hooks/manager.go, pkg/util/net/grpc/grpc.go
  */
 import { readdirSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { Client, credentials } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+import { type Connection, dial } from './grpc-go.ts';
 import { HANG } from './hang.ts';
 
-/** How long virt-launcher dials a path before it looks at the directory again; ms. */
+/** How long virt-launcher dials a path before it looks at the directory again; ms. Source: pkg/util/net/grpc/grpc.go */
 const DIAL_TIMEOUT = 2_000;
+
+/** Deadlines that the server is told, ms. */
+export interface Timeouts {
+  readonly info: number;
+  readonly callback: number;
+}
+/** virt-launcher's. */
+export const TIMEOUTS: Timeouts = { info: 1_000, callback: 60_000 };
+/** Of tests, which do not fail for being slow. */
+const LENIENT: Timeouts = { info: HANG, callback: HANG };
 
 const messages = loadSync(`${import.meta.dirname}/../fixtures/hooks.proto`, {
   keepCase: true,
@@ -29,39 +39,33 @@ export function decodeMessage(name: string, bytes: Uint8Array): Record<string, u
   return { ...messageType(name).deserialize(Buffer.from(bytes)) };
 }
 
-/** Dials as virt-launcher does, once for each call; rejects when nothing speaks HTTP/2 there within `timeout` ms. */
-export async function dial(socket: string, timeout = HANG): Promise<Client> {
-  const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
-    'grpc.default_authority': 'localhost',
-  });
+/** One call with bytes as they are. @throws {CallError} */
+export async function callRaw(
+  socket: string,
+  path: string,
+  request: Uint8Array,
+  timeout = HANG,
+): Promise<Buffer> {
+  const connection = await dial(socket);
   try {
-    await promisify(client.waitForReady.bind(client))(Date.now() + timeout);
-  } catch (error) {
-    client.close();
-    throw error;
-  }
-  return client;
-}
-
-/** One call with bytes as they are; rejects with grpc-js' ServiceError. */
-export async function callRaw(socket: string, path: string, request: Buffer): Promise<Buffer> {
-  const client = await dial(socket);
-  const asIs = (bytes: Buffer) => bytes;
-  try {
-    return await new Promise((resolve, reject) => {
-      const deadline = Date.now() + HANG;
-      client.makeUnaryRequest(path, asIs, asIs, request, { deadline }, (error, answer) =>
-        answer === undefined ? reject(error) : resolve(answer),
-      );
-    });
+    return await connection.call(path, request, timeout);
   } finally {
-    client.close();
+    connection.close();
   }
 }
 
 export async function callInfo(socket: string): Promise<Record<string, unknown>> {
+  return askInfo(await dial(socket));
+}
+
+async function askInfo(connection: Connection, timeout = HANG): Promise<Record<string, unknown>> {
   const request = encodeMessage('InfoParams', {});
-  return decodeMessage('InfoResult', await callRaw(socket, '/kubevirt.hooks.info.Info/Info', request));
+  try {
+    const answer = await connection.call('/kubevirt.hooks.info.Info/Info', request, timeout);
+    return decodeMessage('InfoResult', answer);
+  } finally {
+    connection.close();
+  }
 }
 
 export async function callBack(
@@ -69,9 +73,10 @@ export async function callBack(
   version: string,
   method: string,
   params: object,
+  timeout = HANG,
 ): Promise<Record<string, unknown>> {
   const request = encodeMessage(`${method}Params`, params);
-  const answer = await callRaw(socket, `/kubevirt.hooks.${version}.Callbacks/${method}`, request);
+  const answer = await callRaw(socket, `/kubevirt.hooks.${version}.Callbacks/${method}`, request, timeout);
   return decodeMessage(`${method}Result`, answer);
 }
 
@@ -106,6 +111,7 @@ export async function collectHooks(
   layout: HookLayout,
   count: number,
   interval = 300, // ms
+  timeouts = LENIENT,
 ): Promise<CollectedHook[]> {
   const found = new Map<string, CollectedHook>();
   const refused: string[] = [];
@@ -113,22 +119,13 @@ export async function collectHooks(
     if (Date.now() > deadline) throw new Error(`${found.size} of ${count} hooks in ${directory}`);
     for (const [name, socket] of entries(directory, layout)) {
       if (found.has(name)) continue;
-      const reached = await canDial(socket);
-      if (reached) found.set(name, { socket, info: await callInfo(socket), refused: [...refused] });
-      else refused.push(socket);
+      const connection = await dial(socket, DIAL_TIMEOUT).catch(() => null);
+      if (connection === null) refused.push(socket);
+      else found.set(name, { socket, info: await askInfo(connection, timeouts.info), refused: [...refused] });
     }
     await new Promise((resolve) => setTimeout(resolve, interval));
   }
   return [...found.values()];
-}
-
-async function canDial(socket: string): Promise<boolean> {
-  try {
-    (await dial(socket, DIAL_TIMEOUT)).close();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function entries(directory: string, layout: HookLayout): [name: string, path: string][] {

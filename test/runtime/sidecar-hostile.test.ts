@@ -4,9 +4,10 @@
 import { readdirSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type ServiceError, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { CallError } from '../helpers/grpc-go.ts';
 import { callBack, callDefineDomain, callRaw, encodeMessage } from '../helpers/hook-api.ts';
 import { http2Frame, rawCall, speak, speakHttp2 } from '../helpers/raw-http2.ts';
 import {
@@ -41,10 +42,10 @@ const life = withSmallSidecar({ ...GUARANTEED, cpu: 1000 }, 2, async (small) => 
 });
 life.catch(started.reject);
 
-const failure = (call: Promise<unknown>): Promise<ServiceError> =>
+const failure = (call: Promise<unknown>): Promise<CallError> =>
   call.then(
     () => Promise.reject(new Error('Expected a failure')),
-    (error: ServiceError) => error,
+    (error: CallError) => error,
   );
 
 /** The next one of a good caller. */

@@ -1,12 +1,13 @@
 /** The sidecar as a structured plugin of KubeVirt 1.9: DomainHookService at the path that a Plugin CR names. */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ServiceError, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
+import { type CallError, dial } from '../helpers/grpc-go.ts';
 import { HANG } from '../helpers/hang.ts';
-import { callDefineDomain, callRaw, decodeMessage, dial, encodeMessage } from '../helpers/hook-api.ts';
+import { callDefineDomain, callRaw, decodeMessage, encodeMessage } from '../helpers/hook-api.ts';
 import { withNetns } from '../helpers/netns.ts';
 import { logged, makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
 import { vmiJson } from '../helpers/vmi.ts';
@@ -87,7 +88,7 @@ test("a domain that is not libvirt's, and one that is broken, are refused", () =
     ] as const) {
       const error = await mutate(socket, wrong).then(
         () => Promise.reject(new Error(`Expected: ${message}`)),
-        (cause: ServiceError) => cause,
+        (cause: CallError) => cause,
       );
       assert.is(error.code, status.INVALID_ARGUMENT, message);
       assert.ok(error.details.includes(message), error.details);

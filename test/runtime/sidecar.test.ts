@@ -4,14 +4,15 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ServiceError, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
 import { until } from '../helpers/agent-node.ts';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
+import { type CallError, dial } from '../helpers/grpc-go.ts';
 import { HANG } from '../helpers/hang.ts';
-import { callBack, callDefineDomain, callInfo, callRaw, collectHooks, dial } from '../helpers/hook-api.ts';
+import { callBack, callDefineDomain, callInfo, callRaw, collectHooks } from '../helpers/hook-api.ts';
 import { parseDomainSpec } from '../helpers/lab/domain-spec.ts';
 import { toGoXml } from '../helpers/lab/go-xml.ts';
 import { type TestNetns, withNetns } from '../helpers/netns.ts';
@@ -74,10 +75,10 @@ async function connectOnce(path: string): Promise<void> {
   socket.destroy();
 }
 
-const failure = (call: Promise<unknown>): Promise<ServiceError> =>
+const failure = (call: Promise<unknown>): Promise<CallError> =>
   call.then(
     () => Promise.reject(new Error('Expected a failure')),
-    (error: ServiceError) => error,
+    (error: CallError) => error,
   );
 
 const interfaceOf = (xml: string) =>
@@ -293,7 +294,7 @@ run('hostile requests are refused, and the next good one is served', () =>
     const DEFINE = '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain';
     const good = domainFixture('virt-launcher').xml;
     const define = (xml: string | Uint8Array, vmi: Uint8Array) => failure(callDefineDomain(socket, xml, vmi));
-    const refusals: readonly [ServiceError, status, RegExp][] = [
+    const refusals: readonly [CallError, status, RegExp][] = [
       [
         await failure(callRaw(socket, DEFINE, Buffer.from('0aff', 'hex'))),
         status.INVALID_ARGUMENT,
@@ -359,14 +360,14 @@ run('hostile requests are refused, and the next good one is served', () =>
   }),
 );
 
-run('forty calls at once, three times, leave nothing open', () =>
+run('twenty calls at once, three times, each over a connection of its own, leave nothing open', () =>
   serving(async ({ netns, sidecar, socket }) => {
     await addRed(netns);
     const xml = domainFixture('virt-launcher').xml;
     const openFiles = () => readdirSync(`/proc/${sidecar.pid}/fd`).length;
     const before = openFiles();
     for (let round = 0; round < 3; round++) {
-      const calls = Array.from({ length: 40 }, () => callDefineDomain(socket, xml, vmiJson()));
+      const calls = Array.from({ length: 20 }, () => callDefineDomain(socket, xml, vmiJson()));
       assert.is(new Set(await Promise.all(calls)).size, 1);
     }
     await until(`${before} files are open, as before`, () => openFiles() <= before);
