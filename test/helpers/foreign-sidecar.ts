@@ -6,7 +6,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { encodeMessage } from './hook-api.ts';
+import { decodeMessage, encodeMessage } from './hook-api.ts';
 
 export interface ForeignSidecar {
   /** Names of the methods that were called, in their order. */
@@ -17,6 +17,7 @@ export interface ForeignSidecar {
 export async function startForeignSidecar(
   socket: string,
   hookPoints: readonly string[],
+  name = 'foreign',
 ): Promise<ForeignSidecar> {
   const calls: string[] = [];
   const server = new Server();
@@ -42,15 +43,16 @@ export async function startForeignSidecar(
     server.addService(definition, implementation);
   };
   const info = {
-    name: 'foreign',
-    hookPoints: hookPoints.map((name) => ({ name, priority: 0 })),
+    name,
+    hookPoints: hookPoints.map((point) => ({ name: point })), // proto3 leaves a priority of 0 out
     versions: ['v1alpha3'],
   };
   add('kubevirt.hooks.info.Info', { Info: () => encodeMessage('InfoResult', info) });
-  // Field 1 of what comes is field 1 of what goes back, and so is field 3: the VMI in between is dropped by who reads it.
+  const echo = (hookPoint: string) => (request: Buffer) =>
+    encodeMessage(`${hookPoint}Result`, decodeMessage(`${hookPoint}Params`, request));
   add('kubevirt.hooks.v1alpha3.Callbacks', {
-    OnDefineDomain: asIs,
-    PreCloudInitIso: asIs,
+    OnDefineDomain: echo('OnDefineDomain'),
+    PreCloudInitIso: echo('PreCloudInitIso'),
     Shutdown: () => Buffer.alloc(0),
   });
   await promisify(server.bindAsync.bind(server))(`unix:${socket}`, ServerCredentials.createInsecure());
