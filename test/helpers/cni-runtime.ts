@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { dumpNetns, type TestNetns, withNetns } from './netns.ts';
+import { outsideRoot } from './outside-root.ts';
 import { NODE_FILE, plugin, TAPWIRE } from './way.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test compares it with what it expects, whole
@@ -20,6 +21,8 @@ export interface NetworkList {
   readonly cniVersion: string;
   readonly name: string;
   readonly plugins: readonly Plugin[];
+  /** One plugin's configuration, not a list: what the plugin says is not wrapped. */
+  readonly isSingle?: true;
 }
 
 /** What a runtime knows of one attachment, beside the network's configuration. */
@@ -123,23 +126,60 @@ export function withSandbox<T>(act: (netns: TestNetns) => Promise<T>): Promise<T
   });
 }
 
+/** One call of a plugin, before it is made. */
+export interface PluginCall {
+  readonly command: string;
+  readonly type: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly input: string;
+}
+
+export type Printed = Pick<Invocation, 'exitCode' | 'stdout' | 'stderr'>;
+
 export interface RuntimeOptions {
   readonly node: TestNode;
   /** The runtime's own environment, which its plugins inherit. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Multus in place of a runtime: thin names the directory of plugins twice, thick calls from outside of the root. */
+  readonly multus?: 'thin' | 'thick';
   /** What /etc/tapwire/node.json would say. */
   readonly nodeFile?: Readonly<Record<string, unknown>>;
 }
 
-export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runtime {
+export function openRuntime({ node, env = {}, multus, nodeFile }: RuntimeOptions): Runtime {
+  const single = `${dirname(TAPWIRE)}:${DEBIAN_PLUGINS}`;
+  const cniPath = multus === 'thin' ? `${single}:${single}` : single;
+  if (nodeFile !== undefined) writeFileSync(NODE_FILE, JSON.stringify(nodeFile), { mode: 0o600 });
+
+  async function execute({ type, env: variables, input }: PluginCall): Promise<Printed> {
+    const program = findPlugin(type, cniPath);
+    const called =
+      program === TAPWIRE ? await plugin(variables) : { words: [program] as const, env: variables };
+    const inNode = {
+      ...called,
+      words: ['/usr/sbin/ip', 'netns', 'exec', node.netns.name, ...called.words] as const,
+    };
+    const { words, env: environment } = multus === 'thick' ? await outsideRoot(inNode) : inNode;
+    const [file, ...args] = words;
+    const options = { input, env: environment, extendEnv: false, reject: false, cwd: '/' } as const;
+    const { exitCode = -1, stdout, stderr } = await execa(file, args, options);
+    return { exitCode, stdout, stderr };
+  }
+
+  return runtimeOver(execute, env, cniPath);
+}
+
+/** The part of a runtime that decides what plugins are called with. @param execute makes the calls */
+export function runtimeOver(
+  execute: (call: PluginCall) => Promise<Printed>,
+  env: Readonly<Record<string, string>>,
+  cniPath: string,
+): Runtime {
   const calls: Invocation[] = [];
   const cache = new Map<
     string,
     { readonly list: NetworkList; readonly attach: Attach; readonly result: Json }
   >();
-  const cniPath = `${dirname(TAPWIRE)}:${DEBIAN_PLUGINS}`;
-  if (nodeFile !== undefined) writeFileSync(NODE_FILE, JSON.stringify(nodeFile), { mode: 0o600 });
-
   async function invoke(command: string, type: string, conf: Json, attach?: Attach): Promise<string> {
     const variables = {
       ...env,
@@ -150,15 +190,9 @@ export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runti
       CNI_ARGS: attach?.args ?? '',
       CNI_PATH: cniPath,
     };
-    const program = findPlugin(type, cniPath);
-    const called =
-      program === TAPWIRE ? await plugin(variables) : { words: [program] as const, env: variables };
-    const { exitCode, stdout, stderr } = await execa(
-      '/usr/sbin/ip',
-      ['netns', 'exec', node.netns.name, ...called.words],
-      { input: JSON.stringify(conf), env: called.env, extendEnv: false, reject: false, cwd: '/' },
-    );
-    calls.push({ command, type, conf, env: variables, exitCode: exitCode ?? -1, stdout, stderr });
+    const printed = await execute({ command, type, env: variables, input: JSON.stringify(conf) });
+    const { exitCode, stdout, stderr } = printed;
+    calls.push({ command, type, conf, env: variables, ...printed });
     if (exitCode !== 0) throw pluginError(stdout, stderr, exitCode);
     return stdout;
   }
@@ -171,7 +205,7 @@ export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runti
     const prevResult = cachedResult(list, attach);
     for (const plugin of [...list.plugins].reverse()) {
       const conf = confOf(list, plugin, attach, prevResult);
-      await wrapped(plugin, 'delete', invoke('DEL', plugin.type, conf, attach));
+      await wrapped(list, plugin, 'delete', invoke('DEL', plugin.type, conf, attach));
     }
     cache.delete(cacheKey(list, attach));
   }
@@ -183,7 +217,7 @@ export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runti
       let result: Json;
       for (const plugin of list.plugins) {
         const conf = confOf(list, plugin, attach, result);
-        const stdout = await wrapped(plugin, 'add', invoke('ADD', plugin.type, conf, attach));
+        const stdout = await wrapped(list, plugin, 'add', invoke('ADD', plugin.type, conf, attach));
         result = injectable(JSON.parse(stdout), list.cniVersion);
       }
       cache.set(cacheKey(list, attach), { list, attach, result });
@@ -196,7 +230,7 @@ export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runti
       const prevResult = cachedResult(list, attach);
       for (const plugin of list.plugins) {
         const conf = confOf(list, plugin, attach, prevResult);
-        await wrapped(plugin, 'check', invoke('CHECK', plugin.type, conf, attach));
+        await wrapped(list, plugin, 'check', invoke('CHECK', plugin.type, conf, attach));
       }
     },
     del,
@@ -217,16 +251,19 @@ export function openRuntime({ node, env = {}, nodeFile }: RuntimeOptions): Runti
       const written = attachments.length === 0 ? null : attachments; // as Go writes an empty list
       const told = { 'cni.dev/valid-attachments': written, 'cni.dev/attachments': written };
       for (const plugin of list.cniVersion < '1.1.0' ? [] : list.plugins) {
-        await wrapped(plugin, 'gc', invoke('GC', plugin.type, { ...confOf(list, plugin), ...told })).catch(
-          collect,
-        );
+        await wrapped(
+          list,
+          plugin,
+          'gc',
+          invoke('GC', plugin.type, { ...confOf(list, plugin), ...told }),
+        ).catch(collect);
       }
       if (failures.length > 0) throw new Error(failures.join('\n'));
     },
   };
 }
 
-/** One plugin's configuration as it gets it on stdin. */
+/** One plugin's configuration as it gets it on stdin: keys are sorted, since Go maps were written. */
 function confOf(list: NetworkList, plugin: Plugin, attach?: Attach, prevResult?: Json): Json {
   const declared = Object.entries((plugin['capabilities'] ?? {}) as Record<string, boolean>);
   const runtimeConfig = Object.fromEntries(
@@ -234,13 +271,20 @@ function confOf(list: NetworkList, plugin: Plugin, attach?: Attach, prevResult?:
       .filter(([capability, wanted]) => wanted && attach?.capabilityArgs?.[capability] !== undefined)
       .map(([capability]) => [capability, attach?.capabilityArgs?.[capability]]),
   );
-  return {
+  return sorted({
     ...plugin,
     name: list.name,
-    cniVersion: list.cniVersion,
+    cniVersion: list.cniVersion ?? '',
     ...(prevResult === undefined ? {} : { prevResult }),
     ...(Object.keys(runtimeConfig).length === 0 ? {} : { runtimeConfig }),
-  };
+  });
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, entry]) => [key, sorted(entry)]));
 }
 
 /** A result as the library writes it: in the configuration's version, with the `dns` that versions before 1.0.0 always have. */
@@ -275,7 +319,13 @@ function pluginError(stdout: string, stderr: string, exitCode: number | undefine
   }
 }
 
-async function wrapped<T>(plugin: Plugin, verb: string, call: Promise<T>): Promise<T> {
+async function wrapped<T>(
+  { isSingle }: NetworkList,
+  plugin: Plugin,
+  verb: string,
+  call: Promise<T>,
+): Promise<T> {
+  if (isSingle) return call;
   const name = plugin['name'] === undefined ? '' : ` name="${plugin['name']}"`;
   return call.catch((error: Error) => {
     throw new Error(`plugin type="${plugin.type}"${name} failed (${verb}): ${error.message}`, {

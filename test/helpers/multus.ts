@@ -4,6 +4,7 @@
  *
  * Source: k8snetworkplumbingwg/multus-cni pkg/multus, pkg/types; network-attachment-definition-client pkg/utils
  */
+import { randomInt } from 'node:crypto';
 import type { Attach, Json, NetworkList, Plugin, Runtime } from './cni-runtime.ts';
 import type { TestNetns } from './netns.ts';
 
@@ -44,6 +45,8 @@ export interface NetworkStatus {
   readonly mtu?: number;
   readonly default?: true;
   readonly dns: Json;
+  /** Gateways of default routes; `<nil>` for one without. */
+  readonly gateway?: readonly string[];
 }
 
 export interface MultusOptions {
@@ -59,8 +62,11 @@ export interface MultusOptions {
 export interface Multus {
   /** ADD of every network in order; when one fails, DEL of all up to it, newest first. */
   add(pod: Pod): Promise<readonly NetworkStatus[]>;
-  /** DEL of every network in reverse order, as it was at ADD while Multus remembers. Tells of every failure at the end. */
-  del(pod: Pod, netns?: string): Promise<void>;
+  /**
+   * DEL of every network in reverse order, as it was at ADD while Multus remembers. Tells of every failure at the end. Once Multus
+   * has forgotten, it asks the API for the pod, and does nothing if the pod is gone there.
+   */
+  del(pod: Pod, netns?: string, isInApi?: boolean): Promise<void>;
   /** A node that lost Multus' own files. */
   forget(): void;
   /**
@@ -70,57 +76,84 @@ export interface Multus {
   delegate(command: 'ADD' | 'DEL', pod: Pod, selection: NetworkSelection): Promise<Json>;
 }
 
-/** One network of a pod, ready to be called. */
+/** One network of a pod. */
 interface Delegate {
   readonly list: NetworkList;
-  readonly attach: Attach;
+  readonly ifname: string;
+  /** Behind the pod's own CNI_ARGS; a delegate that Multus has written down has lost them. */
+  readonly requested: string;
+  readonly capabilityArgs: Readonly<Record<string, unknown>>;
   /** As the network status calls it. */
   readonly statusName: string;
 }
 
-/** The environment that a daemon's container gives its children (debian-slim, and what Kubernetes adds). */
-export const DAEMON_ENVIRONMENT: Readonly<Record<string, string>> = {
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  HOSTNAME: 'node1',
+/** What containerd hands on to thin Multus, and Multus to its plugins, beside CNI's variables. */
+export const CONTAINERD_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: '/opt/containerd/bin:/hclus/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/nri/bin',
+  LD_LIBRARY_PATH: '/opt/containerd/lib:',
   HOME: '/root',
-  MULTUS_NODE_NAME: 'node1',
+  LANG: 'C.UTF-8',
+};
+
+/** What the thick daemon's container hands on to plugins. */
+export const DAEMON_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: '/usr/src/multus-cni/bin',
+  HOSTNAME: 'hclus-node',
+  MULTUS_NODE_NAME: 'hclus-node',
+  KUBERNETES_PORT: 'tcp://10.96.0.1:443',
+  KUBERNETES_PORT_443_TCP: 'tcp://10.96.0.1:443',
+  KUBERNETES_PORT_443_TCP_ADDR: '10.96.0.1',
+  KUBERNETES_PORT_443_TCP_PORT: '443',
+  KUBERNETES_PORT_443_TCP_PROTO: 'tcp',
   KUBERNETES_SERVICE_HOST: '10.96.0.1',
   KUBERNETES_SERVICE_PORT: '443',
   KUBERNETES_SERVICE_PORT_HTTPS: '443',
-  KUBERNETES_PORT: 'tcp://10.96.0.1:443',
-  KUBERNETES_PORT_443_TCP: 'tcp://10.96.0.1:443',
-  KUBERNETES_PORT_443_TCP_PROTO: 'tcp',
-  KUBERNETES_PORT_443_TCP_PORT: '443',
-  KUBERNETES_PORT_443_TCP_ADDR: '10.96.0.1',
+  HOME: '/root',
 };
+
+type PodId = Pick<Pod, 'namespace' | 'name' | 'uid' | 'containerId'>;
+
+const podKeys = ({ namespace, name, uid, containerId }: PodId): readonly string[] => [
+  `K8S_POD_NAMESPACE=${namespace}`,
+  `K8S_POD_NAME=${name}`,
+  `K8S_POD_INFRA_CONTAINER_ID=${containerId}`,
+  `K8S_POD_UID=${uid}`,
+];
+
+/** CNI_ARGS of containerd: a small Go map, so they begin at a random place. */
+function containerdArgs(pod: PodId): string {
+  const all = ['IgnoreUnknown=1', ...podKeys(pod)];
+  const start = randomInt(all.length);
+  return [...all.slice(start), ...all.slice(0, start)].join(';');
+}
 
 export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOptions): Multus {
   const remembered = new Map<string, readonly Delegate[]>();
 
-  const podArgs = ({ namespace, name, uid, containerId }: Pod): string =>
-    `IgnoreUnknown=true;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};` +
-    `K8S_POD_INFRA_CONTAINER_ID=${variant === 'thin' ? containerId : ''};K8S_POD_UID=${uid}`;
+  /** Thin Multus appends what containerd gave it. */
+  const podArgs = (pod: Pod): string => {
+    const own = ['IgnoreUnknown=true', ...podKeys(pod)].join(';');
+    return variant === 'thin' ? `${own};${containerdArgs(pod)}` : own;
+  };
 
   function delegatesOf(pod: Pod): readonly Delegate[] {
-    const { containerId, netns } = pod;
-    const base = { containerId, netns: netns.path, args: podArgs(pod) };
     const taken = new Map<string, number>();
     const master: Delegate = {
       list: clusterNetwork,
-      attach: { ...base, ifname: 'eth0' },
+      ifname: 'eth0',
+      requested: '',
+      capabilityArgs: {},
       statusName: clusterNetwork.name,
     };
     const others = pod.networks.map((selection, i): Delegate => {
       const nad = nadOf(selection);
       const deviceId = nextDevice(nad, pod, taken);
+      const ifname = selection.interface ?? `net${i + 1}`;
       return {
         list: withRequest(listOf(nad, selection), selection, deviceId),
-        attach: {
-          ...base,
-          ifname: selection.interface ?? `net${i + 1}`,
-          args: base.args + requestedArgs(selection),
-          capabilityArgs: capabilityArgs(selection, deviceId),
-        },
+        ifname,
+        requested: requestedArgs(selection),
+        capabilityArgs: capabilityArgs(selection, deviceId, `${pod.containerId}_${ifname}`),
         statusName: `${selection.namespace}/${selection.name}`,
       };
     });
@@ -134,11 +167,22 @@ export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOpt
     return nad;
   }
 
-  async function del(delegates: readonly Delegate[], netns?: string): Promise<readonly string[]> {
+  const attachOf = (
+    { ifname, requested, capabilityArgs }: Delegate,
+    { containerId }: Pod,
+    netns: string,
+    args: string,
+  ): Attach => ({ containerId, netns, ifname, args: args + requested, capabilityArgs });
+
+  /** The thick daemon writes down of the default network what its structs have, and goes on if that is too little. */
+  async function del(delegates: readonly Delegate[], pod: Pod, netns: string): Promise<readonly string[]> {
     const failures: string[] = [];
-    for (const { list, attach } of [...delegates].reverse()) {
-      const call = runtime.del(list, netns === undefined ? attach : { ...attach, netns });
-      await call.catch(({ message }: Error) => failures.push(message));
+    const args = podArgs(pod);
+    for (const [i, delegate] of [...delegates.entries()].reverse()) {
+      const isReduced = variant === 'thick' && i === 0;
+      const list = isReduced ? reduced(delegate.list) : delegate.list;
+      const call = runtime.del(list, attachOf(delegate, pod, netns, args));
+      await call.catch(({ message }: Error) => isReduced || failures.push(message));
     }
     return failures;
   }
@@ -146,17 +190,18 @@ export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOpt
   return {
     async add(pod) {
       const delegates = delegatesOf(pod);
-      remembered.set(pod.containerId, delegates);
+      const written = delegates.map((delegate) => ({ ...delegate, requested: '' }));
+      remembered.set(pod.containerId, written);
       const status: NetworkStatus[] = [];
+      const args = podArgs(pod);
       for (const [i, delegate] of delegates.entries()) {
-        const { list, attach, statusName } = delegate;
+        const { list, ifname, statusName } = delegate;
         try {
-          await refuseTakenName(pod.netns, attach.ifname);
-          const result = await runtime.add(list, attach);
+          await refuseTakenName(pod.netns, ifname);
+          const result = await runtime.add(list, attachOf(delegate, pod, pod.netns.path, args));
           status.push(...networkStatus(statusName, result, i === 0));
         } catch (error) {
-          await del(delegates.slice(0, i + 1)); // whatever they say
-          remembered.delete(pod.containerId);
+          await del(delegates.slice(0, i + 1), pod, pod.netns.path); // whatever they say
           const where = `[${pod.namespace}/${pod.name}/${pod.uid}:${list.name}]`;
           const { message, cause } = error as Error;
           throw new Error(`${where}: error adding container to network "${list.name}": ${message}`, {
@@ -166,11 +211,10 @@ export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOpt
       }
       return status;
     },
-    async del(pod, netns) {
-      const failures = await del(
-        remembered.get(pod.containerId) ?? delegatesOf({ ...pod, devices: {} }),
-        netns,
-      );
+    async del(pod, netns = pod.netns.path, isInApi = true) {
+      const known = remembered.get(pod.containerId);
+      if (known === undefined && !isInApi) return;
+      const failures = await del(known ?? delegatesOf({ ...pod, devices: {} }), pod, netns);
       if (failures.length > 0) throw new Error(`DelegateDel: ${failures.join(' / ')}`);
       remembered.delete(pod.containerId);
     },
@@ -185,7 +229,7 @@ export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOpt
         netns: netns.path,
         ifname: selection.interface ?? '',
         args: podArgs(pod) + requestedArgs(selection),
-        capabilityArgs: capabilityArgs(selection, undefined),
+        capabilityArgs: capabilityArgs(selection, undefined, ''),
       };
       if (command === 'DEL') return runtime.del(list, attach);
       await refuseTakenName(netns, attach.ifname);
@@ -194,10 +238,28 @@ export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOpt
   };
 }
 
+/** The annotation `k8s.v1.cni.cncf.io/network-status`, as Go writes each entry. */
+export const toAnnotation = (statuses: readonly NetworkStatus[]): string =>
+  `[${statuses.map((status) => goEscaped(JSON.stringify(status, null, 4))).join(',')}]`;
+
+const goEscaped = (json: string): string =>
+  json.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
+
+/** Plugins as types.NetConf of Multus has them. */
+const reduced = (list: NetworkList): NetworkList => ({
+  ...list,
+  plugins: list.plugins.map(({ type, capabilities, ipam }) => ({
+    type,
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ipam: ipam === undefined ? {} : { type: (ipam as Plugin).type },
+  })),
+});
+
 /** A NAD's configuration as a list; its name is the NAD's where it has none. */
 function listOf({ config }: Nad, { name }: NetworkSelection): NetworkList {
   const named = { ...config, name: config.name || name };
-  return 'plugins' in config ? named : { cniVersion: named.cniVersion, name: named.name, plugins: [named] };
+  if ('plugins' in config) return named;
+  return { cniVersion: named.cniVersion, name: named.name, plugins: [named], isSingle: true };
 }
 
 /** Puts cni-args and the device into every plugin's configuration. */
@@ -233,13 +295,16 @@ function nextDevice(
 const requestedArgs = ({ mac, ips }: NetworkSelection): string =>
   (mac === undefined ? '' : `;MAC=${mac}`) + (ips === undefined ? '' : `;IP=${ips.join(',')}`);
 
+/** @param place of the device info file among those of this NAD */
 const capabilityArgs = (
-  { mac, ips }: NetworkSelection,
+  { namespace, name, mac, ips }: NetworkSelection,
   deviceId: string | undefined,
+  place: string,
 ): Record<string, unknown> => ({
   mac,
   ips,
   deviceID: deviceId,
+  CNIDeviceInfoFile: deviceId && `/var/run/k8s.cni.cncf.io/devinfo/cni/${namespace}-${name}-${place}`,
 });
 
 /** KubeVirt's links are named by the caller, and so may clash with what is there. */
@@ -254,17 +319,22 @@ async function refuseTakenName(netns: TestNetns, ifname: string): Promise<void> 
 function networkStatus(name: string, result: Json, isDefault: boolean): readonly NetworkStatus[] {
   const interfaces: Json[] = result.interfaces ?? [];
   const listed = interfaces.length === 1 ? interfaces : interfaces.filter(({ sandbox }) => sandbox);
+  const gateway: string[] = (result.routes ?? [])
+    .filter(({ dst }: Json) => dst === '0.0.0.0/0' || dst === '::/0')
+    .map(({ gw }: Json) => gw ?? '<nil>');
   return listed.map((entry) => {
     const ips: string[] = (result.ips ?? [])
       .filter((ip: Json) => interfaces.length === 1 || ip.interface === interfaces.indexOf(entry))
       .map((ip: Json) => ip.address.split('/')[0]);
     return {
       name,
-      ...(entry.sandbox ? { interface: entry.name, mac: entry.mac } : {}),
-      ...(entry.sandbox && entry.mtu ? { mtu: entry.mtu } : {}),
+      ...(entry.sandbox ? { interface: entry.name } : {}),
       ...(ips.length === 0 ? {} : { ips }),
+      ...(entry.sandbox ? { mac: entry.mac } : {}),
+      ...(entry.sandbox && entry.mtu ? { mtu: entry.mtu } : {}),
       ...(isDefault ? { default: true as const } : {}),
       dns: result.dns ?? {},
+      ...(gateway.length === 0 ? {} : { gateway }),
     };
   });
 }
