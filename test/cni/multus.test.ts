@@ -329,12 +329,7 @@ const NUMBERED =
   `Cannot find the pod link of network "blue": there is no "${BLUE}", and with "net4" in the pod KubeVirt numbers its links; ` +
   'give every network of the pod an "interface" in its annotation; links seen: lo, eth0, tap0, ';
 const FAILURES = [
-  [
-    "another plugin's network",
-    [...VM, network(BLUE, 'broken')],
-    'broken',
-    /Link not found$/,
-  ],
+  ["another plugin's network", [...VM, network(BLUE, 'broken')], 'broken', /Link not found$/],
   [
     'our binding of a network that is not there, so that it takes the primary one again',
     [...VM, binding('blue')],

@@ -37,7 +37,7 @@ export function netconf({ conf = {}, network }: Pick<Call, 'conf' | 'network'>):
   return { cniVersion: '1.0.0', name: 'tapwire-tap', type: 'tapwire', ...args, ...conf };
 }
 
-/** What CNI defines, as Multus says it. */
+/** What CNI defines, as thick Multus says it. */
 export const environmentOf = (command: string, call: Call): Record<string, string> => ({
   CNI_COMMAND: command,
   CNI_CONTAINERID: call.containerId ?? 'pod1',
@@ -45,7 +45,8 @@ export const environmentOf = (command: string, call: Call): Record<string, strin
   CNI_IFNAME: call.ifname ?? 'net1',
   CNI_PATH: '/opt/cni/bin',
   CNI_ARGS:
-    'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-vm1-abcde;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_UID=1',
+    'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-vm1-abcde;' +
+    `K8S_POD_INFRA_CONTAINER_ID=${call.containerId ?? 'pod1'};K8S_POD_UID=1`,
   ...call.env,
 });
 

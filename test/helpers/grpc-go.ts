@@ -91,8 +91,8 @@ function connectionOver(session: ClientHttp2Session): Connection {
     close: () => {
       if (session.destroyed) return;
       session.goaway(0, 0, GOODBYE);
-      // What is queued is still written; nobody waits for the server's GOAWAY.
-      setImmediate(() => session.destroy());
+      // Nobody waits for the server's GOAWAY.
+      void written().then(() => session.destroy());
     },
   };
 }
@@ -141,8 +141,9 @@ async function answerOf(session: ClientHttp2Session, stream: ClientHttp2Stream):
   stream.on('trailers', (more) => {
     headers = { ...headers, ...more };
   });
+  let acknowledged = Promise.resolve();
   stream.on('data', (chunk: Buffer) => {
-    if (chunks.push(chunk) === 1) acknowledge(session, chunk.length);
+    if (chunks.push(chunk) === 1) acknowledged = acknowledge(session, chunk.length);
   });
   // The server may answer before it has read the whole request.
   stream.on('end', () => {
@@ -150,6 +151,7 @@ async function answerOf(session: ClientHttp2Session, stream: ClientHttp2Stream):
   });
   stream.on('error', () => {}); // a reset; what the answer lacks says enough
   await new Promise((resolve) => stream.once('close', resolve));
+  await acknowledged;
 
   const code = headers['grpc-status'];
   if (code === undefined) throw new CallError(status.UNAVAILABLE, `reset with code ${stream.rstCode}`);
@@ -159,10 +161,16 @@ async function answerOf(session: ClientHttp2Session, stream: ClientHttp2Stream):
 }
 
 /** What grpc-go sends when the first data come. */
-function acknowledge(session: ClientHttp2Session, length: number): void {
+async function acknowledge(session: ClientHttp2Session, length: number): Promise<void> {
   if (session.destroyed) return;
   session.setLocalWindowSize(INITIAL_WINDOW + length);
-  setImmediate(() => {
-    if (!session.destroyed) session.ping(BDP_PING, () => {});
-  });
+  await written();
+  if (session.destroyed) return;
+  session.ping(BDP_PING, () => {});
+  await written();
+}
+
+/** Node.js writes frames once the code that made them has run; of several, a PING would go first. */
+async function written(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -44,7 +44,7 @@ export async function startHookManager(directory: string, sidecars: number): Pro
       const [first] = at('PreCloudInitIso');
       if (first === undefined) return cloudInitData;
       const params = {
-        cloudInitNoCloudSource: Buffer.from('{}'),
+        cloudInitNoCloudSource: noCloudSource(cloudInitData),
         cloudInitData: Buffer.from(cloudInitData),
         vmi,
       };
@@ -54,4 +54,11 @@ export async function startHookManager(directory: string, sidecars: number): Pro
       for (const hook of at('Shutdown')) await ask(hook, 'Shutdown', {});
     },
   };
+}
+
+/** What older sidecars expect: Go leaves empty strings out. */
+function noCloudSource(cloudInitData: string): Buffer {
+  const { UserData, NetworkData } = JSON.parse(cloudInitData);
+  const source = { userData: UserData || undefined, networkData: NetworkData || undefined };
+  return Buffer.from(JSON.stringify(source));
 }

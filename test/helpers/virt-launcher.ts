@@ -5,14 +5,21 @@
  * Source: kubevirt virtwrap/manager.go allocateHotplugPorts, virtwrap/network/nichotplug.go WithNetworkIfacesResources,
  *   virtwrap/util/libvirt_helper.go ApplySidecarHooks, virtwrap/converter/translate
  */
-import { devicesOf, interfacesOf, parseDomainSpec, withDevices, withInterfaces } from './lab/domain-spec.ts';
-import { type GoElement, leaf, node, parseGoXml, toGoXml } from './lab/go-xml.ts';
+import {
+  devicesOf,
+  interfacesOf,
+  parseDomainSpec,
+  withDevices,
+  withDevicesNamed,
+  withInterfaces,
+} from './lab/domain-spec.ts';
+import { childNamed, type GoElement, leaf, node, parseGoXml, toGoXml } from './lab/go-xml.ts';
 
 export interface Launcher {
   readonly hook: (domainXml: string) => Promise<string>;
   /** Defines in libvirt, and gives libvirt's INACTIVE copy. */
   readonly define: (domainXml: string) => Promise<string>;
-  /** Room that pass A makes for interfaces to be plugged in later; with none there is no pass A. */
+  /** Interfaces that pass A makes room for (`placeholderCount`); with none there is no pass A. */
   readonly placeholders: number;
   /** `qemu:commandline` outlives a pass: KubeVirt after 1.9. */
   readonly keepsCommandline: boolean;
@@ -25,7 +32,18 @@ export interface Pass {
 
 const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
 
-/** Passes A, B and C; the last one's answer is what the VM runs. @param spec the domain that virt-launcher made of the VMI */
+/** Interfaces in all for which there is room in a domain. */
+const RESERVED_INTERFACES = 4;
+
+/** Placeholders next to that many interfaces of a VMI. Source: calculateHotplugPortCountV1 */
+export const placeholderCount = (interfaces: number): number =>
+  interfaces === 0 ? 0 : Math.max(0, RESERVED_INTERFACES - interfaces);
+
+/**
+ * Passes A, B, and C if root ports are due beyond the placeholders; the last one's answer is what the VM runs.
+ *
+ * @param spec the domain that virt-launcher made of the VMI
+ */
 export async function defineInPasses(spec: GoElement, launcher: Launcher): Promise<Pass[]> {
   const { placeholders } = launcher;
   const passes: Pass[] = [];
@@ -46,8 +64,42 @@ export async function defineInPasses(spec: GoElement, launcher: Launcher): Promi
   const passB = await define(current);
   current = understood(passB.answer, launcher);
   if (placeholders === 0) current = withDevices(current, passB.inLibvirt);
-  await define(withRootPort(current));
+  const due = rootPortsDue(spec, placeholders);
+  if (due > 0) await define(withRootPorts(current, due));
   return passes;
+}
+
+const GIB = 1024 ** 3;
+
+/** Source: calculateExtraControllerCount, calculateHotplugPortCountV2 */
+function rootPortsDue(spec: GoElement, placeholders: number): number {
+  const isLarge = Number(childNamed(spec, 'memory')?.text) > 2 * GIB;
+  const [total, least] = isLarge ? [16, 6] : [8, 3];
+  return Math.max(0, Math.max(total - pciDevices(spec), least) - placeholders);
+}
+
+/** Devices that take a root port each. Source: converter/pci-placement.go iteratePCIAddresses */
+function pciDevices(spec: GoElement): number {
+  return devicesOf(spec).children.filter((device) => {
+    const { bus, model, type } = device.attributes;
+    switch (device.name) {
+      case 'interface':
+      case 'watchdog':
+      case 'rng':
+      case 'memballoon':
+        return true;
+      case 'controller':
+        return model !== 'pcie-root';
+      case 'disk':
+        return childNamed(device, 'target')?.attributes['bus'] === 'virtio';
+      case 'input':
+        return bus === 'virtio';
+      case 'hostdev':
+        return type === 'pci';
+      default:
+        return false;
+    }
+  }).length;
 }
 
 /** A hook's answer as virt-launcher goes on with it. */
@@ -92,10 +144,16 @@ function placeholder(index: number): GoElement {
   );
 }
 
-function withRootPort(spec: GoElement): GoElement {
+/** Ports of the next indices, behind the other controllers. Source: appendPCIeRootPortControllers */
+function withRootPorts(spec: GoElement, count: number): GoElement {
   const devices = devicesOf(spec);
-  const port = node('controller', { type: 'pci', model: 'pcie-root-port' });
-  return withDevices(spec, { ...devices, children: [...devices.children, port] });
+  const controllers = devices.children.filter(({ name }) => name === 'controller');
+  const used = controllers.filter(({ attributes }) => attributes['type'] === 'pci');
+  const next = Math.max(0, ...used.map(({ attributes }) => Number(attributes['index']))) + 1;
+  const ports = Array.from({ length: count }, (_, i) =>
+    node('controller', { type: 'pci', index: String(next + i), model: 'pcie-root-port' }),
+  );
+  return withDevices(spec, withDevicesNamed(devices, 'controller', [...controllers, ...ports]));
 }
 
 /**

@@ -9,36 +9,131 @@ export interface VmiParts {
   readonly spec?: object;
   readonly networks?: readonly object[];
   readonly interfaces?: readonly object[];
+  /** In place of the default interfaces, and of all else that is named. */
   readonly status?: object;
   readonly metadata?: object;
+  readonly volumes?: readonly { readonly name: string }[];
 }
 
-/** A VMI as virt-launcher serialises it, cut to what matters here. */
+const [UID, POD_UID] = ['6c85dc54-eb1e-47be-b929-219ee72d197e', 'ba5b7b9b-742e-4edb-ae78-272302bede7e'];
+const CREATED = '2026-11-28T06:25:21Z';
+const SCHEDULED = '2026-11-28T06:25:38Z';
+
+const managedBy = (manager: string, time: string, fieldsV1: object) => ({
+  manager,
+  operation: 'Update',
+  apiVersion: 'kubevirt.io/v1',
+  time,
+  fieldsType: 'FieldsV1',
+  fieldsV1,
+});
+
+const condition = (type: string, status: string, time: string | null, more: object = {}) => ({
+  type,
+  status,
+  lastProbeTime: time,
+  lastTransitionTime: time,
+  ...more,
+});
+
+type Cpu = Readonly<Record<string, unknown>> | null;
+
+/** Two vCPUs, and what KubeVirt adds where sockets may be plugged in. */
+const DEFAULT_CPU: Cpu = { cores: 2, sockets: 1, maxSockets: 4, threads: 1, model: 'host-model' };
+
+function topologyOf(cpu: Cpu): object {
+  const { cores, sockets, threads } = cpu ?? {};
+  return { cores, sockets, threads };
+}
+
+/**
+ * A VMI as virt-launcher of KubeVirt 1.9 serialises it for a hook: fields in the order of its Go structs, neither `kind` nor
+ * `apiVersion`. test/unit/recorded-launcher.test.ts compares it with recorded ones.
+ */
 export function vmiJson(parts: VmiParts = {}): Buffer {
   const red = { name: 'red', binding: { name: 'tapwire' }, ...parts.red };
+  const volumes = parts.volumes ?? [{ name: 'cloudinit', cloudInitNoCloud: { userData: 'SECRET' } }];
+  const disks = volumes.map(({ name }) => ({ name, disk: { bus: 'virtio' } }));
+  const hasDisks = disks.length > 0;
+  const { cpu = DEFAULT_CPU } = (parts.domain ?? {}) as { cpu?: Cpu };
   const vmi = {
-    kind: 'VirtualMachineInstance',
-    apiVersion: 'kubevirt.io/v1',
-    metadata: { name: 'vm1', namespace: 'lab', creationTimestamp: null, ...parts.metadata },
+    metadata: {
+      name: 'vm1',
+      namespace: 'lab',
+      uid: UID,
+      resourceVersion: '9648',
+      generation: 5,
+      creationTimestamp: CREATED,
+      labels: { 'kubevirt.io/nodeName': 'node1' },
+      annotations: {
+        'kubectl.kubernetes.io/last-applied-configuration': '{}\n',
+        'kubevirt.io/latest-observed-api-version': 'v1',
+        'kubevirt.io/pci-topology-version': 'v3',
+        'kubevirt.io/storage-observed-api-version': 'v1',
+      },
+      finalizers: ['kubevirt.io/foregroundDeleteVirtualMachine'],
+      managedFields: [
+        managedBy('kubectl-client-side-apply', CREATED, { 'f:spec': { '.': {} } }),
+        managedBy('virt-controller', SCHEDULED, { 'f:status': { 'f:phase': {} } }),
+        managedBy('virt-handler', SCHEDULED, { 'f:status': { 'f:conditions': {} } }),
+      ],
+      ...parts.metadata,
+    },
     spec: {
-      architecture: 'amd64',
       domain: {
-        cpu: { cores: 2, sockets: 1, threads: 1 },
-        resources: { requests: { memory: '1Gi' } },
+        resources: {},
+        cpu,
+        memory: { guest: '1Gi' },
+        machine: { type: 'q35' },
+        firmware: { uuid: 'f59575e0-681d-44af-91a2-30e980972811' },
+        features: { acpi: { enabled: true } },
         ...parts.domain,
         devices: {
+          ...(hasDisks ? { disks } : {}),
           interfaces: parts.interfaces ?? [{ name: 'default', masquerade: {} }, red],
           ...parts.devices,
         },
       },
+      evictionStrategy: 'None',
+      terminationGracePeriodSeconds: 0,
+      ...(hasDisks ? { volumes } : {}),
       networks: parts.networks ?? [
         { name: 'default', pod: {} },
         { name: 'red', multus: { networkName: 'lab/red' } },
       ],
-      volumes: [{ name: 'cloudinit', cloudInitNoCloud: { userData: 'SECRET' } }],
+      architecture: 'amd64',
       ...parts.spec,
     },
-    status: parts.status ?? { interfaces: [{ name: 'default', podInterfaceName: 'eth0' }] },
+    status: {
+      nodeName: 'node1',
+      conditions: [
+        condition('Ready', 'False', CREATED, {
+          reason: 'GuestNotRunning',
+          message: 'Guest VM is not reported as running',
+        }),
+        condition('LiveMigratable', 'True', null),
+        condition('StorageLiveMigratable', 'True', null),
+      ],
+      phase: 'Scheduled',
+      phaseTransitionTimestamps: [
+        { phase: 'Pending', phaseTransitionTimestamp: CREATED },
+        { phase: 'Scheduling', phaseTransitionTimestamp: CREATED },
+        { phase: 'Scheduled', phaseTransitionTimestamp: SCHEDULED },
+      ],
+      interfaces: parts.status === undefined ? [{ name: 'default', podInterfaceName: 'eth0' }] : undefined,
+      guestOSInfo: {},
+      migrationMethod: 'LiveMigration',
+      migrationTransport: 'Unix',
+      qosClass: 'Burstable',
+      launcherContainerImageVersion: 'registry.example/kubevirt/virt-launcher:v1.9.0',
+      activePods: { [POD_UID]: 'node1' },
+      ...(hasDisks ? { volumeStatus: volumes.map(({ name }) => ({ name, target: '' })) } : {}),
+      runtimeUser: 107,
+      selinuxContext: 'none',
+      currentCPUTopology: topologyOf(cpu),
+      memory: { guestAtBoot: '1Gi', guestCurrent: '1Gi', guestRequested: '1Gi', memoryOverhead: '268Mi' },
+      ...parts.status,
+    },
   };
   return Buffer.from(JSON.stringify(vmi));
 }

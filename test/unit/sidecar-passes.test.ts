@@ -5,7 +5,7 @@ import { caught } from '../helpers/caught.ts';
 import { type Asked, definedAsIs } from '../helpers/defined.ts';
 import { interfacesOf, withInterfaces } from '../helpers/lab/domain-spec.ts';
 import { type GoElement, leaf, node, parseGoXml, toGoXml } from '../helpers/lab/go-xml.ts';
-import { defineInPasses, emulatedLibvirt, type Pass } from '../helpers/virt-launcher.ts';
+import { defineInPasses, emulatedLibvirt, type Pass, placeholderCount } from '../helpers/virt-launcher.ts';
 import { podLinks, tapLink, type VmiParts, veth } from '../helpers/vmi.ts';
 
 const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
@@ -184,10 +184,13 @@ for (const { why, vmi: vmiWith, interfaces, links = podLinks, env = {} } of comb
   const asked: Asked = { vmi, links, env, searchDomains: ['lab.example'] };
   const single = (args: readonly string[]) => definedAsIs(toGoXml(domain(interfaces, args)), asked);
 
+  const count = (vmi.devices as { interfaces: readonly object[] }).interfaces.length;
+  const room = placeholderCount(count);
+
   for (const [release, placeholders, keepsCommandline, args] of [
-    ['passes A, B, C', 3, false, []],
+    ['passes A, B, C', room, false, []],
     ['passes B, C', 0, false, []],
-    ['passes A, B, C with the command line', 3, true, ['-fw_cfg', 'name=opt/x,string=a,,id=tapwire-s1']],
+    ['passes A, B, C with the command line', room, true, ['-fw_cfg', 'name=opt/x,string=a,,id=tapwire-s1']],
     ['passes B, C with the command line', 0, true, ['-netdev', 'user,id=theirs']],
   ] as const) {
     lossy(`${why}: ${release} end where a single pass does`, async () => {
@@ -211,7 +214,7 @@ for (const { why, vmi: vmiWith, interfaces, links = podLinks, env = {} } of comb
     const passes = await defineInPasses(domain(interfaces, []), {
       hook: (xml) => definedAsIs(xml, asked),
       define: emulatedLibvirt,
-      placeholders: 3,
+      placeholders: placeholderCount(1),
       keepsCommandline: false,
     });
     assert.equal(parts(passes[1]?.answer ?? '', vmi).own, parts(await single([]), vmi).own);

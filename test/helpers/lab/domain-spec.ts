@@ -105,7 +105,21 @@ export function interfacesOf(domain: GoElement): GoElement[] {
 
 /** The same domain with these interfaces in place of all that it has. */
 export function withInterfaces(domain: GoElement, interfaces: readonly GoElement[]): GoElement {
-  return withDevices(domain, withChildren(devicesOf(domain), 'interface', interfaces));
+  return withDevices(domain, withDevicesNamed(devicesOf(domain), 'interface', interfaces));
+}
+
+/** The devices with these in place of all of that name; the first ones go where their struct has them. */
+export function withDevicesNamed(
+  devices: GoElement,
+  name: string,
+  replacements: readonly GoElement[],
+): GoElement {
+  if (childNamed(devices, name) !== undefined) return withChildren(devices, name, replacements);
+  const fields = DEVICE_FIELDS.split(' ');
+  const later = fields.slice(fields.indexOf(name) + 1);
+  const at = devices.children.findIndex((child) => later.includes(child.name));
+  const position = at === -1 ? devices.children.length : at;
+  return { ...devices, children: devices.children.toSpliced(position, 0, ...replacements) };
 }
 
 export function withDevices(domain: GoElement, devices: GoElement): GoElement {

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callDefineDomain } from '../hook-api.ts';
-import { defineInPasses } from '../virt-launcher.ts';
+import { defineInPasses, placeholderCount } from '../virt-launcher.ts';
 import type { GuestConsole } from './console.ts';
 import type { Lab, LabPlace } from './lab.ts';
 import type { Libvirt } from './libvirt.ts';
@@ -10,16 +10,13 @@ import { run } from './run.ts';
 import type { Sidecar } from './sidecar.ts';
 import { toDomain, toVmi, type Vm } from './vm.ts';
 
-/** Room for this many interfaces in all is made by placeholders. */
-const RESERVED_INTERFACES = 4;
-
 /** The console of the lab's VM. */
 export function consoleOf({ dir }: LabPlace): GuestConsole {
   return { socket: join(dir, 'libvirt/run/serial0'), log: join(dir, 'libvirt/run/serial0.log') };
 }
 
 /**
- * Defines the domain in virt-launcher's three passes and starts it.
+ * Defines the domain in virt-launcher's passes and starts it.
  *
  * @param translate an answer into what this libvirt understands
  * @returns the raw answer to the last pass, which is what libvirt starts
@@ -40,7 +37,7 @@ export async function startVm(
       await run(lab, [...libvirt.virsh, 'define', file]);
       return run(lab, [...libvirt.virsh, 'dumpxml', '--inactive', vm.name]);
     },
-    placeholders: RESERVED_INTERFACES - 1,
+    placeholders: placeholderCount(1),
     keepsCommandline: false,
   });
   await run(lab, [...libvirt.virsh, 'start', vm.name]);

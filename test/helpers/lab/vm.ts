@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../../shared/names.ts';
+import { vmiJson } from '../vmi.ts';
 import type { GuestConsole } from './console.ts';
 import { type GoElement, leaf, node } from './go-xml.ts';
 import type { GuestImage } from './guest-image.ts';
@@ -49,30 +50,15 @@ const isPrimary = ({ podLink }: Vm) => podLink.ifname === 'eth0';
 export function toVmi(vm: Vm): string {
   const { network, podLink, cores } = vm;
   const source = isPrimary(vm) ? { pod: {} } : { multus: { networkName: 'lab/lan' } };
-  return JSON.stringify({
-    kind: 'VirtualMachineInstance',
-    apiVersion: 'kubevirt.io/v1',
+  return vmiJson({
     metadata: { namespace: 'lab', name: 'vm', uid: vm.uuid },
-    spec: {
-      architecture: 'amd64',
-      domain: {
-        cpu: { sockets: 1, cores, threads: 1 },
-        machine: { type: 'q35' },
-        memory: { guest: '256Mi' },
-        devices: {
-          interfaces: [
-            { name: network, binding: { name: vm.binding }, ports: vm.ports.map((port) => ({ port })) },
-          ],
-          ...(vm.multiQueue ? { networkInterfaceMultiqueue: true } : {}),
-        },
-      },
-      networks: [{ name: network, ...source }],
-    },
-    status: {
-      phase: 'Scheduled',
-      interfaces: [{ name: network, podInterfaceName: podLink.ifname, mac: podLink.mac }],
-    },
-  });
+    domain: { cpu: { cores, sockets: 1, threads: 1 }, memory: { guest: '256Mi' } },
+    interfaces: [{ name: network, binding: { name: vm.binding }, ports: vm.ports.map((port) => ({ port })) }],
+    devices: vm.multiQueue ? { networkInterfaceMultiqueue: true } : {},
+    volumes: [],
+    networks: [{ name: network, ...source }],
+    status: { interfaces: [{ name: network, podInterfaceName: podLink.ifname, mac: podLink.mac }] },
+  }).toString();
 }
 
 /** The domain that virt-launcher converts the VMI to, its network "phase 2" included. */
