@@ -3,7 +3,7 @@
  *
  * Source: kubevirt pkg/hooks/manager.go
  */
-import { type CollectedHook, callBack, collectHooks } from './hook-api.ts';
+import { type CollectedHook, callBack, collectHooks, type Timeouts } from './hook-api.ts';
 
 export interface HookManager {
   /** How many sidecars are called there. */
@@ -17,8 +17,13 @@ export interface HookManager {
 
 const VERSIONS = ['v1alpha3', 'v1alpha2', 'v1alpha1'];
 
-export async function startHookManager(directory: string, sidecars: number): Promise<HookManager> {
-  const hooks = await collectHooks(directory, 'nested', sidecars);
+/** Collects the sidecars as soon as they are there. @param timeouts virt-launcher's, or more */
+export async function startHookManager(
+  directory: string,
+  sidecars: number,
+  timeouts?: Timeouts,
+): Promise<HookManager> {
+  const hooks = await collectHooks(directory, 'nested', sidecars, 300, timeouts);
   const at = (hookPoint: string): readonly CollectedHook[] =>
     hooks.filter(({ info }) =>
       (info['hookPoints'] as { name: string }[]).some(({ name }) => name === hookPoint),
@@ -26,7 +31,7 @@ export async function startHookManager(directory: string, sidecars: number): Pro
   const ask = ({ socket, info }: CollectedHook, method: string, params: object) => {
     const version = VERSIONS.find((known) => (info['versions'] as string[]).includes(known));
     if (version === undefined) throw new Error(`No common version with ${socket}`);
-    return callBack(socket, version, method, params);
+    return callBack(socket, version, method, params, timeouts?.callback);
   };
   const text = (bytes: unknown): string => Buffer.from(bytes as Uint8Array).toString();
 

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
 import { cni } from '../helpers/cni.ts';
 import { startForeignSidecar } from '../helpers/foreign-sidecar.ts';
+import { HANG } from '../helpers/hang.ts';
 import { callRaw, collectHooks } from '../helpers/hook-api.ts';
 import type { TestNetns } from '../helpers/netns.ts';
 import { recordedJson, replayed } from '../helpers/recorded.ts';
@@ -160,7 +161,7 @@ async function replayBytes(socket: string, parts: readonly { dir: string; b64: s
   const isThere = () => steady(framesOf(got)).length >= steady(framesOf(want)).length;
   const caughtUp = () =>
     new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no more after ${got.length} bytes`)), 10_000);
+      const timer = setTimeout(() => reject(new Error(`no more after ${got.length} bytes`)), HANG);
       const look = () => {
         if (!isThere()) return;
         clearTimeout(timer);

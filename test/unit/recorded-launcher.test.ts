@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { TIMEOUTS } from '../helpers/hook-api.ts';
 import { startHookManager } from '../helpers/hook-manager.ts';
 import { interfacesOf, withInterfaces } from '../helpers/lab/domain-spec.ts';
 import { type GoElement, parseGoXml } from '../helpers/lab/go-xml.ts';
@@ -200,7 +201,7 @@ for (const vm of recordedVms()) {
     };
     try {
       await start(0);
-      const manager = await startHookManager(hooks, players.length);
+      const manager = await startHookManager(hooks, players.length, TIMEOUTS);
       const cloudInit = vm.calls.find(({ method }) => method === 'PreCloudInitIso');
       if (cloudInit !== undefined) await manager.preCloudInitIso(cloudInitDataOf(cloudInit), vm.vmi);
       for (const { domain, answer } of passesOf(vm)) {
