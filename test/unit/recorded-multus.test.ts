@@ -234,10 +234,11 @@ for (const path of filesIn('pods')) {
       assert.ok(at >= from, call.name);
       from = at + 1;
     }
+    // Calls of Tapwire count as replayed once the plugin was called.
+    const others = own.filter(({ plugin }) => plugin !== 'tapwire');
     replayed(`by the stand-in for ${variant} Multus`, [
       path,
-      ...own.map((call) => call.path),
-      ...multus.map((call) => call.path),
+      ...[...others, ...multus].map((call) => call.path),
     ]);
   });
 }
