@@ -2,7 +2,6 @@ import { BindingError } from '../shared/errors.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
 import type { TapConf } from './config.ts';
-import { filtersMulticast } from './pod-link.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
 import { findGap, findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
@@ -23,7 +22,7 @@ export function findDefects(attachment: Wired, seen: Netns): readonly string[] {
   return [
     ...[findGap([attachment.podLink, attachment.tap], seen) ?? []].flat(),
     ...(tap === undefined ? [`tap "${attachment.tap}" is gone`] : tapDefects(tap, pod, attachment)),
-    ...(pod === undefined ? [`pod link "${attachment.podLink}" is gone`] : podDefects(pod)),
+    ...(pod === undefined ? [`pod link "${attachment.podLink}" is gone`] : podDefects(pod, tap, attachment)),
     ...redirectDefects(pod, tap, attachment, seen),
     ...redirectDefects(tap, pod, attachment, seen),
     ...strayDefects([pod, tap], attachment, seen),
@@ -64,8 +63,10 @@ function tapDefects(tap: Link, pod: Link | undefined, { key, conf }: Wired): str
   return defects;
 }
 
-function podDefects(pod: Link): string[] {
-  if (!filtersMulticast(pod) || (pod.flags & IFF_ALLMULTI) !== 0) return [];
+/** What the record does not say was not done by the ADD of this pod, perhaps one of an earlier version. */
+function podDefects(pod: Link, tap: Link | undefined, { key }: Wired): string[] {
+  const restore = tap === undefined ? undefined : recordOf(tap, key)?.restore;
+  if (!restore?.allmulti || (pod.flags & IFF_ALLMULTI) !== 0) return [];
   return [`pod link "${pod.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
 }
 

@@ -3,7 +3,7 @@ import type { Level } from './apply.ts';
 import type { Attachment } from './attachment.ts';
 import type { Step } from './op.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
-import { filtersMulticast, requirePodLink } from './pod-link.ts';
+import { passesAllMulticast, requirePodLink } from './pod-link.ts';
 import { refuseRivals, requireFilters, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
 import { encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
@@ -64,7 +64,7 @@ function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen
   };
 }
 
-const needsAllmulti = (pod: Link): boolean => filtersMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
+const needsAllmulti = (pod: Link): boolean => !passesAllMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
 
 /** Deleting a new tap takes back all that is done to it. */
 function planTap({ tap: link, conf }: Attachment, tap: Link | undefined): Step[] {

@@ -20,6 +20,7 @@ import {
 const test = suite('findDefects()');
 
 const withTap = (tap: Parameters<typeof tapOf>[0]) => wired({ links: [LO, ETH0, tapOf(tap)] });
+const ALLMULTI = { clsact: true, allmulti: true, noQueue: false };
 const tun = { mode: 'tap', owner: 107, group: 107, multiQueue: false, persist: true } as const;
 
 for (const [why, seen, want] of [
@@ -137,15 +138,25 @@ for (const [why, seen, want] of [
     ['"tap0" is a tun link that Tapwire did not make'],
   ],
   [
-    'a macvlan lost allmulticast',
-    wired({ links: [LO, { ...ETH0, kind: 'macvlan' }, tapOf()] }),
+    'the pod link lost the allmulticast that ADD turned on',
+    wired({ links: [LO, { ...ETH0, kind: 'macvlan' }, tapOf({}, KEY, ALLMULTI)] }),
     ['pod link "eth0" has allmulticast off, so that the guest misses IPv6 neighbours'],
   ],
   [
-    'nothing of a macvlan with allmulticast',
-    wired({ links: [LO, { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }, tapOf()] }),
+    'nothing of a pod link with the allmulticast that ADD turned on',
+    wired({
+      links: [LO, { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }, tapOf({}, KEY, ALLMULTI)],
+    }),
     [],
   ],
+  ...['macvlan', 'bridge', 'kind-of-tomorrow', null].map(
+    (kind) =>
+      [
+        `nothing of a ${kind} link on which ADD did not turn allmulticast on`,
+        wired({ links: [LO, { ...ETH0, kind }, tapOf()] }),
+        [],
+      ] as const,
+  ),
 ] as const) {
   test(why, () => {
     assert.equal(findDefects(attachmentOf(), seen), want);

@@ -137,7 +137,14 @@ test("another link's filters that the kernel cannot list do not matter", () => {
   assert.equal(planAdd(attachmentOf(), seen), planAdd(attachmentOf(), BARE));
 });
 
-for (const kind of [null, 'macvlan', 'ipvlan', 'vlan']) {
+for (const kind of ['veth', 'tun', 'vxlan']) {
+  test(`planAdd() leaves allmulticast of a ${kind} link as it is`, () => {
+    const changes = ops(planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, kind }] }));
+    assert.not(changes.some(({ op }) => op === 'setAllmulti'));
+  });
+}
+
+for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorrow']) {
   test(`a pod link of kind ${kind} gets allmulticast, and DEL is told to take it back`, () => {
     const seen: Netns = { ...BARE, links: [LO, { ...ETH0, kind, layer: kind === 'ipvlan' ? 'L2' : null }] };
     const steps = planAdd(attachmentOf(), seen);

@@ -1,0 +1,65 @@
+/** Small programs in C that a test compiles and runs in a netns. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import type { TestNetns } from './netns.ts';
+
+const SOURCES = resolve(import.meta.dirname, '../netns');
+const FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-programs-'));
+process.on('exit', () => rmSync(FOLDER, { recursive: true }));
+
+const compiled = new Map<string, Promise<string>>();
+
+function programAt(name: string): Promise<string> {
+  const path = join(FOLDER, name);
+  const running =
+    compiled.get(name) ??
+    execa('gcc', ['-Wall', '-Wextra', '-Werror', '-o', path, join(SOURCES, `${name}.c`)]).then(() => path);
+  compiled.set(name, running);
+  return running;
+}
+
+async function run({ name }: TestNetns, program: string, ...words: readonly string[]): Promise<string> {
+  const { stdout } = await execa('ip', ['netns', 'exec', name, await programAt(program), ...words]);
+  return stdout;
+}
+
+/** Frames that came, of five that were sent of each. */
+export interface Arrived {
+  readonly ipv4: number;
+  readonly arp: number;
+  readonly ipv6: number;
+  readonly other: number;
+}
+
+/**
+ * Sends frames to a MAC by a link outside, and counts those that reach who holds the tap.
+ *
+ * @param sender the link that it sends by, or the tap that it holds, so that frames come in on that
+ * @param wanted how many are expected in all, which are waited for on a busy machine
+ */
+export async function arriving(
+  tap: { readonly netns: TestNetns; readonly ifname: string },
+  sender: { readonly netns: TestNetns; readonly ifname: string; readonly holdsIt?: boolean },
+  destination: string,
+  wanted: number,
+): Promise<Arrived> {
+  const program = await programAt('arrivals');
+  const counter = spawn('ip', ['netns', 'exec', tap.netns.name, program, 'count', tap.ifname, `${wanted}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface(counter.stdout)[Symbol.asyncIterator]();
+  const nextLine = async (): Promise<string> => (await lines.next()).value ?? '';
+  try {
+    if ((await nextLine()) !== 'ready') throw new Error(`Cannot hold "${tap.ifname}"`);
+    await run(sender.netns, 'arrivals', sender.holdsIt ? 'write' : 'send', sender.ifname, destination);
+    counter.stdin.end();
+    const [ipv4 = 0, arp = 0, ipv6 = 0, other = 0] = (await nextLine()).split(' ').map(Number);
+    return { ipv4, arp, ipv6, other };
+  } finally {
+    counter.kill();
+  }
+}
