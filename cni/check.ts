@@ -2,9 +2,10 @@ import { BindingError } from '../shared/errors.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
 import type { TapConf } from './config.ts';
+import { findConflicts } from './conflicts.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
-import { findGap, findLink, findOurFilter, findRival, hasIngressQdisc } from './wiring.ts';
+import { findGap, findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
 
 /** An attachment, as far as it leaves traces. */
 export interface Wired extends Omit<Attachment, 'conf'> {
@@ -70,6 +71,9 @@ function podDefects(pod: Link, tap: Link | undefined, { key }: Wired): string[] 
   return [`pod link "${pod.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
 }
 
+/** Those that CHECK names; somebody in the pod could add thousands. */
+const MAX_CONFLICTS = 4;
+
 function redirectDefects(
   from: Link | undefined,
   to: Link | undefined,
@@ -81,9 +85,12 @@ function redirectDefects(
   if (!hasIngressQdisc(from.ifindex, seen))
     return [`"${from.ifname}" has no clsact qdisc, so no redirect to "${target}"`];
   const filter = findOurFilter(from.ifindex, attachment.key, seen);
-  const rival = findRival(from.ifindex, attachment.key, seen);
-  if (rival !== null)
-    return [`"${from.ifname}" has a ${rival.kind} filter at pref ${rival.pref} that takes its frames`];
+  const deadly = findConflicts(from, attachment.key, seen).filter(({ verdict }) => verdict === 'deadly');
+  if (deadly.length > 0) {
+    return deadly
+      .slice(0, MAX_CONFLICTS)
+      .map(({ what }) => `"${from.ifname}" has ${what} that takes its frames`);
+  }
   if (filter === null) return [`"${from.ifname}" has no redirect to "${target}"`];
   if (to !== undefined && filter.to === to.ifindex) return [];
   const found = seen.links.find(({ ifindex }) => ifindex === filter.to);

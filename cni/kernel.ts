@@ -1,3 +1,4 @@
+import type { Program } from '../shared/bpf/program.ts';
 import { toError } from '../shared/errors.ts';
 import { type Address, allAddresses } from '../shared/rtnetlink/address.ts';
 import { filtersOf } from '../shared/rtnetlink/filter.ts';
@@ -19,6 +20,8 @@ import { REDIRECT_PREF } from './wiring.ts';
 export interface Kernel {
   observe(): Promise<Netns>;
   addresses(): Promise<readonly Address[]>;
+  /** What is known of eBPF programs, by their ids. */
+  readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
   readSysctls(): Promise<Sysctls>;
   /** With as few waits for the kernel as the ops allow. */
   readonly run: Run;
@@ -113,6 +116,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
       const [addresses] = await rtnetlink.ask(allAddresses);
       return addresses;
     },
+    readPrograms: rtnetlink.readPrograms,
     readSysctls: rtnetlink.readSysctls,
     run,
     close: rtnetlink.close,

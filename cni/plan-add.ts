@@ -4,7 +4,7 @@ import type { Attachment } from './attachment.ts';
 import type { Step } from './op.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
 import { passesAllMulticast, requirePodLink } from './pod-link.ts';
-import { refuseRivals, requireFilters, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
+import { refuseConflicts, requireFilters, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
 import { encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
 import { findLink, findOurFilter, hasClsact, hasIngressQdisc } from './wiring.ts';
@@ -26,7 +26,7 @@ export function planAdd(attachment: Attachment, seen: Netns, told: readonly stri
   requireFilters(attachment, seen);
   requireMac(attachment, pod);
   const tap = requireOurTap(attachment, seen);
-  refuseRivals(pod, attachment, seen);
+  refuseConflicts(pod, attachment, seen);
   const mtu = requireMtu(attachment, pod);
   const restore = planRestore(attachment, pod, tap, seen);
 

@@ -2,9 +2,10 @@
 import { BindingError } from '../shared/errors.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
+import { findConflicts } from './conflicts.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
-import { findGap, findLink, findRival } from './wiring.ts';
+import { findGap, findLink, REDIRECT_PREF } from './wiring.ts';
 
 /** Our tap, or undefined where its name is free. */
 export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
@@ -39,8 +40,8 @@ export function requireFilters({ podLink, tap }: Attachment, seen: Netns): void 
   if (gap !== null) throw new BindingError('KERNEL_REFUSED', `Cannot wire "${tap}" to "${podLink}": ${gap}`);
 }
 
-/** Others may have filters on the pod link, but none that takes the frames or stands in our place. */
-export function refuseRivals(pod: Link, { key, tap }: Attachment, seen: Netns): void {
+/** Others may have filters and programs on the pod link, but none that is known to keep frames from ours, or has its place. */
+export function refuseConflicts(pod: Link, { key, tap }: Attachment, seen: Netns): void {
   if (seen.qdiscs.some(({ ifindex, isShared }) => ifindex === pod.ifindex && isShared)) {
     throw new BindingError(
       'LINK_UNSUPPORTED',
@@ -48,17 +49,34 @@ export function refuseRivals(pod: Link, { key, tap }: Attachment, seen: Netns): 
         'which would be redirected as well',
     );
   }
-  const rival = findRival(pod.ifindex, key, seen);
-  if (rival === null) return;
-  const target =
-    seen.links.find(({ ifindex }) => ifindex === rival.redirect?.to)?.ifname ?? 'a link that is gone';
-  const what = rival.redirect === null ? 'there is' : `its frames are redirected to "${target}" by`;
-  throw new BindingError(
-    'LINK_EXISTS',
-    `Cannot wire "${tap}" to "${pod.ifname}": ${what} a ${rival.kind} filter at pref ${rival.pref} ` +
-      "that is not this attachment's; remove it first",
-  );
+  const conflict = findConflicts(pod, key, seen).find(({ verdict }) => verdict === 'deadly');
+  if (conflict === undefined) return;
+  const { what, to, pref, removal } = conflict;
+  const target = seen.links.find(({ ifindex }) => ifindex === to)?.ifname ?? 'a link that is gone';
+  const taking = to === null ? 'there is' : `its frames are redirected to "${target}" by`;
+  const reason =
+    to !== null || pref === REDIRECT_PREF
+      ? `${taking} ${what} that is not this attachment's; remove it first`
+      : `${what} keeps its frames from the guest; remove it first, in the pod's netns: ${removal}`;
+  throw new BindingError('LINK_EXISTS', `Cannot wire "${tap}" to "${pod.ifname}": ${reason}`);
 }
+
+/** What ADD says of filters and programs that may keep frames from the guest. Pure. */
+export const conflictWarnings = (
+  pod: Link,
+  { key }: Pick<Attachment, 'key'>,
+  seen: Netns,
+): readonly string[] =>
+  findConflicts(pod, key, seen)
+    .filter(({ verdict }) => verdict === 'unknown')
+    .slice(0, MAX_WARNINGS)
+    .map(
+      ({ what }) =>
+        `"${pod.ifname}" has ${what}, which may keep frames from the guest; if the guest gets none, let it pass them on ` +
+        '(TC_ACT_UNSPEC, TCX_NEXT, XDP_PASS) or remove it',
+    );
+
+const MAX_WARNINGS = 4;
 
 export function requireMtu({ conf }: Attachment, pod: Link): number {
   if (conf.mtu !== null && conf.mtu > pod.mtu) {

@@ -10,33 +10,40 @@ import {
   warningsOf,
 } from './claims.ts';
 import type { TapConf } from './config.ts';
+import { programsAt } from './conflicts.ts';
 import type { Kernel } from './kernel.ts';
 import { planAdd } from './plan-add.ts';
 import { requirePodLink } from './pod-link.ts';
+import { conflictWarnings } from './preconditions.ts';
 import type { PrevResult } from './prev-result.ts';
 import { recordOf } from './record.ts';
+import type { AttachmentKey } from './request.ts';
 import { linkResult } from './result.ts';
 import type { Netns } from './view.ts';
 import { findLink } from './wiring.ts';
 
 /** A tap beside the pod link, and all frames redirected from one to the other. */
 export function tapBinding(conf: TapConf): Binding {
+  const look = async (kernel: Kernel, key: AttachmentKey) => {
+    const seen = await kernel.observe();
+    const attachment = resolveAttachment(key, conf, seen.links);
+    return { attachment, seen: await withPrograms(kernel, attachment, seen) };
+  };
+
   return {
     async plan(kernel, { key, netns, version }) {
-      const seen = await kernel.observe();
-      const attachment = resolveAttachment(key, conf, seen.links);
+      const { attachment, seen } = await look(kernel, key);
       const untrue = await untrueClaims(kernel, attachment, conf.prevResult, netns, seen);
       const levels = planAdd(attachment, seen, marksOf(untrue));
-      const warnings = warningsOf(untrue);
+      const pod = requirePodLink(attachment, seen.links);
+      const warnings = [...warningsOf(untrue), ...conflictWarnings(pod, attachment, seen)];
       if (conf.prevResult !== null || conf.logicNetworkName !== null) {
         return { levels, result: { ...conf.prevResult?.source, cniVersion: version }, warnings };
       }
-      const pod = requirePodLink(attachment, seen.links);
       return { levels, result: linkResult(version, netns, pod, await kernel.addresses()), warnings };
     },
     async check(kernel, { key, netns }, prevResult) {
-      const seen = await kernel.observe();
-      const attachment = resolveAttachment(key, conf, seen.links);
+      const { attachment, seen } = await look(kernel, key);
       const untrue = await untrueClaims(kernel, attachment, prevResult, netns, seen);
       const tap = findLink(attachment.tap, seen);
       const told = (tap && recordOf(tap, key)?.told) ?? null;
@@ -58,4 +65,11 @@ async function untrueClaims(
   if (pod === undefined || prevResult === null) return [];
   const addresses = claimsAddresses(podLink, prevResult) ? await kernel.addresses() : [];
   return findUntrueClaims(pod, prevResult, netns, addresses);
+}
+
+/** Nearly always there is no program, and nothing more to ask. */
+async function withPrograms(kernel: Kernel, { podLink, tap }: Attachment, seen: Netns): Promise<Netns> {
+  const ends = seen.links.filter(({ ifname }) => ifname === podLink || ifname === tap);
+  const ids = programsAt(ends, seen);
+  return ids.length === 0 ? seen : { ...seen, programs: await kernel.readPrograms(ids) };
 }

@@ -1,3 +1,4 @@
+import type { Program, TcxProgram } from '../shared/bpf/program.ts';
 import { BindingError } from '../shared/errors.ts';
 import { type Filter, filtersOf } from '../shared/rtnetlink/filter.ts';
 import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
@@ -19,6 +20,10 @@ export interface Netns {
   /** For a link in `gaps`, only the filters at our pref. */
   readonly filters: readonly Filter[];
   readonly gaps: readonly Gap[];
+  /** Programs that run before all filters; none if the kernel does not tell. */
+  readonly tcx: readonly TcxProgram[];
+  /** What is known of programs that this netns refers to; none until somebody reads them. */
+  readonly programs: readonly Program[];
 }
 
 /** Something that the kernel does not tell. DEL works without it, ADD and CHECK fail if it concerns their links. */
@@ -54,14 +59,14 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
 
   return {
     async observe() {
-      const { answers, unsettled } = await rtnetlink.look(allLinks, ingressQdiscs);
+      const { answers, unsettled, tcx } = await rtnetlink.look(allLinks, ingressQdiscs);
       const links = given(answers[0]);
       setLinks(links);
       qdiscs = given(answers[1]);
       const seen = await observeFilters(rtnetlink, qdiscs, filtersOf);
       filters = seen.filters;
       const changes: Gap[] = unsettled === null ? [] : [{ ifindex: null, reason: unsettled }];
-      return { links, qdiscs, filters: seen.filters, gaps: [...changes, ...seen.gaps] };
+      return { links, qdiscs, filters: seen.filters, gaps: [...changes, ...seen.gaps], tcx, programs: [] };
     },
     knows: (op) => linksOf(op).every((link) => ifindexes.has(link)),
     async findLinks() {

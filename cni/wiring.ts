@@ -1,10 +1,15 @@
-import { type Filter, isHashTable, type Redirect } from '../shared/rtnetlink/filter.ts';
+import type { Redirect } from '../shared/rtnetlink/action.ts';
+import { type Filter, isHashTable } from '../shared/rtnetlink/filter.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import { type Restore, recordOf, restoreOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
 import type { Netns } from './view.ts';
 
-/** The last there is: filters that others put on the same link come first, also those for which tc(8) chooses. */
+/**
+ * The lowest priority there is. Filters that come later, for which tc(8) chooses a pref, land before ours and see every frame:
+ * those that count frames and let them go on must not go blind. A conflicting filter that lands there is found by CHECK,
+ * inspect and the agent instead. Earlier versions of Tapwire find their filters only at this pref.
+ */
 export const REDIRECT_PREF = 65535;
 
 /** One of our filters, as found. */
@@ -28,13 +33,6 @@ export function findOurFilter(ifindex: number, key: AttachmentKey, seen: Netns):
 export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
   direction === 'ingress' && chain === 0 && pref === REDIRECT_PREF;
 
-/** A filter of somebody else at the ingress of a link that takes its frames away, or stands where ours has to. */
-export function findRival(ifindex: number, key: AttachmentKey, seen: Netns): Filter | null {
-  const isRival = (filter: Filter) =>
-    filter.chain === 0 && !isOurs(filter, key) && (filter.redirect !== null || filter.pref === REDIRECT_PREF);
-  return ingressFilters(ifindex, seen).find((filter) => !isHashTable(filter) && isRival(filter)) ?? null;
-}
-
 /**
  * Whether anything but this attachment's redirect is in the link's ingress qdisc, on either side of it. Filters that the kernel
  * cannot list are somebody else's: ours are small.
@@ -47,7 +45,7 @@ export function hasOtherFilters(ifindex: number, key: AttachmentKey, seen: Netns
   );
 }
 
-const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
+export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
   isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null;
 
 /** Whether a link has the kind of qdisc that ADD adds. An `ingress` qdisc is always somebody else's; ADD uses it if it is there. */
@@ -64,7 +62,7 @@ export const findLink = (ifname: string, seen: Netns): Link | undefined =>
 export const findOurTaps = (key: AttachmentKey, seen: Netns): readonly Link[] =>
   seen.links.filter((link) => recordOf(link, key) !== null);
 
-const ingressFilters = (ifindex: number, seen: Netns): readonly Filter[] =>
+export const ingressFilters = (ifindex: number, seen: Netns): readonly Filter[] =>
   seen.filters.filter((filter) => filter.ifindex === ifindex && filter.direction === 'ingress');
 
 /** What is not known of these links, in words; null if everything is. */

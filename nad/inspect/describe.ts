@@ -1,12 +1,14 @@
 import { findDefects } from '../../cni/check.ts';
-import { isHashed, readRecord, type TapRecord } from '../../cni/record.ts';
+import { findConflicts } from '../../cni/conflicts.ts';
+import { isHashed } from '../../cni/record.ts';
 import type { Netns } from '../../cni/view.ts';
-import { findLink, REDIRECT_PREF } from '../../cni/wiring.ts';
+import { type RecordedWire, recordedWires } from '../../cni/wires.ts';
+import { REDIRECT_PREF } from '../../cni/wiring.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
-import { IFF_UP, type Link, type TunDetails } from '../../shared/rtnetlink/link.ts';
+import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import type { Sysctls } from '../../shared/rtnetlink/part.ts';
-import type { Holder, Inspection, PodLink, Redirect, Wire } from './inspection.ts';
+import type { FilterSeen, Holder, Inspection, PodLink, Redirect, Wire } from './inspection.ts';
 
 /** What was seen of a netns. */
 export interface Seen extends Netns {
@@ -21,13 +23,10 @@ export type Found = Pick<Inspection, 'wires' | 'strays' | 'sysctls'>;
 
 /** Finds what is Tapwire's in a netns. Pure. */
 export function describe(seen: Seen): Found {
-  const wires = seen.links.flatMap((tap) => {
-    const record = readRecord(tap);
-    return record === null || tap.tun === null ? [] : [{ tap, tun: tap.tun, record }];
-  });
-  const tied = wires.flatMap(({ tap, record }) => [tap.ifindex, findLink(record.podLink, seen)?.ifindex]);
+  const wires = recordedWires(seen.links);
+  const tied = wires.flatMap(({ tap, pod }) => [tap.ifindex, pod?.ifindex]);
   return {
-    wires: wires.map(({ tap, tun, record }) => describeWire(tap, tun, record, seen)),
+    wires: wires.map((wire) => describeWire(wire, seen)),
     strays: seen.filters
       .filter((filter) => isStray(filter, tied))
       .map((filter) => describeStray(filter, seen)),
@@ -35,9 +34,10 @@ export function describe(seen: Seen): Found {
   };
 }
 
-function describeWire(tap: Link, tun: TunDetails, record: TapRecord, seen: Seen): Wire {
+function describeWire(wire: RecordedWire, seen: Seen): Wire {
+  const { tap, record, pod } = wire;
   const { key, podLink } = record;
-  const pod = findLink(podLink, seen);
+  const { tun } = tap;
   return {
     ...key,
     binding: 'tap',
@@ -56,9 +56,19 @@ function describeWire(tap: Link, tun: TunDetails, record: TapRecord, seen: Seen)
     toTap: redirectBetween(pod, tap, seen),
     toPodLink: redirectBetween(tap, pod, seen),
     // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
+    filters: isHashed(key) ? [] : otherFilters(wire, seen),
     defects: isHashed(key) ? [] : findDefects({ key, podLink, tap: tap.ifname, conf: tun }, seen),
   };
 }
+
+const otherFilters = ({ tap, record, pod }: RecordedWire, seen: Seen): readonly FilterSeen[] =>
+  (pod === undefined ? [tap] : [pod, tap]).flatMap((link) =>
+    findConflicts(link, record.key, seen).map(({ what, verdict }) => ({
+      link: link.ifname,
+      filter: what,
+      verdict,
+    })),
+  );
 
 const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
 

@@ -27,8 +27,19 @@ export interface Wire {
   /** From the pod link to the tap; null where nothing takes frames there. */
   readonly toTap: Redirect | null;
   readonly toPodLink: Redirect | null;
+  /** Filters and programs of others that see frames before Tapwire's redirect does and may keep them. */
+  readonly filters: readonly FilterSeen[];
   /** What is not as ADD left it, in the words of CNI's CHECK. */
   readonly defects: readonly string[];
+}
+
+export interface FilterSeen {
+  /** At whose ingress it is: the pod link's or the tap's. */
+  readonly link: string;
+  /** In words: `a u32 filter at pref 10`. */
+  readonly filter: string;
+  /** `deadly` if it is known to keep all frames, or all of IPv4, ARP or IPv6. */
+  readonly verdict: 'deadly' | 'unknown';
 }
 
 export interface PodLink {

@@ -1,5 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { programsAt } from '../../cni/conflicts.ts';
 import { observeFilters } from '../../cni/observe-filters.ts';
+import { endsOf, recordedWires } from '../../cni/wires.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
@@ -51,9 +53,11 @@ function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason:
 }
 
 async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders'>> {
-  const [links, qdiscs, addresses] = await rtnetlink.ask(allLinks, ingressQdiscs, allAddresses);
+  const [[links, qdiscs, addresses], tcx] = await rtnetlink.askWithTcx(allLinks, ingressQdiscs, allAddresses);
   const { filters, gaps } = await observeFilters(rtnetlink, qdiscs, countedFiltersOf);
   // Before Linux 4.11 a netns has no such sysctl, and taps all the same.
   const sysctls = await rtnetlink.readSysctls().catch(() => null);
-  return { links, qdiscs, addresses, filters, gaps, sysctls };
+  const seen = { links, qdiscs, addresses, filters, gaps, sysctls, tcx, programs: [] };
+  const ids = programsAt(endsOf(recordedWires(links)), seen);
+  return ids.length === 0 ? seen : { ...seen, programs: await rtnetlink.readPrograms(ids) };
 }

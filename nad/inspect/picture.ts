@@ -1,5 +1,5 @@
 import { printable } from '../printable.ts';
-import type { Holder, Inspection, PodLink, Redirect, Tap, Wire } from './inspection.ts';
+import type { FilterSeen, Holder, Inspection, PodLink, Redirect, Tap, Wire } from './inspection.ts';
 
 /** What both the text and the SVG draw of a wire. All text may be printed. */
 export interface Picture {
@@ -37,6 +37,7 @@ export function toPicture(wire: Wire): Picture {
       note('binding', binding),
       ...(tap.holders.length === 0 ? [note('held by', 'nobody: no VM has the tap open')] : []),
       ...tap.holders.map((holder) => note('held by', holderText(holder))),
+      ...wire.filters.filter(({ verdict }) => verdict === 'unknown').map(filterNote),
       ...(wire.defects.length === 0 ? [note('state', 'as ADD left it', true)] : []),
       ...wire.defects.map((defect) => note('defect', defect, false)),
     ],
@@ -73,6 +74,10 @@ const note = (about: string, text: string, isGood: boolean | null = null): Note 
   text: printable(text),
   isGood,
 });
+
+/** Those that are known to keep frames are defects. */
+const filterNote = ({ link, filter }: FilterSeen): Note =>
+  note('filter', `"${link}" has ${filter}, which may keep frames from the redirect`);
 
 function podLinkBox({ name, kind, mac, mtu, isUp, addresses }: PodLink): Box {
   return box(name, [`${kind ?? 'physical'}, ${state(isUp)}`, mac, `MTU ${mtu}`, ...addresses]);

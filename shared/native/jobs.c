@@ -104,6 +104,15 @@ static bool read_sysctl_part(napi_env env, napi_value value, struct part *part) 
          (read_field(env, value, 2, &text) && read_text(env, text, part->sysctl.value, sizeof part->sysctl.value));
 }
 
+/* [kind, id] */
+static bool read_program_part(napi_env env, napi_value value, struct part *part) {
+  napi_value id;
+  long number;
+  if (!read_field(env, value, 1, &id) || !read_number(env, id, &number)) return false;
+  part->program = (uint32_t)number;
+  return true;
+}
+
 static bool read_part(napi_env env, napi_value value, struct part *part) {
   napi_value kind;
   long number;
@@ -113,7 +122,10 @@ static bool read_part(napi_env env, napi_value value, struct part *part) {
     case PART_CREATE_TAP:
       return read_tap(env, value, &part->tap);
     case PART_PERSIST_TAP:
+    case PART_QUERY_TCX:
       return true;
+    case PART_READ_PROGRAM:
+      return read_program_part(env, value, part);
     case PART_READ_SYSCTL:
     case PART_WRITE_SYSCTL:
       return read_sysctl_part(env, value, part);

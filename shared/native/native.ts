@@ -10,6 +10,8 @@ export const CREATE_TAP = 2;
 export const PERSIST_TAP = 3;
 export const READ_SYSCTL = 4;
 export const WRITE_SYSCTL = 5;
+export const QUERY_TCX = 6;
+export const READ_PROGRAM = 7;
 
 export type NativePart =
   /** Sends netlink requests, of which all dumps end and all others are acknowledged, and receives until they are, or refused. */
@@ -34,7 +36,11 @@ export type NativePart =
   | readonly [typeof PERSIST_TAP]
   /** By its place in `enum` in sysctl.h; the answer is its text. */
   | readonly [typeof READ_SYSCTL, sysctl: number]
-  | readonly [typeof WRITE_SYSCTL, sysctl: number, value: string];
+  | readonly [typeof WRITE_SYSCTL, sysctl: number, value: string]
+  /** Asks for the TCX programs at the ingress of the links that the part before found: pairs of ifindex and program id. */
+  | readonly [typeof QUERY_TCX]
+  /** Reads a program: struct program of bpf.h and its instructions. */
+  | readonly [typeof READ_PROGRAM, id: number];
 
 /**
  * What the addon exports. A failure is an Error whose message is the request and which has `errno`. What returns a promise may

@@ -39,14 +39,29 @@ static void come_back(void) {
   if (setns(home, CLONE_NEWNET) < 0) abort();
 }
 
-struct failure open_in(int netns, struct failure (*open_here)(const void *, int *), const void *what, int *fd) {
-  if (netns < 0) return open_here(what, fd);
+struct failure visit(int netns, struct failure (*act)(void *), void *argument) {
+  if (netns < 0) return act(argument);
   struct failure failure = prepare_return();
   if (failure.request != NULL) return failure;
   if (setns(netns, CLONE_NEWNET) < 0) return (struct failure){"enter the netns", errno};
-  failure = open_here(what, fd);
+  failure = act(argument);
   come_back();
   return failure;
+}
+
+struct opening {
+  struct failure (*open_here)(const void *what, int *fd);
+  const void *what;
+  int *fd;
+};
+
+static struct failure open_it(void *argument) {
+  const struct opening *opening = argument;
+  return opening->open_here(opening->what, opening->fd);
+}
+
+struct failure open_in(int netns, struct failure (*open_here)(const void *, int *), const void *what, int *fd) {
+  return visit(netns, open_it, &(struct opening){open_here, what, fd});
 }
 
 static struct failure open_rtnetlink_here(const void *what, int *fd) {

@@ -14,6 +14,8 @@ struct bytes {
   size_t length;
 };
 
+struct failure append(struct bytes *bytes, const void *data, size_t length);
+
 /*
  * After any failure of the following functions the socket is of no more use: answers may be missing or still to come, and the
  * kernel drops further ones silently until the queue is empty. Close it.

@@ -2,6 +2,7 @@
 #include <linux/netlink.h>
 #include <unistd.h>
 
+#include "bpf.h"
 #include "link-deletion.h"
 #include "netns.h"
 #include "script.h"
@@ -71,6 +72,11 @@ static struct failure run_part(struct script *script, struct part *part, deadlin
       return read_sysctl(script->netns, &part->sysctl, &part->answers);
     case PART_WRITE_SYSCTL:
       return write_sysctl(script->netns, &part->sysctl);
+    case PART_QUERY_TCX:
+      /* Of the links that the part before has found. */
+      return part == script->parts ? NO_FAILURE : query_tcx(script->netns, &part[-1].answers, &part->answers);
+    case PART_READ_PROGRAM:
+      return read_program(part->program, &part->answers);
   }
   return NO_FAILURE;
 }

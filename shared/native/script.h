@@ -10,14 +10,25 @@
 
 /* One thing to do in a netns. */
 struct part {
-  enum { PART_EXCHANGE, PART_DELETE_LINK, PART_CREATE_TAP, PART_PERSIST_TAP, PART_READ_SYSCTL, PART_WRITE_SYSCTL } kind;
+  enum {
+    PART_EXCHANGE,
+    PART_DELETE_LINK,
+    PART_CREATE_TAP,
+    PART_PERSIST_TAP,
+    PART_READ_SYSCTL,
+    PART_WRITE_SYSCTL,
+    PART_QUERY_TCX,
+    PART_READ_PROGRAM,
+  } kind;
   /* Of the first two: netlink requests. */
   struct bytes requests;
   struct tap tap;
   struct sysctl sysctl;
+  /* Id of the program to read. */
+  uint32_t program;
   bool ran;
   struct failure failure;
-  /* Of the first two: netlink's; of a sysctl, what it reads. */
+  /* Of the first two: netlink's; of a sysctl, what it reads; of the last two: bpf.h. */
   struct bytes answers;
 };
 

@@ -1,22 +1,31 @@
 import {
+  decodeRedirect,
+  findRedirect,
+  type Redirect,
+  TCA_ACT_COOKIE,
+  TCA_ACT_KIND,
+  TCA_ACT_OPTIONS,
+  TCA_EGRESS_REDIR,
+  TCA_MIRRED_PARMS,
+} from './action.ts';
+import {
   type Attributes,
   attribute,
   decodeAttributes,
   inside,
   nested,
-  readBytes,
   readText,
   readU32,
   struct,
   text,
-  typesOf,
   type Words,
 } from './attribute.ts';
+import { ACTIONS, ETH_P_ALL, isJudged, type Judgement, judgeFilter, TCA_U32_SEL } from './match.ts';
 import { type Message, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Query, type Request } from './message.ts';
 import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
 
 /** A filter at the ingress or egress of a link (`tc filter show dev L ingress`). */
-export interface Filter {
+export interface Filter extends Judgement {
   readonly ifindex: number;
   readonly qdisc: IngressKind;
   readonly direction: Direction;
@@ -27,15 +36,10 @@ export interface Filter {
   readonly handle: number;
   /** 0 is where every frame starts; the others are jumped to. */
   readonly chain: number;
+  /** ETH_P_* of the frames that it is asked about. */
+  readonly protocol: number;
   /** Its action that takes frames to another link, if it has one. */
   readonly redirect: Redirect | null;
-}
-
-export interface Redirect {
-  /** Ifindex of the link that frames leave by, or come in on; 0 when that link is gone. */
-  readonly to: number;
-  /** 32 hex digits; null without one. */
-  readonly cookie: string | null;
 }
 
 export type Direction = 'ingress' | 'egress';
@@ -56,19 +60,9 @@ const PARENTS: Readonly<Record<IngressKind, Readonly<Record<Direction, number>>>
   clsact: { ingress: 0xfffffff2, egress: 0xfffffff3 },
   ingress: { ingress: 0xffff0000, egress: 0xffff0000 },
 };
-export const ETH_P_ALL_BE = 0x0300; // every protocol, in network order
+export const ETH_P_ALL_BE = ETH_P_ALL << 8; // in network order
 const TCA_OPTIONS = 2;
-const TCA_U32_SEL = 5;
-/** Where each classifier keeps its actions among its options. */
-const ACTIONS = { matchall: 2, u32: 7, bpf: 1, flower: 3, basic: 3 } as const;
 const ACT_FIRST = 1;
-const TCA_ACT_KIND = 1;
-const TCA_ACT_OPTIONS = 2;
-const TCA_ACT_COOKIE = 6;
-const TCA_MIRRED_PARMS = 2;
-const TCA_EGRESS_REDIR = 1;
-const TCA_INGRESS_REDIR = 3;
-const MIRRED_BYTES = 28; // struct tc_mirred
 export const TCA_CHAIN = 11;
 
 /** An ingress filter on `from` that sends each frame out of `to`. */
@@ -146,46 +140,35 @@ function mirred(to: number): Words {
   return [0, 0, TC_ACT_STOLEN, 0, 0, TCA_EGRESS_REDIR, to];
 }
 
+/** A filter that redirects takes frames whether or not it matches all of them, so only the others are judged. */
+const TAKES_FRAMES: Judgement = { verdict: 'deadly', program: null };
+
 export function decodeFilter(
   { body }: Pick<Message, 'body'>,
   qdisc: IngressKind,
   direction: Direction,
 ): Filter {
   const attributes = decodeAttributes(body, TCMSG_BYTES);
+  const kind = readText(attributes, TCA_KIND) ?? '';
   const action = redirectAction(attributes);
+  const info = body.readUInt32LE(16);
+  const protocol = ((info & 0xff) << 8) | ((info >>> 8) & 0xff); // in network order
   return {
     ifindex: body.readInt32LE(4),
     qdisc,
     direction,
-    kind: readText(attributes, TCA_KIND) ?? '',
-    pref: body.readUInt32LE(16) >>> 16,
+    kind,
+    pref: info >>> 16,
     handle: body.readUInt32LE(8),
     chain: readU32(attributes, TCA_CHAIN) ?? 0,
+    protocol,
     redirect: action === null ? null : decodeRedirect(action),
+    ...(action === null ? judgeFilter(kind, protocol, inside(attributes, TCA_OPTIONS)) : TAKES_FRAMES),
   };
 }
-
-const isKnown = (kind: string): kind is keyof typeof ACTIONS => Object.hasOwn(ACTIONS, kind);
 
 /** Of a filter's attributes, those of the action that takes frames to another link; null without one. */
 export function redirectAction(attributes: Attributes): Attributes | null {
   const kind = readText(attributes, TCA_KIND) ?? '';
-  if (!isKnown(kind)) return null;
-  const actions = inside(inside(attributes, TCA_OPTIONS), ACTIONS[kind]);
-  for (const number of typesOf(actions)) {
-    const action = inside(actions, number);
-    if (readText(action, TCA_ACT_KIND) === 'mirred' && decodeRedirect(action) !== null) return action;
-  }
-  return null;
-}
-
-function decodeRedirect(action: Attributes): Redirect | null {
-  const parameters = readBytes(inside(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
-  if (parameters === undefined || parameters.length < MIRRED_BYTES) return null;
-  const what = parameters.readInt32LE(20); // the others copy a frame, and let it pass
-  if (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR) return null;
-  return {
-    to: parameters.readUInt32LE(24),
-    cookie: readBytes(action, TCA_ACT_COOKIE)?.toString('hex') ?? null,
-  };
+  return isJudged(kind) ? findRedirect(inside(inside(attributes, TCA_OPTIONS), ACTIONS[kind])) : null;
 }

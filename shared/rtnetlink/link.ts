@@ -41,6 +41,8 @@ export interface Link {
   readonly tun: TunDetails | null;
   /** Of ipvlan and netkit, whose L3 modes carry no Ethernet frames; else null. */
   readonly layer: 'L2' | 'L3' | null;
+  /** Id of the XDP program that sees each frame first; null without one. */
+  readonly xdp: number | null;
 }
 
 export const IFF_UP = 0x1;
@@ -57,6 +59,8 @@ export const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 export const IFLA_IFALIAS = 20;
 const IFLA_EXT_MASK = 29;
+const IFLA_XDP = 43;
+const IFLA_XDP_PROG_ID = 4;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_TUN_OWNER = 1;
@@ -101,6 +105,7 @@ export function decodeLink({ body }: Pick<Message, 'body'>): Link {
     ifalias: readText(attributes, IFLA_IFALIAS) ?? null,
     tun: kind === 'tun' ? decodeTun(data) : null,
     layer: decodeLayer(kind, data),
+    xdp: readU32(inside(attributes, IFLA_XDP), IFLA_XDP_PROG_ID) ?? null,
   };
 }
 

@@ -5,6 +5,7 @@
  * Source: linux/netlink.h, RFC 3549
  */
 
+import type { TcxProgram } from '../bpf/program.ts';
 import { align4, type Words } from './attribute.ts';
 
 export const NLM_F_REQUEST = 0x1;
@@ -46,6 +47,8 @@ export interface Look<Queries extends readonly Query<unknown>[]> {
   };
   /** Null if the answers are consistent; else why they may lack something. */
   readonly unsettled: string | null;
+  /** TCX programs at the ingress of the links that the answers list; none if the kernel does not tell, or not this process. */
+  readonly tcx: readonly TcxProgram[];
 }
 
 export const isRefused = (answer: unknown): answer is Refused =>

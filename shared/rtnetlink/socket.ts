@@ -1,5 +1,6 @@
 import { close, closeSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { decodeProgram, decodeTcx, type Program, type TcxProgram } from '../bpf/program.ts';
 import { BindingError } from '../errors.ts';
 import {
   CREATE_TAP,
@@ -10,6 +11,8 @@ import {
   type NativePart,
   native,
   PERSIST_TAP,
+  QUERY_TCX,
+  READ_PROGRAM,
   READ_SYSCTL,
   WRITE_SYSCTL,
 } from '../native/native.ts';
@@ -36,6 +39,12 @@ export interface Rtnetlink {
   ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
   /** The same, but returns what the kernel refuses or may have left out. @throws {BindingError} TRY_AGAIN without any answer */
   look<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Look<Queries>>;
+  /** As `ask`, with the TCX programs of `look`. */
+  askWithTcx<Queries extends readonly Query<unknown>[]>(
+    ...queries: Queries
+  ): Promise<readonly [Answers<Queries>, readonly TcxProgram[]]>;
+  /** Reads those of the programs that can be read. @throws {BindingError} KERNEL_REFUSED */
+  readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
   /** @throws {BindingError} KERNEL_REFUSED */
   readSysctls(): Promise<Sysctls>;
   /**
@@ -109,7 +118,7 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
     for (let tries = 1; ; tries++) {
       const first = seq;
       const requests = number(queries.map(({ request }) => request));
-      const [reply = null] = await runNative([[EXCHANGE, requests]], true);
+      const [reply = null, programs] = await runNative([[EXCHANGE, requests], [QUERY_TCX]], true);
       const isLast = tries === DUMP_TRIES;
       if (!Buffer.isBuffer(reply)) {
         if (isOverrun(reply) && !isLast) continue;
@@ -122,17 +131,28 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
         const dump = readDump(messages.filter((message) => message.seq === first + i));
         return isRefused(dump) ? dump : decode(dump);
       }) as Look<Queries>['answers'];
-      return { answers, unsettled: isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : null };
+      const unsettled = isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : null;
+      return { answers, unsettled, tcx: Buffer.isBuffer(programs) ? decodeTcx(programs) : [] };
     }
+  };
+
+  const askWithTcx = async <Queries extends readonly Query<unknown>[]>(...queries: Queries) => {
+    const { answers, unsettled, tcx } = await look(...queries);
+    const reason = (answers as readonly unknown[]).find(isRefused)?.refused ?? unsettled;
+    if (reason !== null) throw new BindingError('KERNEL_REFUSED', `${UNREADABLE}: ${reason}`);
+    return [answers as Answers<Queries>, tcx] as const;
   };
 
   return {
     look,
-    async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries) {
-      const { answers, unsettled } = await look(...queries);
-      const reason = (answers as readonly unknown[]).find(isRefused)?.refused ?? unsettled;
-      if (reason !== null) throw new BindingError('KERNEL_REFUSED', `${UNREADABLE}: ${reason}`);
-      return answers as Answers<Queries>;
+    ask: async (...queries) => (await askWithTcx(...queries))[0],
+    askWithTcx,
+    async readPrograms(ids) {
+      const outcomes = await runNative(
+        ids.map((id): NativePart => [READ_PROGRAM, id]),
+        true,
+      );
+      return outcomes.filter(Buffer.isBuffer).map(decodeProgram);
     },
     async readSysctls() {
       const reads = SYSCTLS.map((_, i): NativePart => [READ_SYSCTL, i]);

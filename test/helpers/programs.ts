@@ -1,4 +1,4 @@
-/** Small programs in C that a test compiles and runs in a netns. */
+/** Small programs in C that a test compiles and runs in a netns: eBPF at a link's ingress, and frames to a tap. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,6 +26,35 @@ async function run({ name }: TestNetns, program: string, ...words: readonly stri
   const { stdout } = await execa('ip', ['netns', 'exec', name, await programAt(program), ...words]);
   return stdout;
 }
+
+/** `return VALUE` in eBPF. */
+export function returning(value: number): string {
+  const bytes = Buffer.from('b7000000000000009500000000000000', 'hex');
+  bytes.writeInt32LE(value, 4);
+  return bytes.toString('hex');
+}
+
+/** Returns PASS for frames whose length is 61 to 1000, else NEXT: not known until a frame is there. */
+export const DEPENDING = [
+  '61120000' + '00000000', // r2 = skb->len
+  'b7000000' + 'ffffffff', // r0 = -1
+  '25020100' + '3c000000', // if r2 > 60 goto +1
+  '95000000' + '00000000',
+  'b7000000' + '00000000', // r0 = 0
+  '95000000' + '00000000',
+].join('');
+
+/** Attaches a program, and returns its id. */
+export const attach = async (
+  netns: TestNetns,
+  hook: 'tcx' | 'xdp' | 'tc',
+  link: string,
+  instructions: string,
+  ...words: readonly string[]
+): Promise<string> => (await run(netns, 'bpf', hook, link, instructions, ...words)).trim();
+
+export const detachTcx = (netns: TestNetns, link: string, id: string): Promise<string> =>
+  run(netns, 'bpf', 'detach', link, id);
 
 /** Frames that came, of five that were sent of each. */
 export interface Arrived {

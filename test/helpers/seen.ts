@@ -52,6 +52,7 @@ export function linkOf(ifindex: number, ifname: string, changes: Partial<Link> =
     ifalias: null,
     tun: null,
     layer: null,
+    xdp: null,
     ...changes,
   };
 }
@@ -79,14 +80,17 @@ export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOT
     pref: REDIRECT_PREF,
     handle: 0x80000001,
     chain: 0,
+    protocol: 3,
     redirect,
+    verdict: 'deadly',
+    program: null,
   };
 }
 
 export const clsactOf = (ifindex: number): IngressQdisc => ({ ifindex, kind: 'clsact', isShared: false });
 
 /** A netns before ADD. */
-export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [], gaps: [] };
+export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [], gaps: [], tcx: [], programs: [] };
 
 /** A netns after ADD. */
 export function wired(changes: Partial<Netns> = {}): Netns {
@@ -95,6 +99,8 @@ export function wired(changes: Partial<Netns> = {}): Netns {
     qdiscs: [clsactOf(2), clsactOf(3)],
     filters: [redirectOf(2, 3), redirectOf(3, 2)],
     gaps: [],
+    tcx: [],
+    programs: [],
     ...changes,
   };
 }

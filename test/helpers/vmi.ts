@@ -150,6 +150,7 @@ const plain: Link = {
   ifalias: null,
   tun: null,
   layer: null,
+  xdp: null,
 };
 
 export function veth(ifname: string, parts: Partial<Link> = {}): Link {

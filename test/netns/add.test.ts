@@ -276,7 +276,7 @@ test("somebody else's filter at the pref that tc chooses still sees every frame"
   withPod('eth0', async (netns) => {
     await netns.tc('qdisc add dev eth0 clsact');
     await netns.tc(
-      'filter add dev eth0 ingress protocol ip u32 match u32 0 0 action mirred egress mirror dev lo',
+      'filter add dev eth0 ingress protocol ip u32 match u32 0 0 action mirred egress mirror dev lo continue',
     );
     await add(netns);
     // Broadcast from the other end of the pair comes in on eth0, no neighbour needed.

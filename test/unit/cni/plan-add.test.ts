@@ -4,6 +4,7 @@ import type { Op, Step } from '../../../cni/op.ts';
 import * as plan from '../../../cni/plan-add.ts';
 import { encodeCookie, encodeRecord, type Restore } from '../../../cni/record.ts';
 import type { Netns } from '../../../cni/view.ts';
+import type { Filter } from '../../../shared/rtnetlink/filter.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
 import { caught } from '../../helpers/caught.ts';
 import {
@@ -387,6 +388,20 @@ for (const [why, conf, seen, code, message] of [
     'Cannot wire "tap0" to "eth0": there is a u32 filter at pref 65535 that is not this attachment\'s; remove it first',
   ],
   [
+    'a filter that is known to keep all frames',
+    {},
+    { ...BARE, qdiscs: [clsactOf(2)], filters: [{ ...foreignFilter, redirect: null }] },
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": a u32 filter at pref 7 keeps its frames from the guest; remove it first, in the pod\'s netns: tc filter del dev eth0 ingress pref 7',
+  ],
+  [
+    'a TCX program that is known to keep all frames',
+    {},
+    { ...BARE, tcx: [{ ifindex: 2, program: 12 }], programs: [{ id: 12, name: 'drop', returns: [2] }] },
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": the TCX program 12 "drop" keeps its frames from the guest; remove it first, in the pod\'s netns: bpftool net detach tcx_ingress dev eth0',
+  ],
+  [
     'a qdisc whose filters are those of other links, too',
     {},
     { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact', isShared: true }] },
@@ -454,10 +469,16 @@ for (const [why, filter] of [
   });
 }
 
-test("somebody else's filter that redirects nothing is no obstacle", () => {
-  const filters = [{ ...foreignFilter, redirect: null }];
-  const steps = planAdd(attachmentOf(), { ...BARE, qdiscs: [clsactOf(2)], filters });
-  assert.is(steps.length, 9);
+const seenWith = (filter: Partial<Filter>): Netns => ({
+  ...BARE,
+  qdiscs: [clsactOf(2)],
+  filters: [{ ...foreignFilter, redirect: null, ...filter }],
 });
+
+for (const verdict of ['harmless', 'unknown'] as const) {
+  test(`planAdd() accepts a filter whose effect is ${verdict}`, () => {
+    assert.is(planAdd(attachmentOf(), seenWith({ verdict })).length, 9);
+  });
+}
 
 test.run();

@@ -21,7 +21,11 @@ function unsettledView(unsettled: string | null, ...answers: readonly (readonly 
     asked.push(queries.length);
     return left.shift() ?? assert.unreachable('nobody asks again');
   };
-  const look = async (...queries: readonly unknown[]) => ({ answers: await ask(...queries), unsettled });
+  const look = async (...queries: readonly unknown[]) => ({
+    answers: await ask(...queries),
+    unsettled,
+    tcx: [],
+  });
   const classifiers = { candidates: ['matchall', 'u32'] as ('matchall' | 'u32')[] };
   return { view: viewOf({ ask, look } as unknown as Rtnetlink, classifiers, () => null), asked, classifiers };
 }

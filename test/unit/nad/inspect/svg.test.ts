@@ -53,6 +53,7 @@ test('hostile names are text', () => {
         },
         toTap: null,
         toPodLink: { classifier: 'u32', packets: 1, bytes: 1 },
+        filters: [],
         defects: [HOSTILE],
       },
     ],

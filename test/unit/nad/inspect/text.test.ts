@@ -23,6 +23,7 @@ const WIRE: Wire = {
   },
   toTap: { classifier: 'matchall', packets: 1, bytes: 999 },
   toPodLink: { classifier: 'matchall', packets: 12_345_678, bytes: 9_876_543_210 },
+  filters: [],
   defects: [],
 };
 const SOUND: Inspection = { netns: '/n', pod: null, wires: [WIRE], strays: [], sysctls: null, passt: null };

@@ -26,6 +26,9 @@ for (const classifier of ['matchall', 'u32'] as const) {
         pref: 29815,
         handle: 1,
         chain: 0,
+        protocol: 3,
+        verdict: 'deadly',
+        program: null,
         redirect: { to: 3, cookie: COOKIE },
       });
     });
@@ -92,6 +95,9 @@ test('isHashTable() tells filters of u32 from its tables', () => {
     pref: 1,
     chain: 0,
     redirect: null,
+    protocol: 3,
+    verdict: 'unknown',
+    program: null,
   } as const;
   const is = (kind: string, handle: number) => isHashTable({ ...filter, kind, handle });
   assert.equal([is('u32', 0), is('u32', 0x80000000), is('u32', 0x80100000)], [true, true, true]);

@@ -1,0 +1,97 @@
+import { type Attributes, inside, readBytes, readText, readU32, typesOf } from './attribute.ts';
+
+/** What a filter's actions do to a frame that it matches: end its way through the filters, or let the next one have it. */
+export type Outcome = 'ends' | 'goes on' | 'unknown';
+
+export interface Redirect {
+  /** Ifindex of the link that frames leave by, or come in on; 0 when that link is gone. */
+  readonly to: number;
+  /** 32 hex digits; null without one. */
+  readonly cookie: string | null;
+}
+
+// linux/pkt_cls.h, linux/tc_act/*.h
+export const TCA_ACT_KIND = 1;
+export const TCA_ACT_OPTIONS = 2;
+export const TCA_ACT_COOKIE = 6;
+export const TCA_MIRRED_PARMS = 2;
+export const TCA_EGRESS_REDIR = 1;
+const TCA_INGRESS_REDIR = 3;
+const MIRRED_BYTES = 28; // struct tc_mirred
+const TC_ACT_PIPE = 3;
+const TC_ACT_JUMP = 1; // in the top four bits
+const TCA_GACT_PROB = 3;
+const TCA_POLICE_TBF = 1;
+const TCA_POLICE_RESULT = 5;
+/** Where each kind of action keeps its structure, in which what happens next is at the same place for all. */
+const PARAMETERS: ReadonlyMap<string, number> = new Map([
+  ['gact', 2],
+  ['mirred', TCA_MIRRED_PARMS],
+  ['skbedit', 2],
+  ['sample', 2],
+  ['simple', 2],
+  ['connmark', 1],
+]);
+const NEXT_OFFSET = 8; // tc_gen: index, capabilities, action
+const POLICE_NEXT_OFFSET = 4; // struct tc_police: index, action
+
+/** The action, if there is one, that takes frames to another link. */
+export function findRedirect(actions: Attributes): Attributes | null {
+  for (const number of typesOf(actions)) {
+    const action = inside(actions, number);
+    if (decodeRedirect(action) !== null) return action;
+  }
+  return null;
+}
+
+export function decodeRedirect(action: Attributes): Redirect | null {
+  if (readText(action, TCA_ACT_KIND) !== 'mirred') return null;
+  const parameters = readBytes(inside(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
+  if (parameters === undefined || parameters.length < MIRRED_BYTES) return null;
+  const what = parameters.readInt32LE(20); // the others copy a frame
+  if (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR) return null;
+  return {
+    to: parameters.readUInt32LE(24),
+    cookie: readBytes(action, TCA_ACT_COOKIE)?.toString('hex') ?? null,
+  };
+}
+
+/**
+ * What a list of actions does to a frame. Without any, and after a last one that says "pipe", the frame is the pod's own stack's.
+ *
+ * Source: linux net/sched/act_api.c, tcf_action_exec
+ */
+export function outcomeOf(actions: Attributes): Outcome {
+  for (const number of typesOf(actions)) {
+    const next = nextAfter(inside(actions, number));
+    if (next !== 'next action') return next;
+  }
+  return 'ends';
+}
+
+function nextAfter(action: Attributes): Outcome | 'next action' {
+  const kind = readText(action, TCA_ACT_KIND) ?? '';
+  const options = inside(action, TCA_ACT_OPTIONS);
+  if (kind === 'police') return nextAfterPolice(options);
+  if (kind === 'mirred' && decodeRedirect(action) !== null) return 'ends';
+  const parameters = readBytes(options, PARAMETERS.get(kind) ?? 0);
+  if (parameters === undefined || parameters.length < NEXT_OFFSET + 4) return 'unknown';
+  if (kind === 'gact' && readBytes(options, TCA_GACT_PROB) !== undefined) return 'unknown'; // at random
+  return nextOf(parameters.readInt32LE(NEXT_OFFSET));
+}
+
+/** Frames below the rate and those above it may go different ways. */
+function nextAfterPolice(options: Attributes): Outcome | 'next action' {
+  const parameters = readBytes(options, TCA_POLICE_TBF);
+  if (parameters === undefined || parameters.length < POLICE_NEXT_OFFSET + 4) return 'unknown';
+  const above = nextOf(parameters.readInt32LE(POLICE_NEXT_OFFSET));
+  const below = nextOf((readU32(options, TCA_POLICE_RESULT) ?? 0) | 0);
+  return above === below ? above : 'unknown';
+}
+
+/** TC_ACT_UNSPEC is the only one after which filters follow. A chain that is jumped to does not come back. */
+function nextOf(value: number): Outcome | 'next action' {
+  if (value < 0) return 'goes on';
+  if (value === TC_ACT_PIPE) return 'next action';
+  return value >>> 28 === TC_ACT_JUMP ? 'unknown' : 'ends';
+}

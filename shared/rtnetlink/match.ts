@@ -1,0 +1,132 @@
+/** Which frames a filter matches, and so whether any gets past it. */
+import { classicReturns } from '../bpf/classic.ts';
+import { type Ends, endsDirectAction, isMatch, type Verdict, verdictOf } from '../bpf/verdict.ts';
+import { type Outcome, outcomeOf } from './action.ts';
+import { type Attributes, inside, readBytes, readU32, typesOf } from './attribute.ts';
+
+/** Where each classifier keeps its actions among its options. */
+export const ACTIONS = { matchall: 2, u32: 7, bpf: 1, flower: 3, basic: 3 } as const;
+/** Whether this module knows the classifier. */
+export const isJudged = (kind: string): kind is keyof typeof ACTIONS => Object.hasOwn(ACTIONS, kind);
+
+/** An eBPF program that decides for its filter. */
+export interface FilterProgram {
+  /** By which bpf(2) finds it. */
+  readonly id: number;
+  /** What its return values mean: 'action' is direct-action mode, 'match' a match whose actions end a frame's way. */
+  readonly returns: 'action' | 'match';
+}
+
+export interface Judgement {
+  /** Without what the program says. */
+  readonly verdict: Verdict;
+  readonly program: FilterProgram | null;
+}
+
+// linux/if_ether.h
+export const ETH_P_ALL = 0x0003;
+/** All frames of one of these are as good as all frames: a guest without them has no network. IPv4, ARP, IPv6. */
+const VITAL_PROTOCOLS = [ETH_P_ALL, 0x0800, 0x0806, 0x86dd];
+
+// linux/pkt_cls.h
+const TCA_CLS_FLAGS_SKIP_SW = 2;
+const FLAGS = { matchall: 3, u32: 11, bpf: 9, flower: 22, basic: 0 } as const;
+const TCA_U32_HASH = 2;
+const TCA_U32_LINK = 3;
+export const TCA_U32_SEL = 5;
+const TCA_U32_INDEV = 8;
+const TCA_U32_MARK = 10;
+const TC_U32_TERMINAL = 1;
+const SELECTOR_BYTES = 16; // struct tc_u32_sel
+const KEY_BYTES = 16; // struct tc_u32_key: mask, value, offset, mask of a further offset
+/** The kernel numbers its own tables, in which every frame starts, from here on. Others are linked to. */
+const FIRST_OWN_TABLE = 0x80000000;
+/** A key that reads past the end of a frame does not match it: an ARP message has 28 bytes, behind a header of 14. */
+const [FIRST_OFFSET, LAST_OFFSET] = [-14, 24];
+const TCA_BPF_POLICE = 2;
+const TCA_BPF_OPS = 5;
+const TCA_BPF_FLAGS = 8;
+const TCA_BPF_ID = 11;
+const TCA_BPF_FLAG_ACT_DIRECT = 1;
+const TCA_BASIC_EMATCHES = 2;
+/** Attributes of flower that are no match: class id, actions, flags, how many cards have it. */
+const FLOWER_OTHERS = [1, 3, 22, 86];
+const TCA_FLOWER_KEY_ETH_TYPE = 8;
+
+const NOTHING_KNOWN: Judgement = { verdict: 'unknown', program: null };
+
+/**
+ * What a filter does to the frames of its link. Pure, and linear in its attributes.
+ *
+ * @param protocol ETH_P_* of the frames that it is asked about
+ * @param options TCA_OPTIONS of its dump
+ */
+export function judgeFilter(kind: string, protocol: number, options: Attributes): Judgement {
+  if (!isJudged(kind)) return NOTHING_KNOWN;
+  const isInHardware = ((readU32(options, FLAGS[kind]) ?? 0) & TCA_CLS_FLAGS_SKIP_SW) !== 0;
+  if (isInHardware) return NOTHING_KNOWN;
+  const outcome = outcomeOf(inside(options, ACTIONS[kind]));
+  if (kind === 'bpf') return judgeBpf(outcome, protocol, options);
+  const verdict = kind === 'u32' && !isTerminal(options) ? 'harmless' : combine(outcome, protocol);
+  const isCertain = verdict === 'harmless' || MATCHES_ALL[kind](options, protocol);
+  return { verdict: isCertain ? verdict : 'unknown', program: null };
+}
+
+/** What becomes of the frames of a link if that becomes of all frames of a protocol. */
+function combine(outcome: Outcome, protocol: number): Verdict {
+  if (outcome === 'goes on') return 'harmless';
+  return outcome === 'ends' && VITAL_PROTOCOLS.includes(protocol) ? 'deadly' : 'unknown';
+}
+
+type Match = (options: Attributes, protocol: number) => boolean;
+
+const MATCHES_ALL: Readonly<Record<Exclude<keyof typeof ACTIONS, 'bpf'>, Match>> = {
+  matchall: () => true,
+  basic: (options) => readBytes(options, TCA_BASIC_EMATCHES) === undefined,
+  flower: (options, protocol) =>
+    typesOf(options).every(
+      (type) => FLOWER_OTHERS.includes(type) || (type === TCA_FLOWER_KEY_ETH_TYPE && protocol !== ETH_P_ALL),
+    ),
+  u32: (options) => {
+    const narrowing = [TCA_U32_LINK, TCA_U32_INDEV, TCA_U32_MARK];
+    if (narrowing.some((type) => readBytes(options, type) !== undefined)) return false;
+    if ((readU32(options, TCA_U32_HASH) ?? FIRST_OWN_TABLE) < FIRST_OWN_TABLE) return false;
+    return matchesAll(selectorOf(options));
+  },
+};
+
+const selectorOf = (options: Attributes): Buffer => readBytes(options, TCA_U32_SEL) ?? Buffer.alloc(0);
+
+/** Without this, u32 only links to other tables. */
+const isTerminal = (options: Attributes): boolean => ((selectorOf(options)[0] ?? 0) & TC_U32_TERMINAL) !== 0;
+
+function matchesAll(selector: Buffer): boolean {
+  const keys = selector[2] ?? 0;
+  if (selector.length < SELECTOR_BYTES + keys * KEY_BYTES) return false;
+  for (let at = SELECTOR_BYTES; at < SELECTOR_BYTES + keys * KEY_BYTES; at += KEY_BYTES) {
+    const offset = selector.readInt32LE(at + 8);
+    const isEmpty = selector.readUInt32LE(at) === 0 && selector.readUInt32LE(at + 12) === 0;
+    if (!isEmpty || offset < FIRST_OFFSET || offset > LAST_OFFSET) return false;
+  }
+  return true;
+}
+
+/** A classic program is in the dump; of an eBPF program only its id. */
+function judgeBpf(outcome: Outcome, protocol: number, options: Attributes): Judgement {
+  if (readBytes(options, TCA_BPF_POLICE) !== undefined) return NOTHING_KNOWN;
+  const isDirect = ((readU32(options, TCA_BPF_FLAGS) ?? 0) & TCA_BPF_FLAG_ACT_DIRECT) !== 0;
+  if (!isDirect && outcome !== 'ends') return { verdict: combine(outcome, protocol), program: null };
+  const classic = readBytes(options, TCA_BPF_OPS);
+  const id = readU32(options, TCA_BPF_ID);
+  if (classic === undefined && id !== undefined) {
+    return { verdict: 'unknown', program: { id, returns: isDirect ? 'action' : 'match' } };
+  }
+  const returns = classic === undefined ? null : classicReturns(classic);
+  return { verdict: verdictFor(returns, isDirect ? endsDirectAction : isMatch, protocol), program: null };
+}
+
+/** A program that takes frames of a protocol that is not vital takes only some. */
+export function verdictFor(returns: readonly number[] | null, ends: Ends, protocol: number): Verdict {
+  const verdict = verdictOf(returns, ends);
+  return verdict === 'deadly' && !VITAL_PROTOCOLS.includes(protocol) ? 'unknown' : verdict;
+}
