@@ -1,5 +1,7 @@
 import type { Link, TunDetails } from '../shared/rtnetlink/link.ts';
-import { readRecord, type TapRecord } from './record.ts';
+import { type Conflict, findConflicts } from './conflicts.ts';
+import { isHashed, readRecord, type TapRecord } from './record.ts';
+import type { Netns } from './view.ts';
 
 /** An attachment of the tap binding as its tap's record describes it. */
 export interface RecordedWire {
@@ -22,3 +24,18 @@ export function recordedWires(links: readonly Link[]): readonly RecordedWire[] {
 /** The links of wires, of which frames come in at either. */
 export const endsOf = (wires: readonly RecordedWire[]): readonly Link[] =>
   wires.flatMap(({ tap, pod }) => (pod === undefined ? [tap] : [pod, tap]));
+
+/** A conflict at one end of a wire. */
+export interface RecordedConflict extends Conflict {
+  /** Ifname. */
+  readonly link: string;
+}
+
+/** What may keep frames from either end of a wire. Of a record with half a key our own filter cannot be told from others. */
+export function conflictsOf(wire: RecordedWire, seen: Netns): readonly RecordedConflict[] {
+  const { key } = wire.record;
+  if (isHashed(key)) return [];
+  return endsOf([wire]).flatMap((link) =>
+    findConflicts(link, key, seen).map((conflict) => ({ ...conflict, link: link.ifname })),
+  );
+}

@@ -8,9 +8,10 @@ import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { serveHealth } from './health.ts';
-import { newMetrics } from './metrics.ts';
+import { addScanMetrics, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { reasonOf } from './reason.ts';
+import { startScanner } from './scan/scan.ts';
 import { serveCall } from './serve-call.ts';
 import { listen, type Server } from './server.ts';
 import { warmUp } from './warm-up.ts';
@@ -24,7 +25,8 @@ setFlagsFromString('--no-flush-bytecode');
 setFlagsFromString('--optimize-for-size');
 setFlagsFromString('--semi-space-growth-factor=1');
 
-async function run({ socket, nodeFile, health }: Options): Promise<void> {
+async function run(options: Options): Promise<void> {
+  const { socket, nodeFile, health } = options;
   const metrics = newMetrics();
   let server: Server | undefined;
   const test = async () => {
@@ -44,10 +46,13 @@ async function run({ socket, nodeFile, health }: Options): Promise<void> {
     metrics,
   };
   server = listen(socket, (call, signal) => serveCall(call, signal, node), metrics);
+  const { netnsDir: directory, scanSeconds: seconds } = options;
+  const scanner = seconds === 0 ? null : startScanner({ directory, seconds, own: node.own });
+  if (scanner !== null) addScanMetrics(metrics, scanner.last);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
       log('info', `Got ${signal}: finishing what is in flight`);
-      await server?.close();
+      await Promise.all([server?.close(), scanner?.stop()]);
       pages.close();
       pages.closeAllConnections();
       log('info', 'Agent is done');

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import tapwire from '../package.json' with { type: 'json' };
+import { countOf, countUnreadable, type Scan } from './scan/findings.ts';
 
 /** What the agent counts, for Prometheus. */
 export interface Metrics {
@@ -14,6 +15,37 @@ export interface Metrics {
 
 /** Seconds: an idle node answers in one or two thousandths, one under load in hundredths. */
 const BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+
+/**
+ * Adds what scans of the pods find, as far as there was one: without, the metrics have no value.
+ *
+ * @param last the last scan; null if there was none, or it failed
+ */
+export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'tapwire_conflicting_filters',
+    help: 'Filters and programs of others at wired links that keep frames from guests (deadly) or may do so (unknown).',
+    labelNames: ['verdict'],
+    registers,
+    collect() {
+      this.reset();
+      const scan = last();
+      for (const verdict of scan === null ? [] : (['deadly', 'unknown'] as const))
+        this.set({ verdict }, countOf(scan ?? new Map(), verdict));
+    },
+  });
+  new Gauge({
+    name: 'tapwire_unreadable_netns',
+    help: 'Network namespaces of pods with more links or filters than a scan reads.',
+    registers,
+    collect() {
+      const scan = last();
+      if (scan === null) this.remove();
+      else this.set(countUnreadable(scan));
+    },
+  });
+}
 
 export function newMetrics(): Metrics {
   const registry = new Registry();

@@ -8,11 +8,19 @@ export interface Options {
   readonly nodeFile: string;
   /** Where health and metrics are; port 0 is any that is free. */
   readonly health: { readonly host: string; readonly port: number };
+  /** Where the network namespaces of pods are mounted. */
+  readonly netnsDir: string;
+  /** Time between two scans of the pods; 0: none. */
+  readonly scanSeconds: number;
 }
 
 /** The only socket that an installed plugin asks at. */
 export const SOCKET = '/run/tapwire/agent.sock';
 export const HEALTH_ADDRESS = '127.0.0.1:9746';
+/** containerd and CRI-O write /var/run, which is a link to /run. */
+const NETNS_DIR = '/run/netns';
+const SCAN_SECONDS = 60;
+const MAX_SCAN_SECONDS = 86_400;
 
 export const USAGE = `Usage: tapwire-agent [options]
 
@@ -21,6 +29,8 @@ Serves the CNI plugin of this node: what /opt/cni/bin/tapwire is asked, it does.
   --socket PATH      where callers find it; an installed plugin asks at ${SOCKET} alone
   --node-file PATH   what the node's owner allows (default ${NODE_FILE})
   --health HOST:PORT address of /healthz, /readyz and /metrics (default ${HEALTH_ADDRESS})
+  --netns-dir DIR    where the container runtime mounts the network namespaces of pods (default ${NETNS_DIR})
+  --scan-interval S  seconds between two scans of the pods for conflicting filters (default ${SCAN_SECONDS}; 0: none)
   --help             print this
 `;
 
@@ -34,13 +44,26 @@ export function parseOptions(args: readonly string[]): Options | null {
         socket: { ...text, default: SOCKET },
         'node-file': { ...text, default: NODE_FILE },
         health: { ...text, default: HEALTH_ADDRESS },
+        'netns-dir': { ...text, default: NETNS_DIR },
+        'scan-interval': { ...text, default: `${SCAN_SECONDS}` },
         help: { type: 'boolean', default: false },
       },
     },
     misuse,
   );
   if (values.help) return null;
-  return { socket: values.socket, nodeFile: values['node-file'], health: parseAddress(values.health) };
+  return {
+    socket: values.socket,
+    nodeFile: values['node-file'],
+    health: parseAddress(values.health),
+    netnsDir: values['netns-dir'],
+    scanSeconds: parseSeconds(values['scan-interval']),
+  };
+}
+
+function parseSeconds(seconds: string): number {
+  if (/^\d{1,5}$/.test(seconds) && Number(seconds) <= MAX_SCAN_SECONDS) return Number(seconds);
+  throw misuse(`--scan-interval: want seconds from 0 to ${MAX_SCAN_SECONDS}, got ${JSON.stringify(seconds)}`);
 }
 
 function parseAddress(address: string): Options['health'] {

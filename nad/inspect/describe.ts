@@ -1,14 +1,13 @@
 import { findDefects } from '../../cni/check.ts';
-import { findConflicts } from '../../cni/conflicts.ts';
 import { isHashed } from '../../cni/record.ts';
 import type { Netns } from '../../cni/view.ts';
-import { type RecordedWire, recordedWires } from '../../cni/wires.ts';
+import { conflictsOf, type RecordedWire, recordedWires } from '../../cni/wires.ts';
 import { REDIRECT_PREF } from '../../cni/wiring.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import type { Sysctls } from '../../shared/rtnetlink/part.ts';
-import type { FilterSeen, Holder, Inspection, PodLink, Redirect, Wire } from './inspection.ts';
+import type { Holder, Inspection, PodLink, Redirect, Wire } from './inspection.ts';
 
 /** What was seen of a netns. */
 export interface Seen extends Netns {
@@ -56,19 +55,10 @@ function describeWire(wire: RecordedWire, seen: Seen): Wire {
     toTap: redirectBetween(pod, tap, seen),
     toPodLink: redirectBetween(tap, pod, seen),
     // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
-    filters: isHashed(key) ? [] : otherFilters(wire, seen),
+    filters: conflictsOf(wire, seen).map(({ link, what, verdict }) => ({ link, filter: what, verdict })),
     defects: isHashed(key) ? [] : findDefects({ key, podLink, tap: tap.ifname, conf: tun }, seen),
   };
 }
-
-const otherFilters = ({ tap, record, pod }: RecordedWire, seen: Seen): readonly FilterSeen[] =>
-  (pod === undefined ? [tap] : [pod, tap]).flatMap((link) =>
-    findConflicts(link, record.key, seen).map(({ what, verdict }) => ({
-      link: link.ifname,
-      filter: what,
-      verdict,
-    })),
-  );
 
 const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
 

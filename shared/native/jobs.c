@@ -69,10 +69,19 @@ static bool read_requests(napi_env env, napi_value part, struct bytes *requests)
   void *data;
   size_t length;
   if (!read_field(env, part, 1, &value) || !read_bytes(env, value, &data, &length)) return false;
-  *requests = (struct bytes){malloc(length), length};
+  *requests = (struct bytes){.data = malloc(length), .length = length};
   if (requests->data == NULL) abort();
   memcpy(requests->data, data, length);
   return true;
+}
+
+/* [kind, requests, limit] */
+static bool read_exchange(napi_env env, napi_value value, struct part *part) {
+  napi_value limit;
+  long number;
+  if (!read_field(env, value, 2, &limit) || !read_number(env, limit, &number)) return false;
+  part->answers.limit = (size_t)number;
+  return read_requests(env, value, &part->requests);
 }
 
 /* [kind, ifname, ifindex, multiQueue, owner, group, label, helper] */
@@ -119,6 +128,8 @@ static bool read_part(napi_env env, napi_value value, struct part *part) {
   if (!read_field(env, value, 0, &kind) || !read_number(env, kind, &number)) return false;
   part->kind = (unsigned)number;
   switch (part->kind) {
+    case PART_EXCHANGE:
+      return read_exchange(env, value, part);
     case PART_CREATE_TAP:
       return read_tap(env, value, &part->tap);
     case PART_PERSIST_TAP:

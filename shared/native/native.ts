@@ -14,8 +14,8 @@ export const QUERY_TCX = 6;
 export const READ_PROGRAM = 7;
 
 export type NativePart =
-  /** Sends netlink requests, of which all dumps end and all others are acknowledged, and receives until they are, or refused. */
-  | readonly [typeof EXCHANGE, requests: Uint32Array]
+  /** Sends netlink requests, of which all dumps end and all others are acknowledged, and receives until they are, or refused. Fails with EMSGSIZE past so many bytes of answers; 0 is no limit. */
+  | readonly [typeof EXCHANGE, requests: Uint32Array, limit: number]
   /** Sends one RTM_DELLINK and waits until the link is out of the netns: then no answer, else the refusal. */
   | readonly [typeof DELETE_LINK, request: Uint32Array]
   /**

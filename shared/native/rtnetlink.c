@@ -15,10 +15,11 @@ static const char RECEIVE[] = "receive from netlink";
 struct failure no_answer(void) { return (struct failure){RECEIVE, ETIME}; }
 
 struct failure append(struct bytes *bytes, const void *data, size_t length) {
+  if (bytes->limit != 0 && length > bytes->limit - bytes->length) return (struct failure){RECEIVE, EMSGSIZE};
   uint8_t *grown = realloc(bytes->data, bytes->length + length);
   if (grown == NULL) return (struct failure){RECEIVE, ENOMEM};
   memcpy(grown + bytes->length, data, length);
-  *bytes = (struct bytes){grown, bytes->length + length};
+  *bytes = (struct bytes){grown, bytes->length + length, bytes->limit};
   return NO_FAILURE;
 }
 

@@ -8,12 +8,14 @@
 #include "deadline.h"
 #include "failure.h"
 
-/* Bytes that grow; free(data) when done. */
+/* Bytes that grow, up to a limit if it is not 0; free(data) when done. */
 struct bytes {
   uint8_t *data;
   size_t length;
+  size_t limit;
 };
 
+/* Fails with EMSGSIZE past the limit. */
 struct failure append(struct bytes *bytes, const void *data, size_t length);
 
 /*

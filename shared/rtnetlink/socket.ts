@@ -55,6 +55,8 @@ export interface Rtnetlink {
   close(): Promise<void>;
 }
 
+const NO_LIMIT = 0;
+
 const closeElsewhere = promisify(close);
 
 /** A dump that changes under the kernel's hands is asked for again. */
@@ -62,8 +64,12 @@ const DUMP_TRIES = 10;
 const ENOBUFS = 105;
 const UNREADABLE = 'Cannot read the state of the netns';
 
-/** A way into the netns of that descriptor, which must stay open until the way is closed; or into our own, for null. */
-export function openRtnetlink(netns: number | null): Rtnetlink {
+/**
+ * A way into the netns of that descriptor, which must stay open until the way is closed; or into our own, for null.
+ *
+ * @param limit bytes of answers to one `ask`, of which no more are kept; 0 is no limit
+ */
+export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink {
   let [socket, tap] = [-1, -1];
   let seq = 1;
 
@@ -76,7 +82,7 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
   const encode = (part: Part): NativePart => {
     switch (part.part) {
       case 'change':
-        return [EXCHANGE, number(part.requests.map(acknowledged))];
+        return [EXCHANGE, number(part.requests.map(acknowledged)), NO_LIMIT];
       case 'deleteLink':
         return [DELETE_LINK, number([acknowledged(part.deletion)])];
       case 'createTap': {
@@ -118,7 +124,7 @@ export function openRtnetlink(netns: number | null): Rtnetlink {
     for (let tries = 1; ; tries++) {
       const first = seq;
       const requests = number(queries.map(({ request }) => request));
-      const [reply = null, programs] = await runNative([[EXCHANGE, requests], [QUERY_TCX]], true);
+      const [reply = null, programs] = await runNative([[EXCHANGE, requests, limit], [QUERY_TCX]], true);
       const isLast = tries === DUMP_TRIES;
       if (!Buffer.isBuffer(reply)) {
         if (isOverrun(reply) && !isLast) continue;

@@ -25,7 +25,7 @@ export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-type StartOptions = Pick<AgentOptions, 'under' | 'env'>;
+type StartOptions = Pick<AgentOptions, 'under' | 'env' | 'netnsDir'>;
 
 export interface AgentNode {
   readonly folder: string;

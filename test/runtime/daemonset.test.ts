@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
 import { callPlugin } from '../helpers/containerd/call-plugin.ts';
 import { assertWired, BRIDGE } from '../helpers/containerd/chain.ts';
-import { runAgent, uninstallSpec, withImage } from '../helpers/containerd/daemonset.ts';
+import { baseSpec, runAgent, uninstallSpec, withImage } from '../helpers/containerd/daemonset.ts';
 import {
   type Container,
   containerSecurity,
@@ -16,7 +16,7 @@ import {
   startContainer,
 } from '../helpers/containerd/kubelet.ts';
 import { configureNetwork, type Node } from '../helpers/containerd/node.ts';
-import { podConfig, runPod } from '../helpers/containerd/pods.ts';
+import { podConfig, removePod, runPod, settled } from '../helpers/containerd/pods.ts';
 import { processesOf } from '../helpers/containerd/processes.ts';
 import { until } from '../helpers/containerd/until.ts';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
@@ -57,6 +57,7 @@ test('the agent’s pod installs, becomes ready, and has just the rights that it
     assert.match(optionsOf('/'), /^ro,/);
     assert.match(optionsOf('/proc/sys'), /^ro,/);
     assert.match(optionsOf('/etc/tapwire'), /^ro,/);
+    assert.match(optionsOf('/run/netns'), /^ro,/);
     assert.match(optionsOf('/run/tapwire'), /^rw,/);
     assert.ok(
       mounts.every((mount) => !mount[4]?.includes('cni')),
@@ -134,6 +135,27 @@ test('a pod is wired by what was installed, and the sidecar serves its VM’s ho
     assert.equal(readdirSync(directory), []);
 
     assert.is((await callPlugin(node, 'DEL', pod)).exitCode, 0);
+    await agentPod.end();
+  }));
+
+test('the agent finds a filter that comes after ADD, in a pod that came after it, and keeps no pod from going', () =>
+  withImage(async (node) => {
+    const spec = baseSpec();
+    spec.containers[0].args = ['--scan-interval', '1'];
+    const { pod: agentPod, agent } = await runAgent(node, spec);
+    await configureNetwork(node, '1.0.0', [BRIDGE]);
+    const pod = await runPod(node);
+    assert.is((await callPlugin(node, 'ADD', pod)).exitCode, 0);
+    await pod.netns.tc('filter add dev eth0 ingress pref 10 u32 match u32 0 0 flowid 1:1');
+    const line = `"message":"\\"eth0\\" has a u32 filter at pref 10 that takes its frames`;
+    await until('the agent says so', () => agent.log().includes(line), agent.log);
+    assert.is((await callPlugin(node, 'DEL', pod)).exitCode, 0);
+    await removePod(node, pod);
+    const left = async () => [
+      ...readdirSync(`${node.root}/run/netns`),
+      ...(await node.netns.ip('netns list-id')).split('\n').filter(Boolean),
+    ];
+    assert.equal(await settled(left, []), []);
     await agentPod.end();
   }));
 

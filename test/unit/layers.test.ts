@@ -41,6 +41,8 @@ const EDGES = [
   'daemonset/node-version.ts',
   'daemonset/passed-netns.ts',
   'daemonset/reason.ts',
+  'daemonset/scan/look.ts',
+  'daemonset/scan/scan.ts',
   'daemonset/serve-call.ts',
   'daemonset/server.ts',
   'daemonset/warm-up.ts',

@@ -111,6 +111,7 @@ test('the agent has these rights and no more', () => {
     { name: 'run', mountPath: '/run/tapwire' },
     { name: 'tun', mountPath: '/dev/net/tun' },
     { name: 'node-file', mountPath: '/etc/tapwire', readOnly: true },
+    { name: 'netns', mountPath: '/run/netns', readOnly: true, mountPropagation: 'HostToContainer' },
   ]);
   assert.equal(
     [pod.hostNetwork, pod.hostPID, pod.hostIPC, pod.automountServiceAccountToken],
@@ -151,7 +152,7 @@ test('programs understand their arguments, and probes ask where the agent answer
     source: '/app/install/../cni',
     hasFallback: true,
   });
-  const { health, socket, nodeFile } = parseAgentOptions(agent.args ?? []) ?? {};
+  const { health, socket, nodeFile, netnsDir } = parseAgentOptions(agent.args ?? []) ?? {};
   for (const probe of [agent.readinessProbe, agent.livenessProbe]) {
     assert.equal([probe.httpGet.host, probe.httpGet.port], [health?.host, health?.port]);
   }
@@ -161,6 +162,7 @@ test('programs understand their arguments, and probes ask where the agent answer
     );
   assert.ok(mounted(socket));
   assert.ok(mounted(nodeFile));
+  assert.ok(mounted(netnsDir));
 });
 
 for (const [platform, directory] of [

@@ -137,6 +137,11 @@ function podSecurity({ seccompProfile, seLinuxOptions, ...rest }: Resource): Res
   };
 }
 
+const PROPAGATIONS: Readonly<Record<string, string>> = {
+  None: 'PROPAGATION_PRIVATE',
+  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
+};
+
 /** What the kubelet makes on the node, or expects there. */
 function prepare({ root }: Node, volumes: Resource): void {
   for (const { hostPath } of volumes) {
@@ -167,11 +172,17 @@ function containerConfig(container: Resource, volumes: Resource, security: Resou
     command,
     args,
     envs: env.map(({ name: key, value }: Resource) => ({ key, value })),
-    mounts: volumeMounts.map(({ name: volume, mountPath, readOnly = false }: Resource) => ({
-      container_path: mountPath,
-      host_path: pathOf(volume),
-      readonly: readOnly,
-    })),
+    mounts: volumeMounts.map(
+      ({ name: volume, mountPath, readOnly = false, mountPropagation = 'None', ...more }: Resource) => {
+        refuse(more);
+        return {
+          container_path: mountPath,
+          host_path: pathOf(volume),
+          readonly: readOnly,
+          propagation: PROPAGATIONS[mountPropagation],
+        };
+      },
+    ),
     linux: {
       resources: resourcesOf(resources),
       security_context: { ...containerSecurity(securityContext), ...security },

@@ -9,6 +9,8 @@ const DEFAULTS = {
   socket: '/run/tapwire/agent.sock',
   nodeFile: '/etc/tapwire/node.json',
   health: { host: '127.0.0.1', port: 9746 },
+  netnsDir: '/run/netns',
+  scanSeconds: 60,
 };
 
 for (const [why, args, want] of [
@@ -16,6 +18,9 @@ for (const [why, args, want] of [
   ['a socket and a node file', ['--socket', '/a', '--node-file=/b'], { socket: '/a', nodeFile: '/b' }],
   ['any free port', ['--health', '0.0.0.0:0'], { health: { host: '0.0.0.0', port: 0 } }],
   ['an IPv6 address', ['--health', '[::1]:65535'], { health: { host: '::1', port: 65535 } }],
+  ['a directory', ['--netns-dir', '/a'], { netnsDir: '/a' }],
+  ['no scan', ['--scan-interval', '0'], { scanSeconds: 0 }],
+  ['a scan once a day', ['--scan-interval', '86400'], { scanSeconds: 86_400 }],
   ['a name', ['--health', 'localhost:80'], { health: { host: 'localhost', port: 80 } }],
 ] as const) {
   test(`${why}`, () => assert.equal(parseOptions(args), { ...DEFAULTS, ...want }));
@@ -23,7 +28,8 @@ for (const [why, args, want] of [
 
 test('help goes before all else, and names every default', () => {
   assert.is(parseOptions(['--help', '--health', 'x']), null);
-  for (const text of [DEFAULTS.socket, DEFAULTS.nodeFile, '127.0.0.1:9746']) assert.ok(USAGE.includes(text));
+  for (const text of [DEFAULTS.socket, DEFAULTS.nodeFile, '127.0.0.1:9746', '/run/netns', 'default 60'])
+    assert.ok(USAGE.includes(text));
 });
 
 for (const address of ['', 'localhost', ':80', '127.0.0.1:', '::1:80', '127.0.0.1:65536', 'a:b']) {
@@ -31,6 +37,14 @@ for (const address of ['', 'localhost', ':80', '127.0.0.1:', '::1:80', '127.0.0.
     const error = await caught(() => parseOptions([`--health=${address}`]));
     const message = `Cannot read the options: --health: want HOST:PORT, got ${JSON.stringify(address)}; see --help`;
     assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
+  });
+}
+
+for (const seconds of ['', '-1', '1.5', '1m', '86401', '1000000']) {
+  test(`--scan-interval ${JSON.stringify(seconds)} is rejected`, async () => {
+    const error = await caught(() => parseOptions([`--scan-interval=${seconds}`]));
+    const want = `want seconds from 0 to 86400, got ${JSON.stringify(seconds)}`;
+    assert.is(error.message, `Cannot read the options: --scan-interval: ${want}; see --help`);
   });
 }
 

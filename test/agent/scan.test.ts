@@ -1,0 +1,180 @@
+/** The agent finds filters and programs that come after ADD, which no container runtime but CRI-O asks for by CHECK. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Agent } from '../helpers/agent.ts';
+import {
+  type AgentNode,
+  metricsOf,
+  page,
+  succeeded,
+  until,
+  withEmptyNode,
+  within,
+  withMortalPod,
+} from '../helpers/agent-node.ts';
+import { type TestNetns, withPod } from '../helpers/netns.ts';
+import { attach, detachTcx, returning } from '../helpers/programs.ts';
+
+const test = suite("the agent's scan of pods");
+
+/** A node whose pods are those that a test shows the agent; as links, since a mount of ours would outlive a crash. */
+function withScannedNode<T>(
+  act: (node: AgentNode, directory: string, show: (netns: TestNetns) => void) => Promise<T>,
+): Promise<T> {
+  return withEmptyNode(async (node) => {
+    const directory = mkdtempSync(join(tmpdir(), 'tapwire-netns-'));
+    try {
+      return await act(node, directory, ({ name, path }) => symlinkSync(path, join(directory, name)));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+}
+
+const conflicts = async (agent: Agent, verdict: 'deadly' | 'unknown'): Promise<number> =>
+  (await metricsOf(agent)).value('tapwire_conflicting_filters', { verdict });
+
+const linesAbout = (agent: Agent, text: string) =>
+  agent
+    .log()
+    .split('\n')
+    .filter((line) => line.includes('"message"'))
+    .map((line) => JSON.parse(line))
+    .filter(({ message }) => message.includes(text));
+
+const scanned = (agent: Agent) =>
+  until(
+    'there is a scan',
+    async () =>
+      ((await metricsOf(agent)).families.get('tapwire_conflicting_filters')?.samples.length ?? 0) > 0,
+  );
+
+const FILTER = 'filter add dev eth0 ingress protocol all pref 10 u32 match u32 0 0 flowid 1:1';
+const TAKES = 'a u32 filter at pref 10 that takes its frames';
+
+test('names a filter that came later once, forgets it when it goes, and finds it again after a restart', () =>
+  withScannedNode((node, netnsDir, show) =>
+    withPod('eth0', async (pod) => {
+      show(pod);
+      const first = await node.start({ netnsDir });
+      succeeded(await node.call('ADD', pod));
+      await scanned(first);
+      assert.is(await conflicts(first, 'deadly'), 0);
+
+      await pod.tc(FILTER);
+      await until('it is counted', async () => (await conflicts(first, 'deadly')) === 1);
+      const [line] = linesAbout(first, TAKES);
+      assert.equal(
+        [line.level, line.netns, line.container, line.ifname],
+        ['error', pod.name, 'pod1', 'net1'],
+      );
+
+      await first.stop();
+      const second = await node.start({ netnsDir });
+      await until('the next agent counts it', async () => (await conflicts(second, 'deadly')) === 1);
+      await pod.tc('filter del dev eth0 ingress pref 10');
+      await until('it is gone', async () => (await conflicts(second, 'deadly')) === 0);
+      await until(
+        'that is said',
+        () => linesAbout(second, 'no longer has a u32 filter at pref 10').length === 1,
+      );
+      assert.equal([linesAbout(first, TAKES).length, linesAbout(second, TAKES).length], [1, 1], 'once each');
+
+      const id = await attach(pod, 'tcx', 'eth0', returning(0));
+      await until('a TCX program is counted', async () => (await conflicts(second, 'deadly')) === 1);
+      await detachTcx(pod, 'eth0', id);
+      await until('it is gone, too', async () => (await conflicts(second, 'deadly')) === 0);
+      await second.stop();
+    }),
+  ));
+
+test('passes over pods that Tapwire has not wired, files, and the network namespace of the node', () =>
+  withScannedNode((node, netnsDir, show) =>
+    withPod('eth0', async (pod) => {
+      show(pod);
+      writeFileSync(join(netnsDir, 'left-over'), '');
+      execFileSync('mkfifo', [join(netnsDir, 'fifo')]);
+      symlinkSync('/proc/1/ns/net', join(netnsDir, 'node'));
+      symlinkSync('/nonexistent', join(netnsDir, 'gone'));
+      await pod.tc('qdisc add dev eth0 clsact');
+      await pod.tc(FILTER);
+      const agent = await node.start({ netnsDir });
+      await scanned(agent);
+      assert.equal([await conflicts(agent, 'deadly'), await conflicts(agent, 'unknown')], [0, 0]);
+      assert.is((await metricsOf(agent)).value('tapwire_unreadable_netns'), 0);
+      assert.equal(linesAbout(agent, 'eth0'), []);
+      await agent.stop();
+    }),
+  ));
+
+test('without the directory: says so once, has no values, and starts when it is there', () =>
+  withScannedNode(async (node, directory) => {
+    const netnsDir = join(directory, 'later');
+    const agent = await node.start({ netnsDir });
+    await until(
+      'it says so',
+      () => linesAbout(agent, 'Cannot look for conflicting filters in pods: ENOENT').length > 0,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 2500)); // two more scans
+    assert.is(linesAbout(agent, 'Cannot look').length, 1);
+    const { families } = await metricsOf(agent);
+    const samples = ['tapwire_conflicting_filters', 'tapwire_unreadable_netns'].map(
+      (name) => families.get(name)?.samples,
+    );
+    assert.equal(samples, [[], []]);
+    assert.is((await page(agent, '/readyz')).status, 200);
+    await execa('mkdir', [netnsDir]);
+    await scanned(agent);
+    await agent.stop();
+  }));
+
+test('does not keep a pod from going away', () =>
+  withScannedNode((node, netnsDir, show) =>
+    withMortalPod(async (pod) => {
+      show(pod);
+      const agent = await node.start({ netnsDir });
+      succeeded(await node.call('ADD', pod));
+      await pod.tc(FILTER);
+      await until('it is counted', async () => (await conflicts(agent, 'deadly')) === 1);
+      await pod.die();
+      await until('the netns is gone', () => pod.isGone());
+      await until('its finding is gone', async () => (await conflicts(agent, 'deadly')) === 0);
+      await agent.stop();
+    }),
+  ));
+
+test('a pod with thousands of links or filters is unreadable, and costs the others nothing', () =>
+  withScannedNode((node, netnsDir, show) =>
+    withPod('eth0', (hostile) =>
+      withPod('eth0', async (pod) => {
+        show(hostile);
+        show(pod);
+        const agent = await node.start({ netnsDir });
+        for (const one of [hostile, pod]) succeeded(await node.call('ADD', one, { containerId: one.name }));
+        const filters = Array.from(
+          { length: 6000 },
+          (_, i) =>
+            `filter add dev eth0 ingress protocol ip pref ${100 + (i % 4)} u32 match ip dport ${i} 0xffff flowid 1:1`,
+        );
+        await execa('tc', ['-n', hostile.name, '-batch', '-'], { input: `${filters.join('\n')}\n` });
+        await pod.tc(FILTER);
+        await until('the one is unreadable, the other is found', async () => {
+          const metrics = await metricsOf(agent);
+          const deadly = metrics.value('tapwire_conflicting_filters', { verdict: 'deadly' });
+          return metrics.value('tapwire_unreadable_netns') === 1 && deadly === 1;
+        });
+        const lines = linesAbout(agent, `Cannot look for conflicting filters in netns "${hostile.name}"`);
+        assert.is(lines.length, 1);
+        assert.is((await within('/healthz', page(agent, '/healthz'))).status, 200);
+        succeeded(await node.call('DEL', pod, { containerId: pod.name }));
+        await agent.stop();
+      }),
+    ),
+  ));
+
+test.run();

@@ -1,0 +1,97 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  countOf,
+  countUnreadable,
+  type Finding,
+  type Looked,
+  remember,
+  reportOf,
+  type Scan,
+} from '../../../../daemonset/scan/findings.ts';
+
+const test = suite('findings of a scan');
+
+const U32: Finding = {
+  container: 'c1',
+  ifname: 'net1',
+  link: 'eth0',
+  what: 'a u32 filter at pref 10',
+  verdict: 'deadly',
+  removal: 'tc filter del dev eth0 ingress pref 10',
+};
+const TCX: Finding = { ...U32, what: 'the TCX program 12 "count"', verdict: 'unknown' };
+const looked = (...findings: readonly Finding[]): Looked => ({ findings, isReadable: true });
+const UNREADABLE: Looked = { findings: [], isReadable: false };
+const scan = (pods: Readonly<Record<string, Looked>>): Scan => new Map(Object.entries(pods));
+const lines = (before: Scan, now: Scan) =>
+  reportOf(before, now).map(({ level, message }) => [level, message]);
+
+const NONE = scan({});
+const BOTH = scan({ a: looked(U32), b: looked(TCX) });
+
+test('reportOf() says what came, with who has it and what to do', () => {
+  assert.equal(reportOf(NONE, BOTH), [
+    {
+      level: 'error',
+      message:
+        '"eth0" has a u32 filter at pref 10 that takes its frames: the guest gets none; remove it, in the pod\'s netns: ' +
+        'tc filter del dev eth0 ingress pref 10',
+      fields: { netns: 'a', container: 'c1', ifname: 'net1' },
+    },
+    {
+      level: 'warn',
+      message:
+        '"eth0" has the TCX program 12 "count", which may keep frames from the guest; if the guest gets none, remove it',
+      fields: { netns: 'b', container: 'c1', ifname: 'net1' },
+    },
+  ]);
+});
+
+test('reportOf() says nothing again, and says what went', () => {
+  assert.equal(lines(BOTH, BOTH), []);
+  assert.equal(lines(BOTH, scan({ a: looked(), b: looked(TCX) })), [
+    ['info', '"eth0" no longer has a u32 filter at pref 10'],
+  ]);
+});
+
+test('reportOf() takes the end of a pod for the end of its findings', () => {
+  assert.equal(lines(BOTH, scan({ b: looked(TCX) })), [
+    ['info', '"eth0" no longer has a u32 filter at pref 10'],
+  ]);
+});
+
+test('reportOf() tells the same filter in two pods apart', () => {
+  assert.is(lines(scan({ a: looked(U32) }), scan({ a: looked(U32), b: looked(U32) })).length, 1);
+});
+
+test('a pod that cannot be read keeps its findings, and is named once', () => {
+  const first = remember(BOTH, scan({ a: UNREADABLE, b: looked(TCX) }));
+  assert.equal(lines(BOTH, first), [
+    [
+      'warn',
+      'Cannot look for conflicting filters in netns "a": it has more links or filters than are read, or than the kernel can list; look with tapwire inspect',
+    ],
+  ]);
+  assert.equal([countOf(first, 'deadly'), countOf(first, 'unknown'), countUnreadable(first)], [1, 1, 1]);
+  const second = remember(first, scan({ a: UNREADABLE, b: looked(TCX) }));
+  assert.equal(lines(first, second), []);
+  const third = remember(second, scan({ a: looked(U32), b: looked(TCX) }));
+  assert.equal([lines(second, third), countUnreadable(third)], [[], 0]);
+});
+
+test('remember() forgets pods that have ended', () => {
+  assert.equal([...remember(BOTH, scan({ b: looked() })).keys()], ['b']);
+});
+
+test('one scan writes a bounded number of lines', () => {
+  const pods = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`pod${i}`, looked(U32)]));
+  const report = reportOf(NONE, scan(pods));
+  assert.is(report.length, 21);
+  assert.is(
+    report.at(-1)?.message,
+    'Found 280 more changes of filters and programs in pods; tapwire inspect names all',
+  );
+});
+
+test.run();
