@@ -22,8 +22,10 @@ function programAt(name: string): Promise<string> {
   return running;
 }
 
-async function run({ name }: TestNetns, program: string, ...words: readonly string[]): Promise<string> {
-  const { stdout } = await execa('ip', ['netns', 'exec', name, await programAt(program), ...words]);
+type Place = Pick<TestNetns, 'path'>;
+
+async function run({ path }: Place, program: string, ...words: readonly string[]): Promise<string> {
+  const { stdout } = await execa('nsenter', [`--net=${path}`, await programAt(program), ...words]);
   return stdout;
 }
 
@@ -46,14 +48,14 @@ export const DEPENDING = [
 
 /** Attaches a program, and returns its id. */
 export const attach = async (
-  netns: TestNetns,
+  netns: Place,
   hook: 'tcx' | 'xdp' | 'tc',
   link: string,
   instructions: string,
   ...words: readonly string[]
 ): Promise<string> => (await run(netns, 'bpf', hook, link, instructions, ...words)).trim();
 
-export const detachTcx = (netns: TestNetns, link: string, id: string): Promise<string> =>
+export const detachTcx = (netns: Place, link: string, id: string): Promise<string> =>
   run(netns, 'bpf', 'detach', link, id);
 
 /** Frames that came, of five that were sent of each. */
@@ -77,7 +79,7 @@ export async function arriving(
   wanted: number,
 ): Promise<Arrived> {
   const program = await programAt('arrivals');
-  const counter = spawn('ip', ['netns', 'exec', tap.netns.name, program, 'count', tap.ifname, `${wanted}`], {
+  const counter = spawn('nsenter', [`--net=${tap.netns.path}`, program, 'count', tap.ifname, `${wanted}`], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface(counter.stdout)[Symbol.asyncIterator]();

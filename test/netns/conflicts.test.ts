@@ -5,9 +5,10 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Answer, cni } from '../helpers/cni.ts';
+import { type Answer, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import { type TestNetns, withNetns } from '../helpers/netns.ts';
 import { type Arrived, arriving, attach, DEPENDING, detachTcx, returning } from '../helpers/programs.ts';
+import { callFailing } from '../helpers/strace.ts';
 
 const test = suite('filters and programs of others');
 
@@ -277,6 +278,18 @@ test("a program at the tap's own ingress is found as well", () =>
     await detachTcx(netns, 'tap0', id);
     succeeds(await call('CHECK'));
   }));
+
+for (const error of ['EPERM', 'EINVAL', 'ENOSYS']) {
+  test(`where bpf(2) fails with ${error}, programs cannot be known: ADD succeeds`, () =>
+    withVeth(async ({ netns }) => {
+      await attach(netns, 'tcx', 'eth0', returning(0));
+      const call = { netns: netns.path, network: 'default' };
+      const inject = ['-e', 'trace=bpf', '-e', `inject=bpf:error=${error}`];
+      const add = await callFailing(inject, environmentOf('ADD', call), JSON.stringify(netconf(call)));
+      succeeds(add);
+      assert.is(add.stderr.replace(/^strace: .*$/gm, '').trim(), '');
+    }));
+}
 
 test('programs of other links are not judged', () =>
   withVeth(async ({ netns, call, arriving }) => {

@@ -1,10 +1,12 @@
 /** `tapwire inspect` of pods that the plugin has wired; docs/inspect.md and its picture are what it prints. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Inspection } from '../../nad/inspect/inspection.ts';
 import { cni } from '../helpers/cni.ts';
 import { assertFile, assertShown, type Printed, tapwire } from '../helpers/command-line.ts';
 import { setPasstSysctls, type TestNetns, withNetns } from '../helpers/netns.ts';
+import { attach, detachTcx, returning } from '../helpers/programs.ts';
 import {
   CONTAINER_ID,
   FRAME_BYTES,
@@ -127,6 +129,33 @@ test('a redirect whose tap is gone is told', () =>
     assert.match(printed.stdout, /stray +"eth0" is redirected to a link that is gone, as if by Tapwire/);
     const list = await tapwire(['inspect']);
     assert.match(list.stdout, new RegExp(`${netns.path} .* 1 defect$`, 'm'));
+  }));
+
+test('a filter of another program is named: as a defect if it keeps frames, as a line if that is not known', () =>
+  withWiredPod(async ({ netns }) => {
+    await netns.tc('filter add dev eth0 ingress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
+    const id = await attach(netns, 'tcx', 'tap0', returning(-1));
+    const unknown = await tapwire(['inspect', netns.path]);
+    const what = 'a u32 filter at pref 10 for IPv4 frames';
+    assert.is(unknown.exitCode, 0, unknown.stdout);
+    assert.match(
+      unknown.stdout,
+      `  filter     "eth0" has ${what}, which may keep frames from the redirect\n`,
+    );
+    assert.not.match(unknown.stdout, 'TCX');
+
+    await detachTcx(netns, 'tap0', id);
+    const deadlyId = await attach(netns, 'tcx', 'tap0', returning(0));
+    const program = `the TCX program ${deadlyId} "tapwire_test"`;
+    const deadly = await tapwire(['inspect', netns.path]);
+    assert.is(deadly.exitCode, 1);
+    assert.match(deadly.stdout, `  defect     "tap0" has ${program} that takes its frames\n`);
+    assert.match((await tapwire(['inspect', netns.path, '--svg'])).stdout, 'that takes its frames');
+    const [wire] = parsed(await tapwire(['inspect', netns.path, '--json'])).wires;
+    assert.equal(wire?.filters, [
+      { link: 'eth0', filter: what, verdict: 'unknown' },
+      { link: 'tap0', filter: program, verdict: 'deadly' },
+    ]);
   }));
 
 test('passt: on the list by what the runtime keeps, and what has been narrowed since is a defect', () =>

@@ -21,6 +21,7 @@ import { processesOf } from '../helpers/containerd/processes.ts';
 import { until } from '../helpers/containerd/until.ts';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
 import { callBack, callDefineDomain, callInfo, collectHooks } from '../helpers/hook-api.ts';
+import { attach, returning } from '../helpers/programs.ts';
 import { vmiJson } from '../helpers/vmi.ts';
 
 const test = suite('the image in containerd');
@@ -149,6 +150,10 @@ test('the agent finds a filter that comes after ADD, in a pod that came after it
     await pod.netns.tc('filter add dev eth0 ingress pref 10 u32 match u32 0 0 flowid 1:1');
     const line = `"message":"\\"eth0\\" has a u32 filter at pref 10 that takes its frames`;
     await until('the agent says so', () => agent.log().includes(line), agent.log);
+    await pod.netns.tc('filter del dev eth0 ingress pref 10');
+    const id = await attach(pod.netns, 'tcx', 'eth0', returning(0));
+    const program = `has the TCX program ${id} \\"tapwire_test\\" that takes its frames`;
+    await until('it may ask for programs', () => agent.log().includes(program), agent.log);
     assert.is((await callPlugin(node, 'DEL', pod)).exitCode, 0);
     await removePod(node, pod);
     const left = async () => [

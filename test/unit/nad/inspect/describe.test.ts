@@ -53,9 +53,26 @@ test('a wired pod: both links, both redirects, no defects', () => {
       },
       toTap: { classifier: 'u32', ...TRAFFIC },
       toPodLink: { classifier: 'u32', ...TRAFFIC },
+      filters: [],
       defects: [],
     },
   ]);
+});
+
+test('a filter of another program is listed with its verdict', () => {
+  const foreign = { ...redirectOf(3, 2, OTHER), redirect: null, pref: 7, verdict: 'unknown' } as const;
+  const filters = [foreign, redirectOf(2, 3), redirectOf(3, 2)];
+  const [wire] = describe(seenIn(wired({ filters }))).wires;
+  assert.equal(wire?.filters, [{ link: 'tap0', filter: 'a u32 filter at pref 7', verdict: 'unknown' }]);
+  assert.equal(wire?.defects, []);
+});
+
+test('a record with half a key tells nothing of filters: ours look like those of others', () => {
+  const key = { containerId: 'c'.repeat(300), ifname: 'net1' };
+  const filters = [redirectOf(2, 3, key), redirectOf(3, 2, key)];
+  const [wire] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)], filters }))).wires;
+  assert.match(wire?.containerId ?? '', /^sha256:/);
+  assert.equal([wire?.filters, wire?.defects], [[], []]);
 });
 
 test('the tap may have any owner: what the NAD asked for is not known', () => {
