@@ -65,11 +65,14 @@ async function run(options: Options): Promise<void> {
   });
 }
 
+let isUnderstood = false;
 try {
   const options = parseOptions(process.argv.slice(2));
-  if (options === null) process.stdout.write(USAGE);
+  isUnderstood = true;
+  if (options === 'help') process.stdout.write(USAGE);
+  else if (options === 'version') process.stdout.write(`${tapwire.version}\n`);
   else await run(options);
 } catch (error) {
   log('error', messageOf(error));
-  process.exitCode = 1;
+  process.exitCode = isUnderstood ? 1 : 2;
 }

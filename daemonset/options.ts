@@ -32,10 +32,13 @@ Serves the CNI plugin of this node: what /opt/cni/bin/tapwire is asked, it does.
   --netns-dir DIR    where the container runtime mounts the network namespaces of pods (default ${NETNS_DIR})
   --scan-interval S  seconds between two scans of the pods for conflicting filters (default ${SCAN_SECONDS}; 0: none)
   --help             print this
+  --version          print the version
+
+Exit status: 0 success, 1 failure, 2 usage error.
 `;
 
-/** @throws {BindingError} INVALID_CONFIG. Null where help is asked for */
-export function parseOptions(args: readonly string[]): Options | null {
+/** What was asked for: to serve with these options, or only to print something. @throws {BindingError} INVALID_CONFIG */
+export function parseOptions(args: readonly string[]): Options | 'help' | 'version' {
   const text = { type: 'string' } as const;
   const { values } = readArguments(
     {
@@ -47,11 +50,13 @@ export function parseOptions(args: readonly string[]): Options | null {
         'netns-dir': { ...text, default: NETNS_DIR },
         'scan-interval': { ...text, default: `${SCAN_SECONDS}` },
         help: { type: 'boolean', default: false },
+        version: { type: 'boolean', default: false },
       },
     },
     misuse,
   );
-  if (values.help) return null;
+  if (values.help) return 'help';
+  if (values.version) return 'version';
   return {
     socket: values.socket,
     nodeFile: values['node-file'],

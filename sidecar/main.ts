@@ -15,6 +15,7 @@ import { hookSocketPath, publish, withdraw } from './hook-socket.ts';
 import { observePod } from './observe.ts';
 import { createHookServer } from './server.ts';
 import { readSettings } from './settings.ts';
+import { printedFor } from './usage.ts';
 
 const stop = Promise.withResolvers<string>();
 // `on`, not `once`: a second signal must not kill a stop that is under way.
@@ -48,7 +49,9 @@ async function run(): Promise<void> {
 
 let exitCode = 0;
 try {
-  await run();
+  const text = printedFor(process.argv.slice(2), tapwire.version);
+  if (text === null) await run();
+  else process.stdout.write(text);
 } catch (error) {
   log('error', messageOf(error));
   exitCode = 1;

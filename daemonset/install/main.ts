@@ -3,6 +3,7 @@
  * is told to: a node whose agent ends goes on.
  */
 import '../node-version.ts';
+import tapwire from '../../package.json' with { type: 'json' };
 import { messageOf } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import { install } from './install.ts';
@@ -17,11 +18,14 @@ async function run(options: Options): Promise<void> {
   else log('info', 'Uninstalled', { directory, removed: await uninstall(options) });
 }
 
+let isUnderstood = false;
 try {
   const options = parseOptions(process.argv.slice(2), import.meta.dirname);
-  if (options === null) process.stdout.write(USAGE);
+  isUnderstood = true;
+  if (options === 'help') process.stdout.write(USAGE);
+  else if (options === 'version') process.stdout.write(`${tapwire.version}\n`);
   else await run(options);
 } catch (error) {
   log('error', messageOf(error));
-  process.exitCode = 1;
+  process.exitCode = isUnderstood ? 1 : 2;
 }

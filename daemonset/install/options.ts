@@ -23,13 +23,17 @@ it has put there, and nothing else. What runs meanwhile goes on undisturbed.
   --no-fallback        install: the plugin alone, which then does nothing without an agent; saves 130 MB
   --agent-socket PATH  uninstall: the agent's socket, left by the last one (default /run/tapwire/agent.sock)
   --help               print this
+  --version            print the version
+
+Exit status: 0 success, 1 failure, 2 usage error.
 `;
 
 /**
  * @param beside the folder that the program lies in
- * @throws {BindingError} INVALID_CONFIG. Null where help is asked for
+ * @returns what was asked for: a command, or only to print something
+ * @throws {BindingError} INVALID_CONFIG
  */
-export function parseOptions(args: readonly string[], beside: string): Options | null {
+export function parseOptions(args: readonly string[], beside: string): Options | 'help' | 'version' {
   const { values, positionals } = readArguments(
     {
       args: [...args],
@@ -40,11 +44,13 @@ export function parseOptions(args: readonly string[], beside: string): Options |
         'no-fallback': { type: 'boolean' },
         'agent-socket': { type: 'string' },
         help: { type: 'boolean', default: false },
+        version: { type: 'boolean', default: false },
       },
     },
     misuse,
   );
-  if (values.help) return null;
+  if (values.help) return 'help';
+  if (values.version) return 'version';
   const [command = 'install', ...more] = positionals;
   const binDirectory = values['cni-bin-dir'];
   if (more.length === 0 && command === 'install') {

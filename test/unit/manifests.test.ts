@@ -5,8 +5,8 @@ import { join, relative, resolve } from 'node:path';
 import * as kubernetes from '@kubevirt-ui-ext/kubevirt-api/kubernetes';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseOptions } from '../../daemonset/install/options.ts';
-import { parseOptions as parseAgentOptions } from '../../daemonset/options.ts';
+import { type Options, parseOptions } from '../../daemonset/install/options.ts';
+import { type Options as AgentOptions, parseOptions as parseAgentOptions } from '../../daemonset/options.ts';
 import tapwire from '../../package.json' with { type: 'json' };
 import { tagOf } from '../../scripts/image/names.ts';
 import { kustomize, type Resource } from '../helpers/kustomize.ts';
@@ -152,9 +152,9 @@ test('programs understand their arguments, and probes ask where the agent answer
     source: '/app/install/../cni',
     hasFallback: true,
   });
-  const { health, socket, nodeFile, netnsDir } = parseAgentOptions(agent.args ?? []) ?? {};
+  const { health, socket, nodeFile, netnsDir } = parseAgentOptions(agent.args ?? []) as AgentOptions;
   for (const probe of [agent.readinessProbe, agent.livenessProbe]) {
-    assert.equal([probe.httpGet.host, probe.httpGet.port], [health?.host, health?.port]);
+    assert.equal([probe.httpGet.host, probe.httpGet.port], [health.host, health.port]);
   }
   const mounted = (path = '') =>
     agent.volumeMounts.some(
@@ -202,7 +202,10 @@ test('podmonitor: the agent serves where Prometheus and kubelet reach it', () =>
     ['2001:db8::1', '2001:db8::1'],
   ]) {
     const args = changed.args.map((arg: string) => arg.replace('$(POD_IP)', ip ?? ''));
-    assert.equal(parseAgentOptions(args)?.health, { host: want, port: changed.ports[0].containerPort });
+    assert.equal((parseAgentOptions(args) as AgentOptions).health, {
+      host: want,
+      port: changed.ports[0].containerPort,
+    });
   }
   assert.is(changed.readinessProbe.httpGet.host, undefined);
   const monitor = resources.find(({ kind }) => kind === 'PodMonitor');
@@ -241,7 +244,7 @@ for (const [why, added] of [
       const { spec } = daemonSetOf(kustomize(folder)).spec.template;
       const images = [...spec.initContainers, ...spec.containers].map(({ image }) => image);
       assert.equal(images, Array(2).fill(`registry.example.com/tapwire:${tapwire.version}`));
-      assert.ok(parseOptions(spec.initContainers[0].args, '/app/install'));
+      assert.type(parseOptions(spec.initContainers[0].args, '/app/install'), 'object');
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -258,7 +261,7 @@ test('the kustomization that docs/install.md shows, with all of it: takes away w
     writeFileSync(join(folder, 'kustomization.yaml'), text);
     const [{ args }] = daemonSetOf(kustomize(folder)).spec.template.spec.initContainers;
     assert.equal([args[0], args.at(-1)], ['uninstall', '--no-fallback']);
-    assert.is(parseOptions(args, '/app/install')?.command, 'uninstall');
+    assert.is((parseOptions(args, '/app/install') as Options).command, 'uninstall');
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -27,9 +27,13 @@ for (const [why, args, want] of [
 }
 
 test('help goes before all else, and names every default', () => {
-  assert.is(parseOptions(['--help', '--health', 'x']), null);
+  assert.is(parseOptions(['--help', '--version', '--health', 'x']), 'help');
   for (const text of [DEFAULTS.socket, DEFAULTS.nodeFile, '127.0.0.1:9746', '/run/netns', 'default 60'])
     assert.ok(USAGE.includes(text));
+});
+
+test('version goes before what an agent would need', () => {
+  assert.is(parseOptions(['--version', '--health', 'x']), 'version');
 });
 
 for (const address of ['', 'localhost', ':80', '127.0.0.1:', '::1:80', '127.0.0.1:65536', 'a:b']) {

@@ -35,9 +35,13 @@ for (const [why, args, want] of [
 }
 
 test('help goes before all else, and names every default', () => {
-  assert.is(parseOptions(['remove', '--help'], '/app'), null);
+  assert.is(parseOptions(['remove', '--help', '--version'], '/app'), 'help');
   for (const text of ['/opt/cni/bin', UNINSTALL.agentSocket, '--no-fallback', '--from'])
     assert.ok(USAGE.includes(text));
+});
+
+test('version goes before any command', () => {
+  assert.is(parseOptions(['remove', '--version'], '/app'), 'version');
 });
 
 for (const [args, reason] of [
