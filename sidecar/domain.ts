@@ -1,7 +1,7 @@
 import { BindingError } from '../shared/errors.ts';
 import { type Edit, insertBehind, insertFirst, replaceElement, splice } from './edit.ts';
 import { refuseSharedMac } from './mac-addresses.ts';
-import type { NewElement } from './markup.ts';
+import { lengthOf, type NewElement } from './markup.ts';
 import { shareMemory } from './memory-backing.ts';
 import { argumentEdits, type QemuArgument } from './qemu-commandline.ts';
 import { declarePrefix } from './qemu-namespace.ts';
@@ -50,6 +50,7 @@ export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInter
     return { name: one.name, current, next: one.render(current) };
   });
   refuseSharedMac(devices, rendered);
+  refuseGrowth(rendered);
 
   const sharer = bound.find(({ needs }) => needs.sharedMemory);
   const args = bound.flatMap(({ needs }) => needs.arguments);
@@ -100,6 +101,19 @@ function onlyInterface(
     throw new BindingError('INVALID_DOMAIN', `Cannot bind interface "${name}": ${reason}`);
   }
   return found;
+}
+
+/** Characters of all interfaces that are put in place, a thousand times what one has. */
+const MAX_INTERFACES = 1024 * 1024;
+
+/** Attributes that stay are escaped anew, which makes them up to five times as long; virt-launcher takes 4 MiB. */
+function refuseGrowth(rendered: readonly RenderedInterface[]): void {
+  const length = rendered.reduce((sum, { next }) => sum + lengthOf(next), 0);
+  if (length <= MAX_INTERFACES) return;
+  throw new BindingError(
+    'INVALID_DOMAIN',
+    `Cannot bind interfaces: they would have ${length} characters, more than ${MAX_INTERFACES}`,
+  );
 }
 
 function interfaceEdits(

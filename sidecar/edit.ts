@@ -94,10 +94,16 @@ function layoutOfFirstChild(text: string, element: Element, parent: Element): La
   return own === null ? null : { lineBreak: own.lineBreak + own.unit, unit: own.unit };
 }
 
-/** The line break and the indentation before a node; null when it does not stand first on its line. */
+/** Characters. All that is written below an element repeats its indentation. */
+const MAX_INDENTATION = 200;
+
+/** The line break and the indentation before a node; null if it does not stand first on its line, or too far to the right. */
 function lineBreakBefore(text: string, position: number): string | null {
   let start = position;
-  while (text[start - 1] === ' ' || text[start - 1] === '\t') start -= 1;
+  while (text[start - 1] === ' ' || text[start - 1] === '\t') {
+    start -= 1;
+    if (position - start > MAX_INDENTATION) return null;
+  }
   if (text[start - 1] !== '\n') return null;
   return text.slice(text[start - 2] === '\r' ? start - 2 : start - 1, position);
 }

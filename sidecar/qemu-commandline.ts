@@ -64,8 +64,21 @@ function presentArguments(root: Element): Map<string, PresentArgument[]> {
   return present;
 }
 
-/** The id among a list of options; a comma within a value is doubled. */
+/** The id among a list of options, as it is written: a comma within a value is doubled, and no id of ours has one. */
 function idOf(value: string): string | undefined {
-  const options = value.replaceAll(',,', '').split(',');
-  return options.find((option) => option.startsWith('id='))?.slice('id='.length);
+  for (let start = 0; start <= value.length; ) {
+    const end = endOfOption(value, start);
+    if (value.startsWith('id=', start)) return value.slice(start + 'id='.length, end);
+    start = end + 1;
+  }
+  return undefined;
+}
+
+/** Where the next comma is that is not doubled, or the end. */
+function endOfOption(value: string, start: number): number {
+  for (let at = start; ; at += 2) {
+    at = value.indexOf(',', at);
+    if (at === -1) return value.length;
+    if (value[at + 1] !== ',') return at;
+  }
 }

@@ -1,5 +1,5 @@
 /** The tags of an XML document, in order; what lies between them is checked and passed over. */
-import { findNoCharacter, nameAt, resolveReferences } from './xml-text.ts';
+import { findNoCharacter, hasValidReferences, nameAt, normalizeValue } from './xml-text.ts';
 
 /** Positions are UTF-16 indices into the text. */
 export interface Tag {
@@ -88,8 +88,7 @@ function checkText(text: string, start: number, end: number, isInside: boolean):
     return;
   }
   if (data.includes(']]>')) throw new Malformed(start, '"]]>" in text');
-  if (resolveReferences(data) === undefined)
-    throw new Malformed(start, 'a malformed or undefined reference in text');
+  if (!hasValidReferences(data)) throw new Malformed(start, 'a malformed or undefined reference in text');
 }
 
 /** Comment, CDATA section, processing instruction; answers where it ends. */
@@ -179,6 +178,5 @@ function readAttributes(
 
 /** §3.3.3 of an attribute that no DTD declares; undefined when it is malformed. */
 function attributeValue(raw: string): string | undefined {
-  if (raw.includes('<')) return undefined;
-  return resolveReferences(/[\t\n\r]/.test(raw) ? raw.replace(/\r\n|[\t\n\r]/g, ' ') : raw);
+  return raw.includes('<') ? undefined : normalizeValue(raw);
 }

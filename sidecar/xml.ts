@@ -63,8 +63,12 @@ function decodeUtf8(bytes: Uint8Array): string {
 
 /** `line:column`, both from 1, as editors count. */
 function placeOf(text: string, position: number): string {
-  const lines = text.slice(0, position).split('\n');
-  return `${lines.length}:${(lines.at(-1)?.length ?? 0) + 1}`;
+  let [line, lineStart] = [1, 0];
+  for (let at = text.indexOf('\n'); at !== -1 && at < position; at = text.indexOf('\n', lineStart)) {
+    line += 1;
+    lineStart = at + 1;
+  }
+  return `${line}:${position - lineStart + 1}`;
 }
 
 type Draft = { -readonly [Key in keyof Element]: Element[Key] } & { children: Element[] };

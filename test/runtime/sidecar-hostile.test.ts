@@ -66,6 +66,9 @@ function attack(name: string, act: (small: SmallSidecar) => Promise<void>): void
 const domainWith = (inner: string, devices = '') =>
   `<domain type="kvm"><name>x</name>${inner}<devices>${devices}</devices></domain>`;
 
+/** The one that is net0's already. */
+const interfaceWith = (inner: string) =>
+  `<interface type="ethernet"><alias name="ua-net0"/>${inner}</interface>`;
 const utf16 = (text: string) => Buffer.from(text, 'utf16le');
 const attributes = (count: number) => Array.from({ length: count }, (_, n) => `a${n}=""`).join(' ');
 const entity = (name: string, of: string) => `<!ENTITY ${name} "${`&${of};`.repeat(10)}">`;
@@ -145,6 +148,24 @@ for (const [why, xml, code, text] of [
   ],
   ['an unclosed comment', domainWith(`<!--${'-'.repeat(900_000)}`), INVALID_ARGUMENT, /"--" in a comment$/],
   ['a name of 900 KB', domainWith(`<${'a'.repeat(900_000)}/>`), INVALID_ARGUMENT, /a malformed tag$/],
+  [
+    '1 MB of lines before what is wrong',
+    `<domain>${'\n'.repeat(1_000_000)}<devices></domain>`,
+    INVALID_ARGUMENT,
+    /: 1000001:10: an end tag "domain" that ends nothing$/,
+  ],
+  [
+    'quotes that would be 5 MB in the answer',
+    domainWith('', interfaceWith(`<driver name='${'"'.repeat(1_000_000)}'/>`)),
+    INVALID_ARGUMENT,
+    /^Cannot bind interfaces: they would have 5\d{6} characters, more than 1048576$/,
+  ],
+  [
+    'quotes that would be 4 MB in the answer, in many attributes',
+    domainWith('', interfaceWith(`<driver ${'bcdefghi'.replace(/./g, ` $&='${'"'.repeat(110_000)}'`)}/>`)),
+    INVALID_ARGUMENT,
+    /^Cannot bind interfaces: they would have 4\d{6} characters, more than 1048576$/,
+  ],
   ['another root', '<network><devices/></network>', INVALID_ARGUMENT, /its root is <network>/],
   [
     'two lists of devices',
@@ -167,6 +188,10 @@ for (const [why, xml, code, text] of [
   });
 }
 
+const references = (count: number) => Array.from({ length: count }, (_, n) => `a${n}="&#9;"`).join(' ');
+const qemu = (value: string) =>
+  `<domain type="kvm" xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"><devices></devices>` +
+  `<qemu:commandline><qemu:arg value="${value}"/></qemu:commandline></domain>`;
 const foreign = (index: number) =>
   `<interface type="ethernet"><mac address="02:00:00:00:00:01"/><target dev="x${index}" managed="no"/><model type="virtio"/><mtu size="1500"/><alias name="ua-x${index}"/><driver name="vhost" queues="2"/></interface>`;
 
@@ -176,6 +201,22 @@ for (const [why, xml] of [
   ['1 MB of a comment', domainWith(`<!--${' '.repeat(1_000_000)}-->`)],
   ['1 MB of CDATA', domainWith(`<![CDATA[${']'.repeat(1_000_000)}]]>`)],
   ['1 MB of an attribute', domainWith(`<a b="${'&lt;'.repeat(250_000)}"/>`)],
+  ...['\t', '\n', '\r\n', 'xy\t', 'xy&lt;', '&#9;', '&#9;\t', '&quot;', '🧭\t'].flatMap((piece) => {
+    const long = piece.repeat(1_000_000 / Buffer.byteLength(piece));
+    return [
+      [`1 MB of ${JSON.stringify(piece)} in an attribute`, domainWith(`<a b="${long}"/>`)],
+      [
+        `1 MB of ${JSON.stringify(piece)} in an attribute, and a wide character`,
+        domainWith(`<a b="Ж${long}"/>`),
+      ],
+      [`1 MB of ${JSON.stringify(piece)} in text`, domainWith(`Ж${long}.`)],
+    ] as const;
+  }),
+  ['100 attributes of references each', domainWith(`<a ${references(100)}/>`.repeat(850))],
+  ['1 MB of indentation', domainWith('', `\n${'\t'.repeat(1_000_000)}<disk/>`)],
+  ['1 MB of commas in an argument of QEMU', qemu(','.repeat(1_000_000))],
+  ['1 MB of options in an argument of QEMU', qemu('a,'.repeat(500_000))],
+  ['1 MB of an id in an argument of QEMU', qemu(`id=${'a,,'.repeat(330_000)}`)],
   ['1 MB of characters beyond 16 bits', domainWith('🧭'.repeat(250_000))],
   ['1 MB of references', domainWith('&#x1F9ED;'.repeat(100_000))],
   ['18,000 elements among the devices', domainWith('', '<a b="c" d="e"><f g="h"/></a>'.repeat(9_000))],

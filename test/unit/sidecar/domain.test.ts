@@ -42,6 +42,11 @@ for (const [why, before, after] of [
     '<domain>\n<devices>\n<a/>\n</devices>\n</domain>',
     '<domain>\n<devices>\n<interface>\n<alias name="red"></alias>\n</interface>\n<a/>\n</devices>\n</domain>',
   ],
+  [
+    'lines that begin far to the right',
+    `<domain>\n<devices>\n${' '.repeat(201)}<a/></devices></domain>`,
+    `<domain>\n<devices>${RED}\n${' '.repeat(201)}<a/></devices></domain>`,
+  ],
   ['one line', '<domain><devices><a/></devices></domain>', `<domain><devices>${RED}<a/></devices></domain>`],
   [
     'no devices',

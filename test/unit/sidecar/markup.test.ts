@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { write } from '../../../sidecar/markup.ts';
+import { lengthOf, write } from '../../../sidecar/markup.ts';
 import { parseXml } from '../../../sidecar/xml.ts';
 import { caught } from '../../helpers/caught.ts';
 
@@ -17,6 +17,23 @@ const tree = {
 
 markup('on one line', () => {
   assert.is(write(tree, null, ''), '<a b="1" c=""><d></d><e><f></f></e></a>');
+});
+
+markup('lengthOf() counts what is written on one line', () => {
+  const copied = parseXml(Buffer.from('<x><y a="&#65;"/></x>'));
+  for (const element of [
+    tree,
+    { name: 'a', attributes: { value: `<>&"' \t\n\r é🧭 ]]>`, other: '' } },
+    { name: 'n', attributes: {}, children: [...copied.root.children, tree] },
+  ]) {
+    assert.is(lengthOf(element), write(element, null, copied.text).length);
+  }
+});
+
+markup('a value that is longer than what is escaped at a time is escaped as a whole', () => {
+  const value = `${'x"'.repeat(20_000)}🧭`;
+  const written = write({ name: 'a', attributes: { value } }, null, '');
+  assert.is(written, `<a value="${'x&#34;'.repeat(20_000)}🧭"></a>`);
 });
 
 markup('on several lines', () => {
