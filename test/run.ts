@@ -10,13 +10,19 @@
  * Tests that replay a recording of real callers (fixtures/recorded) say so (helpers/recorded.ts). A run of all files fails if no
  * test has replayed one of them.
  *
+ * An interrupted run leaves nothing behind: each file is a session of its own, so that Ctrl-C does not end it before all that descends
+ * from it is known, and records its netns by name.
+ *
  * Usage: node test/run.ts [--root folder] [part of a path …]
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, constants, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
+import { endNetns } from './helpers/lab/remove.ts';
+import { NETNS_LEDGER, recordedNetns } from './helpers/ledger.ts';
+import { killSession } from './helpers/process-tree.ts';
 
 const { values, positionals } = parseArgs({
   options: { root: { type: 'string', default: import.meta.dirname } },
@@ -32,8 +38,8 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   'runtime/containerd': ['agent', 'fallback'],
 };
 
+const LEDGER_FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-run-'));
 /** One line for each recording that a test has replayed. */
-const LEDGER_FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-replayed-'));
 const LEDGER = join(LEDGER_FOLDER, 'ledger');
 writeFileSync(LEDGER, '');
 process.on('exit', () => rmSync(LEDGER_FOLDER, { recursive: true }));
@@ -83,17 +89,30 @@ function readTotal(output: string, label: string): number | undefined {
 
 async function runFile({ path, way }: Run): Promise<FileResult> {
   const started = performance.now();
-  const { all, exitCode, timedOut } = await execa(process.execPath, [resolve(ROOT, path)], {
+  const netnsLedger = join(LEDGER_FOLDER, `netns-${way ?? 'only'}-${path.replaceAll('/', '-')}`);
+  const file = execa(process.execPath, [resolve(ROOT, path)], {
     all: true,
     reject: false,
-    timeout: FILE_TIMEOUT,
+    detached: true,
     env: {
       NO_COLOR: '1',
       FORCE_COLOR: '0',
       TAPWIRE_REPLAYED: LEDGER,
+      [NETNS_LEDGER]: netnsLedger,
       ...(way === undefined ? {} : { TAPWIRE_WAY: way }),
     },
   });
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    end(file.pid);
+  }, FILE_TIMEOUT);
+  running.add(file.pid);
+  const { all, exitCode } = await file;
+  clearTimeout(timer);
+  running.delete(file.pid);
+  if (timedOut || stopping !== null) for (const netns of recordedNetns(netnsLedger)) await endNetns(netns);
+  if (stopping !== null) return { passed: 0, failed: 0, skipped: 0 };
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const total = readTotal(all, 'Total');
   const passed = readTotal(all, 'Passed') ?? 0;
@@ -124,11 +143,32 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
 
 const files = findTestFiles(positionals);
 const queue = files.flatMap(runsOf);
+/** Process ids of the files that run now. */
+const running = new Set<number | undefined>();
+let stopping: NodeJS.Signals | null = null;
+
+const end = (pid: number | undefined): void => {
+  if (pid !== undefined) killSession(pid);
+};
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    stopping ??= signal;
+    queue.length = 0;
+    for (const pid of running) end(pid);
+  });
+}
+
 const results: FileResult[] = [];
 const worker = async () => {
   for (let run = queue.shift(); run !== undefined; run = queue.shift()) results.push(await runFile(run));
 };
 await Promise.all(Array.from({ length: availableParallelism() }, worker));
+
+if (stopping !== null) {
+  console.log(`Stopped by ${stopping}`);
+  process.exit(128 + constants.signals[stopping]);
+}
 
 // A run of some files replays some recordings.
 const unreplayed = positionals.length === 0 ? findUnreplayed() : [];

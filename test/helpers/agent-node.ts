@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { type Agent, type AgentOptions, startAgent } from './agent.ts';
 import { environmentOf, netconf } from './cni.ts';
 import { HANG } from './hang.ts';
+import { recordNetns } from './ledger.ts';
 import { type Metrics, parseMetrics } from './metrics.ts';
 import { dumpNetns, sameNetns, type TestNetns, testNetns, withNetns, withPod } from './netns.ts';
 import { type ShimAnswer, shim, UNHURRIED, withFolder } from './shim.ts';
@@ -210,6 +211,7 @@ export interface MortalPod extends TestNetns {
 export function withMortalPod<T>(act: (pod: MortalPod) => Promise<T>): Promise<T> {
   return withNetns(async (host) => {
     const name = `tapwire-${randomBytes(4).toString('hex')}`;
+    recordNetns(name);
     await execa('ip', ['netns', 'add', name]);
     try {
       const pod = testNetns(name);

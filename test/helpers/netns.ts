@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { HANG } from './hang.ts';
+import { recordNetns } from './ledger.ts';
 
 /** Runs `ip` with words split at spaces: `ip('link add eth0 type veth peer name host0')`. */
 export type Ip = (command: string) => Promise<string>;
@@ -19,6 +20,7 @@ export interface TestNetns {
 /** A netns of our own with a random name, gone afterwards. */
 export async function withNetns<T>(act: (netns: TestNetns) => Promise<T>): Promise<T> {
   const name = `tapwire-${randomBytes(4).toString('hex')}`;
+  recordNetns(name);
   await execa('ip', ['netns', 'add', name]);
   try {
     return await act(testNetns(name));

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { recordNetns } from '../ledger.ts';
 import type { Lab } from './lab.ts';
 import { ip, lastWords, run, setSysctl, start, waitFor } from './run.ts';
 
@@ -13,6 +14,7 @@ export const BRIDGE = 'br0';
  * advertisements and DHCPv6 there.
  */
 export async function makeNodeNetwork(lab: Lab, mtu: number): Promise<void> {
+  recordNetns(lab.node);
   await run(lab, ['ip', 'netns', 'add', lab.node]);
   await ip(
     lab,

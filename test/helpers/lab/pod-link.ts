@@ -1,3 +1,4 @@
+import { recordNetns } from '../ledger.ts';
 import type { Lab } from './lab.ts';
 import { BRIDGE, GATEWAY4, GATEWAY6 } from './node-network.ts';
 import { ip, run, setSysctl, waitFor } from './run.ts';
@@ -24,6 +25,7 @@ const LOWER = 'lower0';
 
 /** Makes the pod's netns. What is set here, every pod link made later takes over. */
 export async function makePod(lab: Lab): Promise<void> {
+  recordNetns(lab.pod);
   await run(lab, ['ip', 'netns', 'add', lab.pod]);
   // Addresses that are not tentative and routes of our own alone: a dump of the netns must not change by itself.
   await setSysctl(lab, lab.pod, 'ipv6/conf/default/dad_transmits', '0');

@@ -18,6 +18,12 @@ export async function removeLab({ dir, node, pod }: LabPlace): Promise<void> {
   undo.defer(() => killAllIn(pod));
 }
 
+/** Removes a netns and all processes in it. */
+export async function endNetns(netns: string): Promise<void> {
+  await killAllIn(netns);
+  await removeNetns(netns);
+}
+
 /** What is still there of a lab: names of netns and paths. */
 export function leftOvers({ dir, node, pod }: LabPlace): string[] {
   return [...[node, pod].filter(exists), ...[dir].filter((path) => existsSync(path))];
