@@ -30,14 +30,30 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The directory whose network namespaces it looks into every second; without it, the agent leaves those of other tests alone. */
   readonly netnsDir?: string;
+  /** Another than that of this checkout. */
+  readonly program?: string;
+}
+
+/** An agent of another version may not know of scans. */
+function scanOf({ program, netnsDir }: AgentOptions): readonly string[] {
+  if (program !== undefined) return [];
+  return netnsDir === undefined
+    ? ['--scan-interval', '0']
+    : ['--scan-interval', '1', '--netns-dir', netnsDir];
 }
 
 /** Starts an agent, and resolves when it listens. It does not keep this process alive, and dies with it. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { socket, nodeFile, under = [], env = {}, netnsDir } = options;
-  const scan =
-    netnsDir === undefined ? ['--scan-interval', '0'] : ['--scan-interval', '1', '--netns-dir', netnsDir];
-  const program = [NODE, AGENT, '--socket', socket, '--node-file', nodeFile, ...scan];
+  const { socket, nodeFile, under = [], env = {} } = options;
+  const program = [
+    NODE,
+    options.program ?? AGENT,
+    '--socket',
+    socket,
+    '--node-file',
+    nodeFile,
+    ...scanOf(options),
+  ];
   const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', '127.0.0.1:0'];
   const child = spawn('/usr/bin/setpriv', words, { cwd: '/', env, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';

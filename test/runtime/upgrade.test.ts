@@ -1,0 +1,248 @@
+/**
+ * Two versions on one node, with pods that the other one has wired: the version before, built from git, and this one. A pod is judged by
+ * the record that its own ADD wrote: ADD, CHECK and DEL of the other version succeed, and CHECK demands nothing that ADD did not do.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/names.ts';
+import type { Agent } from '../helpers/agent.ts';
+import type { Call } from '../helpers/cni.ts';
+import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+import {
+  type Build,
+  type Caller,
+  NEW,
+  oneShotOf,
+  shimOf,
+  versionBefore,
+  withAgents,
+} from '../helpers/version-before.ts';
+
+const test = suite('an upgrade with running VMs');
+
+const BLUE = hashedPodIfname('blue');
+
+/** A pod of which every version knows how to wire it. */
+interface Kind {
+  /** Name of the pod link. */
+  readonly link: string;
+  /** What stands between a veth and this kind of pod. */
+  readonly prepare?: (netns: TestNetns, outside: TestNetns) => Promise<unknown>;
+  /** The pod link is found down. */
+  readonly isDown?: true;
+  readonly call: Omit<Call, 'netns'>;
+  /** What the plugin before ours in the chain returned; a binding has none. */
+  readonly resultBefore?: (netns: TestNetns) => object;
+  /** The tap that ADD makes; null: none. */
+  readonly tap: string | null;
+}
+
+const PRIMARY = { link: 'eth0', call: { network: 'default' }, tap: PRIMARY_TAP_IFNAME } as const;
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  veth: PRIMARY,
+  macvlan: {
+    ...PRIMARY,
+    prepare: async ({ ip }) => {
+      await ip('link set eth0 name lower0');
+      await ip('link set lower0 up');
+      await ip('link add eth0 link lower0 mtu 1400 type macvlan mode bridge');
+      await ip('link set eth0 addrgenmode none');
+      await ip('link set eth0 up');
+    },
+  },
+  'a veth into a bridge': {
+    ...PRIMARY,
+    prepare: async ({ ip }, outside) => {
+      await ip(`link set host0 netns ${outside.name}`);
+      await outside.ip('link add cni0 type bridge');
+      await outside.ip('link set cni0 up');
+      await outside.ip('link set host0 master cni0 up');
+    },
+  },
+  'a secondary network': {
+    link: BLUE,
+    call: { network: 'blue', ifname: 'net3' },
+    tap: secondaryTapIfname(BLUE),
+  },
+  'a network of its own': {
+    link: BLUE,
+    call: { ifname: BLUE },
+    resultBefore: ({ path }) => ({ cniVersion: '1.0.0', interfaces: [{ name: BLUE, sandbox: path }] }),
+    tap: secondaryTapIfname(BLUE),
+  },
+  'a clsact qdisc of others, with a filter': {
+    ...PRIMARY,
+    prepare: async ({ tc }) => {
+      await tc('qdisc add dev eth0 clsact');
+      await tc('filter add dev eth0 egress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
+    },
+  },
+  'a link that is down': { ...PRIMARY, prepare: ({ ip }) => ip('link set eth0 down'), isDown: true },
+  passt: { link: 'eth0', call: { network: 'default', conf: { binding: 'passt' } }, tap: null },
+};
+
+/** A pod of that kind, and what it was before anybody called. */
+interface Pod {
+  readonly kind: Kind;
+  readonly netns: TestNetns;
+  readonly before: Readonly<Record<string, unknown>>;
+  /** Fails unless the call succeeds. */
+  readonly succeeds: (caller: Caller, command: 'ADD' | 'CHECK' | 'DEL', why: string) => Promise<void>;
+}
+
+const withKind = (kind: Kind, act: (pod: Pod) => Promise<void>): Promise<void> =>
+  withNetns((outside) =>
+    withPod(kind.link, async (netns) => {
+      await kind.prepare?.(netns, outside);
+      const before = await dumpNetns(netns);
+      let result: object | undefined;
+      await act({
+        kind,
+        netns,
+        before,
+        async succeeds(caller, command, why) {
+          // As libcni keeps it: the result of the plugin before for ADD, of ADD for all else.
+          const prevResult = command === 'ADD' ? kind.resultBefore?.(netns) : result;
+          const conf = { ...kind.call.conf, ...(prevResult === undefined ? {} : { prevResult }) };
+          const answer = await caller(command, { ...kind.call, conf, netns: netns.path });
+          assert.is(answer.exitCode, 0, `${why}: ${command} says ${answer.stdout} ${answer.stderr}`);
+          if (command === 'ADD') result = answer.json;
+          const { links } = await dumpNetns(netns);
+          const names = (links as { ifname: string }[]).map(({ ifname }) => ifname);
+          if (kind.tap !== null) assert.is(names.includes(kind.tap), command !== 'DEL', `${why}: the tap`);
+        },
+      });
+    }),
+  );
+
+/** An old ADD; then this version is all that the pod meets. */
+async function upgraded(pod: Pod, old: Caller, now: Caller, how: string): Promise<void> {
+  const { netns, before, succeeds } = pod;
+  for (const again of [false, true]) {
+    const why = `${how}, ${again ? 'with another ADD' : 'without another ADD'}`;
+    await succeeds(old, 'ADD', why);
+    const wired = await dumpNetns(netns);
+    await succeeds(now, 'CHECK', why);
+    sameNetns(await dumpNetns(netns), wired, `${why}: CHECK changes nothing`);
+    if (again) {
+      await succeeds(now, 'ADD', why);
+      await succeeds(now, 'CHECK', `${why}, again`);
+      await succeeds(old, 'CHECK', `${why}, by the old version again`);
+    }
+    await succeeds(now, 'DEL', why);
+    sameNetns(await dumpNetns(netns), before, `${why}: DEL`);
+    await succeeds(now, 'DEL', `${why}, again`);
+  }
+}
+
+/** An ADD of this version; then the version before is back, and this one once more. */
+async function downgraded(pod: Pod, old: Caller, now: Caller, how: string): Promise<void> {
+  const { kind, netns, before, succeeds } = pod;
+  for (const last of ['old', 'new'] as const) {
+    for (const again of [false, true]) {
+      const why = `${how}, ${again ? 'with' : 'without'} an old ADD, DEL by the ${last} version`;
+      await succeeds(now, 'ADD', why);
+      const wired = await dumpNetns(netns);
+      await succeeds(old, 'CHECK', why);
+      if (again) {
+        await succeeds(old, 'ADD', why);
+        sameNetns(withoutRecords(await dumpNetns(netns)), withoutRecords(wired), `${why}: the old ADD`);
+        await succeeds(old, 'CHECK', `${why}, again`);
+        await succeeds(now, 'CHECK', `${why}, by the new version again`);
+      }
+      if (last === 'old') {
+        await succeeds(old, 'DEL', why);
+        if (!kind.isDown) sameNetns(withoutRules(await dumpNetns(netns)), withoutRules(before), why);
+      }
+      await succeeds(now, 'DEL', why);
+      // No version sets a link down whose record says nothing of that; the pod ends with it.
+      if (kind.isDown && (last === 'old' || again)) await netns.ip('link set eth0 down');
+      sameNetns(await dumpNetns(netns), before, why);
+    }
+  }
+}
+
+/** The old version writes a record anew, in its own form: without the keys that it does not know. */
+function withoutRecords(dump: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const links = dump['links'] as { ifalias?: string }[];
+  return { ...dump, links: links.map(({ ifalias: _, ...link }) => link) };
+}
+
+/** The old version does not know of rules that silence the pod's own stack, and leaves them to DEL of the new one. */
+const withoutRules = ({ nftables: _, ...known }: Readonly<Record<string, unknown>>) => known;
+
+const builds = async (): Promise<readonly [old: Build, now: Build]> => [await versionBefore(), NEW];
+
+for (const [name, kind] of Object.entries(KINDS)) {
+  test(`${name}, without an agent: the new version takes over what the old one wired`, async () => {
+    const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
+    await withKind(kind, (pod) => upgraded(pod, old, now, 'one-shot'));
+  });
+
+  test(`${name}, without an agent: the old version takes over what the new one wired`, async () => {
+    const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
+    await withKind(kind, (pod) => downgraded(pod, old, now, 'one-shot'));
+  });
+}
+
+/** Both agents at once, as in the moments of an upgrade; who is asked, a test decides. */
+const withBoth = async (
+  act: (shim: (shim: 'old' | 'new', agent: 'old' | 'new') => Caller) => Promise<void>,
+): Promise<void> => {
+  const both = await builds();
+  await withAgents(both, async ([oldAgent, newAgent]) => {
+    const agents = { old: oldAgent as Agent, new: newAgent as Agent };
+    const [old, now] = both;
+    await act((shim, agent) => shimOf(shim === 'old' ? old : now, agents[agent]));
+  });
+};
+
+test('agents: each takes over what the other one wired, whichever shim asks', () =>
+  withBoth(async (caller) => {
+    for (const [name, kind] of Object.entries(KINDS)) {
+      for (const shim of ['old', 'new'] as const) {
+        const how = `${name}, ${shim} shim`;
+        await withKind(kind, (pod) => upgraded(pod, caller(shim, 'old'), caller(shim, 'new'), how));
+        await withKind(kind, (pod) => downgraded(pod, caller(shim, 'old'), caller(shim, 'new'), how));
+      }
+    }
+  }));
+
+test('a shim asks an agent of another version, and both ways to be served take over from each other', () =>
+  withBoth(async (caller) => {
+    const [oldShot, newShot] = (await builds()).map(oneShotOf) as [Caller, Caller];
+    await withKind(PRIMARY, (pod) => upgraded(pod, caller('new', 'old'), newShot, 'old agent, new one-shot'));
+    await withKind(PRIMARY, (pod) => upgraded(pod, oldShot, caller('old', 'new'), 'old one-shot, new agent'));
+    await withKind(PRIMARY, (pod) =>
+      downgraded(pod, caller('new', 'old'), newShot, 'new one-shot, old agent'),
+    );
+    await withKind(PRIMARY, (pod) =>
+      downgraded(pod, oldShot, caller('old', 'new'), 'new agent, old one-shot'),
+    );
+    for (const [shim, agent] of [
+      ['old', 'new'],
+      ['new', 'old'],
+    ] as const) {
+      for (const command of ['STATUS', 'GC', 'VERSION'] as const) {
+        const call = { netns: '', conf: { cniVersion: '1.1.0' } };
+        const { exitCode, stdout } = await caller(shim, agent)(command, call);
+        assert.is(exitCode, 0, `${shim} shim, ${agent} agent: ${command} says ${stdout}`);
+      }
+    }
+  }));
+
+test('passt: the sysctls that the old version widened stay, whoever is called', async () => {
+  const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
+  await withKind(KINDS['passt'] as Kind, async ({ netns, succeeds }) => {
+    await succeeds(old, 'ADD', 'passt');
+    const wide = await passtSysctls(netns);
+    assert.is(wide[0], 0);
+    for (const command of ['ADD', 'CHECK', 'DEL'] as const) {
+      await succeeds(now, command, 'passt');
+      assert.equal(await passtSysctls(netns), wide, command);
+    }
+  });
+});
+
+test.run();
