@@ -9,8 +9,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -51,20 +53,23 @@ static int hold(const char *tap) {
   return fd;
 }
 
-/* The kernel lets frames out to a tap a moment after somebody holds it: under the lock that TUNGETIFF waits for. */
-static void wait_for_carrier(int fd, const char *tap) {
+/* The kernel lets frames out by a link a moment after it has its carrier, under the lock that ethtool waits for. */
+static void wait_for_carrier(const char *link) {
+  struct ethtool_value value = {.cmd = ETHTOOL_GLINK};
   struct ifreq request = {0};
-  strncpy(request.ifr_name, tap, IFNAMSIZ - 1);
+  strncpy(request.ifr_name, link, IFNAMSIZ - 1);
   int any = socket(AF_INET, SOCK_DGRAM, 0);
   for (int tries = 0; tries < 1000; tries++) {
     if (ioctl(any, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING)) break;
     usleep(10 * 1000);
   }
+  request.ifr_data = (char *)&value;
+  ioctl(any, SIOCETHTOOL, &request);
   close(any);
-  ioctl(fd, TUNGETIFF, &request);
 }
 
 static int bind_to(const char *link) {
+  wait_for_carrier(link);
   int fd = socket(AF_PACKET, SOCK_RAW, 0);
   struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(link)};
   if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
@@ -89,7 +94,7 @@ static int send_frames(int fd, const char *destination) {
 
 static int count_frames(const char *tap, int wanted) {
   int fd = hold(tap);
-  wait_for_carrier(fd, tap);
+  wait_for_carrier(tap);
   puts("ready");
   fflush(stdout);
   int counts[KINDS] = {0}, total = 0, left = WAIT;
