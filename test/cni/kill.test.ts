@@ -269,8 +269,8 @@ for (const command of ['ADD', 'DEL']) {
 
 // ---- whoever calls
 
-/** How often these are called depends on how busy the machine is. */
-const WAITING = ['ppoll', 'read', 'clock_gettime', 'newfstatat'];
+/** How often these are called depends on how busy the machine is, and on who else has the node's turn. */
+const WAITING = ['ppoll', 'read', 'clock_gettime', 'newfstatat', 'flock'];
 
 /** The shim's system calls, up to where it becomes the bundle. */
 function systemCalls(log: string): readonly Point[] {
