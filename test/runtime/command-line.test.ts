@@ -19,11 +19,11 @@ test('is a program, and knows its version', async () => {
 });
 
 test('checks what it makes', async () => {
-  const { stdout } = await execa(BIN, ['manifests', '--binding', 'tap', '--binding', 'passt'], {
-    preferLocal: true,
-  });
+  const bindings = ['tap', 'tap-secondary', 'passt'].flatMap((kind) => ['--binding', kind]);
+  const image = ['--image', 'registry.example.com/tapwire:0.1.0'];
+  const { stdout } = await execa(BIN, ['manifests', ...bindings, ...image], { preferLocal: true });
   const { stderr } = await execa(BIN, ['check', '-'], { input: stdout, preferLocal: true });
-  assert.is(stderr, '9 objects checked, 0 of other kinds passed over: 0 errors, 0 warnings');
+  assert.is(stderr, '11 objects checked, 0 of other kinds passed over: 0 errors, 0 warnings');
 });
 
 test('another Node.js is refused by name, before anything else fails', async () => {

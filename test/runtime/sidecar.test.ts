@@ -17,6 +17,7 @@ import { parseDomainSpec } from '../helpers/lab/domain-spec.ts';
 import { toGoXml } from '../helpers/lab/go-xml.ts';
 import { type TestNetns, withNetns } from '../helpers/netns.ts';
 import {
+  logged,
   makeHookDirectory,
   processStatus,
   type Sidecar,
@@ -255,8 +256,8 @@ run('what is missing in the pod is named, and found once it is there', () =>
       /^Cannot bind interface "red": no tap "tapb1f51a511f1" beside "podb1f51a511f1" in the pod; /,
     );
     assert.match(noTap.details, LINKS);
-    assert.is(sidecar.log().at(-1)?.['message'], noTap.details);
-    assert.is(sidecar.log().at(-1)?.['code'], 'LINK_MISSING');
+    const [line] = await logged(sidecar, 1, ({ message }) => message === noTap.details);
+    assert.is(line?.['code'], 'LINK_MISSING');
 
     await netns.ip('tuntap add dev tapb1f51a511f1 mode tap');
     assert.match(await define(), /"tapb1f51a511f1"/);
