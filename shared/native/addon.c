@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "jobs.h"
+#include "nfnetlink.h"
 #include "unix-socket.h"
 #include "values.h"
 #include "watch.h"
@@ -54,6 +55,15 @@ static napi_value js_strerror(napi_env env, napi_callback_info info) {
   if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &number)) return NULL;
   napi_create_string_utf8(env, strerror((int)number), NAPI_AUTO_LENGTH, &result);
   return result;
+}
+
+/* closeNftables(fd) */
+static napi_value js_close_nftables(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long fd;
+  if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &fd)) return NULL;
+  close_nfnetlink((int)fd);
+  return NULL;
 }
 
 /* listen(path) -> descriptor */
@@ -111,6 +121,7 @@ NAPI_MODULE_INIT() {
   } functions[] = {
       {"newNetns", js_new_netns},
       {"run", js_run},
+      {"closeNftables", js_close_nftables},
       {"isNetns", js_is_netns},
       {"isSameFile", js_is_same_file},
       {"tryLock", js_try_lock},

@@ -12,6 +12,7 @@ export const READ_SYSCTL = 4;
 export const WRITE_SYSCTL = 5;
 export const QUERY_TCX = 6;
 export const READ_PROGRAM = 7;
+export const NFTABLES = 8;
 
 export type NativePart =
   /** Sends netlink requests, of which all dumps end and all others are acknowledged, and receives until they are, or refused. Fails with EMSGSIZE past so many bytes of answers; 0 is no limit. */
@@ -40,7 +41,9 @@ export type NativePart =
   /** Asks for the TCX programs at the ingress of the links that the part before found: pairs of ifindex and program id. */
   | readonly [typeof QUERY_TCX]
   /** Reads a program: struct program of bpf.h and its instructions. */
-  | readonly [typeof READ_PROGRAM, id: number];
+  | readonly [typeof READ_PROGRAM, id: number]
+  /** Sends one batch to nftables, whose first refusal is the part's failure; or questions, each answered or refused. */
+  | readonly [typeof NFTABLES, requests: Uint32Array];
 
 /**
  * What the addon exports. A failure is an Error whose message is the request and which has `errno`. What returns a promise may
@@ -54,20 +57,31 @@ interface Addon {
    *
    * @param netns descriptor; our own where it is negative
    * @param socket rtnetlink socket there; opened first where it is negative
+   * @param nftables netfilter socket there; opened by the first part that needs it if it is negative
    * @param tap descriptor of a tap that is not persistent yet; negative without one
    * @param goesOn whether it does after a part that failed, or that the kernel refused something of
-   * @returns socket and tap as they are afterwards; the descriptor of a tap that is persistent now, for the caller to close; then of each part its failure; what the kernel answered beside
+   * @returns both sockets and the tap as they are afterwards; the descriptor of a tap that is persistent now, for the caller to close; then of each part its failure; what the kernel answered beside
    * acknowledgements, null where that is nothing; or undefined where it was not come to
    */
   run(
     netns: number,
     socket: number,
+    nftables: number,
     tap: number,
     goesOn: boolean,
     parts: readonly NativePart[],
   ): Promise<
-    [socket: number, tap: number, doneTap: number, ...outcomes: (Buffer | Error | null | undefined)[]]
+    [
+      socket: number,
+      nftables: number,
+      tap: number,
+      doneTap: number,
+      ...outcomes: (Buffer | Error | null | undefined)[],
+    ]
   >;
+
+  /** Closes a netfilter socket, and waits for nothing: the kernel may take an RCU grace period for that. */
+  closeNftables(fd: number): void;
 
   isNetns(fd: number): boolean;
   isSameFile(fd: number, other: number): boolean;

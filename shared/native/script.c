@@ -5,6 +5,7 @@
 #include "bpf.h"
 #include "link-deletion.h"
 #include "netns.h"
+#include "nfnetlink.h"
 #include "script.h"
 
 /*
@@ -51,6 +52,16 @@ static struct failure delete_part(struct script *script, struct part *part, dead
   return delete_link(script->netns, &script->socket, &part->requests, deadline, &part->answers);
 }
 
+static struct failure nftables_part(struct script *script, struct part *part) {
+  struct failure failure = script->nftables < 0 ? open_nfnetlink(script->netns, &script->nftables) : NO_FAILURE;
+  if (failure.request != NULL) return failure;
+  failure = exchange_nfnetlink(script->nftables, part->requests.data, part->requests.length, &part->answers);
+  if (failure.request == NULL) return failure;
+  close_nfnetlink(script->nftables);
+  script->nftables = -1;
+  return failure;
+}
+
 static struct failure run_part(struct script *script, struct part *part, deadline deadline) {
   switch (part->kind) {
     case PART_EXCHANGE:
@@ -77,6 +88,8 @@ static struct failure run_part(struct script *script, struct part *part, deadlin
       return part == script->parts ? NO_FAILURE : query_tcx(script->netns, &part[-1].answers, &part->answers);
     case PART_READ_PROGRAM:
       return read_program(part->program, &part->answers);
+    case PART_NFTABLES:
+      return nftables_part(script, part);
   }
   return NO_FAILURE;
 }

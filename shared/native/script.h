@@ -19,8 +19,9 @@ struct part {
     PART_WRITE_SYSCTL,
     PART_QUERY_TCX,
     PART_READ_PROGRAM,
+    PART_NFTABLES,
   } kind;
-  /* Of the first two: netlink requests. */
+  /* Of the first two: netlink requests; of the last: requests to nftables. */
   struct bytes requests;
   struct tap tap;
   struct sysctl sysctl;
@@ -28,7 +29,7 @@ struct part {
   uint32_t program;
   bool ran;
   struct failure failure;
-  /* Of the first two: netlink's; of a sysctl, what it reads; of the last two: bpf.h. */
+  /* Of the first two: netlink's; of a sysctl, what it reads; of TCX and programs: bpf.h; of the last: nftables'. */
   struct bytes answers;
 };
 
@@ -37,6 +38,8 @@ struct script {
   int netns;
   /* An rtnetlink socket there; opened first if it is negative. Negative again after a failure of it. */
   int socket;
+  /* A netfilter socket there; opened by the first part that needs it if it is negative. Negative again after a failure of it. */
+  int nftables;
   /* A tap that lives as long as this descriptor; negative without one. */
   int tap;
   /* The same, once it is persistent: to be closed, which waits for RCU. */

@@ -64,6 +64,15 @@ export function typesOf(attributes: Attributes): readonly number[] {
   return types;
 }
 
+/** The payload of each attribute, in their order: for lists, whose elements all have one type. */
+export function elementsOf(attributes: Attributes): readonly Attributes[] {
+  const elements: Attributes[] = [];
+  for (let at = attributes.start; lengthAt(attributes, at) > 0; at += align4(lengthAt(attributes, at))) {
+    elements.push({ buffer: attributes.buffer, start: at + 4, end: at + lengthAt(attributes, at) });
+  }
+  return elements;
+}
+
 /** The attributes inside a nested one, none where it is absent. */
 export function inside(attributes: Attributes, type: number): Attributes {
   return payloadOf(attributes, type) ?? { ...attributes, end: attributes.start };

@@ -13,6 +13,7 @@ export const NLM_F_ACK = 0x4;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
+export const NLM_F_APPEND = 0x800;
 export const NLM_F_DUMP = 0x300;
 /** In an error message: attributes with the kernel's explanation follow. */
 export const NLM_F_ACK_TLVS = 0x200;
@@ -33,6 +34,8 @@ export interface Request {
 export interface Query<T> {
   readonly request: Request;
   decode(answers: readonly Message[]): T;
+  /** What to answer instead if the kernel refuses; without this, a refusal is an error. */
+  refused?(reason: string): T;
 }
 
 /** Why the kernel gives no answer to a query. */

@@ -38,6 +38,8 @@ export type Part =
   /** It vanishes when the socket is closed, unless it is made persistent before the next one is made. */
   | { readonly part: 'createTap'; readonly tap: NewTap }
   | { readonly part: 'persistTap' }
+  /** To nftables: the kernel does all of it or nothing, which counts as one request here. */
+  | { readonly part: 'nftables'; readonly requests: readonly Request[] }
   | { readonly part: 'writeSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
 /** Of each request of a part, null where the kernel did it; undefined where it was not come to. */

@@ -1,6 +1,6 @@
 import { close, closeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { decodeProgram, decodeTcx, type Program, type TcxProgram } from '../bpf/program.ts';
+import { decodeProgram, type Program, type TcxProgram } from '../bpf/program.ts';
 import { BindingError } from '../errors.ts';
 import {
   CREATE_TAP,
@@ -9,25 +9,18 @@ import {
   EXCHANGE,
   isUnanswered,
   type NativePart,
+  NFTABLES,
   native,
   PERSIST_TAP,
-  QUERY_TCX,
   READ_PROGRAM,
   READ_SYSCTL,
   WRITE_SYSCTL,
 } from '../native/native.ts';
-import {
-  decodeMessages,
-  encodeRequests,
-  isRefused,
-  type Look,
-  NLM_F_ACK,
-  NLM_F_DUMP_INTR,
-  type Query,
-  type Request,
-} from './message.ts';
-import { readDump, readOutcome } from './outcome.ts';
+import { batch } from '../nftables/message.ts';
+import { encodeRequests, isRefused, type Look, NLM_F_ACK, type Query, type Request } from './message.ts';
+import { readOutcome } from './outcome.ts';
 import { type Part, type Refusals, SYSCTLS, type Sysctls } from './part.ts';
+import { newQuestions } from './questions.ts';
 
 type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
@@ -70,7 +63,7 @@ const UNREADABLE = 'Cannot read the state of the netns';
  * @param limit bytes of answers to one `ask`, of which no more are kept; 0 is no limit
  */
 export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink {
-  let [socket, tap] = [-1, -1];
+  let [socket, nftables, tap] = [-1, -1, -1];
   let seq = 1;
 
   const number = (requests: readonly Request[]): Uint32Array => {
@@ -92,6 +85,8 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
       }
       case 'persistTap':
         return [PERSIST_TAP];
+      case 'nftables':
+        return [NFTABLES, number(batch(part.requests))];
       case 'writeSysctl':
         return [WRITE_SYSCTL, SYSCTLS.indexOf(part.sysctl), part.value];
     }
@@ -99,14 +94,15 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
 
   const runNative = async (parts: readonly NativePart[], goesOn: boolean) => {
     try {
-      const [socketNow, tapNow, doneTap, ...outcomes] = await native.run(
+      const [socketNow, nftablesNow, tapNow, doneTap, ...outcomes] = await native.run(
         netns ?? -1,
         socket,
+        nftables,
         tap,
         goesOn,
         parts,
       );
-      [socket, tap] = [socketNow, tapNow];
+      [socket, nftables, tap] = [socketNow, nftablesNow, tapNow];
       // QEMU cannot attach to a single-queue tap that somebody else has open. Closing waits for RCU, but nobody for that: it is
       // over long before there is a QEMU.
       if (doneTap >= 0) close(doneTap, () => {});
@@ -122,23 +118,18 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
     ...queries: Queries
   ): Promise<Look<Queries>> => {
     for (let tries = 1; ; tries++) {
-      const first = seq;
-      const requests = number(queries.map(({ request }) => request));
-      const [reply = null, programs] = await runNative([[EXCHANGE, requests, limit], [QUERY_TCX]], true);
+      const questions = newQuestions(queries, seq, limit);
+      seq += queries.length;
+      const reply = questions.read(await runNative(questions.parts, true));
       const isLast = tries === DUMP_TRIES;
-      if (!Buffer.isBuffer(reply)) {
+      if (reply instanceof Error) {
         if (isOverrun(reply) && !isLast) continue;
         throw new BindingError('TRY_AGAIN', `${UNREADABLE}: ${describeFailure(reply)}; try again`);
       }
-      const messages = decodeMessages(reply);
-      const isChanged = messages.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0);
+      const { tcx, isChanged } = reply;
       if (isChanged && !isLast) continue;
-      const answers = queries.map(({ decode }, i) => {
-        const dump = readDump(messages.filter((message) => message.seq === first + i));
-        return isRefused(dump) ? dump : decode(dump);
-      }) as Look<Queries>['answers'];
       const unsettled = isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : null;
-      return { answers, unsettled, tcx: Buffer.isBuffer(programs) ? decodeTcx(programs) : [] };
+      return { answers: reply.answers as Look<Queries>['answers'], unsettled, tcx };
     }
   };
 
@@ -181,9 +172,10 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
     },
     async close() {
       if (socket >= 0) setImmediate(closeSync, socket); // nobody need wait for that
+      if (nftables >= 0) setImmediate(native.closeNftables, nftables);
       // The kernel waits for RCU when a tap goes with its descriptor.
       if (tap >= 0) await closeElsewhere(tap);
-      [socket, tap] = [-1, -1];
+      [socket, nftables, tap] = [-1, -1, -1];
     },
   };
 }

@@ -1,0 +1,63 @@
+/**
+ * Messages of nftables: netlink's header, `struct nfgenmsg`, then attributes whose integers are in network order.
+ *
+ * Source: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
+ */
+import { struct, type Words } from '../rtnetlink/attribute.ts';
+import { NLM_F_ACK, type Request } from '../rtnetlink/message.ts';
+
+/** The families whose tables Tapwire writes. `inet` is IPv4 and IPv6. */
+export const FAMILIES = ['inet', 'arp'] as const;
+export type Family = (typeof FAMILIES)[number];
+const FAMILY_NUMBERS: Readonly<Record<Family, number>> = { inet: 1, arp: 3 }; // NFPROTO_*
+/** In a question: tables of all families. */
+const NFPROTO_UNSPEC = 0;
+
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 16;
+const NFNL_MSG_BATCH_END = 17;
+/** Bytes of `struct nfgenmsg`: family, version and a 16-bit id, which only the ends of a batch use. */
+export const NFGENMSG_BYTES = 4;
+
+/** One request: its NFT_MSG_* type, NLM_F_* flags, family (null: all) and attributes. */
+export const nftablesRequest = (
+  type: number,
+  flags: number,
+  family: Family | null,
+  ...attributes: readonly Words[]
+): Request => ({
+  type: (NFNL_SUBSYS_NFTABLES << 8) | type,
+  flags,
+  body: [family === null ? NFPROTO_UNSPEC : FAMILY_NUMBERS[family], ...attributes.flat()],
+});
+
+/** Whether a request is for nftables. rtnetlink's types are smaller. */
+export const isForNftables = ({ type }: Pick<Request, 'type'>): boolean => type >> 8 === NFNL_SUBSYS_NFTABLES;
+
+/**
+ * Frames requests that the kernel carries out together, or not at all. The last one is acknowledged when all are done; a request
+ * that is refused is always reported.
+ */
+export function batch(requests: readonly Request[]): readonly Request[] {
+  const last = requests.length - 1;
+  return [
+    { type: NFNL_MSG_BATCH_BEGIN, flags: 0, body: BATCH_OF_NFTABLES },
+    ...requests.map((request, i) =>
+      i === last ? { ...request, flags: request.flags | NLM_F_ACK } : request,
+    ),
+    { type: NFNL_MSG_BATCH_END, flags: 0, body: BATCH_OF_NFTABLES },
+  ];
+}
+
+/** `struct nfgenmsg` whose id, in network order, is the subsystem's. */
+const BATCH_OF_NFTABLES: Words = [NFNL_SUBSYS_NFTABLES << 24];
+
+/** The family of a message; null if Tapwire writes none of its tables. */
+export const familyOf = (body: Buffer): Family | null =>
+  FAMILIES.find((family) => FAMILY_NUMBERS[family] === body[0]) ?? null;
+
+/** A 32-bit attribute, signed or not, in network order. */
+export const be32 = (type: number, value: number): Words => struct(type, [swapped(value)]);
+
+const swapped = (value: number): number =>
+  (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
