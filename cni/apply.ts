@@ -24,8 +24,14 @@ export const rollbacks = channel('tapwire.rollback');
  * an undo that fails does not stop the others and is told in `details`.
  *
  * @param signal when it is aborted its reason is thrown, with everything taken back
+ * @param orElse what to apply instead if the very first step fails; undefined: that error is thrown
  */
-export async function apply(levels: readonly Level[], run: Run, signal?: Signal): Promise<void> {
+export async function apply(
+  levels: readonly Level[],
+  run: Run,
+  signal?: Signal,
+  orElse: (refusal: Error) => readonly Level[] | undefined = () => undefined,
+): Promise<void> {
   if (signal?.aborted) throw signal.reason;
   const outcomes = await run(
     levels.map((level) => level.map((step) => step.do)),
@@ -36,6 +42,12 @@ export async function apply(levels: readonly Level[], run: Run, signal?: Signal)
   const undos = levels
     .flat()
     .flatMap(({ undo }, i) => (undo !== null && mayBeDone(outcomes[i]) ? [undo] : []));
+  const isFirst = failure !== undefined && failure === outcomes[0] && !signal?.aborted;
+  const instead = isFirst ? orElse(failure) : undefined;
+  if (instead !== undefined) {
+    if (undos.length > 0) await attempt(undos, run);
+    return apply(instead, run, signal);
+  }
   throw await rollback(failure ?? signal?.reason, undos.reverse(), run);
 }
 

@@ -15,6 +15,8 @@ export interface Plan {
   readonly result: Result;
   /** What an admin should know although the pod is wired: a sentence each, with the link or network. */
   readonly warnings: readonly string[];
+  /** What to do instead if the first change is refused, and the pod can do without it; null if it cannot. */
+  readonly withoutFirst: ((refusal: Error) => Pick<Plan, 'levels' | 'warnings'>) | null;
 }
 
 /** How a guest is wired, as far as bindings differ. DEL is the same for all: it takes away what carries the attachment's record. */

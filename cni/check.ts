@@ -4,6 +4,7 @@ import type { Attachment } from './attachment.ts';
 import type { TapConf } from './config.ts';
 import { findConflicts } from './conflicts.ts';
 import { describeHolder, recordOf } from './record.ts';
+import { findSilence, silenceTable } from './silence.ts';
 import type { Netns } from './view.ts';
 import { findGap, findLink, findOurFilter, hasIngressQdisc } from './wiring.ts';
 
@@ -24,6 +25,7 @@ export function findDefects(attachment: Wired, seen: Netns): readonly string[] {
     ...[findGap([attachment.podLink, attachment.tap], seen) ?? []].flat(),
     ...(tap === undefined ? [`tap "${attachment.tap}" is gone`] : tapDefects(tap, pod, attachment)),
     ...(pod === undefined ? [`pod link "${attachment.podLink}" is gone`] : podDefects(pod, tap, attachment)),
+    ...recordDefects(pod, tap, attachment, seen),
     ...redirectDefects(pod, tap, attachment, seen),
     ...redirectDefects(tap, pod, attachment, seen),
     ...strayDefects([pod, tap], attachment, seen),
@@ -69,6 +71,34 @@ function podDefects(pod: Link, tap: Link | undefined, { key }: Wired): string[] 
   const restore = tap === undefined ? undefined : recordOf(tap, key)?.restore;
   if (!restore?.allmulti || (pod.flags & IFF_ALLMULTI) !== 0) return [];
   return [`pod link "${pod.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
+}
+
+/** What only some versions do: an ADD is judged by its own record. */
+function recordDefects(
+  pod: Link | undefined,
+  tap: Link | undefined,
+  { key }: Wired,
+  { nftables }: Netns,
+): string[] {
+  const record = tap === undefined ? null : recordOf(tap, key);
+  if (pod === undefined || tap === undefined || record === null) return [];
+  const { down, silence } = record.restore;
+  const defects: string[] = [];
+  if (down !== null && (pod.flags & IFF_UP) === 0) {
+    defects.push(
+      `pod link "${pod.ifname}" is down, so that no frame passes; set it up: ip link set ${pod.ifname} up`,
+    );
+  }
+  // If the kernel does not tell its rules, nobody knows; a pod must not lose its addresses for that.
+  const canTell = nftables.refusal === null;
+  const table = silenceTable(key);
+  if (silence && canTell && findSilence(table, [pod.ifname, tap.ifname], nftables) === null) {
+    defects.push(
+      `the pod's own stack is not silenced on "${pod.ifname}" any more: nftables tables "${table}" are gone ` +
+        'or changed; restart the VM to have them added again',
+    );
+  }
+  return defects;
 }
 
 /** Those that CHECK names; somebody in the pod could add thousands. */

@@ -9,7 +9,7 @@ import { checkPolicy } from './node-policy.ts';
 import { planDel } from './plan-del.ts';
 import type { CniRequest } from './request.ts';
 import { type Result, versionResult } from './result.ts';
-import { testKernel } from './self-test.ts';
+import { testKernel, testSilence } from './self-test.ts';
 
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 
@@ -33,6 +33,7 @@ export async function serve(request: CniRequest, host: Host, warn: Warn): Promis
       return checkWiring(request, host);
     case 'STATUS':
       await testKernel();
+      (await testSilence()).forEach(warn);
       return null;
     case 'GC':
       return null; // all that we make lives in the pod's netns and goes with it
@@ -42,9 +43,14 @@ export async function serve(request: CniRequest, host: Host, warn: Warn): Promis
 function add({ podNamespace, ...call }: Of<'ADD' | 'CHECK'>, host: Host, warn: Warn): Promise<Result> {
   checkPolicy(call.conf, call.key, podNamespace, host.readNodePolicy());
   return withKernel(call.netns, host, async (kernel) => {
-    const { levels, result, warnings } = await bindingOf(call.conf).plan(kernel, call);
+    const { levels, result, warnings, withoutFirst } = await bindingOf(call.conf).plan(kernel, call);
     for (const warning of warnings) warn(warning);
-    await apply(levels, kernel.run, host.signal); // last: nothing can fail behind it
+    const orElse = (refusal: Error) => {
+      const less = withoutFirst?.(refusal);
+      for (const warning of less?.warnings ?? []) warn(warning);
+      return less?.levels;
+    };
+    await apply(levels, kernel.run, host.signal, orElse); // last: nothing can fail behind it
     return result;
   });
 }

@@ -5,6 +5,7 @@ import type { NewTap, Part } from '../shared/rtnetlink/part.ts';
 import { clsactAddition, clsactDeletion, type IngressKind } from '../shared/rtnetlink/qdisc.ts';
 import type { Op } from './op.ts';
 import { redirectDeletions } from './redirects.ts';
+import { silenceAddition, silenceDeletion } from './silence.ts';
 import { REDIRECT_PREF } from './wiring.ts';
 
 /** What it takes to write an op down for the kernel. */
@@ -45,6 +46,10 @@ export function encodeOp(op: Op, known: Known): Part | null {
       return change([clsactAddition(known.ifindexOf(op.link))]);
     case 'deleteClsact':
       return change([clsactDeletion(known.ifindexOf(op.link))]);
+    case 'addSilence':
+      return { part: 'nftables', requests: silenceAddition(op) };
+    case 'deleteSilence':
+      return { part: 'nftables', requests: silenceDeletion(op.table) };
     case 'setSysctl':
       return { part: 'writeSysctl', sysctl: op.sysctl, value: op.value };
     default:

@@ -1,5 +1,7 @@
 import type { Program } from '../shared/bpf/program.ts';
 import { toError } from '../shared/errors.ts';
+import { type Rule, rulesOf } from '../shared/nftables/rule.ts';
+import type { Table } from '../shared/nftables/table.ts';
 import { type Address, allAddresses } from '../shared/rtnetlink/address.ts';
 import { filtersOf } from '../shared/rtnetlink/filter.ts';
 import { filtersAt } from '../shared/rtnetlink/filters-at.ts';
@@ -22,6 +24,8 @@ export interface Kernel {
   addresses(): Promise<readonly Address[]>;
   /** What is known of eBPF programs, by their ids. */
   readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
+  /** None of a table that the kernel does not tell. */
+  readRules(tables: readonly Table[]): Promise<readonly Rule[]>;
   readSysctls(): Promise<Sysctls>;
   /** With as few waits for the kernel as the ops allow. */
   readonly run: Run;
@@ -117,6 +121,9 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
       return addresses;
     },
     readPrograms: rtnetlink.readPrograms,
+    async readRules(tables) {
+      return (await rtnetlink.ask(...tables.map(rulesOf))).flat();
+    },
     readSysctls: rtnetlink.readSysctls,
     run,
     close: rtnetlink.close,

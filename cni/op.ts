@@ -27,6 +27,15 @@ export type Op =
   | { readonly op: 'addRedirect'; readonly from: string; readonly to: string; readonly cookie: string }
   /** Takes away the redirect with this cookie. */
   | { readonly op: 'deleteRedirect'; readonly from: string; readonly cookie: string }
+  /** Drops all that the netns' own stack sends on these links, which need not exist yet; in place of the table that there is. */
+  | {
+      readonly op: 'addSilence';
+      readonly table: string;
+      readonly links: readonly string[];
+      readonly replaces: boolean;
+    }
+  /** Does nothing if there is none. */
+  | { readonly op: 'deleteSilence'; readonly table: string }
   | { readonly op: 'setSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
 /** A change, and the change that takes it back; null where an earlier step's undo takes it back as well, or nothing should. */
@@ -39,6 +48,8 @@ export interface Step {
 export function linksOf(op: Op): readonly string[] {
   switch (op.op) {
     case 'addTap':
+    case 'addSilence':
+    case 'deleteSilence':
     case 'setSysctl':
       return [];
     case 'addRedirect':
@@ -79,6 +90,10 @@ export function describeOp(op: Op): string {
       return `redirect "${op.from}" to "${op.to}"`;
     case 'deleteRedirect':
       return `delete the redirect of "${op.from}"`;
+    case 'addSilence':
+      return `silence the pod's own stack on ${op.links.map((link) => `"${link}"`).join(' and ')}`;
+    case 'deleteSilence':
+      return `delete the nftables tables "${op.table}"`;
     case 'setSysctl':
       return `set ${op.sysctl} to "${op.value}"`;
     default:

@@ -17,7 +17,12 @@ export function passtBinding(conf: PasstConf): Binding {
   return {
     async plan(kernel, { version }) {
       const levels = planPasst(conf, await kernel.readSysctls());
-      return { levels, result: { ...conf.prevResult?.source, cniVersion: version }, warnings: [] };
+      return {
+        levels,
+        result: { ...conf.prevResult?.source, cniVersion: version },
+        warnings: [],
+        withoutFirst: null,
+      };
     },
     async check(kernel) {
       const defects = findPasstDefects(conf, await kernel.readSysctls());

@@ -6,6 +6,7 @@ import { refuseOtherAttachment } from './other-attachments.ts';
 import { passesAllMulticast, requirePodLink } from './pod-link.ts';
 import { refuseConflicts, requireFilters, requireMac, requireMtu, requireOurTap } from './preconditions.ts';
 import { encodeCookie, encodeRecord, type Restore, recordOf } from './record.ts';
+import { findSilence, ownTables, silenceTable } from './silence.ts';
 import type { Netns } from './view.ts';
 import { findLink, findOurFilter, hasClsact, hasIngressQdisc } from './wiring.ts';
 
@@ -13,7 +14,7 @@ import { findLink, findOurFilter, hasClsact, hasIngressQdisc } from './wiring.ts
  * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
  * what the first began. Pure.
  *
- * The order is the contract. The tap carries its record before it outlives this process. The pod link is redirected last, when
+ * The order is the contract. The pod's own stack is silenced first: what else is done cannot make it speak. The tap carries its record before it outlives this process. The pod link is redirected last, when
  * everything behind it is ready. A qdisc's first filter waits for RCU, unless that has been waited for since the qdisc was made: so
  * both qdiscs come before both filters, and the tap's before it goes up.
  *
@@ -32,6 +33,7 @@ export function planAdd(attachment: Attachment, seen: Netns, told: readonly stri
 
   const record = encodeRecord({ key: attachment.key, podLink: pod.ifname, mtu, restore, told });
   const levels: readonly Level[] = [
+    planSilence(attachment, pod, seen),
     planTap(attachment, tap),
     [
       ...planTapSettings(attachment, tap, mtu, record),
@@ -47,6 +49,7 @@ export function planAdd(attachment: Attachment, seen: Netns, told: readonly stri
       ...planAllmulti(pod),
       ...planRedirect(attachment, { from: pod.ifname, to: attachment.tap }, restore, seen),
     ],
+    planPodUp(pod),
   ];
   return levels.filter((level) => level.length > 0);
 }
@@ -61,10 +64,29 @@ function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen
       : true,
     allmulti: earlier?.allmulti || needsAllmulti(pod),
     noQueue: earlier?.noQueue || (pod.txqlen === 0 && !hasIngressQdisc(pod.ifindex, seen)),
+    // As the first ADD found it: one that went down since is repaired.
+    down: earlier?.down ?? !isUp(pod),
+    silence: seen.nftables.refusal === null,
   };
 }
 
+const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
+
 const needsAllmulti = (pod: Link): boolean => !passesAllMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
+
+/** Replaces tables whose rules are not all there; that they were incomplete is nothing to go back to. */
+function planSilence({ key, tap }: Attachment, pod: Link, { nftables }: Netns): Step[] {
+  const links = [pod.ifname, tap];
+  const table = silenceTable(key);
+  if (nftables.refusal !== null || findSilence(table, links, nftables) !== null) return [];
+  const replaces = ownTables(key, nftables).length > 0;
+  return [
+    {
+      do: { op: 'addSilence', table, links, replaces },
+      undo: replaces ? null : { op: 'deleteSilence', table },
+    },
+  ];
+}
 
 /** Deleting a new tap takes back all that is done to it. */
 function planTap({ tap: link, conf }: Attachment, tap: Link | undefined): Step[] {
@@ -98,7 +120,7 @@ function planTapSettings(
   if (tap.mtu !== mtu) {
     steps.push({ do: { op: 'setMtu', link, mtu }, undo: { op: 'setMtu', link, mtu: tap.mtu } });
   }
-  if ((tap.flags & IFF_UP) === 0) {
+  if (!isUp(tap)) {
     steps.push({ do: { op: 'setAddrGenModeNone', link }, undo: null });
     steps.push({ do: { op: 'setUp', link, on: true }, undo: { op: 'setUp', link, on: false } });
   }
@@ -109,6 +131,13 @@ function planTapSettings(
 function planUp({ tap: link }: Attachment, tap: Link | undefined): Step[] {
   if (tap !== undefined) return [];
   return [{ do: { op: 'setUp', link, on: true }, undo: null }];
+}
+
+/** Last, and only with the redirect in its place: until then no frame of the network reaches the pod's own stack. */
+function planPodUp(pod: Link): Step[] {
+  if (isUp(pod)) return [];
+  const op = { op: 'setUp', link: pod.ifname } as const;
+  return [{ do: { ...op, on: true }, undo: { ...op, on: false } }];
 }
 
 function planClsact(ifname: string, link: Link | undefined, seen: Netns): Step[] {

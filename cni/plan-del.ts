@@ -2,6 +2,7 @@ import type { Link } from '../shared/rtnetlink/link.ts';
 import type { Op } from './op.ts';
 import { type Restore, recordOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
+import { ownTables, silenceTable } from './silence.ts';
 import type { Netns } from './view.ts';
 import { findOurFilter, findOurTaps, hasClsact, hasOtherFilters } from './wiring.ts';
 
@@ -16,8 +17,13 @@ export function planDel(key: AttachmentKey, seen: Netns): readonly Op[] {
   return [
     ...others.flatMap((link) => planPodLink(link, key, recordedRestore(link, taps, key), seen)),
     ...taps.map(({ ifname }): Op => ({ op: 'deleteLink', link: ifname })),
+    ...planSound(key, seen),
   ];
 }
+
+/** Last, so that a pod link which goes back down says nothing meanwhile. */
+const planSound = (key: AttachmentKey, { nftables }: Netns): Op[] =>
+  ownTables(key, nftables).length > 0 ? [{ op: 'deleteSilence', table: silenceTable(key) }] : [];
 
 /** What the taps' records say of this link. */
 function recordedRestore(link: Link, taps: readonly Link[], key: AttachmentKey): Restore | null {
@@ -28,6 +34,8 @@ function recordedRestore(link: Link, taps: readonly Link[], key: AttachmentKey):
 function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, seen: Netns): Op[] {
   const filter = findOurFilter(link.ifindex, key, seen);
   const restore = recorded ?? filter?.restore;
+  // A version that does not know this key drops it from a record that it writes again, but leaves the cookie as it is.
+  const wasDown = recorded?.down ?? filter?.restore.down;
   const ops: Op[] = [];
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
   if (restore?.clsact && hasClsact(link.ifindex, seen) && !hasOtherFilters(link.ifindex, key, seen)) {
@@ -35,5 +43,6 @@ function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, s
   }
   if (restore?.noQueue) ops.push({ op: 'setTxqlen', link: link.ifname, txqlen: 0 });
   if (restore?.allmulti) ops.push({ op: 'setAllmulti', link: link.ifname, on: false });
+  if (wasDown) ops.push({ op: 'setUp', link: link.ifname, on: false });
   return ops;
 }

@@ -10,6 +10,10 @@ export interface Restore {
   readonly allmulti: boolean;
   /** Its txqueuelen was 0 until the kernel set it, which it does with a link's first qdisc. */
   readonly noQueue: boolean;
+  /** The link was down, and we set it up. Null: the record is of a version that left a link as it was. */
+  readonly down: boolean | null;
+  /** We added rules that keep the pod's own stack from sending (silence.ts). */
+  readonly silence: boolean;
 }
 
 /** What we write on a link that we made: whose it is, and what else was changed for it. */
@@ -33,13 +37,14 @@ const sha256 = (value: string): string => hash('sha256', value, 'hex');
 
 /**
  * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
- * allmulti=0 noqueue=0 told=0`.
+ * allmulti=0 noqueue=0 down=0 silence=1 told=0`.
  * A container id that would not fit is a hash of it.
  */
 export function encodeRecord({ key, podLink, mtu, restore, told }: TapRecord): string {
   const encode = (container: string) =>
     `${PREFIX} container=${container} ifname=${key.ifname} binding=tap link=${podLink} mtu=${mtu} ` +
-    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)}` +
+    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)} ` +
+    `down=${Number(restore.down)} silence=${Number(restore.silence)}` +
     (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`);
   const whole = encode(key.containerId);
   return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
@@ -74,6 +79,8 @@ export function readRecord(link: Link): TapRecord | null {
       clsact: values.get('clsact') === '1',
       allmulti: values.get('allmulti') === '1',
       noQueue: values.get('noqueue') === '1',
+      down: values.has('down') ? values.get('down') === '1' : null,
+      silence: values.get('silence') === '1',
     },
     told: decodeTold(values.get('told')),
   };
@@ -100,7 +107,11 @@ function parseIfalias(ifalias: string | null): ReadonlyMap<string, string> | nul
  * byte that says once more what DEL must take back. 32 hex digits.
  */
 export function encodeCookie(key: AttachmentKey, restore: Restore): string {
-  const flags = Number(restore.clsact) | (Number(restore.allmulti) << 1) | (Number(restore.noQueue) << 2);
+  const { clsact, allmulti, noQueue, down, silence } = restore;
+  const flags = [clsact, allmulti, noQueue, down, silence].reduce(
+    (all, flag, i) => all | (Number(flag) << i),
+    0,
+  );
   return cookieHash(key) + flags.toString(16).padStart(2, '0');
 }
 
@@ -108,13 +119,20 @@ export function encodeCookie(key: AttachmentKey, restore: Restore): string {
 export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | null {
   if (cookie === null || cookie.slice(0, COOKIE_HASH_DIGITS) !== cookieHash(key)) return null;
   const flags = Number.parseInt(cookie.slice(COOKIE_HASH_DIGITS), 16);
-  return { clsact: (flags & 1) !== 0, allmulti: (flags & 2) !== 0, noQueue: (flags & 4) !== 0 };
+  return {
+    clsact: (flags & 1) !== 0,
+    allmulti: (flags & 2) !== 0,
+    noQueue: (flags & 4) !== 0,
+    down: (flags & 8) !== 0,
+    silence: (flags & 16) !== 0,
+  };
 }
 
 /** Every filter that is seen is asked whether it is of one and the same attachment. */
 const cookieHashes = new WeakMap<AttachmentKey, string>();
 
-function cookieHash(key: AttachmentKey): string {
+/** 30 hex digits. */
+export function cookieHash(key: AttachmentKey): string {
   const known = cookieHashes.get(key);
   if (known !== undefined) return known;
   const fresh = sha256(`${key.containerId}\0${key.ifname}`).slice(0, COOKIE_HASH_DIGITS);

@@ -1,26 +1,44 @@
 import { BindingError } from '../shared/errors.ts';
 import type { Refusal } from '../shared/rtnetlink/part.ts';
 import { describeOp, linksOf, type Op } from './op.ts';
+import { SILENCE_OPTIONS } from './silence.ts';
 
+const EPERM = 1;
 export const ENOENT = 2;
+const EBUSY = 16;
 const ENODEV = 19;
 const ENOTTY = 25;
 export const EINVAL = 22;
+const EPROTONOSUPPORT = 93;
+const EOPNOTSUPP = 95;
 const EAFNOSUPPORT = 97;
+const EADDRINUSE = 98;
+const ENETDOWN = 100;
 
-/** What a kernel needs for an op that it refused with ENOENT. */
+/** What a kernel needs for an op that it refused with one of LACKS, or else ENOENT. */
 const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addTap: 'CONFIG_TUN (module tun)',
   addClsact: 'CONFIG_NET_SCH_INGRESS',
   addRedirect: 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+  addSilence: SILENCE_OPTIONS,
   setSysctl: 'to be Linux 4.11 or newer',
 };
+/** What says that a kernel lacks an op's options. */
+const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
+  addTap: [ENOENT, ENODEV],
+  addSilence: [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT],
+};
+
+/** Of a VLAN whose lower link is down; of a macvlan whose MAC the lower link or another macvlan has, by the kernel's age. */
+const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
 
 /** Errnos for something to delete that no longer exists, or that another program has replaced by something of another kind. */
 const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   deleteLink: [ENODEV],
   deleteClsact: [ENOENT, EINVAL, ENODEV],
   deleteRedirect: [ENOENT, EINVAL, ENODEV],
+  // A table that a process of the pod owns, and holds: it only looks like ours, and must not keep DEL from its end.
+  deleteSilence: [EPERM],
 };
 
 /**
@@ -40,6 +58,12 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
   if (GONE[op.op]?.includes(errno)) return null;
   // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
   if (op.op === 'setAddrGenModeNone' && errno === EAFNOSUPPORT) return null;
+  if (op.op === 'setUp' && CANNOT_GO_UP.includes(errno)) {
+    return new BindingError(
+      'KERNEL_REFUSED',
+      `Cannot ${describeOp(op)}: ${reason}; check that the link below it is up, and that no other link there has its MAC`,
+    );
+  }
   if (reason.startsWith('tapwire mktap') && errno === ENOTTY) {
     return new BindingError(
       'KERNEL_REFUSED',
@@ -57,7 +81,7 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
   if (errno === ENODEV && linksOf(op).length > 0) {
     return new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: ${reason}`);
   }
-  const options = errno === ENOENT || (op.op === 'addTap' && errno === ENODEV) ? OPTIONS[op.op] : undefined;
+  const options = (LACKS[op.op] ?? [ENOENT]).includes(errno) ? OPTIONS[op.op] : undefined;
   return options === undefined
     ? new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}`)
     : new BindingError(

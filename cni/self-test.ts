@@ -5,6 +5,9 @@ import { openKernel } from './kernel.ts';
 import type { Op } from './op.ts';
 import type { Classifiers } from './redirects.ts';
 
+/** What silences a pod; the links need not exist. */
+const SILENCE: Op = { op: 'addSilence', table: 'tapwire-test', links: ['pod0', 'tap0'], replaces: false };
+
 const TAP = { op: 'addTap', multiQueue: false, owner: null, group: null, selinuxContext: null } as const;
 
 /** All that ADD asks of a kernel, between two taps; they go with the netns. */
@@ -36,6 +39,28 @@ export async function testKernel(classifiers?: Classifiers): Promise<void> {
     }
   } finally {
     closeSync(netns);
+  }
+}
+
+/** Tries out silence in a netns that vanishes: nothing, or the sentence that says why it does not work. */
+export async function testSilence(): Promise<readonly string[]> {
+  const netns = await newNetns();
+  try {
+    return await silenceNetns(netns);
+  } finally {
+    closeSync(netns);
+  }
+}
+
+/** The same in a netns that is there, which has the hooks in use afterwards. */
+export async function silenceNetns(netns: number): Promise<readonly string[]> {
+  const kernel = openKernel(netns);
+  try {
+    const [outcome] = await kernel.run([[SILENCE]], true);
+    if (!(outcome instanceof Error)) return [];
+    return [`Cannot silence pods on this node: ${outcome.message}`];
+  } finally {
+    await kernel.close();
   }
 }
 

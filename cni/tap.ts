@@ -1,5 +1,6 @@
+import type { Level } from './apply.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
-import type { Binding } from './bindings.ts';
+import type { Binding, Plan } from './bindings.ts';
 import { check, findDefects } from './check.ts';
 import {
   claimsAddresses,
@@ -19,7 +20,9 @@ import type { PrevResult } from './prev-result.ts';
 import { recordOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
 import { linkResult } from './result.ts';
+import { ownTables } from './silence.ts';
 import type { Netns } from './view.ts';
+import { findWarnings, warnOfSound } from './warnings.ts';
 import { findLink } from './wiring.ts';
 
 /** A tap beside the pod link, and all frames redirected from one to the other. */
@@ -27,20 +30,29 @@ export function tapBinding(conf: TapConf): Binding {
   const look = async (kernel: Kernel, key: AttachmentKey) => {
     const seen = await kernel.observe();
     const attachment = resolveAttachment(key, conf, seen.links);
-    return { attachment, seen: await withPrograms(kernel, attachment, seen) };
+    return { attachment, seen: await withRules(kernel, key, await withPrograms(kernel, attachment, seen)) };
   };
 
   return {
     async plan(kernel, { key, netns, version }) {
       const { attachment, seen } = await look(kernel, key);
       const untrue = await untrueClaims(kernel, attachment, conf.prevResult, netns, seen);
-      const levels = planAdd(attachment, seen, marksOf(untrue));
+      const told = marksOf(untrue);
+      const levels = planAdd(attachment, seen, told);
       const pod = requirePodLink(attachment, seen.links);
-      const warnings = [...warningsOf(untrue), ...conflictWarnings(pod, attachment, seen)];
+      const plan = {
+        levels,
+        warnings: [
+          ...warningsOf(untrue),
+          ...conflictWarnings(pod, attachment, seen),
+          ...findWarnings(attachment, seen),
+        ],
+        withoutFirst: withoutSilence(attachment, seen, told, levels),
+      };
       if (conf.prevResult !== null || conf.logicNetworkName !== null) {
-        return { levels, result: { ...conf.prevResult?.source, cniVersion: version }, warnings };
+        return { ...plan, result: { ...conf.prevResult?.source, cniVersion: version } };
       }
-      return { levels, result: linkResult(version, netns, pod, await kernel.addresses()), warnings };
+      return { ...plan, result: linkResult(version, netns, pod, await kernel.addresses()) };
     },
     async check(kernel, { key, netns }, prevResult) {
       const { attachment, seen } = await look(kernel, key);
@@ -50,6 +62,20 @@ export function tapBinding(conf: TapConf): Binding {
       const lost = findLost(untrue, told).map((claim) => claim.lost);
       check([...findDefects(attachment, seen), ...lost], attachment, seen);
     },
+  };
+}
+
+/** No pod goes without its network for want of silence: it is wired as if the kernel had no nf_tables. */
+function withoutSilence(
+  attachment: Attachment,
+  seen: Netns,
+  told: readonly string[],
+  levels: readonly Level[],
+): Plan['withoutFirst'] {
+  if (levels[0]?.[0]?.do.op !== 'addSilence') return null;
+  return ({ message }) => {
+    const nftables = { tables: [], rules: [], refusal: message };
+    return { levels: planAdd(attachment, { ...seen, nftables }, told), warnings: [warnOfSound(message)] };
   };
 }
 
@@ -72,4 +98,11 @@ async function withPrograms(kernel: Kernel, { podLink, tap }: Attachment, seen: 
   const ends = seen.links.filter(({ ifname }) => ifname === podLink || ifname === tap);
   const ids = programsAt(ends, seen);
   return ids.length === 0 ? seen : { ...seen, programs: await kernel.readPrograms(ids) };
+}
+
+/** Before the first ADD of an attachment it has no tables, and there is nothing to ask. */
+export async function withRules(kernel: Kernel, key: AttachmentKey, seen: Netns): Promise<Netns> {
+  const tables = ownTables(key, seen.nftables);
+  if (tables.length === 0) return seen;
+  return { ...seen, nftables: { ...seen.nftables, rules: await kernel.readRules(tables) } };
 }

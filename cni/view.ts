@@ -1,5 +1,7 @@
 import type { Program, TcxProgram } from '../shared/bpf/program.ts';
 import { BindingError } from '../shared/errors.ts';
+import type { Rule } from '../shared/nftables/rule.ts';
+import { allTables, type Tables } from '../shared/nftables/table.ts';
 import { type Filter, filtersOf } from '../shared/rtnetlink/filter.ts';
 import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
 import { isRefused, type Refused } from '../shared/rtnetlink/message.ts';
@@ -24,6 +26,12 @@ export interface Netns {
   readonly tcx: readonly TcxProgram[];
   /** What is known of programs that this netns refers to; none until somebody reads them. */
   readonly programs: readonly Program[];
+  readonly nftables: Nftables;
+}
+
+/** All tables, and their rules as far as somebody has read them: none at first. */
+export interface Nftables extends Tables {
+  readonly rules: readonly Rule[];
 }
 
 /** Something that the kernel does not tell. DEL works without it, ADD and CHECK fail if it concerns their links. */
@@ -59,14 +67,16 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
 
   return {
     async observe() {
-      const { answers, unsettled, tcx } = await rtnetlink.look(allLinks, ingressQdiscs);
+      const { answers, unsettled, tcx } = await rtnetlink.look(allLinks, ingressQdiscs, allTables);
       const links = given(answers[0]);
       setLinks(links);
       qdiscs = given(answers[1]);
       const seen = await observeFilters(rtnetlink, qdiscs, filtersOf);
       filters = seen.filters;
       const changes: Gap[] = unsettled === null ? [] : [{ ifindex: null, reason: unsettled }];
-      return { links, qdiscs, filters: seen.filters, gaps: [...changes, ...seen.gaps], tcx, programs: [] };
+      const gaps = [...changes, ...seen.gaps];
+      const nftables = { ...given(answers[2]), rules: [] };
+      return { links, qdiscs, filters: seen.filters, gaps, tcx, programs: [], nftables };
     },
     knows: (op) => linksOf(op).every((link) => ifindexes.has(link)),
     async findLinks() {

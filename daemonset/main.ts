@@ -8,6 +8,7 @@ import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { serveHealth } from './health.ts';
+import { holdHooks } from './hold-hooks.ts';
 import { addScanMetrics, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { reasonOf } from './reason.ts';
@@ -35,7 +36,7 @@ async function run(options: Options): Promise<void> {
   };
   const { server: pages, address } = await serveHealth(health, test, () => metrics.registry.metrics());
   pages.unref(); // an agent that cannot listen for callers ends, and is not healthy for ever
-  await warmUp().catch((error) => {
+  await warm().catch((error) => {
     const advice = process.getuid?.() === 0 ? '' : '; run it as root';
     log('error', `Cannot wire pods on this node: ${reasonOf(error)}${advice}`);
   });
@@ -63,6 +64,11 @@ async function run(options: Options): Promise<void> {
     version: tapwire.version,
     health: `${address.address}:${address.port}`,
   });
+}
+
+async function warm(): Promise<void> {
+  await holdHooks();
+  await warmUp();
 }
 
 let isUnderstood = false;

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { programsAt } from '../../cni/conflicts.ts';
+import type { Nftables } from '../../cni/view.ts';
 import { conflictsOf, endsOf, recordedWires } from '../../cni/wires.ts';
 import { native } from '../../shared/native/native.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
@@ -46,6 +47,9 @@ function open(path: string): number | null {
   }
 }
 
+/** The scanner looks for conflicting filters only. */
+const UNREAD: Nftables = { tables: [], rules: [], refusal: 'not asked' };
+
 async function look(rtnetlink: Rtnetlink): Promise<readonly Finding[]> {
   const [[links, qdiscs], tcx] = await rtnetlink.askWithTcx(allLinks, ingressQdiscs);
   const wires = recordedWires(links).slice(0, MAX_WIRES);
@@ -54,7 +58,7 @@ async function look(rtnetlink: Rtnetlink): Promise<readonly Finding[]> {
   const own = qdiscs.filter(({ ifindex }) => ends.some((link) => link.ifindex === ifindex));
   const queries = own.map((qdisc) => filtersOf(qdisc, 'ingress'));
   const filters = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
-  const seen = { links, qdiscs, filters, gaps: [], tcx, programs: [] };
+  const seen = { links, qdiscs, filters, gaps: [], tcx, programs: [], nftables: UNREAD };
   const ids = programsAt(ends, seen);
   const programs = ids.length === 0 ? [] : await rtnetlink.readPrograms(ids);
   return wires

@@ -8,6 +8,8 @@ export interface Facts {
   readonly tun: TunDevice | null;
   /** Failure of wiring two taps in a netns of our own, by classifier. */
   readonly wiring: Readonly<Record<Classifier, string | null>>;
+  /** Why the pod's own stack cannot be silenced; null if it can. */
+  readonly silence: string | null;
   readonly selinux: 'enforcing' | 'permissive' | null;
   /** Existing directories of CNI plugins. */
   readonly folders: readonly PluginFolder[];

@@ -2,6 +2,7 @@ import { confFindings } from './conf-findings.ts';
 import type { AgentFacts, Facts, PluginFolder } from './facts.ts';
 import { error, type Finding, ok, warning } from './finding.ts';
 import { findingsOfPlugins } from './plugin-findings.ts';
+import { silenceFinding } from './silence-finding.ts';
 import { tunFinding } from './tun-finding.ts';
 
 /** Decides what is wrong with a node, and what to do. Pure. */
@@ -10,6 +11,7 @@ export function toFindings(facts: Facts): readonly Finding[] {
   return [
     tunFinding(facts.tun),
     ...wiringFindings(facts),
+    silenceFinding(facts.silence),
     ...findingsOfPlugins(facts),
     agentFinding(agent, folders),
     ...readyFindings(agent),

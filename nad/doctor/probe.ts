@@ -1,7 +1,7 @@
 import { closeSync, constants, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { readNodePolicy } from '../../cni/node-file.ts';
 import { NODE_FILE } from '../../cni/node-policy.ts';
-import { testKernel } from '../../cni/self-test.ts';
+import { testKernel, testSilence } from '../../cni/self-test.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import type { Facts, TunDevice } from './facts.ts';
@@ -22,6 +22,7 @@ export async function probe(version: string, folders: readonly string[]): Promis
     version,
     tun: probeTun(),
     wiring: { matchall: await failureOfWiring('matchall'), u32: await failureOfWiring('u32') },
+    silence: (await testSilence().catch((error: unknown) => [messageOf(error)]))[0] ?? null,
     selinux: probeSelinux(),
     folders: await probeFolders(folders),
     agent: await probeAgent(),

@@ -1,5 +1,6 @@
 import { findDefects } from '../../cni/check.ts';
 import { isHashed } from '../../cni/record.ts';
+import { type Dropped, findSilence, silenceTable, silenceTables } from '../../cni/silence.ts';
 import type { Netns } from '../../cni/view.ts';
 import { conflictsOf, type RecordedWire, recordedWires } from '../../cni/wires.ts';
 import { REDIRECT_PREF } from '../../cni/wiring.ts';
@@ -26,9 +27,10 @@ export function describe(seen: Seen): Found {
   const tied = wires.flatMap(({ tap, pod }) => [tap.ifindex, pod?.ifindex]);
   return {
     wires: wires.map((wire) => describeWire(wire, seen)),
-    strays: seen.filters
-      .filter((filter) => isStray(filter, tied))
-      .map((filter) => describeStray(filter, seen)),
+    strays: [
+      ...seen.filters.filter((filter) => isStray(filter, tied)).map((filter) => describeStray(filter, seen)),
+      ...strayTables(wires, seen),
+    ],
     sysctls: seen.sysctls,
   };
 }
@@ -56,6 +58,7 @@ function describeWire(wire: RecordedWire, seen: Seen): Wire {
     toPodLink: redirectBetween(tap, pod, seen),
     // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
     filters: conflictsOf(wire, seen).map(({ link, what, verdict }) => ({ link, filter: what, verdict })),
+    silence: droppedBetween(podLink, tap.ifname, seen),
     defects: isHashed(key) ? [] : findDefects({ key, podLink, tap: tap.ifname, conf: tun }, seen),
   };
 }
@@ -71,6 +74,7 @@ function describePodLink(link: Link, addresses: readonly Address[]): PodLink {
     mac,
     mtu,
     isUp: isUp(link),
+    hasCarrier: link.hasCarrier,
     addresses: own.map(({ local, prefixLength }) => `${local}/${prefixLength}`),
   };
 }
@@ -100,4 +104,31 @@ function describeStray({ ifindex, redirect }: CountedFilter, { links }: Seen): s
     `"${nameOf(ifindex)}" is redirected to ${nameOf(redirect?.to)}, as if by Tapwire, and no tap has a record of it; ` +
     'DEL of the attachment, or the end of the pod, takes it away'
   );
+}
+
+/** The names of tables that look like ours. */
+const tableNames = ({ nftables }: Seen): readonly string[] => [
+  ...new Set(silenceTables(nftables).map(({ name }) => name)),
+];
+
+/** Whatever the tables are called: the record may have half of the key that names them. */
+function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | null {
+  const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables));
+  return dropped.find((one) => one !== null) ?? null;
+}
+
+function strayTables(wires: readonly RecordedWire[], seen: Seen): readonly string[] {
+  const isTied = (name: string) =>
+    wires.some(({ tap, record: { key, podLink } }) =>
+      isHashed(key)
+        ? findSilence(name, [podLink, tap.ifname], seen.nftables) !== null
+        : silenceTable(key) === name,
+    );
+  return tableNames(seen)
+    .filter((name) => !isTied(name))
+    .map(
+      (name) =>
+        `nftables tables "${name}" drop what the pod sends, as if by Tapwire, and no tap has a record of them; ` +
+        'DEL of the attachment, or the end of the pod, deletes them',
+    );
 }

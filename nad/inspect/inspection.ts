@@ -1,3 +1,4 @@
+import type { Dropped } from '../../cni/silence.ts';
 import type { Sysctls } from '../../shared/rtnetlink/part.ts';
 
 /** What Tapwire has wired in one netns; printed as it is by --json. */
@@ -29,6 +30,8 @@ export interface Wire {
   readonly toPodLink: Redirect | null;
   /** Filters and programs of others that see frames before Tapwire's redirect does and may keep them. */
   readonly filters: readonly FilterSeen[];
+  /** What the pod's own stack wanted to send on both links, and nftables dropped; null if nothing keeps it from sending. */
+  readonly silence: Dropped | null;
   /** What is not as ADD left it, in the words of CNI's CHECK. */
   readonly defects: readonly string[];
 }
@@ -50,6 +53,8 @@ export interface PodLink {
   /** Bytes. */
   readonly mtu: number;
   readonly isUp: boolean;
+  /** Whether the other end is there; of a tap, a process that has it open. */
+  readonly hasCarrier: boolean;
   /** With prefix length. */
   readonly addresses: readonly string[];
 }

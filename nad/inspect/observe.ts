@@ -1,9 +1,12 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { programsAt } from '../../cni/conflicts.ts';
 import { observeFilters } from '../../cni/observe-filters.ts';
+import { silenceTables } from '../../cni/silence.ts';
 import { endsOf, recordedWires } from '../../cni/wires.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
+import { rulesOf } from '../../shared/nftables/rule.ts';
+import { allTables } from '../../shared/nftables/table.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
@@ -53,11 +56,28 @@ function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason:
 }
 
 async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders'>> {
-  const [[links, qdiscs, addresses], tcx] = await rtnetlink.askWithTcx(allLinks, ingressQdiscs, allAddresses);
+  const [[links, qdiscs, addresses, tables], tcx] = await rtnetlink.askWithTcx(
+    allLinks,
+    ingressQdiscs,
+    allAddresses,
+    allTables,
+  );
   const { filters, gaps } = await observeFilters(rtnetlink, qdiscs, countedFiltersOf);
+  const queries = silenceTables(tables).map(rulesOf);
+  const rules = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
   // Before Linux 4.11 a netns has no such sysctl, and taps all the same.
   const sysctls = await rtnetlink.readSysctls().catch(() => null);
-  const seen = { links, qdiscs, addresses, filters, gaps, sysctls, tcx, programs: [] };
+  const seen = {
+    links,
+    qdiscs,
+    addresses,
+    filters,
+    gaps,
+    sysctls,
+    tcx,
+    programs: [],
+    nftables: { ...tables, rules },
+  };
   const ids = programsAt(endsOf(recordedWires(links)), seen);
   return ids.length === 0 ? seen : { ...seen, programs: await rtnetlink.readPrograms(ids) };
 }

@@ -37,6 +37,8 @@ export function toPicture(wire: Wire): Picture {
       note('binding', binding),
       ...(tap.holders.length === 0 ? [note('held by', 'nobody: no VM has the tap open')] : []),
       ...tap.holders.map((holder) => note('held by', holderText(holder))),
+      silenceNote(wire),
+      ...unopenedNotes(podLink),
       ...wire.filters.filter(({ verdict }) => verdict === 'unknown').map(filterNote),
       ...(wire.defects.length === 0 ? [note('state', 'as ADD left it', true)] : []),
       ...wire.defects.map((defect) => note('defect', defect, false)),
@@ -79,8 +81,21 @@ const note = (about: string, text: string, isGood: boolean | null = null): Note 
 const filterNote = ({ link, filter }: FilterSeen): Note =>
   note('filter', `"${link}" has ${filter}, which may keep frames from the redirect`);
 
-function podLinkBox({ name, kind, mac, mtu, isUp, addresses }: PodLink): Box {
-  return box(name, [`${kind ?? 'physical'}, ${state(isUp)}`, mac, `MTU ${mtu}`, ...addresses]);
+function silenceNote({ silence }: Wire): Note {
+  return silence === null
+    ? note('silence', "none: the pod's own stack can send with the MAC of the VM")
+    : note('silence', `${count(silence.packets, 'packet')} of the pod's own stack dropped`);
+}
+
+/** A tap in the place of the pod link is of use only while a process has it open. */
+function unopenedNotes(podLink: PodLink | null): readonly Note[] {
+  if (podLink?.kind !== 'tun' || podLink.hasCarrier) return [];
+  return [note('pod link', `${podLink.name} is a tap that no process has open: no frame passes`)];
+}
+
+function podLinkBox({ name, kind, mac, mtu, isUp, hasCarrier, addresses }: PodLink): Box {
+  const carrier = isUp && !hasCarrier ? ', no carrier' : '';
+  return box(name, [`${kind ?? 'physical'}, ${state(isUp)}${carrier}`, mac, `MTU ${mtu}`, ...addresses]);
 }
 
 function tapBox({ name, mac, mtu, isUp, owner, group, multiQueue, persistent }: Tap): Box {

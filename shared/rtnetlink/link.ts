@@ -31,6 +31,8 @@ export interface Link {
   readonly type: number;
   /** IFF_* of linux/if.h. */
   readonly flags: number;
+  /** Whether the other end is there: of a veth, one that is up; of a tap, a process that has it open. Also known of a link that is down. */
+  readonly hasCarrier: boolean;
   /** Bytes. */
   readonly mtu: number;
   /** Frames. 0: none is ever queued. */
@@ -59,6 +61,7 @@ export const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 export const IFLA_IFALIAS = 20;
 const IFLA_EXT_MASK = 29;
+const IFLA_CARRIER = 33;
 const IFLA_XDP = 43;
 const IFLA_XDP_PROG_ID = 4;
 const IFLA_INFO_KIND = 1;
@@ -99,6 +102,7 @@ export function decodeLink({ body }: Pick<Message, 'body'>): Link {
     kind,
     type: body.readUInt16LE(2),
     flags: body.readUInt32LE(8),
+    hasCarrier: readU8(attributes, IFLA_CARRIER) === 1,
     mtu: readU32(attributes, IFLA_MTU) ?? 0,
     txqlen: readU32(attributes, IFLA_TXQLEN) ?? 0,
     mac: formatMac(readBytes(attributes, IFLA_ADDRESS)),

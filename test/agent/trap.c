@@ -12,6 +12,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/if_tun.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <pthread.h>
@@ -65,16 +66,22 @@ static int pass(const char *point) {
   return failure;
 }
 
-static int is_netlink(int fd) {
-  int domain = -1;
+/* The protocol of a netlink socket, or -1. */
+static int netlink_protocol(int fd) {
+  int domain = -1, protocol = -1;
   socklen_t length = sizeof domain;
-  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_NETLINK;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_NETLINK) return -1;
+  getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+  return protocol;
 }
 
 ssize_t send(int fd, const void *data, size_t length, int flags) {
   const struct nlmsghdr *message = data;
   const char *before = NULL, *after = NULL;
-  if (is_netlink(fd)) {
+  int protocol = netlink_protocol(fd);
+  if (protocol == NETLINK_NETFILTER) {
+    if (message->nlmsg_type == NFNL_MSG_BATCH_BEGIN) before = "batch", after = "batched"; /* to nftables */
+  } else if (protocol >= 0) {
     int asks = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
     before = asks ? "dump" : "change"; /* what only asks; what changes something */
     after = asks ? "dumped" : message->nlmsg_type == RTM_DELLINK ? "deleted" : "changed"; /* the kernel has done it, and we do not know yet */
@@ -84,6 +91,12 @@ ssize_t send(int fd, const void *data, size_t length, int flags) {
   ssize_t sent = real(fd, data, length, flags);
   if (after != NULL) pass(after);
   return sent;
+}
+
+int socket(int domain, int type, int protocol) {
+  if (domain == AF_NETLINK && protocol == NETLINK_NETFILTER && pass("netfilter") != 0) return -1;
+  int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
+  return real(domain, type, protocol);
 }
 
 int ioctl(int fd, unsigned long request, ...) {

@@ -52,6 +52,7 @@ async function end(running: ReturnType<typeof start>): Promise<End> {
 
 const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   veth: async () => {},
+  'veth that is down': ({ ip }) => ip('link set eth0 down'),
   macvlan: async ({ ip }) => {
     await ip('link set eth0 name lower0');
     await ip('link set lower0 up');

@@ -81,6 +81,7 @@ const DUMP = `
   show routes4 ip -d -j -4 route show table all
   show routes6 ip -d -j -6 route show table all
   show neighbours ip -j neigh show nud permanent
+  show nftables nft --stateless list ruleset
   qdiscs=$(tc qdisc show)
   show qdiscs echo "$qdiscs"
   echo "$qdiscs" | sed -nE 's/^qdisc (clsact|ingress) ffff: dev (\\S+) .*/\\2/p' | while read -r link; do
@@ -110,10 +111,23 @@ async function settledSections(path: string): Promise<Sections> {
   const deadline = performance.now() + HANG;
   for (;;) {
     const sections = await dumpSections(path);
-    if (!sections.get('addresses')?.includes('"tentative":true')) return sections;
-    assert.ok(performance.now() < deadline, 'IPv6 addresses are usable');
+    const links: Record<string, unknown>[] = JSON.parse(sections.get('links') || '[]');
+    if (!sections.get('addresses')?.includes('"tentative":true') && links.every(isWatched)) return sections;
+    assert.ok(performance.now() < deadline, 'IPv6 addresses are usable, and links have noticed each other');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** Whether a veth has noticed the state of its other end in the same netns, which takes the kernel a moment. */
+function isWatched(
+  link: Record<string, unknown>,
+  _: number,
+  links: readonly Record<string, unknown>[],
+): boolean {
+  const other = links.find(({ ifname }) => ifname === link['link']);
+  const isVeth = (link['linkinfo'] as { info_kind?: string } | undefined)?.info_kind === 'veth';
+  if (!isVeth || other === undefined || !isUp(link)) return true;
+  return (link['flags'] as string[]).includes('NO-CARRIER') === !isUp(other);
 }
 
 /** Everything of a netns that ADD and DEL must leave as it was, in a form that can be compared. */
@@ -125,18 +139,37 @@ export async function dumpNetns({ path }: TestNetns): Promise<Readonly<Record<st
   const routes = (title: string) =>
     json(title).map((route) => withoutLifetimes(taps.has(route['dev']) ? { ...route, flags: [] } : route));
   return {
-    links: links.map((link) => (isTun(link) ? withoutCarrier(link) : link)),
+    links: links.map((link) => withoutQueue(isTun(link) ? withoutCarrier(link) : link)),
     addresses: json('addresses').map(({ ifname, addr_info }) => withoutLifetimes({ ifname, addr_info })),
     routes4: routes('routes4'),
     routes6: routes('routes6'),
     neighbours: json('neighbours'),
-    qdiscs: sections.get('qdiscs'),
+    nftables: sections.get('nftables'),
+    qdiscs: withoutQueues(sections.get('qdiscs') ?? '', links),
     filters: Object.fromEntries([...sections].filter(([title]) => title.startsWith('filters '))),
   };
 }
 
 const isTun = (link: Record<string, unknown>): boolean =>
   (link['linkinfo'] as { info_kind?: string } | undefined)?.info_kind === 'tun';
+
+const isUp = ({ flags }: Record<string, unknown>): boolean => (flags as string[]).includes('UP');
+
+/** A link keeps the queue that the kernel gives it when it goes up for the first time; while it is down that is of no consequence. */
+function withoutQueue(link: Record<string, unknown>): Record<string, unknown> {
+  if (isUp(link)) return link;
+  const { qdisc: _, ...rest } = link;
+  return rest;
+}
+
+function withoutQueues(qdiscs: string, links: readonly Record<string, unknown>[]): string {
+  const down = links.filter((link) => !isUp(link)).map(({ ifname }) => ` dev ${ifname} root `);
+  return qdiscs
+    .split('\n')
+    .filter((line) => !down.some((words) => line.includes(words)))
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
 
 /** The kernel notices a moment after ADD that nobody has opened a tap yet; its routes say so too. */
 function withoutCarrier({ operstate, flags, ...rest }: Record<string, unknown>): Record<string, unknown> {

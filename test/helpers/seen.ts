@@ -5,15 +5,27 @@ import type { Attachment } from '../../cni/attachment.ts';
 import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/config.ts';
 import { encodeCookie, encodeRecord, type Restore } from '../../cni/record.ts';
 import type { AttachmentKey } from '../../cni/request.ts';
-import type { Netns } from '../../cni/view.ts';
+import { silenceTable } from '../../cni/silence.ts';
+import type { Netns, Nftables } from '../../cni/view.ts';
 import { REDIRECT_PREF } from '../../cni/wiring.ts';
+import { DROP, leavesBy } from '../../shared/nftables/expression.ts';
+import { FAMILIES } from '../../shared/nftables/message.ts';
 import type { Filter } from '../../shared/rtnetlink/filter.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 
 export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
 export const OTHER: AttachmentKey = { containerId: 'pod2', ifname: 'net1' };
-const NOTHING: Restore = { clsact: true, allmulti: false, noQueue: false };
+/** What ADD has to restore of a veth, on a kernel without nf_tables. */
+export const NOTHING: Restore = {
+  clsact: true,
+  allmulti: false,
+  noQueue: false,
+  down: false,
+  silence: false,
+};
+/** Of a kernel that has none: what is silenced has tests of its own. */
+export const NO_NFTABLES: Nftables = { tables: [], rules: [], refusal: 'Protocol not supported' };
 
 type Keys = Readonly<Record<string, unknown>>;
 const decode = (keys: Keys) => decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', ...keys });
@@ -46,6 +58,7 @@ export function linkOf(ifindex: number, ifname: string, changes: Partial<Link> =
     kind: 'veth',
     type: 1,
     flags: IFF_UP,
+    hasCarrier: true,
     mtu: 1500,
     txqlen: 1000,
     mac: '02:00:00:00:00:01',
@@ -90,7 +103,15 @@ export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOT
 export const clsactOf = (ifindex: number): IngressQdisc => ({ ifindex, kind: 'clsact', isShared: false });
 
 /** A netns before ADD. */
-export const BARE: Netns = { links: [LO, ETH0], qdiscs: [], filters: [], gaps: [], tcx: [], programs: [] };
+export const BARE: Netns = {
+  links: [LO, ETH0],
+  qdiscs: [],
+  filters: [],
+  gaps: [],
+  tcx: [],
+  programs: [],
+  nftables: NO_NFTABLES,
+};
 
 /** A netns after ADD. */
 export function wired(changes: Partial<Netns> = {}): Netns {
@@ -101,6 +122,21 @@ export function wired(changes: Partial<Netns> = {}): Netns {
     gaps: [],
     tcx: [],
     programs: [],
+    nftables: NO_NFTABLES,
     ...changes,
   };
+}
+
+/** The rules that ADD adds, each of which has dropped that much. */
+export function silenced(dropped = { packets: 0, bytes: 0 }, key = KEY, links = ['eth0', 'tap0']): Nftables {
+  const name = silenceTable(key);
+  const tables = FAMILIES.map((family) => ({ family, name }));
+  const rules = tables.flatMap((table) =>
+    links.map((link) => ({
+      table,
+      chain: 'output',
+      expressions: [...leavesBy(link), { is: 'counter', ...dropped } as const, DROP],
+    })),
+  );
+  return { tables, rules, refusal: null };
 }

@@ -9,8 +9,21 @@ import { withFolder } from './shim.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../agent/trap.c');
 
-/** Before it creates or persists a tap, changes something by netlink or asks for a dump; or when the kernel has done so, or deleted a link. */
-export type Point = 'create' | 'persist' | 'change' | 'changed' | 'dump' | 'dumped' | 'deleted';
+/**
+ * Before the agent creates or persists a tap, changes something by rtnetlink or asks for a dump; or when the kernel has done so, or deleted
+ * a link. Before it opens a netfilter socket, or sends a batch to nftables; or when the kernel has carried it out.
+ */
+export type Point =
+  | 'create'
+  | 'persist'
+  | 'change'
+  | 'changed'
+  | 'dump'
+  | 'dumped'
+  | 'deleted'
+  | 'netfilter'
+  | 'batch'
+  | 'batched';
 /** A number is an errno: the request fails with it. */
 export type Action = 'kill' | 'stop' | 'hold' | number;
 

@@ -144,6 +144,7 @@ const plain: Link = {
   kind: null,
   type: 1,
   flags: 0,
+  hasCarrier: true,
   mtu: 1500,
   txqlen: 1000,
   mac: '02:00:00:00:00:11',

@@ -11,6 +11,8 @@ import type { Op } from '../../cni/op.ts';
 import { planAdd } from '../../cni/plan-add.ts';
 import { planDel } from '../../cni/plan-del.ts';
 import type { Classifiers } from '../../cni/redirects.ts';
+import { silenceTable } from '../../cni/silence.ts';
+import { withRules } from '../../cni/tap.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
@@ -38,10 +40,10 @@ async function withKernel<T>(
 
 async function attach(kernel: Kernel, conf: Readonly<Record<string, unknown>> = {}) {
   const args = { cni: { logicNetworkName: 'default' } };
-  const seen = await kernel.observe();
+  const seen = await withRules(kernel, KEY, await kernel.observe());
   const attachment = resolveAttachment(KEY, tapConf({ args, ...conf }), seen.links);
   const levels = planAdd(attachment, seen);
-  return { attachment, levels, steps: levels.flat() };
+  return { attachment, seen, levels, steps: levels.flat() };
 }
 
 const add = (netns: TestNetns, conf: Readonly<Record<string, unknown>> = {}): Promise<readonly Level[]> =>
@@ -59,7 +61,13 @@ const del = (netns: TestNetns): Promise<readonly Op[]> =>
   });
 
 const defects = (netns: TestNetns): Promise<readonly string[]> =>
-  withKernel(netns, async (kernel) => findDefects((await attach(kernel)).attachment, await kernel.observe()));
+  withKernel(netns, async (kernel) => {
+    const { attachment, seen } = await attach(kernel);
+    return findDefects(attachment, seen);
+  });
+
+const DOWN = 'a veth that is down, as the bridge plugin leaves it if told to (disableContainerInterface)';
+const isDown = (kind: string): boolean => kind.includes('is down');
 
 /** Pod links as other plugins leave them, and what else may be in the netns. */
 const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
@@ -76,6 +84,11 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   'macvlan with allmulticast': async (netns) => {
     await PODS['macvlan']?.(netns);
     await netns.ip('link set eth0 allmulticast on');
+  },
+  [DOWN]: ({ ip }) => ip('link set eth0 down'),
+  'a tap that no process has open, and that is down': async ({ ip }) => {
+    await ip('link del eth0');
+    await ip('tuntap add eth0 mode tap');
   },
   'veth without a queue, as the bridge plugin makes it': ({ ip }) => ip('link set eth0 txqueuelen 0'),
   'veth with a clsact qdisc': ({ tc }) => tc('qdisc add dev eth0 clsact'),
@@ -95,8 +108,11 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   },
 };
 
-/** The pod link's own part of a dump; ADD may only add allmulticast and the ingress qdisc to it. */
-async function podLink(netns: TestNetns): Promise<unknown> {
+/**
+ * The pod link's own part of a dump; ADD may only add allmulticast and the ingress qdisc to it. If it was down and goes up, the kernel
+ * gives it what IPv6 needs.
+ */
+async function podLink(netns: TestNetns, kind: string): Promise<unknown> {
   const { links, addresses, routes4, routes6, neighbours } = await dumpNetns(netns);
   // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
   const [eth0] = (links as any[]).filter(({ ifname }) => ifname === 'eth0');
@@ -105,18 +121,8 @@ async function podLink(netns: TestNetns): Promise<unknown> {
     (entries as { ifname?: string; dev?: string }[]).filter((e) => (e.ifname ?? e.dev) === 'eth0');
   // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
   const addressInfo = own(addresses).map((entry: any) => entry.addr_info);
-  return {
-    ifindex,
-    address,
-    mtu,
-    ifalias,
-    operstate,
-    txqlen,
-    master,
-    addressInfo,
-    routes: [own(routes4), own(routes6)],
-    neighbours,
-  };
+  const fixed = { ifindex, address, mtu, ifalias, txqlen, master, neighbours };
+  return isDown(kind) ? fixed : { ...fixed, operstate, addressInfo, routes: [own(routes4), own(routes6)] };
 }
 
 /** Runs ops as the kernel does when it refuses one: it goes on with those of the same level, but with no further one. */
@@ -136,9 +142,10 @@ for (const [kind, prepare] of Object.entries(PODS)) {
   test(`${kind}: ADD leaves the pod link as it is, DEL leaves everything as it was`, () =>
     withPod('eth0', async (netns) => {
       await prepare(netns);
-      const [before, pod] = [await dumpNetns(netns), await podLink(netns)];
+      const [before, pod] = [await dumpNetns(netns), await podLink(netns, kind)];
       await add(netns);
-      assert.equal(await podLink(netns), pod);
+      assert.equal(await podLink(netns, kind), pod);
+      assert.match(await netns.ip('link show dev eth0'), /[<,]UP[,>]/);
       assert.equal(await defects(netns), []);
       const wired = await dumpNetns(netns);
       assert.equal(await add(netns), [], 'a second ADD has nothing to do');
@@ -233,6 +240,90 @@ for (const [why, damage, found] of [
       await (program === 'ip' ? netns.ip : netns.tc)(words.join(' '));
       await del(netns);
       sameNetns(await dumpNetns(netns), before);
+    }));
+}
+
+for (const [why, damage] of [
+  ['the tables are deleted', 'flush ruleset'],
+  ['a table of one family is deleted', `delete table arp ${silenceTable(KEY)}`],
+  ['a chain is emptied', `flush chain inet ${silenceTable(KEY)} output`],
+] as const) {
+  const nft = ({ name }: TestNetns, words: string) =>
+    execa('ip', ['netns', 'exec', name, 'nft', ...words.split(' ')]);
+  test(`silence, ${why}: CHECK names it, ADD repairs it, DEL restores with or without a repair`, () =>
+    withPod('eth0', async (netns) => {
+      const before = await dumpNetns(netns);
+      await add(netns);
+      const wired = await dumpNetns(netns);
+      await nft(netns, damage);
+      assert.match(
+        (await defects(netns)).join(),
+        /^the pod's own stack is not silenced on "eth0" any more: /,
+      );
+      await add(netns);
+      sameNetns(await dumpNetns(netns), wired);
+      await nft(netns, damage);
+      await del(netns);
+      sameNetns(await dumpNetns(netns), before);
+    }));
+}
+
+test("others' tables are left alone, whatever they are called", () =>
+  withPod('eth0', async (netns) => {
+    const table = `inet ${silenceTable({ containerId: 'other', ifname: 'net1' })}`;
+    const foreign = `add table ${table}; add chain ${table} c { type filter hook output priority -400; }`;
+    await execa('ip', ['netns', 'exec', netns.name, 'nft', foreign]);
+    const before = await dumpNetns(netns);
+    await add(netns);
+    await del(netns);
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('DEL finds the rules when the tap and the filters are gone', () =>
+  withPod('eth0', async (netns) => {
+    const before = await dumpNetns(netns);
+    await add(netns);
+    await netns.ip('link del tap0');
+    await netns.tc('qdisc del dev eth0 clsact');
+    assert.equal(
+      (await del(netns)).map(({ op }) => op),
+      ['deleteSilence'],
+    );
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+test('a pod link that cannot be set up: the error says what to look at, and all is undone', () =>
+  withPod('host1', async (netns) => {
+    await netns.ip('link set host1 address 02:00:00:00:00:11');
+    await netns.ip('link add eth0 link host1 address 02:00:00:00:00:11 type macvlan mode bridge');
+    const before = await dumpNetns(netns);
+    const error = await caught(() => add(netns));
+    assert.match(
+      error.message,
+      /^Cannot set "eth0" up: .+; check that the link below it is up, and that no other link there has its MAC$/,
+    );
+    assert.equal([error.code, error.details], ['KERNEL_REFUSED', undefined]);
+    sameNetns(await dumpNetns(netns), before);
+  }));
+
+for (const [found, isUpAfter] of [
+  ['up', true],
+  ['down', false],
+] as const) {
+  test(`a pod link found ${found} that went down: CHECK names it, ADD sets it up, DEL leaves it ${found}`, () =>
+    withPod('eth0', async (netns) => {
+      const isUp = async () => /[<,]UP[,>]/.test(await netns.ip('link show dev eth0'));
+      await netns.ip(`link set eth0 ${found}`);
+      await add(netns);
+      await netns.ip('link set eth0 down');
+      assert.equal(await defects(netns), [
+        'pod link "eth0" is down, so that no frame passes; set it up: ip link set eth0 up',
+      ]);
+      await add(netns);
+      assert.equal(await defects(netns), []);
+      assert.ok(await isUp());
+      await del(netns);
+      assert.is(await isUp(), isUpAfter);
     }));
 }
 

@@ -40,6 +40,7 @@ test('--json: the same', async () => {
   assert.equal(what, [
     'ok /dev/net/tun',
     'ok wiring',
+    'ok silence',
     'ok /opt/cni/bin/tapwire',
     'ok /opt/cni/bin/.tapwire',
     'warning agent',

@@ -19,8 +19,12 @@ import {
 } from '../../cni/record.ts';
 import { parseRequest } from '../../cni/request.ts';
 import { toErrorResult } from '../../cni/result.ts';
+import { findSilence } from '../../cni/silence.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { BindingError } from '../../shared/errors.ts';
+import { COUNTER, DROP, leavesBy } from '../../shared/nftables/expression.ts';
+import { ruleAddition, rulesOf } from '../../shared/nftables/rule.ts';
+import { allTables, tableAddition } from '../../shared/nftables/table.ts';
 import { formatAddress } from '../../shared/rtnetlink/address.ts';
 import {
   attribute,
@@ -166,6 +170,22 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     const body = mutateTail(random, toBytes(redirectAddition(redirect, classifier).body), 20);
     return [body.toString('hex'), () => decodeFilter({ body }, 'clsact', 'ingress')];
   },
+  'nftables tables and rules': (random) => {
+    const table = { family: random.pick(['inet', 'arp'] as const), name: 'tapwire-0' };
+    const expressions = [...leavesBy('eth0'), COUNTER, DROP];
+    const rule = { table, chain: 'output', expressions };
+    const request = random.oneIn(2) ? tableAddition(table) : ruleAddition(rule);
+    const body = mutateTail(random, toBytes(request.body), 4);
+    const message = { type: request.type, flags: 0, seq: 1, body };
+    return [
+      body.toString('hex'),
+      () => {
+        const { tables } = allTables.decode([message]);
+        const nftables = { tables, refusal: null, rules: rulesOf(table).decode([message]) };
+        findSilence(table.name, ['eth0'], nftables);
+      },
+    ];
+  },
   'netlink numbers and addresses': (random) => {
     const payload = random.bytes(random.pick([4, 16]));
     return [
@@ -182,6 +202,8 @@ const arbitraryRestore = (random: Random): Restore => ({
   clsact: random.oneIn(2),
   allmulti: random.oneIn(2),
   noQueue: random.oneIn(2),
+  down: random.oneIn(2),
+  silence: random.oneIn(2),
 });
 
 /** What the decoder lets through, the kernel takes. */

@@ -49,6 +49,52 @@ test('a failing step: all that were done are undone, newest first, also those be
   assert.equal([error.code, error.message, error.details], ['KERNEL_REFUSED', 'no c setUp', undefined]);
 });
 
+test('a first step that the pod can do without: something else is applied instead', async () => {
+  const { ran, run } = recorder(up('a'));
+  const refusals: string[] = [];
+  const orElse = ({ message }: Error): readonly Level[] => {
+    refusals.push(message);
+    return LEVELS.slice(1);
+  };
+  await apply(LEVELS, run, undefined, orElse);
+  assert.equal(refusals, ['no a setUp']);
+  assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [up('e')]]);
+});
+
+test('a first step that may have been done although it failed is undone before something else is applied', async () => {
+  const ran: (readonly Op[])[] = [];
+  const run: Run = async (levels) => {
+    ran.push(levels.flat());
+    return levels.flat().map((op) => (ran.length === 1 && op === LEVELS[0]?.[0]?.do ? LOST : null));
+  };
+  await apply(LEVELS.slice(0, 1), run, undefined, () => LEVELS.slice(2));
+  assert.equal(ran, [[up('a')], [down('a')], [up('e')]]);
+});
+const LOST = new BindingError('TRY_AGAIN', 'the answer is lost');
+
+test('only the first step can be done without: if a later one fails, or one of what is done instead, all is undone', async () => {
+  const late = recorder(up('c'));
+  const unasked = (): never => {
+    throw new Error('nobody asks for something else');
+  };
+  assert.is((await caught(() => apply(LEVELS, late.run, undefined, unasked))).message, 'no c setUp');
+  const twice = recorder(up('a'), up('e'));
+  const error = await caught(() => apply(LEVELS, twice.run, undefined, () => LEVELS.slice(1)));
+  assert.is(error.message, 'no e setUp');
+  assert.equal(twice.ran.at(-1), [down('d'), down('c')]);
+});
+
+test('a first step that fails after nobody waits any more: nothing else is done', async () => {
+  const { ran, run } = recorder(up('a'));
+  const signal = { aborted: false, reason: new Error('gone') };
+  const abort: Run = (levels, goesOn) => {
+    signal.aborted = true;
+    return run(levels, goesOn);
+  };
+  await caught(() => apply(LEVELS, abort, signal, () => LEVELS.slice(1)));
+  assert.equal(ran, [[up('a')]]);
+});
+
 test('of several failing steps the first one tells why', async () => {
   const { run } = recorder(up('d'), up('c'));
   assert.is((await caught(() => apply(LEVELS, run))).message, 'no c setUp');

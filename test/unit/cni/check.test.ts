@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { check, findDefects } from '../../../cni/check.ts';
+import { silenceTable } from '../../../cni/silence.ts';
 import { IFF_ALLMULTI, IFF_UP } from '../../../shared/rtnetlink/link.ts';
 import { caught } from '../../helpers/caught.ts';
 import {
@@ -11,16 +12,67 @@ import {
   KEY,
   LO,
   linkOf,
+  NOTHING,
   OTHER,
   redirectOf,
+  silenced,
   tapOf,
   wired,
 } from '../../helpers/seen.ts';
 
 const test = suite('findDefects()');
 
+const EARLIER = tapOf().ifalias?.replace(' down=0 silence=0', '') ?? '';
+const DOWN = { ...ETH0, flags: 0 };
+const SILENCED = tapOf({}, KEY, { ...NOTHING, silence: true });
+const NOT_SILENT =
+  `the pod's own stack is not silenced on "eth0" any more: nftables tables "${silenceTable(KEY)}" are gone or changed; ` +
+  'restart the VM to have them added again';
+for (const [why, seen, want] of [
+  [
+    'the pod link went down',
+    wired({ links: [LO, DOWN, tapOf()] }),
+    ['pod link "eth0" is down, so that no frame passes; set it up: ip link set eth0 up'],
+  ],
+  [
+    'nothing if the pod link has no carrier',
+    wired({ links: [LO, { ...ETH0, hasCarrier: false }, tapOf()] }),
+    [],
+  ],
+  [
+    'nothing if the pod link is down and an earlier version wired it, which left it so',
+    wired({ links: [LO, DOWN, tapOf({ ifalias: EARLIER })] }),
+    [],
+  ],
+  ['nothing if rules are there', wired({ links: [LO, ETH0, SILENCED], nftables: silenced() }), []],
+  [
+    'the rules are gone',
+    wired({ links: [LO, ETH0, SILENCED], nftables: { tables: [], rules: [], refusal: null } }),
+    [NOT_SILENT],
+  ],
+  [
+    'one rule is gone',
+    wired({ links: [LO, ETH0, SILENCED], nftables: { ...silenced(), rules: silenced().rules.slice(1) } }),
+    [NOT_SILENT],
+  ],
+  ['nothing if the kernel does not tell its rules', wired({ links: [LO, ETH0, SILENCED] }), []],
+  ['nothing if ADD added no rules', wired({ nftables: { tables: [], rules: [], refusal: null } }), []],
+  [
+    'nothing if an earlier version added none',
+    wired({
+      links: [LO, ETH0, tapOf({ ifalias: EARLIER })],
+      nftables: { tables: [], rules: [], refusal: null },
+    }),
+    [],
+  ],
+] as const) {
+  test(`link state and silence: ${why}`, () => {
+    assert.equal(findDefects(attachmentOf(), seen), want);
+  });
+}
+
 const withTap = (tap: Parameters<typeof tapOf>[0]) => wired({ links: [LO, ETH0, tapOf(tap)] });
-const ALLMULTI = { clsact: true, allmulti: true, noQueue: false };
+const ALLMULTI = { clsact: true, allmulti: true, noQueue: false, down: false, silence: false };
 const tun = { mode: 'tap', owner: 107, group: 107, multiQueue: false, persist: true } as const;
 
 for (const [why, seen, want] of [

@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeOp, type Known } from '../../../cni/encode-op.ts';
 import { encodeCookie } from '../../../cni/record.ts';
+import { silenceAddition, silenceDeletion } from '../../../cni/silence.ts';
 import { BindingError } from '../../../shared/errors.ts';
 import { filterDeletion, redirectAddition } from '../../../shared/rtnetlink/filter.ts';
 import { type LinkChange, linkChange, linkDeletion } from '../../../shared/rtnetlink/link-change.ts';
@@ -12,7 +13,13 @@ import { KEY, redirectOf } from '../../helpers/seen.ts';
 const test = suite('encodeOp()');
 
 const INDEXES: Readonly<Record<string, number>> = { eth0: 2, tap0: 3 };
-const COOKIE = encodeCookie(KEY, { clsact: true, allmulti: false, noQueue: false });
+const COOKIE = encodeCookie(KEY, {
+  clsact: true,
+  allmulti: false,
+  noQueue: false,
+  down: false,
+  silence: false,
+});
 
 /** What a netns with both links tells. */
 const KNOWN: Known = {
@@ -30,6 +37,15 @@ const KNOWN: Known = {
 
 const TAP = { op: 'addTap', link: 'tap1', multiQueue: true, owner: 107, group: null } as const;
 const change = (...requests: readonly unknown[]) => ({ part: 'change', requests });
+
+test('silence is a batch, for which no link need be there', () => {
+  const op = { op: 'addSilence', table: 'tapwire-0', links: ['eth9', 'tap9'], replaces: true } as const;
+  assert.equal(encodeOp(op, KNOWN), { part: 'nftables', requests: silenceAddition(op) });
+  assert.equal(encodeOp({ op: 'deleteSilence', table: 'tapwire-0' }, KNOWN), {
+    part: 'nftables',
+    requests: silenceDeletion('tapwire-0'),
+  });
+});
 
 test('addTap: a tap with the next free index, and who makes it', () => {
   const tap = { ifname: 'tap1', ifindex: 7, multiQueue: true, owner: 107, group: null };

@@ -28,7 +28,7 @@ const wiredAs = (podLink: string, tap = 'tap16477688c0e') => {
     key: KEY,
     podLink,
     mtu: 1500,
-    restore: { clsact: true, allmulti: false, noQueue: false },
+    restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
     told: [],
   };
   return wired({ links: [LO, linkOf(2, podLink), tapOf({ ifname: tap, ifalias: encodeRecord(record) })] });

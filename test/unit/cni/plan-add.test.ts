@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Op, Step } from '../../../cni/op.ts';
 import * as plan from '../../../cni/plan-add.ts';
 import { encodeCookie, encodeRecord, type Restore } from '../../../cni/record.ts';
+import { silenceTable } from '../../../cni/silence.ts';
 import type { Netns } from '../../../cni/view.ts';
 import type { Filter } from '../../../shared/rtnetlink/filter.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
@@ -17,6 +18,7 @@ import {
   linkOf,
   OTHER,
   redirectOf,
+  silenced,
   tapOf,
   wired,
 } from '../../helpers/seen.ts';
@@ -43,7 +45,7 @@ const redirectTap = (restore: Restore): Op => ({
   to: 'eth0',
   cookie: encodeCookie(KEY, restore),
 });
-const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false };
+const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false, down: false, silence: false };
 
 test('a bare netns: the tap is there and persistent before the pod link is touched, which is redirected last', () => {
   assert.equal(ops(planAdd(attachmentOf(), BARE)), [
@@ -112,7 +114,7 @@ test('the tap has the keys of the configuration', () => {
 
 for (const kind of ['clsact', 'ingress'] as const) {
   test(`a pod link with a ${kind} qdisc keeps it, and DEL is told to leave it`, () => {
-    const restore = { clsact: false, allmulti: false, noQueue: false };
+    const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
     assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind, isShared: false }] })), [
       ...fresh(restore),
       redirectTap(restore),
@@ -122,7 +124,7 @@ for (const kind of ['clsact', 'ingress'] as const) {
 }
 
 test('an ingress qdisc that took the place of ours is used, and DEL is told to leave it', () => {
-  const restore = { clsact: false, allmulti: false, noQueue: false };
+  const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
   const seen = wired({
     qdiscs: [{ ifindex: 2, kind: 'ingress', isShared: false }, clsactOf(3)],
     filters: [redirectOf(3, 2)],
@@ -156,7 +158,7 @@ for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorr
     assert.equal(steps[1]?.do, {
       op: 'setAlias',
       link: 'tap0',
-      ifalias: aliasOf({ clsact: true, allmulti: true, noQueue: false }),
+      ifalias: aliasOf({ clsact: true, allmulti: true, noQueue: false, down: false, silence: false }),
     });
   });
 }
@@ -164,7 +166,7 @@ for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorr
 const noQueue = { op: 'setTxqlen', link: 'eth0', txqlen: 0 } as const;
 
 test('a pod link without a queue gets none by its first qdisc, and DEL is told', () => {
-  const restore = { clsact: true, allmulti: false, noQueue: true };
+  const restore = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
   const steps = planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, txqlen: 0 }] });
   assert.equal(ops(steps), [
     ...fresh(restore).slice(0, -1),
@@ -182,7 +184,7 @@ test('a pod link without a queue gets none by its first qdisc, and DEL is told',
 });
 
 test('after a crash behind the qdisc its queue is taken away', () => {
-  const restore = { clsact: true, allmulti: false, noQueue: true };
+  const restore = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
   const seen = wired({
     links: [LO, ETH0, tapOf({}, KEY, restore)],
     filters: [redirectOf(3, 2, KEY, restore)],
@@ -236,7 +238,7 @@ for (const [why, seen, want] of [
 }
 
 test('after a crash: what the first ADD wrote down for DEL is kept', () => {
-  const restore = { clsact: true, allmulti: true, noQueue: false };
+  const restore = { clsact: true, allmulti: true, noQueue: false, down: false, silence: false };
   const macvlan: Link = { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI };
   const seen = wired({
     links: [LO, macvlan, tapOf({}, KEY, restore)],
@@ -270,6 +272,83 @@ test('an earlier tap is given its values back', () => {
       { op: 'setUp', link: 'tap0', on: false },
     ],
   );
+});
+
+const SILENCED = { ...BOTH_OURS, silence: true };
+const TABLE = silenceTable(KEY);
+const NOT_YET = { tables: [], rules: [], refusal: null };
+const addSilence = { op: 'addSilence', table: TABLE, links: ['eth0', 'tap0'], replaces: false } as const;
+
+test("the pod's own stack is silenced before anything else is done, and the record says so", () => {
+  const levels = plan.planAdd(attachmentOf(), { ...BARE, nftables: NOT_YET });
+  const undo = { op: 'deleteSilence', table: TABLE } as const;
+  assert.equal(levels[0], [{ do: addSilence, undo }]);
+  assert.equal(ops(levels.slice(1).flat()), [
+    ...fresh(SILENCED),
+    { op: 'addClsact', link: 'eth0' },
+    redirectTap(SILENCED),
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, SILENCED) },
+  ]);
+});
+
+test('a pod that is silenced is left alone', () => {
+  const links = [LO, ETH0, tapOf({}, KEY, SILENCED)];
+  assert.equal(planAdd(attachmentOf(), wired({ links, nftables: silenced() })), []);
+});
+
+test('a table whose rules are not all there is replaced, which is nothing to undo', () => {
+  const nftables = { ...silenced(), rules: silenced().rules.slice(1) };
+  const links = [LO, ETH0, tapOf({}, KEY, SILENCED)];
+  assert.equal(planAdd(attachmentOf(), wired({ links, nftables })), [
+    { do: { ...addSilence, replaces: true }, undo: null },
+  ]);
+});
+
+test('a pod that an earlier version wired is silenced, and its record says so', () => {
+  const [silence, setAlias, ...rest] = planAdd(attachmentOf(), wired({ nftables: NOT_YET }));
+  assert.equal(silence?.do, addSilence);
+  assert.equal(setAlias?.do, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(SILENCED) });
+  assert.equal(rest, []);
+});
+
+test('a pod link that is down is set up last, on its own, and DEL is told', () => {
+  const restore = { ...BOTH_OURS, down: true };
+  const levels = plan.planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, flags: 0 }] });
+  assert.equal(levels.at(-1), [
+    { do: { op: 'setUp', link: 'eth0', on: true }, undo: { op: 'setUp', link: 'eth0', on: false } },
+  ]);
+  const [, alias] = ops(levels.flat());
+  assert.equal(alias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) });
+  assert.equal(
+    ops(levels.flat()).flatMap((op) => (op.op === 'addRedirect' ? op.cookie : [])),
+    [encodeCookie(KEY, restore), encodeCookie(KEY, restore)],
+  );
+});
+
+test('a pod link that went down after ADD is set up again, which DEL does not undo', () => {
+  const levels = plan.planAdd(attachmentOf(), wired({ links: [LO, { ...ETH0, flags: 0 }, tapOf()] }));
+  assert.equal(ops(levels.flat()), [{ op: 'setUp', link: 'eth0', on: true }]);
+});
+
+test('a pod link that an earlier version left down is set up, and DEL is told', () => {
+  const ifalias = tapOf().ifalias?.replace(' down=0 silence=0', '') ?? '';
+  const links = [LO, { ...ETH0, flags: 0 }, tapOf({ ifalias })];
+  assert.equal(ops(planAdd(attachmentOf(), wired({ links }))), [
+    { op: 'setAlias', link: 'tap0', ifalias: aliasOf({ ...BOTH_OURS, down: true }) },
+    { op: 'setUp', link: 'eth0', on: true },
+  ]);
+});
+
+test('a pod link that was down when the first ADD began is still put back to down', () => {
+  const restore = { ...BOTH_OURS, down: true };
+  const links = [LO, ETH0, tapOf({}, KEY, restore)];
+  assert.equal(planAdd(attachmentOf(), wired({ links })), []);
+  // The tap with the record is gone: the cookie tells.
+  const filters = [redirectOf(2, 0, KEY, restore)];
+  const [, alias] = ops(
+    planAdd(attachmentOf(), wired({ links: [LO, ETH0], qdiscs: [clsactOf(2)], filters })),
+  );
+  assert.equal(alias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) });
 });
 
 const foreignFilter = { ...redirectOf(2, 1, OTHER), pref: 7 };
@@ -434,7 +513,7 @@ test('an mtu of exactly the pod link is fine', () => {
 });
 
 test('what a repair writes down anew can be taken back', () => {
-  const restore = { clsact: false, allmulti: false, noQueue: false };
+  const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
   const tap = tapOf({}, KEY, restore);
   const seen = wired({
     links: [LO, ETH0, tap],
@@ -448,8 +527,20 @@ test('what a repair writes down anew can be taken back', () => {
 });
 
 test('a redirect that leads to a link which is there is put back by the undo', () => {
-  const earlier = encodeCookie(KEY, { clsact: true, allmulti: true, noQueue: false });
-  const misled = redirectOf(2, 1, KEY, { clsact: true, allmulti: true, noQueue: false });
+  const earlier = encodeCookie(KEY, {
+    clsact: true,
+    allmulti: true,
+    noQueue: false,
+    down: false,
+    silence: false,
+  });
+  const misled = redirectOf(2, 1, KEY, {
+    clsact: true,
+    allmulti: true,
+    noQueue: false,
+    down: false,
+    silence: false,
+  });
   const [step] = planAdd(attachmentOf(), wired({ filters: [misled, redirectOf(3, 2)] })).filter(
     ({ do: { op } }) => op === 'deleteRedirect',
   );

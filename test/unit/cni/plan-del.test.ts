@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { planDel } from '../../../cni/plan-del.ts';
 import { encodeCookie } from '../../../cni/record.ts';
+import { silenceTable } from '../../../cni/silence.ts';
 import {
   BARE,
   clsactOf,
@@ -11,17 +12,19 @@ import {
   linkOf,
   OTHER,
   redirectOf,
+  silenced,
   tapOf,
   wired,
 } from '../../helpers/seen.ts';
 
 const test = suite('planDel()');
 
-const BOTH = { clsact: true, allmulti: true, noQueue: false };
-const NO_QUEUE = { clsact: true, allmulti: false, noQueue: true };
-const NEITHER = { clsact: false, allmulti: false, noQueue: false };
-const deleteRedirect = (restore = { clsact: true, allmulti: false, noQueue: false }) =>
-  ({ op: 'deleteRedirect', from: 'eth0', cookie: encodeCookie(KEY, restore) }) as const;
+const BOTH = { clsact: true, allmulti: true, noQueue: false, down: false, silence: false };
+const NO_QUEUE = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
+const NEITHER = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
+const deleteRedirect = (
+  restore = { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
+) => ({ op: 'deleteRedirect', from: 'eth0', cookie: encodeCookie(KEY, restore) }) as const;
 const deleteClsact = { op: 'deleteClsact', link: 'eth0' } as const;
 const deleteTap = { op: 'deleteLink', link: 'tap0' } as const;
 const allmultiOff = { op: 'setAllmulti', link: 'eth0', on: false } as const;
@@ -135,6 +138,41 @@ for (const [why, seen, want] of [
     [],
   ],
   ['the pod link is gone', wired({ links: [LO, tapOf()], qdiscs: [], filters: [] }), [deleteTap]],
+] as const) {
+  test(why, () => {
+    assert.equal(planDel(KEY, seen), want);
+  });
+}
+
+const DOWN = { ...NEITHER, down: true };
+const goDown = { op: 'setUp', link: 'eth0', on: false } as const;
+const deleteSilence = { op: 'deleteSilence', table: silenceTable(KEY) } as const;
+for (const [why, seen, want] of [
+  [
+    'a pod link that was down goes down again before its rules are deleted',
+    wired({ links: [LO, ETH0, tapOf({}, KEY, DOWN)], filters: [], nftables: silenced() }),
+    [goDown, deleteTap, deleteSilence],
+  ],
+  [
+    'an earlier version wrote the record again, without that key: the cookie tells',
+    wired({
+      links: [LO, ETH0, tapOf({ ifalias: tapOf({}, KEY, NEITHER).ifalias?.replace(' down=0', '') ?? '' })],
+      filters: [redirectOf(2, 3, KEY, DOWN)],
+    }),
+    [deleteRedirect(DOWN), goDown, deleteTap],
+  ],
+  [
+    'the tap with the record is gone: the cookie tells that the pod link was down',
+    wired({ links: [LO, ETH0], filters: [redirectOf(2, 0, KEY, DOWN)], nftables: silenced() }),
+    [deleteRedirect(DOWN), goDown, deleteSilence],
+  ],
+  ['nothing is left but rules', { ...BARE, nftables: silenced() }, [deleteSilence]],
+  [
+    'nothing is left but a table without rules',
+    { ...BARE, nftables: { ...silenced(), tables: silenced().tables.slice(1), rules: [] } },
+    [deleteSilence],
+  ],
+  ["another attachment's rules stay", { ...BARE, nftables: silenced(undefined, OTHER) }, []],
 ] as const) {
   test(why, () => {
     assert.equal(planDel(KEY, seen), want);

@@ -1,6 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeHolder, encodeCookie, encodeRecord, recordOf, restoreOf } from '../../../cni/record.ts';
+import {
+  describeHolder,
+  encodeCookie,
+  encodeRecord,
+  type Restore,
+  recordOf,
+  restoreOf,
+} from '../../../cni/record.ts';
 import { KEY, linkOf, OTHER, tapOf } from '../../helpers/seen.ts';
 
 const test = suite('the record');
@@ -9,20 +16,20 @@ const RECORD = {
   key: KEY,
   podLink: 'eth0',
   mtu: 1500,
-  restore: { clsact: true, allmulti: false, noQueue: false },
+  restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
   told: [],
 };
 
 test('encodeRecord() can be read in `ip link`', () => {
   assert.is(
     encodeRecord(RECORD),
-    'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 told=0',
+    'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=0 told=0',
   );
 });
 
 const LONGEST =
   255 -
-  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0 noqueue=0 told=0'
+  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=0 told=0'
     .length;
 
 for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST + 1), 'x'.repeat(4096)]) {
@@ -53,8 +60,7 @@ test('the longest record fits, with every key that a record may have', () => {
   const key = { containerId: 'x'.repeat(64), ifname: 'interface-15-ch' };
   const told = ['a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', '*'];
   const ifalias = encodeRecord({ ...RECORD, key, podLink: 'interface-15-ch', mtu: 65535, told });
-  const others = ' down=0 silence=0';
-  assert.ok(Buffer.byteLength(ifalias + others) <= 255, `${ifalias.length} bytes`);
+  assert.ok(Buffer.byteLength(ifalias) <= 255, `${ifalias.length} bytes`);
   assert.equal(recordOf(tapOf({ ifalias }), key)?.told, told);
 });
 
@@ -71,15 +77,21 @@ for (const [why, ifalias] of [
 }
 
 test('restoreOf() reads the flags of our own cookie only', () => {
-  for (const clsact of [true, false]) {
-    for (const allmulti of [true, false]) {
-      const cookie = encodeCookie(KEY, { clsact, allmulti, noQueue: clsact !== allmulti });
-      assert.match(cookie, /^[0-9a-f]{32}$/);
-      assert.equal(restoreOf(cookie, KEY), { clsact, allmulti, noQueue: clsact !== allmulti });
-      assert.is(restoreOf(cookie, OTHER), null);
-    }
+  const FLAGS = ['clsact', 'allmulti', 'noQueue', 'down', 'silence'] as const;
+  for (let bits = 0; bits < 1 << FLAGS.length; bits++) {
+    const restore = Object.fromEntries(FLAGS.map((flag, i) => [flag, (bits & (1 << i)) !== 0]));
+    const cookie = encodeCookie(KEY, restore as unknown as Restore);
+    assert.is(cookie.slice(30), bits.toString(16).padStart(2, '0'));
+    assert.equal(restoreOf(cookie, KEY), restore);
+    assert.is(restoreOf(cookie, OTHER), null);
   }
   assert.is(restoreOf(null, KEY), null);
+});
+
+test('recordOf() reads what an earlier version wrote: it left the link as it was, and silenced nobody', () => {
+  const earlier = encodeRecord(RECORD).replace(' down=0 silence=0', '');
+  const { restore } = recordOf(tapOf({ ifalias: earlier }), KEY) ?? {};
+  assert.equal(restore, { ...RECORD.restore, down: null, silence: false });
 });
 
 test('a container and ifname that join to the same text have different cookies', () => {

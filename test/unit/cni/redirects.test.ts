@@ -7,7 +7,7 @@ import { KEY, OTHER, redirectOf } from '../../helpers/seen.ts';
 
 const test = suite('redirectDeletions()');
 
-const RESTORE = { clsact: true, allmulti: false, noQueue: false };
+const RESTORE = { clsact: true, allmulti: false, noQueue: false, down: false, silence: false };
 const COOKIE = encodeCookie(KEY, RESTORE);
 const OURS = redirectOf(2, 3);
 /** Without a handle all that is at our pref goes. */

@@ -18,7 +18,9 @@ const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00'
 const SYSCTL: Op = { op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '107 107' };
 const UP: Op = { op: 'setUp', link: 'tap0', on: true };
 const QUIET: Op = { op: 'setAddrGenModeNone', link: 'tap0' };
-const [ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY, EAFNOSUPPORT] = [2, 16, 19, 22, 25, 97];
+const SILENCE: Op = { op: 'addSilence', table: 'tapwire-0', links: ['eth0', 'tap0'], replaces: false };
+const [EPERM, ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 19, 22, 25];
+const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
 
 test('what was not refused is no failure', () => assert.is(toFailure(TAP, null), null));
 
@@ -28,7 +30,24 @@ test('without IPv6 there is nothing to keep silent, and only for that', () => {
   assert.is(failure?.message, 'Cannot set "tap0" up: x');
 });
 
+test('a table that a process of the pod owns does not keep DEL from its end', () => {
+  const refusal = { errno: EPERM, reason: 'nftables: Operation not permitted' };
+  assert.is(toFailure({ op: 'deleteSilence', table: 'tapwire-0' }, refusal), null);
+  assert.is(toFailure(SILENCE, refusal)?.code, 'KERNEL_REFUSED');
+});
+
+const NO_NF_TABLES = 'x; this kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
+const NOT_UP = 'x; check that the link below it is up, and that no other link there has its MAC';
 for (const [op, errno, reason, code, message] of [
+  [SILENCE, ENOENT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EPROTONOSUPPORT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EOPNOTSUPP, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EAFNOSUPPORT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EBUSY, 'x', 'KERNEL_REFUSED', 'x'],
+  [UP, EBUSY, 'x', 'KERNEL_REFUSED', NOT_UP],
+  [UP, EADDRINUSE, 'x', 'KERNEL_REFUSED', NOT_UP],
+  [UP, ENETDOWN, 'x', 'KERNEL_REFUSED', NOT_UP],
+  [UP, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
   [TAP, EBUSY, 'TUNSETIFF: Device or resource busy', 'KERNEL_REFUSED', 'TUNSETIFF: Device or resource busy'],
   [
     TAP,
@@ -97,6 +116,7 @@ for (const [op, errno, reason, code, message] of [
       addTap: 'add tap "tap0"',
       addClsact: 'add a clsact qdisc to "eth0"',
       addRedirect: 'redirect "eth0" to "tap0"',
+      addSilence: 'silence the pod\'s own stack on "eth0" and "tap0"',
       deleteLink: 'delete "tap0"',
       setUp: 'set "tap0" up',
       setSysctl: 'set net.ipv4.ping_group_range to "107 107"',

@@ -9,7 +9,7 @@ const test = suite('newScript()');
 const up = (link: string): Op => ({ op: 'setUp', link, on: true });
 const requests = (...types: readonly number[]) => types.map((type) => ({ type, flags: 0, body: [] }));
 const change = (...types: readonly number[]): Part => ({ part: 'change', requests: requests(...types) });
-const REFUSED = { errno: 16, reason: 'busy' };
+const REFUSED = { errno: 12, reason: 'busy' };
 
 /** Two levels: requests of `a` and `b` together, then a part of its own, then `c`; and `d`. */
 function example() {

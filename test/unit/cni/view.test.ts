@@ -4,7 +4,7 @@ import type { Op } from '../../../cni/op.ts';
 import { viewOf } from '../../../cni/view.ts';
 import type { Rtnetlink } from '../../../shared/rtnetlink/socket.ts';
 import { caught } from '../../helpers/caught.ts';
-import { BARE, wired } from '../../helpers/seen.ts';
+import { BARE, NO_NFTABLES, wired } from '../../helpers/seen.ts';
 
 const test = suite('viewOf()');
 
@@ -31,28 +31,36 @@ function unsettledView(unsettled: string | null, ...answers: readonly (readonly 
 }
 
 const { links, qdiscs, filters } = wired();
+const { rules: _, ...NO_TABLES } = NO_NFTABLES;
 
 test('observe(): one round for a bare netns, a second one for the filters of both sides of each qdisc', async () => {
-  const bare = viewThat([BARE.links, []]);
+  const bare = viewThat([BARE.links, [], NO_TABLES]);
   assert.equal(await bare.view.observe(), BARE);
-  assert.equal(bare.asked, [2]);
+  assert.equal(bare.asked, [3]);
 
   const [one, two] = filters;
-  const { view, asked } = viewThat([links, qdiscs], [[one], [], [two], []]);
+  const { view, asked } = viewThat([links, qdiscs, NO_TABLES], [[one], [], [two], []]);
   assert.equal(await view.observe(), wired());
-  assert.equal(asked, [2, 4]);
+  assert.equal(asked, [3, 4]);
+});
+
+test('observe() tells the tables, and leaves their rules to whoever needs them', async () => {
+  const tables = { tables: [{ family: 'inet', name: 'tapwire-0123456789abcdef' }], refusal: null };
+  const { view, asked } = viewThat([links, [], tables]);
+  assert.equal((await view.observe()).nftables, { ...tables, rules: [] });
+  assert.equal(asked, [3]);
 });
 
 test('the older ingress qdisc has one side', async () => {
   const [qdisc] = qdiscs;
-  const { view, asked } = viewThat([links, [{ ...qdisc, kind: 'ingress' }]], [[]]);
+  const { view, asked } = viewThat([links, [{ ...qdisc, kind: 'ingress' }], NO_TABLES], [[]]);
   await view.observe();
-  assert.equal(asked, [2, 1]);
+  assert.equal(asked, [3, 1]);
   assert.equal([2, 3].map(view.known(UP).qdiscOf), ['ingress', 'clsact']);
 });
 
 test('observe() tells what it could not read; without links there is nothing', async () => {
-  const { view } = unsettledView('it changed', [BARE.links, []]);
+  const { view } = unsettledView('it changed', [BARE.links, [], NO_TABLES]);
   assert.equal(await view.observe(), { ...BARE, gaps: [{ ifindex: null, reason: 'it changed' }] });
   const error = await caught(viewThat([{ refused: 'Message too long' }, []]).view.observe);
   assert.equal(
@@ -62,7 +70,7 @@ test('observe() tells what it could not read; without links there is nothing', a
 });
 
 test('knows what it has seen, been told of, or looked for again', async () => {
-  const { view } = viewThat([BARE.links, []], [links]);
+  const { view } = viewThat([BARE.links, [], NO_TABLES], [links]);
   await view.observe();
   assert.not(view.knows(UP));
   const error = await caught(() => view.known(UP).ifindexOf('tap0'));
@@ -78,7 +86,7 @@ test('knows what it has seen, been told of, or looked for again', async () => {
 });
 
 test('the free index is behind all that there are; without a look there is none', async () => {
-  const { view } = viewThat([links, []]);
+  const { view } = viewThat([links, [], NO_TABLES]);
   assert.is(view.known(UP).freeIfindex(), 0);
   await view.observe();
   assert.is(view.known(UP).freeIfindex(), 4);
@@ -86,13 +94,13 @@ test('the free index is behind all that there are; without a look there is none'
 
 test('behind the last index that there can be the kernel chooses', async () => {
   const [first] = BARE.links;
-  const { view } = viewThat([[{ ...first, ifindex: 2 ** 31 - 1 }], []]);
+  const { view } = viewThat([[{ ...first, ifindex: 2 ** 31 - 1 }], [], NO_TABLES]);
   await view.observe();
   assert.is(view.known(UP).freeIfindex(), 0);
 });
 
 test('filters are forgotten once they have changed', async () => {
-  const { view } = viewThat([links, qdiscs], [filters, [], [], []]);
+  const { view } = viewThat([links, qdiscs, NO_TABLES], [filters, [], [], []]);
   assert.is(view.known(UP).filters, null);
   await view.observe();
   assert.equal(view.known(UP).filters, filters);

@@ -46,6 +46,7 @@ const GOOD: Facts = {
   version: '1.0.0',
   tun: { device: [10, 200], failure: null },
   wiring: { matchall: null, u32: null },
+  silence: null,
   selinux: null,
   folders: [{ path: '/bin', platform: null, plugin: PLUGIN }],
   agent: AGENT,
@@ -57,6 +58,13 @@ const lines = (facts: Partial<Facts>): readonly string[] =>
   toFindings({ ...GOOD, ...facts }).map(
     ({ severity, what, found }: Finding) => `${severity} ${what}: ${found}`,
   );
+
+test('a kernel without nf_tables is no error, and the advice names its options', () => {
+  const findings = toFindings({ ...GOOD, silence: 'Cannot silence' });
+  const [finding] = findings.filter(({ what }) => what === 'silence');
+  assert.equal([finding?.severity, finding?.found], ['warning', 'Cannot silence']);
+  assert.match(finding?.advice ?? '', 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP');
+});
 
 const withPlugin = (plugin: Partial<Plugin>, agent = AGENT): Partial<Facts> => ({
   agent,
@@ -76,6 +84,7 @@ test('a good node: every line is ok and asks for nothing', () => {
   assert.equal(lines({}), [
     'ok /dev/net/tun: character device 10:200, can be opened',
     "ok wiring: two taps in a netns of their own take each other's frames, by matchall",
+    "ok silence: nftables keeps a pod's own stack from sending with the MAC of its VM",
     'ok /bin/tapwire: version 1.0.0, answers VERSION',
     'ok /bin/.tapwire: as installed, answers VERSION without an agent',
     'ok agent: answers at /s',

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { silenceTable } from '../../../../cni/silence.ts';
 import { describe, type Seen } from '../../../../nad/inspect/describe.ts';
-import { BARE, KEY, OTHER, redirectOf, tapOf, wired } from '../../../helpers/seen.ts';
+import { BARE, KEY, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/seen.ts';
 
 const test = suite('describe()');
 
@@ -38,6 +39,7 @@ test('a wired pod: both links, both redirects, no defects', () => {
         mac: '02:00:00:00:00:01',
         mtu: 1500,
         isUp: true,
+        hasCarrier: true,
         addresses: ['192.0.2.1/24'],
       },
       tap: {
@@ -54,6 +56,7 @@ test('a wired pod: both links, both redirects, no defects', () => {
       toTap: { classifier: 'u32', ...TRAFFIC },
       toPodLink: { classifier: 'u32', ...TRAFFIC },
       filters: [],
+      silence: null,
       defects: [],
     },
   ]);
@@ -110,6 +113,32 @@ test('a record with the hash of a container id: filters cannot be told by it', (
   const [wire] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)] }))).wires;
   assert.match(wire?.containerId ?? '', /^sha256:/);
   assert.equal(wire?.defects, []);
+});
+
+const QUIET = silenced({ packets: 2, bytes: 100 });
+const LONG = { containerId: 'x'.repeat(250), ifname: 'net1' };
+
+test('a silenced pod: what all of its rules have dropped', () => {
+  const { wires, strays } = describe(seenIn(wired({ nftables: QUIET })));
+  assert.equal(wires[0]?.silence, { packets: 8, bytes: 400 });
+  assert.equal(strays, []);
+});
+
+test('a record with the hash of a container id: its tables are told by their links', () => {
+  const links = [...BARE.links, tapOf({}, LONG)];
+  const nftables = silenced({ packets: 1, bytes: 50 }, LONG);
+  const { wires, strays } = describe(seenIn(wired({ links, nftables })));
+  assert.equal(wires[0]?.silence, { packets: 4, bytes: 200 });
+  assert.equal(strays, []);
+});
+
+test('tables of ours that no record names are a stray, those of others are not', () => {
+  const other = { tables: [{ family: 'inet', name: 'filter' }], rules: [], refusal: null } as const;
+  assert.equal(describe(seenIn(wired({ nftables: other }))).strays, []);
+  const strayed = describe(seenIn({ ...BARE, nftables: QUIET })).strays;
+  assert.is(strayed.length, 1);
+  assert.match(strayed[0] ?? '', `nftables tables "${silenceTable(KEY)}" drop what the pod sends`);
+  assert.is(describe(seenIn(wired({ nftables: silenced(undefined, OTHER) }))).strays.length, 1);
 });
 
 test('a redirect of ours on a link that no record names is a stray; one of others is not', () => {

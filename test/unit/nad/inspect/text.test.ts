@@ -9,7 +9,15 @@ const WIRE: Wire = {
   containerId: 'c1',
   ifname: 'net1',
   binding: 'tap',
-  podLink: { name: 'eth0', kind: null, mac: '02:00:00:00:00:01', mtu: 9000, isUp: false, addresses: [] },
+  podLink: {
+    name: 'eth0',
+    kind: null,
+    mac: '02:00:00:00:00:01',
+    mtu: 9000,
+    isUp: false,
+    hasCarrier: false,
+    addresses: [],
+  },
   tap: {
     name: 'tap0',
     mac: '02:00:00:00:00:02',
@@ -24,6 +32,7 @@ const WIRE: Wire = {
   toTap: { classifier: 'matchall', packets: 1, bytes: 999 },
   toPodLink: { classifier: 'matchall', packets: 12_345_678, bytes: 9_876_543_210 },
   filters: [],
+  silence: { packets: 3, bytes: 200 },
   defects: [],
 };
 const SOUND: Inspection = { netns: '/n', pod: null, wires: [WIRE], strays: [], sysctls: null, passt: null };
@@ -45,6 +54,7 @@ test('boxes are as wide as what is in them, and arrows as what they carried', ()
   container  c1, net1
   binding    tap
   held by    nobody: no VM has the tap open
+  silence    3 packets of the pod's own stack dropped
   state      as ADD left it
 
 `,
@@ -58,6 +68,22 @@ test('what is gone and what is broken', () => {
   assert.match(text, '\x1b[31m no redirect');
   assert.match(text, '  defect     \x1b[31mone\x1b[0m\n  defect     \x1b[31mtwo\x1b[0m\n');
   assert.not.match(text, 'as ADD left it');
+});
+
+test('the state of the pod link, a tap in its place that nobody has open, and a pod that is not silenced', () => {
+  const podLink = { name: 'eth0', kind: 'tun', mac: '02:00:00:00:00:01', mtu: 9000, addresses: [] };
+  const drawn = (isUp: boolean, hasCarrier: boolean, kind = 'tun') => {
+    const wire = { ...WIRE, podLink: { ...podLink, kind, isUp, hasCarrier }, silence: null };
+    return drawText({ ...SOUND, wires: [wire] }, PLAIN);
+  };
+  const UNOPENED = '  pod link   eth0 is a tap that no process has open: no frame passes\n';
+  assert.match(drawn(true, true), /│ tun, up +│/);
+  assert.not.match(drawn(true, true), UNOPENED);
+  assert.match(drawn(true, false), UNOPENED);
+  assert.match(drawn(true, false, 'veth'), /│ veth, up, no carrier +│/);
+  assert.not.match(drawn(true, false, 'veth'), UNOPENED);
+  assert.match(drawn(false, false, 'veth'), /│ veth, DOWN +│/);
+  assert.match(drawn(true, true), "  silence    none: the pod's own stack can send with the MAC of the VM\n");
 });
 
 test('passt: as ADD left it, or what is not; and its sysctls', () => {

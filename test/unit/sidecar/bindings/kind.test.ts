@@ -12,7 +12,7 @@ const RECORD = encodeRecord({
   key: { containerId: 'c1', ifname: 'net1' },
   podLink: 'eth0',
   mtu: 1500,
-  restore: { clsact: true, allmulti: false, noQueue: false },
+  restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
   told: [],
 });
 const wired = (ifalias: string | null) => [veth('eth0'), { ...tapLink('tap0'), ifalias }];
