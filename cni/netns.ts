@@ -4,7 +4,7 @@ import { BindingError, messageOf } from '../shared/errors.ts';
 import { native } from '../shared/native/native.ts';
 
 /**
- * Opens the netns at CNI_NETNS. Null where it is gone: the path is missing, or is a file that no netns is mounted on any more.
+ * Opens the netns at CNI_NETNS. Null where it is gone: there is no file at the path, or one that no netns is mounted on.
  *
  * @throws {BindingError} INVALID_NETNS
  */
@@ -25,9 +25,12 @@ export function openNetns(path: string): number | null {
   }
 }
 
+/** Errors of a path at which no file that a netns is mounted on can be: the last is that of a socket. */
+const NO_NETNS: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO'];
+
 /** What it means that a netns cannot be opened: null where it is gone. */
 export function refuseOpening(path: string, code: string | undefined, reason: string): null {
-  if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+  if (NO_NETNS.includes(code)) return null;
   throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": ${reason}`);
 }
 
