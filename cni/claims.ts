@@ -19,7 +19,7 @@ export interface UntrueClaim {
 
 /** Most marks in a record: those of the longest names still fit in an ifalias. */
 const MAX_MARKS = 5;
-/** Stands for all marks that do not fit. */
+/** Before the number of all untrue claims, if they have more marks than fit. */
 const MORE = '*';
 /** Hex digits of a mark. */
 const MARK_DIGITS = 6;
@@ -95,7 +95,7 @@ const indexOf = (podLink: string, interfaces: PrevResult['interfaces']): number 
 /** What a record keeps of the claims that ADD found untrue. */
 export const marksOf = (untrue: readonly UntrueClaim[]): readonly string[] => [
   ...untrue.slice(0, MAX_MARKS).map(({ mark }) => mark),
-  ...(untrue.length > MAX_MARKS ? [MORE] : []),
+  ...(untrue.length > MAX_MARKS ? [`${MORE}${untrue.length}`] : []),
 ];
 
 /** What ADD logs. */
@@ -105,16 +105,20 @@ export const warningsOf = (untrue: readonly UntrueClaim[]): readonly string[] =>
     .map(({ never }) => `prevResult says that ${never}; CHECK expects what ADD found`);
 
 /**
- * What CHECK finds wrong: claims that were true when ADD compared them. Pure.
+ * What CHECK finds wrong, in words: claims that were true when ADD compared them. Of more claims than a record has marks of, only
+ * their number tells that some are no longer true. Pure.
  *
  * @param told marks of the pod's record; null: its ADD did not compare, so nobody knows whether the link ever had what is claimed
  */
-export function findLost(
-  untrue: readonly UntrueClaim[],
-  told: readonly string[] | null,
-): readonly UntrueClaim[] {
-  if (told === null) return untrue.filter(({ about }) => about === 'sandbox');
-  return told.includes(MORE) ? [] : untrue.filter(({ mark }) => !told.includes(mark));
+export function findLost(untrue: readonly UntrueClaim[], told: readonly string[] | null): readonly string[] {
+  const sentences = (claims: readonly UntrueClaim[]) => claims.map(({ lost }) => lost);
+  if (told === null) return sentences(untrue.filter(({ about }) => about === 'sandbox'));
+  const more = told.find((mark) => mark.startsWith(MORE));
+  if (more === undefined) return sentences(untrue.filter(({ mark }) => !told.includes(mark)));
+  const count = Number(more.slice(MORE.length));
+  return untrue.length > count
+    ? [`${untrue.length} claims of prevResult are not true, ${count} were not at ADD`]
+    : [];
 }
 
 const markOf = (text: string): string => hash('sha256', text, 'hex').slice(0, MARK_DIGITS);

@@ -59,8 +59,7 @@ export function tapBinding(conf: TapConf): Binding {
       const untrue = await untrueClaims(kernel, attachment, prevResult, netns, seen);
       const tap = findLink(attachment.tap, seen);
       const told = (tap && recordOf(tap, key)?.told) ?? null;
-      const lost = findLost(untrue, told).map((claim) => claim.lost);
-      check([...findDefects(attachment, seen), ...lost], attachment, seen);
+      check([...findDefects(attachment, seen), ...findLost(untrue, told)], attachment, seen);
     },
   };
 }
