@@ -4,7 +4,7 @@ import { type Restore, recordOf } from './record.ts';
 import type { AttachmentKey } from './request.ts';
 import { ownTables, silenceTable } from './silence.ts';
 import type { Netns } from './view.ts';
-import { findOurFilter, findOurTaps, hasClsact, hasOtherFilters } from './wiring.ts';
+import { findOurFilter, findOurTaps, hasClsact, hasOtherFilters, isShared } from './wiring.ts';
 
 /**
  * Decides every change of DEL: takes away what carries this attachment's record or cookie, and nothing else. Pure.
@@ -38,7 +38,8 @@ function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, s
   const wasDown = recorded?.down ?? filter?.restore.down;
   const ops: Op[] = [];
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
-  if (restore?.clsact && hasClsact(link.ifindex, seen) && !hasOtherFilters(link.ifindex, key, seen)) {
+  const isOurs = hasClsact(link.ifindex, seen) && !isShared(link.ifindex, seen);
+  if (restore?.clsact && isOurs && !hasOtherFilters(link.ifindex, key, seen)) {
     ops.push({ op: 'deleteClsact', link: link.ifname });
   }
   if (restore?.noQueue) ops.push({ op: 'setTxqlen', link: link.ifname, txqlen: 0 });

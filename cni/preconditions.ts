@@ -5,7 +5,7 @@ import type { Attachment } from './attachment.ts';
 import { findConflicts } from './conflicts.ts';
 import { describeHolder, recordOf } from './record.ts';
 import type { Netns } from './view.ts';
-import { findGap, findLink, REDIRECT_PREF } from './wiring.ts';
+import { findGap, findLink, isShared, REDIRECT_PREF } from './wiring.ts';
 
 /** Our tap, or undefined where its name is free. */
 export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
@@ -42,7 +42,7 @@ export function requireFilters({ podLink, tap }: Attachment, seen: Netns): void 
 
 /** Others may have filters and programs on the pod link, but none that is known to keep frames from ours, or has its place. */
 export function refuseConflicts(pod: Link, { key, tap }: Attachment, seen: Netns): void {
-  if (seen.qdiscs.some(({ ifindex, isShared }) => ifindex === pod.ifindex && isShared)) {
+  if (isShared(pod.ifindex, seen)) {
     throw new BindingError(
       'LINK_UNSUPPORTED',
       `Cannot wire "${tap}" to "${pod.ifname}": its ingress qdisc shares a filter block with other links, ` +

@@ -55,6 +55,10 @@ export const hasClsact = (ifindex: number, seen: Netns): boolean =>
 export const hasIngressQdisc = (ifindex: number, seen: Netns): boolean =>
   seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex);
 
+/** Whether a link's qdisc shares a block of filters with other links. ADD makes none that does, and the kernel does not list those filters by link. */
+export const isShared = (ifindex: number, seen: Netns): boolean =>
+  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.isShared);
+
 export const findLink = (ifname: string, seen: Netns): Link | undefined =>
   seen.links.find((link) => link.ifname === ifname);
 

@@ -60,6 +60,11 @@ for (const [why, seen, want] of [
     [deleteRedirect(), deleteTap],
   ],
   [
+    'a qdisc with a shared filter block, put there instead of ours, stays',
+    wired({ qdiscs: [{ ...clsactOf(2), isShared: true }, clsactOf(3)], filters: [] }),
+    [deleteTap],
+  ],
+  [
     "the hash tables of our own filter are nobody else's",
     wired({
       filters: [
