@@ -53,7 +53,7 @@ const decodeFields = foldedFields({
   portMappings: optional(
     array(
       foldedFields({
-        hostPort: integer(0, 65535), // 0: no port of the node
+        hostPort: optional(integer(0, 65535), null), // 0: no port of the node
         containerPort: port,
         protocol: optional(string, null),
         hostIP: optional(string, null),

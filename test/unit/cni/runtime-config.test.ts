@@ -32,6 +32,7 @@ for (const config of [
   { mac: null, ips: null, portMappings: null, bandwidth: null, dns: null, ipRanges: null, aliases: null },
   { portMappings: [], bandwidth: {}, dns: {}, ipRanges: [], aliases: [] },
   { portMappings: [{ hostPort: 0, containerPort: 1, protocol: '', hostIP: '' }], ipRanges: [null, []] },
+  { portMappings: [{ containerPort: 1 }] },
   { bandwidth: { ingressRate: 0, ingressBurst: 2 ** 64, egressRate: null, EgressBurst: 2 ** 31 - 1 } },
   { dns: { Servers: null, Searches: null, Options: [] }, ips: ['::ffff:192.0.2.1', '192.0.2.1/024'] },
   { infinibandGUID: '00-11-22-33-44-55-66-77' },
