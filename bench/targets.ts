@@ -16,7 +16,7 @@ const CALLED_KIB = 1024;
 const AGENT_MIB = 80;
 const MANY = 200;
 const GROWTH = 1.25;
-/** Of a Node.js that does nothing; of a call for which nothing is done; MiB */
+/** Ratio to an empty Node.js; ratio to a call that does nothing; MiB. */
 const HOOKS = { start: 5, define: 5, memory: 32 };
 
 /** Every target that this run says something of. Pure. */

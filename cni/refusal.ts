@@ -29,7 +29,7 @@ const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   addSilence: [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT],
 };
 
-/** Of a VLAN whose lower link is down; of a macvlan whose MAC the lower link or another macvlan has, by the kernel's age. */
+/** A VLAN gives them if its lower link is down; a macvlan if the lower link or another macvlan has its MAC (older kernels differ). */
 const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
 
 /** Errnos for something to delete that no longer exists, or that another program has replaced by something of another kind. */

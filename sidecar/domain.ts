@@ -106,7 +106,7 @@ function onlyInterface(
 /** Characters of all interfaces that are put in place, a thousand times what one has. */
 const MAX_INTERFACES = 1024 * 1024;
 
-/** Attributes that stay are escaped anew, which makes them up to five times as long; virt-launcher takes 4 MiB. */
+/** Attributes that stay are escaped again, which makes them up to five times as long; virt-launcher takes 4 MiB. */
 function refuseGrowth(rendered: readonly RenderedInterface[]): void {
   const length = rendered.reduce((sum, { next }) => sum + lengthOf(next), 0);
   if (length <= MAX_INTERFACES) return;

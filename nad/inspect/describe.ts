@@ -111,7 +111,7 @@ const tableNames = ({ nftables }: Seen): readonly string[] => [
   ...new Set(silenceTables(nftables).map(({ name }) => name)),
 ];
 
-/** Whatever the tables are called: the record may have half of the key that names them. */
+/** Looks for the rules under any table name: the record may have only a hash of the key that names the table. */
 function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | null {
   const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables));
   return dropped.find((one) => one !== null) ?? null;

@@ -12,7 +12,7 @@ export interface Program {
 /** A program at the TCX ingress of a link, where it runs before all filters. */
 export interface TcxProgram {
   readonly ifindex: number;
-  /** By which bpf(2) finds it. */
+  /** The number that bpf(2) finds it by. */
   readonly program: number;
 }
 

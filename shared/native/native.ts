@@ -15,7 +15,10 @@ export const READ_PROGRAM = 7;
 export const NFTABLES = 8;
 
 export type NativePart =
-  /** Sends netlink requests, of which all dumps end and all others are acknowledged, and receives until they are, or refused. Fails with EMSGSIZE past so many bytes of answers; 0 is no limit. */
+  /**
+   * Sends netlink requests and receives until each dump has ended and each other request is acknowledged or refused. Fails with
+   * EMSGSIZE if the answers have more bytes than the limit; 0 means no limit.
+   */
   | readonly [typeof EXCHANGE, requests: Uint32Array, limit: number]
   /** Sends one RTM_DELLINK and waits until the link is out of the netns: then no answer, else the refusal. */
   | readonly [typeof DELETE_LINK, request: Uint32Array]

@@ -84,7 +84,7 @@ static struct failure run_part(struct script *script, struct part *part, deadlin
     case PART_WRITE_SYSCTL:
       return write_sysctl(script->netns, &part->sysctl);
     case PART_QUERY_TCX:
-      /* Of the links that the part before has found. */
+      /* Asks about the links that the part before has found. */
       return part == script->parts ? NO_FAILURE : query_tcx(script->netns, &part[-1].answers, &part->answers);
     case PART_READ_PROGRAM:
       return read_program(part->program, &part->answers);

@@ -21,7 +21,7 @@ struct part {
     PART_READ_PROGRAM,
     PART_NFTABLES,
   } kind;
-  /* Of the first two: netlink requests; of the last: requests to nftables. */
+  /* Netlink requests of the first two kinds; nftables requests of the last. */
   struct bytes requests;
   struct tap tap;
   struct sysctl sysctl;
@@ -29,7 +29,7 @@ struct part {
   uint32_t program;
   bool ran;
   struct failure failure;
-  /* Of the first two: netlink's; of a sysctl, what it reads; of TCX and programs: bpf.h; of the last: nftables'. */
+  /* Netlink answers of the first two kinds; a sysctl's text; TCX and programs as in bpf.h; nftables answers of the last. */
   struct bytes answers;
 };
 

@@ -11,7 +11,7 @@ export const isJudged = (kind: string): kind is keyof typeof ACTIONS => Object.h
 
 /** An eBPF program that decides for its filter. */
 export interface FilterProgram {
-  /** By which bpf(2) finds it. */
+  /** The number that bpf(2) finds it by. */
   readonly id: number;
   /** What its return values mean: 'action' is direct-action mode, 'match' a match whose actions end a frame's way. */
   readonly returns: 'action' | 'match';
@@ -49,7 +49,7 @@ const TCA_BPF_FLAGS = 8;
 const TCA_BPF_ID = 11;
 const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const TCA_BASIC_EMATCHES = 2;
-/** Attributes of flower that are no match: class id, actions, flags, how many cards have it. */
+/** Attributes of flower that do not match anything: class id, actions, flags, number of cards with the filter. */
 const FLOWER_OTHERS = [1, 3, 22, 86];
 const TCA_FLOWER_KEY_ETH_TYPE = 8;
 

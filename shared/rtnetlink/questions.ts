@@ -22,7 +22,7 @@ export interface Questions {
 }
 
 export interface Reply {
-  /** Of each query, in their order. */
+  /** The answer to each query, in order. */
   readonly answers: readonly unknown[];
   readonly tcx: readonly TcxProgram[];
   /** Whether a dump of rtnetlink changed while the kernel wrote it. */
@@ -33,7 +33,7 @@ export interface Reply {
  * Those to rtnetlink and those to nftables go to sockets of their own.
  *
  * @param seq number of the first request; the others follow
- * @param limit bytes of rtnetlink's answers, of which no more are kept; 0 is no limit
+ * @param limit bytes of rtnetlink's answers to keep at most; 0 means no limit
  */
 export function newQuestions(queries: readonly Query<unknown>[], seq: number, limit: number): Questions {
   const toRtnetlink = queries.filter(({ request }) => !isForNftables(request));

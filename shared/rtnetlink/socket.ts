@@ -60,7 +60,7 @@ const UNREADABLE = 'Cannot read the state of the netns';
 /**
  * A way into the netns of that descriptor, which must stay open until the way is closed; or into our own, for null.
  *
- * @param limit bytes of answers to one `ask`, of which no more are kept; 0 is no limit
+ * @param limit bytes of answers to one `ask` to keep at most; 0 means no limit
  */
 export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink {
   let [socket, nftables, tap] = [-1, -1, -1];

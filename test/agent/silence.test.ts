@@ -103,7 +103,7 @@ test('STATUS and /readyz of a kernel without nf_tables: a warning, and the node 
   });
 });
 
-/** Whatever a process holds of netns that are not its own, by what nftables has in them. */
+/** The nftables rulesets of the foreign netns that a process holds open. */
 async function heldRules({ pid }: Agent): Promise<readonly string[]> {
   const own = readlinkSync(`/proc/${pid}/ns/net`);
   const held = readdirSync(`/proc/${pid}/fd`)

@@ -19,7 +19,7 @@ export interface Timeouts {
 }
 /** virt-launcher's. */
 export const TIMEOUTS: Timeouts = { info: 1_000, callback: 60_000 };
-/** Of tests, which do not fail for being slow. */
+/** Deadline of the tests' own calls: no test fails for being slow. */
 const LENIENT: Timeouts = { info: HANG, callback: HANG };
 
 const messages = loadSync(`${import.meta.dirname}/../fixtures/hooks.proto`, {

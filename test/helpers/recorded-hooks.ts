@@ -21,13 +21,13 @@ export interface RecordedHook {
   readonly number: number;
   readonly sidecar: string;
   readonly method: string;
-  /** Of the request, in their order; the names are lower-case. */
+  /** Metadata of the request, in order, with lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly frames: { readonly client: readonly string[]; readonly server: readonly string[] };
   /** Messages as bytes of protobuf. */
   readonly request: Buffer;
   readonly answer: Buffer;
-  /** Of OnDefineDomain. */
+  /** Only OnDefineDomain has it. */
   readonly domain: string;
   readonly answeredDomain: string;
 }
