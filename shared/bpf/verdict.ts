@@ -1,5 +1,5 @@
 /**
- * What a filter or program does to the frames that reach it: `deadly` if none of them (or none of IPv4, ARP or IPv6) gets
+ * What a filter or program does to the frames that reach it: `deadly` if none of them (or none of IPv4 or ARP) gets
  * past it, `harmless` if all do, `unknown` if it depends on the frame or cannot be read.
  */
 export type Verdict = 'deadly' | 'harmless' | 'unknown';

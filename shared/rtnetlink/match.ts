@@ -25,8 +25,11 @@ export interface Judgement {
 
 // linux/if_ether.h
 export const ETH_P_ALL = 0x0003;
-/** All frames of one of these are as good as all frames: a guest without them has no network. IPv4, ARP, IPv6. */
-const VITAL_PROTOCOLS = [ETH_P_ALL, 0x0800, 0x0806, 0x86dd];
+/**
+ * All frames of one of these are as good as all frames: a guest without them has no network. IPv4, ARP. Pods without IPv6 are common, and
+ * a filter that ends it harms no guest that has none.
+ */
+const VITAL_PROTOCOLS = [ETH_P_ALL, 0x0800, 0x0806];
 
 // linux/pkt_cls.h
 const TCA_CLS_FLAGS_SKIP_SW = 2;

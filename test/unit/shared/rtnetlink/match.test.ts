@@ -29,7 +29,7 @@ for (const [why, kind, protocol, options, want] of [
   ['u32 that matches all, without key', 'u32', ALL, [selector(TERMINAL)], 'deadly'],
   ['u32 that matches all IPv4', 'u32', IP, [EVERYTHING], 'deadly'],
   ['u32 that matches all ARP', 'u32', ARP, [EVERYTHING], 'deadly'],
-  ['u32 that matches all IPv6', 'u32', IPV6, [EVERYTHING], 'deadly'],
+  ['u32 that matches all IPv6', 'u32', IPV6, [EVERYTHING], 'unknown'],
   ['u32 that matches all tagged frames', 'u32', VLAN, [EVERYTHING], 'unknown'],
   ['u32 that matches all, gact ok', 'u32', ALL, [EVERYTHING, U32_OK], 'deadly'],
   ['u32 that matches all, gact continue', 'u32', ALL, [EVERYTHING, actions(7, gact(CONTINUE))], 'harmless'],
@@ -81,7 +81,7 @@ for (const [why, kind, protocol, options, want] of [
   ['bpf that matches nothing', 'bpf', ALL, [CLASS_ID, classicReturn(0)], 'harmless'],
   ['bpf that matches all, continue', 'bpf', ALL, [classicReturn(1), actions(1, gact(CONTINUE))], 'harmless'],
   ['bpf direct-action ok', 'bpf', ALL, [DIRECT, classicReturn(0)], 'deadly'],
-  ['bpf direct-action ok for IPv6', 'bpf', IPV6, [DIRECT, classicReturn(0)], 'deadly'],
+  ['bpf direct-action ok for IPv6', 'bpf', IPV6, [DIRECT, classicReturn(0)], 'unknown'],
   ['bpf direct-action ok for LLDP', 'bpf', 0x88cc, [DIRECT, classicReturn(0)], 'unknown'],
   ['bpf direct-action continue', 'bpf', ALL, [DIRECT, classicReturn(-1)], 'harmless'],
   ['bpf direct-action pipe', 'bpf', ALL, [DIRECT, classicReturn(3)], 'harmless'],
@@ -117,7 +117,7 @@ test('verdictFor() takes a program for deadly only if its protocol is vital', ()
   const ends = (value: number) => value === 0;
   assert.equal(
     [ALL, IP, ARP, IPV6, VLAN].map((protocol) => verdictFor([0], ends, protocol)),
-    ['deadly', 'deadly', 'deadly', 'deadly', 'unknown'],
+    ['deadly', 'deadly', 'deadly', 'unknown', 'unknown'],
   );
   assert.is(verdictFor([-1], ends, VLAN), 'harmless');
 });
