@@ -67,6 +67,9 @@ export function* scanTags(text: string): Generator<Tag> {
 const DECLARATION =
   /^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"([\w.:-]*)"|'([\w.:-]*)')(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"([\w.-]*)"|'([\w.-]*)'))?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>/;
 
+/** Names of UTF-8, and of its part that Python's libraries declare (lxml "ASCII", ElementTree "us-ascii"). */
+const ENCODINGS = ['UTF-8', 'UTF8', 'US-ASCII', 'ASCII'];
+
 /** §2.8 XMLDecl; answers where the rest begins. Behind a byte order mark, which is no character of the document. */
 function readDeclaration(text: string): number {
   const start = text.startsWith('\ufeff') ? 1 : 0;
@@ -76,7 +79,9 @@ function readDeclaration(text: string): number {
   const version = match[1] ?? match[2];
   if (version !== '1.0') throw new Malformed(start, `want XML version 1.0, got ${version}`);
   const encoding = match[3] ?? match[4] ?? 'UTF-8';
-  if (encoding.toUpperCase() !== 'UTF-8') throw new Malformed(start, `want encoding UTF-8, got ${encoding}`);
+  if (!ENCODINGS.includes(encoding.toUpperCase())) {
+    throw new Malformed(start, `want encoding UTF-8, got ${encoding}`);
+  }
   return start + match[0].length;
 }
 

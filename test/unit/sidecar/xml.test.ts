@@ -38,6 +38,12 @@ for (const [why, xml, want] of [
     ['<a>|1|</a>'],
   ],
   [
+    'an encoding that is part of UTF-8',
+    "<?xml version='1.0' encoding='us-ascii'?>\n<a>1</a>",
+    ['<a>|1|</a>'],
+  ],
+  ['the same by another name', "<?xml version='1.0' encoding='ASCII'?>\n<a>1</a>", ['<a>|1|</a>']],
+  [
     'comments, CDATA, processing instructions',
     '<!-- <x> --><a><!--</a>--><![CDATA[</a>]]><?p </a>?><b/></a>',
     ['<a>|<!--</a>--><![CDATA[</a>]]><?p </a>?><b/>|</a>', '<b/>||'],
