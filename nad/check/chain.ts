@@ -5,6 +5,9 @@ import { nearest } from './almost.ts';
 import { error, type Problem } from './finding.ts';
 import { get, isObject, type Value } from './resource.ts';
 
+/** The type of our plugin. */
+export const OURS = 'tapwire';
+
 /** One plugin of a network configuration. */
 export interface ChainPlugin {
   /** JSON path in the configuration: `$`, or `$.plugins[0]`. */
@@ -40,8 +43,9 @@ export function readChain(config: string, name: string): Chain {
     return broken(`its configuration is not a JSON object but ${show(conf)}, so no pod can use it`);
   const named = { ...conf, name: conf['name'] === undefined || conf['name'] === '' ? name : conf['name'] };
   const type = typeOf(conf);
-  if (type !== undefined && type !== '') return toChain([readPlugin(conf, named, '$')]);
   const plugins = get(conf, 'plugins');
+  if (type !== undefined && type !== '')
+    return toChain([readPlugin(conf, named, '$'), ...passedOver(plugins)]);
   if (plugins === undefined)
     return broken(`$ has neither "type" nor "plugins", so no pod can use it${hintOn(conf)}`);
   if (!Array.isArray(plugins))
@@ -49,6 +53,12 @@ export function readChain(config: string, name: string): Chain {
   if (plugins.length === 0) return broken('$.plugins is empty, so no pod can use it; name a plugin in it');
   const common = { name: named.name, cniVersion: versionOf(conf) };
   return toChain(plugins.map((plugin, i) => readPlugin(plugin, { ...plugin, ...common }, `$.plugins[${i}]`)));
+}
+
+/** Tapwire in a list that nobody reads looks as if it ran. */
+function passedOver(plugins: unknown): readonly Problem[] {
+  if (!Array.isArray(plugins) || !plugins.some((plugin) => get(plugin, 'type') === OURS)) return [];
+  return [error('$.plugins is passed over, since $.type goes before it; leave $.type out')];
 }
 
 const broken = (reason: string): Chain => ({ plugins: [], problems: [error(reason)] });

@@ -8,7 +8,7 @@ import { firstBy, NadIndex } from './nad-index.ts';
 import { checkNad } from './nads.ts';
 import { observedMinor } from './observed-version.ts';
 import { checkPlugin } from './plugins.ts';
-import { type Preferences, readPreferences } from './preferences.ts';
+import { type Presets, readPresets } from './presets.ts';
 import { checkReference } from './registration-nads.ts';
 import { readRegistrations } from './registrations.ts';
 import { isRegistry } from './registries.ts';
@@ -51,8 +51,8 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
   const nads = nadResources.map(checkNad);
   const crs = resources.filter(isRegistry);
   const registries = crs.map((cr) => readRegistrations(cr, minor));
-  const preferences = readPreferences(resources);
-  const vms = resources.flatMap((one) => readVm(one, preferences));
+  const presets = readPresets(resources);
+  const vms = resources.flatMap((one) => readVm(one, presets));
 
   const seen = new NadIndex(nads.map((nad) => nad.seen));
   const registrations = registries.flatMap((registry) => registry.registrations);
@@ -71,7 +71,7 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
     ...conflists.flatMap(checkConflist),
     ...documents.flatMap(checkTypeNames),
     ...resources.flatMap((one) => [...checkKind(one), ...checkMetadata(one)]),
-    ...checkTwins(resources.filter((one) => isNad(one) || specPathOf(one) !== undefined)),
+    ...checkTwins(resources.filter(isRead)),
     ...checkRegisteredTwice(registrations),
     ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
     ...registrations.flatMap((registered) => checkReference(registered, seen, vms.length > 0)),
@@ -88,18 +88,21 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
   return { findings: inOrder(findings, files), checked, passedOver: total - checked };
 }
 
+const isRead = (one: Resource): boolean =>
+  isNad(one) || specPathOf(one) !== undefined || one.group === 'instancetype.kubevirt.io';
+
 const isNad = ({ group, kind }: Resource): boolean =>
   group === 'k8s.cni.cncf.io' && kind === 'NetworkAttachmentDefinition';
 
 /** An object that makes VMs; one that cannot be read is a finding. */
 function readVm(
   resource: Resource,
-  preferences: Preferences,
+  presets: Presets,
 ): readonly { readonly vm: Vm | null; readonly findings: readonly Finding[] }[] {
   const specPath = specPathOf(resource);
   if (specPath === undefined) return [];
   try {
-    return [{ vm: decodeVm(resource, specPath, preferences), findings: [] }];
+    return [{ vm: decodeVm(resource, specPath, presets), findings: [] }];
   } catch (error) {
     if (!(error instanceof BindingError)) throw error;
     const [, path = '$'] = /^Cannot read (\$\S*):/.exec(error.message) ?? [];

@@ -1,6 +1,7 @@
+import { OURS } from './chain.ts';
 import type { Document } from './document.ts';
 import { type Finding, failure } from './finding.ts';
-import { OURS, pluginsOf } from './nads.ts';
+import { pluginsOf } from './nads.ts';
 import { get } from './resource.ts';
 
 /** Whether a document is a file of /etc/cni/net.d. */

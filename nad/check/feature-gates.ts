@@ -1,5 +1,6 @@
 import { GATE, LAST_GATED_MINOR, type Minor } from '../kubevirt.ts';
 import { type Finding, failure } from './finding.ts';
+import { PATCHES } from './registries.ts';
 import { get, type Resource } from './resource.ts';
 
 const DEVELOPER = 'spec.configuration.developerConfiguration';
@@ -15,6 +16,29 @@ export function listsGate(
 ): boolean {
   const gates = get(value, ...DEVELOPER.split('.'), list);
   return Array.isArray(gates) && gates.includes(gate);
+}
+
+/** Whether a HyperConverged CR adds a gate to a list of the KubeVirt CR that its operator makes. */
+export function patchesGate(
+  { kind, value }: Resource,
+  list: 'featureGates' | 'disabledFeatureGates',
+  gate: string,
+): boolean {
+  const text = kind === 'HyperConverged' ? get(value, 'metadata', 'annotations', PATCHES) : undefined;
+  const path = `/${DEVELOPER.replaceAll('.', '/')}/${list}`;
+  return stepsOf(text).some(
+    (step) => String(get(step, 'path')).startsWith(path) && [get(step, 'value')].flat().includes(gate),
+  );
+}
+
+/** None if it is no list of JSON patches, which is a finding of its own. */
+function stepsOf(text: unknown): readonly unknown[] {
+  try {
+    const steps: unknown = JSON.parse(String(text));
+    return Array.isArray(steps) ? steps : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Finds that binding plugins are off. */

@@ -3,6 +3,7 @@ import { canonicalMac, unicastMac } from '../../shared/mac.ts';
 import { INTERFACE_FIELD_SINCE } from '../kubevirt.ts';
 import { nearest } from './almost.ts';
 import { type Finding, failure, warning } from './finding.ts';
+import { get, isObject } from './resource.ts';
 import type { Vm } from './vm.ts';
 
 /** Why a value cannot be that of a field; null if it can. */
@@ -39,6 +40,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   acpiIndex: integer(0, MAX_ACPI_INDEX),
   bootOrder: integer(1, 2 ** 32 - 1),
   tag: text(() => true, 'text'),
+  ports: (value) => (Array.isArray(value) ? null : 'a list'),
+  dhcpOptions: (value) => (isObject(value) ? null : 'an object'),
 };
 
 function isUnicastMac(value: string): boolean {
@@ -52,20 +55,12 @@ function isUnicastMac(value: string): boolean {
 /** Every field that KubeVirt has had. */
 const KNOWN = [
   ...Object.keys(RULES),
-  ...[
-    'bridge',
-    'slirp',
-    'masquerade',
-    'sriov',
-    'macvtap',
-    'passt',
-    'binding',
-    'ports',
-    'dhcpOptions',
-    'state',
-  ],
+  ...['bridge', 'slirp', 'masquerade', 'sriov', 'macvtap', 'passt', 'binding', 'state'],
   ...Object.keys(INTERFACE_FIELD_SINCE),
 ];
+
+/** What people write for a field, and what its name is. */
+const SHORT = { mac: 'macAddress', type: 'model', pci: 'pciAddress' };
 
 const path = (i: number) => `.domain.devices.interfaces[${i}]`;
 
@@ -77,7 +72,7 @@ export function* checkInterfaceFields(vm: Vm): Iterable<Finding> {
       const want = value === null || !Object.hasOwn(RULES, field) ? null : (RULES[field]?.(value) ?? null);
       if (want !== null)
         yield failure(place, `${subject}: ${field} ${show(value)} is rejected; want ${want}`);
-      const meant = KNOWN.includes(field) ? undefined : nearest(field, KNOWN);
+      const meant = KNOWN.includes(field) ? undefined : (get(SHORT, field) ?? nearest(field, KNOWN));
       if (meant !== undefined)
         yield warning(place, `${subject}: KubeVirt has no field "${field}"; want "${meant}"`);
     }

@@ -18,7 +18,8 @@ export function problemsOfMissing({ value, name }: Resource): readonly Problem[]
     : undefined;
   if (near !== undefined) return [error(`spec.${near} is a key that nobody reads; want spec.config`)];
   // Multus then takes a file of the node, which is not here to be checked; people who use that do not call it ours.
-  if (!mentionsUs(name) && !mentionsUs(JSON.stringify(spec ?? ''))) return [];
+  const { metadata: _, ...rest } = value;
+  if (!mentionsUs(name) && !mentionsUs(JSON.stringify(rest))) return [];
   const file = `a file with a network of the name "${name}" in /etc/cni/multus/net.d of every node`;
   return [doubt(`it has no spec.config, and without one Multus wants ${file}; write spec.config`)];
 }

@@ -3,7 +3,7 @@ import { checkBase } from '../../cni/request.ts';
 import { show } from '../../shared/decode.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { isAlmost } from './almost.ts';
-import { type Chain, type ChainPlugin, readChain } from './chain.ts';
+import { type Chain, type ChainPlugin, OURS, readChain } from './chain.ts';
 import { doubt, error, type Finding, findingsAt, type Problem } from './finding.ts';
 import { problemsOfMissing } from './nad-without-config.ts';
 import { fullName, get, type Resource } from './resource.ts';
@@ -23,8 +23,6 @@ export interface NadSeen {
 /** What a VM's interface finds in the pod. */
 export const WIRES = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'passt'] as const;
 export type Wires = (typeof WIRES)[number];
-
-export const OURS = 'tapwire';
 
 /** Reads a NAD, and says what is wrong with the configuration of our plugin in it. */
 export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly findings: readonly Finding[] } {

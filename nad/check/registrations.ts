@@ -2,7 +2,7 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Minor } from '../kubevirt.ts';
 import { checkBindingGate } from './feature-gates.ts';
 import { type Finding, failure, type Place } from './finding.ts';
-import { REGISTRY_FIELDS } from './registries.ts';
+import { PATCHES, REGISTRY_FIELDS } from './registries.ts';
 import { checkRegistryKeys, isPlugin } from './registry-keys.ts';
 import { get, isObject, pathTo, type Resource } from './resource.ts';
 
@@ -58,8 +58,6 @@ const problem = (place: Place, message: string): RegistrationsSeen => ({
   findings: [failure(place, message)],
 });
 
-/** JSON patches that the HyperConverged operator applies to the KubeVirt CR that it makes. */
-const PATCHES = 'kubevirt.kubevirt.io/jsonpatch';
 const POINTER = '/spec/configuration/network/binding';
 
 function readPatchAnnotation({ name: cr, kind, value, at }: Resource): RegistrationsSeen {

@@ -6,6 +6,9 @@ export const REGISTRY_FIELDS: Readonly<Record<string, readonly string[]>> = {
   HyperConverged: ['spec.networkBinding', 'spec.networking.networkBinding'], // hco.kubevirt.io/v1beta1 and v1
 };
 
+/** Annotation with JSON patches that the HyperConverged operator applies to the KubeVirt CR that it makes. */
+export const PATCHES = 'kubevirt.kubevirt.io/jsonpatch';
+
 export const isRegistry = ({ group, kind }: Resource): boolean =>
   (group === 'kubevirt.io' && kind === 'KubeVirt') ||
   (group === 'hco.kubevirt.io' && kind === 'HyperConverged');

@@ -2,7 +2,7 @@ import type { Plugin } from '../kubevirt.ts';
 import { nearest } from './almost.ts';
 import { type Finding, failure } from './finding.ts';
 import { REGISTRY_FIELDS } from './registries.ts';
-import { get, isObject, type Resource, type Value } from './resource.ts';
+import { get, type Resource, type Value } from './resource.ts';
 
 /** Keys of the maps of bindings, in any registry. */
 const KEYS = ['binding', 'networkBinding'];
@@ -27,15 +27,17 @@ export function checkRegistryKeys({ kind, value, at }: Resource): readonly Findi
 
 /** Paths of the objects that look like a binding, or like a map of bindings, and are not where those belong. */
 function misplaced(
-  value: Value,
+  value: Value | readonly unknown[],
   above: readonly string[],
   right: readonly string[],
 ): readonly (readonly string[])[] {
   if (above.length === MAX_DEPTH) return [];
   return Object.entries(value).flatMap(([key, below]) => {
     const path = [...above, key];
-    if (!isObject(below) || right.includes(path.join('.'))) return [];
-    return nearest(key, KEYS) !== undefined || isPlugin(below) ? [path] : misplaced(below, path, right);
+    if (typeof below !== 'object' || below === null || right.includes(path.join('.'))) return [];
+    return nearest(key, KEYS) !== undefined || isPlugin(below)
+      ? [path]
+      : misplaced(below as Value | readonly unknown[], path, right);
   });
 }
 

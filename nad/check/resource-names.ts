@@ -1,9 +1,9 @@
 import { show } from '../../shared/decode.ts';
 import { INJECTION_GATE, INJECTION_ON_SINCE, INJECTION_SINCE, type Minor } from '../kubevirt.ts';
-import { knowsGates, listsGate } from './feature-gates.ts';
+import { OURS } from './chain.ts';
+import { knowsGates, listsGate, patchesGate } from './feature-gates.ts';
 import { type Finding, warning } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
-import { OURS } from './nads.ts';
 import { findNad, parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { fullName, get, pathTo, type Resource } from './resource.ts';
@@ -24,8 +24,8 @@ export function checkResourceNames(
   resources: readonly Resource[],
   minor: Minor,
 ): readonly Finding[] {
-  if (!isInjectionExternal(resources.filter(knowsGates), minor)) return [];
-  if (resources.some(({ name }) => name.includes(INJECTOR))) return [];
+  if (!isInjectionExternal(resources, minor)) return [];
+  if (resources.some(bringsInjector)) return [];
   return nads.flatMap((nad) => {
     const device = get(nad.value, 'metadata', 'annotations', ANNOTATION);
     if (typeof device !== 'string' || device === '') return [];
@@ -35,6 +35,11 @@ export function checkResourceNames(
     return [warning(nad.at(pathTo('$.metadata.annotations', ANNOTATION)), message)];
   });
 }
+
+/** The injector itself, or the operator that installs it. */
+const bringsInjector = ({ kind, name, value }: Resource): boolean =>
+  name.includes(INJECTOR) ||
+  (kind === 'SriovOperatorConfig' && get(value, 'spec', 'enableInjector') === true);
 
 /** Whether VMs get a NAD: through a network, a registration, or by having Tapwire in it. */
 export function usedNads(
@@ -57,10 +62,13 @@ export function usedNads(
 }
 
 /** Source: kubevirt pkg/virt-config/featuregate, IsEnabled */
-function isInjectionExternal(crs: readonly Resource[], minor: Minor): boolean {
+function isInjectionExternal(resources: readonly Resource[], minor: Minor): boolean {
   if (minor < INJECTION_SINCE) return false;
-  if (crs.some((cr) => listsGate(cr, 'featureGates', INJECTION_GATE))) return true;
-  return (
-    minor >= INJECTION_ON_SINCE && !crs.some((cr) => listsGate(cr, 'disabledFeatureGates', INJECTION_GATE))
-  );
+  const says = (list: 'featureGates' | 'disabledFeatureGates') =>
+    resources.some(
+      (one) =>
+        (knowsGates(one) && listsGate(one, list, INJECTION_GATE)) || patchesGate(one, list, INJECTION_GATE),
+    );
+  if (says('featureGates')) return true;
+  return minor >= INJECTION_ON_SINCE && !says('disabledFeatureGates');
 }

@@ -1,6 +1,8 @@
 import { array, boolean, type Decoder, fields, object, optional, string } from '../../shared/decode.ts';
 import { decodeTopology, parseCpus, vcpusOf } from '../../shared/vcpu.ts';
-import { findPreference, type Preference, type Preferences } from './preferences.ts';
+import { findVcpus } from './instancetypes.ts';
+import { findPreference, type Preference } from './preferences.ts';
+import type { Presets } from './presets.ts';
 import { get, type Resource, type Value } from './resource.ts';
 
 /** The networks of a VM, or of what makes VMs. */
@@ -61,13 +63,14 @@ export function specPathOf({ group, kind }: Resource): string | undefined {
 }
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
-export function decodeVm(resource: Resource, specPath: string, preferences: Preferences): Vm {
+export function decodeVm(resource: Resource, specPath: string, presets: Presets): Vm {
   const path = `$.${specPath}`;
   const { domain, networks, resourceClaims } = decodeSpec(get(resource.value, ...specPath.split('.')), path);
   const { interfaces, networkInterfaceMultiqueue, disks } = domain.devices;
   const spec = vmSpecOf(resource);
-  const preference = findPreference(get(spec, 'preference'), resource.namespace, preferences);
-  const vcpus = queuesOf(domain, get(spec, 'instancetype') !== undefined);
+  const preference = findPreference(get(spec, 'preference'), resource.namespace, presets.preferences);
+  const instancetype = findVcpus(get(spec, 'instancetype'), resource.namespace, presets.instancetypes);
+  const vcpus = queuesOf(domain, instancetype);
   return {
     title: `${resource.kind} "${resource.namespace}/${resource.name}"`,
     namespace: resource.namespace,
@@ -139,11 +142,15 @@ const decodeSpec = fields({
 /** The most that a tap has. */
 const MAX_QUEUES = 256;
 
-/** A queue for each vCPU. */
-function queuesOf({ cpu, resources }: Domain, isSetElsewhere: boolean): number | null {
-  const vcpus = vcpusOf(cpu);
+/**
+ * A queue for each vCPU.
+ *
+ * @param instancetype vCPUs of the VM's; null: nobody knows; undefined: it has none
+ */
+function queuesOf({ cpu, resources }: Domain, instancetype: number | null | undefined): number | null {
+  const vcpus = vcpusOf(cpu) ?? instancetype ?? null;
   if (vcpus !== null) return Math.min(vcpus, MAX_QUEUES);
-  if (isSetElsewhere) return null;
+  if (instancetype === null) return null;
   const quantity = get(resources, 'limits', 'cpu') ?? get(resources, 'requests', 'cpu') ?? 1;
   return Math.min(Math.max(parseCpus(quantity) ?? 1, 1), MAX_QUEUES);
 }

@@ -70,6 +70,9 @@ for (const [field, value, reason] of [
   ['bootOrder', 0, 'want an integer in 1..4294967295'],
   ['bootOrder', 1.5, 'want an integer in 1..4294967295'],
   ['bootOrder', '1', 'want an integer in 1..4294967295'],
+  ['ports', { port: 80 }, 'want a list'],
+  ['ports', '80', 'want a list'],
+  ['dhcpOptions', [], 'want an object'],
 ] as const) {
   test(`finds ${field} ${JSON.stringify(value)}`, () => {
     assert.equal(
@@ -196,6 +199,7 @@ for (const name of ['A-1_b', '-', '_', '1']) {
 for (const [field, meant] of [
   ['macaddress', 'macAddress'],
   ['macAdress', 'macAddress'],
+  ['mac', 'macAddress'],
   ['mac_address', 'macAddress'],
   ['pciAdress', 'pciAddress'],
   ['bootorder', 'bootOrder'],

@@ -204,7 +204,16 @@ for (const [why, config, findings] of [
     [],
   ],
   ["others' version, whatever it is", JSON.stringify({ cniVersion: '0.2.0', plugins: [MACVLAN] }), []],
-  ['a type before a list', JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [OURS] }), []],
+  [
+    'a type before a list of ours',
+    JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [OURS] }),
+    [`5 error: ${SUBJECT}: $.plugins is passed over, since $.type goes before it; leave $.type out`],
+  ],
+  [
+    'a type before a list of others',
+    JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [MACVLAN] }),
+    [],
+  ],
 ] as const) {
   test(`judges ${why} as libcni and Multus do`, () => assert.equal(findingsOf(nad('n', config)), findings));
 }
@@ -255,6 +264,13 @@ for (const [why, text, findings] of [
     [`4 error: ${LAN}: spec.cniVersion is a key that nobody reads; want spec.config`],
   ],
   ['no spec, as a file of the node has it', withSpec(''), []],
+  [
+    'config one indent too far to the left',
+    withSpec('config: "{type: tapwire}" # spec\n'),
+    [
+      `4 warning: ${LAN}: it has no spec.config, and without one Multus wants a file with a network of the name "lan" in /etc/cni/multus/net.d of every node; write spec.config`,
+    ],
+  ],
   ['a spec of nothing', withSpec('spec: {config: }\n'), []],
   [
     'no spec, and our name',

@@ -140,6 +140,18 @@ for (const [why, text, path, where] of [
     KUBEVIRT,
   ],
   ['in the plural', network({ bindings: { x: ENTRY } }), 'spec.configuration.network.bindings', KUBEVIRT],
+  [
+    'in the plural, as a list',
+    network({ bindings: [{ name: 'x', ...ENTRY }] }),
+    'spec.configuration.network.bindings',
+    KUBEVIRT,
+  ],
+  [
+    'in a network that is a list',
+    cr({ configuration: { network: [{ binding: { x: ENTRY } }] } }),
+    'spec.configuration.network.0.binding',
+    KUBEVIRT,
+  ],
   ['in capitals', network({ Binding: { x: ENTRY } }), 'spec.configuration.network.Binding', KUBEVIRT],
   ['misspelt', network({ bindng: { x: {} } }), 'spec.configuration.network.bindng', KUBEVIRT],
   [

@@ -19,6 +19,12 @@ const REMEDY =
 const finding = (name: string, minor = 9) =>
   `4 warning: NetworkAttachmentDefinition "${name}": KubeVirt 1.${minor} does not request device "example.test/dev" for VMs (feature gate ${GATE}); ${REMEDY}`;
 
+const hyperconverged = (list: string, value: unknown) => {
+  const patch = [{ op: 'add', path: `/spec/configuration/developerConfiguration/${list}`, value }];
+  const annotations = { 'kubevirt.kubevirt.io/jsonpatch': JSON.stringify(patch) };
+  return `---\n${JSON.stringify({ apiVersion: 'hco.kubevirt.io/v1beta1', kind: 'HyperConverged', metadata: { name: 'h', annotations } })}\n`;
+};
+
 const onNetwork = (networkName: string) =>
   vm({
     interfaces: [{ name: 'default', binding: { name: 'macvtap' } }],
@@ -48,6 +54,31 @@ for (const [why, text, minor, want] of [
     `${OURS}---\napiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: network-resources-injector}\n`,
     9,
     [],
+  ],
+  [
+    'with the operator that installs the injector',
+    `${OURS}---\napiVersion: sriovnetwork.openshift.io/v1\nkind: SriovOperatorConfig\nmetadata: {name: default}\nspec: {enableInjector: true}\n`,
+    9,
+    [],
+  ],
+  ['whose gate HyperConverged turns off', OURS + hyperconverged('disabledFeatureGates/-', GATE), 9, []],
+  [
+    'whose gate HyperConverged turns off in a list',
+    OURS + hyperconverged('disabledFeatureGates', [GATE]),
+    9,
+    [],
+  ],
+  [
+    'whose other gate HyperConverged turns off',
+    OURS + hyperconverged('disabledFeatureGates/-', 'x'),
+    9,
+    [finding('default/tapwire-tap')],
+  ],
+  [
+    'of 1.8 whose gate HyperConverged turns on',
+    OURS + hyperconverged('featureGates/-', GATE),
+    8,
+    [finding('default/tapwire-tap', 8)],
   ],
   ['and a NAD of another plugin that no VM uses', MACVTAP, 9, []],
   ["and a NAD of another plugin in a VM's network", MACVTAP + onNetwork('fast'), 9, [finding('vms/fast')]],

@@ -1,0 +1,14 @@
+import { type Instancetypes, readInstancetypes } from './instancetypes.ts';
+import { type Preferences, readPreferences } from './preferences.ts';
+import type { Resource } from './resource.ts';
+
+/** What VMs take over from other objects. */
+export interface Presets {
+  readonly preferences: Preferences;
+  readonly instancetypes: Instancetypes;
+}
+
+export const readPresets = (resources: readonly Resource[]): Presets => ({
+  preferences: readPreferences(resources),
+  instancetypes: readInstancetypes(resources),
+});
