@@ -174,12 +174,13 @@ const frames = (destination: string, source: string): readonly string[] => [
 test("the guest's own frames pass as they are, both ways", () =>
   onEachPod(async (pod, kind) => {
     const { netns, heard, open } = pod;
+    const before = await settled(heard);
     await succeeds('ADD', pod);
     const guest = await open(netns, 'tap', 'tap0');
     const [out, into] = [frames(OUTSIDE, SOURCE), frames(SOURCE, OUTSIDE)];
     for (const one of out) guest.send(one);
     for (const one of into) heard.send(one);
-    const [outside, inside] = [from(SOURCE, heard), from(OUTSIDE, guest)];
+    const [outside, inside] = [from(SOURCE, heard, before), from(OUTSIDE, guest, 0)];
     await until(
       `${kind}: all frames arrive`,
       () => outside().length >= out.length && inside().length >= into.length,
@@ -188,10 +189,13 @@ test("the guest's own frames pass as they are, both ways", () =>
     assert.equal(inside(), [...into].sort(), kind);
   }));
 
-/** Frames with a source, sorted: a macvlan delivers broadcasts later than others. */
+/** Frames with a source, but for the first ones; sorted, since a macvlan delivers broadcasts later than others. */
 const from =
-  (source: string, { received }: FrameSocket) =>
+  (source: string, { received }: FrameSocket, first: number) =>
   (): readonly string[] =>
-    received.filter((one) => one.slice(12, 24) === source).sort();
+    received
+      .filter((one) => one.slice(12, 24) === source)
+      .slice(first)
+      .sort();
 
 test.run();
