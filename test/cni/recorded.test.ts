@@ -128,6 +128,14 @@ async function assertWired(
     [[tap], [podLink]],
     name,
   );
+  const tables = tablesOf(now).filter((table) => !tablesOf(was).includes(table));
+  assert.equal(
+    tables.map((table) => table.replace(/ tapwire-[0-9a-f]{16}$/, '')),
+    ['arp', 'inet'],
+    name,
+  );
+  for (const link of [podLink, tap])
+    assert.match(String(now['nftables']), `oifname "${link}" counter drop`, name);
   sameNetns(
     withoutWiring(now, podLink, tap),
     withoutWiring(was, podLink, tap),
@@ -135,13 +143,17 @@ async function assertWired(
   );
 }
 
+/** Family and name of each nftables table, sorted. */
+const tablesOf = ({ nftables }: Netns): readonly string[] =>
+  [...String(nftables).matchAll(/^table (\w+ \S+) \{/gm)].map(([, table = '']) => table).sort();
+
 /** Links to which everything that arrives at the link is sent. */
 async function redirectsFrom({ tc }: TestNetns, ifname: string): Promise<string[]> {
   const filters = await tc(`filter show dev ${ifname} ingress`);
   return [...filters.matchAll(/Egress Redirect to device (\S+)\)/g)].map(([, to = '']) => to);
 }
 
-/** A dump without the tap, and without what ADD changes of a pod link: its ingress qdisc, allmulticast. */
+/** A dump without the tap, what ADD changes of a pod link (its ingress qdisc, allmulticast), and nftables. */
 function withoutWiring(dump: Netns, podLink: string, tap: string): Netns {
   const others = (section: string) =>
     (dump[section] as Json[]).filter((entry) => (entry.ifname ?? entry.dev) !== tap);
@@ -149,6 +161,7 @@ function withoutWiring(dump: Netns, podLink: string, tap: string): Netns {
   const filters = Object.entries(dump['filters'] as Record<string, string>);
   return {
     ...dump,
+    nftables: null,
     links: others('links').map((link) => {
       if (link.ifname !== podLink) return link;
       const { allmulti: _, flags, ...rest } = link;
