@@ -14,9 +14,10 @@ import { findLink, findOurFilter, hasClsact, hasIngressQdisc } from './wiring.ts
  * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
  * what the first began. Pure.
  *
- * The order is the contract. The pod's own stack is silenced first: what else is done cannot make it speak. The tap carries its record before it outlives this process. The pod link is redirected last, when
- * everything behind it is ready. A qdisc's first filter waits for RCU, unless that has been waited for since the qdisc was made: so
- * both qdiscs come before both filters, and the tap's before it goes up.
+ * The order is the contract. The pod's own stack is silenced first, so that no later change makes it send. The tap carries its
+ * record before it outlives this process. The pod link is redirected when everything behind it is ready, and set up last if it was
+ * down. A qdisc's first filter waits for RCU unless somebody has waited for RCU since the qdisc was made. So both qdiscs come
+ * before both filters, and the tap's qdisc before the tap goes up.
  *
  * @param told marks of what prevResult claims and is not true, for the record
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing was changed then

@@ -31,7 +31,7 @@ export function patchesGate(
   );
 }
 
-/** None if it is no list of JSON patches, which is a finding of its own. */
+/** Empty if the annotation is not a list of JSON patches, which is a finding of its own. */
 function stepsOf(text: unknown): readonly unknown[] {
   try {
     const steps: unknown = JSON.parse(String(text));
