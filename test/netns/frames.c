@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 enum { MAX_FRAME = 65536, VNET_HEADER = 10, MACS = 12, TAG = 4 };
+/* Together 60 seconds, which only a descriptor that is never closed reaches. */
+enum { MAX_TRIES = 6000, TRY_INTERVAL = 10 * 1000 /* microseconds */ };
 
 static bool is_tap;
 static int end;
@@ -33,7 +35,11 @@ static void open_tap(const char *name) {
   strncpy(request.ifr_name, name, IFNAMSIZ - 1);
   end = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   if (end < 0) fail("/dev/net/tun");
-  if (ioctl(end, TUNSETIFF, &request) < 0) fail("TUNSETIFF");
+  /* The agent closes its own descriptor of a tap while the result of ADD is on its way. */
+  for (int tries = 0; ioctl(end, TUNSETIFF, &request) < 0; tries++) {
+    if (errno != EBUSY || tries == MAX_TRIES) fail("TUNSETIFF");
+    usleep(TRY_INTERVAL);
+  }
 }
 
 static void open_link(const char *name) {
