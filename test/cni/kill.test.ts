@@ -157,6 +157,21 @@ const changes = (point: Point): boolean =>
   (isRequest(point) && !point.what.includes('?')) || point.what === 'close tun';
 const shown = ({ what, nth }: Point): string => `"${what}" (${nth})`;
 
+/**
+ * The points that a call reaches: those on which two calls in a row agree. A kernel that takes a second to delete a link is asked
+ * for it (link-deletion.c), and the threads of an agent's warm-up may end during the call; both add points that no other call has.
+ */
+async function pointsOf(observe: () => Promise<readonly Point[]>): Promise<readonly Point[]> {
+  const deadline = performance.now() + HANG;
+  let before = await observe();
+  for (;;) {
+    const points = await observe();
+    if (JSON.stringify(points) === JSON.stringify(before)) return points;
+    assert.ok(performance.now() < deadline, 'two calls in a row reach the same points');
+    before = points;
+  }
+}
+
 /** Does `visit` for each point, and again with the next ADD where the one before the point changed something. */
 async function visitAll(
   points: readonly Point[],
@@ -181,16 +196,22 @@ for (const kind of Object.keys(PODS)) {
             trap.set(point);
             return end(start(words, { ...env, ...trap.env }, scene.call));
           };
-          await scene.prepared();
-          assert.is((await run(null)).exitCode, 0, `${command} succeeds`);
-          const points = trap.reached();
+          const points = await pointsOf(async () => {
+            await scene.prepared();
+            assert.is((await run(null)).exitCode, 0, `${command} succeeds`);
+            const reached = trap.reached();
+            await scene.restored('nobody was killed');
+            return reached;
+          });
           const requests = points.filter(isRequest);
-          await scene.restored('nobody was killed');
 
           await scene.prepared();
           const input = JSON.stringify(netconf(scene.call));
           const { lines } = await traceCall(['sendto', 'sendmsg', 'write', 'ioctl'], variables, input);
-          const traced = lines.filter((line) => /^\d+ +(send\w+|write)\(\d+<NETLINK|TUNSET/.test(line));
+          const slow = /nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST\|NLM_F_ACK,/;
+          const traced = lines.filter(
+            (line) => /^\d+ +(send\w+|write)\(\d+<NETLINK|TUNSET/.test(line) && !slow.test(line),
+          );
           const short = traced.map((line) => line.slice(0, 80)).join('\n');
           assert.is(requests.length, traced.length, `none of its requests is missed:\n${short}`);
           await scene.restored('nobody was killed, but traced');
@@ -227,13 +248,16 @@ for (const command of ['ADD', 'DEL']) {
           const { TAPWIRE_RUNTIME_DIR: nowhere = '', ...rest } = env;
           return end(start(words, runtime ? rest : { ...rest, TAPWIRE_RUNTIME_DIR: nowhere }, scene.call));
         };
-        const observed = await startNext();
-        await scene.prepared();
-        trap.set(null);
-        assert.is((await run(observed, false)).exitCode, 0, `${command} succeeds`);
-        const points = trap.reached();
-        await observed.stop();
-        await scene.restored('nobody was killed');
+        const points = await pointsOf(async () => {
+          const observed = await startNext();
+          await scene.prepared();
+          trap.set(null);
+          assert.is((await run(observed, false)).exitCode, 0, `${command} succeeds`);
+          const reached = trap.reached();
+          await observed.stop();
+          await scene.restored('nobody was killed');
+          return reached;
+        });
 
         let next = startNext();
         const killAt = async (point: Point, runtime: boolean): Promise<End> => {
@@ -255,8 +279,9 @@ for (const command of ['ADD', 'DEL']) {
           if (then === 'completed' || (exitCode === 0 && !isRequest(point)))
             assert.is(exitCode, 0, `${why}: ${stdout}`);
           else {
+            assert.is(exitCode, 1, `${why}: ${stdout}`);
             const { code, msg } = JSON.parse(stdout);
-            assert.equal([exitCode, code], [1, 11], why);
+            assert.is(code, 11, why);
             assert.match(msg, LOST, why);
           }
           await scene[then](why);
