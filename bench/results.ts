@@ -80,6 +80,8 @@ export interface HookCosts {
   readonly interfaces: number;
   /** From exec to the answer to Info, with 200m CPU, ms. */
   readonly start: Spread;
+  /** From the socket's appearance to the answer to Info, of the time from exec to the socket: virt-launcher waits 1 s for it. */
+  readonly firstReply: Spread;
   /** From exec to exit of a Node.js that does nothing, in the same place, ms. */
   readonly emptyNode: Spread;
   /** The first calls of OnDefineDomain, unthrottled, each over a connection of its own, ms. */

@@ -94,15 +94,19 @@ function floorTable({ floor }: Results): string {
 
 function hookTable({ hooks }: Results): string {
   if (hooks === undefined) return '';
-  const rows = hooks.map(({ interfaces, start, emptyNode, first, define, info, memory, oomKills }) => [
-    ...[`sidecar, ${interfaces} of ours`, time(start), times(start, emptyNode), time(first)],
-    ...[`${fixed(define.median)} (${fixed(define.p99)})`, (define.median / info.median).toFixed(2)],
-    ...[fixed(memory), String(oomKills)],
-  ]);
+  const rows = hooks.map(
+    ({ interfaces, start, firstReply, emptyNode, first, define, info, memory, oomKills }) => [
+      ...[`sidecar, ${interfaces} of ours`, time(start), times(start, emptyNode)],
+      ...[`${fixed(firstReply.median * 100)} %`, time(first)],
+      ...[`${fixed(define.median)} (${fixed(define.p99)})`, (define.median / info.median).toFixed(2)],
+      ...[fixed(memory), String(oomKills)],
+    ],
+  );
   const head = [
     '64 MB',
     'start, 200m CPU',
     'x empty Node',
+    'Info after socket',
     'first hooks',
     'hook, p50 (p99)',
     'x Info',

@@ -16,8 +16,8 @@ const CALLED_KIB = 1024;
 const AGENT_MIB = 80;
 const MANY = 200;
 const GROWTH = 1.25;
-/** Ratio to an empty Node.js; ratio to a call that does nothing; MiB. */
-const HOOKS = { start: 5, define: 5, memory: 32 };
+/** Ratio to an empty Node.js; share of the start; ratio to a call that does nothing; MiB. */
+const HOOKS = { start: 5, firstReply: 0.1, define: 5, memory: 32 };
 
 /** Every target that this run says something of. Pure. */
 export const judge = (results: Results): readonly Verdict[] =>
@@ -88,13 +88,18 @@ function judgeLimits({ limits }: Results): readonly Verdict[] {
 }
 
 function judgeHooks({ hooks = [] }: Results): readonly Verdict[] {
-  return hooks.flatMap(({ interfaces, start, emptyNode, define, info, memory, oomKills }) => {
+  return hooks.flatMap(({ interfaces, start, firstReply, emptyNode, define, info, memory, oomKills }) => {
     const of = `of ${interfaces} interface${interfaces === 1 ? '' : 's'}`;
     return [
       atMost(
         `sidecar ${of}, exec to Info, of an empty Node.js, with 200m CPU`,
         ratio(start, emptyNode),
         HOOKS.start,
+      ),
+      atMost(
+        `sidecar ${of}, socket to Info, of exec to socket, with 200m CPU`,
+        firstReply.median,
+        HOOKS.firstReply,
       ),
       // The target is that of a domain with one: the others are more work.
       ...(interfaces > 1

@@ -27,25 +27,38 @@ export async function measureHooks(bench: Bench): Promise<readonly HookCosts[]> 
   const costs: HookCosts[] = [];
   for (const interfaces of INTERFACES) {
     const starts: number[] = [];
+    const replies: number[] = [];
     const empty: number[] = [];
     for (let start = 1; start <= STARTS; start++) {
       bench.tell(`${interfaces} interfaces, start ${start} of ${STARTS}`);
-      await withSmallSidecar(GUARANTEED, interfaces, async ({ ready }) => starts.push(ready));
+      await withSmallSidecar(GUARANTEED, interfaces, async ({ listening, ready }) => {
+        starts.push(ready);
+        replies.push((ready - listening) / listening);
+      });
       empty.push(await timeEmptyNode(GUARANTEED));
     }
     const free = { ...GUARANTEED, cpu: 10_000 };
     costs.push(
-      await withSmallSidecar(free, interfaces, (small) => measureCalls(bench, small, starts, empty)),
+      await withSmallSidecar(free, interfaces, (small) =>
+        measureCalls(bench, small, { starts, replies, empty }),
+      ),
     );
   }
   return costs;
 }
 
+interface Starts {
+  /** From exec to the reply to Info, ms. */
+  readonly starts: readonly number[];
+  /** From the socket to the reply to Info, as a share of the time from exec to the socket. */
+  readonly replies: readonly number[];
+  readonly empty: readonly number[];
+}
+
 async function measureCalls(
   bench: Bench,
   small: SmallSidecar,
-  starts: readonly number[],
-  empty: readonly number[],
+  { starts, replies, empty }: Starts,
 ): Promise<HookCosts> {
   const { sidecar, cgroup, socket, domain, vmi } = small;
   const answer = await callDefineDomain(socket, domain, vmi);
@@ -72,6 +85,7 @@ async function measureCalls(
   return {
     interfaces,
     start: spread(starts),
+    firstReply: spread(replies),
     emptyNode: spread(empty),
     first: spread(first),
     define: middleAndEnd(times),

@@ -1,14 +1,20 @@
 /** The bundled sidecar as a pod with guaranteed QoS runs it: 64 MB, 200m CPU, uid 107, no capabilities, a root that is read-only. */
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { addCgroup, type Cgroup, type Limits } from '../../bench/cgroups.ts';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
 import { cgroupsOf, removeCgroup } from './containerd/cgroups.ts';
-import { collectHooks } from './hook-api.ts';
+import { HANG } from './hang.ts';
+import { callInfo } from './hook-api.ts';
 import { type TestNetns, withNetns } from './netns.ts';
 import { makeHookDirectory, processStatus, type Sidecar, withHookPlace, withSidecar } from './sidecar.ts';
 import { vmiJson } from './vmi.ts';
 
 const MIB = 1024 * 1024;
+/** The sidecar's container, after which KubeVirt names its hook directory. */
+const CONTAINER = 'hook-sidecar-0';
+const POLL_INTERVAL = 1; // ms
 
 /** KubeVirt's defaults for a sidecar: `cpu: 200m`, `memory: 64M`. Source: kubevirt pkg/virt-controller/services/renderresources.go */
 export const GUARANTEED: Limits = { cpu: 200, memory: 64_000_000 / MIB };
@@ -17,7 +23,9 @@ export interface SmallSidecar {
   readonly sidecar: Sidecar;
   readonly cgroup: Cgroup;
   readonly socket: string;
-  /** From exec to the answer to Info, ms. */
+  /** From exec to the socket, ms. */
+  readonly listening: number;
+  /** From exec to the reply to Info, ms. */
   readonly ready: number;
   /** A domain of 20 KB, without the interfaces. */
   readonly domain: string;
@@ -33,10 +41,22 @@ export function withSmallSidecar<T>(
 ): Promise<T> {
   const names = Array.from({ length: interfaces }, (_, index) => `net${index}`);
   return inSmallPod(limits, names, 'dist/sidecar/index.js', async (running, hooks) => {
-    const [hook] = await collectHooks(hooks, 'nested', 1, 5);
-    const socket = hook?.socket ?? '';
-    return act({ ...running, ready: running.age(), socket, domain: domainOf(20_000), vmi: vmiOf(names) });
+    const socket = await socketIn(`${hooks}/${CONTAINER}`, running);
+    const listening = running.age();
+    await callInfo(socket);
+    const ready = running.age();
+    return act({ ...running, listening, ready, socket, domain: domainOf(20_000), vmi: vmiOf(names) });
   });
+}
+
+/** The sidecar's socket, as soon as it can be seen. */
+async function socketIn(directory: string, { sidecar, age }: Running): Promise<string> {
+  while (age() < HANG) {
+    const socket = readdirSync(directory, { withFileTypes: true }).find((entry) => entry.isSocket());
+    if (socket !== undefined) return `${directory}/${socket.name}`;
+    await sleep(POLL_INTERVAL);
+  }
+  throw new Error(`No socket in ${directory}: ${sidecar.output()}`);
 }
 
 /** From exec to exit of a Node.js that does nothing, in the sidecar's place; ms. */
@@ -64,7 +84,7 @@ function inSmallPod<T>(
     withHookPlace(async (place) => {
       for (const name of networks) await wire(netns, name);
       const hooks = makeHookDirectory(`${place}/hooks`);
-      const env = { TAPWIRE_HOOK_DIR: makeHookDirectory(`${hooks}/hook-sidecar-0`) };
+      const env = { TAPWIRE_HOOK_DIR: makeHookDirectory(`${hooks}/${CONTAINER}`) };
       const parent = `tapwire-small-${randomBytes(4).toString('hex')}`;
       const cgroup = addCgroup(parent, 'sidecar', limits);
       const running = (sidecar: Sidecar) => {

@@ -54,6 +54,7 @@ export const RESULTS = {
   hooks: [1, 16].map((interfaces) => ({
     interfaces,
     start: at(500),
+    firstReply: at(0.04),
     emptyNode: at(200),
     first: at(4),
     define: { median: 2, p99: 6 },

@@ -26,8 +26,8 @@ test('every target is judged', () => {
       '1.10 (with it 1.50)',
       '0.20',
       '50 succeeded, 0 OOM kills',
-      ...['2.50', '2', '2', '29.50', '0'],
-      ...['2.50', '29.50', '0'],
+      ...['2.50', '0.04', '2', '2', '29.50', '0'],
+      ...['2.50', '0.04', '29.50', '0'],
     ],
   );
   assert.equal(missed(RESULTS), []);
@@ -56,15 +56,21 @@ test('an ADD that fails behind a DEL, and one that was killed, are targets misse
 });
 
 test('a sidecar that is slow to start or answer, too big or killed is a target missed', () => {
-  const slow = { start: { median: 1100, p90: 1200, n: 7 }, define: { median: 5.5, p99: 16 } };
+  const slow = {
+    start: { median: 1100, p90: 1200, n: 7 },
+    define: { median: 5.5, p99: 16 },
+    firstReply: { median: 0.2, p90: 0.3, n: 7 },
+  };
   const hooks = RESULTS.hooks.map((row) => ({ ...row, ...slow, memory: 33, oomKills: 1 }));
   assert.equal(missed({ machine: RESULTS.machine, hooks }), [
     'sidecar of 1 interface, exec to Info, of an empty Node.js, with 200m CPU <= 5: 5.50',
+    'sidecar of 1 interface, socket to Info, of exec to socket, with 200m CPU <= 0.1: 0.20',
     'OnDefineDomain, p50, of Info <= 5: 5.50',
     'OnDefineDomain, p99, of Info <= 5: 5.33',
     'sidecar of 1 interface, anonymous memory after 1,000 calls, MiB <= 32: 33',
     'sidecar of 1 interface, OOM kills in 64 MB <= 0: 1',
     'sidecar of 16 interfaces, exec to Info, of an empty Node.js, with 200m CPU <= 5: 5.50',
+    'sidecar of 16 interfaces, socket to Info, of exec to socket, with 200m CPU <= 0.1: 0.20',
     'sidecar of 16 interfaces, anonymous memory after 1,000 calls, MiB <= 32: 33',
     'sidecar of 16 interfaces, OOM kills in 64 MB <= 0: 1',
   ]);
