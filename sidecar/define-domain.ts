@@ -1,9 +1,9 @@
+import type { OnDefineDomainParams } from '../shared/grpc/hooks_pb.ts';
 import type { Observed } from './bindings/binding.ts';
 import { kindOf } from './bindings/kind.ts';
 import { aliasOf } from './bindings/nic.ts';
 import { BINDINGS } from './bindings/table.ts';
 import { bindInterfaces } from './domain.ts';
-import type { OnDefineDomainParams } from './hooks.ts';
 import type { Settings } from './settings.ts';
 import { parseVmi, type Vmi } from './vmi.ts';
 

@@ -1,11 +1,19 @@
 /**
- * The hooks API as virt-launcher speaks it: services, messages and their field numbers, no transport.
+ * The hooks API as virt-launcher speaks it: services, methods, requests and replies, no transport.
  *
  * Source: kubevirt pkg/hooks/info/api_info.proto, pkg/hooks/v1alpha{1,2,3}/api_v1alpha{1,2,3}.proto
  */
 import { BindingError } from '../shared/errors.ts';
+import { decodeRequest } from '../shared/grpc/decode-request.ts';
+import {
+  InfoResult,
+  OnDefineDomainParams,
+  OnDefineDomainResult,
+  PreCloudInitIsoParams,
+  PreCloudInitIsoResult,
+  ShutdownResult,
+} from '../shared/grpc/hooks_pb.ts';
 import { requireBounded } from './json-bounds.ts';
-import { bytesOf, type Field, readFields, writeBytes } from './protobuf.ts';
 
 export const INFO_SERVICE = 'kubevirt.hooks.info.Info';
 
@@ -32,58 +40,44 @@ export const HOOK_METHODS = {
  */
 const ANNOUNCED_HOOKS = ['OnDefineDomain', 'Shutdown'] as const satisfies readonly HookMethod[];
 
-export interface OnDefineDomainParams {
-  /** XML, UTF-8. */
-  readonly domainXml: Uint8Array;
-  /** JSON, UTF-8: metadata, spec and status. */
-  readonly vmi: Uint8Array;
+/** Announces every hook with priority 0. */
+export function encodeInfoResult(name: string): Uint8Array {
+  const hookPoints = ANNOUNCED_HOOKS.map((hook) => ({ name: hook, priority: 0 }));
+  return InfoResult.encode({ name, hookPoints, versions: [...HOOK_VERSIONS] }).finish();
 }
 
-/** `InfoResult`: every announced hook with priority 0, which proto3 leaves out. */
-export function encodeInfoResult(name: string): Buffer {
-  return Buffer.concat([
-    writeBytes(1, name),
-    ...ANNOUNCED_HOOKS.map((hook) => writeBytes(3, writeBytes(1, hook))),
-    ...HOOK_VERSIONS.map((version) => writeBytes(4, version)),
-  ]);
-}
-
-/** @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message, INVALID_VMI when the VMI is too large */
+/** @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, INVALID_VMI if the VMI is too large */
 export function decodeOnDefineDomainParams(message: Uint8Array): OnDefineDomainParams {
-  const fields = readFields(message);
-  return { domainXml: bytesOf(fields, 1), vmi: vmiOf(fields, 2) };
+  const params = decodeRequest(OnDefineDomainParams, message);
+  requireBoundedVmi(params.vmi);
+  return params;
 }
 
-/** A VMI's JSON in that field. @throws {BindingError} INVALID_VMI when it is too large */
-export function vmiOf(fields: readonly Field[], number: number): Uint8Array {
-  const vmi = bytesOf(fields, number);
+/** @throws {BindingError} INVALID_VMI if the VMI's JSON is too large */
+export function requireBoundedVmi(vmi: Uint8Array): void {
   requireBounded(vmi, 'the VMI', 'INVALID_VMI');
-  return vmi;
 }
 
-export function encodeOnDefineDomainResult(domainXml: Uint8Array): Buffer {
-  return writeBytes(1, domainXml);
+export function encodeOnDefineDomainResult(domainXml: Uint8Array): Uint8Array {
+  return OnDefineDomainResult.encode({ domainXml }).finish();
 }
 
-/** Of `PreCloudInitIsoParams` and its result alike; JSON, and empty where virt-launcher has none. */
-const CLOUD_INIT_SOURCES = [
-  [1, 'cloudInitNoCloudSource'],
-  [3, 'cloudInitData'],
-] as const;
+export function encodeShutdownResult(): Uint8Array {
+  return ShutdownResult.encode({}).finish();
+}
+
+const CLOUD_INIT_SOURCES = ['cloudInitNoCloudSource', 'cloudInitData'] as const;
 
 /**
- * The answer to `PreCloudInitIsoParams` that changes nothing: both sources byte for byte as they came. No error quotes them.
+ * Answers `PreCloudInitIsoParams` with both sources byte for byte as they came. No error quotes them.
  *
- * @throws {BindingError} INVALID_REQUEST when the bytes are not a protobuf message, or a source is not JSON
+ * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or a source is not JSON
  */
-export function echoPreCloudInitIso(message: Uint8Array): Buffer {
-  const fields = readFields(message);
-  const sources = CLOUD_INIT_SOURCES.map(([number, name]) => {
-    const source = bytesOf(fields, number);
-    if (source.length > 0) requireJson(source, name);
-    return writeBytes(number, source);
-  });
-  return Buffer.concat(sources);
+export function echoPreCloudInitIso(message: Uint8Array): Uint8Array {
+  const params = decodeRequest(PreCloudInitIsoParams, message);
+  for (const name of CLOUD_INIT_SOURCES) if (params[name].length > 0) requireJson(params[name], name);
+  const { cloudInitNoCloudSource, cloudInitData } = params;
+  return PreCloudInitIsoResult.encode({ cloudInitNoCloudSource, cloudInitData }).finish();
 }
 
 function requireJson(json: Uint8Array, name: string): void {

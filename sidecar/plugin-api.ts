@@ -4,12 +4,17 @@
  * Source: kubevirt pkg/hooks/plugins/v1alpha1/api.proto, VEP 190
  */
 import { BindingError } from '../shared/errors.ts';
-import { type OnDefineDomainParams, vmiOf } from './hooks.ts';
-import { bytesOf, readFields, writeBytes } from './protobuf.ts';
+import { decodeRequest } from '../shared/grpc/decode-request.ts';
+import {
+  MutateDomainRequest,
+  MutateDomainResponse,
+  type OnDefineDomainParams,
+} from '../shared/grpc/hooks_pb.ts';
+import { requireBoundedVmi } from './hooks.ts';
 
 export const DOMAIN_HOOK_SERVICE = 'kubevirt.hooks.plugins.v1alpha1.DomainHookService';
 
-export interface MutateDomainRequest extends OnDefineDomainParams {
+export interface MutateDomainParams extends OnDefineDomainParams {
   /** `Boot`, `MigrationSource` or `MigrationTarget`. */
   readonly context: string;
 }
@@ -18,24 +23,23 @@ const DOMAIN_TYPE = 'libvirt';
 const MAX_TEXT_SHOWN = 64; // characters
 
 /**
- * @throws {BindingError} INVALID_REQUEST when the bytes are no protobuf message, or the domain is not libvirt's; INVALID_VMI when the
+ * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or the domain is not libvirt's; INVALID_VMI if the
  *   VMI is too large
  */
-export function decodeMutateDomainRequest(message: Uint8Array): MutateDomainRequest {
-  const fields = readFields(message);
-  const type = textOf(bytesOf(fields, 1));
-  if (type !== DOMAIN_TYPE) {
+export function decodeMutateDomainRequest(message: Uint8Array): MutateDomainParams {
+  const { domainType, domain, vmi, sidecarContext } = decodeRequest(MutateDomainRequest, message);
+  if (domainType !== DOMAIN_TYPE) {
+    const shown = JSON.stringify(domainType.slice(0, MAX_TEXT_SHOWN));
     throw new BindingError(
       'INVALID_REQUEST',
-      `Cannot change a domain of type ${JSON.stringify(type)}: want "${DOMAIN_TYPE}"`,
+      `Cannot change a domain of type ${shown}: want "${DOMAIN_TYPE}"`,
     );
   }
-  const context = textOf(bytesOf(readFields(bytesOf(fields, 4)), 1));
-  return { domainXml: bytesOf(fields, 2), vmi: vmiOf(fields, 3), context };
+  requireBoundedVmi(vmi);
+  const context = sidecarContext?.invocationContext.slice(0, MAX_TEXT_SHOWN) ?? '';
+  return { domainXml: domain, vmi, context };
 }
 
-const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8').slice(0, MAX_TEXT_SHOWN);
-
-export function encodeMutateDomainResponse(domainXml: Uint8Array): Buffer {
-  return writeBytes(1, domainXml);
+export function encodeMutateDomainResponse(domainXml: Uint8Array): Uint8Array {
+  return MutateDomainResponse.encode({ domain: domainXml }).finish();
 }

@@ -1,4 +1,6 @@
 import { BindingError } from '../shared/errors.ts';
+import { decodeRequest } from '../shared/grpc/decode-request.ts';
+import { InfoParams, type OnDefineDomainParams, ShutdownParams } from '../shared/grpc/hooks_pb.ts';
 import { log } from '../shared/log.ts';
 import type { DefinedDomain } from './define-domain.ts';
 import type { Handler } from './grpc-call.ts';
@@ -9,15 +11,14 @@ import {
   echoPreCloudInitIso,
   encodeInfoResult,
   encodeOnDefineDomainResult,
+  encodeShutdownResult,
   HOOK_METHODS,
   HOOK_VERSIONS,
   type HookMethod,
   type HookVersion,
   INFO_SERVICE,
-  type OnDefineDomainParams,
 } from './hooks.ts';
 import { DOMAIN_HOOK_SERVICE, decodeMutateDomainRequest, encodeMutateDomainResponse } from './plugin-api.ts';
-import { readFields } from './protobuf.ts';
 import { toStatus } from './status.ts';
 
 /** What the hook server needs of the program around it. */
@@ -50,7 +51,7 @@ export function createHookServer(hooks: Hooks): GrpcServer {
 }
 
 function answerInfo(request: Uint8Array): Uint8Array {
-  readFields(request);
+  decodeRequest(InfoParams, request);
   return encodeInfoResult(INFO_NAME);
 }
 
@@ -60,9 +61,9 @@ function callbacksOf(version: HookVersion, hooks: Hooks): Record<HookMethod, Met
       encodeOnDefineDomainResult(await define(decodeOnDefineDomainParams(request), hooks, { version })),
     PreCloudInitIso: echoPreCloudInitIso,
     Shutdown(request) {
-      readFields(request);
+      decodeRequest(ShutdownParams, request);
       hooks.onShutdown();
-      return Buffer.alloc(0);
+      return encodeShutdownResult();
     },
   };
 }

@@ -161,9 +161,12 @@ test('there are no circular imports', () => {
   assert.equal(cycles, []);
 });
 
+/** Generated from .proto files; no reader works with them. */
+const isGenerated = (file: string): boolean => file.endsWith('_pb.ts');
+
 test('a source file is one idea: at most 200 lines', () => {
   assert.equal(
-    files.filter((file) => read(file).split('\n').length > 200),
+    files.filter((file) => !isGenerated(file) && read(file).split('\n').length > 200),
     [],
   );
 });

@@ -8,7 +8,6 @@ import {
   encodeOnDefineDomainResult,
   HOOK_METHODS,
 } from '../../../sidecar/hooks.ts';
-import { writeBytes } from '../../../sidecar/protobuf.ts';
 import { caught } from '../../helpers/caught.ts';
 import { decodeMessage, encodeMessage } from '../../helpers/hook-api.ts';
 
@@ -50,7 +49,7 @@ define('params: domain and VMI, unknown fields skipped', () => {
     vmi: Buffer.from('{}'),
   });
   const params = decodeOnDefineDomainParams(
-    Buffer.concat([writeBytes(9, 'new'), known, Buffer.from('5001', 'hex')]),
+    Buffer.concat([Buffer.from('4a036e6577', 'hex'), known, Buffer.from('5001', 'hex')]),
   );
   assert.is(text(params.domainXml), '<a/>');
   assert.is(text(params.vmi), '{}');
