@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, constants } from 'node:http2';
 import { dirname } from 'node:path';
-import { frameMessage } from './grpc.ts';
 import type { GrpcServer } from './grpc-server.ts';
 import { INFO_SERVICE } from './hooks.ts';
 
@@ -71,7 +70,7 @@ async function warmUp(path: string): Promise<void> {
     if (flags & constants.NGHTTP2_FLAG_END_STREAM)
       reject(new Error(`Info failed with ${headers['grpc-status']}`));
   });
-  call.end(frameMessage(Buffer.alloc(0)));
+  call.end(Buffer.alloc(5));
   call.resume();
   try {
     await promise;

@@ -1,41 +1,31 @@
 /**
  * Keeps the sidecar small: a pod with guaranteed QoS gives it 64 MB and 200m CPU.
  *
- * V8 is told so from here, not by the command line or NODE_OPTIONS, so that it holds however an image starts us. The first module
- * that the program loads.
+ * Sets V8's flags here, not on the command line or in NODE_OPTIONS, so that they hold however an image starts the sidecar. Must be
+ * the first module that the program loads.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-// The nursery stays as it begins, two halves of 1 MiB. Calls that leave nothing behind would make it grow to 32 MiB.
+// Keeps the nursery at its initial size, two halves of 1 MiB. Calls that leave nothing behind would make it grow to 48 MiB.
 setFlagsFromString('--semi-space-growth-factor=1');
 
-setFlagsFromString('--expose-gc'); // to contexts made from here on
-const collect: () => void = runInNewContext('gc');
+setFlagsFromString('--expose-gc'); // holds for contexts created from here on
+let collect: (() => void) | undefined;
 
 /**
- * So many closed connections may wait to be collected. Each holds some 40 KiB outside V8's heap, which V8 does not count: left to
- * itself it collects after some hundreds.
+ * Bytes of garbage that may wait for collection. V8 does not count the memory that connections hold outside its heap: left to
+ * itself, it collects only after some hundreds of them.
  */
-const MAX_CLOSED = 128;
-let closed = 0;
+const MAX_GARBAGE = 5 * 1024 * 1024;
+let garbage = 0;
 
-/** To be called for every connection that has closed. */
-export function releaseConnection(): void {
-  closed += 1;
-  if (closed % MAX_CLOSED === 0) setImmediate(collect);
-}
-
-/** Bytes. A request leaves some ten times its size behind; of those that are larger than any domain, this much may wait. */
-const MAX_LEFT = 2 * 1024 * 1024;
-const LARGE = 256 * 1024;
-let left = 0;
-
-/** To be called for every request of that length that has been answered, bytes. */
-export function releaseRequest(length: number): void {
-  if (length <= LARGE) return;
-  left += length;
-  if (left < MAX_LEFT) return;
-  left = 0;
+/** Counts what a closed connection leaves behind, bytes, and collects it when enough has piled up. */
+export function release(bytes: number): void {
+  garbage += bytes;
+  if (garbage < MAX_GARBAGE) return;
+  garbage = 0;
+  // Not at the start, where a context takes a hundredth of the time.
+  collect ??= runInNewContext('gc') as () => void;
   setImmediate(collect);
 }

@@ -3,8 +3,7 @@ import { decodeRequest } from '../shared/grpc/decode-request.ts';
 import { InfoParams, type OnDefineDomainParams, ShutdownParams } from '../shared/grpc/hooks_pb.ts';
 import { log } from '../shared/log.ts';
 import type { DefinedDomain } from './define-domain.ts';
-import type { Handler } from './grpc-call.ts';
-import { createGrpcServer, type GrpcServer } from './grpc-server.ts';
+import { createGrpcServer, type GrpcServer, type Handler } from './grpc-server.ts';
 import {
   callbacksService,
   decodeOnDefineDomainParams,

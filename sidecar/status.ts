@@ -1,5 +1,5 @@
 import { BindingError, type ErrorCode, messageOf } from '../shared/errors.ts';
-import { type Failure, status } from './grpc.ts';
+import { type Failure, status } from '../shared/grpc/status.ts';
 
 /** INVALID_ARGUMENT: what we were given; FAILED_PRECONDITION: what is in the pod; INTERNAL: us or the kernel. */
 const STATUS = {
@@ -29,12 +29,15 @@ const STATUS = {
 const MAX_DETAILS = 1500;
 
 /**
- * The status of any thrown value, as virt-launcher's log and the VMI's condition show it. Never one by a number that the value
- * carries.
+ * The status of any thrown value, as virt-launcher's log and the VMI's condition show it. Never taken from a number that the value
+ * carries. The details are well-formed Unicode, because grpc-js encodes them by `encodeURI`, which throws for half a surrogate pair.
  */
 export function toStatus(error: unknown): Failure {
   const known = error instanceof BindingError;
   const evidence = known && error.details !== undefined ? ` (${error.details})` : '';
   const text = known ? `${error.message}${evidence}` : `Internal error: ${messageOf(error)}`;
-  return { code: known ? STATUS[error.code] : status.INTERNAL, details: text.slice(0, MAX_DETAILS) };
+  return {
+    code: known ? STATUS[error.code] : status.INTERNAL,
+    details: text.slice(0, MAX_DETAILS).toWellFormed(),
+  };
 }

@@ -66,7 +66,6 @@ const EDGES = [
   'shared/rtnetlink/outcome.ts',
   'shared/rtnetlink/questions.ts',
   'shared/rtnetlink/socket.ts',
-  'sidecar/grpc-call.ts',
   'sidecar/grpc-server.ts',
   'sidecar/hook-socket.ts',
   'sidecar/links.ts',
