@@ -17,7 +17,7 @@ let collect: (() => void) | undefined;
  * Bytes of garbage that may wait for collection. V8 does not count the memory that connections hold outside its heap: left to
  * itself, it collects only after some hundreds of them.
  */
-const MAX_GARBAGE = 5 * 1024 * 1024;
+const MAX_GARBAGE = 4 * 1024 * 1024;
 let garbage = 0;
 
 /** Counts what a closed connection leaves behind, bytes, and collects it when enough has piled up. */

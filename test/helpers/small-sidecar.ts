@@ -14,6 +14,8 @@ import { vmiJson } from './vmi.ts';
 const MIB = 1024 * 1024;
 /** The sidecar's container, after which KubeVirt names its hook directory. */
 const CONTAINER = 'hook-sidecar-0';
+/** What the image sets for the sidecar (scripts/image/config.ts). */
+const IMAGE_ENV = { MALLOC_ARENA_MAX: '1' };
 const POLL_INTERVAL = 1; // ms
 
 /** KubeVirt's defaults for a sidecar: `cpu: 200m`, `memory: 64M`. Source: kubevirt pkg/virt-controller/services/renderresources.go */
@@ -84,7 +86,7 @@ function inSmallPod<T>(
     withHookPlace(async (place) => {
       for (const name of networks) await wire(netns, name);
       const hooks = makeHookDirectory(`${place}/hooks`);
-      const env = { TAPWIRE_HOOK_DIR: makeHookDirectory(`${hooks}/${CONTAINER}`) };
+      const env = { ...IMAGE_ENV, TAPWIRE_HOOK_DIR: makeHookDirectory(`${hooks}/${CONTAINER}`) };
       const parent = `tapwire-small-${randomBytes(4).toString('hex')}`;
       const cgroup = addCgroup(parent, 'sidecar', limits);
       const running = (sidecar: Sidecar) => {
