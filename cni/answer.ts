@@ -1,9 +1,9 @@
 import type { LogLine } from '../shared/log.ts';
 import { serve } from './commands.ts';
 import type { Host } from './host.ts';
-import { type Environment, parseRequest } from './request.ts';
+import { type Environment, parseRequest } from './request/request.ts';
+import { DEFAULT_VERSION, SUPPORTED_VERSIONS, type Version } from './request/version.ts';
 import { type ErrorResult, type Result, toErrorResult } from './result.ts';
-import { DEFAULT_VERSION, SUPPORTED_VERSIONS, type Version } from './version.ts';
 
 /** What a call of the plugin prints and leaves. */
 export interface Answer {

@@ -1,15 +1,15 @@
 import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
-import { apply, attempt } from './apply.ts';
-import { bindingOf } from './bindings.ts';
+import { bindingOf } from './bindings/table.ts';
 import type { Host } from './host.ts';
-import type { Kernel } from './kernel.ts';
-import { lockNetns } from './netns.ts';
-import { checkPolicy } from './node-policy.ts';
-import { planDel } from './plan-del.ts';
-import type { CniRequest } from './request.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import { lockNetns } from './kernel/open-netns.ts';
+import { testKernel, testSilence } from './kernel/self-test.ts';
+import { apply, attempt } from './plan/apply.ts';
+import { planDel } from './plan/plan-del.ts';
+import { checkPolicy } from './policy/node-policy.ts';
+import type { CniRequest } from './request/request.ts';
 import { type Result, versionResult } from './result.ts';
-import { testKernel, testSilence } from './self-test.ts';
 
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 

@@ -1,5 +1,5 @@
-import type { Kernel } from './kernel.ts';
-import type { NodePolicy } from './node-policy.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import type { NodePolicy } from './policy/node-policy.ts';
 
 /** As an AbortSignal, which takes longer to make than most requests of the kernel. */
 export interface Signal {

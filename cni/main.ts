@@ -2,10 +2,10 @@ import { readSync, writeSync } from 'node:fs';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { answer } from './answer.ts';
-import { MAX_INPUT } from './input.ts';
-import { openKernel } from './kernel.ts';
-import { openNetns } from './netns.ts';
-import { readNodePolicy } from './node-file.ts';
+import { openKernel } from './kernel/kernel.ts';
+import { openNetns } from './kernel/open-netns.ts';
+import { readNodePolicy } from './policy/node-file.ts';
+import { MAX_INPUT } from './request/input.ts';
 
 /** Reads no more than it takes to know that there is too much. */
 function readStdin(): Buffer {

@@ -1,7 +1,7 @@
 import { BindingError, type ErrorCode, messageOf } from '../shared/errors.ts';
 import type { Address } from '../shared/rtnetlink/address.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
-import { isSameForm, SUPPORTED_VERSIONS, type Version } from './version.ts';
+import { isSameForm, SUPPORTED_VERSIONS, type Version } from './request/version.ts';
 
 /** Numbers of CNI SPEC §5, "Error"; 100 and up are ours; 999 is what the reference library gives for a bug. */
 const CODES = {

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { silenceNetns } from '../cni/self-test.ts';
+import { silenceNetns } from '../cni/kernel/self-test.ts';
 import { log } from '../shared/log.ts';
 import { native } from '../shared/native/native.ts';
 

@@ -1,20 +1,20 @@
 import './node-version.ts';
 import { openSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { rollbacks } from '../cni/apply.ts';
-import { readNodePolicy } from '../cni/node-file.ts';
-import { testKernel } from '../cni/self-test.ts';
+import { testKernel } from '../cni/kernel/self-test.ts';
+import { rollbacks } from '../cni/plan/apply.ts';
+import { readNodePolicy } from '../cni/policy/node-file.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
+import { serveCall } from './calls/serve-call.ts';
+import { listen, type Server } from './calls/server.ts';
 import { serveHealth } from './health.ts';
 import { holdHooks } from './hold-hooks.ts';
 import { addScanMetrics, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { reasonOf } from './reason.ts';
 import { startScanner } from './scan/scan.ts';
-import { serveCall } from './serve-call.ts';
-import { listen, type Server } from './server.ts';
 import { warmUp } from './warm-up.ts';
 
 /** Threads that wait for the kernel, each for one pod. Node makes them when the first is needed. */

@@ -1,4 +1,4 @@
-import { NODE_FILE } from '../cni/node-policy.ts';
+import { NODE_FILE } from '../cni/policy/node-policy.ts';
 import { readArguments } from '../shared/arguments.ts';
 import { misuse } from './misuse.ts';
 

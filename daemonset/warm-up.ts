@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { answer } from '../cni/answer.ts';
-import { openKernel } from '../cni/kernel.ts';
-import { DEFAULT_POLICY } from '../cni/node-policy.ts';
+import { openKernel } from '../cni/kernel/kernel.ts';
+import { DEFAULT_POLICY } from '../cni/policy/node-policy.ts';
 import { native } from '../shared/native/native.ts';
 
 /** Enough for V8 to compile what every call runs. */

@@ -1,4 +1,4 @@
-import { PRIMARY_TAP_IFNAME } from '../shared/names.ts';
+import { PRIMARY_TAP_IFNAME } from '../shared/kubevirt/names.ts';
 import { attachment } from '../test/helpers/lab/attachment.ts';
 import { startCapture } from '../test/helpers/lab/capture.ts';
 import { waitForGuest } from '../test/helpers/lab/console.ts';

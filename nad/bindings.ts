@@ -1,4 +1,4 @@
-import type { Minor, Plugin } from './kubevirt.ts';
+import type { Minor, Plugin } from './kubevirt-versions.ts';
 
 /** What the command line calls a binding. */
 export const BINDING_KINDS = [

@@ -14,7 +14,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { execa } from 'execa';
-import { SUPPORTED_VERSIONS } from '../cni/version.ts';
+import { SUPPORTED_VERSIONS } from '../cni/request/version.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { librariesOf, nameInRuntime } from './libraries.ts';
 
@@ -50,7 +50,7 @@ const MAINS = {
   cni: 'cni/main',
   install: 'daemonset/install/main',
   sidecar: 'sidecar/main',
-  tapwire: 'nad/command-line/main',
+  tapwire: 'cli/main',
 } as const;
 
 /** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */

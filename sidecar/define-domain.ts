@@ -3,9 +3,9 @@ import type { Observed } from './bindings/binding.ts';
 import { kindOf } from './bindings/kind.ts';
 import { aliasOf } from './bindings/nic.ts';
 import { BINDINGS } from './bindings/table.ts';
-import { bindInterfaces } from './domain.ts';
+import { bindInterfaces } from './domain/bind-interfaces.ts';
 import type { Settings } from './settings.ts';
-import { parseVmi, type Vmi } from './vmi.ts';
+import { parseVmi, type Vmi } from './vmi/vmi.ts';
 
 export interface DefinedDomain {
   readonly domainXml: Uint8Array;

@@ -1,5 +1,5 @@
+import { openRtnetlink } from '../shared/netns/netns.ts';
 import { allLinks, type Link } from '../shared/rtnetlink/link.ts';
-import { openRtnetlink } from '../shared/rtnetlink/socket.ts';
 
 /** The links of the netns that we run in, the pod's. Needs no privilege. @throws {BindingError} KERNEL_REFUSED */
 export async function readLinks(): Promise<readonly Link[]> {

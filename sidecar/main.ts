@@ -11,9 +11,9 @@ import tapwire from '../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { defineDomain } from './define-domain.ts';
-import { hookSocketPath, publish, withdraw } from './hook-socket.ts';
-import { observePod } from './observe.ts';
-import { createHookServer } from './server.ts';
+import { createHookServer } from './hooks/server.ts';
+import { hookSocketPath, publish, withdraw } from './hooks/socket.ts';
+import { observePod } from './pod/observe.ts';
 import { readSettings } from './settings.ts';
 import { printedFor } from './usage.ts';
 

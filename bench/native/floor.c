@@ -1,6 +1,6 @@
 /*
  * What the kernel takes for an ADD of the tap binding, without anybody who decides anything: the requests that Tapwire makes
- * (cni/plan-add.ts) in its order, in the netns at CNI_NETNS, on the pod link eth0.
+ * (cni/bindings/tap/plan-add.ts) in its order, in the netns at CNI_NETNS, on the pod link eth0.
  *
  * What it takes longer on a node with many pods is the kernel's doing, and so is as much of what Tapwire takes longer.
  */

@@ -5,7 +5,7 @@
 #include "kernel.h"
 #include "settings.h"
 
-/* One byte more than cni/input.ts takes (MAX_INPUT). */
+/* One byte more than cni/request/input.ts takes (MAX_INPUT). */
 static char buffer[1024 * 1024 + 1];
 
 void read_input(struct call *call) {

@@ -1,6 +1,6 @@
 #include "version.h"
 
-/* "0.3.0, …, 1.1.0", from cni/version.ts. */
+/* "0.3.0, …, 1.1.0", from cni/request/version.ts. */
 static const char SUPPORTED[] = SUPPORTED_VERSIONS;
 enum { LONGEST = 15 };
 

@@ -1,5 +1,5 @@
 /** What a scan of the node's pods found, and how it differs from the scan before. */
-import type { RecordedConflict } from '../../cni/wires.ts';
+import type { RecordedConflict } from '../../cni/bindings/tap/recorded-attachments.ts';
 import type { LogLine } from '../../shared/log.ts';
 
 /** A filter or program that may keep frames from the guest of a pod. */

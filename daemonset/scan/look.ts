@@ -1,12 +1,12 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { programsAt } from '../../cni/conflicts.ts';
-import type { Nftables } from '../../cni/view.ts';
-import { conflictsOf, endsOf, recordedWires } from '../../cni/wires.ts';
+import { programsAt } from '../../cni/bindings/tap/conflicts.ts';
+import { conflictsOf, endsOf, recordedWires } from '../../cni/bindings/tap/recorded-attachments.ts';
+import type { Nftables } from '../../cni/kernel/view.ts';
 import { native } from '../../shared/native/native.ts';
+import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
-import { openRtnetlink, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
 import { type Finding, type Looked, MAX_PER_POD } from './findings.ts';
 
 /** Bytes of answers that are read of one pod at a time. A link takes 1 to 2 KiB, a filter some hundred bytes. */

@@ -1,4 +1,4 @@
-import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { show } from '../../shared/decode.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { nearest } from './almost.ts';

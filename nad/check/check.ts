@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import { type Minor, NEWEST_MINOR } from '../kubevirt.ts';
+import { type Minor, NEWEST_MINOR } from '../kubevirt-versions.ts';
 import { checkConflist, isConflist } from './conflists.ts';
 import { parseDocuments } from './document.ts';
 import { type Finding, failure, inOrder } from './finding.ts';

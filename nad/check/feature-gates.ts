@@ -1,4 +1,4 @@
-import { GATE, LAST_GATED_MINOR, type Minor } from '../kubevirt.ts';
+import { GATE, LAST_GATED_MINOR, type Minor } from '../kubevirt-versions.ts';
 import { type Finding, failure } from './finding.ts';
 import { PATCHES } from './registries.ts';
 import { get, type Resource } from './resource.ts';

@@ -1,6 +1,6 @@
 import { show } from '../../shared/decode.ts';
 import { canonicalMac, unicastMac } from '../../shared/mac.ts';
-import { INTERFACE_FIELD_SINCE } from '../kubevirt.ts';
+import { INTERFACE_FIELD_SINCE } from '../kubevirt-versions.ts';
 import { nearest } from './almost.ts';
 import { type Finding, failure, warning } from './finding.ts';
 import { get, isObject } from './resource.ts';

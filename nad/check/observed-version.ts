@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import { type Minor, parseKubevirtVersion } from '../kubevirt.ts';
+import { type Minor, parseKubevirtVersion } from '../kubevirt-versions.ts';
 import { get, type Resource } from './resource.ts';
 
 /** The version that a KubeVirt CR from a cluster says it runs; null if no object says one. */

@@ -1,5 +1,5 @@
 import { show } from '../../shared/decode.ts';
-import type { Plugin } from '../kubevirt.ts';
+import type { Plugin } from '../kubevirt-versions.ts';
 import { type Finding, failure, warning } from './finding.ts';
 import { isReference } from './reference.ts';
 import type { Registered } from './registrations.ts';

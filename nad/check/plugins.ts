@@ -1,5 +1,5 @@
 import { show } from '../../shared/decode.ts';
-import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt.ts';
+import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt-versions.ts';
 import { type Finding, failure } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { checkPluginValues } from './plugin-values.ts';

@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts';
-import type { Minor } from '../kubevirt.ts';
+import type { Minor } from '../kubevirt-versions.ts';
 import { checkBindingGate } from './feature-gates.ts';
 import { type Finding, failure, type Place } from './finding.ts';
 import { PATCHES, REGISTRY_FIELDS } from './registries.ts';

@@ -1,4 +1,4 @@
-import type { Plugin } from '../kubevirt.ts';
+import type { Plugin } from '../kubevirt-versions.ts';
 import { nearest } from './almost.ts';
 import { type Finding, failure } from './finding.ts';
 import { REGISTRY_FIELDS } from './registries.ts';

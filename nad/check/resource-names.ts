@@ -1,5 +1,5 @@
 import { show } from '../../shared/decode.ts';
-import { INJECTION_GATE, INJECTION_ON_SINCE, INJECTION_SINCE, type Minor } from '../kubevirt.ts';
+import { INJECTION_GATE, INJECTION_ON_SINCE, INJECTION_SINCE, type Minor } from '../kubevirt-versions.ts';
 import { OURS } from './chain.ts';
 import { knowsGates, listsGate, patchesGate } from './feature-gates.ts';
 import { type Finding, warning } from './finding.ts';

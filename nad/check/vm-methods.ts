@@ -1,4 +1,4 @@
-import type { Minor } from '../kubevirt.ts';
+import type { Minor } from '../kubevirt-versions.ts';
 import { type Finding, failure } from './finding.ts';
 import type { Network, Vm } from './vm.ts';
 

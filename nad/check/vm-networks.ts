@@ -1,4 +1,4 @@
-import { INTERFACE_FIELD_SINCE, type Minor, NETWORK_FIELD_SINCE } from '../kubevirt.ts';
+import { INTERFACE_FIELD_SINCE, type Minor, NETWORK_FIELD_SINCE } from '../kubevirt-versions.ts';
 import { type Finding, failure } from './finding.ts';
 import { checkInterfaceFields } from './interface-fields.ts';
 import { checkInterfaceServices } from './interface-services.ts';

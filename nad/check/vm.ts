@@ -1,5 +1,5 @@
 import { array, boolean, type Decoder, fields, object, optional, string } from '../../shared/decode.ts';
-import { decodeTopology, parseCpus, vcpusOf } from '../../shared/vcpu.ts';
+import { decodeTopology, parseCpus, vcpusOf } from '../../shared/kubevirt/vcpu.ts';
 import { findVcpus } from './instancetypes.ts';
 import { findPreference, type Preference } from './preferences.ts';
 import type { Presets } from './presets.ts';

@@ -1,7 +1,7 @@
 import type { V1Interface, V1Network, V1VirtualMachine } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
-import type { Manifest } from './manifest.ts';
 import { NETWORK, nad } from './nad.ts';
+import type { Manifest } from './yaml.ts';
 
 /** What the examples differ in. */
 interface Example {

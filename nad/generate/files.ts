@@ -1,9 +1,9 @@
 import { BINDING_KINDS, BINDINGS, type BindingKind, type Form } from '../bindings.ts';
 import { exampleVms } from './example-vm.ts';
-import { type Manifest, toYaml } from './manifest.ts';
 import { type Namespaces, nadOf } from './nad.ts';
 import { changesOf } from './plugin.ts';
 import { gatePatch, hyperConvergedPatch, kubevirtPatch } from './registration.ts';
+import { type Manifest, toYaml } from './yaml.ts';
 
 /** "default" is in reach of every VM, also where Multus isolates namespaces. */
 export const NAMESPACES: Namespaces = { binding: 'default', network: 'default' };

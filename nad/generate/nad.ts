@@ -1,5 +1,5 @@
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from './yaml.ts';
 
 /** NPWG's NetworkAttachmentDefinition, as far as we fill it in. */
 interface Nad {

@@ -1,5 +1,5 @@
 import { BINDINGS, type BindingKind, type Form, needsSidecar } from '../bindings.ts';
-import { FIELD_SINCE, type Minor, NEWEST_MINOR, OLDEST_MINOR, type Plugin } from '../kubevirt.ts';
+import { FIELD_SINCE, type Minor, NEWEST_MINOR, OLDEST_MINOR, type Plugin } from '../kubevirt-versions.ts';
 
 export interface Registration {
   readonly kind: BindingKind;

@@ -1,8 +1,8 @@
 import type { V1KubeVirtConfiguration } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 import { BINDINGS, fileOf, hasChoiceOfMigration, isForSecondaryAlone, needsSidecar } from '../bindings.ts';
-import { GATE, LAST_GATED_MINOR, type Plugin } from '../kubevirt.ts';
-import type { Manifest } from './manifest.ts';
+import { GATE, LAST_GATED_MINOR, type Plugin } from '../kubevirt-versions.ts';
 import { IMAGE, pluginOf, type Registration, rangeOf, wordsOf } from './plugin.ts';
+import type { Manifest } from './yaml.ts';
 
 /** A merge patch of the KubeVirt CR: it adds one key to a map, and leaves whatever else is configured. */
 interface KubevirtPatch {

@@ -13,7 +13,7 @@ export const protobufFileName = "hooks.proto";
 
 /**
  * The messages between virt-launcher and a hook sidecar. Package names do not travel, so one message serves all versions of the API;
- * sidecar/hooks.ts and sidecar/plugin-api.ts have the names of the services.
+ * sidecar/hooks/hooks-api.ts and sidecar/hooks/plugin-api.ts have the names of the services.
  *
  * Source: kubevirt pkg/hooks/info/api_info.proto, pkg/hooks/v1alpha{1,2,3}/api_v1alpha{1,2,3}.proto,
  * pkg/hooks/plugins/v1alpha1/api.proto

@@ -1,5 +1,5 @@
-import { nested, text } from '../rtnetlink/attribute.ts';
-import { NLM_F_CREATE, type Request } from '../rtnetlink/message.ts';
+import { nested, text } from '../netlink/attribute.ts';
+import { NLM_F_CREATE, type Request } from '../netlink/message.ts';
 import { be32, type Family, nftablesRequest } from './message.ts';
 import type { Table } from './table.ts';
 

@@ -7,7 +7,7 @@ import {
   readText,
   text,
   type Words,
-} from '../rtnetlink/attribute.ts';
+} from '../netlink/attribute.ts';
 import { be32 } from './message.ts';
 
 /** One step of a rule. A packet takes them in order, until one does not match or decides. */

@@ -3,8 +3,8 @@
  *
  * Source: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
  */
-import { struct, type Words } from '../rtnetlink/attribute.ts';
-import { NLM_F_ACK, type Request } from '../rtnetlink/message.ts';
+import { struct, type Words } from '../netlink/attribute.ts';
+import { NLM_F_ACK, type Request } from '../netlink/message.ts';
 
 /** The families whose tables Tapwire writes. `inet` is IPv4 and IPv6. */
 export const FAMILIES = ['inet', 'arp'] as const;

@@ -1,4 +1,4 @@
-import { decodeAttributes, elementsOf, inside, nested, readText, text } from '../rtnetlink/attribute.ts';
+import { decodeAttributes, elementsOf, inside, nested, readText, text } from '../netlink/attribute.ts';
 import {
   type Message,
   NLM_F_APPEND,
@@ -6,7 +6,7 @@ import {
   NLM_F_DUMP,
   type Query,
   type Request,
-} from '../rtnetlink/message.ts';
+} from '../netlink/message.ts';
 import { decodeExpression, type Expression, encodeExpression } from './expression.ts';
 import { familyOf, NFGENMSG_BYTES, nftablesRequest } from './message.ts';
 import type { Table } from './table.ts';

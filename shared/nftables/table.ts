@@ -1,5 +1,5 @@
-import { decodeAttributes, readText, text } from '../rtnetlink/attribute.ts';
-import { type Message, NLM_F_CREATE, NLM_F_DUMP, type Query, type Request } from '../rtnetlink/message.ts';
+import { decodeAttributes, readText, text } from '../netlink/attribute.ts';
+import { type Message, NLM_F_CREATE, NLM_F_DUMP, type Query, type Request } from '../netlink/message.ts';
 import { type Family, familyOf, NFGENMSG_BYTES, nftablesRequest } from './message.ts';
 
 /** A table of nftables. Each family has names of its own. */

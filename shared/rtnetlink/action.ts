@@ -1,4 +1,4 @@
-import { type Attributes, inside, readBytes, readText, readU32, typesOf } from './attribute.ts';
+import { type Attributes, inside, readBytes, readText, readU32, typesOf } from '../netlink/attribute.ts';
 
 /** What a filter's actions do to a frame that it matches: end its way through the filters, or let the next one have it. */
 export type Outcome = 'ends' | 'goes on' | 'unknown';

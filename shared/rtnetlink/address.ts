@@ -1,5 +1,5 @@
-import { decodeAttributes, readBytes } from './attribute.ts';
-import { type Message, NLM_F_DUMP, type Query } from './message.ts';
+import { decodeAttributes, readBytes } from '../netlink/attribute.ts';
+import { type Message, NLM_F_DUMP, type Query } from '../netlink/message.ts';
 
 /** An address of a link (`ip addr show`). */
 export interface Address {

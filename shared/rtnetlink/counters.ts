@@ -1,6 +1,6 @@
-import { decodeAttributes, inside, readBytes } from './attribute.ts';
+import { decodeAttributes, inside, readBytes } from '../netlink/attribute.ts';
+import type { Message, Query } from '../netlink/message.ts';
 import { type Direction, type Filter, filtersOf, redirectAction } from './filter.ts';
-import type { Message, Query } from './message.ts';
 import { type IngressQdisc, TCMSG_BYTES } from './qdisc.ts';
 
 /** What a filter's redirect has taken to the other link so far. */

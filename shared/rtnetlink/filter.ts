@@ -1,14 +1,4 @@
 import {
-  decodeRedirect,
-  findRedirect,
-  type Redirect,
-  TCA_ACT_COOKIE,
-  TCA_ACT_KIND,
-  TCA_ACT_OPTIONS,
-  TCA_EGRESS_REDIR,
-  TCA_MIRRED_PARMS,
-} from './action.ts';
-import {
   type Attributes,
   attribute,
   decodeAttributes,
@@ -19,9 +9,26 @@ import {
   struct,
   text,
   type Words,
-} from './attribute.ts';
+} from '../netlink/attribute.ts';
+import {
+  type Message,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  type Query,
+  type Request,
+} from '../netlink/message.ts';
+import {
+  decodeRedirect,
+  findRedirect,
+  type Redirect,
+  TCA_ACT_COOKIE,
+  TCA_ACT_KIND,
+  TCA_ACT_OPTIONS,
+  TCA_EGRESS_REDIR,
+  TCA_MIRRED_PARMS,
+} from './action.ts';
 import { ACTIONS, ETH_P_ALL, isJudged, type Judgement, judgeFilter, TCA_U32_SEL } from './match.ts';
-import { type Message, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Query, type Request } from './message.ts';
 import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
 
 /** A filter at the ingress or egress of a link (`tc filter show dev L ingress`). */

@@ -1,6 +1,6 @@
-import { u32 } from './attribute.ts';
+import { u32 } from '../netlink/attribute.ts';
+import type { Query } from '../netlink/message.ts';
 import { ETH_P_ALL_BE, TCA_CHAIN } from './filter.ts';
-import type { Query } from './message.ts';
 import { tcmsg } from './qdisc.ts';
 
 /**

@@ -1,7 +1,7 @@
+import { attribute, nested, u8, u32, type Words } from '../netlink/attribute.ts';
+import type { Request } from '../netlink/message.ts';
 import { AF_INET6 } from './address.ts';
-import { attribute, nested, u8, u32, type Words } from './attribute.ts';
 import { IFF_ALLMULTI, IFF_UP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, ifinfomsg } from './link.ts';
-import type { Request } from './message.ts';
 
 /** What SETLINK can change, one request each; the forms are those of ip(8). */
 export type LinkChange =

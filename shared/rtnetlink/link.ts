@@ -8,8 +8,8 @@ import {
   readU32,
   u32,
   type Words,
-} from './attribute.ts';
-import { type Message, NLM_F_DUMP, type Query } from './message.ts';
+} from '../netlink/attribute.ts';
+import { type Message, NLM_F_DUMP, type Query } from '../netlink/message.ts';
 
 /** What the kernel says of a tun/tap link (`ip -d link show`). */
 export interface TunDetails {

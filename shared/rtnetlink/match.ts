@@ -1,8 +1,8 @@
 /** Which frames a filter matches, and so whether any gets past it. */
 import { classicReturns } from '../bpf/classic.ts';
 import { type Ends, endsDirectAction, isMatch, type Verdict, verdictOf } from '../bpf/verdict.ts';
+import { type Attributes, inside, readBytes, readU32, typesOf } from '../netlink/attribute.ts';
 import { type Outcome, outcomeOf } from './action.ts';
-import { type Attributes, inside, readBytes, readU32, typesOf } from './attribute.ts';
 
 /** Where each classifier keeps its actions among its options. */
 export const ACTIONS = { matchall: 2, u32: 7, bpf: 1, flower: 3, basic: 3 } as const;

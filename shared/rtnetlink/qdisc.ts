@@ -1,5 +1,12 @@
-import { decodeAttributes, readBytes, readText, text, type Words } from './attribute.ts';
-import { type Message, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type Query, type Request } from './message.ts';
+import { decodeAttributes, readBytes, readText, text, type Words } from '../netlink/attribute.ts';
+import {
+  type Message,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  type Query,
+  type Request,
+} from '../netlink/message.ts';
 
 /** The qdiscs that fit in a link's ingress slot. The older one has no egress side. */
 export type IngressKind = 'clsact' | 'ingress';

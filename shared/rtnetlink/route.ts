@@ -1,6 +1,6 @@
+import { decodeAttributes, readBytes, readU32 } from '../netlink/attribute.ts';
+import { type Message, NLM_F_DUMP, type Query } from '../netlink/message.ts';
 import { AF_INET, AF_INET6, formatAddress } from './address.ts';
-import { decodeAttributes, readBytes, readU32 } from './attribute.ts';
-import { type Message, NLM_F_DUMP, type Query } from './message.ts';
 
 /** A unicast route (`ip route show table all`). */
 export interface Route {

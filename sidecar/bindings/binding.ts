@@ -1,6 +1,6 @@
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import type { BoundInterface } from '../domain.ts';
-import type { Vmi, VmiInterface } from '../vmi.ts';
+import type { BoundInterface } from '../domain/bind-interfaces.ts';
+import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 
 /** By which of its two connections libvirt lets QEMU talk to passt. */
 export type PasstBackend = 'vhost-user' | 'user';

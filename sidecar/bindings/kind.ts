@@ -1,7 +1,7 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import type { VmiInterface } from '../vmi.ts';
-import { lookUpTap } from '../wiring.ts';
+import { lookUpTap } from '../pod/wiring.ts';
+import type { VmiInterface } from '../vmi/vmi.ts';
 import { BINDING_KINDS, type BindingKind } from './table.ts';
 
 /** What our CNI plugin writes on the links that it makes begins with this. */

@@ -1,8 +1,9 @@
 /** The parts of a domain interface that do not depend on how it is bound. */
-import type { NewElement } from '../markup.ts';
-import type { Vmi, VmiInterface } from '../vmi.ts';
-import type { PciAddress } from '../vmi-interface.ts';
-import { childrenNamed, type Element } from '../xml.ts';
+
+import type { PciAddress } from '../vmi/interface.ts';
+import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
+import type { NewElement } from '../xml/markup.ts';
+import { childrenNamed, type Element } from '../xml/xml.ts';
 
 /** Children as virt-launcher writes them; libvirt takes any order. */
 const ORDER = 'address source target model mac mtu boot link alias driver rom acpi backend portForward'.split(

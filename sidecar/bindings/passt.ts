@@ -1,8 +1,8 @@
 import { BindingError } from '../../shared/errors.ts';
-import { NO_NEEDS } from '../domain.ts';
-import type { NewElement } from '../markup.ts';
-import type { Vmi, VmiInterface } from '../vmi.ts';
-import { findPodLink } from '../wiring.ts';
+import { NO_NEEDS } from '../domain/bind-interfaces.ts';
+import { findPodLink } from '../pod/wiring.ts';
+import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
+import type { NewElement } from '../xml/markup.ts';
 import type { Binding } from './binding.ts';
 import { iommuOf, isVirtio, leaf, macOf, nicElement } from './nic.ts';
 import { forwardedPorts } from './ports.ts';

@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import type { VmiInterface } from '../vmi.ts';
+import type { VmiInterface } from '../vmi/vmi.ts';
 
 /** A port of the pod that leads to the same port of the guest. */
 export interface ForwardedPort {

@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import type { VmiInterface } from '../vmi.ts';
+import type { VmiInterface } from '../vmi/vmi.ts';
 import type { Binding } from './binding.ts';
 import { aliasOf, iommuOf, leaf, macOf, nicElement } from './nic.ts';
 import { forwardedPorts } from './ports.ts';

@@ -1,10 +1,10 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import { NO_NEEDS } from '../domain.ts';
-import type { NewElement } from '../markup.ts';
-import type { Vmi, VmiInterface } from '../vmi.ts';
-import { findWiring, type Wiring } from '../wiring.ts';
-import { childrenNamed, type Element } from '../xml.ts';
+import { NO_NEEDS } from '../domain/bind-interfaces.ts';
+import { findWiring, type Wiring } from '../pod/wiring.ts';
+import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
+import type { NewElement } from '../xml/markup.ts';
+import { childrenNamed, type Element } from '../xml/xml.ts';
 import type { Binding } from './binding.ts';
 import { iommuOf, isVirtio, leaf, nicElement } from './nic.ts';
 

@@ -4,7 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import { cni } from '../helpers/cni.ts';
 import {
   type Attach,

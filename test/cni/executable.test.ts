@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { callProgram, callThrough, callWith, cni, netconf, newContainerId } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
 import { onlyBy, TAPWIRE } from '../helpers/way.ts';

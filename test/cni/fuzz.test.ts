@@ -5,7 +5,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openKernel } from '../../cni/kernel.ts';
+import { openKernel } from '../../cni/kernel/kernel.ts';
 import {
   arbitraryBytes,
   arbitraryConf,

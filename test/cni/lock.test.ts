@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { lockNetns } from '../../cni/netns.ts';
+import { lockNetns } from '../../cni/kernel/open-netns.ts';
 import { native } from '../../shared/native/native.ts';
 import { caught } from '../helpers/caught.ts';
 import { cni } from '../helpers/cni.ts';

@@ -1,7 +1,7 @@
 /** Pods as Multus makes them: the cluster's network, networks of the VM, and our binding's entries among them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import { type Answer, cni, newContainerId } from '../helpers/cni.ts';
 import {
   dumpNode,

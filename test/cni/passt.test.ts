@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
-import { hashedPodIfname } from '../../shared/names.ts';
+import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
+import { hashedPodIfname } from '../../shared/kubevirt/names.ts';
 import { type Call, callThrough, callUnder, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import {
   dumpNetns,

@@ -5,7 +5,7 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { secondaryTapIfname } from '../../shared/names.ts';
+import { secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import { NODE } from '../helpers/agent.ts';
 import type { Json } from '../helpers/cni-runtime.ts';
 import { dumpNetns, passtSysctls, sameNetns, type TestNetns } from '../helpers/netns.ts';

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { testKernel } from '../../cni/self-test.ts';
+import { testKernel } from '../../cni/kernel/self-test.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
 import { callUnder, netconf } from '../helpers/cni.ts';

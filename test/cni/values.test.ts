@@ -5,7 +5,7 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import { type Call, cni } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
 

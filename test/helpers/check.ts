@@ -1,5 +1,5 @@
 import { checkSources, type Source } from '../../nad/check/check.ts';
-import { NEWEST_MINOR } from '../../nad/kubevirt.ts';
+import { NEWEST_MINOR } from '../../nad/kubevirt-versions.ts';
 
 /** What `tapwire check` says of one file: `LINE severity: message`, a line each. */
 export function findingsOf(text: string, minor: number = NEWEST_MINOR): readonly string[] {

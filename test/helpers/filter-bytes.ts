@@ -6,7 +6,7 @@ import {
   struct,
   text,
   type Words,
-} from '../../shared/rtnetlink/attribute.ts';
+} from '../../shared/netlink/attribute.ts';
 import { decodeFilter, type Filter } from '../../shared/rtnetlink/filter.ts';
 
 export const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);

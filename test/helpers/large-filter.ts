@@ -1,11 +1,11 @@
 /** A filter that is too large for a dump: with it on a link, the kernel lists none of that link's filters. */
 import { closeSync, openSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { attribute, nested, text, u32 } from '../../shared/rtnetlink/attribute.ts';
+import { attribute, nested, text, u32 } from '../../shared/netlink/attribute.ts';
+import { NLM_F_CREATE, NLM_F_EXCL } from '../../shared/netlink/message.ts';
+import { openRtnetlink } from '../../shared/netns/netns.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
-import { NLM_F_CREATE, NLM_F_EXCL } from '../../shared/rtnetlink/message.ts';
 import { TCA_KIND, tcmsg } from '../../shared/rtnetlink/qdisc.ts';
-import { openRtnetlink } from '../../shared/rtnetlink/socket.ts';
 import type { TestNetns } from './netns.ts';
 
 // linux/rtnetlink.h, linux/pkt_cls.h, linux/bpf_common.h

@@ -1,5 +1,5 @@
 /** Recorded hook calls: which sidecars there were, what virt-launcher asked each, and what they answered. */
-import { secondaryTapIfname } from '../../shared/names.ts';
+import { secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import type { Json } from './cni-runtime.ts';
 import { filesIn, recordedBytes, recordedJson } from './recorded.ts';
 

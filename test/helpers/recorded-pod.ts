@@ -1,5 +1,5 @@
 /** Pods of the recordings: which calls of ours were made for each, and a netns of the same shape. */
-import { hashedPodIfname } from '../../shared/names.ts';
+import { hashedPodIfname } from '../../shared/kubevirt/names.ts';
 import type { Json } from './cni-runtime.ts';
 import { withSandbox } from './cni-runtime.ts';
 import { type TestNetns, withNetns } from './netns.ts';

@@ -1,13 +1,13 @@
 /** Netns as the kernel would show them, for tests of the planner. */
 
 import * as assert from 'uvu/assert';
-import type { Attachment } from '../../cni/attachment.ts';
-import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/config.ts';
-import { encodeCookie, encodeRecord, type Restore } from '../../cni/record.ts';
-import type { AttachmentKey } from '../../cni/request.ts';
-import { silenceTable } from '../../cni/silence.ts';
-import type { Netns, Nftables } from '../../cni/view.ts';
-import { REDIRECT_PREF } from '../../cni/wiring.ts';
+import type { Attachment } from '../../cni/bindings/tap/attachment.ts';
+import { silenceTable } from '../../cni/bindings/tap/silence.ts';
+import type { Netns, Nftables } from '../../cni/kernel/view.ts';
+import { encodeCookie, encodeRecord, type Restore } from '../../cni/plan/cookie.ts';
+import { REDIRECT_PREF } from '../../cni/plan/ours.ts';
+import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/request/config.ts';
+import type { AttachmentKey } from '../../cni/request/request.ts';
 import { DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { FAMILIES } from '../../shared/nftables/message.ts';
 import type { Filter } from '../../shared/rtnetlink/filter.ts';

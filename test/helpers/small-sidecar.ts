@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addCgroup, type Cgroup, type Limits } from '../../bench/cgroups.ts';
-import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import { cgroupsOf, removeCgroup } from './containerd/cgroups.ts';
 import { HANG } from './hang.ts';
 import { callInfo } from './hook-api.ts';

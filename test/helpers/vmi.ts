@@ -1,5 +1,5 @@
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import type { observePod } from '../../sidecar/observe.ts';
+import type { observePod } from '../../sidecar/pod/observe.ts';
 
 /** `red` is secondary and ours, `default` the pod network and ours only on request. */
 export interface VmiParts {

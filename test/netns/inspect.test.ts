@@ -2,7 +2,7 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Inspection } from '../../nad/inspect/inspection.ts';
+import type { Inspection } from '../../cli/inspect/inspection.ts';
 import { cni } from '../helpers/cni.ts';
 import { assertFile, assertShown, type Printed, tapwire } from '../helpers/command-line.ts';
 import { setPasstSysctls, type TestNetns, withNetns } from '../helpers/netns.ts';

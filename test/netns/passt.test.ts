@@ -2,10 +2,10 @@
 import { closeSync, openSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { apply, type Run } from '../../cni/apply.ts';
-import { type Kernel, openKernel } from '../../cni/kernel.ts';
-import type { Op } from '../../cni/op.ts';
-import { findPasstDefects, planPasst } from '../../cni/passt.ts';
+import { findPasstDefects, planPasst } from '../../cni/bindings/passt.ts';
+import { type Kernel, openKernel } from '../../cni/kernel/kernel.ts';
+import { apply, type Run } from '../../cni/plan/apply.ts';
+import type { Op } from '../../cni/plan/op.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { caught } from '../helpers/caught.ts';
 import { passtSysctls, setPasstSysctls, type TestNetns, withNetns } from '../helpers/netns.ts';

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Request } from '../../shared/netlink/message.ts';
+import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
+import type { NewTap, Part, Refusal } from '../../shared/netns/part.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { filterDeletion, filtersOf, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { allLinks, IFF_ALLMULTI, IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import { type LinkChange, linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
-import type { Request } from '../../shared/rtnetlink/message.ts';
-import type { NewTap, Part, Refusal } from '../../shared/rtnetlink/part.ts';
 import { clsactAddition, clsactDeletion, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { allRoutes } from '../../shared/rtnetlink/route.ts';
-import { openRtnetlink, type Rtnetlink } from '../../shared/rtnetlink/socket.ts';
 import { type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
 
 const test = suite('rtnetlink');

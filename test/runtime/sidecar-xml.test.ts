@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BindingError } from '../../shared/errors.ts';
-import { parseXml } from '../../sidecar/xml.ts';
+import { parseXml } from '../../sidecar/xml/xml.ts';
 import { scanTags } from '../../sidecar/xml-scanner.ts';
 import { newRandom, runsOf, seedOf } from '../helpers/fuzz.ts';
 import { callDefineDomain } from '../helpers/hook-api.ts';

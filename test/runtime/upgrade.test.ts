@@ -4,7 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/names.ts';
+import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import type { Agent } from '../helpers/agent.ts';
 import type { Call } from '../helpers/cni.ts';
 import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';

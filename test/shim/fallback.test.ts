@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { netconf, newContainerId } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
 import { errorOf, INSTALLED, SHIM, shim, withFolder, withRuntime } from '../helpers/shim.ts';

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { DEFAULT_VERSION, SUPPORTED_VERSIONS } from '../../cni/version.ts';
+import { DEFAULT_VERSION, SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import {
   answering,
   errorOf,

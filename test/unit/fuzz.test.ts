@@ -4,11 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseCniArgs } from '../../cni/cni-args.ts';
-import { decodeNetConf, MAX_PING_GROUP, type NetConf } from '../../cni/config.ts';
-import { parseInput } from '../../cni/input.ts';
-import { decodeNodePolicy } from '../../cni/node-policy.ts';
-import { prevResult } from '../../cni/prev-result.ts';
+import { findSilence } from '../../cni/bindings/tap/silence.ts';
 import {
   describeHolder,
   encodeCookie,
@@ -16,16 +12,16 @@ import {
   type Restore,
   recordOf,
   restoreOf,
-} from '../../cni/record.ts';
-import { parseRequest } from '../../cni/request.ts';
+} from '../../cni/plan/cookie.ts';
+import { decodeNodePolicy } from '../../cni/policy/node-policy.ts';
+import { parseCniArgs } from '../../cni/request/cni-args.ts';
+import { decodeNetConf, MAX_PING_GROUP, type NetConf } from '../../cni/request/config.ts';
+import { parseInput } from '../../cni/request/input.ts';
+import { prevResult } from '../../cni/request/prev-result.ts';
+import { parseRequest } from '../../cni/request/request.ts';
+import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { toErrorResult } from '../../cni/result.ts';
-import { findSilence } from '../../cni/silence.ts';
-import { SUPPORTED_VERSIONS } from '../../cni/version.ts';
 import { BindingError } from '../../shared/errors.ts';
-import { COUNTER, DROP, leavesBy } from '../../shared/nftables/expression.ts';
-import { ruleAddition, rulesOf } from '../../shared/nftables/rule.ts';
-import { allTables, tableAddition } from '../../shared/nftables/table.ts';
-import { formatAddress } from '../../shared/rtnetlink/address.ts';
 import {
   attribute,
   decodeAttributes,
@@ -37,10 +33,14 @@ import {
   typesOf,
   u8,
   u32,
-} from '../../shared/rtnetlink/attribute.ts';
+} from '../../shared/netlink/attribute.ts';
+import { decodeMessages, encodeRequests } from '../../shared/netlink/message.ts';
+import { COUNTER, DROP, leavesBy } from '../../shared/nftables/expression.ts';
+import { ruleAddition, rulesOf } from '../../shared/nftables/rule.ts';
+import { allTables, tableAddition } from '../../shared/nftables/table.ts';
+import { formatAddress } from '../../shared/rtnetlink/address.ts';
 import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { decodeLink } from '../../shared/rtnetlink/link.ts';
-import { decodeMessages, encodeRequests } from '../../shared/rtnetlink/message.ts';
 import {
   arbitraryBytes,
   arbitraryCniArgs,

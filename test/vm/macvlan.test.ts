@@ -1,5 +1,5 @@
 import { suite } from 'uvu';
-import { hashedPodIfname } from '../../shared/names.ts';
+import { hashedPodIfname } from '../../shared/kubevirt/names.ts';
 import { withVm } from '../helpers/lab/scenario.ts';
 
 const test = suite('VM on a macvlan');

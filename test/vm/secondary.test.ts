@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hashedPodIfname, secondaryTapIfname } from '../../shared/names.ts';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import { withVm } from '../helpers/lab/scenario.ts';
 
 const test = suite('VM on a secondary network');

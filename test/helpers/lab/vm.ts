@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../../shared/names.ts';
+import { PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../../shared/kubevirt/names.ts';
 import { vmiJson } from '../vmi.ts';
 import type { GuestConsole } from './console.ts';
 import { type GoElement, leaf, node } from './go-xml.ts';

@@ -2,9 +2,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { answer } from '../../../cni/answer.ts';
 import type { Host } from '../../../cni/host.ts';
-import { openKernel } from '../../../cni/kernel.ts';
-import { DEFAULT_POLICY } from '../../../cni/node-policy.ts';
-import { SUPPORTED_VERSIONS } from '../../../cni/version.ts';
+import { openKernel } from '../../../cni/kernel/kernel.ts';
+import { DEFAULT_POLICY } from '../../../cni/policy/node-policy.ts';
+import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
 import { BindingError } from '../../../shared/errors.ts';
 
 const test = suite('answer()');

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
-import { decodeNetConf } from '../../../../cni/config.ts';
+import { decodeNetConf } from '../../../../cni/request/config.ts';
 import { files } from '../../../../nad/generate/files.ts';
 import { asKept } from '../../../helpers/kubernetes-api.ts';
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BINDING_KINDS, FORMS } from '../../../../nad/bindings.ts';
 import { changesOf, pluginOf, type Registration, wordsOf } from '../../../../nad/generate/plugin.ts';
-import { FIELD_SINCE } from '../../../../nad/kubevirt.ts';
+import { FIELD_SINCE } from '../../../../nad/kubevirt-versions.ts';
 
 const test = suite('pluginOf()');
 

@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Manifest } from '../../../../nad/generate/manifest.ts';
 import type { Registration } from '../../../../nad/generate/plugin.ts';
 import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../../../../nad/generate/registration.ts';
+import type { Manifest } from '../../../../nad/generate/yaml.ts';
 
 const test = suite('kubevirtPatch() and its kind');
 

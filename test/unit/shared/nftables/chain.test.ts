@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { encodeRequests } from '../../../../shared/netlink/message.ts';
 import { chainAddition } from '../../../../shared/nftables/chain.ts';
-import { encodeRequests } from '../../../../shared/rtnetlink/message.ts';
 
 const test = suite('chains of nftables');
 

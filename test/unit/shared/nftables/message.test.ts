@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { encodeRequests } from '../../../../shared/netlink/message.ts';
 import {
   batch,
   be32,
@@ -7,7 +8,6 @@ import {
   isForNftables,
   nftablesRequest,
 } from '../../../../shared/nftables/message.ts';
-import { encodeRequests } from '../../../../shared/rtnetlink/message.ts';
 
 const test = suite('messages of nftables');
 

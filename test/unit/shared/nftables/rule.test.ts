@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { nested, text } from '../../../../shared/netlink/attribute.ts';
+import { encodeRequests, type Message } from '../../../../shared/netlink/message.ts';
 import { COUNTER, DROP, leavesBy } from '../../../../shared/nftables/expression.ts';
 import { type Rule, ruleAddition, rulesOf } from '../../../../shared/nftables/rule.ts';
-import { nested, text } from '../../../../shared/rtnetlink/attribute.ts';
-import { encodeRequests, type Message } from '../../../../shared/rtnetlink/message.ts';
 
 const test = suite('rules of nftables');
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { encodeRequests, type Message } from '../../../../shared/netlink/message.ts';
 import { allTables, tableAddition, tableDeletion } from '../../../../shared/nftables/table.ts';
-import { encodeRequests, type Message } from '../../../../shared/rtnetlink/message.ts';
 
 const test = suite('tables of nftables');
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { nested, struct, text, u32, type Words } from '../../../../shared/netlink/attribute.ts';
 import { findRedirect, type Outcome, outcomeOf } from '../../../../shared/rtnetlink/action.ts';
-import { nested, struct, text, u32, type Words } from '../../../../shared/rtnetlink/attribute.ts';
 import { action, gact, mirred, toAttributes } from '../../../helpers/filter-bytes.ts';
 
 const test = suite('outcomeOf()');

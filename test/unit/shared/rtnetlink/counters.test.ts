@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { attribute, nested, struct, text } from '../../../../shared/rtnetlink/attribute.ts';
+import { attribute, nested, struct, text } from '../../../../shared/netlink/attribute.ts';
 import { decodeTraffic } from '../../../../shared/rtnetlink/counters.ts';
 
 const test = suite('decodeTraffic()');

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { nested, struct, text, u32 } from '../../../../shared/rtnetlink/attribute.ts';
+import { nested, struct, text, u32 } from '../../../../shared/netlink/attribute.ts';
 import { decodeFilter, isHashTable, redirectAddition } from '../../../../shared/rtnetlink/filter.ts';
 
 const test = suite('filters');

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Verdict } from '../../../../shared/bpf/verdict.ts';
-import { attribute, nested, struct, text, u32, type Words } from '../../../../shared/rtnetlink/attribute.ts';
+import { attribute, nested, struct, text, u32, type Words } from '../../../../shared/netlink/attribute.ts';
 import { verdictFor } from '../../../../shared/rtnetlink/match.ts';
 import {
   actions,

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { forwardedPorts } from '../../../../sidecar/bindings/ports.ts';
-import { parseVmi } from '../../../../sidecar/vmi.ts';
+import { parseVmi } from '../../../../sidecar/vmi/vmi.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { vmiJson } from '../../../helpers/vmi.ts';
 

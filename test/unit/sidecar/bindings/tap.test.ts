@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert';
 import type { Link } from '../../../../shared/rtnetlink/link.ts';
 import type { Bound } from '../../../../sidecar/bindings/binding.ts';
 import { bindTap } from '../../../../sidecar/bindings/tap.ts';
-import { write } from '../../../../sidecar/markup.ts';
-import { parseVmi } from '../../../../sidecar/vmi.ts';
-import { parseXml } from '../../../../sidecar/xml.ts';
+import { parseVmi } from '../../../../sidecar/vmi/vmi.ts';
+import { write } from '../../../../sidecar/xml/markup.ts';
+import { parseXml } from '../../../../sidecar/xml/xml.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { tapLink, type VmiParts, veth, vmiJson } from '../../../helpers/vmi.ts';
 

@@ -1,0 +1,88 @@
+import { checkSources, type Report } from '../../nad/check/check.ts';
+import { toLine } from '../../nad/check/finding.ts';
+import { NEWEST_MINOR, parseKubevirtVersion } from '../../nad/kubevirt-versions.ts';
+import { BindingError } from '../../shared/errors.ts';
+import { type Command, misuse, readArguments } from '../command.ts';
+
+const NAME = 'tapwire check';
+
+const HELP = `Usage: ${NAME} [options] FILE…
+
+Finds what does not fit together in NetworkAttachmentDefinitions, registrations with KubeVirt (its CR, that of
+HyperConverged, or patches of them), VMs with their preferences, and files of /etc/cni/net.d: what KubeVirt rejects,
+and what it silently accepts and then leaves a VM without a network. Reads YAML and JSON as Kubernetes does, all files
+together as if they were in one cluster. "-" is stdin. Skips objects of other kinds.
+
+  --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer: fields that it does not know are errors (default: the
+                      version in the status of a KubeVirt CR in FILE, else 1.${NEWEST_MINOR})
+  --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "passedOver"}
+  --help              print this
+
+Prints a line for each finding, FILE:LINE: error|warning|advice: what is wrong and what to do.
+Exit status: 0 no errors, 1 errors, 2 usage error, a file that could not be read, or nothing to check.
+
+Examples:
+  ${NAME} nad/tap/*.yaml my-vms.yaml
+  ${NAME} --kubevirt 1.3 manifests/*.yaml
+  kubectl get kubevirt,network-attachment-definitions,vm,virtualmachineclusterpreferences -A -o yaml | ${NAME} -
+
+Next: "tapwire manifests" prints what fits.
+`;
+
+export const check: Command = {
+  name: 'check',
+  summary: 'find what does not fit together in NADs, registrations and VMs, before a VM does',
+  help: HELP,
+  run(args, host) {
+    const { values, positionals } = readArguments(NAME, {
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        kubevirt: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    });
+    if (positionals.length === 0) throw misuse(NAME, 'want the files to check, or "-" for stdin');
+    const minor = values.kubevirt === undefined ? null : parseKubevirtVersion(values.kubevirt);
+    const files = [...new Set(positionals)];
+    const report = checkSources(
+      files.map((file) => ({ file, text: host.read(file) })),
+      minor,
+    );
+    if (report.checked === 0 && report.findings.length === 0) throw nothingIn(files);
+    const hasErrors = report.findings.some(({ severity }) => severity === 'error');
+    return { ...(values.json ? toJson(report) : toText(report)), exitCode: hasErrors ? 1 : 0 };
+  },
+};
+
+/** Fails, because a broken pipe or the wrong files would look like good news. */
+function nothingIn(files: readonly string[]): BindingError {
+  const names = files.map((file) => JSON.stringify(file)).join(', ');
+  const reason = `no NetworkAttachmentDefinition, registration or VM in ${files.length === 1 ? 'it' : 'them'}`;
+  return new BindingError('INVALID_CONFIG', `Cannot check ${names}: ${reason}`);
+}
+
+function toText(report: Report) {
+  const stdout = report.findings.map((finding) => `${toLine(finding)}\n`).join('');
+  return { stdout, stderr: `${summaryOf(report)}\n` };
+}
+
+/** How much was looked at, so that nobody takes "no findings" of no objects for good news. */
+function summaryOf({ findings, checked, passedOver }: Report): string {
+  const of = (wanted: string) => findings.filter(({ severity }) => severity === wanted).length;
+  const counts = `${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}`;
+  const advice = of('advice') > 0 ? `, ${count(of('advice'), 'piece')} of advice` : '';
+  return `${count(checked, 'object')} checked, ${passedOver} of other kinds passed over: ${counts}${advice}`;
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+function toJson({ findings, ...counts }: Report) {
+  const flat = findings.map(({ severity, place: { file, line }, message }) => ({
+    file,
+    line,
+    severity,
+    message,
+  }));
+  return { stdout: `${JSON.stringify({ findings: flat, ...counts }, null, 2)}\n` };
+}

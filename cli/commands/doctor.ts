@@ -1,0 +1,54 @@
+import { printable } from '../../nad/printable.ts';
+import tapwire from '../../package.json' with { type: 'json' };
+import { BindingError } from '../../shared/errors.ts';
+import { type Command, misuse, readArguments } from '../command.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { toFindings } from '../doctor/findings.ts';
+import { probe } from '../doctor/probe.ts';
+
+const NAME = 'tapwire doctor';
+
+const HELP = `Usage: ${NAME} [options]
+
+Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and its fallback, the agent, the node policy file,
+and that the container runtime calls Multus first and Tapwire only through it. Run it as root on the node. It makes two taps in a
+temporary network namespace and changes nothing else.
+
+  --cni-bin-dir DIR  the node's directory of CNI plugins, if it is not a known one; can be given several times
+  --json             print [{"severity", "what", "found", "advice"}]
+  --help             print this
+
+Prints a line for each check, ok|warning|error  WHAT: what was found; what to do. Exit status: 0 no errors, 1 errors, 2 usage error or
+failure.
+
+Next: "tapwire inspect" draws what is wired in pods; docs/troubleshooting.md says what errors mean.
+`;
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'check whether this node can wire pods, and say what to do',
+  help: HELP,
+  async run(args) {
+    const { values, positionals } = readArguments(NAME, {
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        'cni-bin-dir': { type: 'string', multiple: true, default: [] },
+        json: { type: 'boolean', default: false },
+      },
+    });
+    if (positionals.length > 0) throw misuse(NAME, 'want no arguments; it checks the node that it runs on');
+    if (process.geteuid?.() !== 0) {
+      throw new BindingError('NOT_ALLOWED', 'Cannot check this node: it takes root on it; run it with sudo');
+    }
+    const findings = toFindings(await probe(tapwire.version, values['cni-bin-dir']));
+    const stdout = values.json
+      ? `${JSON.stringify(findings, null, 2)}\n`
+      : findings.map((finding) => `${toLine(finding)}\n`).join('');
+    return { stdout, exitCode: findings.some(({ severity }) => severity === 'error') ? 1 : 0 };
+  },
+};
+
+function toLine({ severity, what, found, advice }: Finding): string {
+  return printable(`${severity.padEnd(7)}  ${what}: ${found}${advice === null ? '' : `; ${advice}`}`);
+}

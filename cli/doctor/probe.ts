@@ -1,0 +1,76 @@
+import { closeSync, constants, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { testKernel, testSilence } from '../../cni/kernel/self-test.ts';
+import { readNodePolicy } from '../../cni/policy/node-file.ts';
+import { NODE_FILE } from '../../cni/policy/node-policy.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Classifier } from '../../shared/rtnetlink/filter.ts';
+import type { Facts, TunDevice } from './facts.ts';
+import { probeAgent } from './probe-agent.ts';
+import { probeConfs } from './probe-confs.ts';
+import { probeFolders } from './probe-plugin.ts';
+
+const TUN = '/dev/net/tun';
+
+/**
+ * Looks at the node; makes two taps in a netns of its own, and nothing else.
+ *
+ * @param version of this command
+ * @param folders of CNI plugins; empty: the known ones
+ */
+export async function probe(version: string, folders: readonly string[]): Promise<Facts> {
+  return {
+    version,
+    tun: probeTun(),
+    wiring: { matchall: await failureOfWiring('matchall'), u32: await failureOfWiring('u32') },
+    silence: (await testSilence().catch((error: unknown) => [messageOf(error)]))[0] ?? null,
+    selinux: probeSelinux(),
+    folders: await probeFolders(folders),
+    agent: await probeAgent(),
+    nodeFile: probeNodeFile(),
+    confDirectories: probeConfs(),
+  };
+}
+
+function probeTun(): TunDevice | null {
+  const status = statSync(TUN, { throwIfNoEntry: false });
+  if (status === undefined) return null;
+  if (!status.isCharacterDevice()) return { device: null, failure: null };
+  const device = [majorOf(status.rdev), minorOf(status.rdev)] as const;
+  // Opening another device could do anything.
+  return { device, failure: device.join(':') === '10:200' ? failureOfOpening(TUN) : null };
+}
+
+/** As makedev(3) packs them, for numbers below 4096 and 256. */
+const majorOf = (rdev: number): number => (rdev >> 8) & 0xfff;
+const minorOf = (rdev: number): number => rdev & 0xff;
+
+function failureOfOpening(path: string): string | null {
+  try {
+    closeSync(openSync(path, constants.O_RDWR));
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function failureOfWiring(classifier: Classifier): Promise<string | null> {
+  return testKernel({ candidates: [classifier] }).then(() => null, messageOf);
+}
+
+function probeSelinux(): Facts['selinux'] {
+  try {
+    return readFileSync('/sys/fs/selinux/enforce', 'latin1') === '1' ? 'enforcing' : 'permissive';
+  } catch {
+    return null;
+  }
+}
+
+function probeNodeFile(): Facts['nodeFile'] {
+  const isThere = lstatSync(NODE_FILE, { throwIfNoEntry: false }) !== undefined;
+  try {
+    readNodePolicy();
+    return { path: NODE_FILE, isThere, failure: null };
+  } catch (error) {
+    return { path: NODE_FILE, isThere, failure: messageOf(error) };
+  }
+}

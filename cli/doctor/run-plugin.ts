@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { get } from '../../nad/check/resource.ts';
+import { messageOf } from '../../shared/errors.ts';
+
+/** A plugin waits up to ten seconds for an agent. */
+const TIMEOUT = 20_000; // ms
+
+interface Ran {
+  readonly failure: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program with only this environment. */
+export function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd = '/'): Promise<Ran> {
+  return new Promise((settle) => {
+    const path = file.startsWith('/') ? file : join(cwd, file);
+    const child = execFile(path, args, { env, cwd, timeout: TIMEOUT }, (error, stdout, stderr) =>
+      settle({ failure: error === null ? null : messageOf(error), stdout, stderr }),
+    );
+    child.stdin?.on('error', () => {}).end();
+  });
+}
+
+/** Runs CNI's VERSION. Resolves to null if the reply is right, else to the plugin's own message if it has one. */
+export async function failureOfVersion(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<string | null> {
+  const { failure, stdout } = await run(file, args, { CNI_COMMAND: 'VERSION' }, cwd);
+  let reply: unknown;
+  try {
+    reply = JSON.parse(stdout);
+  } catch {
+    return failure ?? 'its reply to VERSION is not JSON';
+  }
+  if (Array.isArray(get(reply, 'supportedVersions'))) return null;
+  const message = get(reply, 'msg');
+  return typeof message === 'string' ? message : (failure ?? 'it does not answer VERSION');
+}

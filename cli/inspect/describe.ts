@@ -1,0 +1,138 @@
+import { findDefects } from '../../cni/bindings/tap/check.ts';
+import {
+  conflictsOf,
+  type RecordedWire,
+  recordedWires,
+} from '../../cni/bindings/tap/recorded-attachments.ts';
+import { type Dropped, findSilence, silenceTable, silenceTables } from '../../cni/bindings/tap/silence.ts';
+import type { Netns } from '../../cni/kernel/view.ts';
+import { isHashed } from '../../cni/plan/cookie.ts';
+import { REDIRECT_PREF } from '../../cni/plan/ours.ts';
+import type { Sysctls } from '../../shared/netns/part.ts';
+import type { Address } from '../../shared/rtnetlink/address.ts';
+import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
+import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
+import type { Holder, Inspection, PodLink, Redirect, Wire } from './inspection.ts';
+
+/** What was seen of a netns. */
+export interface Seen extends Netns {
+  readonly filters: readonly CountedFilter[];
+  readonly addresses: readonly Address[];
+  readonly sysctls: Sysctls | null;
+  /** By the tap's name. */
+  readonly holders: ReadonlyMap<string, readonly Holder[]>;
+}
+
+export type Found = Pick<Inspection, 'wires' | 'strays' | 'sysctls'>;
+
+/** Finds what is Tapwire's in a netns. Pure. */
+export function describe(seen: Seen): Found {
+  const wires = recordedWires(seen.links);
+  const tied = wires.flatMap(({ tap, pod }) => [tap.ifindex, pod?.ifindex]);
+  return {
+    wires: wires.map((wire) => describeWire(wire, seen)),
+    strays: [
+      ...seen.filters.filter((filter) => isStray(filter, tied)).map((filter) => describeStray(filter, seen)),
+      ...strayTables(wires, seen),
+    ],
+    sysctls: seen.sysctls,
+  };
+}
+
+function describeWire(wire: RecordedWire, seen: Seen): Wire {
+  const { tap, record, pod } = wire;
+  const { key, podLink } = record;
+  const { tun } = tap;
+  return {
+    ...key,
+    binding: 'tap',
+    podLink: pod === undefined ? null : describePodLink(pod, seen.addresses),
+    tap: {
+      name: tap.ifname,
+      mac: tap.mac,
+      mtu: tap.mtu,
+      isUp: isUp(tap),
+      owner: tun.owner,
+      group: tun.group,
+      multiQueue: tun.multiQueue,
+      persistent: tun.persist,
+      holders: seen.holders.get(tap.ifname) ?? [],
+    },
+    toTap: redirectBetween(pod, tap, seen),
+    toPodLink: redirectBetween(tap, pod, seen),
+    // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
+    filters: conflictsOf(wire, seen).map(({ link, what, verdict }) => ({ link, filter: what, verdict })),
+    silence: droppedBetween(podLink, tap.ifname, seen),
+    defects: isHashed(key) ? [] : findDefects({ key, podLink, tap: tap.ifname, conf: tun }, seen),
+  };
+}
+
+const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
+
+function describePodLink(link: Link, addresses: readonly Address[]): PodLink {
+  const { ifname: name, kind, mac, mtu } = link;
+  const own = addresses.filter(({ ifindex }) => ifindex === link.ifindex);
+  return {
+    name,
+    kind,
+    mac,
+    mtu,
+    isUp: isUp(link),
+    hasCarrier: link.hasCarrier,
+    addresses: own.map(({ local, prefixLength }) => `${local}/${prefixLength}`),
+  };
+}
+
+function redirectBetween(from: Link | undefined, to: Link | undefined, seen: Seen): Redirect | null {
+  const filter = seen.filters.find(
+    ({ ifindex, direction, redirect }) =>
+      direction === 'ingress' &&
+      ifindex === from?.ifindex &&
+      redirect !== null &&
+      redirect.to === to?.ifindex,
+  );
+  if (filter === undefined) return null;
+  return { classifier: filter.kind, ...(filter.traffic ?? { packets: 0, bytes: 0 }) };
+}
+
+/** Looks like a filter of ours, and is on no link that a record names. */
+function isStray({ ifindex, direction, pref, redirect }: CountedFilter, tied: readonly unknown[]): boolean {
+  const looksLikeOurs = direction === 'ingress' && pref === REDIRECT_PREF && redirect?.cookie?.length === 32;
+  return looksLikeOurs && !tied.includes(ifindex);
+}
+
+function describeStray({ ifindex, redirect }: CountedFilter, { links }: Seen): string {
+  const nameOf = (wanted: number | undefined) =>
+    links.find((link) => link.ifindex === wanted)?.ifname ?? 'a link that is gone';
+  return (
+    `"${nameOf(ifindex)}" is redirected to ${nameOf(redirect?.to)}, as if by Tapwire, and no tap has a record of it; ` +
+    'DEL of the attachment, or the end of the pod, takes it away'
+  );
+}
+
+/** The names of tables that look like ours. */
+const tableNames = ({ nftables }: Seen): readonly string[] => [
+  ...new Set(silenceTables(nftables).map(({ name }) => name)),
+];
+
+/** Looks for the rules under any table name: the record may have only a hash of the key that names the table. */
+function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | null {
+  const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables));
+  return dropped.find((one) => one !== null) ?? null;
+}
+
+function strayTables(wires: readonly RecordedWire[], seen: Seen): readonly string[] {
+  const isTied = (name: string) =>
+    wires.some(({ tap, record: { key, podLink } }) =>
+      isHashed(key)
+        ? findSilence(name, [podLink, tap.ifname], seen.nftables) !== null
+        : silenceTable(key) === name,
+    );
+  return tableNames(seen)
+    .filter((name) => !isTied(name))
+    .map(
+      (name) =>
+        `nftables tables "${name}" drop what the pod sends, as if by Tapwire, and no tap has a record of them; ` +
+        'DEL of the attachment, or the end of the pod, deletes them',
+    );
+}

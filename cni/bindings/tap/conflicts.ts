@@ -1,0 +1,124 @@
+/** Filters and programs that run before our filter at the ingress of a link, and may keep its frames from us. */
+import type { Program } from '../../../shared/bpf/program.ts';
+import {
+  type Ends,
+  endsDirectAction,
+  endsTcx,
+  endsXdp,
+  isMatch,
+  type Verdict,
+  verdictOf,
+} from '../../../shared/bpf/verdict.ts';
+import { type Filter, isHashTable } from '../../../shared/rtnetlink/filter.ts';
+import type { Link } from '../../../shared/rtnetlink/link.ts';
+import { ETH_P_ALL, verdictFor } from '../../../shared/rtnetlink/match.ts';
+import type { Netns } from '../../kernel/view.ts';
+import { findOurFilter, ingressFilters, isOurs, REDIRECT_PREF } from '../../plan/ours.ts';
+import type { AttachmentKey } from '../../request/request.ts';
+
+/** One of them that is not harmless. */
+export interface Conflict {
+  /** In words: `a u32 filter at pref 10 for IPv4 frames`, `the TCX program 12 "count"`. */
+  readonly what: string;
+  readonly verdict: Exclude<Verdict, 'harmless'>;
+  /** Ifindex of the link that it redirects frames to; null if it does something else with them. */
+  readonly to: number | null;
+  /** Priority of a filter; null for a program. */
+  readonly pref: number | null;
+  /** The command that removes it, for the pod's netns. */
+  readonly removal: string;
+}
+
+/** Conflicts at one link, in the order in which a frame meets them. Linear in its filters and programs. Pure. */
+export function findConflicts(link: Link, key: AttachmentKey, seen: Netns): readonly Conflict[] {
+  const isRedirected = findOurFilter(link.ifindex, key, seen) !== null;
+  const filters = ingressFilters(link.ifindex, seen)
+    .filter((filter) => filter.chain === 0 && !isHashTable(filter) && !isOurs(filter, key))
+    // At our own pref, ours is the first. Without ours, a filter there is where ours has to be.
+    .filter((filter) => filter.pref < REDIRECT_PREF || !isRedirected)
+    .sort((one, other) => one.pref - other.pref);
+  const found = [
+    ...(link.xdp === null ? [] : [judgeXdp(link, link.xdp, seen)]),
+    ...seen.tcx
+      .filter(({ ifindex }) => ifindex === link.ifindex)
+      .map(({ program }) => judgeTcx(link, program, seen)),
+    ...filters.map((filter) => judge(link, filter, seen)),
+  ];
+  return found.filter((conflict): conflict is Conflict => conflict.verdict !== 'harmless');
+}
+
+/** Ids of the programs that findConflicts() needs to know of to judge these links. Pure. */
+export function programsAt(links: readonly Link[], seen: Netns): readonly number[] {
+  const isAt = ({ ifindex }: { readonly ifindex: number }) => links.some((link) => link.ifindex === ifindex);
+  const ids = [
+    ...links.map(({ xdp }) => xdp),
+    ...seen.tcx.filter(isAt).map(({ program }) => program),
+    ...seen.filters.filter(isAt).map(({ program }) => program?.id ?? null),
+  ].filter((id) => id !== null);
+  return [...new Set(ids)].slice(0, MAX_PROGRAMS);
+}
+
+/** More than a link has in practice. Reading each takes 10 us. */
+const MAX_PROGRAMS = 64;
+
+type Judged = Omit<Conflict, 'verdict'> & { readonly verdict: Verdict };
+
+function judgeXdp({ ifname }: Link, id: number, seen: Netns): Judged {
+  const program = programOf(id, seen);
+  return {
+    what: `the XDP program ${nameOf(id, program)}`,
+    verdict: verdictOf(program?.returns ?? null, endsXdp),
+    to: null,
+    pref: null,
+    removal: `ip link set ${ifname} xdp off`,
+  };
+}
+
+function judgeTcx({ ifname }: Link, id: number, seen: Netns): Judged {
+  const program = programOf(id, seen);
+  return {
+    what: `the TCX program ${nameOf(id, program)}`,
+    verdict: verdictOf(program?.returns ?? null, endsTcx),
+    to: null,
+    pref: null,
+    removal: `bpftool net detach tcx_ingress dev ${ifname}`,
+  };
+}
+
+const RETURNS: Readonly<Record<'action' | 'match', Ends>> = { action: endsDirectAction, match: isMatch };
+
+function judge({ ifname }: Link, filter: Filter, seen: Netns): Judged {
+  const { kind, pref, protocol, redirect, program } = filter;
+  const known = program === null ? undefined : programOf(program.id, seen);
+  const byProgram = program === null ? '' : ` with program ${nameOf(program.id, known)}`;
+  const verdict = (): Verdict => {
+    if (pref === REDIRECT_PREF) return 'deadly';
+    if (program === null) return filter.verdict;
+    return verdictFor(known?.returns ?? null, RETURNS[program.returns], protocol);
+  };
+  return {
+    what: `a ${kind} filter at pref ${pref}${framesOf(protocol)}${byProgram}`,
+    verdict: verdict(),
+    to: redirect?.to ?? null,
+    pref,
+    removal: `tc filter del dev ${ifname} ingress pref ${pref}`,
+  };
+}
+
+const programOf = (id: number, { programs }: Netns): Program | undefined =>
+  programs.find((program) => program.id === id);
+
+const nameOf = (id: number, program: Program | undefined): string =>
+  program === undefined || program.name === '' ? `${id}` : `${id} "${program.name}"`;
+
+const PROTOCOLS: ReadonlyMap<number, string> = new Map([
+  [0x0800, 'IPv4'],
+  [0x0806, 'ARP'],
+  [0x86dd, 'IPv6'],
+]);
+
+/** Hexadecimal, as ip-link(8) and tcpdump(8) write protocols that have no name here. */
+function framesOf(protocol: number): string {
+  if (protocol === ETH_P_ALL) return '';
+  return ` for ${PROTOCOLS.get(protocol) ?? `0x${protocol.toString(16).padStart(4, '0')}`} frames`;
+}

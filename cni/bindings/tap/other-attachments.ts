@@ -1,0 +1,49 @@
+import { BindingError } from '../../../shared/errors.ts';
+import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
+import type { Link } from '../../../shared/rtnetlink/link.ts';
+import type { Netns } from '../../kernel/view.ts';
+import { readRecord, recordOf, type TapRecord } from '../../plan/cookie.ts';
+import { findLink } from '../../plan/ours.ts';
+import type { Attachment } from './attachment.ts';
+
+/**
+ * Rejects an attachment whose tap or pod link another attachment of this pod has. That is how it shows that a secondary network
+ * has no link of its own and was taken for the primary one: nothing else that ADD sees says which network is primary.
+ *
+ * @throws {BindingError} LINK_EXISTS that names both attachments
+ */
+export function refuseOtherAttachment(attachment: Attachment, pod: Link, seen: Netns): void {
+  const { tap } = attachment;
+  const taken = findLink(tap, seen);
+  const record = taken === undefined ? null : recordOfOther(taken, attachment);
+  if (record !== null) throw refusal(attachment, record, tap);
+
+  // A tap without its redirect is left over, and harms nobody.
+  const reached = seen.filters.filter(
+    ({ ifindex, direction, chain }) => ifindex === pod.ifindex && direction === 'ingress' && chain === 0,
+  );
+  const targets = new Set(reached.flatMap(({ redirect }) => redirect?.to ?? []));
+  for (const link of seen.links.filter(({ ifindex }) => targets.has(ifindex))) {
+    const other = recordOfOther(link, attachment);
+    if (other?.podLink === pod.ifname) throw refusal(attachment, other, link.ifname);
+  }
+}
+
+/** The record of a tap that another attachment of the same container has. */
+function recordOfOther(link: Link, { key }: Attachment): TapRecord | null {
+  const record = readRecord(link);
+  if (record === null || record.key.ifname === key.ifname) return null;
+  return recordOf(link, { ...key, ifname: record.key.ifname });
+}
+
+function refusal({ key, podLink, conf }: Attachment, other: TapRecord, tap: string): BindingError {
+  const { logicNetworkName: network } = conf;
+  const subject = network === null ? `attachment "${key.ifname}"` : `network "${network}" ("${key.ifname}")`;
+  const reason = `attachment "${other.key.ifname}" of this pod has wired "${other.podLink}" to "${tap}" already`;
+  const advice =
+    network === null || podLink === hashedPodIfname(network)
+      ? 'run Tapwire once for each network, by its binding or by its NetworkAttachmentDefinition'
+      : `network "${network}" has no link "${hashedPodIfname(network)}" of its own in the pod, so it was taken for the primary one: ` +
+        'name a network that makes a link, and bind the primary network once';
+  return new BindingError('LINK_EXISTS', `Cannot wire ${subject} to "${podLink}": ${reason}; ${advice}`);
+}

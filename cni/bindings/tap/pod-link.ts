@@ -1,0 +1,40 @@
+import { BindingError } from '../../../shared/errors.ts';
+import { ARPHRD_ETHER, type Link } from '../../../shared/rtnetlink/link.ts';
+import type { Attachment } from './attachment.ts';
+
+/**
+ * The pod link of an attachment, if frames of a guest can pass through it.
+ *
+ * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED
+ */
+export function requirePodLink({ podLink, tap }: Attachment, links: readonly Link[]): Link {
+  const link = links.find(({ ifname }) => ifname === podLink);
+  if (link === undefined) {
+    throw new BindingError(
+      'LINK_MISSING',
+      `Cannot wire "${tap}": no pod link "${podLink}"; its network must come before this attachment`,
+      { details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}` },
+    );
+  }
+  if (link.type !== ARPHRD_ETHER || link.layer === 'L3') {
+    const kind = link.kind ?? `ARPHRD ${link.type}`;
+    throw new BindingError(
+      'LINK_UNSUPPORTED',
+      `Cannot wire "${tap}" to "${podLink}": it carries no Ethernet frames (${link.layer === 'L3' ? `${kind} in L3 mode` : kind}); ` +
+        'use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
+    );
+  }
+  return link;
+}
+
+/**
+ * Kinds that hand every multicast frame to their ingress, whatever was joined on them. All others are taken for filters: a bridge
+ * drops groups that nobody joined, macvlan, ipvlan, vlan and physical devices what they were not told of, and turning allmulticast
+ * on harms no kind.
+ */
+const PASS_ALL_MULTICAST: readonly Link['kind'][] = ['veth', 'tun', 'vxlan'];
+
+/** Whether a guest behind the link gets all multicast, such as IPv6's neighbour solicitations, without allmulticast. */
+export function passesAllMulticast(link: Link): boolean {
+  return PASS_ALL_MULTICAST.includes(link.kind);
+}

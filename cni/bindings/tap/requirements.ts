@@ -1,0 +1,99 @@
+/** What must hold before ADD changes anything. */
+import { BindingError } from '../../../shared/errors.ts';
+import type { Link } from '../../../shared/rtnetlink/link.ts';
+import type { Netns } from '../../kernel/view.ts';
+import { describeHolder, recordOf } from '../../plan/cookie.ts';
+import { findGap, findLink, isShared, REDIRECT_PREF } from '../../plan/ours.ts';
+import type { Attachment } from './attachment.ts';
+import { findConflicts } from './conflicts.ts';
+
+/** Our tap, or undefined where its name is free. */
+export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
+  const link = findLink(tap, seen);
+  if (link === undefined) return undefined;
+  const record = recordOf(link, key);
+  if (link.tun === null || record === null) {
+    throw new BindingError(
+      'LINK_EXISTS',
+      `Cannot add tap "${tap}": that name is taken by ${describeHolder(link)}`,
+    );
+  }
+  if (record.podLink !== podLink) {
+    throw new BindingError(
+      'LINK_EXISTS',
+      `Cannot add tap "${tap}" for "${podLink}": it is there for "${record.podLink}"; DEL it first`,
+    );
+  }
+  const { owner, group, multiQueue } = link.tun;
+  if (owner !== conf.owner || group !== conf.group || multiQueue !== conf.multiQueue) {
+    throw new BindingError(
+      'LINK_EXISTS',
+      `Cannot add tap "${tap}": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it`,
+    );
+  }
+  return link;
+}
+
+/** Rejects a pod link or tap whose filters the kernel cannot list, since one of them may take the frames. Other links do not matter. */
+export function requireFilters({ podLink, tap }: Attachment, seen: Netns): void {
+  const gap = findGap([podLink, tap], seen);
+  if (gap !== null) throw new BindingError('KERNEL_REFUSED', `Cannot wire "${tap}" to "${podLink}": ${gap}`);
+}
+
+/** Others may have filters and programs on the pod link, but none that is known to keep frames from ours, or has its place. */
+export function refuseConflicts(pod: Link, { key, tap }: Attachment, seen: Netns): void {
+  if (isShared(pod.ifindex, seen)) {
+    throw new BindingError(
+      'LINK_UNSUPPORTED',
+      `Cannot wire "${tap}" to "${pod.ifname}": its ingress qdisc shares a filter block with other links, ` +
+        'which would be redirected as well',
+    );
+  }
+  const conflict = findConflicts(pod, key, seen).find(({ verdict }) => verdict === 'deadly');
+  if (conflict === undefined) return;
+  const { what, to, pref, removal } = conflict;
+  const target = seen.links.find(({ ifindex }) => ifindex === to)?.ifname ?? 'a link that is gone';
+  const taking = to === null ? 'there is' : `its frames are redirected to "${target}" by`;
+  const reason =
+    to !== null || pref === REDIRECT_PREF
+      ? `${taking} ${what} that is not this attachment's; remove it first`
+      : `${what} keeps its frames from the guest; remove it first, in the pod's netns: ${removal}`;
+  throw new BindingError('LINK_EXISTS', `Cannot wire "${tap}" to "${pod.ifname}": ${reason}`);
+}
+
+/** What ADD says of filters and programs that may keep frames from the guest. Pure. */
+export const conflictWarnings = (
+  pod: Link,
+  { key }: Pick<Attachment, 'key'>,
+  seen: Netns,
+): readonly string[] =>
+  findConflicts(pod, key, seen)
+    .filter(({ verdict }) => verdict === 'unknown')
+    .slice(0, MAX_WARNINGS)
+    .map(
+      ({ what }) =>
+        `"${pod.ifname}" has ${what}, which may keep frames from the guest; if the guest gets none, let it pass them on ` +
+        '(TC_ACT_UNSPEC, TCX_NEXT, XDP_PASS) or remove it',
+    );
+
+const MAX_WARNINGS = 4;
+
+export function requireMtu({ conf }: Attachment, pod: Link): number {
+  if (conf.mtu !== null && conf.mtu > pod.mtu) {
+    throw new BindingError(
+      'INVALID_CONFIG',
+      `Cannot read $.mtu: want at most ${pod.mtu}, the mtu of "${pod.ifname}", got ${conf.mtu}`,
+    );
+  }
+  return conf.mtu ?? pod.mtu;
+}
+
+/** The guest's MAC is the pod link's, which is not ours to change. */
+export function requireMac({ conf }: Attachment, pod: Link): void {
+  if (conf.mac === null || conf.mac === pod.mac) return;
+  throw new BindingError(
+    'INVALID_CONFIG',
+    `Cannot give "${pod.ifname}" the MAC ${conf.mac}: it has ${pod.mac}; the plugin that makes the link must give it, ` +
+      'and needs the capability "mac" for that',
+  );
+}

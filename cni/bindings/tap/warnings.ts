@@ -1,0 +1,26 @@
+/** What ADD tells an admin of a pod that it wires all the same. */
+
+import type { Netns } from '../../kernel/view.ts';
+import { findLink } from '../../plan/ours.ts';
+import type { Attachment } from './attachment.ts';
+import { SILENCE_OPTIONS } from './silence.ts';
+
+/** A sentence each, with the link. Pure. */
+export function findWarnings({ podLink, tap }: Attachment, seen: Netns): readonly string[] {
+  const pod = findLink(podLink, seen);
+  const { refusal } = seen.nftables;
+  return [
+    ...(pod?.kind === 'tun' && !pod.hasCarrier ? [warnOfTap(podLink)] : []),
+    ...(refusal === null
+      ? []
+      : [warnOfSound(`Cannot silence the pod's own stack on "${podLink}" and "${tap}": ${refusal}`)]),
+  ];
+}
+
+const warnOfTap = (podLink: string): string =>
+  `Pod link "${podLink}" is a tap that no process has open, so that no frame passes; check the plugin that creates it`;
+
+/** @param failure why the rules are not there */
+export const warnOfSound = (failure: string): string =>
+  `${failure}; until the guest is up, frames with the VM's MAC may come from the pod's own stack` +
+  (failure.includes(SILENCE_OPTIONS) ? '' : `; check that the kernel has ${SILENCE_OPTIONS}`);

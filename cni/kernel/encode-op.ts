@@ -1,0 +1,94 @@
+import type { Request } from '../../shared/netlink/message.ts';
+import type { NewTap, Part } from '../../shared/netns/part.ts';
+import { type Classifier, type Filter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
+import { type LinkChange, linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
+import { clsactAddition, clsactDeletion, type IngressKind } from '../../shared/rtnetlink/qdisc.ts';
+import { silenceAddition, silenceDeletion } from '../bindings/tap/silence.ts';
+import type { Op } from '../plan/op.ts';
+import { REDIRECT_PREF } from '../plan/ours.ts';
+import { redirectDeletions } from './redirects.ts';
+
+/** What it takes to write an op down for the kernel. */
+export interface Known {
+  /** @throws {BindingError} LINK_MISSING */
+  ifindexOf(link: string): number;
+  /** For a new link; 0 where that is not known. */
+  freeIfindex(): number;
+  qdiscOf(ifindex: number): IngressKind;
+  /** Null while it is not known which one this kernel has. */
+  readonly classifier: Classifier | null;
+  /** Null where they may have changed since they were looked at. */
+  readonly filters: readonly Filter[] | null;
+  /** Who makes a tap, and under which label. */
+  labelled(asked: string | null): NewTap['labelled'];
+}
+
+/** An op as something to do in the netns; null where more has to be known first. Pure. */
+export function encodeOp(op: Op, known: Known): Part | null {
+  switch (op.op) {
+    case 'addTap': {
+      const { link: ifname, multiQueue, owner, group } = op;
+      const labelled = known.labelled(op.selinuxContext);
+      return {
+        part: 'createTap',
+        tap: { ifname, ifindex: known.freeIfindex(), multiQueue, owner, group, labelled },
+      };
+    }
+    case 'persistTap':
+      return { part: 'persistTap' };
+    case 'deleteLink':
+      return { part: 'deleteLink', deletion: linkDeletion(known.ifindexOf(op.link)) };
+    case 'addRedirect':
+      return known.classifier && change([encodeRedirect(op, known.classifier, known)]);
+    case 'deleteRedirect':
+      return known.filters && change(redirectDeletions(known.filters, known.ifindexOf(op.from), op.cookie));
+    case 'addClsact':
+      return change([clsactAddition(known.ifindexOf(op.link))]);
+    case 'deleteClsact':
+      return change([clsactDeletion(known.ifindexOf(op.link))]);
+    case 'addSilence':
+      return { part: 'nftables', requests: silenceAddition(op) };
+    case 'deleteSilence':
+      return { part: 'nftables', requests: silenceDeletion(op.table) };
+    case 'setSysctl':
+      return { part: 'writeSysctl', sysctl: op.sysctl, value: op.value };
+    default:
+      return change([linkChange(known.ifindexOf(op.link), changeOf(op))]);
+  }
+}
+
+const change = (requests: readonly Request[]): Part => ({ part: 'change', requests });
+
+export function encodeRedirect(
+  { from, to, cookie }: Extract<Op, { op: 'addRedirect' }>,
+  classifier: Classifier,
+  { ifindexOf, qdiscOf }: Pick<Known, 'ifindexOf' | 'qdiscOf'>,
+): Request {
+  const source = ifindexOf(from);
+  return redirectAddition(
+    { from: source, qdisc: qdiscOf(source), to: ifindexOf(to), pref: REDIRECT_PREF, cookie },
+    classifier,
+  );
+}
+
+type LinkOp = Extract<
+  Op,
+  { op: 'setAlias' | 'setMtu' | 'setTxqlen' | 'setAddrGenModeNone' | 'setUp' | 'setAllmulti' }
+>;
+
+function changeOf(op: LinkOp): LinkChange {
+  switch (op.op) {
+    case 'setAlias':
+      return { set: 'alias', ifalias: op.ifalias };
+    case 'setMtu':
+      return { set: 'mtu', mtu: op.mtu };
+    case 'setTxqlen':
+      return { set: 'txqueuelen', txqlen: op.txqlen };
+    case 'setAddrGenModeNone':
+      return { set: 'addrgenmode none' };
+    case 'setUp':
+      return { set: 'up', on: op.on };
+    case 'setAllmulti':
+      return { set: 'allmulticast', on: op.on };
+  }
+}

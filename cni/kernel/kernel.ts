@@ -1,0 +1,131 @@
+import type { Program } from '../../shared/bpf/program.ts';
+import { toError } from '../../shared/errors.ts';
+import type { Request } from '../../shared/netlink/message.ts';
+import { openRtnetlink } from '../../shared/netns/netns.ts';
+import type { Refusal, Sysctls } from '../../shared/netns/part.ts';
+import { type Rule, rulesOf } from '../../shared/nftables/rule.ts';
+import type { Table } from '../../shared/nftables/table.ts';
+import { type Address, allAddresses } from '../../shared/rtnetlink/address.ts';
+import { filtersOf } from '../../shared/rtnetlink/filter.ts';
+import { filtersAt } from '../../shared/rtnetlink/filters-at.ts';
+import type { Outcome, Run } from '../plan/apply.ts';
+import { describeOp, type Op } from '../plan/op.ts';
+import { REDIRECT_PREF } from '../plan/ours.ts';
+import { encodeOp, encodeRedirect } from './encode-op.ts';
+import { type Classifiers, redirectDeletions, THIS_KERNEL } from './redirects.ts';
+import { EINVAL, ENOENT, toFailure } from './refusal.ts';
+import { newScript } from './script.ts';
+import { labelledTap } from './selinux.ts';
+import { type Netns, viewOf } from './view.ts';
+
+/** One netns: looked at, changed. */
+export interface Kernel {
+  observe(): Promise<Netns>;
+  addresses(): Promise<readonly Address[]>;
+  /** What is known of eBPF programs, by their ids. */
+  readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
+  /** None of a table that the kernel does not tell. */
+  readRules(tables: readonly Table[]): Promise<readonly Rule[]>;
+  readSysctls(): Promise<Sysctls>;
+  /** With as few waits for the kernel as the ops allow. */
+  readonly run: Run;
+  close(): Promise<void>;
+}
+
+/** A way into the netns behind the descriptor, which must stay open until then. */
+export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL): Kernel {
+  const rtnetlink = openRtnetlink(netns);
+  const view = viewOf(rtnetlink, classifiers, labelledTap);
+
+  const change = async (requests: readonly Request[]): Promise<Refusal | null> => {
+    const [refusals = []] = await rtnetlink.run([{ part: 'change', requests }], true);
+    return refusals.find((refusal) => refusal !== null) ?? null;
+  };
+
+  const addRedirect = async (op: Extract<Op, { op: 'addRedirect' }>): Promise<Refusal | null> => {
+    let refusal: Refusal | null = null;
+    for (const classifier of classifiers.candidates) {
+      refusal = await change([encodeRedirect(op, classifier, view.known(op))]);
+      if (refusal === null) classifiers.candidates = [classifier];
+      // No such classifier, or no mirred; a table that another classifier left at our pref.
+      if (refusal?.errno !== ENOENT && refusal?.errno !== EINVAL) break;
+    }
+    return refusal;
+  };
+
+  /** Runs an op of which more has to be found out first. */
+  const runAlone = async (op: Op): Promise<Refusal | null> => {
+    if (op.op === 'addRedirect') return addRedirect(op);
+    if (op.op !== 'deleteRedirect') throw new Error(`Cannot ${describeOp(op)} alone`);
+    const { ifindexOf, qdiscOf } = view.known(op);
+    const ifindex = ifindexOf(op.from);
+    const ofLink = filtersOf({ ifindex, kind: qdiscOf(ifindex) }, 'ingress');
+    const [filters] = await rtnetlink.ask(filtersAt(ofLink, REDIRECT_PREF));
+    return change(redirectDeletions(filters, ifindex, op.cookie));
+  };
+
+  const run: Run = async (levels, goesOn) => {
+    const outcomes: Outcome[] = [];
+    let script = newScript();
+
+    /** Whether to go on. */
+    const flush = async (): Promise<boolean> => {
+      const { ops, parts, outcomesOf } = script;
+      script = newScript();
+      try {
+        if (ops.length > 0) outcomes.push(...outcomesOf(await rtnetlink.run(parts, goesOn)));
+      } catch (error) {
+        outcomes.push(...ops.map(() => toError(error)));
+      }
+      return goesOn || outcomes.every((outcome) => outcome === null);
+    };
+
+    const add = async (op: Op): Promise<boolean> => {
+      if (!view.knows(op)) {
+        if (!(await flush())) return false; // it may be what makes the link
+        await view.findLinks();
+      }
+      const part = encodeOp(op, view.known(op));
+      if (part !== null) {
+        script.add(op, part);
+        if (part.part === 'createTap') view.addLink(part.tap.ifname, part.tap.ifindex);
+        return true;
+      }
+      if (!(await flush())) return false;
+      outcomes.push(toFailure(op, await runAlone(op)));
+      return flush();
+    };
+
+    for (const level of levels) {
+      for (const op of level) {
+        try {
+          if (!(await add(op))) return outcomes;
+        } catch (error) {
+          await flush();
+          outcomes.push(toError(error));
+          if (!goesOn) return outcomes;
+        }
+        if (op.op === 'addRedirect') view.forgetFilters();
+      }
+      script.endLevel();
+    }
+    await flush();
+    view.forgetFilters();
+    return outcomes;
+  };
+
+  return {
+    observe: view.observe,
+    async addresses() {
+      const [addresses] = await rtnetlink.ask(allAddresses);
+      return addresses;
+    },
+    readPrograms: rtnetlink.readPrograms,
+    async readRules(tables) {
+      return (await rtnetlink.ask(...tables.map(rulesOf))).flat();
+    },
+    readSysctls: rtnetlink.readSysctls,
+    run,
+    close: rtnetlink.close,
+  };
+}

@@ -1,0 +1,81 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BindingError, messageOf } from '../../shared/errors.ts';
+import { native } from '../../shared/native/native.ts';
+
+/**
+ * Opens the netns at CNI_NETNS. Null where it is gone: there is no file at the path, or one that no netns is mounted on.
+ *
+ * @throws {BindingError} INVALID_NETNS
+ */
+export function openNetns(path: string): number | null {
+  let fd: number;
+  try {
+    // NONBLOCK: a FIFO must not hang the call, nor a device do something.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    return refuseOpening(path, code, messageOf(cause));
+  }
+  const own = openSync('/proc/self/ns/net', 'r');
+  try {
+    return checkNetns(path, fd, [own]);
+  } finally {
+    closeSync(own);
+  }
+}
+
+/** Errors of a path at which no file that a netns is mounted on can be: the last is that of a socket. */
+const NO_NETNS: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO'];
+
+/** What it means that a netns cannot be opened: null where it is gone. */
+export function refuseOpening(path: string, code: string | undefined, reason: string): null {
+  if (NO_NETNS.includes(code)) return null;
+  throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": ${reason}`);
+}
+
+/**
+ * Takes a descriptor for the netns at `path`, and closes it unless it is one.
+ *
+ * @param hosts descriptors of the netns that we or our caller run in: wiring the node's own would cut the node off. CNI_NETNS_OVERRIDE does not
+ * change that
+ */
+export function checkNetns(path: string, fd: number, hosts: readonly number[]): number | null {
+  if (!native.isNetns(fd)) {
+    closeSync(fd);
+    return null;
+  }
+  if (hosts.some((host) => native.isSameFile(fd, host))) {
+    closeSync(fd);
+    throw new BindingError(
+      'INVALID_NETNS',
+      `plugin's netns and netns from CNI_NETNS should not be the same`,
+      { details: `Cannot use "${path}": it is the network namespace of the node` },
+    );
+  }
+  return fd;
+}
+
+const LOCK_POLL = 10; // ms
+
+/**
+ * Waits until nobody else changes the netns, and keeps others out until the last descriptor of this opening is closed.
+ *
+ * The wait is bounded: whoever runs in the pod can take this lock as well.
+ *
+ * @param patience ms
+ * @throws {BindingError} TRY_AGAIN
+ */
+export async function lockNetns(netns: number, patience: number): Promise<void> {
+  for (let waited = 0; !native.tryLock(netns); waited += LOCK_POLL) {
+    if (waited >= patience) {
+      throw new BindingError(
+        'TRY_AGAIN',
+        patience === 0
+          ? "Cannot lock the pod's netns: another call holds it"
+          : `Cannot lock the pod's netns: another call has held it for ${patience / 1000} s`,
+      );
+    }
+    await sleep(LOCK_POLL);
+  }
+}

@@ -1,0 +1,91 @@
+import { BindingError } from '../../shared/errors.ts';
+import type { Refusal } from '../../shared/netns/part.ts';
+import { SILENCE_OPTIONS } from '../bindings/tap/silence.ts';
+import { describeOp, linksOf, type Op } from '../plan/op.ts';
+
+const EPERM = 1;
+export const ENOENT = 2;
+const EBUSY = 16;
+const ENODEV = 19;
+const ENOTTY = 25;
+export const EINVAL = 22;
+const EPROTONOSUPPORT = 93;
+const EOPNOTSUPP = 95;
+const EAFNOSUPPORT = 97;
+const EADDRINUSE = 98;
+const ENETDOWN = 100;
+
+/** What a kernel needs for an op that it refused with one of LACKS, or else ENOENT. */
+const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
+  addTap: 'CONFIG_TUN (module tun)',
+  addClsact: 'CONFIG_NET_SCH_INGRESS',
+  addRedirect: 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+  addSilence: SILENCE_OPTIONS,
+  setSysctl: 'to be Linux 4.11 or newer',
+};
+/** What says that a kernel lacks an op's options. */
+const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
+  addTap: [ENOENT, ENODEV],
+  addSilence: [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT],
+};
+
+/** A VLAN gives them if its lower link is down; a macvlan if the lower link or another macvlan has its MAC (older kernels differ). */
+const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
+
+/** Errnos for something to delete that no longer exists, or that another program has replaced by something of another kind. */
+const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
+  deleteLink: [ENODEV],
+  deleteClsact: [ENOENT, EINVAL, ENODEV],
+  deleteRedirect: [ENOENT, EINVAL, ENODEV],
+  // A table that a process of the pod owns, and holds: it only looks like ours, and must not keep DEL from its end.
+  deleteSilence: [EPERM],
+};
+
+/**
+ * What became of an op; null: it is done. Pure.
+ *
+ * @returns TRY_AGAIN if it may have been done; LINK_MISSING if its link is gone
+ */
+export function toFailure(op: Op, refusal: Refusal | null): BindingError | null {
+  if (refusal === null) return null;
+  const { errno, reason, isUnanswered } = refusal;
+  if (isUnanswered) {
+    return new BindingError(
+      'TRY_AGAIN',
+      `Cannot ${describeOp(op)}: the kernel's answer is lost (${reason}); try again`,
+    );
+  }
+  if (GONE[op.op]?.includes(errno)) return null;
+  // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
+  if (op.op === 'setAddrGenModeNone' && errno === EAFNOSUPPORT) return null;
+  if (op.op === 'setUp' && CANNOT_GO_UP.includes(errno)) {
+    return new BindingError(
+      'KERNEL_REFUSED',
+      `Cannot ${describeOp(op)}: ${reason}; check that the link below it is up, and that no other link there has its MAC`,
+    );
+  }
+  if (reason.startsWith('tapwire mktap') && errno === ENOTTY) {
+    return new BindingError(
+      'KERNEL_REFUSED',
+      `Cannot ${describeOp(op)}: SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ` +
+        'label it container_file_t (KubeVirt does), or allow container_use_devices',
+    );
+  }
+  if (op.op === 'setSysctl' && reason.startsWith('make a procfs')) {
+    return new BindingError(
+      'KERNEL_REFUSED',
+      `Cannot ${describeOp(op)}: /proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 to ${reason}; ` +
+        'grant that, or mount /proc/sys writable',
+    );
+  }
+  if (errno === ENODEV && linksOf(op).length > 0) {
+    return new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: ${reason}`);
+  }
+  const options = (LACKS[op.op] ?? [ENOENT]).includes(errno) ? OPTIONS[op.op] : undefined;
+  return options === undefined
+    ? new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}`)
+    : new BindingError(
+        'KERNEL_UNSUPPORTED',
+        `Cannot ${describeOp(op)}: ${reason}; this kernel needs ${options}`,
+      );
+}

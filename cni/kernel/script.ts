@@ -1,0 +1,51 @@
+import type { Part, Refusals } from '../../shared/netns/part.ts';
+import type { Outcome } from '../plan/apply.ts';
+import type { Op } from '../plan/op.ts';
+import { toFailure } from './refusal.ts';
+
+/** Ops on their way to the kernel, together. */
+export interface Script {
+  readonly ops: readonly Op[];
+  readonly parts: readonly Part[];
+  /** Requests of one level go out as one part. */
+  add(op: Op, part: Part): void;
+  endLevel(): void;
+  /** What became of each op. */
+  outcomesOf(refusals: readonly Refusals[]): readonly Outcome[];
+}
+
+export function newScript(): Script {
+  const parts: Part[] = [];
+  /** Of each op: which part it is in, and its requests there. */
+  const places: { readonly op: Op; readonly part: number; readonly from: number; readonly to: number }[] = [];
+  let isLevelOpen = false;
+
+  return {
+    get ops() {
+      return places.map(({ op }) => op);
+    },
+    parts,
+    add(op, part) {
+      const last = parts.at(-1);
+      if (part.part !== 'change') parts.push(part);
+      else if (isLevelOpen && last?.part === 'change') {
+        const from = last.requests.length;
+        parts[parts.length - 1] = { part: 'change', requests: [...last.requests, ...part.requests] };
+        places.push({ op, part: parts.length - 1, from, to: from + part.requests.length });
+        return;
+      } else parts.push(part);
+      const count = part.part === 'change' ? part.requests.length : 1;
+      places.push({ op, part: parts.length - 1, from: 0, to: count });
+      isLevelOpen = true;
+    },
+    endLevel() {
+      isLevelOpen = false;
+    },
+    outcomesOf(refusals) {
+      return places.map(({ op, part, from, to }) => {
+        const own = refusals[part]?.slice(from, to);
+        return own && toFailure(op, own.find((refusal) => refusal !== null) ?? null);
+      });
+    },
+  };
+}

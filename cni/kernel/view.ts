@@ -1,0 +1,114 @@
+import type { Program, TcxProgram } from '../../shared/bpf/program.ts';
+import { BindingError } from '../../shared/errors.ts';
+import { isRefused, type Refused } from '../../shared/netlink/message.ts';
+import type { Rtnetlink } from '../../shared/netns/netns.ts';
+import type { Rule } from '../../shared/nftables/rule.ts';
+import { allTables, type Tables } from '../../shared/nftables/table.ts';
+import { type Filter, filtersOf } from '../../shared/rtnetlink/filter.ts';
+import { allLinks, type Link } from '../../shared/rtnetlink/link.ts';
+import { type IngressQdisc, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { describeOp, linksOf, type Op } from '../plan/op.ts';
+import type { Known } from './encode-op.ts';
+import { observeFilters } from './observe-filters.ts';
+import type { Classifiers } from './redirects.ts';
+
+/** The kernel counts in 32 bits, signed. Whoever may make links in a pod may give one this number. */
+const MAX_IFINDEX = 2 ** 31 - 1;
+
+/** What of a netns matters to the planner. */
+export interface Netns {
+  readonly links: readonly Link[];
+  readonly qdiscs: readonly IngressQdisc[];
+  /** For a link in `gaps`, only the filters at our pref. */
+  readonly filters: readonly Filter[];
+  readonly gaps: readonly Gap[];
+  /** Programs that run before all filters; none if the kernel does not tell. */
+  readonly tcx: readonly TcxProgram[];
+  /** What is known of programs that this netns refers to; none until somebody reads them. */
+  readonly programs: readonly Program[];
+  readonly nftables: Nftables;
+}
+
+/** All tables, and their rules as far as somebody has read them: none at first. */
+export interface Nftables extends Tables {
+  readonly rules: readonly Rule[];
+}
+
+/** Something that the kernel does not tell. DEL works without it, ADD and CHECK fail if it concerns their links. */
+export interface Gap {
+  /** Ifindex of the link whose filters are not all known; null if links or qdiscs may be missing, since they changed all the time. */
+  readonly ifindex: number | null;
+  readonly reason: string;
+}
+
+/** What is known of a netns since the last look. */
+export interface View {
+  observe(): Promise<Netns>;
+  /** Whether all links of the op are known. */
+  knows(op: Op): boolean;
+  /** Looks at the links once more. */
+  findLinks(): Promise<void>;
+  /** @param ifindex 0 where it is not known */
+  addLink(link: string, ifindex: number): void;
+  /** Filters have changed since they were looked at. */
+  forgetFilters(): void;
+  known(op: Op): Known;
+}
+
+export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
+  const ifindexes = new Map<string, number>();
+  let qdiscs: readonly IngressQdisc[] = [];
+  let filters: readonly Filter[] | null = null;
+
+  const setLinks = (links: readonly Link[]): void => {
+    ifindexes.clear();
+    for (const { ifname, ifindex } of links) ifindexes.set(ifname, ifindex);
+  };
+
+  return {
+    async observe() {
+      const { answers, unsettled, tcx } = await rtnetlink.look(allLinks, ingressQdiscs, allTables);
+      const links = given(answers[0]);
+      setLinks(links);
+      qdiscs = given(answers[1]);
+      const seen = await observeFilters(rtnetlink, qdiscs, filtersOf);
+      filters = seen.filters;
+      const changes: Gap[] = unsettled === null ? [] : [{ ifindex: null, reason: unsettled }];
+      const gaps = [...changes, ...seen.gaps];
+      const nftables = { ...given(answers[2]), rules: [] };
+      return { links, qdiscs, filters: seen.filters, gaps, tcx, programs: [], nftables };
+    },
+    knows: (op) => linksOf(op).every((link) => ifindexes.has(link)),
+    async findLinks() {
+      const [links] = await rtnetlink.ask(allLinks);
+      setLinks(links);
+    },
+    addLink(link, ifindex) {
+      if (ifindex > 0) ifindexes.set(link, ifindex);
+    },
+    forgetFilters() {
+      filters = null;
+    },
+    known: (op) => ({
+      ifindexOf(link) {
+        const ifindex = ifindexes.get(link);
+        if (ifindex !== undefined) return ifindex;
+        throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: no "${link}"`);
+      },
+      freeIfindex() {
+        const last = Math.max(0, ...ifindexes.values());
+        return last === 0 || last === MAX_IFINDEX ? 0 : last + 1;
+      },
+      labelled,
+      qdiscOf: (ifindex) => qdiscs.find((qdisc) => qdisc.ifindex === ifindex)?.kind ?? 'clsact',
+      classifier: classifiers.candidates.length === 1 ? (classifiers.candidates[0] ?? null) : null,
+      filters,
+    }),
+  };
+}
+
+/** An answer without which there is nothing to do. */
+function given<T>(answer: T | Refused): T {
+  if (!isRefused(answer)) return answer;
+  throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${answer.refused}`);
+}

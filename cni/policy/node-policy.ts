@@ -1,0 +1,85 @@
+import {
+  array,
+  boolean,
+  type Decoder,
+  fields,
+  mismatch,
+  object,
+  optional,
+  string,
+} from '../../shared/decode.ts';
+import { BindingError } from '../../shared/errors.ts';
+import type { NetConf } from '../request/config.ts';
+import type { AttachmentKey } from '../request/request.ts';
+
+/** What the node's owner allows configurations to ask for; those may be written by tenants. */
+export type NodePolicy = Readonly<Record<NetConf['binding'], BindingPolicy>>;
+
+interface BindingPolicy {
+  /** Namespaces whose pods may be wired; null: all. */
+  readonly namespaces: readonly string[] | null;
+  /** Whether a pod's `eth0` may be wired as a network, outside a KubeVirt binding. */
+  readonly defaultNetwork: boolean;
+}
+
+/** What a pod gets is its own: raw frames of its link by a tap, ports and pings by passt. But a default network is every pod's. */
+const NO_FILE: BindingPolicy = { namespaces: null, defaultNetwork: false };
+export const DEFAULT_POLICY: NodePolicy = { tap: NO_FILE, passt: NO_FILE };
+
+/** What would become of every pod of a default network. */
+const HARM: Readonly<Record<NetConf['binding'], string>> = {
+  tap: 'would lose it to a tap',
+  passt: 'would let everybody in it bind privileged ports',
+};
+
+export const NODE_FILE = '/etc/tapwire/node.json';
+
+/** Fields of which every one must be known: a typo in a policy must not open what it was to close. */
+const strictFields =
+  <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }): Decoder<T> =>
+  (value, path) => {
+    const stray = Object.keys(object(value, path)).find((key) => !Object.hasOwn(shape, key));
+    if (stray !== undefined) throw mismatch(path, `only the keys ${Object.keys(shape).join(', ')}`, stray);
+    return fields(shape)(value, path);
+  };
+
+const decodeBindingPolicy = strictFields<BindingPolicy>({
+  namespaces: optional(array(string), null),
+  defaultNetwork: optional(boolean, false),
+});
+
+/** @throws {BindingError} INVALID_CONFIG with the JSON path */
+export const decodeNodePolicy = strictFields<NodePolicy>({
+  tap: optional(decodeBindingPolicy, NO_FILE),
+  passt: optional(decodeBindingPolicy, NO_FILE),
+});
+
+/**
+ * Checks that the pod may have what the configuration asks for.
+ *
+ * @param podNamespace of the pod; null where the runtime did not say
+ * @throws {BindingError} NOT_ALLOWED
+ */
+export function checkPolicy(
+  { binding }: NetConf,
+  { ifname }: AttachmentKey,
+  podNamespace: string | null,
+  policy: NodePolicy,
+): void {
+  const { namespaces, defaultNetwork } = policy[binding];
+  // Whoever writes a NAD can write a network name into it; but KubeVirt never calls a binding's NAD as "eth0".
+  if (ifname === 'eth0' && !defaultNetwork) {
+    throw new BindingError(
+      'NOT_ALLOWED',
+      `Cannot wire "eth0" as a network: every pod on this network ${HARM[binding]}; ` +
+        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
+        `or set $.${binding}.defaultNetwork in ${NODE_FILE} on the node`,
+    );
+  }
+  if (namespaces === null || (podNamespace !== null && namespaces.includes(podNamespace))) return;
+  const whose = podNamespace === null ? 'a pod of no namespace' : `pods of namespace "${podNamespace}"`;
+  throw new BindingError(
+    'NOT_ALLOWED',
+    `Cannot wire ${whose}: $.${binding}.namespaces of ${NODE_FILE} on this node does not list it`,
+  );
+}

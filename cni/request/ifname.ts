@@ -1,0 +1,28 @@
+import { type Decoder, mismatch, string } from '../../shared/decode.ts';
+
+/** Bytes of a link's name: IFNAMSIZ - 1 (linux/if.h). */
+const MAX_IFNAME_BYTES = 15;
+/** Names that mean something else in sysctl paths, and the one link that is never a pod link. */
+const RESERVED = ['.', '..', 'lo', 'all', 'default'];
+
+/** Why the kernel or CNI would not take `name` for a link; undefined when it is fine (CNI SPEC §2, libcni ValidateInterfaceName). */
+export function ifnameDefect(name: string): string | undefined {
+  if (name === '') return 'interface name is empty';
+  if (Buffer.byteLength(name) > MAX_IFNAME_BYTES) return 'interface name is too long';
+  if (name === '.' || name === '..') return 'interface name is . or ..';
+  if (/[/:\s]/u.test(name)) return 'interface name contains / or : or whitespace characters';
+  return undefined;
+}
+
+/** The name of a pod link. Taps are named after a part of it, so that every character must be one byte. */
+export const podIfname: Decoder<string> = (value, path) => {
+  const name = string(value, path);
+  if (!/^[!-~]*$/.test(name) || ifnameDefect(name) !== undefined || RESERVED.includes(name)) {
+    throw mismatch(
+      path,
+      `the name of a pod link (1..15 printable ASCII characters, no "/" or ":", not ${RESERVED.join(', ')})`,
+      value,
+    );
+  }
+  return name;
+};

@@ -1,0 +1,194 @@
+import { close, closeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { decodeProgram, type Program, type TcxProgram } from '../bpf/program.ts';
+import { BindingError } from '../errors.ts';
+import {
+  CREATE_TAP,
+  DELETE_LINK,
+  describeFailure,
+  EXCHANGE,
+  isUnanswered,
+  type NativePart,
+  NFTABLES,
+  native,
+  PERSIST_TAP,
+  READ_PROGRAM,
+  READ_SYSCTL,
+  WRITE_SYSCTL,
+} from '../native/native.ts';
+import {
+  encodeRequests,
+  isRefused,
+  type Look,
+  NLM_F_ACK,
+  type Query,
+  type Request,
+} from '../netlink/message.ts';
+import { batch } from '../nftables/message.ts';
+import { readOutcome } from './outcome.ts';
+import { type Part, type Refusals, SYSCTLS, type Sysctls } from './part.ts';
+import { newQuestions } from './questions.ts';
+
+type Answers<Queries extends readonly Query<unknown>[]> = {
+  [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
+};
+
+/** One netns, for one caller at a time. It is never JavaScript's thread that waits for the kernel. */
+export interface Rtnetlink {
+  /** Asks all in one go. @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN */
+  ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
+  /** The same, but returns what the kernel refuses or may have left out. @throws {BindingError} TRY_AGAIN without any answer */
+  look<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Look<Queries>>;
+  /** As `ask`, with the TCX programs of `look`. */
+  askWithTcx<Queries extends readonly Query<unknown>[]>(
+    ...queries: Queries
+  ): Promise<readonly [Answers<Queries>, readonly TcxProgram[]]>;
+  /** Reads those of the programs that can be read. @throws {BindingError} KERNEL_REFUSED */
+  readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
+  /** @throws {BindingError} KERNEL_REFUSED */
+  readSysctls(): Promise<Sysctls>;
+  /**
+   * @param goesOn whether it does after a part that failed, or of which the kernel refused something
+   * @throws {BindingError} KERNEL_REFUSED when the netns cannot be reached
+   */
+  run(parts: readonly Part[], goesOn: boolean): Promise<readonly Refusals[]>;
+  close(): Promise<void>;
+}
+
+const NO_LIMIT = 0;
+
+const closeElsewhere = promisify(close);
+
+/** A dump that changes under the kernel's hands is asked for again. */
+const DUMP_TRIES = 10;
+const ENOBUFS = 105;
+const UNREADABLE = 'Cannot read the state of the netns';
+
+/**
+ * A way into the netns of that descriptor, which must stay open until the way is closed; or into our own, for null.
+ *
+ * @param limit bytes of answers to one `ask` to keep at most; 0 means no limit
+ */
+export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink {
+  let [socket, nftables, tap] = [-1, -1, -1];
+  let seq = 1;
+
+  const number = (requests: readonly Request[]): Uint32Array => {
+    const encoded = encodeRequests(requests, seq);
+    seq += requests.length;
+    return encoded;
+  };
+
+  const encode = (part: Part): NativePart => {
+    switch (part.part) {
+      case 'change':
+        return [EXCHANGE, number(part.requests.map(acknowledged)), NO_LIMIT];
+      case 'deleteLink':
+        return [DELETE_LINK, number([acknowledged(part.deletion)])];
+      case 'createTap': {
+        const { ifname, ifindex, multiQueue, owner, group, labelled } = part.tap;
+        const { label, helper } = labelled ?? { label: null, helper: null };
+        return [CREATE_TAP, ifname, ifindex, multiQueue, owner ?? -1, group ?? -1, label, helper];
+      }
+      case 'persistTap':
+        return [PERSIST_TAP];
+      case 'nftables':
+        return [NFTABLES, number(batch(part.requests))];
+      case 'writeSysctl':
+        return [WRITE_SYSCTL, SYSCTLS.indexOf(part.sysctl), part.value];
+    }
+  };
+
+  const runNative = async (parts: readonly NativePart[], goesOn: boolean) => {
+    try {
+      const [socketNow, nftablesNow, tapNow, doneTap, ...outcomes] = await native.run(
+        netns ?? -1,
+        socket,
+        nftables,
+        tap,
+        goesOn,
+        parts,
+      );
+      [socket, nftables, tap] = [socketNow, nftablesNow, tapNow];
+      // QEMU cannot attach to a single-queue tap that somebody else has open. Closing waits for RCU, but nobody for that: it is
+      // over long before there is a QEMU.
+      if (doneTap >= 0) close(doneTap, () => {});
+      return outcomes;
+    } catch (cause) {
+      throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, {
+        cause,
+      });
+    }
+  };
+
+  const look = async <Queries extends readonly Query<unknown>[]>(
+    ...queries: Queries
+  ): Promise<Look<Queries>> => {
+    for (let tries = 1; ; tries++) {
+      const questions = newQuestions(queries, seq, limit);
+      seq += queries.length;
+      const reply = questions.read(await runNative(questions.parts, true));
+      const isLast = tries === DUMP_TRIES;
+      if (reply instanceof Error) {
+        if (isOverrun(reply) && !isLast) continue;
+        throw new BindingError('TRY_AGAIN', `${UNREADABLE}: ${describeFailure(reply)}; try again`);
+      }
+      const { tcx, isChanged } = reply;
+      if (isChanged && !isLast) continue;
+      const unsettled = isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : null;
+      return { answers: reply.answers as Look<Queries>['answers'], unsettled, tcx };
+    }
+  };
+
+  const askWithTcx = async <Queries extends readonly Query<unknown>[]>(...queries: Queries) => {
+    const { answers, unsettled, tcx } = await look(...queries);
+    const reason = (answers as readonly unknown[]).find(isRefused)?.refused ?? unsettled;
+    if (reason !== null) throw new BindingError('KERNEL_REFUSED', `${UNREADABLE}: ${reason}`);
+    return [answers as Answers<Queries>, tcx] as const;
+  };
+
+  return {
+    look,
+    ask: async (...queries) => (await askWithTcx(...queries))[0],
+    askWithTcx,
+    async readPrograms(ids) {
+      const outcomes = await runNative(
+        ids.map((id): NativePart => [READ_PROGRAM, id]),
+        true,
+      );
+      return outcomes.filter(Buffer.isBuffer).map(decodeProgram);
+    },
+    async readSysctls() {
+      const reads = SYSCTLS.map((_, i): NativePart => [READ_SYSCTL, i]);
+      const outcomes = await runNative(reads, true);
+      const texts = SYSCTLS.map((sysctl, i) => {
+        const text = outcomes[i];
+        if (Buffer.isBuffer(text)) return [sysctl, text.toString('latin1').trim().replace('\t', ' ')];
+        throw new BindingError('KERNEL_REFUSED', `Cannot read ${sysctl}: ${describeFailure(text)}`);
+      });
+      return Object.fromEntries(texts);
+    },
+    async run(parts, goesOn) {
+      const firsts: number[] = [];
+      const encoded = parts.map((part) => {
+        firsts.push(seq);
+        return encode(part);
+      });
+      const outcomes = await runNative(encoded, goesOn);
+      return parts.map((part, i) => readOutcome(outcomes[i], part, firsts[i] ?? 0));
+    },
+    async close() {
+      if (socket >= 0) setImmediate(closeSync, socket); // nobody need wait for that
+      if (nftables >= 0) setImmediate(native.closeNftables, nftables);
+      // The kernel waits for RCU when a tap goes with its descriptor.
+      if (tap >= 0) await closeElsewhere(tap);
+      [socket, nftables, tap] = [-1, -1, -1];
+    },
+  };
+}
+
+/** There was no room for an answer; the next try has a socket of its own. */
+const isOverrun = (error: unknown): boolean =>
+  isUnanswered(error) && (error as NodeJS.ErrnoException).errno === ENOBUFS;
+
+const acknowledged = (request: Request): Request => ({ ...request, flags: request.flags | NLM_F_ACK });

@@ -1,0 +1,60 @@
+/** What the kernel made of requests: refusals with its own words. */
+
+import { toError } from '../errors.ts';
+import { describeFailure, isUnanswered, native } from '../native/native.ts';
+import { decodeAttributes, readText } from '../netlink/attribute.ts';
+import {
+  decodeMessages,
+  type Message,
+  NLM_F_ACK_TLVS,
+  NLMSG_ERROR,
+  type Refused,
+} from '../netlink/message.ts';
+import type { Part, Refusal, Refusals } from './part.ts';
+
+const NLMSG_ERROR_BYTES = 4 + 16; // error number, header of the request (NETLINK_CAP_ACK: not its body)
+const NLMSGERR_ATTR_MSG = 1;
+
+/**
+ * What became of each request of a part.
+ *
+ * @param outcome as native.run returns it
+ * @param first number of the part's first request
+ */
+export function readOutcome(outcome: Buffer | Error | null | undefined, part: Part, first: number): Refusals {
+  const count = part.part === 'change' ? part.requests.length : 1;
+  if (outcome === undefined) return undefined;
+  if (outcome !== null && !Buffer.isBuffer(outcome)) return Array(count).fill(failureOf(outcome));
+  const refusals: (Refusal | null)[] = Array(count).fill(null);
+  for (const message of outcome === null ? [] : decodeMessages(outcome))
+    refusals[message.seq - first] = readRefusal(message);
+  return refusals;
+}
+
+function failureOf(error: Error): Refusal {
+  const reason = describeFailure(error);
+  const errno = (toError(error) as NodeJS.ErrnoException).errno ?? 0;
+  return isUnanswered(error) ? { errno, reason, isUnanswered: true } : { errno, reason };
+}
+
+/** The messages of a dump, which ends with one of its own: that may be a refusal. */
+export function readDump(messages: readonly Message[]): readonly Message[] | Refused {
+  const end = messages.at(-1);
+  const refusal = end === undefined ? null : readRefusal(end);
+  return refusal === null ? messages.slice(0, -1) : { refused: refusal.reason };
+}
+
+/** Reads an error or done message: a negative errno first, and the kernel's explanation if it gives one. */
+function readRefusal({ type, flags, body }: Message): Refusal | null {
+  const errno = body.length < 4 ? 0 : -body.readInt32LE(0);
+  if (errno === 0) return null;
+  const explained =
+    (flags & NLM_F_ACK_TLVS) === 0
+      ? undefined
+      : readText(decodeAttributes(body, type === NLMSG_ERROR ? NLMSG_ERROR_BYTES : 4), NLMSGERR_ATTR_MSG);
+  const meaning = native.strerror(errno);
+  return {
+    errno,
+    reason: explained === undefined ? meaning : `${explained.replace(/\.$/, '')} (${meaning})`,
+  };
+}

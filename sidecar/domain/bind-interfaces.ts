@@ -1,0 +1,137 @@
+import { BindingError } from '../../shared/errors.ts';
+import { type Edit, insertBehind, insertFirst, replaceElement, splice } from '../xml/edit.ts';
+import { lengthOf, type NewElement } from '../xml/markup.ts';
+import { childrenNamed, type Element, parseXml } from '../xml/xml.ts';
+import { refuseSharedMac } from './mac-addresses.ts';
+import { shareMemory } from './memory-backing.ts';
+import { argumentEdits, type QemuArgument } from './qemu-commandline.ts';
+import { declarePrefix } from './qemu-namespace.ts';
+import { overrideEdits, type QemuOverride } from './qemu-override.ts';
+
+/** One domain interface to put in place. */
+export interface BoundInterface {
+  /** The VMI interface's name, for messages. */
+  readonly name: string;
+  readonly alias: string;
+  /** Decides what it looks like, given what the domain has under that alias. */
+  readonly render: (current: Element | undefined) => NewElement;
+  readonly needs: DomainNeeds;
+}
+
+/** What an interface needs of the domain beside its own element. */
+export interface DomainNeeds {
+  /** Another process than QEMU reads and writes the guest's memory. */
+  readonly sharedMemory: boolean;
+  readonly arguments: readonly QemuArgument[];
+  readonly overrides: readonly QemuOverride[];
+}
+
+export const NO_NEEDS: DomainNeeds = { sharedMemory: false, arguments: [], overrides: [] };
+
+/** An interface as it is and as it shall be. */
+export interface RenderedInterface {
+  readonly name: string;
+  readonly current: Element | undefined;
+  readonly next: NewElement;
+}
+
+/**
+ * Puts interfaces into a domain, over the one with the same alias, else behind the last interface, and what they need with them.
+ * Everything else stays byte for byte, and a second time changes nothing.
+ *
+ * @throws {BindingError} INVALID_DOMAIN; INVALID_VMI when two interfaces have one MAC address
+ */
+export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInterface[]): Buffer {
+  const { text, root } = parseXml(domainXml);
+  const devices = findDevices(root);
+  const present = interfacesByAlias(devices);
+  const rendered = bound.map((one): RenderedInterface => {
+    const current = onlyInterface(present, one);
+    return { name: one.name, current, next: one.render(current) };
+  });
+  refuseSharedMac(devices, rendered);
+  refuseGrowth(rendered);
+
+  const sharer = bound.find(({ needs }) => needs.sharedMemory);
+  const args = bound.flatMap(({ needs }) => needs.arguments);
+  const overrides = bound.flatMap(({ needs }) => needs.overrides);
+  const edits = [
+    ...(args.length + overrides.length === 0 ? [] : declarePrefix(root)),
+    ...interfaceEdits(text, root, devices, rendered),
+    ...(sharer === undefined ? [] : shareMemory(text, root, sharer.name)),
+    ...argumentEdits(text, root, args),
+    ...overrideEdits(text, root, overrides),
+  ];
+  return Buffer.from(splice(text, edits), 'utf8');
+}
+
+function findDevices(root: Element): Element {
+  if (root.name !== 'domain' || root.namespace !== '') {
+    throw new BindingError(
+      'INVALID_DOMAIN',
+      `Cannot read domain XML: its root is <${root.name}>, not <domain>`,
+    );
+  }
+  const [devices, ...others] = childrenNamed(root, 'devices');
+  if (devices === undefined || others.length > 0) {
+    throw new BindingError(
+      'INVALID_DOMAIN',
+      `Cannot read domain XML: it has ${devices ? 'more than one' : 'no'} <devices>`,
+    );
+  }
+  return devices;
+}
+
+function interfacesByAlias(devices: Element): Map<string, Element[]> {
+  const interfaces = childrenNamed(devices, 'interface');
+  const pairs = interfaces.flatMap((one) =>
+    childrenNamed(one, 'alias').map(({ attributes }) => ({ one, alias: attributes['name'] ?? '' })),
+  );
+  const grouped = Map.groupBy(pairs, ({ alias }) => alias);
+  return new Map([...grouped].map(([alias, same]) => [alias, same.map(({ one }) => one)]));
+}
+
+function onlyInterface(
+  present: ReadonlyMap<string, readonly Element[]>,
+  { name, alias }: BoundInterface,
+): Element | undefined {
+  const [found, ...others] = present.get(alias) ?? [];
+  if (others.length > 0) {
+    const reason = `the domain has ${others.length + 1} interfaces with alias "${alias}"`;
+    throw new BindingError('INVALID_DOMAIN', `Cannot bind interface "${name}": ${reason}`);
+  }
+  return found;
+}
+
+/** Characters of all interfaces that are put in place, a thousand times what one has. */
+const MAX_INTERFACES = 1024 * 1024;
+
+/** Attributes that stay are escaped again, which makes them up to five times as long; virt-launcher takes 4 MiB. */
+function refuseGrowth(rendered: readonly RenderedInterface[]): void {
+  const length = rendered.reduce((sum, { next }) => sum + lengthOf(next), 0);
+  if (length <= MAX_INTERFACES) return;
+  throw new BindingError(
+    'INVALID_DOMAIN',
+    `Cannot bind interfaces: they would have ${length} characters, more than ${MAX_INTERFACES}`,
+  );
+}
+
+function interfaceEdits(
+  text: string,
+  root: Element,
+  devices: Element,
+  rendered: readonly RenderedInterface[],
+): Edit[] {
+  const replaced = rendered.flatMap(({ current, next }) =>
+    current === undefined ? [] : [replaceElement(text, current, devices, next)],
+  );
+  const missing = rendered.filter(({ current }) => current === undefined).map(({ next }) => next);
+  if (missing.length === 0) return replaced;
+
+  const last = childrenNamed(devices, 'interface').at(-1);
+  const added =
+    last === undefined
+      ? insertFirst(text, devices, root, missing)
+      : insertBehind(text, last, devices, missing);
+  return [...replaced, added];
+}

@@ -1,0 +1,90 @@
+/**
+ * The hooks API as virt-launcher speaks it: services, methods, requests and replies, no transport.
+ *
+ * Source: kubevirt pkg/hooks/info/api_info.proto, pkg/hooks/v1alpha{1,2,3}/api_v1alpha{1,2,3}.proto
+ */
+import { BindingError } from '../../shared/errors.ts';
+import { decodeRequest } from '../../shared/grpc/decode-request.ts';
+import {
+  InfoResult,
+  OnDefineDomainParams,
+  OnDefineDomainResult,
+  PreCloudInitIsoParams,
+  PreCloudInitIsoResult,
+  ShutdownResult,
+} from '../../shared/grpc/hooks_pb.ts';
+import { requireBounded } from '../json-bounds.ts';
+
+export const INFO_SERVICE = 'kubevirt.hooks.info.Info';
+
+/** virt-launcher takes the first of v1alpha3, v1alpha2, v1alpha1 that it finds in Info's answer. */
+export const HOOK_VERSIONS = ['v1alpha3', 'v1alpha2', 'v1alpha1'] as const;
+export type HookVersion = (typeof HOOK_VERSIONS)[number];
+
+export type HookMethod = 'OnDefineDomain' | 'PreCloudInitIso' | 'Shutdown';
+
+export function callbacksService(version: HookVersion): string {
+  return `kubevirt.hooks.${version}.Callbacks`;
+}
+
+/** What `Callbacks` serves in each version. */
+export const HOOK_METHODS = {
+  v1alpha1: ['OnDefineDomain'],
+  v1alpha2: ['OnDefineDomain', 'PreCloudInitIso'],
+  v1alpha3: ['OnDefineDomain', 'PreCloudInitIso', 'Shutdown'],
+} as const satisfies Record<HookVersion, readonly HookMethod[]>;
+
+/**
+ * What Info announces. Not PreCloudInitIso: virt-launcher uses the first sidecar's answer alone, so an echo of ours could
+ * displace the answer of a sidecar that has one to give.
+ */
+const ANNOUNCED_HOOKS = ['OnDefineDomain', 'Shutdown'] as const satisfies readonly HookMethod[];
+
+/** Announces every hook with priority 0. */
+export function encodeInfoResult(name: string): Uint8Array {
+  const hookPoints = ANNOUNCED_HOOKS.map((hook) => ({ name: hook, priority: 0 }));
+  return InfoResult.encode({ name, hookPoints, versions: [...HOOK_VERSIONS] }).finish();
+}
+
+/** @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, INVALID_VMI if the VMI is too large */
+export function decodeOnDefineDomainParams(message: Uint8Array): OnDefineDomainParams {
+  const params = decodeRequest(OnDefineDomainParams, message);
+  requireBoundedVmi(params.vmi);
+  return params;
+}
+
+/** @throws {BindingError} INVALID_VMI if the VMI's JSON is too large */
+export function requireBoundedVmi(vmi: Uint8Array): void {
+  requireBounded(vmi, 'the VMI', 'INVALID_VMI');
+}
+
+export function encodeOnDefineDomainResult(domainXml: Uint8Array): Uint8Array {
+  return OnDefineDomainResult.encode({ domainXml }).finish();
+}
+
+export function encodeShutdownResult(): Uint8Array {
+  return ShutdownResult.encode({}).finish();
+}
+
+const CLOUD_INIT_SOURCES = ['cloudInitNoCloudSource', 'cloudInitData'] as const;
+
+/**
+ * Answers `PreCloudInitIsoParams` with both sources byte for byte as they came. No error quotes them.
+ *
+ * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or a source is not JSON
+ */
+export function echoPreCloudInitIso(message: Uint8Array): Uint8Array {
+  const params = decodeRequest(PreCloudInitIsoParams, message);
+  for (const name of CLOUD_INIT_SOURCES) if (params[name].length > 0) requireJson(params[name], name);
+  const { cloudInitNoCloudSource, cloudInitData } = params;
+  return PreCloudInitIsoResult.encode({ cloudInitNoCloudSource, cloudInitData }).finish();
+}
+
+function requireJson(json: Uint8Array, name: string): void {
+  requireBounded(json, name, 'INVALID_REQUEST');
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+  } catch {
+    throw new BindingError('INVALID_REQUEST', `Cannot read ${name}: it is not JSON in UTF-8`);
+  }
+}

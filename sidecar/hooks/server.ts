@@ -1,0 +1,95 @@
+import { BindingError } from '../../shared/errors.ts';
+import { decodeRequest } from '../../shared/grpc/decode-request.ts';
+import { InfoParams, type OnDefineDomainParams, ShutdownParams } from '../../shared/grpc/hooks_pb.ts';
+import { log } from '../../shared/log.ts';
+import type { DefinedDomain } from '../define-domain.ts';
+import { createGrpcServer, type GrpcServer, type Handler } from './grpc-server.ts';
+import {
+  callbacksService,
+  decodeOnDefineDomainParams,
+  echoPreCloudInitIso,
+  encodeInfoResult,
+  encodeOnDefineDomainResult,
+  encodeShutdownResult,
+  HOOK_METHODS,
+  HOOK_VERSIONS,
+  type HookMethod,
+  type HookVersion,
+  INFO_SERVICE,
+} from './hooks-api.ts';
+import { DOMAIN_HOOK_SERVICE, decodeMutateDomainRequest, encodeMutateDomainResponse } from './plugin-api.ts';
+import { toStatus } from './status.ts';
+
+/** What the hook server needs of the program around it. */
+export interface Hooks {
+  readonly defineDomain: (params: OnDefineDomainParams) => Promise<DefinedDomain>;
+  /** Called when virt-launcher says that the VM is gone. The answer is still to be sent. */
+  readonly onShutdown: () => void;
+}
+
+const INFO_NAME = 'tapwire';
+
+/** A method as a plain function that returns or throws. */
+type Method = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+
+/** A gRPC server with Info, every version of Callbacks, and DomainHookService; bound to nothing yet. */
+export function createHookServer(hooks: Hooks): GrpcServer {
+  const methods = new Map<string, Handler>();
+  const add = (service: string, name: string, method: Method) =>
+    methods.set(`/${service}/${name}`, toHandler(name, method));
+  add(INFO_SERVICE, 'Info', answerInfo);
+  for (const version of HOOK_VERSIONS) {
+    const callbacks = callbacksOf(version, hooks);
+    for (const name of HOOK_METHODS[version]) add(callbacksService(version), name, callbacks[name]);
+  }
+  add(DOMAIN_HOOK_SERVICE, 'MutateDomain', async (request) => {
+    const { context, ...params } = decodeMutateDomainRequest(request);
+    return encodeMutateDomainResponse(await define(params, hooks, { version: 'plugins v1alpha1', context }));
+  });
+  return createGrpcServer(methods);
+}
+
+function answerInfo(request: Uint8Array): Uint8Array {
+  decodeRequest(InfoParams, request);
+  return encodeInfoResult(INFO_NAME);
+}
+
+function callbacksOf(version: HookVersion, hooks: Hooks): Record<HookMethod, Method> {
+  return {
+    OnDefineDomain: async (request) =>
+      encodeOnDefineDomainResult(await define(decodeOnDefineDomainParams(request), hooks, { version })),
+    PreCloudInitIso: echoPreCloudInitIso,
+    Shutdown(request) {
+      decodeRequest(ShutdownParams, request);
+      hooks.onShutdown();
+      return encodeShutdownResult();
+    },
+  };
+}
+
+/** The domain as it is to be. Says so, with `asked`, in the log. */
+async function define(params: OnDefineDomainParams, hooks: Hooks, asked: object): Promise<Uint8Array> {
+  const started = performance.now();
+  const { domainXml, vmi } = await hooks.defineDomain(params);
+  log('info', 'Defined domain', {
+    ...asked,
+    vmi: `${vmi.namespace}/${vmi.name}`,
+    interfaces: vmi.interfaces.map(({ name }) => name),
+    ms: Math.round((performance.now() - started) * 100) / 100,
+  });
+  return domainXml;
+}
+
+/** What the method throws becomes a status, and a line in the log. */
+function toHandler(name: string, method: Method): Handler {
+  return async (request) => {
+    try {
+      return await method(request);
+    } catch (error) {
+      const failure = toStatus(error);
+      const code = error instanceof BindingError ? error.code : 'INTERNAL';
+      log('error', failure.details, { method: name, code });
+      return failure;
+    }
+  };
+}

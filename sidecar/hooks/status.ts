@@ -1,0 +1,43 @@
+import { BindingError, type ErrorCode, messageOf } from '../../shared/errors.ts';
+import { type Failure, status } from '../../shared/grpc/status.ts';
+
+/** INVALID_ARGUMENT: what we were given; FAILED_PRECONDITION: what is in the pod; INTERNAL: us or the kernel. */
+const STATUS = {
+  INCOMPATIBLE_VERSION: status.FAILED_PRECONDITION,
+  INVALID_ENVIRONMENT: status.FAILED_PRECONDITION,
+  IO_FAILURE: status.INTERNAL,
+  INVALID_JSON: status.INVALID_ARGUMENT,
+  INVALID_CONFIG: status.INVALID_ARGUMENT,
+  INVALID_NETNS: status.FAILED_PRECONDITION,
+  LINK_MISSING: status.FAILED_PRECONDITION,
+  LINK_EXISTS: status.FAILED_PRECONDITION,
+  LINK_UNSUPPORTED: status.FAILED_PRECONDITION,
+  NAMING_UNKNOWN: status.FAILED_PRECONDITION,
+  KERNEL_REFUSED: status.INTERNAL,
+  KERNEL_UNSUPPORTED: status.FAILED_PRECONDITION,
+  WIRING_BROKEN: status.FAILED_PRECONDITION,
+  INVALID_VMI: status.INVALID_ARGUMENT,
+  INVALID_DOMAIN: status.INVALID_ARGUMENT,
+  INVALID_REQUEST: status.INVALID_ARGUMENT,
+  PLUGIN_NOT_AVAILABLE: status.UNAVAILABLE,
+  TRY_AGAIN: status.UNAVAILABLE,
+  NOT_ALLOWED: status.FAILED_PRECONDITION,
+  INTERNAL: status.INTERNAL,
+} as const satisfies Record<ErrorCode, number>;
+
+/** Characters. The text travels in an HTTP/2 header, where every one may take nine bytes. */
+const MAX_DETAILS = 1500;
+
+/**
+ * The status of any thrown value, as virt-launcher's log and the VMI's condition show it. Never taken from a number that the value
+ * carries. The details are well-formed Unicode, because grpc-js encodes them by `encodeURI`, which throws for half a surrogate pair.
+ */
+export function toStatus(error: unknown): Failure {
+  const known = error instanceof BindingError;
+  const evidence = known && error.details !== undefined ? ` (${error.details})` : '';
+  const text = known ? `${error.message}${evidence}` : `Internal error: ${messageOf(error)}`;
+  return {
+    code: known ? STATUS[error.code] : status.INTERNAL,
+    details: text.slice(0, MAX_DETAILS).toWellFormed(),
+  };
+}

@@ -1,0 +1,109 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { check } from '../../../../cli/commands/check.ts';
+import { files } from '../../../../nad/generate/files.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { kubevirt, vm } from '../../../helpers/check.ts';
+
+const test = suite('tapwire check');
+
+const run = (texts: Readonly<Record<string, string>>, ...args: readonly string[]) =>
+  check.run(args, { read: (path) => String(texts[path]) });
+
+const MIGRATION = kubevirt({ tapwire: { domainAttachmentType: 'tap', migration: { method: 'x' } } });
+const DROPPED = 'KubeVirt 1.1 silently drops the field "migration": that came with 1.2; leave it out';
+const METHOD = 'migration.method "x" means nothing to KubeVirt; want "link-refresh" or nothing';
+
+test('prints a line for each finding, and a summary for people', async () => {
+  assert.equal(await run({ 'a.yaml': MIGRATION, '-': vm() }, '--kubevirt', '1.1', 'a.yaml', '-'), {
+    stdout: `a.yaml:8: error: binding "tapwire": ${DROPPED}\na.yaml:8: warning: binding "tapwire": ${METHOD}\n`,
+    stderr: '2 objects checked, 0 of other kinds passed over: 1 error, 1 warning\n',
+    exitCode: 1,
+  });
+});
+
+test('advice is counted by itself, and is not a failure', async () => {
+  const [name, network] = ['red', { multus: { networkName: 'lan' } }];
+  const text = vm({ interfaces: [{ name, binding: { name: 'tapwire' } }], networks: [{ name, ...network }] });
+  const { stdout, ...rest } = await run({ f: text }, 'f');
+  assert.match(stdout, /^f:8: advice: .*use binding "tapwire-secondary", which rejects that\n$/);
+  const counts = '0 errors, 0 warnings, 1 piece of advice';
+  assert.equal(rest, { stderr: `1 object checked, 0 of other kinds passed over: ${counts}\n`, exitCode: 0 });
+});
+
+test('warnings alone are no failure', async () => {
+  const { stdout, exitCode } = await run({ f: MIGRATION }, 'f');
+  assert.equal([stdout, exitCode], [`f:8: warning: binding "tapwire": ${METHOD}\n`, 0]);
+});
+
+test('nothing wrong is silence', async () => {
+  assert.equal(await run({ f: 'apiVersion: v1\nkind: Pod\n', g: vm() }, 'f', 'g'), {
+    stdout: '',
+    stderr: '1 object checked, 1 of other kinds passed over: 0 errors, 0 warnings\n',
+    exitCode: 0,
+  });
+});
+
+test('--json is for programs', async () => {
+  const { stdout, stderr, exitCode } = await run({ f: MIGRATION }, '--json', 'f');
+  assert.equal(JSON.parse(stdout), {
+    findings: [{ file: 'f', line: 8, severity: 'warning', message: `binding "tapwire": ${METHOD}` }],
+    checked: 1,
+    passedOver: 0,
+  });
+  assert.equal([stderr, exitCode], [undefined, 0]);
+});
+
+test('a file that is named twice is read once', async () => {
+  const { stdout } = await run({ f: MIGRATION }, 'f', 'f');
+  assert.is(stdout.split('\n').length, 2);
+});
+
+test('what --kubevirt changes: our own files for 1.3 do not fit 1.2', async () => {
+  const text = files().get('passt/kubevirt-1.3.yaml') ?? '';
+  assert.is((await run({ f: text }, '--kubevirt', '1.3', 'f')).exitCode, 0);
+  const { stdout, exitCode } = await run({ f: text }, '--kubevirt', '1.2', 'f');
+  assert.match(stdout, 'drops the field "computeResourceOverhead"');
+  assert.is(exitCode, 1);
+});
+
+test('without --kubevirt, the version in the status of a KubeVirt CR counts', async () => {
+  const observed = `${MIGRATION}status: {observedKubeVirtVersion: v1.1.1}\n`;
+  const [old, newest] = [
+    await run({ f: observed }, 'f'),
+    await run({ f: observed }, '--kubevirt', '1.9', 'f'),
+  ];
+  assert.match(old.stdout, DROPPED);
+  assert.equal([old.exitCode, newest.exitCode], [1, 0]);
+});
+
+test('nothing to check is no good news', async () => {
+  const pod = 'apiVersion: v1\nkind: Pod\n';
+  for (const [texts, args, subject] of [
+    [{ '-': '' }, ['-'], '"-": no NetworkAttachmentDefinition, registration or VM in it'],
+    [{ '-': '' }, ['--json', '-'], '"-": no NetworkAttachmentDefinition, registration or VM in it'],
+    [{ a: pod, b: '' }, ['a', 'b'], '"a", "b": no NetworkAttachmentDefinition, registration or VM in them'],
+  ] as const) {
+    assert.is((await caught(() => run(texts, ...args))).message, `Cannot check ${subject}`);
+  }
+  assert.is((await run({ f: '{' }, 'f')).exitCode, 1, 'what cannot be parsed is said instead');
+});
+
+for (const [why, args, message] of [
+  [
+    'no files',
+    [],
+    'Cannot run "tapwire check": want the files to check, or "-" for stdin; see "tapwire check --help"',
+  ],
+  [
+    'another version',
+    ['--kubevirt', 'x', 'f'],
+    'Cannot read --kubevirt "x": want 1.1.1 or a newer version, such as "1.9"',
+  ],
+] as const) {
+  test(`${why} is refused`, async () => {
+    assert.is((await caught(() => run({ f: '' }, ...args))).message, message);
+  });
+}
+
+test.run();

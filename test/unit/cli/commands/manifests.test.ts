@@ -1,0 +1,187 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseAllDocuments } from 'yaml';
+import { manifests } from '../../../../cli/commands/manifests.ts';
+import { files } from '../../../../nad/generate/files.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { asKept } from '../../../helpers/kubernetes-api.ts';
+
+const test = suite('tapwire manifests');
+
+const NO_FILES = { read: () => assert.unreachable('manifests reads no files') as never };
+const print = async (...args: readonly string[]): Promise<string> => {
+  const { stdout, exitCode } = await manifests.run(args, NO_FILES);
+  assert.is(exitCode, 0);
+  return stdout;
+};
+const documents = async (...args: readonly string[]) =>
+  parseAllDocuments(await print(...args)).map((document) => document.toJS());
+
+const committed = (...names: readonly string[]) => names.map((name) => files().get(name)).join('---\n');
+
+for (const [args, names] of [
+  [
+    ['--binding', 'tap'],
+    ['nad', 'kubevirt-1.1', 'vm-primary', 'vm-dual-stack'].map((name) => `tap/${name}.yaml`),
+  ],
+  [
+    ['--binding', 'tap-secondary'],
+    ['secondary-nad', 'secondary-kubevirt-1.1', 'vm-secondary'].map((name) => `tap/${name}.yaml`),
+  ],
+  [
+    ['--binding', 'tap-secondary-mq', '--hco'],
+    ['secondary-nad', 'secondary-hyperconverged-1.11', 'vm-secondary'].map((name) => `tap-mq/${name}.yaml`),
+  ],
+  [
+    ['--binding', 'tap', '--kubevirt', '1.4', '--part', 'registration', '--part', 'gate'],
+    ['tap/kubevirt-1.1.yaml', 'feature-gate.yaml'],
+  ],
+  [['--binding', 'passt', '--kubevirt', '1.2.3', '--part', 'registration'], ['passt/kubevirt-1.2.yaml']],
+  [['--binding', 'passt', '--kubevirt', '1.5', '--part', 'registration'], ['passt/kubevirt-1.3.yaml']],
+  [['--binding', 'passt', '--hco', '--part', 'registration'], ['passt/hyperconverged-1.13.yaml']],
+  [
+    ['--binding', 'slirp'],
+    ['slirp/kubevirt-1.1.yaml', 'slirp/vm-primary.yaml'],
+  ],
+  [
+    ['--binding', 'tap-mq', '--form', 'network'],
+    ['nad', 'kubevirt-1.1', 'vm'].map((name) => `tap-mq/network/${name}.yaml`),
+  ],
+  [
+    ['--binding=tap', '--binding=tap-mq', '--part=registration', '--part=gate', '--kubevirt=v1.3.1'],
+    ['tap/kubevirt-1.1.yaml', 'feature-gate.yaml', 'tap-mq/kubevirt-1.1.yaml'],
+  ],
+] as const) {
+  test(`${args.join(' ')} prints ${names.join(', ')}`, async () => {
+    assert.fixture(await print(...args), committed(...names));
+  });
+}
+
+test('without --part, the gate comes along where KubeVirt has one', async () => {
+  const has = async (...args: readonly string[]) =>
+    (await print('--binding', 'tap', ...args)).includes('op: add');
+  assert.is(await has('--kubevirt', '1.4'), true);
+  assert.is(await has('--kubevirt', '1.5'), false);
+  assert.is(await has('--kubevirt', '1.4', '--hco'), false);
+});
+
+test('namespaces, image and migration stand where they belong', async () => {
+  const args =
+    '--namespace vms --nad-namespace infra --image registry.example/tapwire:1 --migration refresh'.split(' ');
+  const [nad, registration, primary, dualStack] = await documents('--binding', 'tap', ...args);
+  assert.is(nad.metadata.namespace, 'infra');
+  assert.equal(registration.spec.configuration.network.binding.tapwire, {
+    networkAttachmentDefinition: 'infra/tapwire-tap',
+    domainAttachmentType: 'tap',
+    sidecarImage: 'registry.example/tapwire:1',
+    migration: { method: 'link-refresh' },
+  });
+  assert.equal(
+    [primary, dualStack].map(({ metadata }) => metadata.namespace),
+    ['vms', 'vms'],
+  );
+  const part = ['--part', 'vm', '--namespace', 'vms'];
+  const made = await documents('--binding', 'tap-secondary', ...part);
+  assert.equal(
+    made.map(({ kind, metadata }) => [kind, metadata.namespace]),
+    [
+      ['NetworkAttachmentDefinition', 'vms'],
+      ['VirtualMachine', 'vms'],
+    ],
+  );
+});
+
+test('--migration keep lets the guest alone', async () => {
+  const [registration] = await documents('--binding', 'tap', '--part', 'registration', '--migration', 'keep');
+  assert.equal(registration.spec.configuration.network.binding.tapwire.migration, {});
+});
+
+test('names that YAML would take for something else stay names', async () => {
+  for (const namespace of ['on', 'no', '1e3', '0x10', '12', 'null', 'y']) {
+    const text = await print('--binding', 'tap', '--part', 'nad', '--nad-namespace', namespace);
+    for (const version of ['1.1', '1.2'] as const) {
+      const [document] = parseAllDocuments(text, { version });
+      assert.is(document?.toJS().metadata.namespace, namespace, `YAML ${version}`);
+    }
+  }
+});
+
+test('whatever is asked for, the API drops nothing of it', async () => {
+  for (const kubevirt of ['1.1.1', '1.2', '1.3', '1.4', '1.5', '1.9']) {
+    for (const operator of [[], ['--hco']]) {
+      const args = [
+        '--binding',
+        'tap',
+        '--binding',
+        'passt',
+        '--kubevirt',
+        kubevirt,
+        '--image',
+        'i',
+        ...operator,
+      ];
+      const made = (await documents(...args)).filter((document) => !Array.isArray(document));
+      assert.equal(made.map(asKept), made);
+    }
+  }
+});
+
+const SEE = 'see "tapwire manifests --help"';
+for (const [args, message] of [
+  [
+    '',
+    `Cannot run "tapwire manifests": want --binding with one of tap, tap-mq, tap-secondary, tap-secondary-mq, passt, slirp; ${SEE}`,
+  ],
+  [
+    '--binding tip',
+    'Cannot read --binding: want "tap" or "tap-mq" or "tap-secondary" or "tap-secondary-mq" or "passt" or "slirp", got "tip"',
+  ],
+  [
+    '--binding tap --part vms',
+    'Cannot read --part: want "nad" or "registration" or "gate" or "vm", got "vms"',
+  ],
+  ['--binding tap --form both', 'Cannot read --form: want "binding" or "network", got "both"'],
+  ['--binding tap --namespace a_b', 'Cannot read --namespace: want the name of a namespace, got "a_b"'],
+  ['--binding tap --nad-namespace=', 'Cannot read --nad-namespace: want the name of a namespace, got ""'],
+  ['--binding tap --image -x', /^Cannot run "tapwire manifests": Option '--image' argument is ambiguous/],
+  ['--binding tap --image=a$b', 'Cannot read --image: want the name of an image, got "a$b"'],
+  ['--binding tap --migration yes', 'Cannot read --migration: want "keep" or "refresh", got "yes"'],
+  [
+    '--binding tap --kubevirt 1.1.0',
+    'Cannot read --kubevirt "1.1.0": want 1.1.1 or a newer version, such as "1.9"',
+  ],
+  [
+    '--binding tap --kubevirt 1.1 --migration keep',
+    `Cannot run "tapwire manifests": --migration wants KubeVirt 1.2 or newer; 1.1 drops the field; ${SEE}`,
+  ],
+  [
+    '--binding tap --binding passt --migration keep',
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; passt leaves no choice; ${SEE}`,
+  ],
+  [
+    '--binding slirp --form network',
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, passt, not for slirp; ${SEE}`,
+  ],
+  [
+    '--binding tap --binding tap-secondary --form network',
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, passt, not for tap-secondary; ${SEE}`,
+  ],
+  [
+    '--binding tap-secondary --migration keep',
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; tap-secondary leaves no choice; ${SEE}`,
+  ],
+  ['--binding tap extra', /^Cannot run "tapwire manifests": Unexpected argument 'extra'/],
+  [
+    '--bindings tap',
+    /^Cannot run "tapwire manifests": Unknown option '--bindings'.*; see "tapwire manifests --help"$/,
+  ],
+] as const) {
+  test(`${args || 'nothing'} is refused`, async () => {
+    const error = await caught(() => manifests.run(args.split(' ').filter(Boolean), NO_FILES));
+    assert.is(error.code, 'INVALID_CONFIG');
+    if (typeof message === 'string') assert.is(error.message, message);
+    else assert.match(error.message, message);
+  });
+}
+
+test.run();

@@ -1,0 +1,109 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Command } from '../../../cli/command.ts';
+import { check } from '../../../cli/commands/check.ts';
+import { manifests } from '../../../cli/commands/manifests.ts';
+import { dispatch } from '../../../cli/dispatch.ts';
+import { BindingError } from '../../../shared/errors.ts';
+
+const test = suite('dispatch()');
+
+const HOST = { read: () => 'apiVersion: kubevirt.io/v1\nkind: KubeVirt\n' };
+const ran: (readonly string[])[] = [];
+const command = (name: string, run: Command['run']): Command => ({
+  name,
+  summary: `sums up ${name}`,
+  help: `helps ${name}\n`,
+  run,
+});
+const COMMANDS: readonly Command[] = [
+  command('works', (args) => {
+    ran.push(args);
+    return { stdout: 'out\n', exitCode: 1 };
+  }),
+  command('refuses', () => {
+    throw new BindingError('INVALID_CONFIG', 'Cannot do it: no');
+  }),
+  command('breaks', async () => {
+    throw new TypeError('a bug');
+  }),
+];
+const run = (...args: readonly string[]) => dispatch(COMMANDS, '1.2.3', args, HOST);
+
+test('a command gets the arguments behind its name, and its outcome is the ending', async () => {
+  ran.length = 0;
+  assert.equal(await run('works', 'a', '--b'), { stdout: 'out\n', stderr: '', exitCode: 1 });
+  assert.equal(ran, [['a', '--b']]);
+});
+
+test('an error of ours is a line on stderr, and status 2', async () => {
+  assert.equal(await run('refuses'), { stdout: '', stderr: 'Cannot do it: no\n', exitCode: 2 });
+});
+
+test('a bug is thrown on', async () => {
+  const error = await run('breaks').catch((cause) => cause);
+  assert.instance(error, TypeError);
+});
+
+for (const args of [[], ['--help'], ['help']]) {
+  test(`${args.join(' ') || 'nothing'}: every command, with what it is for`, async () => {
+    const { stdout, exitCode } = await run(...args);
+    for (const { name, summary } of COMMANDS)
+      assert.match(stdout, new RegExp(`^  ${name} +${summary}$`, 'm'));
+    assert.is(exitCode, 0);
+  });
+}
+
+test('--version', async () => {
+  assert.equal(await run('--version'), { stdout: '1.2.3\n', stderr: '', exitCode: 0 });
+});
+
+test('an unknown command is refused', async () => {
+  const stderr = 'Cannot run "tapwire": there is no command "work"; see "tapwire --help"\n';
+  assert.equal(await run('work', '--help'), { stdout: '', stderr, exitCode: 2 });
+});
+
+test('--help of a command goes before all else; behind -- it is an operand', async () => {
+  ran.length = 0;
+  assert.is((await run('refuses', '--nonsense', '--help')).stdout, 'helps refuses\n');
+  await run('works', '--', '--help');
+  assert.equal(ran, [['--', '--help']]);
+});
+
+/** Options that a command's parser takes: those that it does not call unknown. */
+async function isTaken(one: Command, option: string): Promise<boolean> {
+  const { stderr } = await dispatch([one], '', [one.name, option], HOST);
+  return !stderr.includes('Unknown option');
+}
+
+for (const one of [manifests, check]) {
+  test(`${one.name}: its help tells of options that there are`, async () => {
+    const options = [...one.help.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, option = '']) => option);
+    assert.ok(options.includes('--kubevirt') && options.includes('--help'));
+    for (const option of options) assert.ok(await isTaken(one, option), option);
+    assert.not.ok(await isTaken(one, '--nonsense'));
+  });
+
+  test(`${one.name}: its help shows examples that work, and what comes next`, async () => {
+    assert.match(one.help, /^Next: /m);
+    const examples = [...one.help.matchAll(/^ {2}(?:.* \| )?tapwire (\S+) (.*?)(?: [|>].*)?$/gm)];
+    assert.ok(examples.length >= 3);
+    for (const [, name, args = ''] of examples) {
+      assert.is(name, one.name);
+      assert.is(
+        (await dispatch([one], '', [one.name, ...args.split(' ')], HOST)).stderr.includes('Cannot'),
+        false,
+        args,
+      );
+    }
+  });
+
+  test(`${one.name}: its help fits a terminal of 120 columns`, () => {
+    assert.equal(
+      one.help.split('\n').filter((line) => line.length > 120),
+      [],
+    );
+  });
+}
+
+test.run();

@@ -1,0 +1,154 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { describe, type Seen } from '../../../../cli/inspect/describe.ts';
+import { silenceTable } from '../../../../cni/bindings/tap/silence.ts';
+import { BARE, KEY, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/seen.ts';
+
+const test = suite('describe()');
+
+const TRAFFIC = { packets: 3, bytes: 300 };
+
+function seenIn(netns: ReturnType<typeof wired>, changes: Partial<Seen> = {}): Seen {
+  const filters = netns.filters.map((filter) => ({ ...filter, traffic: TRAFFIC }));
+  return { ...netns, filters, addresses: [], sysctls: null, holders: new Map(), ...changes };
+}
+
+test('a wired pod: both links, both redirects, no defects', () => {
+  const address = {
+    ifindex: 2,
+    family: 'inet',
+    local: '192.0.2.1',
+    prefixLength: 24,
+    scope: 'global',
+  } as const;
+  const holder = { pid: 1, program: 'qemu', queues: 2 };
+  const { wires, strays } = describe(
+    seenIn(wired(), {
+      addresses: [address, { ...address, ifindex: 3 }],
+      holders: new Map([['tap0', [holder]]]),
+    }),
+  );
+  assert.equal(strays, []);
+  assert.equal(wires, [
+    {
+      ...KEY,
+      binding: 'tap',
+      podLink: {
+        name: 'eth0',
+        kind: 'veth',
+        mac: '02:00:00:00:00:01',
+        mtu: 1500,
+        isUp: true,
+        hasCarrier: true,
+        addresses: ['192.0.2.1/24'],
+      },
+      tap: {
+        name: 'tap0',
+        mac: '02:00:00:00:00:01',
+        mtu: 1500,
+        isUp: true,
+        owner: 107,
+        group: 107,
+        multiQueue: false,
+        persistent: true,
+        holders: [holder],
+      },
+      toTap: { classifier: 'u32', ...TRAFFIC },
+      toPodLink: { classifier: 'u32', ...TRAFFIC },
+      filters: [],
+      silence: null,
+      defects: [],
+    },
+  ]);
+});
+
+test('a filter of another program is listed with its verdict', () => {
+  const foreign = { ...redirectOf(3, 2, OTHER), redirect: null, pref: 7, verdict: 'unknown' } as const;
+  const filters = [foreign, redirectOf(2, 3), redirectOf(3, 2)];
+  const [wire] = describe(seenIn(wired({ filters }))).wires;
+  assert.equal(wire?.filters, [{ link: 'tap0', filter: 'a u32 filter at pref 7', verdict: 'unknown' }]);
+  assert.equal(wire?.defects, []);
+});
+
+test('a record with half a key tells nothing of filters: ours look like those of others', () => {
+  const key = { containerId: 'c'.repeat(300), ifname: 'net1' };
+  const filters = [redirectOf(2, 3, key), redirectOf(3, 2, key)];
+  const [wire] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)], filters }))).wires;
+  assert.match(wire?.containerId ?? '', /^sha256:/);
+  assert.equal([wire?.filters, wire?.defects], [[], []]);
+});
+
+test('the tap may have any owner: what the NAD asked for is not known', () => {
+  const tap = tapOf({ tun: { mode: 'tap', owner: null, group: 5, multiQueue: true, persist: true } });
+  assert.equal(describe(seenIn(wired({ links: [...BARE.links, tap] }))).wires[0]?.defects, []);
+});
+
+test('what CHECK would find is a defect', () => {
+  const [wire] = describe(
+    seenIn(wired({ links: [...BARE.links, tapOf({ flags: 0 })], filters: [redirectOf(3, 2)] })),
+  ).wires;
+  assert.equal(wire?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
+  assert.is(wire?.toTap, null);
+});
+
+test("another attachment's redirect between the same links is shown, and a defect", () => {
+  const [wire] = describe(seenIn(wired({ filters: [redirectOf(2, 3, OTHER), redirectOf(3, 2)] }))).wires;
+  assert.is(wire?.toTap?.packets, 3);
+  assert.is(wire?.defects.length, 1);
+});
+
+test('what goes from one to the other at an egress is another matter', () => {
+  const egress = { ...redirectOf(2, 3, OTHER), direction: 'egress' as const };
+  assert.is(describe(seenIn(wired({ filters: [egress, redirectOf(3, 2)] }))).wires[0]?.toTap, null);
+});
+
+test('a pod link that is gone', () => {
+  const [wire] = describe(seenIn(wired({ links: [tapOf()], filters: [] }))).wires;
+  assert.is(wire?.podLink, null);
+  assert.ok(wire?.defects.includes('pod link "eth0" is gone'));
+});
+
+test('a record with the hash of a container id: filters cannot be told by it', () => {
+  const key = { containerId: `${'x'.repeat(250)}`, ifname: 'net1' };
+  const [wire] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)] }))).wires;
+  assert.match(wire?.containerId ?? '', /^sha256:/);
+  assert.equal(wire?.defects, []);
+});
+
+const QUIET = silenced({ packets: 2, bytes: 100 });
+const LONG = { containerId: 'x'.repeat(250), ifname: 'net1' };
+
+test('a silenced pod: what all of its rules have dropped', () => {
+  const { wires, strays } = describe(seenIn(wired({ nftables: QUIET })));
+  assert.equal(wires[0]?.silence, { packets: 8, bytes: 400 });
+  assert.equal(strays, []);
+});
+
+test('a record with the hash of a container id: its tables are told by their links', () => {
+  const links = [...BARE.links, tapOf({}, LONG)];
+  const nftables = silenced({ packets: 1, bytes: 50 }, LONG);
+  const { wires, strays } = describe(seenIn(wired({ links, nftables })));
+  assert.equal(wires[0]?.silence, { packets: 4, bytes: 200 });
+  assert.equal(strays, []);
+});
+
+test('tables of ours that no record names are a stray, those of others are not', () => {
+  const other = { tables: [{ family: 'inet', name: 'filter' }], rules: [], refusal: null } as const;
+  assert.equal(describe(seenIn(wired({ nftables: other }))).strays, []);
+  const strayed = describe(seenIn({ ...BARE, nftables: QUIET })).strays;
+  assert.is(strayed.length, 1);
+  assert.match(strayed[0] ?? '', `nftables tables "${silenceTable(KEY)}" drop what the pod sends`);
+  assert.is(describe(seenIn(wired({ nftables: silenced(undefined, OTHER) }))).strays.length, 1);
+});
+
+test('a redirect of ours on a link that no record names is a stray; one of others is not', () => {
+  const strayed = describe(seenIn({ ...BARE, filters: [redirectOf(2, 9)] })).strays;
+  assert.is(strayed.length, 1);
+  assert.match(strayed[0] ?? '', '"eth0" is redirected to a link that is gone, as if by Tapwire');
+  const foreign = { ...redirectOf(2, 9), pref: 10 };
+  const plain = { ...redirectOf(2, 9), redirect: { to: 9, cookie: null } };
+  const egress = { ...redirectOf(2, 9), direction: 'egress' as const };
+  assert.equal(describe(seenIn({ ...BARE, filters: [foreign, plain, egress] })).strays, []);
+});
+
+test.run();

@@ -1,0 +1,122 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Inspection, Wire } from '../../../../cli/inspect/inspection.ts';
+import { COLOURS, drawText, listText, PLAIN } from '../../../../cli/inspect/text.ts';
+
+const test = suite('drawText()');
+
+const WIRE: Wire = {
+  containerId: 'c1',
+  ifname: 'net1',
+  binding: 'tap',
+  podLink: {
+    name: 'eth0',
+    kind: null,
+    mac: '02:00:00:00:00:01',
+    mtu: 9000,
+    isUp: false,
+    hasCarrier: false,
+    addresses: [],
+  },
+  tap: {
+    name: 'tap0',
+    mac: '02:00:00:00:00:02',
+    mtu: 9000,
+    isUp: true,
+    owner: null,
+    group: null,
+    multiQueue: true,
+    persistent: false,
+    holders: [],
+  },
+  toTap: { classifier: 'matchall', packets: 1, bytes: 999 },
+  toPodLink: { classifier: 'matchall', packets: 12_345_678, bytes: 9_876_543_210 },
+  filters: [],
+  silence: { packets: 3, bytes: 200 },
+  defects: [],
+};
+const SOUND: Inspection = { netns: '/n', pod: null, wires: [WIRE], strays: [], sysctls: null, passt: null };
+
+test('boxes are as wide as what is in them, and arrows as what they carried', () => {
+  assert.is(
+    drawText(SOUND, PLAIN),
+    `/n
+
+┌─ eth0 ────────────┐                           ┌─ tap0 ──────────────────┐
+│ physical, DOWN    │  1 frame, 999 B           │ tap, up                 │
+│ 02:00:00:00:00:01 │ ────────────────────────▶ │ 02:00:00:00:00:02       │
+│ MTU 9000          │  12345678 frames, 9.9 GB  │ MTU 9000                │
+│                   │ ◀──────────────────────── │ owner anyone, group any │
+│                   │                           │ multi-queue             │
+│                   │                           │ not persistent          │
+└───────────────────┘                           └─────────────────────────┘
+
+  container  c1, net1
+  binding    tap
+  held by    nobody: no VM has the tap open
+  silence    3 packets of the pod's own stack dropped
+  state      as ADD left it
+
+`,
+  );
+});
+
+test('what is gone and what is broken', () => {
+  const wire = { ...WIRE, podLink: null, toTap: null, toPodLink: null, defects: ['one', 'two'] };
+  const text = drawText({ ...SOUND, wires: [wire] }, COLOURS);
+  assert.match(text, '\x1b[1mgone\x1b[0m');
+  assert.match(text, '\x1b[31m no redirect');
+  assert.match(text, '  defect     \x1b[31mone\x1b[0m\n  defect     \x1b[31mtwo\x1b[0m\n');
+  assert.not.match(text, 'as ADD left it');
+});
+
+test('the state of the pod link, a tap in its place that nobody has open, and a pod that is not silenced', () => {
+  const podLink = { name: 'eth0', kind: 'tun', mac: '02:00:00:00:00:01', mtu: 9000, addresses: [] };
+  const drawn = (isUp: boolean, hasCarrier: boolean, kind = 'tun') => {
+    const wire = { ...WIRE, podLink: { ...podLink, kind, isUp, hasCarrier }, silence: null };
+    return drawText({ ...SOUND, wires: [wire] }, PLAIN);
+  };
+  const UNOPENED = '  pod link   eth0 is a tap that no process has open: no frame passes\n';
+  assert.match(drawn(true, true), /│ tun, up +│/);
+  assert.not.match(drawn(true, true), UNOPENED);
+  assert.match(drawn(true, false), UNOPENED);
+  assert.match(drawn(true, false, 'veth'), /│ veth, up, no carrier +│/);
+  assert.not.match(drawn(true, false, 'veth'), UNOPENED);
+  assert.match(drawn(false, false, 'veth'), /│ veth, DOWN +│/);
+  assert.match(drawn(true, true), "  silence    none: the pod's own stack can send with the MAC of the VM\n");
+});
+
+test('passt: as ADD left it, or what is not; and its sysctls', () => {
+  const passt = {
+    ...SOUND,
+    wires: [],
+    passt: { defects: [] },
+    sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '1 0' },
+  };
+  assert.is(
+    drawText(passt, PLAIN),
+    '/n\n\n  passt      as ADD left it\n  sysctl     net.ipv4.ip_unprivileged_port_start = 0\n  sysctl     net.ipv4.ping_group_range = 1 0\n',
+  );
+  assert.match(drawText({ ...passt, passt: { defects: ['narrow'] } }, PLAIN), '  passt      narrow\n');
+});
+
+test('listText(): a line each, and how many defects', () => {
+  const broken = { ...SOUND, pod: 'vms/b', wires: [{ ...WIRE, defects: ['one'] }], strays: ['two'] };
+  const passt = { ...SOUND, wires: [], passt: { defects: [] } };
+  assert.is(
+    listText([SOUND, broken, passt], PLAIN),
+    `NETNS  POD    WIRED          STATE
+/n     -      eth0 <-> tap0  ok
+/n     vms/b  eth0 <-> tap0  2 defects
+/n     -      passt          ok
+`,
+  );
+});
+
+test("others' text cannot steer a terminal", () => {
+  const text = drawText({ ...SOUND, pod: 'a\x1b[2J\n\u202eb', strays: ['c\rd'] }, PLAIN);
+  assert.not.match(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
+  assert.match(text, 'a\\u001b[2J\\u000a\\u202eb');
+});
+
+test.run();

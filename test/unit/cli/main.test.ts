@@ -1,0 +1,97 @@
+/** The command as people run it: a process with files, stdin and pipes. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { kubevirt, vm } from '../../helpers/check.ts';
+
+const test = suite('tapwire');
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+const MAIN = join(ROOT, 'cli/main.ts');
+const run = (args: readonly string[], input = '') =>
+  execa(process.execPath, [MAIN, ...args], { input, reject: false, stripFinalNewline: false });
+
+test('what manifests prints, check takes', async () => {
+  const bindings = ['tap', 'tap-secondary', 'tap-secondary-mq'].flatMap((kind) => ['--binding', kind]);
+  const made = await run(['manifests', ...bindings, '--namespace', 'vms']);
+  const { stdout, stderr, exitCode } = await run(['check', '-'], made.stdout);
+  assert.equal(
+    [stdout, stderr, exitCode],
+    ['', '12 objects checked, 0 of other kinds passed over: 0 errors, 0 warnings\n', 0],
+  );
+});
+
+test('findings go to stdout, and make status 1', async () => {
+  const { stdout, exitCode } = await run(['check', '-'], vm({ networks: [] }));
+  assert.match(
+    stdout,
+    /^-:8: error: VirtualMachine "vms\/red": interface "default" has no network of that name/,
+  );
+  assert.is(exitCode, 1);
+});
+
+test('finds what README.md shows', async () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [, shown = '', line = ''] = /^(-:(\d+): error: .*)$/m.exec(readme) ?? [];
+  const registration = kubevirt({ tapwire: { domainAttachmentType: 'Tap' } });
+  const linesBefore = Number(line) - 8; // the helper's binding stands in its line 8
+  const { stdout } = await run(['check', '-'], '#\n'.repeat(linesBefore) + registration);
+  assert.is(stdout, `${shown}\n`);
+});
+
+test('a file that cannot be read is status 2, and says why', async () => {
+  const { stdout, stderr, exitCode } = await run(['check', '/nonexistent/file']);
+  assert.equal([stdout, exitCode], ['', 2]);
+  assert.is(
+    stderr,
+    'Cannot read "/nonexistent/file": ENOENT: no such file or directory, open \'/nonexistent/file\'\n',
+  );
+});
+
+test('a directory is not what check reads, and an option is refused in one sentence', async () => {
+  const directory = await run(['check', ROOT]);
+  assert.is(directory.stderr, `Cannot read "${ROOT}": it is a directory; name its files\n`);
+  const option = await run(['check', '--files', 'x']);
+  assert.is(
+    option.stderr,
+    `Cannot run "tapwire check": Unknown option '--files'; see "tapwire check --help"\n`,
+  );
+});
+
+test('files and stdin go together', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
+  try {
+    const file = join(folder, 'vm.yaml');
+    writeFileSync(file, vm());
+    const cr = 'apiVersion: kubevirt.io/v1\nkind: KubeVirt\nmetadata: {name: k}\n';
+    const { stdout, exitCode } = await run(['check', '--json', file, '-'], cr);
+    assert.match(JSON.parse(stdout).findings[0].message, 'nobody registers binding "tapwire"');
+    assert.is(exitCode, 1);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+const inShell = (script: string) =>
+  execa(
+    'bash',
+    ['-c', `set -o pipefail; "$0" "$1" manifests --binding tap ${script}`, process.execPath, MAIN],
+    {
+      reject: false,
+    },
+  );
+
+test('a reader that has gone away is no failure', async () => {
+  const { stderr, exitCode } = await inShell('| true');
+  assert.equal([stderr, exitCode], ['', 0]);
+});
+
+test('a disk that is full is one', async () => {
+  const { stderr, exitCode } = await inShell('> /dev/full');
+  assert.equal([stderr, exitCode], ['Cannot write the results: ENOSPC: no space left on device, write', 2]);
+});
+
+test.run();

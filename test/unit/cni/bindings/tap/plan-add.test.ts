@@ -1,0 +1,575 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as plan from '../../../../../cni/bindings/tap/plan-add.ts';
+import { silenceTable } from '../../../../../cni/bindings/tap/silence.ts';
+import type { Netns } from '../../../../../cni/kernel/view.ts';
+import { encodeCookie, encodeRecord, type Restore } from '../../../../../cni/plan/cookie.ts';
+import type { Op, Step } from '../../../../../cni/plan/op.ts';
+import type { Filter } from '../../../../../shared/rtnetlink/filter.ts';
+import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../../../shared/rtnetlink/link.ts';
+import { caught } from '../../../../helpers/caught.ts';
+import {
+  attachmentOf,
+  BARE,
+  clsactOf,
+  ETH0,
+  KEY,
+  LO,
+  linkOf,
+  OTHER,
+  redirectOf,
+  silenced,
+  tapOf,
+  wired,
+} from '../../../../helpers/seen.ts';
+
+const test = suite('planAdd()');
+
+/** The steps of all levels. */
+const planAdd = (...given: Parameters<typeof plan.planAdd>): readonly Step[] => plan.planAdd(...given).flat();
+const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
+const aliasOf = (restore: Restore, mtu = 1500) =>
+  encodeRecord({ key: KEY, podLink: 'eth0', mtu, restore, told: [] });
+const fresh = (restore: Restore): Op[] => [
+  { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107, selinuxContext: null },
+  { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
+  { op: 'setAddrGenModeNone', link: 'tap0' },
+  { op: 'setMtu', link: 'tap0', mtu: 1500 },
+  { op: 'addClsact', link: 'tap0' },
+  { op: 'setUp', link: 'tap0', on: true },
+  { op: 'persistTap', link: 'tap0' },
+];
+const redirectTap = (restore: Restore): Op => ({
+  op: 'addRedirect',
+  from: 'tap0',
+  to: 'eth0',
+  cookie: encodeCookie(KEY, restore),
+});
+const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false, down: false, silence: false };
+
+test('a bare netns: the tap is there and persistent before the pod link is touched, which is redirected last', () => {
+  assert.equal(ops(planAdd(attachmentOf(), BARE)), [
+    ...fresh(BOTH_OURS),
+    { op: 'addClsact', link: 'eth0' },
+    redirectTap(BOTH_OURS),
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, BOTH_OURS) },
+  ]);
+});
+
+test('the record keeps what prevResult claimed and is not true; a second ADD changes nothing', () => {
+  const told = ['a1b2c3', '*'];
+  const ifalias = encodeRecord({ key: KEY, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS, told });
+  assert.equal(ops(planAdd(attachmentOf(), BARE, told))[1], { op: 'setAlias', link: 'tap0', ifalias });
+  assert.equal(planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias })] }), told), []);
+});
+
+test('a record of an older ADD is completed by a second ADD', () => {
+  const [record, link] = [{ key: KEY, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS }, 'tap0'];
+  const older = encodeRecord({ ...record, told: null });
+  const [step, ...others] = planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias: older })] }));
+  const ifalias = encodeRecord({ ...record, told: [] });
+  assert.equal(step, {
+    do: { op: 'setAlias', link, ifalias },
+    undo: { op: 'setAlias', link, ifalias: older },
+  });
+  assert.is(others.length, 0);
+});
+
+test('a bare netns: the tap, its record and settings, persistence and the pod link are levels of their own', () => {
+  const levels = plan.planAdd(attachmentOf(), BARE).map((level) => level.map((step) => step.do.op));
+  assert.equal(levels, [
+    ['addTap'],
+    ['setAlias', 'setAddrGenModeNone', 'setMtu', 'addClsact', 'setUp'],
+    ['persistTap'],
+    ['addClsact', 'addRedirect', 'addRedirect'],
+  ]);
+});
+
+test('a bare netns: the undos take everything back in reverse', () => {
+  const undos = planAdd(attachmentOf(), BARE).flatMap(({ undo }) => undo ?? []);
+  const cookie = encodeCookie(KEY, BOTH_OURS);
+  assert.equal(undos.reverse(), [
+    { op: 'deleteRedirect', from: 'eth0', cookie },
+    { op: 'deleteRedirect', from: 'tap0', cookie },
+    { op: 'deleteClsact', link: 'eth0' },
+    { op: 'deleteClsact', link: 'tap0' },
+    { op: 'deleteLink', link: 'tap0' },
+  ]);
+});
+
+test('the tap has the keys of the configuration', () => {
+  const conf = { owner: 'none', group: 0, multiQueue: true, mtu: 1400, selinuxContext: 'u:r:t:s0' };
+  const [addTap, setAlias, , setMtu] = ops(planAdd(attachmentOf(conf), BARE));
+  assert.equal(addTap, {
+    op: 'addTap',
+    link: 'tap0',
+    multiQueue: true,
+    owner: null,
+    group: 0,
+    selinuxContext: 'u:r:t:s0',
+  });
+  assert.equal(setAlias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS, 1400) });
+  assert.equal(setMtu, { op: 'setMtu', link: 'tap0', mtu: 1400 });
+});
+
+for (const kind of ['clsact', 'ingress'] as const) {
+  test(`a pod link with a ${kind} qdisc keeps it, and DEL is told to leave it`, () => {
+    const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
+    assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind, isShared: false }] })), [
+      ...fresh(restore),
+      redirectTap(restore),
+      { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+    ]);
+  });
+}
+
+test('an ingress qdisc that took the place of ours is used, and DEL is told to leave it', () => {
+  const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
+  const seen = wired({
+    qdiscs: [{ ifindex: 2, kind: 'ingress', isShared: false }, clsactOf(3)],
+    filters: [redirectOf(3, 2)],
+  });
+  assert.equal(ops(planAdd(attachmentOf(), seen)), [
+    { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+  ]);
+});
+
+test("another link's filters that the kernel cannot list do not matter", () => {
+  const seen = { ...BARE, gaps: [{ ifindex: 1, reason: 'Message too long' }] };
+  assert.equal(planAdd(attachmentOf(), seen), planAdd(attachmentOf(), BARE));
+});
+
+for (const kind of ['veth', 'tun', 'vxlan']) {
+  test(`planAdd() leaves allmulticast of a ${kind} link as it is`, () => {
+    const changes = ops(planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, kind }] }));
+    assert.not(changes.some(({ op }) => op === 'setAllmulti'));
+  });
+}
+
+for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorrow']) {
+  test(`a pod link of kind ${kind} gets allmulticast, and DEL is told to take it back`, () => {
+    const seen: Netns = { ...BARE, links: [LO, { ...ETH0, kind, layer: kind === 'ipvlan' ? 'L2' : null }] };
+    const steps = planAdd(attachmentOf(), seen);
+    assert.equal(steps.at(-2), {
+      do: { op: 'setAllmulti', link: 'eth0', on: true },
+      undo: { op: 'setAllmulti', link: 'eth0', on: false },
+    });
+    assert.equal(steps[1]?.do, {
+      op: 'setAlias',
+      link: 'tap0',
+      ifalias: aliasOf({ clsact: true, allmulti: true, noQueue: false, down: false, silence: false }),
+    });
+  });
+}
+
+const noQueue = { op: 'setTxqlen', link: 'eth0', txqlen: 0 } as const;
+
+test('a pod link without a queue gets none by its first qdisc, and DEL is told', () => {
+  const restore = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
+  const steps = planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, txqlen: 0 }] });
+  assert.equal(ops(steps), [
+    ...fresh(restore).slice(0, -1),
+    noQueue,
+    { op: 'persistTap', link: 'tap0' },
+    { op: 'addClsact', link: 'eth0' },
+    noQueue,
+    redirectTap(restore),
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+  ]);
+  assert.equal(
+    steps.flatMap(({ undo }) => (undo?.op === 'setTxqlen' || undo?.op === 'deleteClsact' ? undo.op : [])),
+    ['deleteClsact', 'setTxqlen', 'deleteClsact'],
+  );
+});
+
+test('after a crash behind the qdisc its queue is taken away', () => {
+  const restore = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
+  const seen = wired({
+    links: [LO, ETH0, tapOf({}, KEY, restore)],
+    filters: [redirectOf(3, 2, KEY, restore)],
+  });
+  assert.equal(
+    ops(planAdd(attachmentOf(), seen)).map(({ op }) => op),
+    ['setTxqlen', 'setTxqlen', 'addRedirect'],
+  );
+  const done = { ...seen, links: [LO, { ...ETH0, txqlen: 0 }, tapOf({}, KEY, restore)] };
+  assert.equal(
+    ops(planAdd(attachmentOf(), done)).map(({ op }) => op),
+    ['addRedirect'],
+  );
+});
+
+test('a macvlan with allmulticast on is left alone', () => {
+  const seen: Netns = { ...BARE, links: [{ ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }] };
+  assert.equal(
+    ops(planAdd(attachmentOf(), seen)).filter(({ op }) => op === 'setAllmulti'),
+    [],
+  );
+});
+
+test('a second ADD of the same attachment changes nothing', () => {
+  assert.equal(planAdd(attachmentOf(), wired()), []);
+});
+
+const cookie = encodeCookie(KEY, BOTH_OURS);
+for (const [why, seen, want] of [
+  ['the tap is down', wired({ links: [LO, ETH0, tapOf({ flags: 0 })] }), ['setAddrGenModeNone', 'setUp']],
+  ['the tap has another mtu', wired({ links: [LO, ETH0, tapOf({ mtu: 1000 })] }), ['setMtu']],
+  ["the pod link's redirect is gone", wired({ filters: [redirectOf(3, 2)] }), ['addRedirect']],
+  ["the tap's redirect is gone", wired({ filters: [redirectOf(2, 3)] }), ['addRedirect']],
+  [
+    'a redirect leads to a link that is gone',
+    wired({ filters: [redirectOf(2, 0), redirectOf(3, 2)] }),
+    ['deleteRedirect', 'addRedirect'],
+  ],
+  [
+    'only the tap is there',
+    wired({ qdiscs: [], filters: [] }),
+    ['addClsact', 'addClsact', 'addRedirect', 'addRedirect'],
+  ],
+] as const) {
+  test(`after a crash, or damage: ${why}`, () => {
+    assert.equal(
+      ops(planAdd(attachmentOf(), seen)).map(({ op }) => op),
+      want,
+    );
+  });
+}
+
+test('after a crash: what the first ADD wrote down for DEL is kept', () => {
+  const restore = { clsact: true, allmulti: true, noQueue: false, down: false, silence: false };
+  const macvlan: Link = { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI };
+  const seen = wired({
+    links: [LO, macvlan, tapOf({}, KEY, restore)],
+    filters: [redirectOf(3, 2, KEY, restore)],
+  });
+  assert.equal(ops(planAdd(attachmentOf(), seen)), [
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
+  ]);
+});
+
+test('the tap was deleted under a redirect: the new tap inherits what DEL must take back', () => {
+  const seen = wired({
+    links: [LO, ETH0],
+    qdiscs: [clsactOf(2)],
+    filters: [redirectOf(2, 0)],
+  });
+  assert.equal(ops(planAdd(attachmentOf(), seen)), [
+    ...fresh(BOTH_OURS),
+    redirectTap(BOTH_OURS),
+    { op: 'deleteRedirect', from: 'eth0', cookie },
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie },
+  ]);
+});
+
+test('an earlier tap is given its values back', () => {
+  const steps = planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ mtu: 1000, flags: 0 })] }));
+  assert.equal(
+    steps.flatMap(({ undo }) => undo ?? []),
+    [
+      { op: 'setMtu', link: 'tap0', mtu: 1000 },
+      { op: 'setUp', link: 'tap0', on: false },
+    ],
+  );
+});
+
+const SILENCED = { ...BOTH_OURS, silence: true };
+const TABLE = silenceTable(KEY);
+const NOT_YET = { tables: [], rules: [], refusal: null };
+const addSilence = { op: 'addSilence', table: TABLE, links: ['eth0', 'tap0'], replaces: false } as const;
+
+test("the pod's own stack is silenced before anything else is done, and the record says so", () => {
+  const levels = plan.planAdd(attachmentOf(), { ...BARE, nftables: NOT_YET });
+  const undo = { op: 'deleteSilence', table: TABLE } as const;
+  assert.equal(levels[0], [{ do: addSilence, undo }]);
+  assert.equal(ops(levels.slice(1).flat()), [
+    ...fresh(SILENCED),
+    { op: 'addClsact', link: 'eth0' },
+    redirectTap(SILENCED),
+    { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, SILENCED) },
+  ]);
+});
+
+test('a pod that is silenced is left alone', () => {
+  const links = [LO, ETH0, tapOf({}, KEY, SILENCED)];
+  assert.equal(planAdd(attachmentOf(), wired({ links, nftables: silenced() })), []);
+});
+
+test('a table whose rules are not all there is replaced, which is nothing to undo', () => {
+  const nftables = { ...silenced(), rules: silenced().rules.slice(1) };
+  const links = [LO, ETH0, tapOf({}, KEY, SILENCED)];
+  assert.equal(planAdd(attachmentOf(), wired({ links, nftables })), [
+    { do: { ...addSilence, replaces: true }, undo: null },
+  ]);
+});
+
+test('a pod that an earlier version wired is silenced, and its record says so', () => {
+  const [silence, setAlias, ...rest] = planAdd(attachmentOf(), wired({ nftables: NOT_YET }));
+  assert.equal(silence?.do, addSilence);
+  assert.equal(setAlias?.do, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(SILENCED) });
+  assert.equal(rest, []);
+});
+
+test('a pod link that is down is set up last, on its own, and DEL is told', () => {
+  const restore = { ...BOTH_OURS, down: true };
+  const levels = plan.planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, flags: 0 }] });
+  assert.equal(levels.at(-1), [
+    { do: { op: 'setUp', link: 'eth0', on: true }, undo: { op: 'setUp', link: 'eth0', on: false } },
+  ]);
+  const [, alias] = ops(levels.flat());
+  assert.equal(alias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) });
+  assert.equal(
+    ops(levels.flat()).flatMap((op) => (op.op === 'addRedirect' ? op.cookie : [])),
+    [encodeCookie(KEY, restore), encodeCookie(KEY, restore)],
+  );
+});
+
+test('a pod link that went down after ADD is set up again, which DEL does not undo', () => {
+  const levels = plan.planAdd(attachmentOf(), wired({ links: [LO, { ...ETH0, flags: 0 }, tapOf()] }));
+  assert.equal(ops(levels.flat()), [{ op: 'setUp', link: 'eth0', on: true }]);
+});
+
+test('a pod link that an earlier version left down is set up, and DEL is told', () => {
+  const ifalias = tapOf().ifalias?.replace(' down=0 silence=0', '') ?? '';
+  const links = [LO, { ...ETH0, flags: 0 }, tapOf({ ifalias })];
+  assert.equal(ops(planAdd(attachmentOf(), wired({ links }))), [
+    { op: 'setAlias', link: 'tap0', ifalias: aliasOf({ ...BOTH_OURS, down: true }) },
+    { op: 'setUp', link: 'eth0', on: true },
+  ]);
+});
+
+test('a pod link that was down when the first ADD began is still put back to down', () => {
+  const restore = { ...BOTH_OURS, down: true };
+  const links = [LO, ETH0, tapOf({}, KEY, restore)];
+  assert.equal(planAdd(attachmentOf(), wired({ links })), []);
+  // The tap with the record is gone: the cookie tells.
+  const filters = [redirectOf(2, 0, KEY, restore)];
+  const [, alias] = ops(
+    planAdd(attachmentOf(), wired({ links: [LO, ETH0], qdiscs: [clsactOf(2)], filters })),
+  );
+  assert.equal(alias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) });
+});
+
+const foreignFilter = { ...redirectOf(2, 1, OTHER), pref: 7 };
+for (const [why, conf, seen, code, message] of [
+  [
+    'no pod link',
+    {},
+    { ...BARE, links: [LO] },
+    'LINK_MISSING',
+    'Cannot wire "tap0": no pod link "eth0"; its network must come before this attachment',
+  ],
+  [
+    'a pod link without Ethernet',
+    {},
+    { ...BARE, links: [linkOf(2, 'eth0', { kind: 'tun', type: 65534 })] },
+    'LINK_UNSUPPORTED',
+    'Cannot wire "tap0" to "eth0": it carries no Ethernet frames (tun); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
+  ],
+  [
+    'a netkit in L3 mode',
+    {},
+    { ...BARE, links: [linkOf(2, 'eth0', { kind: 'netkit', layer: 'L3' })] },
+    'LINK_UNSUPPORTED',
+    'Cannot wire "tap0" to "eth0": it carries no Ethernet frames (netkit in L3 mode); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
+  ],
+  [
+    "somebody else's link in the tap's place",
+    {},
+    { ...BARE, links: [ETH0, linkOf(3, 'tap0')] },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by a veth link that Tapwire did not make',
+  ],
+  [
+    "another container's tap",
+    {},
+    { ...BARE, links: [ETH0, tapOf({}, OTHER)] },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by Tapwire\'s for container "pod2", "net1"',
+  ],
+  [
+    'a tap of ours with other queues',
+    { multiQueue: true },
+    wired(),
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it',
+  ],
+  [
+    "another container's redirect",
+    {},
+    { ...BARE, qdiscs: [clsactOf(2)], filters: [redirectOf(2, 1, OTHER)] },
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" by a u32 filter at pref 65535 that is not this attachment\'s; remove it first',
+  ],
+  [
+    "the pod link's filters cannot be listed",
+    {},
+    wired({ gaps: [{ ifindex: 2, reason: 'Message too long' }] }),
+    'KERNEL_REFUSED',
+    'Cannot wire "tap0" to "eth0": the kernel cannot list the filters of "eth0" (Message too long); remove those that another program added',
+  ],
+  [
+    'the netns changes all the time',
+    {},
+    { ...BARE, gaps: [{ ifindex: null, reason: 'it changed during each of 10 attempts' }] },
+    'KERNEL_REFUSED',
+    'Cannot wire "tap0" to "eth0": the netns cannot be read: it changed during each of 10 attempts',
+  ],
+  [
+    "somebody else's redirect",
+    {},
+    wired({ filters: [foreignFilter] }),
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" by a u32 filter at pref 7 that is not this attachment\'s; remove it first',
+  ],
+  [
+    'a tap of ours with another group',
+    { group: 0 },
+    wired(),
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it',
+  ],
+  [
+    'a tap of ours for another pod link',
+    {},
+    wired({
+      links: [LO, ETH0, tapOf({ ifalias: tapOf().ifalias?.replace('link=eth0', 'link=ens5') ?? null })],
+    }),
+    'LINK_EXISTS',
+    'Cannot add tap "tap0" for "eth0": it is there for "ens5"; DEL it first',
+  ],
+  [
+    "a tun with our tap's alias",
+    {},
+    {
+      ...BARE,
+      links: [
+        ETH0,
+        tapOf({ tun: { mode: 'tun', owner: 107, group: 107, multiQueue: false, persist: true } }),
+      ],
+    },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by a tun link that Tapwire did not make',
+  ],
+  [
+    "a veth with our tap's alias",
+    {},
+    { ...BARE, links: [ETH0, linkOf(3, 'tap0', { ifalias: tapOf().ifalias })] },
+    'LINK_EXISTS',
+    'Cannot add tap "tap0": that name is taken by a veth link that Tapwire did not make',
+  ],
+  [
+    "somebody else's filter in our place",
+    {},
+    wired({ filters: [{ ...foreignFilter, pref: 65535, redirect: null }] }),
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": there is a u32 filter at pref 65535 that is not this attachment\'s; remove it first',
+  ],
+  [
+    'a filter that is known to keep all frames',
+    {},
+    { ...BARE, qdiscs: [clsactOf(2)], filters: [{ ...foreignFilter, redirect: null }] },
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": a u32 filter at pref 7 keeps its frames from the guest; remove it first, in the pod\'s netns: tc filter del dev eth0 ingress pref 7',
+  ],
+  [
+    'a TCX program that is known to keep all frames',
+    {},
+    { ...BARE, tcx: [{ ifindex: 2, program: 12 }], programs: [{ id: 12, name: 'drop', returns: [2] }] },
+    'LINK_EXISTS',
+    'Cannot wire "tap0" to "eth0": the TCX program 12 "drop" keeps its frames from the guest; remove it first, in the pod\'s netns: bpftool net detach tcx_ingress dev eth0',
+  ],
+  [
+    'a qdisc whose filters are those of other links, too',
+    {},
+    { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact', isShared: true }] },
+    'LINK_UNSUPPORTED',
+    'Cannot wire "tap0" to "eth0": its ingress qdisc shares a filter block with other links, which would be redirected as well',
+  ],
+  [
+    'a MAC that the pod link does not have',
+    { runtimeConfig: { mac: '02:00:00:00:00:99' } },
+    BARE,
+    'INVALID_CONFIG',
+    'Cannot give "eth0" the MAC 02:00:00:00:00:99: it has 02:00:00:00:00:01; the plugin that makes the link must give it, and needs the capability "mac" for that',
+  ],
+  [
+    "an mtu above the pod link's",
+    { mtu: 1501 },
+    BARE,
+    'INVALID_CONFIG',
+    'Cannot read $.mtu: want at most 1500, the mtu of "eth0", got 1501',
+  ],
+] as const) {
+  test(`refuses ${why}`, async () => {
+    const error = await caught(() => planAdd(attachmentOf(conf), seen));
+    assert.equal([error.code, error.message], [code, message]);
+  });
+}
+
+test('an mtu of exactly the pod link is fine', () => {
+  assert.is(planAdd(attachmentOf({ mtu: 1500 }), BARE).length, 10);
+});
+
+test('what a repair writes down anew can be taken back', () => {
+  const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
+  const tap = tapOf({}, KEY, restore);
+  const seen = wired({
+    links: [LO, ETH0, tap],
+    qdiscs: [clsactOf(3)],
+    filters: [redirectOf(3, 2, KEY, restore)],
+  });
+  assert.equal(planAdd(attachmentOf(), seen)[0], {
+    do: { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS) },
+    undo: { op: 'setAlias', link: 'tap0', ifalias: tap.ifalias },
+  });
+});
+
+test('a redirect that leads to a link which is there is put back by the undo', () => {
+  const earlier = encodeCookie(KEY, {
+    clsact: true,
+    allmulti: true,
+    noQueue: false,
+    down: false,
+    silence: false,
+  });
+  const misled = redirectOf(2, 1, KEY, {
+    clsact: true,
+    allmulti: true,
+    noQueue: false,
+    down: false,
+    silence: false,
+  });
+  const [step] = planAdd(attachmentOf(), wired({ filters: [misled, redirectOf(3, 2)] })).filter(
+    ({ do: { op } }) => op === 'deleteRedirect',
+  );
+  assert.equal(step, {
+    do: { op: 'deleteRedirect', from: 'eth0', cookie: earlier },
+    undo: { op: 'addRedirect', from: 'eth0', to: 'lo', cookie: earlier },
+  });
+});
+
+for (const [why, filter] of [
+  ['at another side', { ...redirectOf(2, 1, OTHER), direction: 'egress' }],
+  ['in a chain that nobody jumps to', { ...redirectOf(2, 1, OTHER), chain: 1 }],
+  ['that is no more than a hash table', { ...redirectOf(2, 1, OTHER), redirect: null, handle: 0x80000000 }],
+] as const) {
+  test(`somebody else's filter ${why} is no obstacle`, () => {
+    assert.is(planAdd(attachmentOf(), { ...BARE, qdiscs: [clsactOf(2)], filters: [filter] }).length, 9);
+  });
+}
+
+const seenWith = (filter: Partial<Filter>): Netns => ({
+  ...BARE,
+  qdiscs: [clsactOf(2)],
+  filters: [{ ...foreignFilter, redirect: null, ...filter }],
+});
+
+for (const verdict of ['harmless', 'unknown'] as const) {
+  test(`planAdd() accepts a filter whose effect is ${verdict}`, () => {
+    assert.is(planAdd(attachmentOf(), seenWith({ verdict })).length, 9);
+  });
+}
+
+test.run();

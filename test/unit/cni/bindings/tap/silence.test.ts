@@ -1,0 +1,91 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  findSilence,
+  ownTables,
+  silenceAddition,
+  silenceDeletion,
+  silenceTable,
+} from '../../../../../cni/bindings/tap/silence.ts';
+import { DROP, leavesBy } from '../../../../../shared/nftables/expression.ts';
+import type { Rule } from '../../../../../shared/nftables/rule.ts';
+import { KEY, OTHER, silenced } from '../../../../helpers/seen.ts';
+
+const test = suite('silence');
+
+const LINKS = ['eth0', 'tap0'];
+const TABLE = silenceTable(KEY);
+/** NFT_MSG_* by number. */
+const WORDS = { 0: '+table', 2: '-table', 3: '+chain', 6: '+rule' } as const;
+const shown = (requests: ReturnType<typeof silenceDeletion>) =>
+  requests.map(({ type, body }) => `${WORDS[(type & 0xff) as keyof typeof WORDS]} ${body[0]}`);
+
+test('silenceTable() is an attachment’s own', () => {
+  assert.match(TABLE, /^tapwire-[0-9a-f]{16}$/);
+  assert.is.not(TABLE, silenceTable(OTHER));
+});
+
+const INET = ['+table 1', '+chain 1', '+rule 1', '+rule 1'];
+const ARP = ['+table 3', '+chain 3', '+rule 3', '+rule 3'];
+
+test('silenceAddition() adds a table for each family, with a rule for each link', () => {
+  const op = { table: TABLE, links: LINKS, replaces: false };
+  assert.equal(shown(silenceAddition(op)), [...INET, ...ARP]);
+});
+
+test('silenceAddition() deletes earlier tables in the same batch, so that nothing gets through meanwhile', () => {
+  const op = { table: TABLE, links: LINKS, replaces: true };
+  assert.equal(shown(silenceAddition(op)), ['+table 1', '+table 3', '-table 1', '-table 3', ...INET, ...ARP]);
+});
+
+test('silenceDeletion() adds tables before it deletes them: a table that is gone is no error', () => {
+  assert.equal(shown(silenceDeletion(TABLE)), ['+table 1', '+table 3', '-table 1', '-table 3']);
+});
+
+test('findSilence() adds up what all rules have dropped', () => {
+  assert.equal(findSilence(TABLE, LINKS, silenced({ packets: 2, bytes: 100 })), { packets: 8, bytes: 400 });
+});
+
+const rule = (changes: Partial<Rule>): Rule => ({
+  table: { family: 'arp', name: TABLE },
+  chain: 'output',
+  expressions: [...leavesBy('tap0'), DROP],
+  ...changes,
+});
+/** The rule for the tap in the family arp, in its place. */
+for (const [why, last] of [
+  ['it is gone', []],
+  ['it is in another chain', [rule({ chain: 'input' })]],
+  [
+    'it is in the table of another attachment',
+    [rule({ table: { family: 'arp', name: silenceTable(OTHER) } })],
+  ],
+  ['it is in the table of the other family', [rule({ table: { family: 'inet', name: TABLE } })]],
+  ['it is for another link', [rule({ expressions: [...leavesBy('tap'), DROP] })]],
+  ['it only counts', [rule({ expressions: leavesBy('tap0') })]],
+  [
+    'it drops not everything',
+    [rule({ expressions: [...leavesBy('tap0'), { is: 'other', name: 'payload' }, DROP] })],
+  ],
+] as const) {
+  test(`findSilence() finds none if a rule is not there: ${why}`, () => {
+    const { rules, ...tables } = silenced();
+    assert.is(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), ...last] }), null);
+  });
+}
+
+test('findSilence() does without counters', () => {
+  const { rules, ...tables } = silenced();
+  assert.ok(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), rule({})] }));
+});
+
+test('ownTables() are those of an attachment, of either family', () => {
+  const { tables } = silenced();
+  assert.equal(
+    [tables, tables.slice(1), []].map((some) => ownTables(KEY, { ...silenced(), tables: some }).length),
+    [2, 1, 0],
+  );
+  assert.equal(ownTables(OTHER, silenced()), []);
+});
+
+test.run();

@@ -1,0 +1,129 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { silenceAddition, silenceDeletion } from '../../../../cni/bindings/tap/silence.ts';
+import { encodeOp, type Known } from '../../../../cni/kernel/encode-op.ts';
+import { encodeCookie } from '../../../../cni/plan/cookie.ts';
+import { BindingError } from '../../../../shared/errors.ts';
+import { filterDeletion, redirectAddition } from '../../../../shared/rtnetlink/filter.ts';
+import { type LinkChange, linkChange, linkDeletion } from '../../../../shared/rtnetlink/link-change.ts';
+import { clsactAddition, clsactDeletion } from '../../../../shared/rtnetlink/qdisc.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { KEY, redirectOf } from '../../../helpers/seen.ts';
+
+const test = suite('encodeOp()');
+
+const INDEXES: Readonly<Record<string, number>> = { eth0: 2, tap0: 3 };
+const COOKIE = encodeCookie(KEY, {
+  clsact: true,
+  allmulti: false,
+  noQueue: false,
+  down: false,
+  silence: false,
+});
+
+/** What a netns with both links tells. */
+const KNOWN: Known = {
+  ifindexOf(link) {
+    const ifindex = INDEXES[link];
+    if (ifindex === undefined) throw new BindingError('LINK_MISSING', `no "${link}"`);
+    return ifindex;
+  },
+  freeIfindex: () => 7,
+  qdiscOf: (ifindex) => (ifindex === 2 ? 'ingress' : 'clsact'),
+  classifier: 'u32',
+  filters: [redirectOf(2, 3)],
+  labelled: (asked) => (asked === null ? null : { label: asked, helper: '/shim' }),
+};
+
+const TAP = { op: 'addTap', link: 'tap1', multiQueue: true, owner: 107, group: null } as const;
+const change = (...requests: readonly unknown[]) => ({ part: 'change', requests });
+
+test('silence is a batch, for which no link need be there', () => {
+  const op = { op: 'addSilence', table: 'tapwire-0', links: ['eth9', 'tap9'], replaces: true } as const;
+  assert.equal(encodeOp(op, KNOWN), { part: 'nftables', requests: silenceAddition(op) });
+  assert.equal(encodeOp({ op: 'deleteSilence', table: 'tapwire-0' }, KNOWN), {
+    part: 'nftables',
+    requests: silenceDeletion('tapwire-0'),
+  });
+});
+
+test('addTap: a tap with the next free index, and who makes it', () => {
+  const tap = { ifname: 'tap1', ifindex: 7, multiQueue: true, owner: 107, group: null };
+  assert.equal(encodeOp({ ...TAP, selinuxContext: null }, KNOWN), {
+    part: 'createTap',
+    tap: { ...tap, labelled: null },
+  });
+  assert.equal(encodeOp({ ...TAP, selinuxContext: 'a:b:c' }, KNOWN), {
+    part: 'createTap',
+    tap: { ...tap, labelled: { label: 'a:b:c', helper: '/shim' } },
+  });
+});
+
+test('persistTap: the tap that was made last', () =>
+  assert.equal(encodeOp({ op: 'persistTap', link: 'tap1' }, KNOWN), { part: 'persistTap' }));
+
+test('deleteLink: a part of its own, which waits', () =>
+  assert.equal(encodeOp({ op: 'deleteLink', link: 'tap0' }, KNOWN), {
+    part: 'deleteLink',
+    deletion: linkDeletion(3),
+  }));
+
+test('addClsact and deleteClsact', () => {
+  assert.equal(encodeOp({ op: 'addClsact', link: 'eth0' }, KNOWN), change(clsactAddition(2)));
+  assert.equal(encodeOp({ op: 'deleteClsact', link: 'eth0' }, KNOWN), change(clsactDeletion(2)));
+});
+
+test('addRedirect: by the classifier that this kernel has, into the qdisc that is there', () => {
+  const op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: COOKIE } as const;
+  const filter = { from: 2, qdisc: 'ingress', to: 3, pref: 65535, cookie: COOKIE } as const;
+  assert.equal(encodeOp(op, KNOWN), change(redirectAddition(filter, 'u32')));
+  assert.is(encodeOp(op, { ...KNOWN, classifier: null }), null, 'which has to be found out first');
+});
+
+test('deleteRedirect: by what was seen', () => {
+  const op = { op: 'deleteRedirect', from: 'eth0', cookie: COOKIE } as const;
+  assert.equal(encodeOp(op, KNOWN), change(filterDeletion({ ...redirectOf(2, 3), handle: 0 })));
+  assert.equal(encodeOp(op, { ...KNOWN, filters: [] }), change());
+  assert.is(encodeOp(op, { ...KNOWN, filters: null }), null, 'which may be no more');
+});
+
+for (const [op, want] of [
+  [
+    { op: 'setAlias', link: 'tap0', ifalias: 'tapwire/1 …' },
+    { set: 'alias', ifalias: 'tapwire/1 …' },
+  ],
+  [
+    { op: 'setMtu', link: 'tap0', mtu: 1400 },
+    { set: 'mtu', mtu: 1400 },
+  ],
+  [
+    { op: 'setTxqlen', link: 'tap0', txqlen: 0 },
+    { set: 'txqueuelen', txqlen: 0 },
+  ],
+  [{ op: 'setAddrGenModeNone', link: 'tap0' }, { set: 'addrgenmode none' }],
+  [
+    { op: 'setUp', link: 'tap0', on: true },
+    { set: 'up', on: true },
+  ],
+  [
+    { op: 'setAllmulti', link: 'tap0', on: false },
+    { set: 'allmulticast', on: false },
+  ],
+] as const) {
+  test(`${op.op}: one request`, () =>
+    assert.equal(encodeOp(op, KNOWN), change(linkChange(3, want satisfies LinkChange))));
+}
+
+test('setSysctl: a part of its own', () =>
+  assert.equal(encodeOp({ op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '1 0' }, KNOWN), {
+    part: 'writeSysctl',
+    sysctl: 'net.ipv4.ping_group_range',
+    value: '1 0',
+  }));
+
+test('an op on a link that is not known throws what the view says', async () => {
+  const error = await caught(() => encodeOp({ op: 'setUp', link: 'x', on: true }, KNOWN));
+  assert.is(error.message, 'no "x"');
+});
+
+test.run();

@@ -1,0 +1,153 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { toFailure } from '../../../../cni/kernel/refusal.ts';
+import type { Op } from '../../../../cni/plan/op.ts';
+
+const test = suite('toFailure()');
+
+const TAP: Op = {
+  op: 'addTap',
+  link: 'tap0',
+  multiQueue: false,
+  owner: 107,
+  group: 107,
+  selinuxContext: null,
+};
+const CLSACT: Op = { op: 'addClsact', link: 'eth0' };
+const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
+const SYSCTL: Op = { op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '107 107' };
+const UP: Op = { op: 'setUp', link: 'tap0', on: true };
+const QUIET: Op = { op: 'setAddrGenModeNone', link: 'tap0' };
+const SILENCE: Op = { op: 'addSilence', table: 'tapwire-0', links: ['eth0', 'tap0'], replaces: false };
+const [EPERM, ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 19, 22, 25];
+const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
+
+test('what was not refused is no failure', () => assert.is(toFailure(TAP, null), null));
+
+test('without IPv6 there is nothing to keep silent, and only for that', () => {
+  assert.is(toFailure(QUIET, { errno: EAFNOSUPPORT, reason: 'x' }), null);
+  const failure = toFailure(UP, { errno: EAFNOSUPPORT, reason: 'x' });
+  assert.is(failure?.message, 'Cannot set "tap0" up: x');
+});
+
+test('a table that a process of the pod owns does not keep DEL from its end', () => {
+  const refusal = { errno: EPERM, reason: 'nftables: Operation not permitted' };
+  assert.is(toFailure({ op: 'deleteSilence', table: 'tapwire-0' }, refusal), null);
+  assert.is(toFailure(SILENCE, refusal)?.code, 'KERNEL_REFUSED');
+});
+
+const NO_NF_TABLES = 'x; this kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
+const NOT_UP = 'x; check that the link below it is up, and that no other link there has its MAC';
+for (const [op, errno, reason, code, message] of [
+  [SILENCE, ENOENT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EPROTONOSUPPORT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EOPNOTSUPP, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EAFNOSUPPORT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
+  [SILENCE, EBUSY, 'x', 'KERNEL_REFUSED', 'x'],
+  [UP, EBUSY, 'x', 'KERNEL_REFUSED', NOT_UP],
+  [UP, EADDRINUSE, 'x', 'KERNEL_REFUSED', NOT_UP],
+  [UP, ENETDOWN, 'x', 'KERNEL_REFUSED', NOT_UP],
+  [UP, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
+  [TAP, EBUSY, 'TUNSETIFF: Device or resource busy', 'KERNEL_REFUSED', 'TUNSETIFF: Device or resource busy'],
+  [
+    TAP,
+    ENOENT,
+    'open /dev/net/tun: No such file or directory',
+    'KERNEL_UNSUPPORTED',
+    'open /dev/net/tun: No such file or directory; this kernel needs CONFIG_TUN (module tun)',
+  ],
+  [
+    TAP,
+    ENODEV,
+    'No such device',
+    'KERNEL_UNSUPPORTED',
+    'No such device; this kernel needs CONFIG_TUN (module tun)',
+  ],
+  [
+    TAP,
+    ENOTTY,
+    'tapwire mktap: Inappropriate ioctl for device',
+    'KERNEL_REFUSED',
+    'SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ' +
+      'label it container_file_t (KubeVirt does), or allow container_use_devices',
+  ],
+  [
+    TAP,
+    ENOTTY,
+    'TUNSETIFF: Inappropriate ioctl for device',
+    'KERNEL_REFUSED',
+    'TUNSETIFF: Inappropriate ioctl for device',
+  ],
+  [CLSACT, ENOENT, 'x', 'KERNEL_UNSUPPORTED', 'x; this kernel needs CONFIG_NET_SCH_INGRESS'],
+  [CLSACT, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [CLSACT, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
+  [
+    REDIRECT,
+    ENOENT,
+    'TC classifier not found (No such file or directory)',
+    'KERNEL_UNSUPPORTED',
+    'TC classifier not found (No such file or directory); ' +
+      'this kernel needs CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
+  ],
+  [REDIRECT, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
+  [REDIRECT, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [UP, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [SYSCTL, EINVAL, 'write: Invalid argument', 'KERNEL_REFUSED', 'write: Invalid argument'],
+  [
+    SYSCTL,
+    ENOENT,
+    'open: No such file or directory',
+    'KERNEL_UNSUPPORTED',
+    'open: No such file or directory; this kernel needs to be Linux 4.11 or newer',
+  ],
+  [
+    SYSCTL,
+    1,
+    'make a procfs: Operation not permitted',
+    'KERNEL_REFUSED',
+    '/proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 to make a procfs: Operation not permitted; ' +
+      'grant that, or mount /proc/sys writable',
+  ],
+  [{ op: 'deleteLink', link: 'tap0' }, ENOENT, 'x', 'KERNEL_REFUSED', 'x'],
+] as const) {
+  test(`${op.op}, errno ${errno}: ${reason}`, () => {
+    const failure = toFailure(op, { errno, reason });
+    const verbs = {
+      addTap: 'add tap "tap0"',
+      addClsact: 'add a clsact qdisc to "eth0"',
+      addRedirect: 'redirect "eth0" to "tap0"',
+      addSilence: 'silence the pod\'s own stack on "eth0" and "tap0"',
+      deleteLink: 'delete "tap0"',
+      setUp: 'set "tap0" up',
+      setSysctl: 'set net.ipv4.ping_group_range to "107 107"',
+    };
+    assert.equal([failure?.code, failure?.message], [code, `Cannot ${verbs[op.op]}: ${message}`]);
+  });
+}
+
+const UNDO = {
+  deleteLink: { op: 'deleteLink', link: 'tap0' },
+  deleteClsact: { op: 'deleteClsact', link: 'eth0' },
+  deleteRedirect: { op: 'deleteRedirect', from: 'eth0', cookie: '00' },
+} as const;
+
+for (const [op, errnos] of [
+  [UNDO.deleteLink, [ENODEV]],
+  [UNDO.deleteClsact, [ENOENT, EINVAL, ENODEV]],
+  [UNDO.deleteRedirect, [ENOENT, EINVAL, ENODEV]],
+] as const) {
+  test(`${op.op} succeeds if there is nothing to delete`, () => {
+    for (const errno of errnos) assert.is(toFailure(op, { errno, reason: 'x' }), null, String(errno));
+    assert.is(toFailure(op, { errno: EBUSY, reason: 'x' })?.code, 'KERNEL_REFUSED');
+  });
+}
+
+test('an op whose answer is lost may be done: TRY_AGAIN', () => {
+  for (const op of [TAP, CLSACT, QUIET, ...Object.values(UNDO)]) {
+    const failure = toFailure(op, { errno: EINVAL, reason: 'x', isUnanswered: true });
+    assert.is(failure?.code, 'TRY_AGAIN');
+    assert.match(failure?.message ?? '', /^Cannot .*: the kernel's answer is lost \(x\); try again$/);
+  }
+});
+
+test.run();

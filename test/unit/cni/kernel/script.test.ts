@@ -1,0 +1,57 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { newScript } from '../../../../cni/kernel/script.ts';
+import type { Op } from '../../../../cni/plan/op.ts';
+import type { Part } from '../../../../shared/netns/part.ts';
+
+const test = suite('newScript()');
+
+const up = (link: string): Op => ({ op: 'setUp', link, on: true });
+const requests = (...types: readonly number[]) => types.map((type) => ({ type, flags: 0, body: [] }));
+const change = (...types: readonly number[]): Part => ({ part: 'change', requests: requests(...types) });
+const REFUSED = { errno: 12, reason: 'busy' };
+
+/** Two levels: requests of `a` and `b` together, then a part of its own, then `c`; and `d`. */
+function example() {
+  const script = newScript();
+  script.add(up('a'), change(1));
+  script.add(up('b'), change(2, 3));
+  script.add({ op: 'persistTap', link: 'tap0' }, { part: 'persistTap' });
+  script.add(up('c'), change(4));
+  script.endLevel();
+  script.add(up('d'), change(5));
+  return script;
+}
+
+test('requests of one level go out together, in their order, those of the next by themselves', () =>
+  assert.equal(example().parts, [change(1, 2, 3), { part: 'persistTap' }, change(4), change(5)]));
+
+test('ops are kept in their order', () =>
+  assert.equal(
+    example().ops.map((op) => ('link' in op ? op.link : '')),
+    ['a', 'b', 'tap0', 'c', 'd'],
+  ));
+
+test('each op is told what became of its own requests, the first refusal of several', () => {
+  const outcomes = example().outcomesOf([[null, null, REFUSED], [REFUSED], [null], [null]]);
+  assert.equal(
+    outcomes.map((outcome) => outcome?.message ?? outcome),
+    [null, 'Cannot set "b" up: busy', 'Cannot make tap "tap0" persistent: busy', null, null],
+  );
+});
+
+test('what was not come to is undefined, and no success', () =>
+  assert.equal(
+    example()
+      .outcomesOf([[null, null, null], [REFUSED]])
+      .slice(3),
+    [undefined, undefined],
+  ));
+
+test('an op without requests is done when its part is', () => {
+  const script = newScript();
+  script.add(up('a'), change());
+  assert.equal(script.outcomesOf([[]]), [null]);
+});
+
+test.run();

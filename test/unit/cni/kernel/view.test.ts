@@ -1,0 +1,118 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { viewOf } from '../../../../cni/kernel/view.ts';
+import type { Op } from '../../../../cni/plan/op.ts';
+import type { Rtnetlink } from '../../../../shared/netns/netns.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { BARE, NO_NFTABLES, wired } from '../../../helpers/seen.ts';
+
+const test = suite('viewOf()');
+
+const UP: Op = { op: 'setUp', link: 'tap0', on: true };
+const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
+
+/** A view of a socket that answers in turn. */
+const viewThat = (...answers: readonly (readonly unknown[])[]) => unsettledView(null, ...answers);
+
+function unsettledView(unsettled: string | null, ...answers: readonly (readonly unknown[])[]) {
+  const left = [...answers];
+  const asked: number[] = [];
+  const ask = async (...queries: readonly unknown[]) => {
+    asked.push(queries.length);
+    return left.shift() ?? assert.unreachable('nobody asks again');
+  };
+  const look = async (...queries: readonly unknown[]) => ({
+    answers: await ask(...queries),
+    unsettled,
+    tcx: [],
+  });
+  const classifiers = { candidates: ['matchall', 'u32'] as ('matchall' | 'u32')[] };
+  return { view: viewOf({ ask, look } as unknown as Rtnetlink, classifiers, () => null), asked, classifiers };
+}
+
+const { links, qdiscs, filters } = wired();
+const { rules: _, ...NO_TABLES } = NO_NFTABLES;
+
+test('observe(): one round for a bare netns, a second one for the filters of both sides of each qdisc', async () => {
+  const bare = viewThat([BARE.links, [], NO_TABLES]);
+  assert.equal(await bare.view.observe(), BARE);
+  assert.equal(bare.asked, [3]);
+
+  const [one, two] = filters;
+  const { view, asked } = viewThat([links, qdiscs, NO_TABLES], [[one], [], [two], []]);
+  assert.equal(await view.observe(), wired());
+  assert.equal(asked, [3, 4]);
+});
+
+test('observe() tells the tables, and leaves their rules to whoever needs them', async () => {
+  const tables = { tables: [{ family: 'inet', name: 'tapwire-0123456789abcdef' }], refusal: null };
+  const { view, asked } = viewThat([links, [], tables]);
+  assert.equal((await view.observe()).nftables, { ...tables, rules: [] });
+  assert.equal(asked, [3]);
+});
+
+test('the older ingress qdisc has one side', async () => {
+  const [qdisc] = qdiscs;
+  const { view, asked } = viewThat([links, [{ ...qdisc, kind: 'ingress' }], NO_TABLES], [[]]);
+  await view.observe();
+  assert.equal(asked, [3, 1]);
+  assert.equal([2, 3].map(view.known(UP).qdiscOf), ['ingress', 'clsact']);
+});
+
+test('observe() tells what it could not read; without links there is nothing', async () => {
+  const { view } = unsettledView('it changed', [BARE.links, [], NO_TABLES]);
+  assert.equal(await view.observe(), { ...BARE, gaps: [{ ifindex: null, reason: 'it changed' }] });
+  const error = await caught(viewThat([{ refused: 'Message too long' }, []]).view.observe);
+  assert.equal(
+    [error.code, error.message],
+    ['KERNEL_REFUSED', 'Cannot read the state of the netns: Message too long'],
+  );
+});
+
+test('knows what it has seen, been told of, or looked for again', async () => {
+  const { view } = viewThat([BARE.links, [], NO_TABLES], [links]);
+  await view.observe();
+  assert.not(view.knows(UP));
+  const error = await caught(() => view.known(UP).ifindexOf('tap0'));
+  assert.equal([error.code, error.message], ['LINK_MISSING', 'Cannot set "tap0" up: no "tap0"']);
+
+  view.addLink('tap0', 0); // nobody knows which
+  assert.not(view.knows(REDIRECT));
+  view.addLink('tap0', 9);
+  assert.is(view.known(UP).ifindexOf('tap0'), 9);
+  await view.findLinks();
+  assert.ok(view.knows(REDIRECT));
+  assert.is(view.known(UP).ifindexOf('tap0'), 3);
+});
+
+test('the free index is behind all that there are; without a look there is none', async () => {
+  const { view } = viewThat([links, [], NO_TABLES]);
+  assert.is(view.known(UP).freeIfindex(), 0);
+  await view.observe();
+  assert.is(view.known(UP).freeIfindex(), 4);
+});
+
+test('behind the last index that there can be the kernel chooses', async () => {
+  const [first] = BARE.links;
+  const { view } = viewThat([[{ ...first, ifindex: 2 ** 31 - 1 }], [], NO_TABLES]);
+  await view.observe();
+  assert.is(view.known(UP).freeIfindex(), 0);
+});
+
+test('filters are forgotten once they have changed', async () => {
+  const { view } = viewThat([links, qdiscs, NO_TABLES], [filters, [], [], []]);
+  assert.is(view.known(UP).filters, null);
+  await view.observe();
+  assert.equal(view.known(UP).filters, filters);
+  view.forgetFilters();
+  assert.is(view.known(UP).filters, null);
+});
+
+test('the classifier is known once one of them has worked', () => {
+  const { view, classifiers } = viewThat();
+  assert.is(view.known(REDIRECT).classifier, null);
+  classifiers.candidates = ['u32'];
+  assert.is(view.known(REDIRECT).classifier, 'u32');
+});
+
+test.run();

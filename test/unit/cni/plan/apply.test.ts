@@ -1,0 +1,174 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { apply, attempt, type Level, type Outcome, type Run, rollbacks } from '../../../../cni/plan/apply.ts';
+import type { Op } from '../../../../cni/plan/op.ts';
+import { BindingError } from '../../../../shared/errors.ts';
+import { caught } from '../../../helpers/caught.ts';
+
+const test = suite('apply()');
+
+const up = (link: string): Op => ({ op: 'setUp', link, on: true });
+const down = (link: string): Op => ({ op: 'setUp', link, on: false });
+const LEVELS: readonly Level[] = [
+  [{ do: up('a'), undo: down('a') }],
+  [
+    { do: up('b'), undo: null },
+    { do: up('c'), undo: down('c') },
+    { do: up('d'), undo: down('d') },
+  ],
+  [{ do: up('e'), undo: down('e') }],
+];
+
+/** Records what ran, level by level; fails for the ops in `broken` and goes on with their level, as the kernel does. */
+function recorder(...broken: readonly Op[]) {
+  const ran: (readonly Op[])[] = [];
+  const isBroken = (op: Op) => broken.some((b) => JSON.stringify(b) === JSON.stringify(op));
+  const run: Run = async (levels, goesOn) => {
+    const outcomes: Outcome[] = [];
+    for (const level of levels) {
+      if (!goesOn && outcomes.some((outcome) => outcome !== null)) break;
+      ran.push(level);
+      outcomes.push(...level.map((op) => (isBroken(op) ? refuse(op) : null)));
+    }
+    return outcomes;
+  };
+  const refuse = (op: Op) => new BindingError('KERNEL_REFUSED', `no ${'link' in op ? op.link : ''} ${op.op}`);
+  return { ran, run };
+}
+
+test('runs every level in order, its steps together', async () => {
+  const { ran, run } = recorder();
+  await apply(LEVELS, run);
+  assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [up('e')]]);
+});
+
+test('a failing step: all that were done are undone, newest first, also those behind it; its error is thrown', async () => {
+  const { ran, run } = recorder(up('c'));
+  const error = await caught(() => apply(LEVELS, run));
+  assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [down('d'), down('a')]]);
+  assert.equal([error.code, error.message, error.details], ['KERNEL_REFUSED', 'no c setUp', undefined]);
+});
+
+test('a first step that the pod can do without: something else is applied instead', async () => {
+  const { ran, run } = recorder(up('a'));
+  const refusals: string[] = [];
+  const orElse = ({ message }: Error): readonly Level[] => {
+    refusals.push(message);
+    return LEVELS.slice(1);
+  };
+  await apply(LEVELS, run, undefined, orElse);
+  assert.equal(refusals, ['no a setUp']);
+  assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [up('e')]]);
+});
+
+test('a first step that may have been done although it failed is undone before something else is applied', async () => {
+  const ran: (readonly Op[])[] = [];
+  const run: Run = async (levels) => {
+    ran.push(levels.flat());
+    return levels.flat().map((op) => (ran.length === 1 && op === LEVELS[0]?.[0]?.do ? LOST : null));
+  };
+  await apply(LEVELS.slice(0, 1), run, undefined, () => LEVELS.slice(2));
+  assert.equal(ran, [[up('a')], [down('a')], [up('e')]]);
+});
+const LOST = new BindingError('TRY_AGAIN', 'the answer is lost');
+
+test('only the first step can be done without: if a later one fails, or one of what is done instead, all is undone', async () => {
+  const late = recorder(up('c'));
+  const unasked = (): never => {
+    throw new Error('nobody asks for something else');
+  };
+  assert.is((await caught(() => apply(LEVELS, late.run, undefined, unasked))).message, 'no c setUp');
+  const twice = recorder(up('a'), up('e'));
+  const error = await caught(() => apply(LEVELS, twice.run, undefined, () => LEVELS.slice(1)));
+  assert.is(error.message, 'no e setUp');
+  assert.equal(twice.ran.at(-1), [down('d'), down('c')]);
+});
+
+test('a first step that fails after nobody waits any more: nothing else is done', async () => {
+  const { ran, run } = recorder(up('a'));
+  const signal = { aborted: false, reason: new Error('gone') };
+  const abort: Run = (levels, goesOn) => {
+    signal.aborted = true;
+    return run(levels, goesOn);
+  };
+  await caught(() => apply(LEVELS, abort, signal, () => LEVELS.slice(1)));
+  assert.equal(ran, [[up('a')]]);
+});
+
+test('of several failing steps the first one tells why', async () => {
+  const { run } = recorder(up('d'), up('c'));
+  assert.is((await caught(() => apply(LEVELS, run))).message, 'no c setUp');
+});
+
+test('a first step that fails leaves nothing to undo', async () => {
+  const { ran, run } = recorder(up('a'));
+  assert.is((await caught(() => apply(LEVELS, run))).message, 'no a setUp');
+  assert.equal(ran, [[up('a')]]);
+});
+
+test('a failing undo does not stop the others and is told', async () => {
+  const { ran, run } = recorder(up('e'), down('c'));
+  const error = await caught(() => apply(LEVELS, run));
+  assert.equal(ran.at(-1), [down('d'), down('c'), down('a')]);
+  assert.equal(
+    [error.code, error.message, error.details],
+    ['KERNEL_REFUSED', 'no e setUp (rollback incomplete)', 'no c setUp'],
+  );
+});
+
+test('a step that may have been done is undone as well', async () => {
+  const lost: Run = async (levels, goesOn) => {
+    const outcomes = await run(levels, goesOn);
+    return outcomes.map((outcome, i) =>
+      !goesOn && i === 2 ? new BindingError('TRY_AGAIN', 'lost') : outcome,
+    );
+  };
+  const { ran, run } = recorder();
+  const error = await caught(() => apply(LEVELS.slice(0, 2), lost));
+  assert.equal(ran.at(-1), [down('d'), down('c'), down('a')]);
+  assert.is(error.message, 'lost');
+});
+
+test('once nobody waits any more, what was done is undone and the reason thrown', async () => {
+  const gone = new AbortController();
+  const { ran, run } = recorder();
+  const error = await caught(() =>
+    apply(
+      LEVELS,
+      (levels, goesOn) => {
+        gone.abort(new BindingError('TRY_AGAIN', 'Cannot finish: nobody waits'));
+        return run(levels, goesOn);
+      },
+      gone.signal,
+    ),
+  );
+  assert.equal(ran.at(-1), [down('e'), down('d'), down('c'), down('a')]);
+  assert.equal([error.code, error.message], ['TRY_AGAIN', 'Cannot finish: nobody waits']);
+  const late = recorder();
+  assert.is(await caught(() => apply(LEVELS, late.run, gone.signal)), error);
+  assert.equal(late.ran, []);
+});
+
+test('a rollback is told to whoever listens', async () => {
+  const told: unknown[] = [];
+  const listen = (cause: unknown) => told.push(cause);
+  rollbacks.subscribe(listen);
+  const error = await caught(() => apply(LEVELS, recorder(up('e')).run));
+  await apply(LEVELS, recorder().run);
+  rollbacks.unsubscribe(listen);
+  assert.equal(told, [error]);
+});
+
+test('attempt() goes on after a failure and returns all of them', async () => {
+  const { ran, run } = recorder(up('a'), up('c'));
+  assert.equal(await attempt([up('a'), up('b'), up('c')], run), ['no a setUp', 'no c setUp']);
+  assert.is(ran.length, 1);
+});
+
+test('attempt() has nothing to undo on a link that is gone', async () => {
+  const run: Run = async ([ops = []]) =>
+    ops.map((_, i) => new BindingError(i === 0 ? 'LINK_MISSING' : 'KERNEL_REFUSED', `no ${i}`));
+  assert.equal(await attempt([up('a'), up('b')], run), ['no 1']);
+});
+
+test.run();

@@ -1,0 +1,96 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkPolicy, DEFAULT_POLICY, decodeNodePolicy } from '../../../../cni/policy/node-policy.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { KEY, passtConf, tapConf } from '../../../helpers/seen.ts';
+
+const test = suite('the node policy');
+
+const CLOSED = { namespaces: null, defaultNetwork: false };
+
+for (const [file, want] of [
+  [{}, DEFAULT_POLICY],
+  [{ tap: null }, DEFAULT_POLICY],
+  [{ tap: {} }, DEFAULT_POLICY],
+  [{ passt: null }, DEFAULT_POLICY],
+  [{ tap: { namespaces: [] } }, { tap: { namespaces: [], defaultNetwork: false }, passt: CLOSED }],
+  [
+    { tap: { namespaces: ['vms'], defaultNetwork: true } },
+    { tap: { namespaces: ['vms'], defaultNetwork: true }, passt: CLOSED },
+  ],
+  [
+    { passt: { namespaces: ['vms'], defaultNetwork: true } },
+    { tap: CLOSED, passt: { namespaces: ['vms'], defaultNetwork: true } },
+  ],
+] as const) {
+  test(`decodeNodePolicy() reads ${JSON.stringify(file)}`, () => {
+    assert.equal(decodeNodePolicy(file, '$'), want);
+  });
+}
+
+for (const [file, message] of [
+  [[], 'Cannot read $: want an object, got []'],
+  [{ Tap: {} }, 'Cannot read $: want only the keys tap, passt, got "Tap"'],
+  [
+    { tap: { namespace: ['vms'] } },
+    'Cannot read $.tap: want only the keys namespaces, defaultNetwork, got "namespace"',
+  ],
+  [{ tap: { namespaces: 'vms' } }, 'Cannot read $.tap.namespaces: want an array, got "vms"'],
+  [{ tap: { defaultNetwork: 'yes' } }, 'Cannot read $.tap.defaultNetwork: want true or false, got "yes"'],
+] as const) {
+  test(`decodeNodePolicy() refuses ${JSON.stringify(file)}`, async () => {
+    assert.is((await caught(() => decodeNodePolicy(file, '$'))).message, message);
+  });
+}
+
+test('checkPolicy() lets every pod through where there is no list', () => {
+  for (const conf of [tapConf(), passtConf()]) {
+    checkPolicy(conf, KEY, 'vms', DEFAULT_POLICY);
+    checkPolicy(conf, KEY, null, DEFAULT_POLICY);
+  }
+});
+
+for (const conf of [tapConf(), passtConf()]) {
+  const { binding } = conf;
+  const listed = decodeNodePolicy({ [binding]: { namespaces: ['vms'] } }, '$');
+  const end = `$.${binding}.namespaces of /etc/tapwire/node.json on this node does not list it`;
+  for (const [namespace, message] of [
+    ['other', `Cannot wire pods of namespace "other": ${end}`],
+    [null, `Cannot wire a pod of no namespace: ${end}`],
+  ] as const) {
+    test(`checkPolicy() of ${binding} refuses ${namespace} where it is not listed`, async () => {
+      checkPolicy(conf, KEY, 'vms', listed);
+      const error = await caught(() => checkPolicy(conf, KEY, namespace, listed));
+      assert.equal([error.code, error.message], ['NOT_ALLOWED', message]);
+    });
+  }
+}
+
+test("checkPolicy() goes by the binding's own list", () =>
+  checkPolicy(passtConf(), KEY, 'other', decodeNodePolicy({ tap: { namespaces: ['vms'] } }, '$')));
+
+const ETH0 = { ...KEY, ifname: 'eth0' };
+const BINDINGS = { args: { cni: { logicNetworkName: 'default' } } };
+for (const [why, conf, harm] of [
+  ['of tap', tapConf(), 'would lose it to a tap'],
+  [
+    "of tap, by a NAD that says of itself that it is a binding's",
+    tapConf(BINDINGS),
+    'would lose it to a tap',
+  ],
+  ['of passt', passtConf(), 'would let everybody in it bind privileged ports'],
+] as const) {
+  test(`checkPolicy() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {
+    const error = await caught(() => checkPolicy(conf, ETH0, 'vms', DEFAULT_POLICY));
+    assert.equal(
+      [error.code, error.message],
+      [
+        'NOT_ALLOWED',
+        `Cannot wire "eth0" as a network: every pod on this network ${harm}; name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, or set $.${conf.binding}.defaultNetwork in /etc/tapwire/node.json on the node`,
+      ],
+    );
+    checkPolicy(conf, ETH0, 'vms', decodeNodePolicy({ [conf.binding]: { defaultNetwork: true } }, '$'));
+  });
+}
+
+test.run();

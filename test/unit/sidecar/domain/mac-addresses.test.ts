@@ -1,0 +1,93 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { caught } from '../../../helpers/caught.ts';
+import { defined } from '../../../helpers/defined.ts';
+import { tapLink, veth } from '../../../helpers/vmi.ts';
+
+const refuse = suite('refuseSharedMac()');
+
+const MAC = '02:00:00:00:00:aa';
+const other = (alias: string, mac: string) =>
+  `<interface type="bridge"><mac address="${mac}"/><alias name="${alias}"/></interface>`;
+const domain = (...interfaces: string[]) => `<domain><devices>${interfaces.join('')}</devices></domain>`;
+
+/** Two interfaces of ours on networks of their own. */
+const vmi = (macs: readonly (string | undefined)[]) => ({
+  interfaces: macs.map((macAddress, index) => ({
+    name: `n${index}`,
+    binding: { name: 'tapwire' },
+    macAddress,
+  })),
+  networks: macs.map((_, index) => ({ name: `n${index}`, multus: { networkName: 'x' } })),
+});
+const links = [1, 2].flatMap((index) => [
+  veth(`net${index}`, { mac: `02:00:00:00:00:0${index}` }),
+  tapLink(`tap${index}`),
+]);
+
+for (const [why, macs, xml, message] of [
+  [
+    'two of ours with one that the VMI gives',
+    [MAC, MAC.toUpperCase()],
+    domain(),
+    `Cannot bind interface "n1": interface "n0" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
+  ],
+  [
+    "one of ours with another's pod link's",
+    ['02:00:00:00:00:02', undefined],
+    domain(),
+    'Cannot bind interface "n1": interface "n0" has its MAC address 02:00:00:00:00:02, too; ' +
+      'give each interface a macAddress of its own in the VMI',
+  ],
+  [
+    'one of ours with that of an interface that is not',
+    [MAC],
+    domain(other('ua-lan', MAC.toUpperCase())),
+    `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
+  ],
+  ...[MAC.replaceAll(':', '-'), '0200.0000.00AA', '2:0:0:0:0:aa'].map(
+    (form) =>
+      [
+        `one of ours with that of an interface that is not, which writes it ${form}`,
+        [MAC],
+        domain(other('ua-lan', form)),
+        `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
+      ] as const,
+  ),
+] as const) {
+  refuse(`refuses ${why}`, async () => {
+    const error = await caught(() => defined(xml, { vmi: vmi(macs), links }));
+    assert.is(error.code, 'INVALID_VMI');
+    assert.is(error.message, message);
+  });
+}
+
+for (const [why, macs, xml] of [
+  ['the one that it has itself', [MAC], domain(other('ua-n0', MAC))],
+  ['the one that it gives up to another', [MAC, undefined], domain(other('ua-n0', '02:00:00:00:00:02'))],
+  ["its own pod link's", ['02:00:00:00:00:01', undefined], domain()],
+  [
+    'what two others have',
+    [MAC],
+    domain(other('ua-a', '02:00:00:00:00:bb'), other('ua-b', '02:00:00:00:00:bb')),
+  ],
+] as const) {
+  refuse(`takes ${why}`, async () => {
+    assert.match(await defined(xml, { vmi: vmi(macs), links }), /<target dev="tap1"/);
+  });
+}
+
+refuse('takes several without one: libvirt makes them up', async () => {
+  const names = ['a', 'b'];
+  const slirps = {
+    interfaces: names.map((name) => ({ name, binding: { name: 'slirp' } })),
+    networks: names.map((name) => ({ name, multus: { networkName: 'x' } })),
+  };
+  const answer = await defined(domain('<interface type="user"><alias name="ua-c"/></interface>'), {
+    vmi: slirps,
+    env: { TAPWIRE_BINDING_NAMES: 'slirp' },
+  });
+  assert.is(answer.match(/<interface type="user">/g)?.length, 3);
+});
+
+refuse.run();

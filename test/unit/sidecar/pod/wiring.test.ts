@@ -1,0 +1,138 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findPodLink, findWiring, lookUpTap } from '../../../../sidecar/pod/wiring.ts';
+import type { VmiNetwork } from '../../../../sidecar/vmi/network.ts';
+import { caught } from '../../../helpers/caught.ts';
+import { tapLink, veth } from '../../../helpers/vmi.ts';
+
+const find = suite('findWiring()');
+
+const POD = [veth('lo'), veth('eth0'), tapLink('tap0')];
+const HASHED = [veth('podb1f51a511f1'), tapLink('tapb1f51a511f1')];
+const ORDINAL = [veth('net1'), tapLink('tap1'), veth('net2'), tapLink('tap2')];
+const primary = (podIfname: string | null = null): VmiNetwork => ({
+  primary: true,
+  podIfname,
+  cidr: null,
+});
+const secondary = (ordinal: number | null = 1): VmiNetwork => ({ primary: false, ordinal });
+
+for (const [why, network, links, want] of [
+  ['secondary: hashed names', secondary(), [...POD, ...HASHED], ['podb1f51a511f1', 'tapb1f51a511f1']],
+  [
+    'secondary: hashed names before ordinal ones',
+    secondary(),
+    [...ORDINAL, ...HASHED],
+    ['podb1f51a511f1', 'tapb1f51a511f1'],
+  ],
+  ['secondary: ordinal names', secondary(2), [...POD, ...ORDINAL], ['net2', 'tap2']],
+  ['primary: eth0', primary(), POD, ['eth0', 'tap0']],
+  ['primary: ovn-udn1 where it is', primary(), [...POD, veth('ovn-udn1')], ['ovn-udn1', 'tap0']],
+  [
+    'primary: what the status says',
+    primary('net7'),
+    [...POD, veth('ovn-udn1'), veth('net7')],
+    ['net7', 'tap0'],
+  ],
+] as const) {
+  find(why, () => {
+    const { podLink, tap } = findWiring({ name: 'red', network }, links);
+    assert.equal([podLink.ifname, tap.ifname], want);
+  });
+}
+
+const NAD = "does the binding's networkAttachmentDefinition name a NAD of type tapwire?";
+
+for (const [why, network, links, code, reason] of [
+  [
+    'no pod link',
+    secondary(2),
+    POD,
+    'LINK_MISSING',
+    'no pod link "podb1f51a511f1" or "net2" in the pod; was its network attached?',
+  ],
+  [
+    'no pod link, not of Multus',
+    secondary(null),
+    [...POD, ...ORDINAL],
+    'LINK_MISSING',
+    'no pod link "podb1f51a511f1" in the pod; was its network attached?',
+  ],
+  [
+    'no pod link of the name in the status',
+    primary('net7'),
+    POD,
+    'LINK_MISSING',
+    'no pod link "net7" in the pod; was its network attached?',
+  ],
+  [
+    'no tap',
+    secondary(),
+    [...POD, veth('podb1f51a511f1'), tapLink('tap1')],
+    'LINK_MISSING',
+    `no tap "tapb1f51a511f1" beside "podb1f51a511f1" in the pod; ${NAD}`,
+  ],
+  [
+    'no primary tap',
+    primary(),
+    [veth('eth0'), ...HASHED],
+    'LINK_MISSING',
+    `no tap "tap0" beside "eth0" in the pod; ${NAD}`,
+  ],
+  [
+    'a veth of the name',
+    primary(),
+    [veth('eth0'), veth('tap0')],
+    'LINK_UNSUPPORTED',
+    '"tap0" is not a tap but of kind veth; what made it?',
+  ],
+  [
+    'a tun of the name',
+    primary(),
+    [
+      veth('eth0'),
+      {
+        ...tapLink('tap0'),
+        tun: { mode: 'tun', owner: null, group: null, multiQueue: false, persist: true },
+      },
+    ],
+    'LINK_UNSUPPORTED',
+    '"tap0" is not a tap but a tun of layer 3; what made it?',
+  ],
+  [
+    'a device of the name',
+    primary(),
+    [veth('eth0'), veth('tap0', { kind: null })],
+    'LINK_UNSUPPORTED',
+    '"tap0" is not a tap but a physical device; what made it?',
+  ],
+] as const) {
+  find(`refuses ${why}`, async () => {
+    const error = await caught(() => findWiring({ name: 'red', network }, links));
+    assert.is(error.code, code);
+    assert.is(error.message, `Cannot bind interface "red": ${reason}`);
+    assert.is(error.details, `links seen: ${links.map(({ ifname }) => ifname).join(', ')}`);
+  });
+}
+
+find('a pod link is found without a tap', () => {
+  assert.is(findPodLink({ name: 'red', network: primary() }, [veth('eth0')]).ifname, 'eth0');
+});
+
+find('a tap is looked up, and nothing thrown where there is none', () => {
+  const [red, lone] = [
+    { name: 'red', network: secondary() },
+    { name: 'red', network: primary('net7') },
+  ];
+  assert.is(lookUpTap(red, [...POD, ...HASHED])?.ifname, 'tapb1f51a511f1');
+  assert.is(lookUpTap(red, [veth('podb1f51a511f1')]), undefined);
+  assert.is(lookUpTap(lone, POD), undefined);
+});
+
+find('shows no more than twenty links', async () => {
+  const links = Array.from({ length: 25 }, (_, index) => veth(`v${index}`));
+  const { details } = await caught(() => findWiring({ name: 'red', network: primary() }, links));
+  assert.match(details ?? '', /v19, and 5 more$/);
+});
+
+find.run();
