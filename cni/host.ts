@@ -1,11 +1,6 @@
 import type { Kernel } from './kernel/kernel.ts';
+import type { Signal } from './plan/apply.ts';
 import type { NodePolicy } from './policy/node-policy.ts';
-
-/** As an AbortSignal, which takes longer to make than most requests of the kernel. */
-export interface Signal {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-}
 
 /** How the core reaches what is around it; the executable and the agent differ in nothing else. */
 export interface Host {

@@ -1,18 +1,12 @@
 import type { OnDefineDomainParams } from '../shared/grpc/hooks_pb.ts';
-import type { Observed } from './bindings/binding.ts';
 import { kindOf } from './bindings/kind.ts';
 import { aliasOf } from './bindings/nic.ts';
 import { BINDINGS } from './bindings/table.ts';
 import { bindInterfaces } from './domain/bind-interfaces.ts';
+import type { DefinedDomain } from './hooks/server.ts';
+import type { Observed } from './pod/observe.ts';
 import type { Settings } from './settings.ts';
-import { parseVmi, type Vmi } from './vmi/vmi.ts';
-
-export interface DefinedDomain {
-  readonly domainXml: Uint8Array;
-  readonly vmi: Vmi;
-  /** What the admin should hear of, a sentence each. */
-  readonly warnings: readonly string[];
-}
+import { parseVmi } from './vmi/vmi.ts';
 
 /**
  * OnDefineDomain: observes the pod, decides what each interface of ours looks like, and puts it into the domain.

@@ -1,8 +1,8 @@
 import { type Decoder, mismatch, oneOf } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
-import type { PasstBackend } from './bindings/binding.ts';
 import { kindOfName } from './bindings/kind.ts';
 import { BINDING_KINDS, type BindingKind } from './bindings/table.ts';
+import type { PasstBackend } from './pod/observe.ts';
 
 export interface Settings {
   /** Where virt-launcher looks for hooks; not used with a plugin's socket. */

@@ -5,9 +5,9 @@ import {
   recordedWires,
 } from '../../cni/bindings/tap/recorded-attachments.ts';
 import { type Dropped, findSilence, silenceTable, silenceTables } from '../../cni/bindings/tap/silence.ts';
-import type { Netns } from '../../cni/kernel/view.ts';
-import { isHashed } from '../../cni/plan/cookie.ts';
-import { REDIRECT_PREF } from '../../cni/plan/ours.ts';
+import { REDIRECT_PREF } from '../../cni/plan/op.ts';
+import { isHashed } from '../../cni/plan/ours.ts';
+import type { Netns } from '../../cni/plan/seen.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';

@@ -1,9 +1,8 @@
 import { BindingError } from '../../shared/errors.ts';
 import { SYSCTLS, type Sysctls } from '../../shared/netns/part.ts';
-import type { Level } from '../plan/apply.ts';
-import type { Step } from '../plan/op.ts';
+import type { Level, Step } from '../plan/op.ts';
 import { MAX_PING_GROUP, type PasstConf } from '../request/config.ts';
-import type { Binding } from './table.ts';
+import type { Binding } from './binding.ts';
 
 /**
  * A passt that the sidecar has libvirt start in the pod, as QEMU's user: it takes the guest's ports and pings for it with sockets

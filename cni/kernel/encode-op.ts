@@ -4,8 +4,7 @@ import { type Classifier, type Filter, redirectAddition } from '../../shared/rtn
 import { type LinkChange, linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
 import { clsactAddition, clsactDeletion, type IngressKind } from '../../shared/rtnetlink/qdisc.ts';
 import { silenceAddition, silenceDeletion } from '../bindings/tap/silence.ts';
-import type { Op } from '../plan/op.ts';
-import { REDIRECT_PREF } from '../plan/ours.ts';
+import { type Op, REDIRECT_PREF } from '../plan/op.ts';
 import { redirectDeletions } from './redirects.ts';
 
 /** What it takes to write an op down for the kernel. */

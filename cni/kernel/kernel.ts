@@ -8,15 +8,14 @@ import type { Table } from '../../shared/nftables/table.ts';
 import { type Address, allAddresses } from '../../shared/rtnetlink/address.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { filtersAt } from '../../shared/rtnetlink/filters-at.ts';
-import type { Outcome, Run } from '../plan/apply.ts';
-import { describeOp, type Op } from '../plan/op.ts';
-import { REDIRECT_PREF } from '../plan/ours.ts';
+import { describeOp, type Op, type Outcome, REDIRECT_PREF, type Run } from '../plan/op.ts';
+import type { Netns } from '../plan/seen.ts';
 import { encodeOp, encodeRedirect } from './encode-op.ts';
 import { type Classifiers, redirectDeletions, THIS_KERNEL } from './redirects.ts';
 import { EINVAL, ENOENT, toFailure } from './refusal.ts';
 import { newScript } from './script.ts';
 import { labelledTap } from './selinux.ts';
-import { type Netns, viewOf } from './view.ts';
+import { viewOf } from './view.ts';
 
 /** One netns: looked at, changed. */
 export interface Kernel {

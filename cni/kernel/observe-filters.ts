@@ -3,8 +3,8 @@ import type { Rtnetlink } from '../../shared/netns/netns.ts';
 import type { Direction, Filter } from '../../shared/rtnetlink/filter.ts';
 import { filtersAt } from '../../shared/rtnetlink/filters-at.ts';
 import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
-import { REDIRECT_PREF } from '../plan/ours.ts';
-import type { Gap } from './view.ts';
+import { REDIRECT_PREF } from '../plan/op.ts';
+import type { Gap } from '../plan/seen.ts';
 
 /** One of the places for filters that a qdisc has. */
 interface Side<F> {

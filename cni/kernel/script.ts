@@ -1,6 +1,5 @@
 import type { Part, Refusals } from '../../shared/netns/part.ts';
-import type { Outcome } from '../plan/apply.ts';
-import type { Op } from '../plan/op.ts';
+import type { Op, Outcome } from '../plan/op.ts';
 import { toFailure } from './refusal.ts';
 
 /** Ops on their way to the kernel, together. */

@@ -1,45 +1,18 @@
-import type { Program, TcxProgram } from '../../shared/bpf/program.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { isRefused, type Refused } from '../../shared/netlink/message.ts';
 import type { Rtnetlink } from '../../shared/netns/netns.ts';
-import type { Rule } from '../../shared/nftables/rule.ts';
-import { allTables, type Tables } from '../../shared/nftables/table.ts';
+import { allTables } from '../../shared/nftables/table.ts';
 import { type Filter, filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { allLinks, type Link } from '../../shared/rtnetlink/link.ts';
 import { type IngressQdisc, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { describeOp, linksOf, type Op } from '../plan/op.ts';
+import type { Gap, Netns } from '../plan/seen.ts';
 import type { Known } from './encode-op.ts';
 import { observeFilters } from './observe-filters.ts';
 import type { Classifiers } from './redirects.ts';
 
 /** The kernel counts in 32 bits, signed. Whoever may make links in a pod may give one this number. */
 const MAX_IFINDEX = 2 ** 31 - 1;
-
-/** What of a netns matters to the planner. */
-export interface Netns {
-  readonly links: readonly Link[];
-  readonly qdiscs: readonly IngressQdisc[];
-  /** For a link in `gaps`, only the filters at our pref. */
-  readonly filters: readonly Filter[];
-  readonly gaps: readonly Gap[];
-  /** Programs that run before all filters; none if the kernel does not tell. */
-  readonly tcx: readonly TcxProgram[];
-  /** What is known of programs that this netns refers to; none until somebody reads them. */
-  readonly programs: readonly Program[];
-  readonly nftables: Nftables;
-}
-
-/** All tables, and their rules as far as somebody has read them: none at first. */
-export interface Nftables extends Tables {
-  readonly rules: readonly Rule[];
-}
-
-/** Something that the kernel does not tell. DEL works without it, ADD and CHECK fail if it concerns their links. */
-export interface Gap {
-  /** Ifindex of the link whose filters are not all known; null if links or qdiscs may be missing, since they changed all the time. */
-  readonly ifindex: number | null;
-  readonly reason: string;
-}
 
 /** What is known of a netns since the last look. */
 export interface View {

@@ -1,20 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { BindingError, type ErrorCode, messageOf } from '../../shared/errors.ts';
-import type { Signal } from '../host.ts';
-import type { Op, Step } from './op.ts';
-
-/** What became of an op: null if it is done, undefined if it was not reached; TRY_AGAIN if nobody knows. */
-export type Outcome = Error | null | undefined;
-
-/**
- * Runs ops, level by level. Those of one level are sent to the kernel together, which goes on when one fails.
- *
- * @param goesOn whether it does with the next level, too
- */
-export type Run = (levels: readonly (readonly Op[])[], goesOn: boolean) => Promise<readonly Outcome[]>;
-
-/** Steps that do no harm when an earlier one of them has failed. */
-export type Level = readonly Step[];
+import type { Level, Op, Outcome, Run } from './op.ts';
 
 /** Tells of every rollback, to whoever counts them. */
 export const rollbacks = channel('tapwire.rollback');
@@ -78,4 +64,10 @@ export async function attempt(ops: readonly Op[], run: Run): Promise<readonly st
   return outcomes.flatMap((outcome) =>
     outcome instanceof Error && !hasCode(outcome, 'LINK_MISSING') ? [outcome.message] : [],
   );
+}
+
+/** As an AbortSignal, which takes longer to make than most requests of the kernel. */
+export interface Signal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
 }

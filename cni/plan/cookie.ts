@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import type { AttachmentKey } from '../request/request.ts';
 
 /** What DEL must take back on the pod link, beyond our filter. */
 export interface Restore {
@@ -51,21 +50,8 @@ export function encodeRecord({ key, podLink, mtu, restore, told }: TapRecord): s
 }
 
 /** No container id looks like this: ":" is not allowed in one. */
-const HASHED = 'sha256:';
-const hashed = (containerId: string): string => `${HASHED}${sha256(containerId)}`;
-
-/** Whether a record had no room for the container id of the key, and holds a hash of it instead. */
-export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);
-
-/** The record of a tap that Tapwire made for this attachment; null for every other link, whatever its alias says. */
-export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
-  const record = readRecord(link);
-  if (record === null || record.key.ifname !== key.ifname) return null;
-  const { containerId } = record.key;
-  return containerId === key.containerId || containerId === hashed(key.containerId)
-    ? { ...record, key }
-    : null;
-}
+export const HASHED = 'sha256:';
+export const hashed = (containerId: string): string => `${HASHED}${sha256(containerId)}`;
 
 /** The record of any tap that Tapwire made; its container id may be a hash of the real one. Null for every other link. */
 export function readRecord(link: Link): TapRecord | null {
@@ -88,13 +74,6 @@ export function readRecord(link: Link): TapRecord | null {
 
 const decodeTold = (text: string | undefined): TapRecord['told'] =>
   text === undefined ? null : text === '0' ? [] : text.split(',');
-
-/** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
-export function describeHolder(link: Link): string {
-  const record = readRecord(link);
-  if (record === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
-  return `Tapwire's for container "${record.key.containerId}", "${record.key.ifname}"`;
-}
 
 function parseIfalias(ifalias: string | null): ReadonlyMap<string, string> | null {
   if (ifalias === null || !ifalias.startsWith(`${PREFIX} `)) return null;
@@ -138,4 +117,10 @@ export function cookieHash(key: AttachmentKey): string {
   const fresh = sha256(`${key.containerId}\0${key.ifname}`).slice(0, COOKIE_HASH_DIGITS);
   cookieHashes.set(key, fresh);
   return fresh;
+}
+
+/** Names one attachment of one container: a runtime never has two with the same pair (CNI SPEC §2). */
+export interface AttachmentKey {
+  readonly containerId: string;
+  readonly ifname: string;
 }

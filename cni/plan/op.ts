@@ -100,3 +100,23 @@ export function describeOp(op: Op): string {
       return unreachable(op);
   }
 }
+
+/** What became of an op: null if it is done, undefined if it was not reached; TRY_AGAIN if nobody knows. */
+export type Outcome = Error | null | undefined;
+
+/**
+ * Runs ops, level by level. Those of one level are sent to the kernel together, which goes on when one fails.
+ *
+ * @param goesOn whether it does with the next level, too
+ */
+export type Run = (levels: readonly (readonly Op[])[], goesOn: boolean) => Promise<readonly Outcome[]>;
+
+/** Steps that do no harm when an earlier one of them has failed. */
+export type Level = readonly Step[];
+
+/**
+ * The lowest priority there is. Filters that come later, for which tc(8) chooses a pref, land before ours and see every frame:
+ * those that count frames and let them go on must not go blind. A conflicting filter that lands there is found by CHECK,
+ * inspect and the agent instead. Earlier versions of Tapwire find their filters only at this pref.
+ */
+export const REDIRECT_PREF = 65535;

@@ -1,16 +1,17 @@
 import type { Redirect } from '../../shared/rtnetlink/action.ts';
 import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import type { Netns } from '../kernel/view.ts';
-import type { AttachmentKey } from '../request/request.ts';
-import { type Restore, recordOf, restoreOf } from './cookie.ts';
-
-/**
- * The lowest priority there is. Filters that come later, for which tc(8) chooses a pref, land before ours and see every frame:
- * those that count frames and let them go on must not go blind. A conflicting filter that lands there is found by CHECK,
- * inspect and the agent instead. Earlier versions of Tapwire find their filters only at this pref.
- */
-export const REDIRECT_PREF = 65535;
+import {
+  type AttachmentKey,
+  HASHED,
+  hashed,
+  type Restore,
+  readRecord,
+  restoreOf,
+  type TapRecord,
+} from './cookie.ts';
+import { REDIRECT_PREF } from './op.ts';
+import { ingressFilters, type Netns } from './seen.ts';
 
 /** One of our filters, as found. */
 export interface OurFilter extends Redirect {
@@ -48,34 +49,26 @@ export function hasOtherFilters(ifindex: number, key: AttachmentKey, seen: Netns
 export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
   isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null;
 
-/** Whether a link has the kind of qdisc that ADD adds. An `ingress` qdisc is always somebody else's; ADD uses it if it is there. */
-export const hasClsact = (ifindex: number, seen: Netns): boolean =>
-  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.kind === 'clsact');
-
-export const hasIngressQdisc = (ifindex: number, seen: Netns): boolean =>
-  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex);
-
-/** Whether a link's qdisc shares a block of filters with other links. ADD makes none that does, and the kernel does not list those filters by link. */
-export const isShared = (ifindex: number, seen: Netns): boolean =>
-  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.isShared);
-
-export const findLink = (ifname: string, seen: Netns): Link | undefined =>
-  seen.links.find((link) => link.ifname === ifname);
-
 /** The taps that carry this attachment's record: one, or none. */
 export const findOurTaps = (key: AttachmentKey, seen: Netns): readonly Link[] =>
   seen.links.filter((link) => recordOf(link, key) !== null);
 
-export const ingressFilters = (ifindex: number, seen: Netns): readonly Filter[] =>
-  seen.filters.filter((filter) => filter.ifindex === ifindex && filter.direction === 'ingress');
+/** Whether a record had no room for the container id of the key, and holds a hash of it instead. */
+export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);
 
-/** What is not known of these links, in words; null if everything is. */
-export function findGap(ifnames: readonly string[], seen: Netns): string | null {
-  for (const { ifindex, reason } of seen.gaps) {
-    if (ifindex === null) return `the netns cannot be read: ${reason}`;
-    const link = seen.links.find((one) => one.ifindex === ifindex);
-    if (link === undefined || !ifnames.includes(link.ifname)) continue;
-    return `the kernel cannot list the filters of "${link.ifname}" (${reason}); remove those that another program added`;
-  }
-  return null;
+/** The record of a tap that Tapwire made for this attachment; null for every other link, whatever its alias says. */
+export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
+  const record = readRecord(link);
+  if (record === null || record.key.ifname !== key.ifname) return null;
+  const { containerId } = record.key;
+  return containerId === key.containerId || containerId === hashed(key.containerId)
+    ? { ...record, key }
+    : null;
+}
+
+/** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
+export function describeHolder(link: Link): string {
+  const record = readRecord(link);
+  if (record === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
+  return `Tapwire's for container "${record.key.containerId}", "${record.key.ifname}"`;
 }

@@ -1,10 +1,9 @@
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
-import type { Netns } from '../kernel/view.ts';
-import type { AttachmentKey } from '../request/request.ts';
-import { type Restore, recordOf } from './cookie.ts';
+import type { AttachmentKey, Restore } from './cookie.ts';
 import type { Op } from './op.ts';
-import { findOurFilter, findOurTaps, hasClsact, hasOtherFilters, isShared } from './ours.ts';
+import { findOurFilter, findOurTaps, hasOtherFilters, recordOf } from './ours.ts';
+import { hasClsact, isShared, type Netns } from './seen.ts';
 
 /**
  * Decides every change of DEL: takes away what carries this attachment's record or cookie, and nothing else. Pure.

@@ -9,8 +9,8 @@ import {
   string,
 } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
+import type { AttachmentKey } from '../plan/cookie.ts';
 import type { NetConf } from '../request/config.ts';
-import type { AttachmentKey } from '../request/request.ts';
 
 /** What the node's owner allows configurations to ask for; those may be written by tenants. */
 export type NodePolicy = Readonly<Record<NetConf['binding'], BindingPolicy>>;

@@ -12,11 +12,13 @@ import {
   string,
   unset,
 } from '../../shared/decode.ts';
+import { BindingError } from '../../shared/errors.ts';
 import { unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
+import { checkVersion, type Version } from './version.ts';
 
 /** What the configuration says of any binding. */
 interface CommonConf {
@@ -178,3 +180,23 @@ const isZero = (value: unknown): boolean =>
   typeof value === 'object'
     ? Object.keys(value ?? {}).length === 0
     : value === '' || value === 0 || value === false;
+
+/** Characters of hostile input that an error repeats. */
+export const MAX_DETAILS = 100;
+
+/** CNI SPEC §2: alphanumeric first, then also "_", "." and "-". */
+export const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+
+const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
+
+/** Checks what every command needs of the configuration, and returns its version. `tapwire check` calls it too. */
+export function checkBase(conf: unknown, command: string): Version {
+  const { cniVersion, name } = decodeBase(conf, '$');
+  if (name === '') throw new BindingError('INVALID_CONFIG', 'missing network name');
+  if (!IDENTIFIER.test(name)) {
+    throw new BindingError('INVALID_CONFIG', 'invalid characters found in network name', {
+      details: name.slice(0, MAX_DETAILS),
+    });
+  }
+  return checkVersion(cniVersion || '0.1.0', command);
+}

@@ -1,16 +1,11 @@
-import { array, fields, foldedFields, optional, show, string } from '../../shared/decode.ts';
+import { array, fields, optional, show, string } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
+import type { AttachmentKey } from '../plan/cookie.ts';
 import { parseCniArgs } from './cni-args.ts';
-import { decodeNetConf, type NetConf } from './config.ts';
+import { checkBase, decodeNetConf, IDENTIFIER, MAX_DETAILS, type NetConf } from './config.ts';
 import { ifnameDefect } from './ifname.ts';
 import { parseInput } from './input.ts';
-import { checkVersion, type Version } from './version.ts';
-
-/** Names one attachment of one container: a runtime never has two with the same pair (CNI SPEC §2). */
-export interface AttachmentKey {
-  readonly containerId: string;
-  readonly ifname: string;
-}
+import type { Version } from './version.ts';
 
 /** What the runtime asks. `version` is the configuration's, and so the result's. */
 export type CniRequest =
@@ -44,12 +39,6 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   STATUS: ['CNI_PATH'],
   VERSION: [],
 };
-
-/** Characters of hostile input that an error repeats. */
-const MAX_DETAILS = 100;
-
-/** CNI SPEC §2: alphanumeric first, then also "_", "." and "-". */
-const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /**
  * Reads a call of the plugin. Pure. Errors of the protocol itself have the words of the reference library, since runtimes
@@ -126,17 +115,3 @@ function checkNames(required: readonly string[], env: Environment): void {
 const decodeAttachments = fields({
   'cni.dev/valid-attachments': optional(array(fields({ containerID: string, ifname: string })), null),
 });
-
-const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
-
-/** Checks what every command needs of the configuration, and returns its version. `tapwire check` calls it too. */
-export function checkBase(conf: unknown, command: string): Version {
-  const { cniVersion, name } = decodeBase(conf, '$');
-  if (name === '') throw new BindingError('INVALID_CONFIG', 'missing network name');
-  if (!IDENTIFIER.test(name)) {
-    throw new BindingError('INVALID_CONFIG', 'invalid characters found in network name', {
-      details: name.slice(0, MAX_DETAILS),
-    });
-  }
-  return checkVersion(cniVersion || '0.1.0', command);
-}

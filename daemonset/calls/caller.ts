@@ -1,5 +1,5 @@
 import { closeSync, writeSync } from 'node:fs';
-import type { Signal } from '../../cni/host.ts';
+import type { Signal } from '../../cni/plan/apply.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { native, type Watch } from '../../shared/native/native.ts';
 import { type CallFrame, decodeCall, decodeHeader, HELLO, type Header, requestLength } from './frame.ts';

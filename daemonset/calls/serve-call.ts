@@ -1,6 +1,6 @@
 import { getSystemErrorMap } from 'node:util';
 import { type Answer, answer } from '../../cni/answer.ts';
-import type { Signal } from '../../cni/host.ts';
+import type { Signal } from '../../cni/plan/apply.ts';
 import type { NodePolicy } from '../../cni/policy/node-policy.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { formatLine, log } from '../../shared/log.ts';

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { programsAt } from '../../cni/bindings/tap/conflicts.ts';
 import { conflictsOf, endsOf, recordedWires } from '../../cni/bindings/tap/recorded-attachments.ts';
-import type { Nftables } from '../../cni/kernel/view.ts';
+import type { Nftables } from '../../cni/plan/seen.ts';
 import { native } from '../../shared/native/native.ts';
 import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';

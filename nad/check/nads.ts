@@ -1,5 +1,4 @@
-import { decodeNetConf, type NetConf } from '../../cni/request/config.ts';
-import { checkBase } from '../../cni/request/request.ts';
+import { checkBase, decodeNetConf, type NetConf } from '../../cni/request/config.ts';
 import { show } from '../../shared/decode.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { isAlmost } from './almost.ts';

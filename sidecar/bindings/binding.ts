@@ -1,18 +1,6 @@
-import type { Link } from '../../shared/rtnetlink/link.ts';
-import type { BoundInterface } from '../domain/bind-interfaces.ts';
+import type { BoundInterface } from '../domain/bound-interface.ts';
+import type { Observed } from '../pod/observe.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
-
-/** By which of its two connections libvirt lets QEMU talk to passt. */
-export type PasstBackend = 'vhost-user' | 'user';
-
-/** What there is to know beside the VMI. */
-export interface Observed {
-  /** Of the pod's netns. */
-  readonly links: readonly Link[];
-  /** Where the pod's resolver looks for short names. */
-  readonly searchDomains: readonly string[];
-  readonly passtBackend: PasstBackend;
-}
 
 /** What one interface becomes. */
 export interface Bound extends Pick<BoundInterface, 'render' | 'needs'> {

@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import { NO_NEEDS } from '../domain/bind-interfaces.ts';
+import { NO_NEEDS } from '../domain/bound-interface.ts';
 import { findPodLink } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';

@@ -1,6 +1,6 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import { NO_NEEDS } from '../domain/bind-interfaces.ts';
+import { NO_NEEDS } from '../domain/bound-interface.ts';
 import { findWiring, type Wiring } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';

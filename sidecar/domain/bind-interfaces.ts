@@ -1,39 +1,13 @@
 import { BindingError } from '../../shared/errors.ts';
 import { type Edit, insertBehind, insertFirst, replaceElement, splice } from '../xml/edit.ts';
-import { lengthOf, type NewElement } from '../xml/markup.ts';
+import { lengthOf } from '../xml/markup.ts';
 import { childrenNamed, type Element, parseXml } from '../xml/xml.ts';
+import type { BoundInterface, RenderedInterface } from './bound-interface.ts';
 import { refuseSharedMac } from './mac-addresses.ts';
 import { shareMemory } from './memory-backing.ts';
-import { argumentEdits, type QemuArgument } from './qemu-commandline.ts';
+import { argumentEdits } from './qemu-commandline.ts';
 import { declarePrefix } from './qemu-namespace.ts';
-import { overrideEdits, type QemuOverride } from './qemu-override.ts';
-
-/** One domain interface to put in place. */
-export interface BoundInterface {
-  /** The VMI interface's name, for messages. */
-  readonly name: string;
-  readonly alias: string;
-  /** Decides what it looks like, given what the domain has under that alias. */
-  readonly render: (current: Element | undefined) => NewElement;
-  readonly needs: DomainNeeds;
-}
-
-/** What an interface needs of the domain beside its own element. */
-export interface DomainNeeds {
-  /** Another process than QEMU reads and writes the guest's memory. */
-  readonly sharedMemory: boolean;
-  readonly arguments: readonly QemuArgument[];
-  readonly overrides: readonly QemuOverride[];
-}
-
-export const NO_NEEDS: DomainNeeds = { sharedMemory: false, arguments: [], overrides: [] };
-
-/** An interface as it is and as it shall be. */
-export interface RenderedInterface {
-  readonly name: string;
-  readonly current: Element | undefined;
-  readonly next: NewElement;
-}
+import { overrideEdits } from './qemu-override.ts';
 
 /**
  * Puts interfaces into a domain, over the one with the same alias, else behind the last interface, and what they need with them.

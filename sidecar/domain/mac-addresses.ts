@@ -1,7 +1,7 @@
 import { BindingError } from '../../shared/errors.ts';
 import { canonicalMac } from '../../shared/mac.ts';
 import { childrenNamed, type Element } from '../xml/xml.ts';
-import type { RenderedInterface } from './bind-interfaces.ts';
+import type { RenderedInterface } from './bound-interface.ts';
 
 /**
  * Refuses an interface of ours with the MAC address of another: on one network neither would be reached reliably, and guests

@@ -2,7 +2,7 @@ import { BindingError } from '../../shared/errors.ts';
 import { decodeRequest } from '../../shared/grpc/decode-request.ts';
 import { InfoParams, type OnDefineDomainParams, ShutdownParams } from '../../shared/grpc/hooks_pb.ts';
 import { log } from '../../shared/log.ts';
-import type { DefinedDomain } from '../define-domain.ts';
+import type { Vmi } from '../vmi/vmi.ts';
 import { createGrpcServer, type GrpcServer, type Handler } from './grpc-server.ts';
 import {
   callbacksService,
@@ -92,4 +92,11 @@ function toHandler(name: string, method: Method): Handler {
       return failure;
     }
   };
+}
+
+export interface DefinedDomain {
+  readonly domainXml: Uint8Array;
+  readonly vmi: Vmi;
+  /** What the admin should hear of, a sentence each. */
+  readonly warnings: readonly string[];
 }

@@ -3,11 +3,10 @@
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../cni/bindings/tap/attachment.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
-import type { Netns, Nftables } from '../../cni/kernel/view.ts';
-import { encodeCookie, encodeRecord, type Restore } from '../../cni/plan/cookie.ts';
-import { REDIRECT_PREF } from '../../cni/plan/ours.ts';
+import { type AttachmentKey, encodeCookie, encodeRecord, type Restore } from '../../cni/plan/cookie.ts';
+import { REDIRECT_PREF } from '../../cni/plan/op.ts';
+import type { Netns, Nftables } from '../../cni/plan/seen.ts';
 import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/request/config.ts';
-import type { AttachmentKey } from '../../cni/request/request.ts';
 import { DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { FAMILIES } from '../../shared/nftables/message.ts';
 import type { Filter } from '../../shared/rtnetlink/filter.ts';

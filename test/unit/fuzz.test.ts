@@ -5,14 +5,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findSilence } from '../../cni/bindings/tap/silence.ts';
-import {
-  describeHolder,
-  encodeCookie,
-  encodeRecord,
-  type Restore,
-  recordOf,
-  restoreOf,
-} from '../../cni/plan/cookie.ts';
+import { encodeCookie, encodeRecord, type Restore, restoreOf } from '../../cni/plan/cookie.ts';
+import { describeHolder, recordOf } from '../../cni/plan/ours.ts';
 import { decodeNodePolicy } from '../../cni/policy/node-policy.ts';
 import { parseCniArgs } from '../../cni/request/cni-args.ts';
 import { decodeNetConf, MAX_PING_GROUP, type NetConf } from '../../cni/request/config.ts';

@@ -6,9 +6,9 @@ import {
   secondaryTapIfname,
 } from '../../../shared/kubevirt/names.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
+import type { AttachmentKey } from '../../plan/cookie.ts';
 import type { TapConf } from '../../request/config.ts';
 import { podIfname } from '../../request/ifname.ts';
-import type { AttachmentKey } from '../../request/request.ts';
 
 /** One tap to wire to one pod link. */
 export interface Attachment {

@@ -1,8 +1,7 @@
 import { BindingError } from '../../../shared/errors.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
-import type { Netns } from '../../kernel/view.ts';
-import { describeHolder, recordOf } from '../../plan/cookie.ts';
-import { findGap, findLink, findOurFilter, hasIngressQdisc } from '../../plan/ours.ts';
+import { describeHolder, findOurFilter, recordOf } from '../../plan/ours.ts';
+import { findGap, findLink, hasIngressQdisc, type Netns } from '../../plan/seen.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { Attachment } from './attachment.ts';
 import { findConflicts } from './conflicts.ts';

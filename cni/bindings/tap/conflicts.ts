@@ -12,9 +12,10 @@ import {
 import { type Filter, isHashTable } from '../../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { ETH_P_ALL, verdictFor } from '../../../shared/rtnetlink/match.ts';
-import type { Netns } from '../../kernel/view.ts';
-import { findOurFilter, ingressFilters, isOurs, REDIRECT_PREF } from '../../plan/ours.ts';
-import type { AttachmentKey } from '../../request/request.ts';
+import type { AttachmentKey } from '../../plan/cookie.ts';
+import { REDIRECT_PREF } from '../../plan/op.ts';
+import { findOurFilter, isOurs } from '../../plan/ours.ts';
+import { ingressFilters, type Netns } from '../../plan/seen.ts';
 
 /** One of them that is not harmless. */
 export interface Conflict {

@@ -1,9 +1,9 @@
 import { BindingError } from '../../../shared/errors.ts';
 import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
-import type { Netns } from '../../kernel/view.ts';
-import { readRecord, recordOf, type TapRecord } from '../../plan/cookie.ts';
-import { findLink } from '../../plan/ours.ts';
+import { readRecord, type TapRecord } from '../../plan/cookie.ts';
+import { recordOf } from '../../plan/ours.ts';
+import { findLink, type Netns } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 
 /**

@@ -1,9 +1,8 @@
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
-import type { Netns } from '../../kernel/view.ts';
-import type { Level } from '../../plan/apply.ts';
-import { encodeCookie, encodeRecord, type Restore, recordOf } from '../../plan/cookie.ts';
-import type { Step } from '../../plan/op.ts';
-import { findLink, findOurFilter, hasClsact, hasIngressQdisc } from '../../plan/ours.ts';
+import { encodeCookie, encodeRecord, type Restore } from '../../plan/cookie.ts';
+import type { Level, Step } from '../../plan/op.ts';
+import { findOurFilter, recordOf } from '../../plan/ours.ts';
+import { findLink, hasClsact, hasIngressQdisc, type Netns } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
 import { passesAllMulticast, requirePodLink } from './pod-link.ts';

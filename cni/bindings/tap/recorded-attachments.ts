@@ -1,6 +1,7 @@
 import type { Link, TunDetails } from '../../../shared/rtnetlink/link.ts';
-import type { Netns } from '../../kernel/view.ts';
-import { isHashed, readRecord, type TapRecord } from '../../plan/cookie.ts';
+import { readRecord, type TapRecord } from '../../plan/cookie.ts';
+import { isHashed } from '../../plan/ours.ts';
+import type { Netns } from '../../plan/seen.ts';
 import { type Conflict, findConflicts } from './conflicts.ts';
 
 /** An attachment of the tap binding as its tap's record describes it. */

@@ -1,9 +1,9 @@
 /** What must hold before ADD changes anything. */
 import { BindingError } from '../../../shared/errors.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
-import type { Netns } from '../../kernel/view.ts';
-import { describeHolder, recordOf } from '../../plan/cookie.ts';
-import { findGap, findLink, isShared, REDIRECT_PREF } from '../../plan/ours.ts';
+import { REDIRECT_PREF } from '../../plan/op.ts';
+import { describeHolder, recordOf } from '../../plan/ours.ts';
+import { findGap, findLink, isShared, type Netns } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { findConflicts } from './conflicts.ts';
 

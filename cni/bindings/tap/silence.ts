@@ -12,10 +12,9 @@ import { COUNTER, DROP, type Expression, leavesBy } from '../../../shared/nftabl
 import { FAMILIES } from '../../../shared/nftables/message.ts';
 import { type Rule, ruleAddition } from '../../../shared/nftables/rule.ts';
 import { type Table, type Tables, tableAddition, tableDeletion } from '../../../shared/nftables/table.ts';
-import type { Nftables } from '../../kernel/view.ts';
-import { cookieHash } from '../../plan/cookie.ts';
+import { type AttachmentKey, cookieHash } from '../../plan/cookie.ts';
 import type { Op } from '../../plan/op.ts';
-import type { AttachmentKey } from '../../request/request.ts';
+import type { Nftables } from '../../plan/seen.ts';
 
 /** What a kernel needs for it. */
 export const SILENCE_OPTIONS = 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';

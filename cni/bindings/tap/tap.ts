@@ -1,13 +1,12 @@
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { Netns } from '../../kernel/view.ts';
-import type { Level } from '../../plan/apply.ts';
-import { recordOf } from '../../plan/cookie.ts';
-import { findLink } from '../../plan/ours.ts';
+import type { AttachmentKey } from '../../plan/cookie.ts';
+import type { Level } from '../../plan/op.ts';
+import { recordOf } from '../../plan/ours.ts';
+import { findLink, type Netns } from '../../plan/seen.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { PrevResult } from '../../request/prev-result.ts';
-import type { AttachmentKey } from '../../request/request.ts';
 import { linkResult } from '../../result.ts';
-import type { Binding, Plan } from '../table.ts';
+import type { Binding, Plan } from '../binding.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
 import { check, findDefects } from './check.ts';
 import {

@@ -1,7 +1,6 @@
 /** What ADD tells an admin of a pod that it wires all the same. */
 
-import type { Netns } from '../../kernel/view.ts';
-import { findLink } from '../../plan/ours.ts';
+import { findLink, type Netns } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { SILENCE_OPTIONS } from './silence.ts';
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { apply, attempt, type Level, type Outcome, type Run, rollbacks } from '../../../../cni/plan/apply.ts';
-import type { Op } from '../../../../cni/plan/op.ts';
+import { apply, attempt, rollbacks } from '../../../../cni/plan/apply.ts';
+import type { Level, Op, Outcome, Run } from '../../../../cni/plan/op.ts';
 import { BindingError } from '../../../../shared/errors.ts';
 import { caught } from '../../../helpers/caught.ts';
 

@@ -1,13 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  describeHolder,
-  encodeCookie,
-  encodeRecord,
-  type Restore,
-  recordOf,
-  restoreOf,
-} from '../../../../cni/plan/cookie.ts';
+import { encodeCookie, encodeRecord, type Restore, restoreOf } from '../../../../cni/plan/cookie.ts';
+import { describeHolder, recordOf } from '../../../../cni/plan/ours.ts';
 import { KEY, linkOf, OTHER, tapOf } from '../../../helpers/seen.ts';
 
 const test = suite('the record');

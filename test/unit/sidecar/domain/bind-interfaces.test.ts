@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bindInterfaces, NO_NEEDS } from '../../../../sidecar/domain/bind-interfaces.ts';
+import { bindInterfaces } from '../../../../sidecar/domain/bind-interfaces.ts';
+import { NO_NEEDS } from '../../../../sidecar/domain/bound-interface.ts';
 import { caught } from '../../../helpers/caught.ts';
 
 const bind = suite('bindInterfaces()');

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findConflicts, programsAt } from '../../../../../cni/bindings/tap/conflicts.ts';
 import { conflictWarnings } from '../../../../../cni/bindings/tap/requirements.ts';
-import type { Netns } from '../../../../../cni/kernel/view.ts';
+import type { Netns } from '../../../../../cni/plan/seen.ts';
 import type { Filter } from '../../../../../shared/rtnetlink/filter.ts';
 import { BARE, clsactOf, ETH0, KEY, LO, OTHER, redirectOf, tapOf, wired } from '../../../../helpers/seen.ts';
 
