@@ -18,7 +18,7 @@ import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
-import { checkVersion, type Version } from './version.ts';
+import { checkVersion, SUPPORTED_VERSIONS, type Version } from './version.ts';
 
 /** What the configuration says of any binding. */
 interface CommonConf {
@@ -200,3 +200,7 @@ export function checkBase(conf: unknown, command: string): Version {
   }
   return checkVersion(cniVersion || '0.1.0', command);
 }
+
+/** The newest of those CNI versions that the plugin supports; undefined if it supports none of them. */
+export const newestSupported = (offered: readonly unknown[]): Version | undefined =>
+  SUPPORTED_VERSIONS.findLast((one) => offered.includes(one));

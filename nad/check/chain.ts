@@ -1,4 +1,4 @@
-import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
+import { newestSupported } from '../../cni/request/config.ts';
 import { show } from '../../shared/decode.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { nearest } from './almost.ts';
@@ -88,7 +88,7 @@ function typeOf(plugin: Value): unknown {
 function versionOf(list: Value): unknown {
   const [version, versions] = [get(list, 'cniVersion'), get(list, 'cniVersions')];
   const offered = [version, ...(Array.isArray(versions) ? versions : [])];
-  return SUPPORTED_VERSIONS.findLast((one) => offered.includes(one)) ?? version ?? '';
+  return newestSupported(offered) ?? version ?? '';
 }
 
 function hintOn(conf: Value): string {
