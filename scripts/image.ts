@@ -6,8 +6,8 @@ import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { messageOf } from '../shared/errors.ts';
 import { type Origin, variants } from './image/config.ts';
+import { rootEntries, writeRoot } from './image/contents.ts';
 import { ociArchive } from './image/oci.ts';
-import { rootEntries, writeRoot } from './image/root.ts';
 import type { Entry } from './image/tar.ts';
 
 process.chdir(`${import.meta.dirname}/..`);

@@ -8,8 +8,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
 import { variants } from '../../scripts/image/config.ts';
+import { rootEntries } from '../../scripts/image/contents.ts';
 import { ociArchive } from '../../scripts/image/oci.ts';
-import { rootEntries } from '../../scripts/image/root.ts';
 import {
   ARCHIVE,
   blob,
