@@ -1,26 +1,26 @@
 /**
- * Makes the image of what `npm run build` has built, for this machine's processor and without pulling anything: `dist/image` gets
- * an OCI archive of all its variants, and its root file system for daemonset/Containerfile.
+ * Makes the image from the output of `npm run build`, for this machine's architecture and without pulling anything. Writes to
+ * `dist/image` an OCI archive of all variants, and the root file system for daemonset/Containerfile.
  */
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { messageOf } from '../shared/errors.ts';
 import { type Origin, variants } from './image/config.ts';
-import { rootEntries, writeRoot } from './image/contents.ts';
+import { readContents, writeContents } from './image/contents.ts';
 import { ociArchive } from './image/oci.ts';
 import type { Entry } from './image/tar.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
 process.umask(0o022);
 
-const FOLDER = 'dist/image';
+const DIRECTORY = 'dist/image';
 
 async function git(...args: readonly string[]): Promise<string | undefined> {
   const { stdout, exitCode } = await execa('git', args, { reject: false });
   return exitCode === 0 && stdout !== '' ? stdout : undefined;
 }
 
-/** Nothing of it where there is no git, or no repository. */
+/** Reads where the image comes from; empty without git or a repository. */
 async function readOrigin(): Promise<Origin> {
   const [revision, seconds, remote] = await Promise.all([
     git('rev-parse', 'HEAD'),
@@ -31,7 +31,7 @@ async function readOrigin(): Promise<Origin> {
   return {
     ...(revision === undefined ? {} : { revision }),
     ...(seconds === undefined ? {} : { created: new Date(Number(seconds) * 1000).toISOString() }),
-    // Without a user's name and token, should there be any.
+    // Leaves out a user name and a token.
     ...(url === undefined ? {} : { source: `${url.origin}${url.pathname}` }),
   };
 }
@@ -46,16 +46,16 @@ function describe(entry: Entry): string {
 
 async function makeImage(): Promise<void> {
   if (!existsSync('dist/install')) throw new Error('there is no dist; run "npm run build" first');
-  const root = await rootEntries();
+  const contents = await readContents();
   const images = variants(process.arch, await readOrigin());
-  const archive = ociArchive(root, images);
-  writeRoot(root, `${FOLDER}/root`);
-  const path = `${FOLDER}/tapwire.oci.tar`;
+  const archive = await ociArchive(contents, images);
+  writeContents(contents, `${DIRECTORY}/root`);
+  const path = `${DIRECTORY}/tapwire.oci.tar`;
   writeFileSync(`${path}.new`, archive);
   renameSync(`${path}.new`, path);
 
-  for (const entry of root) if (entry.kind !== 'folder') console.log(describe(entry));
-  const unpacked = root.reduce((sum, entry) => sum + sizeOf(entry), 0);
+  for (const entry of contents) if (entry.kind !== 'directory') console.log(describe(entry));
+  const unpacked = contents.reduce((sum, entry) => sum + sizeOf(entry), 0);
   console.log(`\n${path}: ${megabytes(archive.length)}, unpacked ${megabytes(unpacked)}`);
   for (const { name } of images) console.log(`  ${name}`);
 }

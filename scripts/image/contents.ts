@@ -1,4 +1,4 @@
-/** The root file system of the image. */
+/** The contents of the image: its root file system. */
 import {
   lutimesSync,
   mkdirSync,
@@ -14,35 +14,38 @@ import { dirname, relative } from 'node:path';
 import { librariesOf, nameInRuntime } from '../libraries.ts';
 import type { Entry } from './tar.ts';
 
-/** Programs: each folder of dist becomes one of /app. Of what a bundle brings, its own files run; assets of packages do not. */
+/**
+ * Directories of `dist` that become directories of `/app`. Only the files at the top of each are copied: the packages' assets that
+ * a bundle brings are not used.
+ */
 const PROGRAMS = ['agent', 'install', 'sidecar', 'tapwire'];
 /** What gets installed on a node. Its Node.js, libraries and loader are those of the image. */
 const PLUGIN = 'app/cni';
-const RUNTIME = `${PLUGIN}/.tapwire`;
+const FALLBACK = `${PLUGIN}/.tapwire`;
 
-/** Everything in the image, in the order of the paths, from what `npm run build` has made. */
-export async function rootEntries(): Promise<readonly Entry[]> {
+/** Reads everything in the image from the output of `npm run build`, sorted by path. */
+export async function readContents(): Promise<readonly Entry[]> {
   const files = [
     ...PROGRAMS.flatMap((program) => filesOf(`dist/${program}`, `app/${program}`)),
     fileAt('dist/cni/tapwire', `${PLUGIN}/tapwire`),
-    ...filesOf('dist/cni/.tapwire', RUNTIME),
-    ...filesOf('dist/cni/.tapwire/lib', `${RUNTIME}/lib`),
+    ...filesOf('dist/cni/.tapwire', FALLBACK),
+    ...filesOf('dist/cni/.tapwire/lib', `${FALLBACK}/lib`),
     fileAt('LICENSE', 'app/LICENSE'),
-    linkTo(`${RUNTIME}/node`, 'app/node'),
+    linkTo(`${FALLBACK}/node`, 'app/node'),
     ...Array.from(await librariesOf(`dist/cni/.tapwire/node`), (path) =>
-      linkTo(`${RUNTIME}/lib/${nameInRuntime(path)}`, path.slice(1)),
+      linkTo(`${FALLBACK}/lib/${nameInRuntime(path)}`, path.slice(1)),
     ),
   ];
-  const folders = new Set(files.flatMap(({ path }) => foldersAbove(path)));
-  return [...files, ...Array.from(folders, (path): Entry => ({ path, kind: 'folder' }))].sort((a, b) =>
-    a.path < b.path ? -1 : 1,
+  const directories = new Set(files.flatMap(({ path }) => directoriesAbove(path)));
+  return [...files, ...Array.from(directories, (path): Entry => ({ path, kind: 'directory' }))].sort(
+    (a, b) => (a.path < b.path ? -1 : 1),
   );
 }
 
-function filesOf(folder: string, place: string): Entry[] {
-  return readdirSync(folder)
-    .filter((name) => statSync(`${folder}/${name}`).isFile())
-    .map((name) => fileAt(`${folder}/${name}`, `${place}/${name}`));
+function filesOf(directory: string, place: string): Entry[] {
+  return readdirSync(directory)
+    .filter((name) => statSync(`${directory}/${name}`).isFile())
+    .map((name) => fileAt(`${directory}/${name}`, `${place}/${name}`));
 }
 
 function fileAt(source: string, path: string): Entry {
@@ -56,23 +59,23 @@ const linkTo = (target: string, path: string): Entry => ({
   target: relative(dirname(path), target),
 });
 
-function foldersAbove(path: string): string[] {
+function directoriesAbove(path: string): string[] {
   const parent = dirname(path);
-  return parent === '.' ? [] : [parent, ...foldersAbove(parent)];
+  return parent === '.' ? [] : [parent, ...directoriesAbove(parent)];
 }
 
-/** Lays the entries out below a folder that may hold what was there before: the build context of daemonset/Containerfile. */
-export function writeRoot(entries: readonly Entry[], folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
+/** Writes the contents to a directory, in place of what it held before: the build context of daemonset/Containerfile. */
+export function writeContents(entries: readonly Entry[], directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true, mode: 0o755 });
   for (const entry of entries) {
-    const path = `${folder}/${entry.path}`;
-    if (entry.kind === 'folder') mkdirSync(path, { mode: 0o755 });
+    const path = `${directory}/${entry.path}`;
+    if (entry.kind === 'directory') mkdirSync(path, { mode: 0o755 });
     else if (entry.kind === 'link') symlinkSync(entry.target, path);
     else writeFileSync(path, entry.content, { mode: entry.isProgram ? 0o755 : 0o644 });
   }
-  // Innermost first: whatever is made in a folder changes its time.
+  // Innermost first: creating an entry changes the time of the directory that holds it.
   for (const { path, kind } of entries.toReversed()) {
-    (kind === 'link' ? lutimesSync : utimesSync)(`${folder}/${path}`, 0, 0);
+    (kind === 'link' ? lutimesSync : utimesSync)(`${directory}/${path}`, 0, 0);
   }
 }

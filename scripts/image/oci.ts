@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { type Entry, tar } from './tar.ts';
 
-/** One image of an archive: its name with the tag, and what its configuration says beside the root file system. */
+/** One image of an archive: its name with the tag, and its configuration without the root file system. */
 export interface Variant {
   readonly name: string;
   readonly config: ImageConfig;
@@ -31,18 +31,18 @@ interface Descriptor {
 const OCI = 'application/vnd.oci.image';
 
 /**
- * An archive that holds an OCI image layout: variants that share one layer. Pure; the same input is the same bytes.
+ * An archive that holds an OCI image layout: variants that share one layer. Pure; the same input gives the same bytes.
  *
  * Source: OCI image-spec 1.0, image-layout.md; the annotations are those by which containerd, and podman, name what they import
  */
-export function ociArchive(root: readonly Entry[], variants: readonly Variant[]): Buffer {
+export async function ociArchive(contents: readonly Entry[], variants: readonly Variant[]): Promise<Buffer> {
   const blobs = new Map<string, Uint8Array>();
   const store = (mediaType: string, content: Uint8Array): Descriptor => {
     const digest = digestOf(content);
     blobs.set(digest, content);
     return { mediaType, digest, size: content.length };
   };
-  const unpacked = tar(root);
+  const unpacked = await tar(contents);
   const layer = store(`${OCI}.layer.v1.tar+gzip`, gzipSync(unpacked));
   const diffIds = [digestOf(unpacked)];
   const manifests = variants.map(({ name, config }) => {
@@ -73,8 +73,8 @@ export function ociArchive(root: readonly Entry[], variants: readonly Variant[])
   return tar([
     file('oci-layout', json({ imageLayoutVersion: '1.0.0' })),
     file('index.json', json({ schemaVersion: 2, mediaType: `${OCI}.index.v1+json`, manifests })),
-    { path: 'blobs', kind: 'folder' },
-    { path: 'blobs/sha256', kind: 'folder' },
+    { path: 'blobs', kind: 'directory' },
+    { path: 'blobs/sha256', kind: 'directory' },
     ...Array.from(blobs, ([digest, content]) => file(`blobs/${digest.replace(':', '/')}`, content)),
   ]);
 }

@@ -1,6 +1,9 @@
-/** What an archive holds at a path. Paths are relative, those of folders without a slash at the end. */
+import { buffer } from 'node:stream/consumers';
+import { type Pack, pack } from 'tar-stream';
+
+/** One entry of an archive. Paths are relative; the path of a directory has no slash at its end. */
 export type Entry =
-  | { readonly path: string; readonly kind: 'folder' }
+  | { readonly path: string; readonly kind: 'directory' }
   | {
       readonly path: string;
       readonly kind: 'file';
@@ -9,51 +12,31 @@ export type Entry =
     }
   | { readonly path: string; readonly kind: 'link'; readonly target: string };
 
-const BLOCK = 512; // bytes
-const MAX_PATH = 100; // bytes of the header's fields for a path and for a link's target
-const TYPE = { file: '0', link: '2', folder: '5' };
+/** All that differs from one machine and one build to the next is fixed, so that the same entries give the same bytes. */
+const FIXED = { uid: 0, gid: 0, mtime: new Date(0) };
 
 /**
- * A POSIX archive (ustar) in which all is root's, writable by nobody else, and of 1970: the same entries are the same bytes.
- *
- * @throws {RangeError} for a path that has no room in a header
+ * A POSIX archive in which everything belongs to root, is dated 1970 and can be written by nobody else. The same entries
+ * give the same bytes. A path that does not fit in a header goes into a pax record before it.
  */
-export function tar(entries: readonly Entry[]): Buffer {
-  const parts = entries.flatMap((entry) => {
-    const content = entry.kind === 'file' ? entry.content : Buffer.alloc(0);
-    return [header(entry, content.length), content, Buffer.alloc(-content.length & (BLOCK - 1))];
-  });
-  return Buffer.concat([...parts, Buffer.alloc(2 * BLOCK)]);
+export function tar(entries: readonly Entry[]): Promise<Buffer> {
+  const archive = pack();
+  for (const entry of entries) add(archive, entry);
+  archive.finalize();
+  return buffer(archive);
 }
 
-function header(entry: Entry, size: number): Buffer {
-  const bytes = Buffer.alloc(BLOCK);
-  const put = (offset: number, text: string) => bytes.write(text, offset, 'latin1');
-  const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;
-  const path = entry.kind === 'folder' ? `${entry.path}/` : entry.path;
-  const target = entry.kind === 'link' ? entry.target : '';
-  for (const text of [path, target]) {
-    if (Buffer.byteLength(text) > MAX_PATH)
-      throw new RangeError(`Cannot archive "${text}": the path is too long`);
+function add(archive: Pack, entry: Entry): void {
+  switch (entry.kind) {
+    case 'file': {
+      const mode = entry.isProgram ? 0o755 : 0o644;
+      archive.entry({ ...FIXED, name: entry.path, type: 'file', mode }, entry.content);
+      return;
+    }
+    case 'link':
+      archive.entry({ ...FIXED, name: entry.path, type: 'symlink', mode: 0o777, linkname: entry.target });
+      return;
+    case 'directory':
+      archive.entry({ ...FIXED, name: `${entry.path}/`, type: 'directory', mode: 0o755 });
   }
-  put(0, path);
-  put(100, octal(modeOf(entry), 7));
-  put(108, octal(0, 7)); // uid
-  put(116, octal(0, 7)); // gid
-  put(124, octal(size, 11));
-  put(136, octal(0, 11)); // mtime
-  put(148, ' '.repeat(8)); // the checksum counts itself as blanks
-  put(156, TYPE[entry.kind]);
-  put(157, target);
-  put(257, 'ustar\0');
-  put(263, '00');
-  put(148, `${octal(sumOf(bytes), 6)} `);
-  return bytes;
 }
-
-function modeOf(entry: Entry): number {
-  if (entry.kind === 'link') return 0o777;
-  return entry.kind === 'folder' || entry.isProgram ? 0o755 : 0o644;
-}
-
-const sumOf = (bytes: Buffer): number => bytes.reduce((sum, byte) => sum + byte);

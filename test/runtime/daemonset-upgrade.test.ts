@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
 import { variants } from '../../scripts/image/config.ts';
-import { rootEntries } from '../../scripts/image/contents.ts';
+import { readContents } from '../../scripts/image/contents.ts';
 import { ociArchive } from '../../scripts/image/oci.ts';
 import type { Entry } from '../../scripts/image/tar.ts';
 import { callPlugin } from '../helpers/containerd/call-plugin.ts';
@@ -26,7 +26,7 @@ const NEXT_VERSION = tapwire.version.replace(/\d$/, (digit) => String((Number(di
 
 /** The version behind ours: another shim, and another runtime. */
 async function importNextVersion(node: Node): Promise<void> {
-  const root = (await rootEntries()).map((entry): Entry => {
+  const contents = (await readContents()).map((entry): Entry => {
     if (entry.kind !== 'file') return entry;
     const { path, content } = entry;
     if (path === 'app/cni/tapwire')
@@ -38,7 +38,8 @@ async function importNextVersion(node: Node): Promise<void> {
   const [image] = variants(process.arch, {});
   if (image === undefined) throw new Error('no image');
   const archive = `${node.root}/run/next.tar`;
-  writeFileSync(archive, ociArchive(root, [{ ...image, name: `localhost/tapwire:${NEXT}` }]));
+  const variant = { ...image, name: `localhost/tapwire:${NEXT}` };
+  writeFileSync(archive, await ociArchive(contents, [variant]));
   await importImages(node, archive);
 }
 

@@ -78,7 +78,9 @@ export function withNode<T>(act: (node: Node) => Promise<T>, way: Way | null = W
         () => existsSync(socket),
         () => log,
       );
-      await execa('ctr', ['-a', socket, '-n', 'k8s.io', 'image', 'import', '-'], { input: pauseImage() });
+      await execa('ctr', ['-a', socket, '-n', 'k8s.io', 'image', 'import', '-'], {
+        input: await pauseImage(),
+      });
       const containerd = processesOf(init).find(({ name }) => name === 'containerd')?.pid ?? -1;
       const agent = way === 'agent' ? await agentOf(init) : null;
       const cri = openCri(socket);

@@ -1,4 +1,4 @@
-/** The image of a pod's sandbox: one busybox that sleeps. No registry is asked for anything. */
+/** The image of a pod's sandbox: one busybox that sleeps. Nothing is pulled from a registry. */
 import { readFileSync } from 'node:fs';
 import { ociArchive } from '../../../scripts/image/oci.ts';
 
@@ -7,7 +7,7 @@ export const PAUSE_IMAGE = 'localhost/tapwire-pause:1';
 const BUSYBOX = '/bin/busybox';
 
 /** An archive as `ctr image import` takes it. */
-export function pauseImage(): Buffer {
+export function pauseImage(): Promise<Buffer> {
   const config = {
     User: '0:0',
     Env: [],
@@ -17,7 +17,7 @@ export function pauseImage(): Buffer {
   };
   return ociArchive(
     [
-      { path: 'bin', kind: 'folder' },
+      { path: 'bin', kind: 'directory' },
       { path: 'bin/busybox', kind: 'file', content: readFileSync(BUSYBOX), isProgram: true },
     ],
     [{ name: PAUSE_IMAGE, config: { architecture: 'amd64', os: 'linux', config } }],
