@@ -1,4 +1,5 @@
 import { BindingError } from './errors.ts';
+import { isObject, type JsonObject } from './json.ts';
 
 /** Reads one JSON value, or throws INVALID_CONFIG that names `path` (such as `$.ipam.type`). */
 export type Decoder<T> = (value: unknown, path: string) => T;
@@ -63,12 +64,10 @@ export const array =
     return value.map((element, index) => item(element, `${path}[${index}]`));
   };
 
-/** A JSON object. Read it with `Object.hasOwn` only: its keys are somebody else's. */
-export const object: Decoder<Readonly<Record<string, unknown>>> = (value, path) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw mismatch(path, 'an object', value);
-  }
-  return value as Readonly<Record<string, unknown>>;
+/** A JSON object. */
+export const object: Decoder<JsonObject> = (value, path) => {
+  if (!isObject(value)) throw mismatch(path, 'an object', value);
+  return value;
 };
 
 /** `fallback` where the value is absent or null: Go writes null for an empty slice or pointer. */
@@ -86,8 +85,7 @@ export const unset =
   (value, path) =>
     value === zero ? fallback : optional(decode, fallback)(value, path);
 
-type Source = Readonly<Record<string, unknown>>;
-type FindKey = (source: Source, key: string) => string | undefined;
+type FindKey = (source: JsonObject, key: string) => string | undefined;
 
 const exactKey: FindKey = (source, key) => (Object.hasOwn(source, key) ? key : undefined);
 

@@ -1,5 +1,5 @@
-import { get, isObject } from '../../nad/check/resource.ts';
 import { messageOf } from '../../shared/errors.ts';
+import { get, isObject } from '../../shared/json.ts';
 import type { CniConf, Multus } from './facts.ts';
 
 /** Extensions that container runtimes read (libcni's ConfFiles). Upper case is another extension. */

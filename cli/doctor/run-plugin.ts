@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { get } from '../../nad/check/resource.ts';
 import { messageOf } from '../../shared/errors.ts';
+import { get } from '../../shared/json.ts';
 
 /** A plugin waits up to ten seconds for an agent. */
 const TIMEOUT = 20_000; // ms

@@ -1,6 +1,6 @@
 import { decodeNetConf, type PasstConf } from '../../cni/request/config.ts';
 import { pluginsOf } from '../../nad/check/nads.ts';
-import { get } from '../../nad/check/resource.ts';
+import { get } from '../../shared/json.ts';
 
 /**
  * What libcni, and so every runtime and Multus, keeps of an ADD that succeeded.

@@ -1,9 +1,9 @@
 import { newestSupported } from '../../cni/request/config.ts';
 import { show } from '../../shared/decode.ts';
 import { messageOf } from '../../shared/errors.ts';
+import { get, isObject, type JsonObject } from '../../shared/json.ts';
 import { nearest } from './almost.ts';
 import { error, type Problem } from './finding.ts';
-import { get, isObject, type Value } from './resource.ts';
 
 /** The type of our plugin. */
 export const OURS = 'tapwire';
@@ -14,7 +14,7 @@ export interface ChainPlugin {
   readonly path: string;
   readonly type: string;
   /** What the plugin gets on stdin, before ADD adds what it knows of the pod. */
-  readonly conf: Value;
+  readonly conf: JsonObject;
 }
 
 export interface Chain {
@@ -70,7 +70,7 @@ function toChain(read: readonly (ChainPlugin | Problem)[]): Chain {
   };
 }
 
-function readPlugin(plugin: unknown, conf: Value, path: string): ChainPlugin | Problem {
+function readPlugin(plugin: unknown, conf: JsonObject, path: string): ChainPlugin | Problem {
   if (!isObject(plugin)) return error(`${path} is not an object but ${show(plugin)}, so no pod can use it`);
   const type = typeOf(plugin);
   if (typeof type === 'string' && type !== '') return { path, type, conf };
@@ -80,18 +80,18 @@ function readPlugin(plugin: unknown, conf: Value, path: string): ChainPlugin | P
 }
 
 /** As Go finds a key: in other letters, too. */
-function typeOf(plugin: Value): unknown {
+function typeOf(plugin: JsonObject): unknown {
   return get(plugin, 'type') ?? Object.entries(plugin).find(([key]) => key.toLowerCase() === 'type')?.[1];
 }
 
 /** A list may have several versions, of which libcni takes the newest that it knows. */
-function versionOf(list: Value): unknown {
+function versionOf(list: JsonObject): unknown {
   const [version, versions] = [get(list, 'cniVersion'), get(list, 'cniVersions')];
   const offered = [version, ...(Array.isArray(versions) ? versions : [])];
   return newestSupported(offered) ?? version ?? '';
 }
 
-function hintOn(conf: Value): string {
+function hintOn(conf: JsonObject): string {
   const key = Object.keys(conf).find((one) => nearest(one, ['type', 'plugins']) !== undefined);
   return key === undefined
     ? ''

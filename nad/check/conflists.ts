@@ -1,8 +1,8 @@
+import { get } from '../../shared/json.ts';
 import { OURS } from './chain.ts';
 import type { Document } from './document.ts';
 import { type Finding, failure } from './finding.ts';
 import { pluginsOf } from './nads.ts';
-import { get } from './resource.ts';
 
 /** Whether a document is a file of /etc/cni/net.d. */
 export const isConflist = ({ value }: Document): boolean =>

@@ -1,7 +1,8 @@
+import { get } from '../../shared/json.ts';
 import { GATE, LAST_GATED_MINOR, type Minor } from '../kubevirt-versions.ts';
 import { type Finding, failure } from './finding.ts';
 import { PATCHES } from './registries.ts';
-import { get, type Resource } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 const DEVELOPER = 'spec.configuration.developerConfiguration';
 

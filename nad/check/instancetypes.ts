@@ -1,5 +1,6 @@
+import { get } from '../../shared/json.ts';
 import { byKey, findMatched } from './matchers.ts';
-import { get, type Resource } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 /** vCPUs of instancetypes by kind and name; null: it does not say how many, or not as KubeVirt wants it. */
 export type Instancetypes = ReadonlyMap<string, number | null>;

@@ -1,9 +1,9 @@
 import { show } from '../../shared/decode.ts';
+import { get, isObject } from '../../shared/json.ts';
 import { canonicalMac, unicastMac } from '../../shared/mac.ts';
 import { INTERFACE_FIELD_SINCE } from '../kubevirt-versions.ts';
 import { nearest } from './almost.ts';
 import { type Finding, failure, warning } from './finding.ts';
-import { get, isObject } from './resource.ts';
 import type { Vm } from './vm.ts';
 
 /** Why a value cannot be that of a field; null if it can. */

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { show } from '../../shared/decode.ts';
+import { get, isObject } from '../../shared/json.ts';
 import { type Finding, failure } from './finding.ts';
-import { get, isObject } from './resource.ts';
 import type { Interface, Vm } from './vm.ts';
 
 /** A field below an interface, and why KubeVirt rejects its value. */

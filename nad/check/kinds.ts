@@ -1,7 +1,8 @@
 import { show } from '../../shared/decode.ts';
+import { get } from '../../shared/json.ts';
 import type { Document } from './document.ts';
 import { type Finding, failure, warning } from './finding.ts';
-import { get, groupOf, type Resource } from './resource.ts';
+import { groupOf, type Resource } from './resource.ts';
 
 /**
  * The kinds of the API groups of which this command reads some.

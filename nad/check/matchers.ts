@@ -1,4 +1,5 @@
-import { fullName, get, type Resource } from './resource.ts';
+import { get } from '../../shared/json.ts';
+import { fullName, type Resource } from './resource.ts';
 
 /** What a VM's `spec.preference` and `spec.instancetype` name. */
 export type Matched = 'preference' | 'instancetype';

@@ -1,7 +1,8 @@
 import { show } from '../../shared/decode.ts';
+import { get, isObject } from '../../shared/json.ts';
 import { nearest } from './almost.ts';
 import { doubt, error, type Problem } from './finding.ts';
-import { get, isObject, type Resource } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 /** Says what is wrong with a NAD whose `spec.config` is not a text with something in it. */
 export function problemsOfMissing({ value, name }: Resource): readonly Problem[] {

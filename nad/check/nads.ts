@@ -1,11 +1,12 @@
 import { checkBase, decodeNetConf, type NetConf } from '../../cni/request/config.ts';
 import { show } from '../../shared/decode.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
+import { get } from '../../shared/json.ts';
 import { isAlmost } from './almost.ts';
 import { type Chain, type ChainPlugin, OURS, readChain } from './chain.ts';
 import { doubt, error, type Finding, findingsAt, type Problem } from './finding.ts';
 import { problemsOfMissing } from './nad-without-config.ts';
-import { fullName, get, type Resource } from './resource.ts';
+import { fullName, type Resource } from './resource.ts';
 
 /** A NetworkAttachmentDefinition, as far as others depend on it. */
 export interface NadSeen {

@@ -1,6 +1,7 @@
 import { BindingError } from '../../shared/errors.ts';
+import { get } from '../../shared/json.ts';
 import { type Minor, parseKubevirtVersion } from '../kubevirt-versions.ts';
-import { get, type Resource } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 /** The version that a KubeVirt CR from a cluster says it runs; null if no object says one. */
 export function observedMinor(resources: readonly Resource[]): Minor | null {

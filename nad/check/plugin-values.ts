@@ -1,9 +1,9 @@
 import { show } from '../../shared/decode.ts';
+import { get, isObject } from '../../shared/json.ts';
 import type { Plugin } from '../kubevirt-versions.ts';
 import { type Finding, failure, warning } from './finding.ts';
 import { isReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
-import { get, isObject } from './resource.ts';
 
 /** What a registration's fields may have as values, as far as one says so by itself. */
 export function checkPluginValues(registered: Registered): readonly Finding[] {

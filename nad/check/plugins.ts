@@ -1,11 +1,11 @@
 import { show } from '../../shared/decode.ts';
+import { get } from '../../shared/json.ts';
 import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt-versions.ts';
 import { type Finding, failure } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { checkPluginValues } from './plugin-values.ts';
 import { wiresOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
-import { get } from './resource.ts';
 
 /**
  * Finds what KubeVirt silently makes of a registration: its CRD takes any string, and drops fields that it does not know.

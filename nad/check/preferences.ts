@@ -1,5 +1,6 @@
+import { get } from '../../shared/json.ts';
 import { byKey, findMatched } from './matchers.ts';
-import { get, type Resource } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 /** What a preference sets where the VM does not; null: nobody knows. */
 export interface Preference {

@@ -1,10 +1,11 @@
 import { messageOf } from '../../shared/errors.ts';
+import { get, isObject } from '../../shared/json.ts';
 import type { Minor } from '../kubevirt-versions.ts';
 import { checkBindingGate } from './feature-gates.ts';
 import { type Finding, failure, type Place } from './finding.ts';
 import { PATCHES, REGISTRY_FIELDS } from './registries.ts';
 import { checkRegistryKeys, isPlugin } from './registry-keys.ts';
-import { get, isObject, pathTo, type Resource } from './resource.ts';
+import { pathTo, type Resource } from './resource.ts';
 
 /** A binding as a KubeVirt or HyperConverged CR has it. */
 export interface Registered {

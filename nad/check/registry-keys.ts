@@ -1,8 +1,9 @@
+import { get, type JsonObject } from '../../shared/json.ts';
 import type { Plugin } from '../kubevirt-versions.ts';
 import { nearest } from './almost.ts';
 import { type Finding, failure } from './finding.ts';
 import { REGISTRY_FIELDS } from './registries.ts';
-import { get, type Resource, type Value } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 /** Keys of the maps of bindings, in any registry. */
 const KEYS = ['binding', 'networkBinding'];
@@ -27,7 +28,7 @@ export function checkRegistryKeys({ kind, value, at }: Resource): readonly Findi
 
 /** Paths of the objects that look like a binding, or like a map of bindings, and are not where those belong. */
 function misplaced(
-  value: Value | readonly unknown[],
+  value: JsonObject | readonly unknown[],
   above: readonly string[],
   right: readonly string[],
 ): readonly (readonly string[])[] {
@@ -37,7 +38,7 @@ function misplaced(
     if (typeof below !== 'object' || below === null || right.includes(path.join('.'))) return [];
     return nearest(key, KEYS) !== undefined || isPlugin(below)
       ? [path]
-      : misplaced(below as Value | readonly unknown[], path, right);
+      : misplaced(below as JsonObject | readonly unknown[], path, right);
   });
 }
 

@@ -1,4 +1,5 @@
 import { show } from '../../shared/decode.ts';
+import { get } from '../../shared/json.ts';
 import { INJECTION_GATE, INJECTION_ON_SINCE, INJECTION_SINCE, type Minor } from '../kubevirt-versions.ts';
 import { OURS } from './chain.ts';
 import { knowsGates, listsGate, patchesGate } from './feature-gates.ts';
@@ -6,7 +7,7 @@ import { type Finding, warning } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { findNad, parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
-import { fullName, get, pathTo, type Resource } from './resource.ts';
+import { fullName, pathTo, type Resource } from './resource.ts';
 import type { Vm } from './vm.ts';
 
 const ANNOTATION = 'k8s.v1.cni.cncf.io/resourceName';

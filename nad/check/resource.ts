@@ -1,7 +1,6 @@
+import { get, type JsonObject } from '../../shared/json.ts';
 import type { Document } from './document.ts';
 import type { Place } from './finding.ts';
-
-export type Value = Readonly<Record<string, unknown>>;
 
 /** An object of the Kubernetes API. */
 export interface Resource {
@@ -11,7 +10,7 @@ export interface Resource {
   readonly namespace: string;
   /** "" where it has none: a patch, a template. */
   readonly name: string;
-  readonly value: Value;
+  readonly value: JsonObject;
   /** As a document's. */
   readonly at: (path: string) => Place;
 }
@@ -36,7 +35,7 @@ function toResource(value: unknown, at: Document['at']): Resource[] {
       kind,
       namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
       name: typeof name === 'string' ? name : '',
-      value: value as Value,
+      value: value as JsonObject,
       at,
     },
   ];
@@ -46,23 +45,9 @@ function toResource(value: unknown, at: Document['at']): Resource[] {
 export const groupOf = (apiVersion: string): string =>
   apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
 
-/** What is at some keys, by own properties only; undefined if a value on the way is not an object. */
-export function get(value: unknown, ...keys: readonly string[]): unknown {
-  let current = value;
-  for (const key of keys) {
-    if (!isObject(current) || !Object.hasOwn(current, key)) return undefined;
-    current = current[key];
-  }
-  return current;
-}
-
 /** The JSON path of a key below a path. */
 export const pathTo = (path: string, key: string): string =>
   /^[\w-]+$/.test(key) ? `${path}.${key}` : `${path}["${key.replaceAll('"', '')}"]`;
-
-export function isObject(value: unknown): value is Value {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** How people call a namespaced object. */
 export const fullName = ({ namespace, name }: Pick<Resource, 'namespace' | 'name'>): string =>

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import { get } from '../../shared/json.ts';
 import { type Finding, type Place, warning } from './finding.ts';
 import type { Registered } from './registrations.ts';
-import { fullName, get, type Resource } from './resource.ts';
+import { fullName, type Resource } from './resource.ts';
 
 /** Finds objects that are there twice and differ: of two in one cluster the later replaces the earlier. */
 export function checkTwins(resources: readonly Resource[]): readonly Finding[] {

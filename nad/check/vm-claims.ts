@@ -1,6 +1,6 @@
 import { show } from '../../shared/decode.ts';
+import { get } from '../../shared/json.ts';
 import { type Finding, failure } from './finding.ts';
-import { get } from './resource.ts';
 import type { Vm } from './vm.ts';
 
 /**

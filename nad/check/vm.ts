@@ -1,9 +1,10 @@
 import { array, boolean, type Decoder, fields, object, optional, string } from '../../shared/decode.ts';
+import { get, type JsonObject } from '../../shared/json.ts';
 import { decodeTopology, parseCpus, vcpusOf } from '../../shared/kubevirt/vcpu.ts';
 import { findVcpus } from './instancetypes.ts';
 import { findPreference, type Preference } from './preferences.ts';
 import type { Presets } from './presets.ts';
-import { get, type Resource, type Value } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 /** The networks of a VM, or of what makes VMs. */
 export interface Vm {
@@ -34,14 +35,14 @@ export interface Interface {
   readonly model: string | null;
   readonly state: string;
   /** Its fields, whatever stands in them. */
-  readonly fields: Value;
+  readonly fields: JsonObject;
 }
 
 export interface Network {
   readonly name: string;
   readonly pod: boolean;
   readonly multus: { readonly networkName: string; readonly default: boolean } | null;
-  readonly resourceClaim: Value | null;
+  readonly resourceClaim: JsonObject | null;
 }
 
 /** The pod's own network, or what takes its place. */
