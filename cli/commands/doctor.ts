@@ -1,6 +1,6 @@
-import { printable } from '../../nad/printable.ts';
 import tapwire from '../../package.json' with { type: 'json' };
 import { BindingError } from '../../shared/errors.ts';
+import { printable } from '../../shared/printable.ts';
 import { type Command, misuse, readArguments } from '../command.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { toFindings } from '../doctor/findings.ts';

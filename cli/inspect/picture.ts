@@ -1,4 +1,4 @@
-import { printable } from '../../nad/printable.ts';
+import { printable } from '../../shared/printable.ts';
 import type { FilterSeen, Holder, Inspection, PodLink, Redirect, Tap, Wire } from './inspection.ts';
 
 /** What both the text and the SVG draw of a wire. All text may be printed. */

@@ -1,4 +1,4 @@
-import { printable } from '../../nad/printable.ts';
+import { printable } from '../../shared/printable.ts';
 import type { Inspection, Wire } from './inspection.ts';
 import {
   type Box,

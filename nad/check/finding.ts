@@ -1,4 +1,4 @@
-import { printable } from '../printable.ts';
+import { printable } from '../../shared/printable.ts';
 
 /** Something that does not work, or may not, and what to do about it. */
 export interface Finding {

@@ -1,4 +1,4 @@
-/** Text that others wrote, without what a terminal obeys, ends a line or turns it round. */
+/** Escapes control and format characters in foreign text: terminals obey them, and some end a line or reverse its direction. */
 export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]/gu, escaped);
 
 const escaped = (character: string): string =>
