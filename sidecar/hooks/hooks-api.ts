@@ -13,7 +13,7 @@ import {
   PreCloudInitIsoResult,
   ShutdownResult,
 } from '../../shared/grpc/hooks_pb.ts';
-import { requireBounded } from '../json-bounds.ts';
+import { requireBounded } from '../../shared/json-bounds.ts';
 
 export const INFO_SERVICE = 'kubevirt.hooks.info.Info';
 

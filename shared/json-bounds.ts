@@ -1,4 +1,4 @@
-import { BindingError, type ErrorCode } from '../shared/errors.ts';
+import { BindingError, type ErrorCode } from './errors.ts';
 
 /** Bytes. A VMI has some 20 KB; what carries it has at most 1.5 MiB, as etcd has. */
 const MAX_SIZE = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { requireBounded } from '../../../sidecar/json-bounds.ts';
+import { requireBounded } from '../../../shared/json-bounds.ts';
 import { caught } from '../../helpers/caught.ts';
 import { vmiJson } from '../../helpers/vmi.ts';
 
