@@ -1,8 +1,11 @@
 import { BindingError, type ErrorCode } from './errors.ts';
 
-/** Bytes. A VMI has some 20 KB; what carries it has at most 1.5 MiB, as etcd has. */
-const MAX_SIZE = 1024 * 1024;
-const MAX_DEPTH = 64;
+/**
+ * Bytes. The largest network configurations in the wild, with a prevResult of many routes, have some ten thousand; a VMI has
+ * some 20 KB, and etcd stores at most 1.5 MiB.
+ */
+export const MAX_JSON_SIZE = 1024 * 1024;
+export const MAX_JSON_DEPTH = 64;
 /** Twice as many as 1,000 interfaces with their networks and status have. */
 const MAX_VALUES = 20_000;
 
@@ -10,15 +13,13 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Refuses JSON that would take more memory than the sidecar has, before it is parsed. Says nothing of what is in it: that may be
- * cloud-init data. One pass over the bytes; whether they are JSON at all is for `JSON.parse` to say.
+ * Finds the first limit that JSON exceeds, before it is parsed: its size, how deep brackets are nested, or an upper bound of its
+ * number of values. Null if it exceeds none; whether the bytes are JSON at all is for `JSON.parse` to say.
  *
- * @param subject what the admin knows it as (`the VMI`)
- * @throws {BindingError} `code`
+ * Makes one pass over the bytes. A regular expression could be made to go over hostile text again and again.
  */
-export function requireBounded(json: Uint8Array, subject: string, code: ErrorCode): void {
-  const refused = (reason: string) => new BindingError(code, `Cannot read ${subject}: ${reason}`);
-  if (json.length > MAX_SIZE) throw refused(`it has ${json.length} bytes, more than ${MAX_SIZE}`);
+export function findExcess(json: Uint8Array, maxValues: number): 'size' | 'depth' | 'values' | null {
+  if (json.length > MAX_JSON_SIZE) return 'size';
   let depth = 0;
   let values = 1;
   for (let at = 0; at < json.length; at += 1) {
@@ -28,17 +29,18 @@ export function requireBounded(json: Uint8Array, subject: string, code: ErrorCod
     } else if (byte === 0x7b || byte === 0x5b) {
       depth += 1; // { [
       values += 1;
-      if (depth > MAX_DEPTH) throw refused(`it is nested more than ${MAX_DEPTH} deep`);
+      if (depth > MAX_JSON_DEPTH) return 'depth';
     } else if (byte === 0x7d || byte === 0x5d) {
       depth -= 1; // } ]
     } else if (byte === 0x2c) {
       values += 1; // ,
     }
-    if (values > MAX_VALUES) throw refused(`it has more than ${MAX_VALUES} values`);
+    if (values > maxValues) return 'values';
   }
+  return null;
 }
 
-/** Of the closing quote, or behind the end. */
+/** Index of the closing quote, or the length if there is none. */
 function endOfString(json: Uint8Array, start: number): number {
   for (let at = json.indexOf(QUOTE, start + 1); at !== -1; at = json.indexOf(QUOTE, at + 1)) {
     let escapes = 0;
@@ -46,4 +48,22 @@ function endOfString(json: Uint8Array, start: number): number {
     if (escapes % 2 === 0) return at;
   }
   return json.length;
+}
+
+/**
+ * Rejects JSON that would take more memory than the sidecar has, before it is parsed. The message does not quote the JSON, which
+ * may be cloud-init data.
+ *
+ * @param subject what the admin knows it as (`the VMI`)
+ * @throws {BindingError} `code`
+ */
+export function requireBounded(json: Uint8Array, subject: string, code: ErrorCode): void {
+  const excess = findExcess(json, MAX_VALUES);
+  if (excess === null) return;
+  const reasons = {
+    size: `it has ${json.length} bytes, more than ${MAX_JSON_SIZE}`,
+    depth: `it is nested more than ${MAX_JSON_DEPTH} deep`,
+    values: `it has more than ${MAX_VALUES} values`,
+  };
+  throw new BindingError(code, `Cannot read ${subject}: ${reasons[excess]}`);
 }

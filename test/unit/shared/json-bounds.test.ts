@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { requireBounded } from '../../../shared/json-bounds.ts';
+import { findExcess, requireBounded } from '../../../shared/json-bounds.ts';
 import { caught } from '../../helpers/caught.ts';
 import { vmiJson } from '../../helpers/vmi.ts';
 
@@ -40,5 +40,18 @@ for (const [why, json, reason] of [
     assert.is(error.message, `Cannot read the VMI: ${reason}`);
   });
 }
+
+bounded(
+  'findExcess() names the limit that is exceeded first, and leaves the number of values to its caller',
+  () => {
+    const excess = (json: string, maxValues: number) => findExcess(Buffer.from(json), maxValues);
+    const many = `[${'1,'.repeat(30_000)}1]`;
+    assert.is(excess(many, Number.POSITIVE_INFINITY), null);
+    assert.is(excess(many, 30_000), 'values');
+    assert.is(excess(many + nested(65), 30_000), 'values');
+    assert.is(excess(nested(65) + many, 30_000), 'depth');
+    assert.is(excess(nested(65).padEnd(1024 * 1024 + 1), 30_000), 'size');
+  },
+);
 
 bounded.run();
