@@ -1,6 +1,6 @@
 import { array, boolean, type Decoder, fields, object, optional, string } from '../../shared/decode.ts';
 import { get, type JsonObject } from '../../shared/json.ts';
-import { decodeTopology, parseCpus, vcpusOf } from '../../shared/kubevirt/vcpu.ts';
+import { decodeTopology, vcpusOf, vcpusOfResources } from '../../shared/kubevirt/vcpu.ts';
 import { findVcpus } from './instancetypes.ts';
 import { findPreference, type Preference } from './preferences.ts';
 import type { Presets } from './presets.ts';
@@ -149,9 +149,9 @@ const MAX_QUEUES = 256;
  * @param instancetype vCPUs of the VM's; null: nobody knows; undefined: it has none
  */
 function queuesOf({ cpu, resources }: Domain, instancetype: number | null | undefined): number | null {
-  const vcpus = vcpusOf(cpu) ?? instancetype ?? null;
-  if (vcpus !== null) return Math.min(vcpus, MAX_QUEUES);
-  if (instancetype === null) return null;
-  const quantity = get(resources, 'limits', 'cpu') ?? get(resources, 'requests', 'cpu') ?? 1;
-  return Math.min(Math.max(parseCpus(quantity) ?? 1, 1), MAX_QUEUES);
+  const vcpus = vcpusOf(cpu) ?? (instancetype === undefined ? vcpusOfVm(resources) : instancetype);
+  return vcpus === null ? null : Math.min(vcpus, MAX_QUEUES);
 }
+
+const vcpusOfVm = (resources: unknown): number =>
+  vcpusOfResources(get(resources, 'limits', 'cpu'), get(resources, 'requests', 'cpu'));

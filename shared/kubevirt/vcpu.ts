@@ -14,11 +14,11 @@ export interface Topology {
 
 const count = optional(integer(0, 2 ** 32 - 1), 0);
 export const decodeTopology = fields<Topology>({ cores: count, sockets: count, threads: count });
-const decodeCpuQuantity = optional(fields({ cpu: parseCpus }), { cpu: null });
-const decodeResources = fields({ limits: decodeCpuQuantity, requests: decodeCpuQuantity });
+const decodeCpu = optional(fields({ cpu: (value) => value }), { cpu: undefined });
+const decodeResources = fields({ limits: decodeCpu, requests: decodeCpu });
 
 /**
- * The vCPUs that a VM starts with: its topology, or without one its CPU limit or request, rounded up.
+ * The vCPUs that a VM starts with: those of its topology, or without one those of its resources.
  *
  * @throws {BindingError} INVALID_CONFIG
  */
@@ -26,17 +26,29 @@ export function countVcpus(domain: { readonly cpu: unknown; readonly resources: 
   const ofTopology = vcpusOf(decodeTopology(domain.cpu, '$.spec.domain.cpu'));
   if (ofTopology !== null) return ofTopology;
   const { limits, requests } = decodeResources(domain.resources, '$.spec.domain.resources');
-  return Math.max(limits.cpu ?? requests.cpu ?? 1, 1);
+  return vcpusOfResources(limits.cpu, requests.cpu);
 }
 
-/** Null where nothing of it is set. */
+/** Null if the topology sets nothing. */
 export function vcpusOf({ cores, sockets, threads }: Topology): number | null {
   return cores + sockets + threads === 0 ? null : (cores || 1) * (sockets || 1) * (threads || 1);
 }
 
-/** A Kubernetes quantity in the forms that counts of CPUs have (`2`, `"1500m"`), rounded up; null for any other. */
-export function parseCpus(value: unknown): number | null {
-  const [, digits, milli] = /^(\d{1,9}(?:\.\d{1,9})?)(m?)$/.exec(String(value)) ?? [];
-  if (digits === undefined) return null;
-  return Math.ceil(Number(digits) / (milli === 'm' ? 1000 : 1));
+/** The CPU limit, or else the CPU request, rounded up; 1 without either. */
+export function vcpusOfResources(limit: unknown, request: unknown): number {
+  return Math.max(parseCpus(limit) ?? parseCpus(request) ?? 1, 1);
+}
+
+/** Decimal exponents of a quantity's suffixes. Binary ones (`Ki`) and those above `k` make no sense for CPUs. */
+const EXPONENTS: Readonly<Record<string, string>> = { n: 'e-9', u: 'e-6', m: 'e-3', k: 'e3' };
+
+/**
+ * Parses a Kubernetes quantity in the forms that counts of CPUs have (`2`, `"1500m"`, `"4e0"`), rounded up; null for any other.
+ *
+ * Source: apimachinery pkg/api/resource, Quantity
+ */
+function parseCpus(value: unknown): number | null {
+  const [, digits, suffix = ''] =
+    /^\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})([numk]|[eE][+-]?\d{1,2})?$/.exec(String(value)) ?? [];
+  return digits === undefined ? null : Math.ceil(Number(digits + (EXPONENTS[suffix] ?? suffix)));
 }

@@ -64,6 +64,7 @@ const queueCases: readonly (readonly [string, VmParts, number | null])[] = [
     { domain: { cpu: null, resources: { limits: { cpu: '3500m' }, requests: { cpu: 1 } } } },
     4,
   ],
+  ['its CPU limit with an exponent', { domain: { cpu: null, resources: { limits: { cpu: '4e0' } } } }, 4],
   ['its CPU request', { domain: { cpu: null, resources: { requests: { cpu: 2 } } } }, 2],
   ['one core', { domain: { cpu: { cores: 1 } } }, null],
   ['nothing said', { domain: { cpu: null } }, null],

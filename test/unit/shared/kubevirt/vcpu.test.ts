@@ -19,7 +19,15 @@ for (const [why, cpu, resources, want] of [
   ['a fraction', {}, { requests: { cpu: '2.5' } }, 3],
   ['a number', {}, { requests: { cpu: 4 } }, 4],
   ['no CPUs', {}, { requests: { cpu: '0' } }, 1],
-  ['another form of quantity', {}, { requests: { cpu: '1e1' } }, 1],
+  ['an exponent', {}, { requests: { cpu: '1e1' } }, 10],
+  ['an exponent of zero', {}, { limits: { cpu: '4e0' } }, 4],
+  ['a negative exponent', {}, { limits: { cpu: '25E-1' } }, 3],
+  ['digits on one side of the point', {}, { limits: { cpu: '+2.' }, requests: { cpu: '.5' } }, 2],
+  ['micro-CPUs', {}, { limits: { cpu: '2000001u' } }, 3],
+  ['nano-CPUs', {}, { limits: { cpu: '500000000n' } }, 1],
+  ['thousands', {}, { limits: { cpu: '1k' } }, 1000],
+  ['a form that is not a quantity', {}, { limits: { cpu: '4 e0' }, requests: { cpu: '-3' } }, 1],
+  ['a suffix that is not for CPUs', {}, { limits: { cpu: '1Ki' } }, 1],
   ['memory alone', {}, { requests: { memory: '1Gi' }, limits: null }, 1],
 ] as const) {
   count(why, () => assert.is(countVcpus({ cpu, resources }), want));
