@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import type { Link } from '../../shared/rtnetlink/link.ts';
+import { filtersUnicast } from '../../shared/rtnetlink/link-kind.ts';
 import { NO_NEEDS } from '../domain/bound-interface.ts';
 import { findWiring, type Wiring } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
@@ -16,9 +16,6 @@ const OURS = 'address source target model mac mtu boot link alias driver rom acp
 
 /** Fewer would make libvirt open the tap without IFF_MULTI_QUEUE, which the kernel refuses on a tap that has it. */
 const MIN_MULTI_QUEUES = 2;
-
-/** Kinds that drop unicast frames to any address but their own; null is a physical device. */
-const UNICAST_FILTERS: readonly Link['kind'][] = [null, 'macvlan', 'ipvlan', 'vlan'];
 
 /**
  * A tap that our CNI plugin, or another, left beside the pod link: what virt-launcher itself makes of `domainAttachmentType: tap`,
@@ -105,7 +102,7 @@ function warningsOf(vmi: Vmi, one: VmiInterface, { podLink, tap }: Wiring, mac: 
       `the VMI asks for ${vmi.queues} queues, "${tap.ifname}" has one: the guest gets one; use a NAD with multiQueue`,
     );
   }
-  if (mac !== podLink.mac && UNICAST_FILTERS.includes(podLink.kind)) {
+  if (mac !== podLink.mac && filtersUnicast(podLink)) {
     warnings.push(
       `pod link "${podLink.ifname}" (${podLink.kind ?? 'a physical device'}) has MAC address ${podLink.mac} and may drop what is for ` +
         `the guest's ${mac}; let the network's plugin set the VMI's macAddress, or leave that out`,

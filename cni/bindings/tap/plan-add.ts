@@ -1,11 +1,12 @@
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
+import { passesAllMulticast } from '../../../shared/rtnetlink/link-kind.ts';
 import { encodeCookie, encodeRecord, type Restore } from '../../plan/cookie.ts';
 import type { Level, Step } from '../../plan/op.ts';
 import { findOurFilter, recordOf } from '../../plan/ours.ts';
 import { findLink, hasClsact, hasIngressQdisc, type Netns } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
-import { passesAllMulticast, requirePodLink } from './pod-link.ts';
+import { requirePodLink } from './pod-link.ts';
 import { refuseConflicts, requireFilters, requireMac, requireMtu, requireOurTap } from './requirements.ts';
 import { findSilence, ownTables, silenceTable } from './silence.ts';
 

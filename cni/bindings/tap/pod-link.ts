@@ -26,15 +26,3 @@ export function requirePodLink({ podLink, tap }: Attachment, links: readonly Lin
   }
   return link;
 }
-
-/**
- * Kinds that hand every multicast frame to their ingress, whatever was joined on them. All others are taken for filters: a bridge
- * drops groups that nobody joined, macvlan, ipvlan, vlan and physical devices what they were not told of, and turning allmulticast
- * on harms no kind.
- */
-const PASS_ALL_MULTICAST: readonly Link['kind'][] = ['veth', 'tun', 'vxlan'];
-
-/** Whether a guest behind the link gets all multicast, such as IPv6's neighbour solicitations, without allmulticast. */
-export function passesAllMulticast(link: Link): boolean {
-  return PASS_ALL_MULTICAST.includes(link.kind);
-}
