@@ -13,6 +13,12 @@ export function hashedPodIfname(network: string): string {
   return `pod${hash('sha256', network, 'hex').slice(0, HASH_DIGITS)}`;
 }
 
+/**
+ * Pod links of a primary network that nothing names, best first. On a primary user-defined network, OVN-Kubernetes gives the pod
+ * both, and the former is the primary one.
+ */
+export const PRIMARY_LINKS: readonly string[] = ['ovn-udn1', 'eth0'];
+
 /** The tap of the primary network, whatever its pod link is called (KubeVirt >= 1.4.1). */
 export const PRIMARY_TAP_IFNAME = 'tap0';
 

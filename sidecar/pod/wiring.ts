@@ -1,5 +1,10 @@
 import { BindingError } from '../../shared/errors.ts';
-import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
+import {
+  hashedPodIfname,
+  PRIMARY_LINKS,
+  PRIMARY_TAP_IFNAME,
+  secondaryTapIfname,
+} from '../../shared/kubevirt/names.ts';
 import type { Link, TunDetails } from '../../shared/rtnetlink/link.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 
@@ -64,12 +69,11 @@ function lookUpPodLink(bound: Wired, links: readonly Link[]): Link | undefined {
 }
 
 /** In the order in which they are looked for. */
-function podIfnames({ name, network }: Wired): string[] {
+function podIfnames({ name, network }: Wired): readonly string[] {
   if (!network.primary) {
     return [hashedPodIfname(name), ...(network.ordinal === null ? [] : [`net${network.ordinal}`])];
   }
-  // OVN-Kubernetes gives a pod on a primary user-defined network both, and the former is the primary one.
-  return network.podIfname === null ? ['ovn-udn1', 'eth0'] : [network.podIfname];
+  return network.podIfname === null ? PRIMARY_LINKS : [network.podIfname];
 }
 
 function tapIfnameOf({ network }: Wired, podLink: Link): string {

@@ -2,6 +2,7 @@ import { BindingError } from '../../../shared/errors.ts';
 import {
   hashedPodIfname,
   isOrdinalIfname,
+  PRIMARY_LINKS,
   PRIMARY_TAP_IFNAME,
   secondaryTapIfname,
 } from '../../../shared/kubevirt/names.ts';
@@ -19,9 +20,6 @@ export interface Attachment {
   readonly tap: string;
   readonly conf: TapConf;
 }
-
-/** Pod links of a primary network that no configuration names, best first (OVN-Kubernetes' primary UDN, everyone else). */
-const PRIMARY_LINKS = ['ovn-udn1', 'eth0'];
 
 /**
  * Finds the pod link. Pure.
