@@ -1,15 +1,15 @@
-import type { Redirect } from '../../shared/rtnetlink/action.ts';
-import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
-import type { Link } from '../../shared/rtnetlink/link.ts';
 import {
   type AttachmentKey,
   HASHED,
   hashed,
   type Restore,
   readRecord,
-  restoreOf,
   type TapRecord,
-} from './cookie.ts';
+} from '../../shared/record.ts';
+import type { Redirect } from '../../shared/rtnetlink/action.ts';
+import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
+import type { Link } from '../../shared/rtnetlink/link.ts';
+import { restoreOf } from './cookie.ts';
 import { REDIRECT_PREF } from './op.ts';
 import { ingressFilters, type Netns } from './seen.ts';
 

@@ -1,6 +1,6 @@
+import type { AttachmentKey, Restore } from '../../shared/record.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
-import type { AttachmentKey, Restore } from './cookie.ts';
 import type { Op } from './op.ts';
 import { findOurFilter, findOurTaps, hasOtherFilters, recordOf } from './ours.ts';
 import { hasClsact, isShared, type Netns } from './seen.ts';

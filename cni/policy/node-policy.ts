@@ -9,7 +9,7 @@ import {
   string,
 } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
-import type { AttachmentKey } from '../plan/cookie.ts';
+import type { AttachmentKey } from '../../shared/record.ts';
 import type { NetConf } from '../request/config.ts';
 
 /** What the node's owner allows configurations to ask for; those may be written by tenants. */

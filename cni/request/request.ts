@@ -1,6 +1,6 @@
 import { array, fields, optional, show, string } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
-import type { AttachmentKey } from '../plan/cookie.ts';
+import type { AttachmentKey } from '../../shared/record.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { checkBase, decodeNetConf, IDENTIFIER, MAX_DETAILS, type NetConf } from './config.ts';
 import { ifnameDefect } from './ifname.ts';

@@ -1,11 +1,9 @@
 import { BindingError } from '../../shared/errors.ts';
+import { readBinding } from '../../shared/record.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { lookUpTap } from '../pod/wiring.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 import { BINDING_KINDS, type BindingKind } from './table.ts';
-
-/** What our CNI plugin writes on the links that it makes begins with this. */
-const RECORD = /^tapwire\/\d+ (?:.* )?binding=([a-z]+)(?: |$)/;
 
 /**
  * The kind of binding that an interface has. The first of these that says one decides:
@@ -44,6 +42,6 @@ export function kindOfName(name: string): BindingKind | null {
 }
 
 function kindOfRecord(link: Link | undefined): BindingKind | null {
-  const [, binding] = RECORD.exec(link?.ifalias ?? '') ?? [];
+  const binding = link === undefined ? undefined : readBinding(link);
   return BINDING_KINDS.find((kind) => kind === binding) ?? null;
 }

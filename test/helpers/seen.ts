@@ -3,12 +3,13 @@
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../cni/bindings/tap/attachment.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
-import { type AttachmentKey, encodeCookie, encodeRecord, type Restore } from '../../cni/plan/cookie.ts';
+import { encodeCookie } from '../../cni/plan/cookie.ts';
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
 import type { Netns, Nftables } from '../../cni/plan/seen.ts';
 import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/request/config.ts';
 import { DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { FAMILIES } from '../../shared/nftables/message.ts';
+import { type AttachmentKey, encodeRecord, type Restore } from '../../shared/record.ts';
 import type { Filter } from '../../shared/rtnetlink/filter.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';

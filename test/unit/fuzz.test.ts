@@ -5,7 +5,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findSilence } from '../../cni/bindings/tap/silence.ts';
-import { encodeCookie, encodeRecord, type Restore, restoreOf } from '../../cni/plan/cookie.ts';
+import { encodeCookie, restoreOf } from '../../cni/plan/cookie.ts';
 import { describeHolder, recordOf } from '../../cni/plan/ours.ts';
 import { decodeNodePolicy } from '../../cni/policy/node-policy.ts';
 import { parseCniArgs } from '../../cni/request/cni-args.ts';
@@ -32,6 +32,7 @@ import { decodeMessages, encodeRequests } from '../../shared/netlink/message.ts'
 import { COUNTER, DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { ruleAddition, rulesOf } from '../../shared/nftables/rule.ts';
 import { allTables, tableAddition } from '../../shared/nftables/table.ts';
+import { encodeRecord, type Restore } from '../../shared/record.ts';
 import { formatAddress } from '../../shared/rtnetlink/address.ts';
 import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { decodeLink } from '../../shared/rtnetlink/link.ts';

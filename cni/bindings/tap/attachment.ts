@@ -6,8 +6,8 @@ import {
   PRIMARY_TAP_IFNAME,
   secondaryTapIfname,
 } from '../../../shared/kubevirt/names.ts';
+import type { AttachmentKey } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
-import type { AttachmentKey } from '../../plan/cookie.ts';
 import type { TapConf } from '../../request/config.ts';
 import { podIfname } from '../../request/ifname.ts';
 

@@ -9,10 +9,10 @@ import {
   type Verdict,
   verdictOf,
 } from '../../../shared/bpf/verdict.ts';
+import type { AttachmentKey } from '../../../shared/record.ts';
 import { type Filter, isHashTable } from '../../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { ETH_P_ALL, verdictFor } from '../../../shared/rtnetlink/match.ts';
-import type { AttachmentKey } from '../../plan/cookie.ts';
 import { REDIRECT_PREF } from '../../plan/op.ts';
 import { findOurFilter, isOurs } from '../../plan/ours.ts';
 import { ingressFilters, type Netns } from '../../plan/seen.ts';

@@ -1,7 +1,7 @@
 import { BindingError } from '../../../shared/errors.ts';
 import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
+import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
-import { readRecord, type TapRecord } from '../../plan/cookie.ts';
 import { recordOf } from '../../plan/ours.ts';
 import { findLink, type Netns } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';

@@ -1,6 +1,7 @@
+import { encodeRecord, type Restore } from '../../../shared/record.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
 import { passesAllMulticast } from '../../../shared/rtnetlink/link-kind.ts';
-import { encodeCookie, encodeRecord, type Restore } from '../../plan/cookie.ts';
+import { encodeCookie } from '../../plan/cookie.ts';
 import type { Level, Step } from '../../plan/op.ts';
 import { findOurFilter, recordOf } from '../../plan/ours.ts';
 import { findLink, hasClsact, hasIngressQdisc, type Netns } from '../../plan/seen.ts';

@@ -1,5 +1,5 @@
+import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link, TunDetails } from '../../../shared/rtnetlink/link.ts';
-import { readRecord, type TapRecord } from '../../plan/cookie.ts';
 import { isHashed } from '../../plan/ours.ts';
 import type { Netns } from '../../plan/seen.ts';
 import { type Conflict, findConflicts } from './conflicts.ts';

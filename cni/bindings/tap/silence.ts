@@ -12,7 +12,8 @@ import { COUNTER, DROP, type Expression, leavesBy } from '../../../shared/nftabl
 import { FAMILIES } from '../../../shared/nftables/message.ts';
 import { type Rule, ruleAddition } from '../../../shared/nftables/rule.ts';
 import { type Table, type Tables, tableAddition, tableDeletion } from '../../../shared/nftables/table.ts';
-import { type AttachmentKey, cookieHash } from '../../plan/cookie.ts';
+import type { AttachmentKey } from '../../../shared/record.ts';
+import { cookieHash } from '../../plan/cookie.ts';
 import type { Op } from '../../plan/op.ts';
 import type { Nftables } from '../../plan/seen.ts';
 

@@ -1,5 +1,5 @@
+import type { AttachmentKey } from '../../../shared/record.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { AttachmentKey } from '../../plan/cookie.ts';
 import type { Level } from '../../plan/op.ts';
 import { recordOf } from '../../plan/ours.ts';
 import { findLink, type Netns } from '../../plan/seen.ts';

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { encodeRecord } from '../../../../cni/plan/cookie.ts';
+import { encodeRecord } from '../../../../shared/record.ts';
 import { kindOf, kindOfName } from '../../../../sidecar/bindings/kind.ts';
 import type { BindingKind } from '../../../../sidecar/bindings/table.ts';
 import { caught } from '../../../helpers/caught.ts';

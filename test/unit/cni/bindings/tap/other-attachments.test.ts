@@ -2,8 +2,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../../../../cni/bindings/tap/attachment.ts';
 import { refuseOtherAttachment } from '../../../../../cni/bindings/tap/other-attachments.ts';
-import { encodeRecord } from '../../../../../cni/plan/cookie.ts';
 import type { Netns } from '../../../../../cni/plan/seen.ts';
+import { encodeRecord } from '../../../../../shared/record.ts';
 import { caught } from '../../../../helpers/caught.ts';
 import {
   BARE,

@@ -1,0 +1,96 @@
+/** The record that the CNI plugin leaves on each tap, as the tap's alias. Later versions and the sidecar read it. */
+import { hash } from 'node:crypto';
+import type { Link } from './rtnetlink/link.ts';
+
+/** Names one attachment of one container: a runtime never has two with the same pair (CNI SPEC §2). */
+export interface AttachmentKey {
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+/** What DEL must undo on the pod link, beyond our filter. */
+export interface Restore {
+  /** We added the clsact qdisc. */
+  readonly clsact: boolean;
+  /** We turned allmulticast on. */
+  readonly allmulti: boolean;
+  /** Its txqueuelen was 0 until the kernel set it, which it does with a link's first qdisc. */
+  readonly noQueue: boolean;
+  /** The link was down, and we set it up. Null: the record is of a version that left a link as it was. */
+  readonly down: boolean | null;
+  /** We added rules that keep the pod's own stack from sending. */
+  readonly silence: boolean;
+}
+
+/** The attachment that a tap belongs to, and what ADD changed for it. */
+export interface TapRecord {
+  readonly key: AttachmentKey;
+  readonly podLink: string;
+  /** What ADD gave the tap: CHECK cannot ask the pod link, whose MTU a later plugin of the chain may change. Bytes. */
+  readonly mtu: number;
+  readonly restore: Restore;
+  /** Marks of what prevResult claimed of the pod link and ADD found untrue; null: an older ADD, which did not compare. */
+  readonly told: readonly string[] | null;
+}
+
+/** Bytes of an ifalias (linux IFALIASZ - 1). */
+const MAX_IFALIAS_BYTES = 255;
+/** The form that this version writes, and the only one that it undoes. */
+const FORM = 'tapwire/1';
+const ANY_FORM = /^tapwire\/\d+$/;
+
+/**
+ * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
+ * allmulti=0 noqueue=0 down=0 silence=1 told=0`. A container id that does not fit is replaced by its hash.
+ */
+export function encodeRecord({ key, podLink, mtu, restore, told }: TapRecord): string {
+  const encode = (container: string) =>
+    `${FORM} container=${container} ifname=${key.ifname} binding=tap link=${podLink} mtu=${mtu} ` +
+    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)} ` +
+    `down=${Number(restore.down)} silence=${Number(restore.silence)}` +
+    (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`);
+  const whole = encode(key.containerId);
+  return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
+}
+
+/** Marks a hash. No container id starts like this, because ":" is not allowed in one. */
+export const HASHED = 'sha256:';
+export const hashed = (containerId: string): string => `${HASHED}${hash('sha256', containerId, 'hex')}`;
+
+/** The record of any tap that Tapwire made; its container id may be a hash of the real one. Null for every other link. */
+export function readRecord(link: Link): TapRecord | null {
+  if (link.tun?.mode !== 'tap') return null;
+  const { form, values } = parseIfalias(link.ifalias);
+  if (form !== FORM) return null;
+  return {
+    key: { containerId: values.get('container') ?? '', ifname: values.get('ifname') ?? '' },
+    podLink: values.get('link') ?? '',
+    mtu: Number(values.get('mtu')),
+    restore: {
+      clsact: values.get('clsact') === '1',
+      allmulti: values.get('allmulti') === '1',
+      noQueue: values.get('noqueue') === '1',
+      down: values.has('down') ? values.get('down') === '1' : null,
+      silence: values.get('silence') === '1',
+    },
+    told: decodeTold(values.get('told')),
+  };
+}
+
+const decodeTold = (text: string | undefined): TapRecord['told'] =>
+  text === undefined ? null : text === '0' ? [] : text.split(',');
+
+/** The binding that a record names, in any form: a sidecar may be older than the plugin. Undefined without a record. */
+export function readBinding(link: Link): string | undefined {
+  const { form, values } = parseIfalias(link.ifalias);
+  return ANY_FORM.test(form) ? values.get('binding') : undefined;
+}
+
+/** Splits `FORM KEY=VALUE …`. */
+function parseIfalias(ifalias: string | null): { form: string; values: ReadonlyMap<string, string> } {
+  const [form = '', ...words] = (ifalias ?? '').split(' ');
+  const values = words.map(
+    (word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)] as const,
+  );
+  return { form, values: new Map(values) };
+}

@@ -1,0 +1,63 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { describeHolder, recordOf } from '../../../../cni/plan/ours.ts';
+import { encodeRecord } from '../../../../shared/record.ts';
+import { KEY, linkOf, OTHER, tapOf } from '../../../helpers/seen.ts';
+
+const test = suite('recordOf() and describeHolder()');
+
+const RECORD = {
+  key: KEY,
+  podLink: 'eth0',
+  mtu: 1500,
+  restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
+  told: [],
+};
+
+const LONGEST =
+  255 -
+  'tapwire/1 container= ifname=interface-15-ch binding=tap link=pod16477688c0e mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=0 told=0'
+    .length;
+
+for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST + 1), 'x'.repeat(4096)]) {
+  test(`a container id of ${id.length} characters fits and is found again`, () => {
+    const key = { containerId: id, ifname: 'interface-15-ch' };
+    const record = { ...RECORD, key, podLink: 'pod16477688c0e' };
+    const ifalias = encodeRecord(record);
+    assert.ok(Buffer.byteLength(ifalias) <= 255, `${ifalias.length} bytes`);
+    assert.is(ifalias.includes(`container=${id} `), id.length <= LONGEST, 'it is whole where it fits');
+    assert.equal(recordOf(tapOf({ ifalias }), key), record);
+    assert.is(recordOf(tapOf({ ifalias }), { ...key, containerId: `${id}x` }), null);
+  });
+}
+
+for (const [why, ifalias] of [
+  ['no alias', null],
+  ["somebody else's alias", 'eth3'],
+  ['a later form of the record', encodeRecord(RECORD).replace('tapwire/1', 'tapwire/2')],
+  ["another container's record", encodeRecord({ ...RECORD, key: OTHER })],
+  ['garbage', 'tapwire/1 = container ifname=net1'],
+] as const) {
+  test(`recordOf() finds none in ${why}`, () => {
+    assert.is(recordOf(tapOf({ ifalias }), KEY), null);
+  });
+}
+
+test('recordOf() reads what an earlier version wrote: it left the link as it was, and silenced nobody', () => {
+  const earlier = encodeRecord(RECORD).replace(' down=0 silence=0', '');
+  const { restore } = recordOf(tapOf({ ifalias: earlier }), KEY) ?? {};
+  assert.equal(restore, { ...RECORD.restore, down: null, silence: false });
+});
+
+test('describeHolder() says whose link it is', () => {
+  assert.is(
+    describeHolder(tapOf({ ifalias: encodeRecord(RECORD) })),
+    'Tapwire\'s for container "pod1", "net1"',
+  );
+  assert.is(
+    describeHolder(linkOf(3, 'tap0', { kind: null, ifalias: encodeRecord(RECORD) })),
+    'a physical link that Tapwire did not make',
+  );
+});
+
+test.run();
