@@ -7,13 +7,13 @@ import { readNodePolicy } from '../cni/policy/node-file.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
+import { reasonOf } from '../shared/native/native.ts';
 import { serveCall } from './calls/serve-call.ts';
 import { listen, type Server } from './calls/server.ts';
 import { serveHealth } from './health.ts';
 import { holdHooks } from './hold-hooks.ts';
 import { addScanMetrics, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
-import { reasonOf } from './reason.ts';
 import { startScanner } from './scan/scan.ts';
 import { warmUp } from './warm-up.ts';
 

@@ -1,6 +1,5 @@
 import { NODE_FILE } from '../cni/policy/node-policy.ts';
-import { readArguments } from '../shared/arguments.ts';
-import { misuse } from './misuse.ts';
+import { readArguments, usageError } from '../shared/arguments.ts';
 
 /** What the DaemonSet, or a test, may choose. */
 export interface Options {
@@ -40,21 +39,18 @@ Exit status: 0 success, 1 failure, 2 usage error.
 /** What was asked for: to serve with these options, or only to print something. @throws {BindingError} INVALID_CONFIG */
 export function parseOptions(args: readonly string[]): Options | 'help' | 'version' {
   const text = { type: 'string' } as const;
-  const { values } = readArguments(
-    {
-      args: [...args],
-      options: {
-        socket: { ...text, default: SOCKET },
-        'node-file': { ...text, default: NODE_FILE },
-        health: { ...text, default: HEALTH_ADDRESS },
-        'netns-dir': { ...text, default: NETNS_DIR },
-        'scan-interval': { ...text, default: `${SCAN_SECONDS}` },
-        help: { type: 'boolean', default: false },
-        version: { type: 'boolean', default: false },
-      },
+  const { values } = readArguments({
+    args: [...args],
+    options: {
+      socket: { ...text, default: SOCKET },
+      'node-file': { ...text, default: NODE_FILE },
+      health: { ...text, default: HEALTH_ADDRESS },
+      'netns-dir': { ...text, default: NETNS_DIR },
+      'scan-interval': { ...text, default: `${SCAN_SECONDS}` },
+      help: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
     },
-    misuse,
-  );
+  });
   if (values.help) return 'help';
   if (values.version) return 'version';
   return {
@@ -68,12 +64,14 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'versi
 
 function parseSeconds(seconds: string): number {
   if (/^\d{1,5}$/.test(seconds) && Number(seconds) <= MAX_SCAN_SECONDS) return Number(seconds);
-  throw misuse(`--scan-interval: want seconds from 0 to ${MAX_SCAN_SECONDS}, got ${JSON.stringify(seconds)}`);
+  throw usageError(
+    `--scan-interval: want seconds from 0 to ${MAX_SCAN_SECONDS}, got ${JSON.stringify(seconds)}`,
+  );
 }
 
 function parseAddress(address: string): Options['health'] {
   const [, host, port] =
     /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address)?.filter((part) => part !== undefined) ?? [];
   if (host !== undefined && Number(port) <= 65535) return { host, port: Number(port) };
-  throw misuse(`--health: want HOST:PORT, got ${JSON.stringify(address)}`);
+  throw usageError(`--health: want HOST:PORT, got ${JSON.stringify(address)}`);
 }

@@ -1,20 +1,24 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { type BindingError, messageOf } from './errors.ts';
+import { BindingError, messageOf } from './errors.ts';
+
+/** The error of a command line that cannot be followed. */
+export const usageError = (reason: string, cause?: unknown): BindingError =>
+  new BindingError('INVALID_CONFIG', `Cannot read the options: ${reason}; see --help`, { cause });
 
 /**
- * Node's own parser, strict, with an error of the caller's.
+ * Parses a command line with Node's own parser, strictly.
  *
- * @param misuse the error of a command line that cannot be followed, for that reason; it says where to find help
- * @throws what `misuse` makes
+ * @param toError the error for a reason; it says where to find help
+ * @throws the result of `toError`
  */
 export function readArguments<T extends ParseArgsConfig>(
   config: T,
-  misuse: (reason: string, cause: unknown) => BindingError,
+  toError: (reason: string, cause: unknown) => BindingError = usageError,
 ) {
   try {
     return parseArgs<T>(config);
   } catch (cause) {
-    // What follows the first sentence is advice about `--` and positional arguments, for other programs than ours.
-    throw misuse(messageOf(cause).split(/\.\s+(?=[A-Z])|\.$/, 1)[0] ?? '', cause);
+    // After its first sentence, Node gives advice about `--` and positional arguments that does not apply to our programs.
+    throw toError(messageOf(cause).split(/\.\s+(?=[A-Z])|\.$/, 1)[0] ?? '', cause);
   }
 }

@@ -2,9 +2,8 @@ import { closeSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
-import { describeFailure, native, type Watch } from '../../shared/native/native.ts';
+import { describeFailure, native, reasonOf, type Watch } from '../../shared/native/native.ts';
 import type { Metrics } from '../metrics.ts';
-import { reasonOf } from '../reason.ts';
 import { type Caller, meetCaller, type Serve } from './caller.ts';
 
 export interface Server {

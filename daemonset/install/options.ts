@@ -1,5 +1,4 @@
-import { readArguments } from '../../shared/arguments.ts';
-import { misuse } from '../misuse.ts';
+import { readArguments, usageError } from '../../shared/arguments.ts';
 
 export type Options =
   | {
@@ -34,21 +33,18 @@ Exit status: 0 success, 1 failure, 2 usage error.
  * @throws {BindingError} INVALID_CONFIG
  */
 export function parseOptions(args: readonly string[], beside: string): Options | 'help' | 'version' {
-  const { values, positionals } = readArguments(
-    {
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
-        from: { type: 'string' },
-        'no-fallback': { type: 'boolean' },
-        'agent-socket': { type: 'string' },
-        help: { type: 'boolean', default: false },
-        version: { type: 'boolean', default: false },
-      },
+  const { values, positionals } = readArguments({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
+      from: { type: 'string' },
+      'no-fallback': { type: 'boolean' },
+      'agent-socket': { type: 'string' },
+      help: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
     },
-    misuse,
-  );
+  });
   if (values.help) return 'help';
   if (values.version) return 'version';
   const [command = 'install', ...more] = positionals;
@@ -63,11 +59,11 @@ export function parseOptions(args: readonly string[], beside: string): Options |
     refuse(values, command, ['from']);
     return { command, binDirectory, agentSocket: values['agent-socket'] ?? '/run/tapwire/agent.sock' };
   }
-  throw misuse(`want install or uninstall, got ${JSON.stringify(positionals.join(' '))}`);
+  throw usageError(`want install or uninstall, got ${JSON.stringify(positionals.join(' '))}`);
 }
 
 /** Whoever gives an option that has no effect believes something else. */
 function refuse(values: Readonly<Record<string, unknown>>, command: string, names: readonly string[]): void {
   for (const name of names)
-    if (values[name] !== undefined) throw misuse(`${command} has no option --${name}`);
+    if (values[name] !== undefined) throw usageError(`${command} has no option --${name}`);
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { messageOf } from '../errors.ts';
 
 /** Waits for a descriptor in the event loop, until `unwatch`. */
 export type Watch = { readonly watch: unique symbol };
@@ -115,4 +116,10 @@ export const isUnanswered = (error: unknown): boolean =>
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error && 'errno' in error && typeof error.errno === 'number')) throw error;
   return `${error.message}: ${native.strerror(error.errno)}`;
+}
+
+/** The text of any failure: an error of the addon, which has an errno and no code, in the kernel's words. */
+export function reasonOf(error: unknown): string {
+  const isNative = error instanceof Error && 'errno' in error && !('code' in error);
+  return isNative ? describeFailure(error) : messageOf(error);
 }

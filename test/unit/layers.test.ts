@@ -57,7 +57,6 @@ const EDGES = [
   'daemonset/main.ts',
   'daemonset/metrics.ts',
   'daemonset/node-version.ts',
-  'daemonset/reason.ts',
   'daemonset/scan/look.ts',
   'daemonset/scan/scan.ts',
   'daemonset/warm-up.ts',
