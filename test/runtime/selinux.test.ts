@@ -15,7 +15,7 @@ const LABEL = 'system_u:system_r:container_t:s0';
 /** Makes a tap as the kernel edge does where SELinux runs; prints what became of it. */
 const program = (netns: string, helper: string) => `
   import { openSync } from 'node:fs';
-  import { openRtnetlink } from '${ROOT}/shared/rtnetlink/socket.ts';
+  import { openRtnetlink } from '${ROOT}/shared/netns/netns.ts';
   const rtnetlink = openRtnetlink(openSync('${netns}', 'r'));
   const labelled = { label: '${LABEL}', helper: '${helper}' };
   const tap = { ifname: 'tap0', ifindex: 0, multiQueue: false, owner: 107, group: 107, labelled };
