@@ -7,20 +7,9 @@
  */
 #include "mktap.h"
 
-#include <linux/if_tun.h>
-#include <linux/ioctl.h>
-
+#include "../../shared/native/tap-setup.h"
 #include "answer.h"
 #include "kernel.h"
-
-enum { IFNAME_SIZE = 16 };
-
-/* netdevice(7): the kernel's struct ifreq. */
-struct interface_request {
-  char name[IFNAME_SIZE];
-  short flags;
-  char unused[22];
-};
 
 static const char USAGE[] = "usage: tapwire mktap FD IFNAME single-queue|multi-queue OWNER|-1 GROUP|-1\n";
 
@@ -56,27 +45,11 @@ int make_tap(int argc, char **argv) {
   long owner, group;
   if (!read_id(argv[5], &owner) || !read_id(argv[6], &group)) return usage();
 
-  struct interface_request request = {.flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
-  if (is_multi_queue) request.flags |= IFF_MULTI_QUEUE;
-  append(request.name, sizeof request.name, argv[3]);
-  const struct {
-    const char *name;
-    unsigned long request, argument;
-    bool is_wanted;
-  } steps[] = {
-      {"TUNSETIFF", TUNSETIFF, (unsigned long)&request, true},
-      {"TUNSETOWNER", TUNSETOWNER, (unsigned long)owner, owner >= 0},
-      {"TUNSETGROUP", TUNSETGROUP, (unsigned long)group, group >= 0},
-  };
-  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-    if (!steps[i].is_wanted) continue;
-    long status = sys_ioctl(fd, steps[i].request, steps[i].argument);
-    if (status == 0) continue;
-    say(steps[i].name);
-    say(": ");
-    say(errno_text(-status));
-    say("\n");
-    return (int)-status;
-  }
-  return 0;
+  struct failure failure = set_up_tap(sys_ioctl, fd, argv[3], is_multi_queue, owner, group);
+  if (failure.request == NULL) return 0;
+  say(failure.request);
+  say(": ");
+  say(errno_text(failure.number));
+  say("\n");
+  return failure.number;
 }

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_tun.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,18 +12,11 @@
 
 #include "deadline.h"
 #include "netns.h"
+#include "tap-setup.h"
 #include "tap.h"
 
-static struct failure set_up(int fd, const struct tap *tap) {
-  struct ifreq request = {0};
-  memcpy(request.ifr_name, tap->ifname, sizeof request.ifr_name);
-  /* EXCL: without it an existing tap of that name is silently attached to. */
-  request.ifr_flags =
-      (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL | (tap->multi_queue ? IFF_MULTI_QUEUE : 0));
-  if (ioctl(fd, TUNSETIFF, &request) < 0) return (struct failure){"TUNSETIFF", errno};
-  if (tap->owner >= 0 && ioctl(fd, TUNSETOWNER, tap->owner) < 0) return (struct failure){"TUNSETOWNER", errno};
-  if (tap->group >= 0 && ioctl(fd, TUNSETGROUP, tap->group) < 0) return (struct failure){"TUNSETGROUP", errno};
-  return NO_FAILURE;
+static long control_tap(int fd, unsigned long request, unsigned long argument) {
+  return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }
 
 /* The descriptor that the helper is told of. */
@@ -96,7 +88,8 @@ struct failure create_tap(int netns, const struct tap *tap, int *fd) {
   struct failure failure = open_tun(netns, fd);
   if (failure.request != NULL) return failure;
   if (tap->ifindex > 0 && ioctl(*fd, TUNSETIFINDEX, &tap->ifindex) < 0) failure = (struct failure){"TUNSETIFINDEX", errno};
-  else failure = tap->label == NULL ? set_up(*fd, tap) : run_helper(*fd, tap);
+  else if (tap->label != NULL) failure = run_helper(*fd, tap);
+  else failure = set_up_tap(control_tap, *fd, tap->ifname, tap->multi_queue, tap->owner, tap->group);
   if (failure.request != NULL) {
     close(*fd);
     *fd = -1;
