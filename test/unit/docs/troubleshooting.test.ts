@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 const test = suite('docs/troubleshooting.md');
 
 const ROOT = resolve(import.meta.dirname, '../../..');
-const FOLDERS = ['cni', 'daemonset', 'nad', 'shared', 'sidecar'];
+const FOLDERS = ['cni', 'daemonset', 'nad', 'cli', 'shared', 'sidecar'];
 
 /** Source files, in which strings that are put together are one, and their quotes are not escaped. */
 const sources = FOLDERS.flatMap((folder) =>
