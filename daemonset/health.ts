@@ -3,22 +3,29 @@ import type { AddressInfo } from 'node:net';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import type { Options } from './options.ts';
 
-/** Connections at a time; kubelet and Prometheus make one each. */
+/** Concurrent connections; kubelet and Prometheus make one each. */
 const MAX_CONNECTIONS = 16;
-const PATIENCE = 5_000; // ms
-/** How soon it is noticed that it has run out. Half a minute, as Node would have it, is longer than kubelet's patience with us. */
-const LOOK = 1_000; // ms
-/** A second agent at another port would take the callers of the first. */
+/** Timeout for a request, in ms. */
+const REQUEST_TIMEOUT = 5_000;
+/** How often the server checks for timeouts, in ms. Node's default of 30 s is longer than kubelet waits. */
+const POLL_INTERVAL = 1_000;
+/** Printed before the advice to choose another port: a second agent would take over the clients of the first. */
 const IN_USE = 'is another agent running here? If another program has the port, ';
 
-/** Serves /healthz (we run), /readyz (a caller could have a pod wired now) and /metrics, and tells the address. */
+/**
+ * Serves /healthz (the agent runs), /readyz (the agent can wire a pod) and /metrics.
+ *
+ * @param test rejects if the agent cannot wire a pod
+ * @returns the server and the address that it is bound to
+ * @throws {BindingError} IO_FAILURE
+ */
 export async function serveHealth(
   { host, port }: Options['health'],
   test: () => Promise<void>,
   metrics: () => Promise<string>,
 ): Promise<{ readonly server: Server; readonly address: AddressInfo }> {
   const isReady = shared(test);
-  const pages: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
+  const endpoints: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
     '/healthz': async (response) => send(response, 200, 'ok\n'),
     '/readyz': async (response) => {
       const failure = await isReady().then(
@@ -29,12 +36,16 @@ export async function serveHealth(
     },
     '/metrics': async (response) => send(response, 200, await metrics()),
   };
-  const timeouts = { requestTimeout: PATIENCE, headersTimeout: PATIENCE, connectionsCheckingInterval: LOOK };
+  const timeouts = {
+    requestTimeout: REQUEST_TIMEOUT,
+    headersTimeout: REQUEST_TIMEOUT,
+    connectionsCheckingInterval: POLL_INTERVAL,
+  };
   const server = createServer(timeouts, (request, response) => {
     const path = request.url?.split('?', 1)[0] ?? '';
-    const page = request.method === 'GET' && Object.hasOwn(pages, path) ? pages[path] : undefined;
-    if (page === undefined) send(response, 404, `Pages: ${Object.keys(pages).join(', ')}\n`);
-    else page(response).catch((error) => send(response, 500, `${messageOf(error)}\n`));
+    const endpoint = request.method === 'GET' && Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
+    if (endpoint === undefined) send(response, 404, `Endpoints: ${Object.keys(endpoints).join(', ')}\n`);
+    else endpoint(response).catch((error) => send(response, 500, `${messageOf(error)}\n`));
   });
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
@@ -52,7 +63,7 @@ function send(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(body);
 }
 
-/** Whoever asks while a test runs gets the result of that one. */
+/** Lets concurrent calls share one run of the test. */
 function shared(test: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
   return () => {

@@ -4,10 +4,11 @@ import { log } from '../shared/log.ts';
 import { native } from '../shared/native/native.ts';
 
 /**
- * Keeps the hooks of silence in use on this node, in a netns that lives as long as this process. A kernel rewrites its code (static
- * keys) when a hook gets its first rules on the node and when it loses its last; otherwise many an ADD would pay for that (2 ms).
+ * Keeps the nftables hooks that silence pods in use on this node, by rules in a netns that lives as long as this process. The
+ * kernel patches its code (static keys) when the first rule of a hook is added on the node and when the last is removed. Without
+ * this, many ADDs would pay 2 ms for it.
  *
- * Logs a warning if the kernel has no such hooks: pods are wired all the same.
+ * Logs a warning if the kernel lacks these hooks. Pods are still wired, but not silenced.
  */
 export async function holdHooks(): Promise<void> {
   const netns = await native.newNetns();

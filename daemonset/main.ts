@@ -17,12 +17,12 @@ import { type Options, parseOptions, USAGE } from './options.ts';
 import { startScanner } from './scan/scan.ts';
 import { warmUp } from './warm-up.ts';
 
-/** Threads that wait for the kernel, each for one pod. Node makes them when the first is needed. */
+/** Threads that wait for the kernel, one for each pod. Node.js starts them when it first needs one. */
 process.env['UV_THREADPOOL_SIZE'] = '32';
 
-// An agent that had nothing to do for a while is to be as fast as before.
+// Keeps compiled code while the agent is idle, so that the next call is as fast.
 setFlagsFromString('--no-flush-bytecode');
-// A burst of 200 calls leaves garbage, which V8 would rather collect when the heap has doubled: 25 MB less at the peak.
+// By default V8 lets the heap double before it collects; after a burst of 200 calls these flags save 25 MB.
 setFlagsFromString('--optimize-for-size');
 setFlagsFromString('--semi-space-growth-factor=1');
 
@@ -32,34 +32,34 @@ async function run(options: Options): Promise<void> {
   let server: Server | undefined;
   const test = async () => {
     await testKernel();
-    server?.checkPlace();
+    server?.requireSocket();
   };
-  const { server: pages, address } = await serveHealth(health, test, () => metrics.registry.metrics());
-  pages.unref(); // an agent that cannot listen for callers ends, and is not healthy for ever
+  const { server: healthServer, address } = await serveHealth(health, test, () => metrics.registry.metrics());
+  healthServer.unref(); // if listen() fails, the agent exits instead of reporting health forever
   await warm().catch((error) => {
     const advice = process.getuid?.() === 0 ? '' : '; run it as root';
     log('error', `Cannot wire pods on this node: ${reasonOf(error)}${advice}`);
   });
   rollbacks.subscribe(() => metrics.rollbacks.inc());
-  const node = {
-    own: openSync('/proc/self/ns/net', 'r'),
+  const context = {
+    hostNetns: openSync('/proc/self/ns/net', 'r'),
     readNodePolicy: () => readNodePolicy(nodeFile),
     metrics,
   };
-  server = listen(socket, (call, signal) => serveCall(call, signal, node), metrics);
+  server = listen(socket, (call, signal) => serveCall(call, signal, context), metrics);
   const { netnsDir: directory, scanSeconds: seconds } = options;
-  const scanner = seconds === 0 ? null : startScanner({ directory, seconds, own: node.own });
+  const scanner = seconds === 0 ? null : startScanner({ directory, seconds, hostNetns: context.hostNetns });
   if (scanner !== null) addScanMetrics(metrics, scanner.last);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
-      log('info', `Got ${signal}: finishing what is in flight`);
+      log('info', `Got ${signal}: finishing the calls in flight`);
       await Promise.all([server?.close(), scanner?.stop()]);
-      pages.close();
-      pages.closeAllConnections();
+      healthServer.close();
+      healthServer.closeAllConnections();
       log('info', 'Agent is done');
     });
   }
-  // Whoever reads this may send a signal.
+  // Logged last: a reader may send SIGTERM as soon as it sees this line.
   log('info', `Agent is listening at ${socket}`, {
     version: tapwire.version,
     health: `${address.address}:${address.port}`,

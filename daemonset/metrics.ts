@@ -2,22 +2,22 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import tapwire from '../package.json' with { type: 'json' };
 import { countOf, countUnreadable, type Scan } from './scan/findings.ts';
 
-/** What the agent counts, for Prometheus. */
+/** The agent's Prometheus metrics. */
 export interface Metrics {
   readonly registry: Registry;
   readonly requests: Counter<'command' | 'code'>;
   readonly duration: Histogram<'command'>;
-  /** Read when somebody asks for the metrics: a gauge that is set takes longer than a request of the kernel. */
+  /** Plain counters that the gauges read at scrape time: setting a gauge takes longer than a kernel request. */
   readonly now: { inFlight: number; heldDescriptors: number };
   readonly rollbacks: Counter;
   readonly turnedAway: Counter<'reason'>;
 }
 
-/** Seconds: an idle node answers in one or two thousandths, one under load in hundredths. */
+/** Bucket limits in seconds. An idle node needs 1 to 2 ms for a request, a loaded one tens of ms. */
 const BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 
 /**
- * Adds what scans of the pods find, as far as there was one: without, the metrics have no value.
+ * Adds the metrics of the scans. Without a scan they have no value.
  *
  * @param last the last scan; null if there was none, or it failed
  */
@@ -25,7 +25,7 @@ export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): 
   const registers = [registry];
   new Gauge({
     name: 'tapwire_conflicting_filters',
-    help: 'Filters and programs of others at wired links that keep frames from guests (deadly) or may do so (unknown).',
+    help: 'Foreign filters and programs on wired links that keep frames from guests (deadly) or may do so (unknown).',
     labelNames: ['verdict'],
     registers,
     collect() {
@@ -37,7 +37,7 @@ export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): 
   });
   new Gauge({
     name: 'tapwire_unreadable_netns',
-    help: 'Network namespaces of pods with more links or filters than a scan reads.',
+    help: 'Network namespaces of pods that have more links or filters than a scan reads.',
     registers,
     collect() {
       const scan = last();
@@ -68,7 +68,7 @@ export function newMetrics(): Metrics {
   });
   new Gauge({
     name: 'tapwire_cni_held_descriptors',
-    help: 'Descriptors of network namespaces that callers passed and that are still open; each may pin a netns.',
+    help: 'Open descriptors of network namespaces that clients passed; each can keep a deleted netns alive.',
     registers,
     collect() {
       this.set(now.heldDescriptors);
@@ -78,13 +78,13 @@ export function newMetrics(): Metrics {
     registry,
     requests: new Counter({
       name: 'tapwire_cni_requests_total',
-      help: "Answered CNI requests by command and CNI's error code, 0 being success.",
+      help: 'CNI requests replied to, by command and CNI error code; 0 is success.',
       labelNames: ['command', 'code'],
       registers,
     }),
     duration: new Histogram({
       name: 'tapwire_cni_request_duration_seconds',
-      help: 'Time from a complete CNI request to its answer.',
+      help: 'Time from a complete CNI request to its reply, in seconds.',
       labelNames: ['command'],
       buckets: BUCKETS,
       registers,
@@ -92,12 +92,12 @@ export function newMetrics(): Metrics {
     now,
     rollbacks: new Counter({
       name: 'tapwire_cni_rollbacks_total',
-      help: 'ADDs that failed half way and were taken back.',
+      help: 'ADDs that failed part-way and were rolled back.',
       registers,
     }),
     turnedAway: new Counter({
       name: 'tapwire_cni_callers_turned_away_total',
-      help: 'Callers that got no answer, by reason.',
+      help: 'Clients that got no reply, by reason.',
       labelNames: ['reason'],
       registers,
     }),

@@ -1,6 +1,6 @@
 /**
- * Ends a process that another Node.js runs than this was built for, before anything fails of which nobody would see the reason. To be
- * imported first: modules are evaluated in the order of their imports.
+ * Exits if Node.js is not the version built for, before something fails with an obscure error. Import it first: modules are
+ * evaluated in the order of their imports.
  */
 import { log } from '../shared/log.ts';
 import { refusalOfNode } from '../shared/node-version.ts';

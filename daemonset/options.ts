@@ -1,42 +1,42 @@
 import { NODE_FILE } from '../cni/policy/node-policy.ts';
 import { readArguments, usageError } from '../shared/arguments.ts';
 
-/** What the DaemonSet, or a test, may choose. */
+/** The agent's command-line options. */
 export interface Options {
   readonly socket: string;
   readonly nodeFile: string;
-  /** Where health and metrics are; port 0 is any that is free. */
+  /** Address of health and metrics; port 0 means any free port. */
   readonly health: { readonly host: string; readonly port: number };
-  /** Where the network namespaces of pods are mounted. */
+  /** Directory in which the netns of pods are mounted. */
   readonly netnsDir: string;
-  /** Time between two scans of the pods; 0: none. */
+  /** Seconds between two scans of the pods; 0 turns them off. */
   readonly scanSeconds: number;
 }
 
-/** The only socket that an installed plugin asks at. */
+/** The only socket that an installed plugin connects to. */
 export const SOCKET = '/run/tapwire/agent.sock';
 export const HEALTH_ADDRESS = '127.0.0.1:9746';
-/** containerd and CRI-O write /var/run, which is a link to /run. */
+/** containerd and CRI-O name /var/run, a link to /run. */
 const NETNS_DIR = '/run/netns';
 const SCAN_SECONDS = 60;
 const MAX_SCAN_SECONDS = 86_400;
 
 export const USAGE = `Usage: tapwire-agent [options]
 
-Serves the CNI plugin of this node: what /opt/cni/bin/tapwire is asked, it does.
+Runs the calls of this node's CNI plugin, /opt/cni/bin/tapwire, which connects to the agent's socket.
 
-  --socket PATH      where callers find it; an installed plugin asks at ${SOCKET} alone
-  --node-file PATH   what the node's owner allows (default ${NODE_FILE})
+  --socket PATH      socket to listen on; an installed plugin connects to ${SOCKET} only (default)
+  --node-file PATH   node policy file (default ${NODE_FILE})
   --health HOST:PORT address of /healthz, /readyz and /metrics (default ${HEALTH_ADDRESS})
-  --netns-dir DIR    where the container runtime mounts the network namespaces of pods (default ${NETNS_DIR})
-  --scan-interval S  seconds between two scans of the pods for conflicting filters (default ${SCAN_SECONDS}; 0: none)
+  --netns-dir DIR    directory in which the container runtime mounts pods' network namespaces (default ${NETNS_DIR})
+  --scan-interval S  seconds between two scans of the pods for conflicting filters; 0 turns them off (default ${SCAN_SECONDS})
   --help             print this
   --version          print the version
 
 Exit status: 0 success, 1 failure, 2 usage error.
 `;
 
-/** What was asked for: to serve with these options, or only to print something. @throws {BindingError} INVALID_CONFIG */
+/** Returns the options, or which text to print instead. @throws {BindingError} INVALID_CONFIG */
 export function parseOptions(args: readonly string[]): Options | 'help' | 'version' {
   const text = { type: 'string' } as const;
   const { values } = readArguments({

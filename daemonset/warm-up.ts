@@ -4,7 +4,7 @@ import { openKernel } from '../cni/kernel/kernel.ts';
 import { DEFAULT_POLICY } from '../cni/policy/node-policy.ts';
 import { native } from '../shared/native/native.ts';
 
-/** Enough for V8 to compile what every call runs. */
+/** Concurrent pods, and calls for each: enough for V8 to compile the code that every call runs. */
 const PODS = 4;
 const ROUNDS = 60;
 const COMMANDS = ['ADD', 'CHECK', 'DEL'];
@@ -18,10 +18,10 @@ const POD_LINK = {
 } as const;
 
 /**
- * Wires a pod of our own again and again before there is a real one: the first call of a fresh process takes ten times as long as the
- * next ones.
+ * Wires test pods repeatedly before the agent serves real ones: the first call of a fresh process takes ten times as long as later
+ * calls.
  *
- * @throws {BindingError} when this node cannot wire pods
+ * @throws {BindingError} if this node cannot wire pods
  */
 export async function warmUp(): Promise<void> {
   await Promise.all(Array.from({ length: PODS }, warmPod));

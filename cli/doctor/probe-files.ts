@@ -1,11 +1,11 @@
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  FALLBACK,
   INVENTORY,
   type Inventory,
   parseInventory,
-  RUNTIME,
-  VERSION_FOLDER,
+  VERSION_DIRECTORY,
 } from '../../daemonset/install/inventory.ts';
 import { compare, type FoundEntry } from './compare.ts';
 import type { Comparison } from './facts.ts';
@@ -28,7 +28,7 @@ export function digestOf(path: string): string | null {
 
 /** What the installer wrote for each version in the directory of CNI plugins. */
 export function inventoriesIn(bin: string): readonly Inventory[] {
-  const versions = readdirSync(bin).filter((name) => VERSION_FOLDER.test(name));
+  const versions = readdirSync(bin).filter((name) => VERSION_DIRECTORY.test(name));
   return versions.slice(0, MAX_VERSIONS).flatMap((version) => inventoryAt(join(bin, version)) ?? []);
 }
 
@@ -42,9 +42,9 @@ function inventoryAt(directory: string): Inventory | null {
 
 /** Compares the version that the plugin falls back to with its inventory. Null if the installer did not write it. */
 export function compareFallback(bin: string): Comparison | null {
-  const link = join(bin, RUNTIME);
+  const link = join(bin, FALLBACK);
   const version = lstatSync(link).isSymbolicLink() ? readlinkSync(link) : '';
-  if (!VERSION_FOLDER.test(version)) return null;
+  if (!VERSION_DIRECTORY.test(version)) return null;
   const directory = join(bin, version);
   const inventory = inventoryAt(directory);
   return inventory === null ? null : compare(inventory.runtime, entriesOf(directory, inventory.runtime));

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { RUNTIME, SHIM } from '../../daemonset/install/inventory.ts';
+import { FALLBACK, SHIM } from '../../daemonset/install/inventory.ts';
 import { isRootsAlone } from './compare.ts';
 import type { Comparison, Fallback, Plugin, PluginFolder } from './facts.ts';
 import { compareFallback, digestOf, inventoriesIn } from './probe-files.ts';
@@ -63,7 +63,7 @@ async function probePlugin(folder: string): Promise<Plugin | null> {
  * @param isLeftOut whether an installed version has no files for the fallback
  */
 async function probeFallback(bin: string, isLeftOut: boolean): Promise<Fallback> {
-  const directory = join(bin, RUNTIME);
+  const directory = join(bin, FALLBACK);
   if (!existsSync(directory)) return { isThere: false, isLeftOut, failure: null, comparison: null };
   const comparison = compareFallback(bin);
   return {

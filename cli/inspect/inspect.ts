@@ -10,7 +10,7 @@ import { observe } from './observe.ts';
 /** What is wired in every netns of the node that has something of Tapwire's. @throws {BindingError} KERNEL_REFUSED */
 export async function inspectNode(): Promise<readonly Inspection[]> {
   const results = allCniResults();
-  const inspections = (await lookIntoAll()).map((netns) => toInspection(netns, results));
+  const inspections = (await scanNetnsAll()).map((netns) => toInspection(netns, results));
   return inspections.filter(hasOurs);
 }
 
@@ -31,9 +31,9 @@ export async function inspectNetns(subject: string): Promise<Inspection> {
   return inspection;
 }
 
-async function lookFor(subject: string, results: readonly CniResult[]): Promise<Looked> {
-  if (subject.startsWith('/')) return lookInto(placeOf(subject), subject);
-  const netnses = await lookIntoAll();
+async function lookFor(subject: string, results: readonly CniResult[]): Promise<ScannedNetns> {
+  if (subject.startsWith('/')) return scanNetns(placeOf(subject), subject);
+  const netnses = await scanNetnsAll();
   const cgroups = cgroupsOf(netnses.flatMap(({ pids }) => pids));
   return findNetns(subject, { netnses, results, cgroups });
 }
@@ -41,7 +41,7 @@ async function lookFor(subject: string, results: readonly CniResult[]): Promise<
 const hasOurs = ({ wires, strays, passt }: Inspection): boolean =>
   wires.length + strays.length > 0 || passt !== null;
 
-type Looked = NetnsSeen & { readonly found: Found };
+type ScannedNetns = NetnsSeen & { readonly found: Found };
 
 function placeOf(path: string): NetnsPlace {
   const id = netnsIdOf(path) ?? '';
@@ -49,16 +49,16 @@ function placeOf(path: string): NetnsPlace {
   return { ...place, paths: [toRun(path), ...place.paths] };
 }
 
-async function lookInto(place: NetnsPlace, path: string): Promise<Looked> {
+async function scanNetns(place: NetnsPlace, path: string): Promise<ScannedNetns> {
   const found = describe(await observe(path, place.pids));
   return { ...place, found, containerIds: found.wires.map(({ containerId }) => containerId) };
 }
 
 /** Without those that go meanwhile, and what was left where they were mounted. */
-async function lookIntoAll(): Promise<readonly Looked[]> {
+async function scanNetnsAll(): Promise<readonly ScannedNetns[]> {
   const looked = await Promise.all(
     allNetnses().map((place) =>
-      lookInto(place, pathOf(place)).catch((error: unknown) => {
+      scanNetns(place, pathOf(place)).catch((error: unknown) => {
         if (error instanceof BindingError && error.code === 'INVALID_NETNS') return null;
         throw error;
       }),
@@ -67,7 +67,7 @@ async function lookIntoAll(): Promise<readonly Looked[]> {
   return looked.filter((one) => one !== null);
 }
 
-function toInspection({ found, ...netns }: Looked, results: readonly CniResult[]): Inspection {
+function toInspection({ found, ...netns }: ScannedNetns, results: readonly CniResult[]): Inspection {
   const own = results.filter((result) => isOf(result, netns));
   const passt = own.find((result) => result.passt !== null)?.passt ?? null;
   const { sysctls } = found;

@@ -4,40 +4,47 @@ import { BindingError } from '../../shared/errors.ts';
 import { native, type Watch } from '../../shared/native/native.ts';
 import { type CallFrame, decodeCall, decodeHeader, HELLO, type Header, requestLength } from './frame.ts';
 
-/** A request and the descriptors that came with it; whoever serves it closes them. */
+/** A request and its descriptors. The function that serves the request closes them. */
 export interface Call extends CallFrame {
-  /** Of the netns that the caller runs in. */
-  readonly own: number;
-  /** Of what is at CNI_NETNS; null where the caller did not pass one. */
+  /** Descriptor of the netns that the client runs in. */
+  readonly clientNetns: number;
+  /** Descriptor of CNI_NETNS; null if none was sent. */
   readonly netns: number | null;
 }
 
-/** Answers a call; never rejects. The signal is aborted when nobody waits for the answer any more. */
+/** Serves a call and returns the reply. Never rejects. `signal` is aborted when the client stops waiting. */
 export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
 
-/** How it ended with a caller: it got its answer, went away, was too slow, or was no shim. */
+/** How a connection ended: replied to, closed by the client, timed out, or broke the protocol. */
 export type End = 'answered' | 'left' | 'slow' | 'broken';
 
-export interface Caller {
-  /** When it was told hello, in ms. */
+/** A connected client. */
+export interface Client {
+  /** Time of the hello, in ms of performance.now(). */
   readonly since: number;
-  /** Until its request is complete. */
+  /** Whether its request is still incomplete. */
   readonly isSilent: boolean;
   end(how: End): void;
 }
 
-/** The shim has its request ready when it connects; a busy or throttled node may need a while to send it. */
-const REQUEST_PATIENCE = 5_000; // ms
-/** Ends before the shim gives up (cni/shim/settings.h), so that it is told. */
-const SERVE_PATIENCE = 20_000; // ms
-const REPLY_PATIENCE = 5_000; // ms
-/** Most requests fit. */
+/** Timeout for the whole request, in ms. The shim has it ready, but a throttled node may send it late. */
+const REQUEST_TIMEOUT = 5_000;
+/** Timeout for serving, in ms: less than the shim's own (cni/shim/settings.h), so that the shim gets a reply. */
+const SERVE_TIMEOUT = 20_000;
+/** Timeout for sending the reply, in ms. */
+const REPLY_TIMEOUT = 5_000;
+/** Initial buffer size in bytes; most requests fit. */
 const FIRST_BYTES = 4096;
-/** Where bytes behind a request would go. */
+/** Receives bytes after the request, which break the protocol. */
 const NOTHING = Buffer.alloc(1);
 
-/** Says hello to a caller, takes its request, and sends the answer. Never waits in a system call. */
-export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void): Caller {
+/**
+ * Serves one connection: sends the hello, reads the request and sends the reply. Never blocks in a system call.
+ *
+ * The functions follow the states: `onReadable` reads and `take` parses the request, `ask` has it served, `reply` and `send` write
+ * the reply, `end` closes all descriptors. `lose` handles a client that left; while its request is served, the work is undone first.
+ */
+export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void): Client {
   const passed: number[] = [];
   const signal = { aborted: false, reason: undefined as unknown };
   let bytes = Buffer.allocUnsafe(FIRST_BYTES);
@@ -46,7 +53,7 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
   let state: 'asking' | 'complete' | 'served' | 'replying' | 'ended' = 'asking';
   let lost: End | null = null;
   let watch: Watch | null = null;
-  let timer = setTimeout(() => end('slow'), REQUEST_PATIENCE);
+  let timer = setTimeout(() => end('slow'), REQUEST_TIMEOUT);
 
   const stopWatching = (): void => {
     if (watch !== null) native.unwatch(watch);
@@ -63,7 +70,7 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
     onEnd(how);
   };
 
-  /** Takes what has arrived. False where that is no request. */
+  /** Parses the received bytes. False if they are not a valid request. */
   const take = (received: number): boolean => {
     length += received;
     const decoded = header ?? decodeHeader(bytes.subarray(0, length));
@@ -91,17 +98,17 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
       else if (!isAsking || passed.length > 2 || !take(received)) lose('broken');
       if (watch === null) return;
     }
-    // Only now is it sure that the caller is still there.
+    // All input is read: the client is still connected.
     if (state === 'complete') ask();
   };
 
-  /** Whoever is being served gets no answer: what is done for it is taken back first. */
+  /** Ends the connection, or, while its request is served, undoes the work first. */
   const lose = (how: End): void => {
     if (state !== 'served') end(how);
     else {
       lost = how;
       stopWatching();
-      abort('its caller went away');
+      abort('its client disconnected');
     }
   };
 
@@ -111,29 +118,29 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
   };
 
   const ask = (): void => {
-    const [own, netns = null] = passed.splice(0);
-    if (own === undefined || header === undefined) {
+    const [clientNetns, netns = null] = passed.splice(0);
+    if (clientNetns === undefined || header === undefined) {
       end('broken');
       return;
     }
     state = 'served';
     clearTimeout(timer);
-    timer = setTimeout(() => abort(`the kernel took more than ${SERVE_PATIENCE / 1000} s`), SERVE_PATIENCE);
-    const call = { ...decodeCall(header, bytes.subarray(0, length)), own, netns };
+    timer = setTimeout(() => abort(`the kernel took more than ${SERVE_TIMEOUT / 1000} s`), SERVE_TIMEOUT);
+    const call = { ...decodeCall(header, bytes.subarray(0, length)), clientNetns, netns };
     serve(call, signal).then(guarded(reply), () => end('broken'));
   };
 
-  const reply = (answer: Buffer): void => {
+  const reply = (bytesOut: Buffer): void => {
     clearTimeout(timer);
-    timer = setTimeout(() => end('slow'), REPLY_PATIENCE);
+    timer = setTimeout(() => end('slow'), REPLY_TIMEOUT);
     state = 'replying';
     if (lost !== null) end(lost);
-    else send(answer);
+    else send(bytesOut);
   };
 
-  const send = (answer: Buffer): void => {
+  const send = (bytesOut: Buffer): void => {
     stopWatching();
-    const rest = answer.subarray(writeSome(fd, answer));
+    const rest = bytesOut.subarray(writeSome(fd, bytesOut));
     if (rest.length === 0) end('answered');
     else
       watch = native.watch(
@@ -143,14 +150,14 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
       );
   };
 
-  /** Whatever a caller does, it is its own end and nobody else's. */
+  /** An exception closes only this client's connection. */
   const guarded =
     <Arguments extends unknown[]>(act: (...given: Arguments) => void) =>
     (...given: Arguments): void => {
       try {
         act(...given);
       } catch {
-        lose('broken'); // also who leaves without having read the hello (ECONNRESET)
+        lose('broken'); // ECONNRESET too: the client left before it read the hello
       }
     };
 
@@ -169,7 +176,7 @@ export function meetCaller(fd: number, serve: Serve, onEnd: (how: End) => void):
   };
 }
 
-/** How many bytes it took; none while the caller does not read. */
+/** Returns the number of bytes written: 0 if the client does not read. */
 function writeSome(fd: number, bytes: Buffer): number {
   try {
     return writeSync(fd, bytes);

@@ -1,21 +1,21 @@
 /**
- * What the shim and the agent say to each other over the agent's socket (cni/shim/exchange.c). All integers are 32 bits wide,
- * unsigned, in host order; every machine that Tapwire is built for is little-endian.
+ * The protocol between shim and agent on the agent's socket (cni/shim/exchange.c). Integers are unsigned, 32 bits wide, in host
+ * order; every architecture that Tapwire supports is little-endian.
  *
- *   hello    agent to shim: permission to send
+ *   hello    agent to shim: the shim may send its request
  *   request  shim to agent: four integers (bytes of environment, bytes of stdin, errno of opening CNI_NETNS, errno of reading
- *            stdin), `NAME=value\0` for each variable, stdin. With it come descriptors of the caller's own netns and the pod's.
+ *            stdin), `NAME=value\0` for each variable, stdin. The descriptors of the shim's own netns and the pod's come with it.
  *   reply    agent to shim: three integers (exit status, bytes of stdout, bytes of stderr), stdout, stderr
  */
 import { MAX_INPUT } from '../../cni/request/input.ts';
 import type { Environment } from '../../cni/request/request.ts';
 
-/** Ends with the version of the protocol. */
+/** The last character is the version of the protocol. */
 export const HELLO = Buffer.from('tapwire1');
 
 const REQUEST_HEADER = 16;
 const REPLY_HEADER = 12;
-/** Bytes. Those of Kubernetes have one thousand; without an agent any that the kernel passes on would do. */
+/** Largest environment in bytes. Kubernetes sends about 1,000; the kernel alone would allow more. */
 const MAX_ENVIRONMENT = 1024 * 1024;
 
 /** A request's header. */
@@ -28,29 +28,29 @@ export interface Header {
 
 /** One call of the plugin, as the shim saw it. */
 export interface CallFrame {
-  /** What CNI defines of it; without a prototype. */
+  /** The variables that CNI defines; an object without a prototype. */
   readonly env: Environment;
   readonly stdin: Buffer;
   readonly stdinErrno: number;
   readonly netnsErrno: number;
 }
 
-/** Undefined while bytes are missing; null for what no shim sends. */
+/** Decodes a request header. Undefined means wait for more bytes; null means close the connection: no shim sends this. */
 export function decodeHeader(bytes: Buffer): Header | null | undefined {
   if (bytes.length < REQUEST_HEADER) return undefined;
   const [environmentBytes = 0, stdinBytes = 0, netnsErrno = 0, stdinErrno = 0] = [0, 4, 8, 12].map((offset) =>
     bytes.readUInt32LE(offset),
   );
-  // One byte more tells that there is too much (cni/request/input.ts).
+  // One byte more than allowed shows that stdin is too long (cni/request/input.ts).
   if (environmentBytes > MAX_ENVIRONMENT || stdinBytes > MAX_INPUT + 1) return null;
   return { environmentBytes, stdinBytes, netnsErrno, stdinErrno };
 }
 
-/** Bytes of the whole request. */
+/** Length of the whole request in bytes. */
 export const requestLength = ({ environmentBytes, stdinBytes }: Header): number =>
   REQUEST_HEADER + environmentBytes + stdinBytes;
 
-/** @param bytes a whole request */
+/** Decodes the request after its header. @param bytes the whole request */
 export function decodeCall(header: Header, bytes: Buffer): CallFrame {
   const stdinStart = REQUEST_HEADER + header.environmentBytes;
   return {

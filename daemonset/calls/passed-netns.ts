@@ -6,29 +6,28 @@ import { BindingError } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import type { Call } from './caller.ts';
 
-/** The pod's netns as a caller passed it. */
+/** The pod's netns as a client passed it. */
 export interface PassedNetns {
-  /** Descriptors that came along. */
+  /** Number of descriptors that came with the request. */
   readonly count: number;
-  /** As Host.openNetns: the descriptor goes to who asks for it. */
+  /** Like CallContext.openNetns: the function that calls it closes the descriptor. */
   open(path: string): number | null;
   openKernel(netns: number): Kernel;
-  /** Closes what nobody asked for. */
+  /** Closes the descriptors that were not handed out. */
   close(): Promise<void>;
 }
 
 /**
- * Looks into the netns before anybody has read the request: the thread that does so and the one that reads take as long as each
- * other.
+ * Reads the state of the netns while the request is still being parsed: both take equally long, on two threads.
  *
- * @param host descriptor of the agent's own netns
+ * @param hostNetns descriptor of the agent's own netns
  */
-export function takeNetns({ own, netns, netnsErrno }: Call, host: number): PassedNetns {
-  const left = new Set(netns === null ? [own] : [own, netns]);
-  const isOurs = netns !== null && isForUse(netns, own, host);
+export function takeNetns({ clientNetns, netns, netnsErrno }: Call, hostNetns: number): PassedNetns {
+  const left = new Set(netns === null ? [clientNetns] : [clientNetns, netns]);
+  const isOurs = netns !== null && isForUse(netns, clientNetns, hostNetns);
   const kernel = isOurs ? openKernel(netns) : null;
   const seen = kernel?.observe();
-  seen?.catch(() => {}); // told to who asks
+  seen?.catch(() => {}); // openKernel reports the error
   let isTaken = false;
 
   return {
@@ -38,21 +37,21 @@ export function takeNetns({ own, netns, netnsErrno }: Call, host: number): Passe
         const [code, text] = getSystemErrorMap().get(-netnsErrno) ?? [`errno ${netnsErrno}`, 'unknown error'];
         return refuseOpening(path, code, `${code}: ${text}, open '${path}'`);
       }
-      if (netns === null || !left.has(netns) || !native.isNetns(own)) {
-        throw new BindingError('INVALID_NETNS', `Cannot use netns "${path}": the caller did not pass it`);
+      if (netns === null || !left.has(netns) || !native.isNetns(clientNetns)) {
+        throw new BindingError('INVALID_NETNS', `Cannot use netns "${path}": the client did not pass it`);
       }
       left.delete(netns);
-      return checkNetns(path, netns, [own, host]);
+      return checkNetns(path, netns, [clientNetns, hostNetns]);
     },
     openKernel(descriptor) {
       if (kernel === null || seen === undefined) return openKernel(descriptor);
       isTaken = true;
-      // A way into a netns is for one at a time: whoever looks at something else waits for the first look.
+      // A Kernel serves one request at a time: other reads wait for the first one.
       return { ...kernel, observe: () => seen, readSysctls: () => seen.then(kernel.readSysctls) };
     },
     async close() {
       if (!isTaken) {
-        await seen?.catch(() => {}); // its thread enters the netns by the descriptor
+        await seen?.catch(() => {}); // its thread uses the descriptor
         await kernel?.close();
       }
       for (const fd of left) closeSync(fd);
@@ -60,8 +59,9 @@ export function takeNetns({ own, netns, netnsErrno }: Call, host: number): Passe
   };
 }
 
-/** Whether it is a netns, not the node's, and its lock the caller's, who passed it on with the descriptor. */
-function isForUse(netns: number, own: number, host: number): boolean {
-  const isPod = native.isNetns(netns) && !native.isSameFile(netns, own) && !native.isSameFile(netns, host);
+/** Whether the descriptor is a netns, not the node's, and locked by the client, which passes the lock with it. */
+function isForUse(netns: number, clientNetns: number, hostNetns: number): boolean {
+  const isPod =
+    native.isNetns(netns) && !native.isSameFile(netns, clientNetns) && !native.isSameFile(netns, hostNetns);
   return isPod && native.tryLock(netns);
 }

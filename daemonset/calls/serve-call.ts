@@ -9,35 +9,35 @@ import type { Call } from './caller.ts';
 import { encodeReply } from './frame.ts';
 import { takeNetns } from './passed-netns.ts';
 
-/** What the agent knows of its node. */
-export interface Node {
-  /** A descriptor of the agent's own netns. */
-  readonly own: number;
+/** What every call needs of the agent. */
+export interface AgentContext {
+  /** Descriptor of the agent's own netns. */
+  readonly hostNetns: number;
   readNodePolicy(): NodePolicy;
   readonly metrics: Metrics;
 }
 
-/** Commands that are worth a line in the log when they succeed; runtimes ask the others all the time. */
+/** Commands whose success is logged. Container runtimes send the others all the time. */
 const LOGGED = ['ADD', 'DEL'];
 const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'];
 
-/** Answers one call, and lets go of its descriptors. Never rejects. */
-export async function serveCall(call: Call, signal: Signal, node: Node): Promise<Buffer> {
-  const { metrics } = node;
+/** Serves one call and closes its descriptors. Never rejects. */
+export async function serveCall(call: Call, signal: Signal, context: AgentContext): Promise<Buffer> {
+  const { metrics } = context;
   const started = performance.now();
   metrics.now.inFlight += 1;
-  const netns = takeNetns(call, node.own);
+  const netns = takeNetns(call, context.hostNetns);
   metrics.now.heldDescriptors += netns.count;
   try {
     const given = await answer(call.env, () => stdinOf(call), {
       openNetns: netns.open,
       openKernel: netns.openKernel,
-      lockPatience: 0, // the shim has the lock, and passed it with the descriptor
-      readNodePolicy: node.readNodePolicy,
+      lockPatience: 0, // the shim holds the lock and passed it with the descriptor
+      readNodePolicy: context.readNodePolicy,
       signal,
     });
     const ms = performance.now() - started;
-    setImmediate(() => report(given, call, ms, metrics)); // the caller need not wait for that
+    setImmediate(() => report(given, call, ms, metrics)); // after the reply: the client need not wait
     return encodeReply(given.code === 0 ? 0 : 1, given.stdout, given.log.map(formatLine).join(''));
   } finally {
     await netns.close();
@@ -52,7 +52,7 @@ function stdinOf({ stdin, stdinErrno }: Call): Buffer {
   throw new BindingError('IO_FAILURE', `error reading from stdin: ${code}: ${text}, read`);
 }
 
-/** Counts and logs a call. */
+/** Updates the metrics and logs the call. */
 function report({ command, code, log: lines }: Answer, { env }: Call, ms: number, metrics: Metrics): void {
   const label = COMMANDS.includes(command) ? command : 'unknown';
   metrics.requests.inc({ command: label, code });

@@ -4,38 +4,39 @@ import { BindingError, messageOf } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import { describeFailure, native, reasonOf, type Watch } from '../../shared/native/native.ts';
 import type { Metrics } from '../metrics.ts';
-import { type Caller, meetCaller, type Serve } from './caller.ts';
+import { type Client, type Serve, serveClient } from './caller.ts';
 
 export interface Server {
-  /** @throws {BindingError} TRY_AGAIN where callers get to somebody else's socket, or to none */
-  checkPlace(): void;
-  /** Takes no new callers; resolves when those that are there have gone. */
+  /** @throws {BindingError} TRY_AGAIN if the file at the path is no longer this server's socket */
+  requireSocket(): void;
+  /** Accepts no more clients; resolves when all connected ones are done. */
   close(): Promise<void>;
 }
 
 /**
- * Callers that came within the last moments, and are about to ask or to be answered. More at a time would not be served faster,
- * but take memory. The others wait in the socket's queue, where they hold nothing of ours, nor we anything of theirs: a shim
- * sends its request when it is told hello.
+ * Clients that connected in the last 50 ms. Serving more at a time would not be faster, but would take memory. The others wait
+ * in the socket's queue, which costs neither side anything: a shim sends its request after the hello.
  */
-const MAX_YOUNG = 16;
-/** A caller that takes longer, whether it is silent or its pod's netns hangs, is no reason to keep others waiting. */
-const YOUTH = 50; // ms
-/** Callers in all. When there are more, those that keep silent make room. */
-const MAX_CALLERS = 256;
-/** How soon the log says that callers no longer come to us. */
-const LOOK = 2_000; // ms
+const MAX_NEW_CLIENTS = 16;
+/** Age in ms after which a client no longer counts as new. A silent client, or one whose netns hangs, must not delay others. */
+const NEW_CLIENT_AGE = 50;
+/** Clients in total. Beyond this number, clients that have sent no request are disconnected. */
+const MAX_CLIENTS = 256;
+/** How often the server checks that the socket file is still its own, in ms. */
+const POLL_INTERVAL = 2_000;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Listens at `path`, in place of an agent that does or did so: callers find one or the other at every moment. The file stays
- * when we end, so that callers wait for the next agent instead of working by themselves.
+ * Listens at `path` and replaces the socket of an earlier agent atomically: clients reach one or the other at any time. The
+ * socket file outlives the agent, so that clients wait for the next agent instead of using the fallback.
+ *
+ * `accept` takes clients while `hasRoom`; `meet` serves one; `leave` forgets one; `requireSocket` is polled.
  *
  * @throws {BindingError} IO_FAILURE
  */
 export function listen(path: string, serve: Serve, metrics: Metrics): Server {
   const { listener, id } = open(path);
-  const callers = new Set<Caller>();
+  const clients = new Set<Client>();
   let watch: Watch | null = null;
   let onEmpty: (() => void) | null = null;
 
@@ -52,18 +53,18 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
         meet(...next);
       }
     } catch (error) {
-      // Out of descriptors, say: those in the queue wait until some are free again.
-      log('error', `Cannot accept a caller: ${describeFailure(error)}`);
+      // For example, no descriptor is left: queued clients wait until one is closed.
+      log('error', `Cannot accept a client: ${describeFailure(error)}`);
     }
     pause();
-    setTimeout(resume, YOUTH);
+    setTimeout(resume, NEW_CLIENT_AGE);
   };
 
   const hasRoom = (): boolean => {
-    const youth = performance.now() - YOUTH;
-    if ([...callers].filter(({ since }) => since > youth).length >= MAX_YOUNG) return false;
-    if (callers.size < MAX_CALLERS) return true;
-    const silent = [...callers].find(({ isSilent, since }) => isSilent && since < youth);
+    const newSince = performance.now() - NEW_CLIENT_AGE;
+    if ([...clients].filter(({ since }) => since > newSince).length >= MAX_NEW_CLIENTS) return false;
+    if (clients.size < MAX_CLIENTS) return true;
+    const silent = [...clients].find(({ isSilent, since }) => isSilent && since < newSince);
     silent?.end('slow');
     return silent !== undefined;
   };
@@ -74,17 +75,17 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
       closeSync(fd);
       return;
     }
-    const caller: Caller = meetCaller(fd, serve, (how) => {
+    const client: Client = serveClient(fd, serve, (how) => {
       if (how !== 'answered') metrics.turnedAway.inc({ reason: how });
-      queueMicrotask(() => leave(caller));
+      queueMicrotask(() => leave(client));
     });
-    callers.add(caller);
+    clients.add(client);
   };
 
-  const leave = (caller: Caller): void => {
-    callers.delete(caller);
+  const leave = (client: Client): void => {
+    clients.delete(client);
     if (onEmpty !== null) {
-      if (callers.size === 0) onEmpty();
+      if (clients.size === 0) onEmpty();
     } else resume();
   };
 
@@ -92,55 +93,54 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
     if (watch === null && onEmpty === null) watch = native.watch(listener, false, accept);
   };
 
-  const checkPlace = (): void => {
+  const requireSocket = (): void => {
     if (idOf(path) === id) return;
-    const reason =
-      'the socket there is no longer its own; is another agent running here? End both, and start one';
-    throw new BindingError('TRY_AGAIN', `Cannot hear callers at "${path}": ${reason}`);
+    const reason = 'another process has replaced this socket; stop all agents on this node and start one';
+    throw new BindingError('TRY_AGAIN', `Cannot serve clients at "${path}": ${reason}`);
   };
 
-  const looking = setInterval(() => {
+  const poll = setInterval(() => {
     try {
-      checkPlace();
+      requireSocket();
     } catch (error) {
       log('error', messageOf(error));
-      clearInterval(looking);
+      clearInterval(poll);
     }
-  }, LOOK);
+  }, POLL_INTERVAL);
 
   resume();
   return {
-    checkPlace,
+    requireSocket,
     close() {
-      clearInterval(looking);
+      clearInterval(poll);
       pause();
       closeSync(listener);
       return new Promise((resolve) => {
         onEmpty = resolve;
-        if (callers.size === 0) resolve();
+        if (clients.size === 0) resolve();
       });
     },
   };
 }
 
-/** A socket that is in its place from the first moment on, complete. */
+/** Creates a listening socket under a temporary name and renames it, so that clients never find one that is not listening. */
 function open(path: string): { readonly listener: number; readonly id: string | null } {
-  const folder = dirname(path);
-  const aside = `${path}.${process.pid}`;
+  const directory = dirname(path);
+  const temporary = `${path}.${process.pid}`;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { uid, mode } = lstatSync(folder);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(directory);
     if (uid !== process.getuid?.() || (mode & WRITABLE_BY_OTHERS) !== 0) {
-      throw new Error(`"${folder}" has to be ours, and writable by nobody else`);
+      throw new Error(`"${directory}" must belong to this user and be writable by no other`);
     }
     refuseOther(path);
-    rmSync(aside, { force: true });
-    const listener = native.listen(aside);
-    const id = idOf(aside); // before others can take its place
+    rmSync(temporary, { force: true });
+    const listener = native.listen(temporary);
+    const id = idOf(temporary); // before the rename, after which another agent may replace it
     try {
-      renameSync(aside, path);
+      renameSync(temporary, path);
     } catch (cause) {
-      rmSync(aside);
+      rmSync(temporary);
       throw cause;
     }
     return { listener, id };
@@ -149,15 +149,17 @@ function open(path: string): { readonly listener: number; readonly id: string | 
   }
 }
 
-/** Which file is there, null where none is. No other gets the number of our socket as long as we listen. */
+/** Device and inode of the file at the path; null if there is none. The inode is not reused while the server listens. */
 function idOf(path: string): string | null {
   const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return status === undefined ? null : `${status.dev} ${status.ino}`;
 }
 
-/** A rename would take anything's place. */
+/** The rename would replace any file. */
 function refuseOther(path: string): void {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined || status.isSocket()) return;
-  throw new Error(`it is a ${status.isDirectory() ? 'folder' : 'file'}, and no socket; choose with --socket`);
+  throw new Error(
+    `it is a ${status.isDirectory() ? 'directory' : 'file'}, not a socket; choose another path with --socket`,
+  );
 }

@@ -1,4 +1,4 @@
-/** A node's CNI bin directory, as far as it is ours: who may write to it, and what of us is there. */
+/** The node's CNI bin directory: takes the installer lock, lists installed versions and rejects files of other programs. */
 import {
   closeSync,
   constants,
@@ -14,31 +14,37 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BindingError } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import {
+  FALLBACK,
   INVENTORY,
   type Inventory,
   parseInventory,
-  RUNTIME,
   SHIM,
-  VERSION_FOLDER,
-  WORKSHOP,
+  STAGING,
+  VERSION_DIRECTORY,
 } from './inventory.ts';
 
-/** Longer than another installer takes on a slow disk, and than a call that runs without the agent waits for its turn. */
-const LOCK_PATIENCE = 90_000; // ms
-const LOOK = 50; // ms
+/** Timeout in ms: longer than an installer takes on a slow disk, and than a fallback call waits for its turn. */
+const LOCK_TIMEOUT = 90_000;
+/** Milliseconds between two attempts to lock. */
+const POLL_INTERVAL = 50;
 
-/** Text that every shim has had in it: what it says without a command. */
+/** Text contained in every version of the shim, which prints it if run without a command. */
 const MARK = 'CNI plugin tapwire v';
 
-/** Nobody else writes meanwhile, if it is one of us; and what a one-shot runs from is not taken away. @throws {BindingError} TRY_AGAIN */
-export async function withLock<T>(folder: string, act: () => T | Promise<T>): Promise<T> {
-  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+/**
+ * Runs `act` while holding the lock of a directory. Other installers wait, and a version that a fallback call runs from is not
+ * removed, because the call holds its lock.
+ *
+ * @throws {BindingError} TRY_AGAIN
+ */
+export async function withLock<T>(directory: string, act: () => T | Promise<T>): Promise<T> {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    for (const deadline = Date.now() + LOCK_PATIENCE; !native.tryLock(fd); await sleep(LOOK)) {
+    for (const deadline = Date.now() + LOCK_TIMEOUT; !native.tryLock(fd); await sleep(POLL_INTERVAL)) {
       if (Date.now() < deadline) continue;
       throw new BindingError(
         'TRY_AGAIN',
-        `Cannot lock "${folder}": another has held it for ${LOCK_PATIENCE / 1000} s`,
+        `Cannot lock "${directory}": another process has held the lock for ${LOCK_TIMEOUT / 1000} s`,
       );
     }
     return await act();
@@ -47,11 +53,11 @@ export async function withLock<T>(folder: string, act: () => T | Promise<T>): Pr
   }
 }
 
-/** Names of the folders of versions. */
+/** Names of the version directories. */
 export const versionsIn = (bin: string): readonly string[] =>
-  readdirSync(bin).filter((name) => VERSION_FOLDER.test(name) && statusOf(join(bin, name))?.isDirectory());
+  readdirSync(bin).filter((name) => VERSION_DIRECTORY.test(name) && statusOf(join(bin, name))?.isDirectory());
 
-/** What the version's folder should hold; null where that is not told, or by something that we did not write. */
+/** The inventory of a version directory; null if it is missing or malformed. */
 export function inventoryOf(bin: string, version: string): Inventory | null {
   try {
     return parseInventory(readFileSync(join(bin, version, INVENTORY), 'utf8'));
@@ -60,21 +66,21 @@ export function inventoryOf(bin: string, version: string): Inventory | null {
   }
 }
 
-/** The version that the shim falls back to; null without one. */
+/** Name of the version directory that the fallback link points to; null if there is none. */
 export function currentVersion(bin: string): string | null {
-  if (!statusOf(join(bin, RUNTIME))?.isSymbolicLink()) return null;
-  const target = readlinkSync(join(bin, RUNTIME));
-  return VERSION_FOLDER.test(target) ? target : null;
+  if (!statusOf(join(bin, FALLBACK))?.isSymbolicLink()) return null;
+  const target = readlinkSync(join(bin, FALLBACK));
+  return VERSION_DIRECTORY.test(target) ? target : null;
 }
 
-/** @throws {BindingError} IO_FAILURE for what has our names and is not ours */
+/** Rejects files of other programs under Tapwire's names. @throws {BindingError} IO_FAILURE */
 export function refuseForeign(bin: string): void {
   const shim = join(bin, SHIM);
   const isShim = statusOf(shim)?.isFile() && readFileSync(shim).includes(MARK);
   if (statusOf(shim) !== undefined && !isShim) throw foreign(shim, 'it is not the CNI plugin of Tapwire');
-  const runtime = join(bin, RUNTIME);
+  const runtime = join(bin, FALLBACK);
   if (statusOf(runtime) !== undefined && currentVersion(bin) === null) {
-    throw foreign(runtime, 'it is not a link to what this program has installed');
+    throw foreign(runtime, 'it is not a link to a version that this program installed');
   }
 }
 
@@ -84,10 +90,10 @@ const foreign = (path: string, reason: string): BindingError =>
     `Cannot install "${path}": ${reason}; move it away, or choose another directory with --cni-bin-dir`,
   );
 
-/** Takes away what earlier calls have begun and not finished. The caller has the lock. */
-export function removeWorkshops(bin: string): void {
-  for (const name of readdirSync(bin)) if (WORKSHOP.test(name)) rmSync(join(bin, name), { recursive: true });
+/** Removes staging directories of interrupted installations. The lock must be held. */
+export function removeStaging(bin: string): void {
+  for (const name of readdirSync(bin)) if (STAGING.test(name)) rmSync(join(bin, name), { recursive: true });
 }
 
-/** Undefined where there is nothing. */
+/** Undefined if the path does not exist. */
 export const statusOf = (path: string) => lstatSync(path, { throwIfNoEntry: false });

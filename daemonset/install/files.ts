@@ -14,9 +14,10 @@ import {
 import { dirname, join } from 'node:path';
 import type { Content, Inventory } from './inventory.ts';
 
-const CHUNK = 1024 * 1024; // bytes
+/** Bytes read at a time. */
+const CHUNK = 1024 * 1024;
 
-/** Follows links. */
+/** Hash and permissions of a file; follows links. */
 export function contentOf(path: string): Content {
   return { sha256: hashOf(path), mode: statSync(path).mode & 0o777 };
 }
@@ -34,19 +35,19 @@ function hashOf(path: string): string {
   return hash.digest('hex');
 }
 
-/** Every file below a folder, by its path there. */
-export function contentsOf(folder: string): Inventory['runtime'] {
-  return Object.fromEntries(filesBelow(folder).map((path) => [path, contentOf(join(folder, path))]));
+/** All files under a directory, by their paths relative to it. */
+export function contentsOf(directory: string): Inventory['runtime'] {
+  return Object.fromEntries(filesBelow(directory).map((path) => [path, contentOf(join(directory, path))]));
 }
 
-function filesBelow(folder: string, path = ''): string[] {
-  return readdirSync(join(folder, path)).flatMap((name) => {
+function filesBelow(directory: string, path = ''): string[] {
+  return readdirSync(join(directory, path)).flatMap((name) => {
     const inner = join(path, name);
-    return statSync(join(folder, inner)).isDirectory() ? filesBelow(folder, inner) : [inner];
+    return statSync(join(directory, inner)).isDirectory() ? filesBelow(directory, inner) : [inner];
   });
 }
 
-/** Copies what a link leads to, and makes folders that are missing; what there is on the disk afterwards survives a power cut. */
+/** Copies a file, following links, creates missing directories and syncs the copy to survive a power cut. */
 export function copyDurably(source: string, target: string, mode: number): void {
   mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
   copyFileSync(source, target, constants.COPYFILE_EXCL);
@@ -54,7 +55,7 @@ export function copyDurably(source: string, target: string, mode: number): void 
   sync(target);
 }
 
-/** Waits until a file's content, or a folder's names, are on the disk. */
+/** Waits until a file's content, or a directory's entries, are on the disk. */
 export function sync(path: string): void {
   const fd = openSync(path, 'r');
   try {

@@ -16,45 +16,46 @@ import {
   currentVersion,
   inventoryOf,
   refuseForeign,
-  removeWorkshops,
+  removeStaging,
   versionsIn,
   withLock,
 } from './bin-directory.ts';
 import { contentOf, contentsOf, copyDurably, sync } from './files.ts';
 import {
   differencesOf,
+  FALLBACK,
   formatInventory,
   INVENTORY,
   type Inventory,
   isSame,
-  RUNTIME,
   SHIM,
-  versionFolder,
-  workshopName,
+  stagingName,
+  versionDirectory,
 } from './inventory.ts';
 import type { Options } from './options.ts';
 import { testPlugin, versionOf } from './self-test.ts';
 
-/** The permissions that files get, whatever they have where they come from: some are built where others may write. */
+/** Permissions of installed files. Those of the source are ignored: a build may leave files that others can write. */
 const PROGRAM = 0o755;
 const DATA = 0o644;
 
-/** What was done, for the log. */
+/** The result of an installation, for the log. */
 export interface Installed {
   readonly version: string;
-  /** The folder of the version; beside others only where it was not there yet. */
+  /** Name of the version directory. */
   readonly folder: string;
   readonly isNew: boolean;
-  /** Folders of older versions that were taken away. */
+  /** Directories of older versions that were removed. */
   readonly removed: readonly string[];
 }
 
 /**
- * Installs the plugin in place of what may be there. Callers of the plugin find the old one or the new one, each whole, at every
- * moment; after a failure they find the old one.
+ * Installs the plugin and replaces an installed one. At any time, container runtimes find the old or the new plugin, each
+ * complete; after a failure, the old one.
  *
- * All is put together in a folder of its own, on the same file system, is run there once, and then moved by renames. Between two of them
- * a shim finds the runtime of another version, so that all shims look for the same files (cni/shim/runtime.c).
+ * The version is assembled in a staging directory on the same file system, run there once, and moved by renames. Between two
+ * renames a shim can find the fallback of another version, so all versions of the shim use the same file names
+ * (cni/shim/runtime.c).
  *
  * @throws {BindingError} IO_FAILURE, TRY_AGAIN
  */
@@ -74,13 +75,13 @@ function readSource(source: string, hasFallback: boolean): Inventory {
     return inventoryAt(source, hasFallback);
   } catch (cause) {
     if (cause instanceof BindingError) throw cause;
-    const reason = `Cannot read what to install from "${source}": ${messageOf(cause)}; choose with --from`;
+    const reason = `Cannot read what to install from "${source}": ${messageOf(cause)}; choose another directory with --from`;
     throw new BindingError('IO_FAILURE', reason, { cause });
   }
 }
 
 function inventoryAt(source: string, hasFallback: boolean): Inventory {
-  const runtime = hasFallback ? contentsOf(join(source, RUNTIME)) : {};
+  const runtime = hasFallback ? contentsOf(join(source, FALLBACK)) : {};
   return {
     version: versionOf(source),
     shim: { ...contentOf(join(source, SHIM)), mode: PROGRAM },
@@ -95,52 +96,52 @@ function inventoryAt(source: string, hasFallback: boolean): Inventory {
 
 function replace(bin: string, source: string, wanted: Inventory, hasFallback: boolean): Installed {
   refuseForeign(bin);
-  removeWorkshops(bin);
+  removeStaging(bin);
   const before = currentVersion(bin);
   const id = randomBytes(4).toString('hex');
   const found = versionsIn(bin).find((version) => isWhole(bin, version, wanted));
-  const folder = found ?? versionFolder(wanted.version, id);
-  const workshop = join(bin, workshopName(id));
-  mkdirSync(workshop, { mode: 0o755 });
+  const directory = found ?? versionDirectory(wanted.version, id);
+  const staging = join(bin, stagingName(id));
+  mkdirSync(staging, { mode: 0o755 });
   try {
-    if (found === undefined) layRuntime(join(workshop, RUNTIME), source, wanted);
-    else symlinkSync(join('..', found), join(workshop, RUNTIME));
-    copyDurably(join(source, SHIM), join(workshop, SHIM), PROGRAM);
-    checkShim(workshop, wanted);
-    if (hasFallback) testPlugin(workshop);
+    if (found === undefined) installFallback(join(staging, FALLBACK), source, wanted);
+    else symlinkSync(join('..', found), join(staging, FALLBACK));
+    copyDurably(join(source, SHIM), join(staging, SHIM), PROGRAM);
+    requireShim(staging, wanted);
+    if (hasFallback) testPlugin(staging);
 
-    if (found === undefined) renameSync(join(workshop, RUNTIME), join(bin, folder));
+    if (found === undefined) renameSync(join(staging, FALLBACK), join(bin, directory));
     if (hasFallback) {
-      symlinkSync(folder, join(workshop, 'link'));
-      renameSync(join(workshop, 'link'), join(bin, RUNTIME));
+      symlinkSync(directory, join(staging, 'link'));
+      renameSync(join(staging, 'link'), join(bin, FALLBACK));
       sync(bin);
     }
-    renameSync(join(workshop, SHIM), join(bin, SHIM));
-    if (!hasFallback) rmSync(join(bin, RUNTIME), { force: true });
+    renameSync(join(staging, SHIM), join(bin, SHIM));
+    if (!hasFallback) rmSync(join(bin, FALLBACK), { force: true });
   } finally {
-    rmSync(workshop, { recursive: true, force: true });
+    rmSync(staging, { recursive: true, force: true });
     sync(bin);
   }
-  checkShim(bin, wanted);
+  requireShim(bin, wanted);
   if (hasFallback) testPlugin(bin);
   return {
     version: wanted.version,
-    folder,
+    folder: directory,
     isNew: found === undefined,
-    removed: removeOld(bin, folder, before),
+    removed: removeOld(bin, directory, before),
   };
 }
 
-/** @throws {BindingError} IO_FAILURE where what was written is not what was to be written */
-function layRuntime(folder: string, source: string, wanted: Inventory): void {
-  mkdirSync(folder, { mode: 0o755 });
+/** Copies the fallback and verifies the copy. @throws {BindingError} IO_FAILURE */
+function installFallback(directory: string, source: string, wanted: Inventory): void {
+  mkdirSync(directory, { mode: 0o755 });
   for (const [path, { mode }] of Object.entries(wanted.runtime)) {
-    copyDurably(join(source, RUNTIME, path), join(folder, path), mode);
+    copyDurably(join(source, FALLBACK, path), join(directory, path), mode);
   }
-  const differences = differencesOf(wanted.runtime, contentsOf(folder));
-  if (differences.length > 0) throw changed(join(folder, differences[0] ?? ''));
-  writeFileSync(join(folder, INVENTORY), formatInventory(wanted), { mode: DATA, flush: true });
-  for (const path of new Set(['.', ...Object.keys(wanted.runtime).map(dirname)])) sync(join(folder, path));
+  const differences = differencesOf(wanted.runtime, contentsOf(directory));
+  if (differences.length > 0) throw changed(join(directory, differences[0] ?? ''));
+  writeFileSync(join(directory, INVENTORY), formatInventory(wanted), { mode: DATA, flush: true });
+  for (const path of new Set(['.', ...Object.keys(wanted.runtime).map(dirname)])) sync(join(directory, path));
 }
 
 function isWhole(bin: string, version: string, wanted: Inventory): boolean {
@@ -151,25 +152,25 @@ function isWhole(bin: string, version: string, wanted: Inventory): boolean {
   return differencesOf(wanted.runtime, runtime).length === 0;
 }
 
-function checkShim(folder: string, { shim, version }: Inventory): void {
-  const path = join(folder, SHIM);
-  if (!isSame(contentOf(path), shim) || versionOf(folder) !== version) throw changed(path);
+function requireShim(directory: string, { shim, version }: Inventory): void {
+  const path = join(directory, SHIM);
+  if (!isSame(contentOf(path), shim) || versionOf(directory) !== version) throw changed(path);
 }
 
 const changed = (path: string): BindingError =>
   new BindingError(
     'IO_FAILURE',
-    `Cannot install "${path}": what was written is not what is there; is the disk failing?`,
+    `Cannot install "${path}": the copy differs from its source; check the disk`,
   );
 
 /**
- * Takes away versions that nobody runs: whoever uses one holds its lock. The one before stays until the next one comes, since a call may
- * have found it a moment ago, and hold no lock yet.
+ * Removes versions that no call runs from: such a call holds the version's lock. The previous version stays until the next
+ * installation, because a call may have just found it and not locked it yet.
  */
-function removeOld(bin: string, folder: string, before: string | null): readonly string[] {
-  if (folder === before) return [];
+function removeOld(bin: string, directory: string, before: string | null): readonly string[] {
+  if (directory === before) return [];
   return versionsIn(bin).filter((version) => {
-    if (version === folder || version === before) return false;
+    if (version === directory || version === before) return false;
     const fd = openSync(join(bin, version), 'r');
     try {
       if (!native.tryLock(fd)) return false;
@@ -184,7 +185,7 @@ function removeOld(bin: string, folder: string, before: string | null): readonly
 function reasonOf(cause: unknown, bin: string): string {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'ENOENT' || code === 'ENOTDIR')
-    return `${messageOf(cause)}; is that the node's CNI bin directory?`;
+    return `${messageOf(cause)}; check that it is the node's CNI bin directory`;
   if (code === 'EROFS') return 'the file system is read-only; choose another directory with --cni-bin-dir';
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     const { bavail, bsize } = statfsSync(bin);

@@ -1,37 +1,37 @@
 import { type Decoder, fields, integer, object, parseJson, string } from '../../shared/decode.ts';
 
-/** What was installed together, as it is written beside it: by this alone is known what may be removed. */
+/** Lists the files of an installed version. It is stored next to them, and only listed files are ever removed. */
 export interface Inventory {
   readonly version: string;
   readonly shim: Content;
-  /** By their paths in the runtime's folder; none where it was not wanted. */
+  /** Files of the fallback by path; empty if it was not installed. */
   readonly runtime: Readonly<Record<string, Content>>;
 }
 
-/** What tells a file from another one of its name. */
+/** Identifies a file's content. */
 export interface Content {
   readonly sha256: string;
-  /** Its permissions. */
+  /** Permission bits. */
   readonly mode: number;
 }
 
-/** In the folder of a version. */
+/** File name of the inventory in a version directory. */
 export const INVENTORY = 'inventory.json';
 
-/** What the shim is called, and what it falls back to: a link to the folder of a version. */
+/** File name of the shim, and of its fallback: a link to a version directory. */
 export const SHIM = 'tapwire';
-export const RUNTIME = '.tapwire';
+export const FALLBACK = '.tapwire';
 
 /**
- * Where a version is put together, below the CNI bin directory: a rename moves it to its place. No plugin can have such a name, and
- * nobody looks for programs there (libcni takes any plain file for a plugin).
+ * Staging directory under the CNI bin directory: a version is assembled there and moved by a rename. Its name cannot be that of a
+ * plugin, and libcni takes only plain files for plugins.
  */
-export const WORKSHOP = /^\.tapwire\.new-/;
-export const workshopName = (id: string): string => `.tapwire.new-${id}`;
+export const STAGING = /^\.tapwire\.new-/;
+export const stagingName = (id: string): string => `.tapwire.new-${id}`;
 
-/** The folder of a version: its name is never used twice, so that nothing in it ever changes. */
-export const VERSION_FOLDER = /^\.tapwire-[^/]+$/;
-export const versionFolder = (version: string, id: string): string => `.tapwire-${version}-${id}`;
+/** Directory of a version. Names are never reused, so that a directory's content never changes. */
+export const VERSION_DIRECTORY = /^\.tapwire-[^/]+$/;
+export const versionDirectory = (version: string, id: string): string => `.tapwire-${version}-${id}`;
 
 const content = fields<Content>({ sha256: string, mode: integer(0, 0o777) });
 const contents: Decoder<Inventory['runtime']> = (value, path) =>
@@ -47,7 +47,7 @@ export function parseInventory(text: string): Inventory {
 
 export const formatInventory = (one: Inventory): string => `${JSON.stringify(one, null, 2)}\n`;
 
-/** Whether two are of the same files; what differs is said by path. Sorted. */
+/** Paths of the files that differ between two inventories, sorted. */
 export function differencesOf(wanted: Inventory['runtime'], found: Inventory['runtime']): readonly string[] {
   const paths = new Set([...Object.keys(wanted), ...Object.keys(found)]);
   return [...paths].filter((path) => !isSame(wanted[path], found[path])).sort();

@@ -1,6 +1,6 @@
 /**
- * The installer: runs once, as the DaemonSet's init container or by hand, and never stays. What it has installed is taken away only when it
- * is told to: a node whose agent ends goes on.
+ * The installer: runs once, as the DaemonSet's init container or by hand. Installed files are removed only by "uninstall": a
+ * node without its agent keeps working.
  */
 import '../node-version.ts';
 import tapwire from '../../package.json' with { type: 'json' };
@@ -10,7 +10,7 @@ import { install } from './install.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { uninstall } from './uninstall.ts';
 
-process.umask(0o022); // folders have the permissions that we say, whatever our caller's mask is
+process.umask(0o022); // gives directories the permissions of mkdir() whatever the inherited mask is
 
 async function run(options: Options): Promise<void> {
   const directory = options.binDirectory;

@@ -3,24 +3,24 @@ import { readArguments, usageError } from '../../shared/arguments.ts';
 export type Options =
   | {
       readonly command: 'install';
-      /** The node's CNI bin directory, where it is mounted. */
+      /** Path under which the node's CNI bin directory is mounted. */
       readonly binDirectory: string;
-      /** What gets installed: `tapwire`, and the folder `.tapwire` with the runtime. */
+      /** Directory with the files to install: `tapwire`, and the directory `.tapwire` with the fallback. */
       readonly source: string;
-      /** Whether the runtime is installed as well, which works without an agent. */
+      /** Whether to install the fallback too, which runs calls if there is no agent. */
       readonly hasFallback: boolean;
     }
   | { readonly command: 'uninstall'; readonly binDirectory: string; readonly agentSocket: string };
 
 export const USAGE = `Usage: tapwire-install [install | uninstall] [options]
 
-Puts the CNI plugin, and the runtime that it falls back to without an agent, into a node's CNI bin directory; or takes away what
-it has put there, and nothing else. What runs meanwhile goes on undisturbed.
+Installs the CNI plugin and its fallback, which runs calls if there is no agent, into a node's CNI bin directory; or removes
+what it installed there, and nothing else. Calls and pods that run meanwhile are not disturbed.
 
-  --cni-bin-dir PATH   where the node's container runtime looks for plugins (default /opt/cni/bin)
-  --from PATH          install: what to install (default: what the image brings)
-  --no-fallback        install: the plugin alone, which then does nothing without an agent; saves 130 MB
-  --agent-socket PATH  uninstall: the agent's socket, left by the last one (default /run/tapwire/agent.sock)
+  --cni-bin-dir PATH   directory in which the node's container runtime finds plugins (default /opt/cni/bin)
+  --from PATH          install: directory to install from (default: the one in the image)
+  --no-fallback        install: only the plugin, which then fails without an agent; saves 130 MB
+  --agent-socket PATH  uninstall: socket of the last agent, to remove (default /run/tapwire/agent.sock)
   --help               print this
   --version            print the version
 
@@ -28,11 +28,11 @@ Exit status: 0 success, 1 failure, 2 usage error.
 `;
 
 /**
- * @param beside the folder that the program lies in
- * @returns what was asked for: a command, or only to print something
+ * @param programDirectory the directory of this program
+ * @returns the command with its options, or which text to print instead
  * @throws {BindingError} INVALID_CONFIG
  */
-export function parseOptions(args: readonly string[], beside: string): Options | 'help' | 'version' {
+export function parseOptions(args: readonly string[], programDirectory: string): Options | 'help' | 'version' {
   const { values, positionals } = readArguments({
     args: [...args],
     allowPositionals: true,
@@ -51,18 +51,18 @@ export function parseOptions(args: readonly string[], beside: string): Options |
   const binDirectory = values['cni-bin-dir'];
   if (more.length === 0 && command === 'install') {
     refuse(values, command, ['agent-socket']);
-    const source = values.from ?? `${beside}/../cni`;
+    const source = values.from ?? `${programDirectory}/../cni`;
     return { command, binDirectory, source, hasFallback: values['no-fallback'] !== true };
   }
   if (more.length === 0 && command === 'uninstall') {
-    // --no-fallback stands in the arguments of a cluster that installed so, whatever comes before it
+    // --no-fallback is accepted: a cluster that installed with it keeps the argument for uninstall
     refuse(values, command, ['from']);
     return { command, binDirectory, agentSocket: values['agent-socket'] ?? '/run/tapwire/agent.sock' };
   }
   throw usageError(`want install or uninstall, got ${JSON.stringify(positionals.join(' '))}`);
 }
 
-/** Whoever gives an option that has no effect believes something else. */
+/** Rejects options that have no effect, because the caller expects one. */
 function refuse(values: Readonly<Record<string, unknown>>, command: string, names: readonly string[]): void {
   for (const name of names)
     if (values[name] !== undefined) throw usageError(`${command} has no option --${name}`);

@@ -3,31 +3,31 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { BindingError } from '../../shared/errors.ts';
 import { SHIM } from './inventory.ts';
 
-/** A first start of the runtime on a slow disk; the shim waits 2 s for an agent that does not answer. */
-const PATIENCE = 60_000; // ms
+/** Timeout in ms: for the first start of the fallback on a slow disk, after the shim waited 2 s for a silent agent. */
+const RUN_TIMEOUT = 60_000;
 
-/** The version that a plugin says of itself, when it is run without a command. @throws {BindingError} IO_FAILURE */
-export function versionOf(folder: string): string {
-  // What the kernel cannot run Node.js would have a shell run, as execvp(3) does.
-  if (machineOf(`${folder}/${SHIM}`) !== machineOf('/proc/self/exe')) {
-    throw failure(folder, 'it was built for another processor than this node has');
+/** The version that a plugin prints if run without a command. @throws {BindingError} IO_FAILURE */
+export function versionOf(directory: string): string {
+  // Node.js, like execvp(3), would have a shell run a program that the kernel cannot run.
+  if (machineOf(`${directory}/${SHIM}`) !== machineOf('/proc/self/exe')) {
+    throw failure(directory, "it was built for another architecture than this node's");
   }
-  const { stderr } = run(folder, {});
+  const { stderr } = run(directory, {});
   const version = /^CNI plugin tapwire v(\S+):/.exec(stderr)?.[1];
   if (version === undefined)
-    throw failure(folder, `it does not say its version, but ${JSON.stringify(stderr)}`);
+    throw failure(directory, `want its version on stderr, got ${JSON.stringify(stderr)}`);
   return version;
 }
 
-/** Has the plugin in that folder answer VERSION: by the agent, where there is one, else by its runtime. @throws {BindingError} IO_FAILURE */
-export function testPlugin(folder: string): void {
-  const { status, stdout, stderr } = run(folder, { CNI_COMMAND: 'VERSION' });
+/** Runs VERSION by the plugin in a directory: the agent serves it if there is one, else the fallback. @throws {BindingError} IO_FAILURE */
+export function testPlugin(directory: string): void {
+  const { status, stdout, stderr } = run(directory, { CNI_COMMAND: 'VERSION' });
   if (status !== 0 || !stdout.includes('"supportedVersions"')) {
-    throw failure(folder, `VERSION ended with ${status}: ${JSON.stringify(stdout + stderr)}`);
+    throw failure(directory, `VERSION exited with ${status}: ${JSON.stringify(stdout + stderr)}`);
   }
 }
 
-/** The processor that a program was built for: e_machine of its ELF header, elf(5). */
+/** The architecture of a program: e_machine of its ELF header, elf(5). */
 function machineOf(path: string): number {
   const header = Buffer.alloc(20);
   const fd = openSync(path, 'r');
@@ -39,24 +39,24 @@ function machineOf(path: string): number {
   return header.readUInt16LE(18);
 }
 
-function run(folder: string, env: Readonly<Record<string, string>>) {
-  const { error, status, signal, stdout, stderr } = spawnSync(`${folder}/${SHIM}`, [], {
+function run(directory: string, env: Readonly<Record<string, string>>) {
+  const { error, status, signal, stdout, stderr } = spawnSync(`${directory}/${SHIM}`, [], {
     env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: PATIENCE,
+    timeout: RUN_TIMEOUT,
   });
-  if (error !== undefined) throw failure(folder, reasonOf(error), error);
+  if (error !== undefined) throw failure(directory, reasonOf(error), error);
   return { status: status ?? signal, stdout, stderr };
 }
 
 function reasonOf(error: NodeJS.ErrnoException): string {
   if (error.code === 'EACCES')
-    return 'the file system does not let programs be run, or somebody forbids it (EACCES)';
+    return 'the file system is mounted noexec, or a security policy forbids it (EACCES)';
   return error.message;
 }
 
-function failure(folder: string, reason: string, cause?: Error): BindingError {
+function failure(directory: string, reason: string, cause?: Error): BindingError {
   const options = cause === undefined ? {} : { cause };
-  return new BindingError('IO_FAILURE', `Cannot run "${folder}/${SHIM}": ${reason}`, options);
+  return new BindingError('IO_FAILURE', `Cannot run "${directory}/${SHIM}": ${reason}`, options);
 }

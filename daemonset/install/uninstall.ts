@@ -5,20 +5,22 @@ import { BindingError, messageOf } from '../../shared/errors.ts';
 import {
   currentVersion,
   inventoryOf,
-  removeWorkshops,
+  removeStaging,
   statusOf,
   versionsIn,
   withLock,
 } from './bin-directory.ts';
 import { contentOf, contentsOf, sync } from './files.ts';
-import { differencesOf, INVENTORY, isSame, RUNTIME, SHIM } from './inventory.ts';
+import { differencesOf, FALLBACK, INVENTORY, isSame, SHIM } from './inventory.ts';
 import type { Options } from './options.ts';
 
 /**
- * Takes away what was installed, and the socket that the last agent left; resolves to the paths that are gone. What has changed
- * since, or was never installed by us, stays.
+ * Removes the installed files and the socket that the last agent left. Files that changed since, or that the installer did not
+ * write, stay.
  *
- * @throws {BindingError} IO_FAILURE where an agent runs, or something of our names stays
+ * @returns the removed paths
+ *
+ * @throws {BindingError} IO_FAILURE if an agent runs or a file under Tapwire's names stays
  */
 export async function uninstall(
   options: Extract<Options, { command: 'uninstall' }>,
@@ -28,14 +30,14 @@ export async function uninstall(
     if (await isListening(agentSocket)) {
       throw new BindingError(
         'IO_FAILURE',
-        `Cannot uninstall: an agent listens at "${agentSocket}"; end the agent first: docs/install.md#uninstall`,
+        `Cannot uninstall: an agent listens at "${agentSocket}"; stop it first: docs/install.md#uninstall`,
       );
     }
     const { removed, left } = await withLock(bin, () => remove(bin));
     if (left.length === 0) return [...removed, ...removeSocket(agentSocket)];
     throw new BindingError(
       'IO_FAILURE',
-      `Cannot remove ${left.map((path) => `"${path}"`).join(', ')}: not what was installed; look, and remove by hand`,
+      `Cannot remove ${left.map((path) => `"${path}"`).join(', ')}: they differ from what was installed; examine them and remove them by hand`,
     );
   } catch (cause) {
     if (cause instanceof BindingError) throw cause;
@@ -43,7 +45,7 @@ export async function uninstall(
   }
 }
 
-/** The shim goes first: from then on nobody starts what it falls back to. */
+/** Removes the shim first, so that no new call starts the fallback. */
 async function remove(bin: string): Promise<{ removed: string[]; left: string[] }> {
   const versions = versionsIn(bin).map((version) => ({ version, inventory: inventoryOf(bin, version) }));
   const [removed, left]: [string[], string[]] = [[], []];
@@ -61,14 +63,14 @@ async function remove(bin: string): Promise<{ removed: string[]; left: string[] 
       versions.some(({ inventory }) => content !== undefined && isSame(inventory?.shim, content)),
     );
   }
-  const runtime = join(bin, RUNTIME);
+  const runtime = join(bin, FALLBACK);
   if (statusOf(runtime) !== undefined) take(runtime, currentVersion(bin) !== null);
-  removeWorkshops(bin);
+  removeStaging(bin);
   for (const { version, inventory } of versions) {
-    const folder = join(bin, version);
-    const { [INVENTORY]: _, ...found } = contentsOf(folder);
+    const directory = join(bin, version);
+    const { [INVENTORY]: _, ...found } = contentsOf(directory);
     const isWhole = inventory !== null && differencesOf(inventory.runtime, found).length === 0;
-    await withLock(folder, () => take(folder, isWhole)); // after the last call that runs from it
+    await withLock(directory, () => take(directory, isWhole)); // waits for the last call that runs from it
   }
   sync(bin);
   return { removed, left };
@@ -84,7 +86,7 @@ function isListening(socket: string): Promise<boolean> {
     connection
       .once('connect', () => answer(true))
       .once('error', (error: NodeJS.ErrnoException) => {
-        answer(error.code === 'EAGAIN'); // its queue is full: an agent lets callers wait there
+        answer(error.code === 'EAGAIN'); // the queue is full: an agent listens, and clients wait
       });
   });
 }
@@ -95,7 +97,7 @@ function removeSocket(socket: string): readonly string[] {
   try {
     rmdirSync(dirname(socket));
   } catch {
-    // Something else is in it; or it is where the node's folder is mounted.
+    // The directory is not empty, or it is a mount point.
   }
   return [socket];
 }

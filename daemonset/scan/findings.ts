@@ -1,8 +1,8 @@
-/** What a scan of the node's pods found, and how it differs from the scan before. */
+/** The results of a scan of the node's pods, and their differences from the previous scan. */
 import type { RecordedConflict } from '../../cni/bindings/tap/recorded-attachments.ts';
 import type { LogLine } from '../../shared/log.ts';
 
-/** A filter or program that may keep frames from the guest of a pod. */
+/** A filter or program that may keep frames from a pod's guest. */
 export interface Finding extends Pick<RecordedConflict, 'link' | 'what' | 'verdict' | 'removal'> {
   readonly container: string;
   /** CNI_IFNAME of the ADD. */
@@ -10,23 +10,23 @@ export interface Finding extends Pick<RecordedConflict, 'link' | 'what' | 'verdi
 }
 
 /** One network namespace of a scan. */
-export interface Looked {
+export interface ScannedNetns {
   readonly findings: readonly Finding[];
-  /** False if the kernel tells more than is read, or refuses. */
+  /** False if the netns has more links or filters than a scan reads, or the kernel refused. */
   readonly isReadable: boolean;
 }
 
-/** By the name under which the network namespace is mounted. */
-export type Scan = ReadonlyMap<string, Looked>;
+/** Results by the file name under which the netns is mounted. */
+export type Scan = ReadonlyMap<string, ScannedNetns>;
 
-/** Somebody in a pod could add thousands. */
+/** Findings reported per pod: a process in the pod could add thousands of filters. */
 export const MAX_PER_POD = 8;
-/** Lines that one scan writes at most, so that the log of a node with one broken agent for all pods stays readable. */
+/** Log lines per scan: keeps the log readable if another agent adds a filter to every pod. */
 const MAX_LINES = 20;
 
 /**
- * The scan as it is remembered: a network namespace that cannot be read keeps its findings, so that nothing is reported again once
- * it can be. Pure.
+ * Merges a scan with the previous one: a netns that cannot be read keeps its earlier findings, so that they are not reported
+ * again when it can be read. Pure.
  */
 export const remember = (before: Scan, now: Scan): Scan =>
   new Map(
@@ -36,7 +36,7 @@ export const remember = (before: Scan, now: Scan): Scan =>
     ]),
   );
 
-/** Lines about what came and what went between two remembered scans, each once. Pure. */
+/** Log lines for findings that are new or gone since the previous merged scan. Pure. */
 export function reportOf(before: Scan, now: Scan): readonly LogLine[] {
   const lines: LogLine[] = [
     ...differences(now, before).map(([netns, finding]) => appearance(netns, finding)),
@@ -47,11 +47,11 @@ export function reportOf(before: Scan, now: Scan): readonly LogLine[] {
   ];
   if (lines.length <= MAX_LINES) return lines;
   const more = lines.length - MAX_LINES;
-  const message = `Found ${more} more changes of filters and programs in pods; tapwire inspect names all`;
+  const message = `Found ${more} more changes of filters and programs in pods; run tapwire inspect to list all`;
   return [...lines.slice(0, MAX_LINES), { level: 'warn', message }];
 }
 
-/** How many findings there are of a verdict. Pure. */
+/** Number of findings with a verdict. Pure. */
 export const countOf = (scan: Scan, verdict: Finding['verdict']): number =>
   [...scan.values()].flatMap(({ findings }) => findings).filter((finding) => finding.verdict === verdict)
     .length;
@@ -63,7 +63,7 @@ const findingsOf = (netns: string, scan: Scan): readonly Finding[] => scan.get(n
 
 const isUnreadable = (netns: string, scan: Scan): boolean => scan.get(netns)?.isReadable === false;
 
-/** Findings that only the first scan has. */
+/** Findings in the first scan but not in the other. */
 function differences(one: Scan, other: Scan): (readonly [string, Finding])[] {
   return [...one.keys()].flatMap((netns) => {
     const known = new Set(findingsOf(netns, other).map(keyOf));
@@ -80,8 +80,8 @@ function appearance(netns: string, finding: Finding): LogLine {
   const { link, what, verdict, removal } = finding;
   const message =
     verdict === 'deadly'
-      ? `"${link}" has ${what} that takes its frames: the guest gets none; remove it, in the pod's netns: ${removal}`
-      : `"${link}" has ${what}, which may keep frames from the guest; if the guest gets none, remove it`;
+      ? `"${link}" has ${what} that takes its frames: the guest receives none; in the pod's netns, run: ${removal}`
+      : `"${link}" has ${what}, which may keep frames from the guest; if the guest receives none, remove it`;
   return { level: verdict === 'deadly' ? 'error' : 'warn', message, fields: fieldsOf(netns, finding) };
 }
 
@@ -93,7 +93,7 @@ const disappearance = (netns: string, finding: Finding): LogLine => ({
 
 const unreadable = (netns: string): LogLine => ({
   level: 'warn',
-  message: `Cannot look for conflicting filters in netns "${netns}": it has more links or filters than are read, or than the kernel can list; look with tapwire inspect`,
+  message: `Cannot look for conflicting filters in netns "${netns}": it has more links or filters than a scan reads, or than the kernel can list; run tapwire inspect for it`,
 });
 
 const fieldsOf = (netns: string, { container, ifname }: Finding) => ({ netns, container, ifname });

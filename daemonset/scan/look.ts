@@ -7,25 +7,25 @@ import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
-import { type Finding, type Looked, MAX_PER_POD } from './findings.ts';
+import { type Finding, MAX_PER_POD, type ScannedNetns } from './findings.ts';
 
-/** Bytes of answers that are read of one pod at a time. A link takes 1 to 2 KiB, a filter some hundred bytes. */
+/** Bytes of netlink replies read per request. A link takes 1 to 2 KiB, a filter a few hundred bytes. */
 const MAX_ANSWER = 512 * 1024;
-/** A pod has one for each network of its VM. */
+/** Attachments examined per pod. A pod has one for each network of its VM. */
 const MAX_WIRES = 32;
 
 /**
- * Looks for conflicting filters in one network namespace, and lets go of it at once: a descriptor would keep it from going away.
+ * Finds conflicting filters in one netns. Closes its descriptor at once, because an open one keeps a deleted netns alive.
  *
  * @param path of a mounted network namespace
- * @param own descriptor of the node's, which is not looked into
- * @returns null if there is none at that path
+ * @param hostNetns descriptor of the node's netns, which is skipped
+ * @returns null if the path is not a pod's netns
  */
-export async function lookInto(path: string, own: number): Promise<Looked | null> {
+export async function scanNetns(path: string, hostNetns: number): Promise<ScannedNetns | null> {
   const fd = open(path);
   if (fd === null) return null;
   try {
-    if (!native.isNetns(fd) || native.isSameFile(fd, own)) return null;
+    if (!native.isNetns(fd) || native.isSameFile(fd, hostNetns)) return null;
     const rtnetlink = openRtnetlink(fd, MAX_ANSWER);
     try {
       return { findings: await look(rtnetlink), isReadable: true };
@@ -41,13 +41,13 @@ export async function lookInto(path: string, own: number): Promise<Looked | null
 
 function open(path: string): number | null {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO must not hang us
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // does not block on a FIFO
   } catch {
-    return null; // gone meanwhile
+    return null; // deleted since the directory was read
   }
 }
 
-/** The scanner looks for conflicting filters only. */
+/** A scan does not read nftables. */
 const UNREAD: Nftables = { tables: [], rules: [], refusal: 'not asked' };
 
 async function look(rtnetlink: Rtnetlink): Promise<readonly Finding[]> {

@@ -3,31 +3,31 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
-import { type Looked, remember, reportOf, type Scan } from './findings.ts';
-import { lookInto } from './look.ts';
+import { remember, reportOf, type Scan, type ScannedNetns } from './findings.ts';
+import { scanNetns } from './look.ts';
 
-/** Looks into the pods of the node again and again, for filters and programs that came after ADD. */
+/** Scans the node's pods periodically for filters and programs that were added after ADD. */
 export interface Scanner {
-  /** What the last scan found; null if there was none, or it could not be made. */
+  /** The last scan; null if there was none or it failed. */
   readonly last: () => Scan | null;
-  /** Resolves when it holds nothing any more. */
+  /** Stops scanning; resolves when all descriptors are closed. */
   stop(): Promise<void>;
 }
 
 export interface ScanOptions {
-  /** Where the container runtime mounts the network namespaces of pods. */
+  /** Directory in which the container runtime mounts the netns of pods. */
   readonly directory: string;
-  /** Time between two scans. */
+  /** Seconds between two scans. */
   readonly seconds: number;
   /** Descriptor of the agent's own netns. */
-  readonly own: number;
+  readonly hostNetns: number;
 }
 
-/** Time between two pods, in ms: calls of the plugin, which come at any time, wait for the same lock of the kernel. */
+/** Milliseconds between two pods: CNI calls need the same lock in the kernel. */
 const PAUSE = 10;
 
-/** One pod at a time, on a thread of the pool: nothing waits for it. */
-export function startScanner({ directory, seconds, own }: ScanOptions): Scanner {
+/** Starts scanning in the background: one pod at a time, on a pool thread. */
+export function startScanner({ directory, seconds, hostNetns }: ScanOptions): Scanner {
   const stopped = new AbortController();
   let last: Scan | null = null;
   let failure: string | null = null;
@@ -36,10 +36,10 @@ export function startScanner({ directory, seconds, own }: ScanOptions): Scanner 
     sleep(ms, undefined, { signal: stopped.signal, ref: false }).catch(() => {});
 
   const scan = async (): Promise<void> => {
-    const found = new Map<string, Looked>();
+    const found = new Map<string, ScannedNetns>();
     for (const name of readdirSync(directory).sort()) {
-      const looked = await lookInto(join(directory, name), own);
-      if (looked !== null) found.set(name, looked);
+      const scanned = await scanNetns(join(directory, name), hostNetns);
+      if (scanned !== null) found.set(name, scanned);
       await pause(PAUSE);
       if (stopped.signal.aborted) return;
     }
@@ -65,7 +65,7 @@ export function startScanner({ directory, seconds, own }: ScanOptions): Scanner 
   const report = (reason: string): void => {
     if (reason === failure) return;
     failure = reason;
-    const advice = 'mount the directory of the node into the agent, or choose with --netns-dir';
+    const advice = "mount the node's directory into the agent, or choose another with --netns-dir";
     log('warn', `Cannot look for conflicting filters in pods: ${reason}; ${advice}`);
   };
 

@@ -33,7 +33,7 @@ test('/healthz and /readyz say ok; other pages and methods are not found', async
   }
   for (const path of ['/', '/health', '/healthz/', '/constructor', '/__proto__', '/metrics/x', '//healthz']) {
     const { status, text } = await page(agent, path);
-    assert.equal([status, text], [404, 'Pages: /healthz, /readyz, /metrics\n'], path);
+    assert.equal([status, text], [404, 'Endpoints: /healthz, /readyz, /metrics\n'], path);
   }
   const posted = await fetch(urlOf(agent, '/healthz'), { method: 'POST', body: 'x' });
   assert.is(posted.status, 404);
@@ -82,7 +82,7 @@ test('another agent takes its socket: /readyz and the log say so, also when the 
     const first = await node.start();
     assert.is((await page(first, '/readyz')).status, 200);
     const second = await node.start();
-    const message = `Cannot hear callers at "${node.socket}": the socket there is no longer its own; is another agent running here? End both, and start one`;
+    const message = `Cannot serve clients at "${node.socket}": another process has replaced this socket; stop all agents on this node and start one`;
     const notReady = { status: 503, text: `${message}\n` };
     assert.equal(await page(first, '/readyz'), notReady);
     assert.equal(await page(second, '/readyz'), { status: 200, text: 'ok\n' });

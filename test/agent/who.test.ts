@@ -75,7 +75,7 @@ for (const [what, change] of [
         (error) => error.message,
       );
       assert.match(failure, /exit status 1\)/);
-      const reason = `Cannot listen at \\"${socket}\\": \\"${inside}\\" has to be ours, and writable by nobody else`;
+      const reason = `Cannot listen at \\"${socket}\\": \\"${inside}\\" must belong to this user and be writable by no other`;
       assert.ok(failure.includes(reason), failure);
     }));
 }
@@ -93,7 +93,7 @@ for (const [what, make] of [
         (agent) => agent.stop().then(() => ''),
         (error) => error.message,
       );
-      const reason = `it is a ${what}, and no socket; choose with --socket`;
+      const reason = `it is a ${what}, not a socket; choose another path with --socket`;
       assert.ok(failure.includes(`Cannot listen at \\"${socket}\\": ${reason}`), failure);
       assert.equal(treeOf(folder), before);
     }));

@@ -34,13 +34,13 @@ for (const [why, place, subject, reason] of [
     'a runtime that was copied by hand',
     (bin: string) => mkdirSync(join(bin, '.tapwire/lib'), { recursive: true }),
     '.tapwire',
-    'it is not a link to what this program has installed',
+    'it is not a link to a version that this program installed',
   ],
   [
     'a runtime that leads elsewhere',
     (bin: string) => symlinkSync('../elsewhere', join(bin, '.tapwire')),
     '.tapwire',
-    'it is not a link to what this program has installed',
+    'it is not a link to a version that this program installed',
   ],
 ] as const) {
   test(`${why} is refused, and stays as it is`, () =>
@@ -82,7 +82,10 @@ test('what is to be installed is not there', () =>
     const before = treeOf(bin);
     const { exitCode, line } = await installer('install', bin, ['--from', folder]);
     assert.is(exitCode, 1);
-    assert.match(line.message, /^Cannot read what to install from ".*": ENOENT: .*; choose with --from$/);
+    assert.match(
+      line.message,
+      /^Cannot read what to install from ".*": ENOENT: .*; choose another directory with --from$/,
+    );
     assert.equal(treeOf(bin), before);
   }));
 
@@ -139,7 +142,7 @@ test('a plugin for another processor: the version that is there works on', () =>
     shim.writeUInt16LE(0xfefe, 18); // e_machine of its ELF header: nobody's
     writeFileSync(join(b, 'tapwire'), shim);
     const { exitCode, line } = await installer('install', bin, ['--from', b]);
-    const reason = 'it was built for another processor than this node has';
+    const reason = "it was built for another architecture than this node's";
     assert.equal([exitCode, line.message], [1, `Cannot run "${b}/tapwire": ${reason}`]);
     assert.equal(treeOf(bin), before);
   }));
@@ -148,12 +151,12 @@ for (const [why, damage, text] of [
   [
     'does not start',
     (path: string) => rmSync(join(path, '.tapwire/node')),
-    /VERSION ended with 1: .*No such file/,
+    /VERSION exited with 1: .*No such file/,
   ],
   [
     'answers nothing',
     (path: string) => writeFileSync(join(path, '.tapwire/lib/ld.so'), '#!/bin/sh\n'),
-    /VERSION ended with 0: ""$/,
+    /VERSION exited with 0: ""$/,
   ],
 ] as const) {
   test(`a runtime that ${why} is never put in the place of one that works`, () =>

@@ -206,7 +206,7 @@ test('uninstall leaves what is not as it was installed, and names it', () =>
     const { exitCode, line } = await installer('uninstall', bin, NO_SOCKET);
     assert.is(exitCode, 1);
     const paths = [join(bin, 'tapwire'), join(bin, folder)].map((path) => `"${path}"`).join(', ');
-    assert.is(line.message, `Cannot remove ${paths}: not what was installed; look, and remove by hand`);
+    assert.is(line.message, `Cannot remove ${paths}: they differ from what was installed; examine them and remove them by hand`);
     assert.equal(namesIn(bin), [`.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire']);
   }));
 
@@ -223,7 +223,7 @@ test('uninstall takes the last agent’s socket along, but refuses while there i
     assert.is(refused.exitCode, 1);
     assert.is(
       refused.line.message,
-      `Cannot uninstall: an agent listens at "${socket}"; end the agent first: docs/install.md#uninstall`,
+      `Cannot uninstall: an agent listens at "${socket}"; stop it first: docs/install.md#uninstall`,
     );
     assert.equal(treeOf(bin), before);
 

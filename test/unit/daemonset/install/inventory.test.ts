@@ -5,10 +5,10 @@ import {
   formatInventory,
   isSame,
   parseInventory,
-  VERSION_FOLDER,
-  versionFolder,
-  WORKSHOP,
-  workshopName,
+  STAGING,
+  stagingName,
+  VERSION_DIRECTORY,
+  versionDirectory,
 } from '../../../../daemonset/install/inventory.ts';
 import { caught } from '../../../helpers/caught.ts';
 
@@ -52,16 +52,16 @@ test('says what differs: content, permissions, one that is missing, one too many
 test('no file is the same as one that is not there', () => assert.not(isSame(FILE, undefined)));
 
 test('a version is never taken for what is unfinished, nor for the link', () => {
-  const [version, workshop] = [versionFolder('1.2.3', 'abcd'), workshopName('abcd')];
+  const [version, workshop] = [versionDirectory('1.2.3', 'abcd'), stagingName('abcd')];
   assert.equal(
-    [version, workshop].map((name) => [VERSION_FOLDER.test(name), WORKSHOP.test(name)]),
+    [version, workshop].map((name) => [VERSION_DIRECTORY.test(name), STAGING.test(name)]),
     [
       [true, false],
       [false, true],
     ],
   );
   for (const name of ['.tapwire', 'tapwire', '.tapwire-a/b', 'x.tapwire-1'])
-    assert.not(VERSION_FOLDER.test(name), name);
+    assert.not(VERSION_DIRECTORY.test(name), name);
 });
 
 test.run();

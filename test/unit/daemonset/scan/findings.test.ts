@@ -4,10 +4,10 @@ import {
   countOf,
   countUnreadable,
   type Finding,
-  type Looked,
   remember,
   reportOf,
   type Scan,
+  type ScannedNetns,
 } from '../../../../daemonset/scan/findings.ts';
 
 const test = suite('findings of a scan');
@@ -21,9 +21,9 @@ const U32: Finding = {
   removal: 'tc filter del dev eth0 ingress pref 10',
 };
 const TCX: Finding = { ...U32, what: 'the TCX program 12 "count"', verdict: 'unknown' };
-const looked = (...findings: readonly Finding[]): Looked => ({ findings, isReadable: true });
-const UNREADABLE: Looked = { findings: [], isReadable: false };
-const scan = (pods: Readonly<Record<string, Looked>>): Scan => new Map(Object.entries(pods));
+const looked = (...findings: readonly Finding[]): ScannedNetns => ({ findings, isReadable: true });
+const UNREADABLE: ScannedNetns = { findings: [], isReadable: false };
+const scan = (pods: Readonly<Record<string, ScannedNetns>>): Scan => new Map(Object.entries(pods));
 const lines = (before: Scan, now: Scan) =>
   reportOf(before, now).map(({ level, message }) => [level, message]);
 
@@ -42,7 +42,7 @@ test('reportOf() says what came, with who has it and what to do', () => {
     {
       level: 'warn',
       message:
-        '"eth0" has the TCX program 12 "count", which may keep frames from the guest; if the guest gets none, remove it',
+        '"eth0" has the TCX program 12 "count", which may keep frames from the guest; if the guest receives none, remove it',
       fields: { netns: 'b', container: 'c1', ifname: 'net1' },
     },
   ]);
@@ -70,7 +70,7 @@ test('a pod that cannot be read keeps its findings, and is named once', () => {
   assert.equal(lines(BOTH, first), [
     [
       'warn',
-      'Cannot look for conflicting filters in netns "a": it has more links or filters than are read, or than the kernel can list; look with tapwire inspect',
+      'Cannot look for conflicting filters in netns "a": it has more links or filters than a scan reads, or than the kernel can list; run tapwire inspect for it',
     ],
   ]);
   assert.equal([countOf(first, 'deadly'), countOf(first, 'unknown'), countUnreadable(first)], [1, 1, 1]);
@@ -90,7 +90,7 @@ test('one scan writes a bounded number of lines', () => {
   assert.is(report.length, 21);
   assert.is(
     report.at(-1)?.message,
-    'Found 280 more changes of filters and programs in pods; tapwire inspect names all',
+    'Found 280 more changes of filters and programs in pods; run tapwire inspect to list all',
   );
 });
 
