@@ -10,11 +10,11 @@ export interface Command {
   /** The whole of `tapwire NAME --help`. */
   readonly help: string;
   /** @throws {BindingError} when it cannot do what it is asked: the message goes to stderr, and the status is 2 */
-  run(args: readonly string[], host: Host): Outcome | Promise<Outcome>;
+  run(args: readonly string[], input: Input): Outcome | Promise<Outcome>;
 }
 
 /** The world, as far as commands that only read need it. */
-export interface Host {
+export interface Input {
   /** The text of a file; of stdin for `-`. @throws {BindingError} IO_FAILURE */
   read(path: string): string;
 }
@@ -29,10 +29,10 @@ export interface Outcome {
 
 /** @throws {BindingError} INVALID_CONFIG that says where to find help */
 export const readArguments = <T extends ParseArgsConfig>(command: string, config: T) =>
-  read(config, (reason, cause) => misuse(command, reason, cause));
+  read(config, (reason, cause) => usageError(command, reason, cause));
 
 /** The error of a command line that cannot be followed. */
-export function misuse(command: string, reason: string, cause?: unknown): BindingError {
+export function usageError(command: string, reason: string, cause?: unknown): BindingError {
   const message = `Cannot run "${command}": ${reason}; see "${command} --help"`;
   return new BindingError('INVALID_CONFIG', message, { cause });
 }

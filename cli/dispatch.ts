@@ -1,5 +1,5 @@
 import { BindingError } from '../shared/errors.ts';
-import { type Command, type Host, misuse } from './command.ts';
+import { type Command, type Input, usageError } from './command.ts';
 
 /** What the process is to do at its end. */
 export interface Ending {
@@ -14,16 +14,16 @@ export async function dispatch(
   commands: readonly Command[],
   version: string,
   args: readonly string[],
-  host: Host,
+  input: Input,
 ): Promise<Ending> {
   const [name = '--help', ...rest] = args;
   if (name === '--help' || name === 'help') return printed(overview(commands));
   if (name === '--version') return printed(`${version}\n`);
   const command = commands.find((candidate) => candidate.name === name);
   try {
-    if (command === undefined) throw misuse('tapwire', `there is no command ${JSON.stringify(name)}`);
+    if (command === undefined) throw usageError('tapwire', `there is no command ${JSON.stringify(name)}`);
     if (beforeOperands(rest).includes('--help')) return printed(command.help);
-    return { stderr: '', ...(await command.run(rest, host)) };
+    return { stderr: '', ...(await command.run(rest, input)) };
   } catch (error) {
     if (error instanceof BindingError) return { stdout: '', stderr: `${error.message}\n`, exitCode: 2 };
     throw error;

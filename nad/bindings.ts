@@ -90,11 +90,11 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
 export const needsSidecar = ({ plugin }: Binding): boolean => plugin.domainAttachmentType === undefined;
 
 /** Whether it never wires a primary network. */
-export const isForSecondaryAlone = ({ nad }: Binding): boolean => nad?.config['network'] === 'secondary';
+export const isForSecondaryOnly = ({ nad }: Binding): boolean => nad?.config['network'] === 'secondary';
 
 /** Whether the admin says what KubeVirt is told of live migration: only the primary network keeps a VM where it is. */
 export const hasChoiceOfMigration = (binding: Binding): boolean =>
-  binding.plugin.domainAttachmentType === 'tap' && !isForSecondaryAlone(binding);
+  binding.plugin.domainAttachmentType === 'tap' && !isForSecondaryOnly(binding);
 
 /** The path of one of its files below nad/. */
 export const fileOf = (kind: BindingKind, form: Form, name: string): string =>

@@ -2,7 +2,7 @@ import { checkSources, type Report } from '../../nad/check/check.ts';
 import { toLine } from '../../nad/check/finding.ts';
 import { NEWEST_MINOR, parseKubevirtVersion } from '../../nad/kubevirt-versions.ts';
 import { BindingError } from '../../shared/errors.ts';
-import { type Command, misuse, readArguments } from '../command.ts';
+import { type Command, readArguments, usageError } from '../command.ts';
 
 const NAME = 'tapwire check';
 
@@ -15,7 +15,7 @@ together as if they were in one cluster. "-" is stdin. Skips objects of other ki
 
   --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer: fields that it does not know are errors (default: the
                       version in the status of a KubeVirt CR in FILE, else 1.${NEWEST_MINOR})
-  --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "passedOver"}
+  --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "skipped"}
   --help              print this
 
 Prints a line for each finding, FILE:LINE: error|warning|advice: what is wrong and what to do.
@@ -33,7 +33,7 @@ export const check: Command = {
   name: 'check',
   summary: 'find what does not fit together in NADs, registrations and VMs, before a VM does',
   help: HELP,
-  run(args, host) {
+  run(args, input) {
     const { values, positionals } = readArguments(NAME, {
       args: [...args],
       allowPositionals: true,
@@ -42,11 +42,11 @@ export const check: Command = {
         json: { type: 'boolean', default: false },
       },
     });
-    if (positionals.length === 0) throw misuse(NAME, 'want the files to check, or "-" for stdin');
+    if (positionals.length === 0) throw usageError(NAME, 'want the files to check, or "-" for stdin');
     const minor = values.kubevirt === undefined ? null : parseKubevirtVersion(values.kubevirt);
     const files = [...new Set(positionals)];
     const report = checkSources(
-      files.map((file) => ({ file, text: host.read(file) })),
+      files.map((file) => ({ file, text: input.read(file) })),
       minor,
     );
     if (report.checked === 0 && report.findings.length === 0) throw nothingIn(files);
@@ -68,11 +68,11 @@ function toText(report: Report) {
 }
 
 /** How much was looked at, so that nobody takes "no findings" of no objects for good news. */
-function summaryOf({ findings, checked, passedOver }: Report): string {
+function summaryOf({ findings, checked, skipped }: Report): string {
   const of = (wanted: string) => findings.filter(({ severity }) => severity === wanted).length;
   const counts = `${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}`;
   const advice = of('advice') > 0 ? `, ${count(of('advice'), 'piece')} of advice` : '';
-  return `${count(checked, 'object')} checked, ${passedOver} of other kinds passed over: ${counts}${advice}`;
+  return `${count(checked, 'object')} checked, ${skipped} of other kinds skipped: ${counts}${advice}`;
 }
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -1,7 +1,7 @@
 import tapwire from '../../package.json' with { type: 'json' };
 import { BindingError } from '../../shared/errors.ts';
 import { printable } from '../../shared/printable.ts';
-import { type Command, misuse, readArguments } from '../command.ts';
+import { type Command, readArguments, usageError } from '../command.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { toFindings } from '../doctor/findings.ts';
 import { probe } from '../doctor/probe.ts';
@@ -37,7 +37,8 @@ export const doctor: Command = {
         json: { type: 'boolean', default: false },
       },
     });
-    if (positionals.length > 0) throw misuse(NAME, 'want no arguments; it checks the node that it runs on');
+    if (positionals.length > 0)
+      throw usageError(NAME, 'want no arguments; it checks the node that it runs on');
     if (process.geteuid?.() !== 0) {
       throw new BindingError('NOT_ALLOWED', 'Cannot check this node: it takes root on it; run it with sudo');
     }

@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import { type Command, misuse, readArguments } from '../command.ts';
+import { type Command, readArguments, usageError } from '../command.ts';
 import { inspectNetns, inspectNode } from '../inspect/inspect.ts';
 import type { Inspection } from '../inspect/inspection.ts';
 import { defectsOf } from '../inspect/picture.ts';
@@ -17,7 +17,7 @@ nor runtime, and keeps no call waiting. Without an argument: a line for each net
   NETNS    a path, a name below /run/netns, or the pid of a process in it
   POD      NAMESPACE/NAME, or the id of its sandbox or a container of it, of which the first 8 digits will do
 
-  --json   print {"netns", "pod", "wires", "strays", "sysctls", "passt"}; without an argument an array of these
+  --json   print {"netns", "pod", "attachments", "strays", "sysctls", "passt"}; without an argument an array of these
   --svg    print a picture, for a bug report: it shows MACs, IP addresses and the pod's name
   --help   print this
 
@@ -43,9 +43,12 @@ export const inspect: Command = {
       options: { json: { type: 'boolean', default: false }, svg: { type: 'boolean', default: false } },
     });
     const [subject, ...more] = positionals;
-    if (more.length > 0) throw misuse(NAME, `want one netns or pod, got ${positionals.length}`);
+    if (more.length > 0) throw usageError(NAME, `want one netns or pod, got ${positionals.length}`);
     if (values.svg && (values.json || subject === undefined)) {
-      throw misuse(NAME, '--svg draws one netns or pod, which must be named, and does not go with --json');
+      throw usageError(
+        NAME,
+        '--svg draws one netns or pod, which must be named, and does not go with --json',
+      );
     }
     if (process.geteuid?.() !== 0) throw notRoot(subject);
     const style = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' ? COLOURS : PLAIN;

@@ -18,7 +18,7 @@ import {
   parseKubevirtVersion,
 } from '../../nad/kubevirt-versions.ts';
 import { type Decoder, mismatch, oneOf, string } from '../../shared/decode.ts';
-import { type Command, misuse, readArguments } from '../command.ts';
+import { type Command, readArguments, usageError } from '../command.ts';
 
 const NAME = 'tapwire manifests';
 const PARTS = ['nad', 'registration', 'gate', 'vm'] as const;
@@ -115,7 +115,7 @@ function parseOrder(args: readonly string[]): Order {
     },
   });
   if (values.binding === undefined)
-    throw misuse(NAME, `want --binding with one of ${BINDING_KINDS.join(', ')}`);
+    throw usageError(NAME, `want --binding with one of ${BINDING_KINDS.join(', ')}`);
   const order: Order = {
     kinds: values.binding.map((kind) => oneOf(...BINDING_KINDS)(kind, '--binding')),
     parts: values.part.map((part) => oneOf(...PARTS)(part, '--part')),
@@ -143,13 +143,14 @@ function refuseWhatCannotBe({ kinds, form, minor, migration }: Order): void {
   const bare = kinds.find((kind) => !BINDINGS[kind].forms.includes(form));
   if (bare !== undefined) {
     const able = BINDING_KINDS.filter((kind) => BINDINGS[kind].forms.includes(form));
-    throw misuse(NAME, `--form ${form} is for ${able.join(', ')}, not for ${bare}`);
+    throw usageError(NAME, `--form ${form} is for ${able.join(', ')}, not for ${bare}`);
   }
   if (migration === null) return;
   const other = kinds.find((kind) => !hasChoiceOfMigration(BINDINGS[kind]));
-  if (other !== undefined) throw misuse(NAME, `--migration is for tap and tap-mq; ${other} leaves no choice`);
+  if (other !== undefined)
+    throw usageError(NAME, `--migration is for tap and tap-mq; ${other} leaves no choice`);
   if (minor < FIELD_SINCE.migration) {
-    throw misuse(
+    throw usageError(
       NAME,
       `--migration wants KubeVirt 1.${FIELD_SINCE.migration} or newer; 1.${minor} drops the field`,
     );

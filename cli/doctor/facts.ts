@@ -12,7 +12,7 @@ export interface Facts {
   readonly silence: string | null;
   readonly selinux: 'enforcing' | 'permissive' | null;
   /** Existing directories of CNI plugins. */
-  readonly folders: readonly PluginFolder[];
+  readonly directories: readonly PluginDirectory[];
   readonly agent: AgentFacts;
   readonly nodeFile: { readonly path: string; readonly isThere: boolean; readonly failure: string | null };
   /** Existing directories of CNI configurations; the one that the container runtime most likely reads comes first. */
@@ -26,7 +26,7 @@ export interface TunDevice {
   readonly failure: string | null;
 }
 
-export interface PluginFolder {
+export interface PluginDirectory {
   readonly path: string;
   /** Distribution whose container runtime looks here; null for most, and for a directory named by --cni-bin-dir. */
   readonly platform: Platform | null;

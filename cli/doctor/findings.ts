@@ -1,5 +1,5 @@
 import { confFindings } from './conf-findings.ts';
-import type { AgentFacts, Facts, PluginFolder } from './facts.ts';
+import type { AgentFacts, Facts, PluginDirectory } from './facts.ts';
 import { error, type Finding, ok, warning } from './finding.ts';
 import { findingsOfPlugins } from './plugin-findings.ts';
 import { silenceFinding } from './silence-finding.ts';
@@ -7,13 +7,13 @@ import { tunFinding } from './tun-finding.ts';
 
 /** Decides what is wrong with a node, and what to do. Pure. */
 export function toFindings(facts: Facts): readonly Finding[] {
-  const { folders, agent } = facts;
+  const { directories, agent } = facts;
   return [
     tunFinding(facts.tun),
     ...wiringFindings(facts),
     silenceFinding(facts.silence),
     ...findingsOfPlugins(facts),
-    agentFinding(agent, folders),
+    agentFinding(agent, directories),
     ...readyFindings(agent),
     ...versionFindings(facts),
     nodeFileFinding(facts.nodeFile),
@@ -37,14 +37,17 @@ function wiringFindings({ wiring, selinux }: Facts): readonly Finding[] {
   return [ok(WHAT, `two taps in a netns of their own take each other's frames, ${how}${label}`)];
 }
 
-function agentFinding({ socket, isThere, failure }: AgentFacts, folders: readonly PluginFolder[]): Finding {
+function agentFinding(
+  { socket, isThere, failure }: AgentFacts,
+  directories: readonly PluginDirectory[],
+): Finding {
   const WHAT = 'agent';
   if (isThere && failure === null) return ok(WHAT, `answers at ${socket}`);
   if (isThere) {
     const advice = `see that the agent's pod runs on this node; if it is gone for good, rm ${socket}`;
     return error(WHAT, `does not answer at ${socket}, and calls wait for it: ${failure}`, advice);
   }
-  const hasFallback = folders.some(
+  const hasFallback = directories.some(
     ({ plugin }) => plugin?.fallback.isThere && plugin.fallback.failure === null,
   );
   const found = hasFallback
@@ -65,9 +68,11 @@ function readyFindings({ isThere, failure, health, ready }: AgentFacts): readonl
   ];
 }
 
-function versionFindings({ version, folders, agent }: Facts): readonly Finding[] {
+function versionFindings({ version, directories, agent }: Facts): readonly Finding[] {
   const others = [
-    ...folders.flatMap(({ path, plugin }) => (plugin?.version ? [[`${path}/tapwire`, plugin.version]] : [])),
+    ...directories.flatMap(({ path, plugin }) =>
+      plugin?.version ? [[`${path}/tapwire`, plugin.version]] : [],
+    ),
     ...(agent.version === null ? [] : [['the agent', agent.version]]),
   ].filter(([, other]) => other !== version);
   return others.map(([who, other]) =>

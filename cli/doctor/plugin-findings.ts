@@ -1,29 +1,31 @@
 import { judgedOf } from './conf-findings.ts';
-import type { ConfDirectory, Facts, Plugin, PluginFolder } from './facts.ts';
+import type { ConfDirectory, Facts, Plugin, PluginDirectory } from './facts.ts';
 import { fallbackFindings, INSTALL } from './fallback-findings.ts';
 import { error, type Finding, ok, warning } from './finding.ts';
 
 /** What is wrong with the plugin and the fallback next to it. Pure. */
 export function findingsOfPlugins(facts: Facts): readonly Finding[] {
   return [
-    ...folderFindings(facts),
-    ...facts.folders.flatMap(({ path, plugin }) =>
+    ...directoryFindings(facts),
+    ...facts.directories.flatMap(({ path, plugin }) =>
       plugin === null ? [] : pluginFindings(path, plugin, facts),
     ),
   ];
 }
 
-function folderFindings({ folders, confDirectories }: Facts): readonly Finding[] {
+function directoryFindings({ directories, confDirectories }: Facts): readonly Finding[] {
   const WHAT = 'plugin';
-  if (folders.length === 0) {
-    return [error(WHAT, 'none of the known directories of CNI plugins exists', NAME_FOLDER)];
+  if (directories.length === 0) {
+    return [error(WHAT, 'none of the known directories of CNI plugins exists', NAME_DIRECTORY)];
   }
-  const installed = folders.filter(({ plugin }) => plugin !== null);
+  const installed = directories.filter(({ plugin }) => plugin !== null);
   if (installed.length === 0) {
-    return [error(WHAT, `tapwire is not in ${pathsOf(folders)}`, `install it there, or ${NAME_FOLDER}`)];
+    return [
+      error(WHAT, `tapwire is not in ${pathsOf(directories)}`, `install it there, or ${NAME_DIRECTORY}`),
+    ];
   }
   const judged = judgedOf(confDirectories);
-  const searched = folders.filter(
+  const searched = directories.filter(
     ({ platform, path }) => platform === (judged?.platform ?? null) || path === binDirectoryOf(judged),
   );
   if (searched.length === 0 || searched.some(({ plugin }) => plugin !== null)) return [];
@@ -31,21 +33,22 @@ function folderFindings({ folders, confDirectories }: Facts): readonly Finding[]
     warning(
       WHAT,
       `tapwire is in ${pathsOf(installed)}, but ${judged?.platform ?? 'the container runtime'} searches ${pathsOf(searched)}`,
-      `install it there, or ${NAME_FOLDER}`,
+      `install it there, or ${NAME_DIRECTORY}`,
     ),
   ];
 }
 
-const NAME_FOLDER = "name the node's directory of CNI plugins with --cni-bin-dir";
+const NAME_DIRECTORY = "name the node's directory of CNI plugins with --cni-bin-dir";
 
-const pathsOf = (folders: readonly PluginFolder[]): string => folders.map(({ path }) => path).join(', ');
+const pathsOf = (directories: readonly PluginDirectory[]): string =>
+  directories.map(({ path }) => path).join(', ');
 
 /** Multus also searches the directory that its own configuration names. */
 const binDirectoryOf = (judged: ConfDirectory | undefined): string | null =>
   judged?.confs.find(({ multus }) => multus !== null)?.multus?.binDirectory ?? null;
 
-function pluginFindings(folder: string, plugin: Plugin, { agent }: Facts): readonly Finding[] {
-  const what = `${folder}/tapwire`;
+function pluginFindings(directory: string, plugin: Plugin, { agent }: Facts): readonly Finding[] {
+  const what = `${directory}/tapwire`;
   if (!plugin.isExecutable) return [error(what, 'cannot be executed', `chmod 0755 ${what}`)];
   if (!plugin.isRootsAlone) {
     return [
@@ -83,5 +86,5 @@ function pluginFindings(folder: string, plugin: Plugin, { agent }: Facts): reado
     plugin.failure === null
       ? ok(what, `version ${plugin.version}, answers VERSION`)
       : error(what, plugin.failure, 'see below what is wrong with the fallback and the agent');
-  return [answer, ...changed, ...fallbackFindings(`${folder}/.tapwire`, plugin, agent)];
+  return [answer, ...changed, ...fallbackFindings(`${directory}/.tapwire`, plugin, agent)];
 }

@@ -6,7 +6,7 @@ import { messageOf } from '../../shared/errors.ts';
 import type { AgentFacts } from './facts.ts';
 
 /** An agent says hello at once, unless its node is very busy. */
-const PATIENCE = 5_000; // ms
+const TIMEOUT = 5_000; // ms
 
 export async function probeAgent(): Promise<AgentFacts> {
   const isThere = lstatSync(SOCKET, { throwIfNoEntry: false }) !== undefined;
@@ -34,7 +34,7 @@ function failureOfHello(path: string): Promise<string | null> {
       socket.destroy();
       resolve(failure);
     };
-    const timer = setTimeout(() => end(`it has said nothing for ${PATIENCE / 1000} s`), PATIENCE);
+    const timer = setTimeout(() => end(`it has said nothing for ${TIMEOUT / 1000} s`), TIMEOUT);
     let heard = Buffer.alloc(0);
     socket.on('data', (data) => {
       heard = Buffer.concat([heard, data]);
@@ -46,10 +46,10 @@ function failureOfHello(path: string): Promise<string | null> {
   });
 }
 
-async function ask(page: string): Promise<{ readonly status: number; readonly text: string } | null> {
+async function ask(endpoint: string): Promise<{ readonly status: number; readonly text: string } | null> {
   try {
-    const response = await fetch(`http://${HEALTH_ADDRESS}${page}`, {
-      signal: AbortSignal.timeout(PATIENCE),
+    const response = await fetch(`http://${HEALTH_ADDRESS}${endpoint}`, {
+      signal: AbortSignal.timeout(TIMEOUT),
     });
     return { status: response.status, text: await response.text() };
   } catch {

@@ -2,12 +2,12 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FALLBACK, SHIM } from '../../daemonset/install/inventory.ts';
 import { isRootsAlone } from './compare.ts';
-import type { Comparison, Fallback, Plugin, PluginFolder } from './facts.ts';
+import type { Comparison, Fallback, Plugin, PluginDirectory } from './facts.ts';
 import { compareFallback, digestOf, inventoriesIn } from './probe-files.ts';
 import { failureOfVersion, run } from './run-plugin.ts';
 
 /** Where container runtimes look for plugins: most; OpenShift; k3s and RKE2, now and before; MicroK8s; GKE. */
-const FOLDERS = [
+const DIRECTORIES = [
   { path: '/opt/cni/bin', platform: null },
   { path: '/var/lib/cni/bin', platform: 'OpenShift' },
   { path: '/var/lib/rancher/k3s/data/cni', platform: 'k3s' },
@@ -23,14 +23,17 @@ const OURS = join(import.meta.dirname, 'tapwire');
 const FILES = ['.', 'lib', 'lib/ld.so', 'node', 'index.js', 'package.json', 'tapwire.node'];
 
 /** @param named directories instead of the known ones; empty: none */
-export async function probeFolders(named: readonly string[]): Promise<readonly PluginFolder[]> {
-  const folders = named.length > 0 ? named.map((path) => ({ path: resolve(path), platform: null })) : FOLDERS;
-  const existing = folders.filter(({ path }) => existsSync(path));
-  return Promise.all(existing.map(async (folder) => ({ ...folder, plugin: await probePlugin(folder.path) })));
+export async function probeDirectories(named: readonly string[]): Promise<readonly PluginDirectory[]> {
+  const directories =
+    named.length > 0 ? named.map((path) => ({ path: resolve(path), platform: null })) : DIRECTORIES;
+  const existing = directories.filter(({ path }) => existsSync(path));
+  return Promise.all(
+    existing.map(async (directory) => ({ ...directory, plugin: await probePlugin(directory.path) })),
+  );
 }
 
-async function probePlugin(folder: string): Promise<Plugin | null> {
-  const path = join(folder, SHIM);
+async function probePlugin(directory: string): Promise<Plugin | null> {
+  const path = join(directory, SHIM);
   const status = statSync(path, { throwIfNoEntry: false });
   if (status === undefined) return null;
   const isExecutable = status.isFile() && (status.mode & 0o111) !== 0;
@@ -40,7 +43,7 @@ async function probePlugin(folder: string): Promise<Plugin | null> {
   const about = mayRun ? (await run(path, [], {})).stderr : '';
   const version = /^CNI plugin tapwire v(\S+):/.exec(about)?.[1] ?? null;
   const digest = isExecutable ? digestOf(path) : null;
-  const inventories = inventoriesIn(folder);
+  const inventories = inventoriesIn(directory);
   return {
     isExecutable,
     isRootsAlone: isRoots,
@@ -52,7 +55,7 @@ async function probePlugin(folder: string): Promise<Plugin | null> {
         : null,
     failure: version === null ? null : await failureOfVersion(path, [], '/'),
     fallback: await probeFallback(
-      folder,
+      directory,
       inventories.some(({ runtime }) => Object.keys(runtime).length === 0),
     ),
   };

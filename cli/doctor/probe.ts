@@ -7,7 +7,7 @@ import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import type { Facts, TunDevice } from './facts.ts';
 import { probeAgent } from './probe-agent.ts';
 import { probeConfs } from './probe-confs.ts';
-import { probeFolders } from './probe-plugin.ts';
+import { probeDirectories } from './probe-plugin.ts';
 
 const TUN = '/dev/net/tun';
 
@@ -15,16 +15,16 @@ const TUN = '/dev/net/tun';
  * Looks at the node; makes two taps in a netns of its own, and nothing else.
  *
  * @param version of this command
- * @param folders of CNI plugins; empty: the known ones
+ * @param directories of CNI plugins; empty: the known ones
  */
-export async function probe(version: string, folders: readonly string[]): Promise<Facts> {
+export async function probe(version: string, directories: readonly string[]): Promise<Facts> {
   return {
     version,
     tun: probeTun(),
     wiring: { matchall: await failureOfWiring('matchall'), u32: await failureOfWiring('u32') },
     silence: (await testSilence().catch((error: unknown) => [messageOf(error)]))[0] ?? null,
     selinux: probeSelinux(),
-    folders: await probeFolders(folders),
+    directories: await probeDirectories(directories),
     agent: await probeAgent(),
     nodeFile: probeNodeFile(),
     confDirectories: probeConfs(),

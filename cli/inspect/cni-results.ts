@@ -18,7 +18,7 @@ export interface CniResult {
 }
 
 /** Where they are: of the runtime's default network, and of all others. */
-export const RESULT_FOLDERS = ['/var/lib/cni/results', '/var/lib/cni/multus/results'];
+export const RESULT_DIRECTORIES = ['/var/lib/cni/results', '/var/lib/cni/multus/results'];
 
 /** Reads one such file; null for what is none. Pure. */
 export function parseCniResult(text: string): CniResult | null {

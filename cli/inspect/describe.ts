@@ -12,7 +12,7 @@ import type { Sysctls } from '../../shared/netns/part.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
-import type { Holder, Inspection, PodLink, Redirect, Wire } from './inspection.ts';
+import type { Attachment, Holder, Inspection, PodLink, Redirect } from './inspection.ts';
 
 /** What was seen of a netns. */
 export interface Seen extends Netns {
@@ -23,24 +23,24 @@ export interface Seen extends Netns {
   readonly holders: ReadonlyMap<string, readonly Holder[]>;
 }
 
-export type Found = Pick<Inspection, 'wires' | 'strays' | 'sysctls'>;
+export type Found = Pick<Inspection, 'attachments' | 'strays' | 'sysctls'>;
 
 /** Finds what is Tapwire's in a netns. Pure. */
 export function describe(seen: Seen): Found {
-  const wires = recordedWires(seen.links);
-  const tied = wires.flatMap(({ tap, pod }) => [tap.ifindex, pod?.ifindex]);
+  const attachments = recordedWires(seen.links);
+  const tied = attachments.flatMap(({ tap, pod }) => [tap.ifindex, pod?.ifindex]);
   return {
-    wires: wires.map((wire) => describeWire(wire, seen)),
+    attachments: attachments.map((attachment) => describeAttachment(attachment, seen)),
     strays: [
       ...seen.filters.filter((filter) => isStray(filter, tied)).map((filter) => describeStray(filter, seen)),
-      ...strayTables(wires, seen),
+      ...strayTables(attachments, seen),
     ],
     sysctls: seen.sysctls,
   };
 }
 
-function describeWire(wire: RecordedWire, seen: Seen): Wire {
-  const { tap, record, pod } = wire;
+function describeAttachment(attachment: RecordedWire, seen: Seen): Attachment {
+  const { tap, record, pod } = attachment;
   const { key, podLink } = record;
   const { tun } = tap;
   return {
@@ -61,7 +61,11 @@ function describeWire(wire: RecordedWire, seen: Seen): Wire {
     toTap: redirectBetween(pod, tap, seen),
     toPodLink: redirectBetween(tap, pod, seen),
     // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
-    filters: conflictsOf(wire, seen).map(({ link, what, verdict }) => ({ link, filter: what, verdict })),
+    filters: conflictsOf(attachment, seen).map(({ link, what, verdict }) => ({
+      link,
+      filter: what,
+      verdict,
+    })),
     silence: droppedBetween(podLink, tap.ifname, seen),
     defects: isHashed(key) ? [] : findDefects({ key, podLink, tap: tap.ifname, conf: tun }, seen),
   };
@@ -121,9 +125,9 @@ function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | nul
   return dropped.find((one) => one !== null) ?? null;
 }
 
-function strayTables(wires: readonly RecordedWire[], seen: Seen): readonly string[] {
+function strayTables(attachments: readonly RecordedWire[], seen: Seen): readonly string[] {
   const isTied = (name: string) =>
-    wires.some(({ tap, record: { key, podLink } }) =>
+    attachments.some(({ tap, record: { key, podLink } }) =>
       isHashed(key)
         ? findSilence(name, [podLink, tap.ifname], seen.nftables) !== null
         : silenceTable(key) === name,

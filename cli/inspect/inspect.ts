@@ -38,8 +38,8 @@ async function lookFor(subject: string, results: readonly CniResult[]): Promise<
   return findNetns(subject, { netnses, results, cgroups });
 }
 
-const hasOurs = ({ wires, strays, passt }: Inspection): boolean =>
-  wires.length + strays.length > 0 || passt !== null;
+const hasOurs = ({ attachments, strays, passt }: Inspection): boolean =>
+  attachments.length + strays.length > 0 || passt !== null;
 
 type ScannedNetns = NetnsSeen & { readonly found: Found };
 
@@ -51,7 +51,7 @@ function placeOf(path: string): NetnsPlace {
 
 async function scanNetns(place: NetnsPlace, path: string): Promise<ScannedNetns> {
   const found = describe(await observe(path, place.pids));
-  return { ...place, found, containerIds: found.wires.map(({ containerId }) => containerId) };
+  return { ...place, found, containerIds: found.attachments.map(({ containerId }) => containerId) };
 }
 
 /** Without those that go meanwhile, and what was left where they were mounted. */

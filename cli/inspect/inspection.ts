@@ -7,8 +7,8 @@ export interface Inspection {
   readonly netns: string;
   /** `namespace/name`; null where the runtime's results on this node do not tell. */
   readonly pod: string | null;
-  readonly wires: readonly Wire[];
-  /** What is Tapwire's and belongs to none of the wires, in words. */
+  readonly attachments: readonly Attachment[];
+  /** What is Tapwire's and belongs to none of the attachments, in words. */
   readonly strays: readonly string[];
   /** What the passt binding widens; null where the kernel has no such things. */
   readonly sysctls: Sysctls | null;
@@ -17,7 +17,7 @@ export interface Inspection {
 }
 
 /** One attachment of the tap binding: two links, and what goes from one to the other. */
-export interface Wire {
+export interface Attachment {
   readonly containerId: string;
   /** CNI_IFNAME of the ADD. */
   readonly ifname: string;

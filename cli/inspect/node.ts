@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { type CniResult, fillNetns, parseCniResult, RESULT_FOLDERS } from './cni-results.ts';
+import { type CniResult, fillNetns, parseCniResult, RESULT_DIRECTORIES } from './cni-results.ts';
 import type { NetnsPlace } from './find.ts';
 import type { Holder } from './inspection.ts';
 
@@ -30,7 +30,9 @@ export function netnsIdOf(path: string): string | null {
 
 /** Results of CNI plugins on this node, as runtimes keep them. */
 export function allCniResults(): readonly CniResult[] {
-  const files = RESULT_FOLDERS.flatMap((folder) => list(folder).map((name) => `${folder}/${name}`));
+  const files = RESULT_DIRECTORIES.flatMap((directory) =>
+    list(directory).map((name) => `${directory}/${name}`),
+  );
   const parsed = files.map((file) => attempt(() => parseCniResult(readFileSync(file, 'utf8'))));
   return fillNetns(parsed.filter((result) => result !== null));
 }
@@ -72,11 +74,11 @@ const pids = (): readonly number[] =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 
-const list = (folder: string): readonly string[] => attempt(() => readdirSync(folder).sort()) ?? [];
+const list = (directory: string): readonly string[] => attempt(() => readdirSync(directory).sort()) ?? [];
 
 const readText = (path: string): string | null => attempt(() => readFileSync(path, 'utf8'));
 
-/** Processes end and netns go while they are looked at, and not every node has every folder. */
+/** Processes end and netns go while they are looked at, and not every node has every directory. */
 function attempt<T>(look: () => T): T | null {
   try {
     return look();

@@ -1,7 +1,7 @@
 import { printable } from '../../shared/printable.ts';
-import type { FilterSeen, Holder, Inspection, PodLink, Redirect, Tap, Wire } from './inspection.ts';
+import type { Attachment, FilterSeen, Holder, Inspection, PodLink, Redirect, Tap } from './inspection.ts';
 
-/** What both the text and the SVG draw of a wire. All text may be printed. */
+/** What both the text and the SVG draw of an attachment. All text may be printed. */
 export interface Picture {
   readonly podLink: Box;
   readonly tap: Box;
@@ -24,32 +24,32 @@ export interface Note {
   readonly isGood: boolean | null;
 }
 
-/** Decides what is shown of a wire. Pure. */
-export function toPicture(wire: Wire): Picture {
-  const { podLink, tap, containerId, ifname, binding } = wire;
+/** Decides what is shown of an attachment. Pure. */
+export function toPicture(attachment: Attachment): Picture {
+  const { podLink, tap, containerId, ifname, binding } = attachment;
   return {
     podLink: podLink === null ? { title: 'gone', lines: [] } : podLinkBox(podLink),
     tap: tapBox(tap),
-    toTap: arrowText(wire.toTap),
-    toPodLink: arrowText(wire.toPodLink),
+    toTap: arrowText(attachment.toTap),
+    toPodLink: arrowText(attachment.toPodLink),
     notes: [
       note('container', `${containerId}, ${ifname}`),
       note('binding', binding),
       ...(tap.holders.length === 0 ? [note('held by', 'nobody: no VM has the tap open')] : []),
       ...tap.holders.map((holder) => note('held by', holderText(holder))),
-      silenceNote(wire),
+      silenceNote(attachment),
       ...unopenedNotes(podLink),
-      ...wire.filters.filter(({ verdict }) => verdict === 'unknown').map(filterNote),
-      ...(wire.defects.length === 0 ? [note('state', 'as ADD left it', true)] : []),
-      ...wire.defects.map((defect) => note('defect', defect, false)),
+      ...attachment.filters.filter(({ verdict }) => verdict === 'unknown').map(filterNote),
+      ...(attachment.defects.length === 0 ? [note('state', 'as ADD left it', true)] : []),
+      ...attachment.defects.map((defect) => note('defect', defect, false)),
     ],
   };
 }
 
-/** What there is to say of a netns beside its wires. Pure. */
+/** What there is to say of a netns beside its attachments. Pure. */
 export function toNotes(inspection: Inspection): readonly Note[] {
-  const { wires, strays, sysctls, passt } = inspection;
-  const isNothing = wires.length === 0 && strays.length === 0 && passt === null;
+  const { attachments, strays, sysctls, passt } = inspection;
+  const isNothing = attachments.length === 0 && strays.length === 0 && passt === null;
   return [
     ...(isNothing ? [note('wired', 'nothing of Tapwire is here')] : []),
     ...(isNothing && sysctls !== null ? [note('passt', 'would leave nothing but the sysctls below')] : []),
@@ -61,8 +61,8 @@ export function toNotes(inspection: Inspection): readonly Note[] {
 }
 
 /** All that is not as ADD left it. */
-export const defectsOf = ({ wires, strays, passt }: Inspection): readonly string[] => [
-  ...wires.flatMap(({ defects }) => defects),
+export const defectsOf = ({ attachments, strays, passt }: Inspection): readonly string[] => [
+  ...attachments.flatMap(({ defects }) => defects),
   ...strays,
   ...(passt?.defects ?? []),
 ];
@@ -81,7 +81,7 @@ const note = (about: string, text: string, isGood: boolean | null = null): Note 
 const filterNote = ({ link, filter }: FilterSeen): Note =>
   note('filter', `"${link}" has ${filter}, which may keep frames from the redirect`);
 
-function silenceNote({ silence }: Wire): Note {
+function silenceNote({ silence }: Attachment): Note {
   return silence === null
     ? note('silence', "none: the pod's own stack can send with the MAC of the VM")
     : note('silence', `${count(silence.packets, 'packet')} of the pod's own stack dropped`);

@@ -18,7 +18,7 @@ interface Part {
 export function drawSvg(inspection: Inspection): string {
   const title = titleOf(inspection);
   const parts = [
-    ...inspection.wires.map((wire) => drawWire(toPicture(wire))),
+    ...inspection.attachments.map((attachment) => drawAttachment(toPicture(attachment))),
     drawNotes(toNotes(inspection)),
   ];
   let y = MARGIN + 2 * LINE;
@@ -39,7 +39,7 @@ export function drawSvg(inspection: Inspection): string {
   ].join('\n');
 }
 
-function drawWire({ podLink, tap, toTap, toPodLink, notes }: Picture): Part {
+function drawAttachment({ podLink, tap, toTap, toPodLink, notes }: Picture): Part {
   const rows = Math.max(podLink.lines.length, tap.lines.length, 4) + 1;
   const height = rows * LINE + 2 * PADDING;
   const [left, right] = [boxWidth(podLink), boxWidth(tap)];

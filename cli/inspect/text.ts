@@ -1,5 +1,5 @@
 import { printable } from '../../shared/printable.ts';
-import type { Inspection, Wire } from './inspection.ts';
+import type { Attachment, Inspection } from './inspection.ts';
 import {
   type Box,
   count,
@@ -25,12 +25,14 @@ export const PLAIN: Style = { name: same, good: same, bad: same };
 
 /** A netns as a drawing of characters. Pure. */
 export function drawText(inspection: Inspection, style: Style): string {
-  const wires = inspection.wires.map((wire) => `${drawWire(toPicture(wire), style)}\n\n`);
+  const attachments = inspection.attachments.map(
+    (attachment) => `${drawAttachment(toPicture(attachment), style)}\n\n`,
+  );
   const notes = toNotes(inspection).map((note) => `${drawNote(note, style)}\n`);
-  return `${style.name(titleOf(inspection))}\n\n${wires.join('')}${notes.join('')}`;
+  return `${style.name(titleOf(inspection))}\n\n${attachments.join('')}${notes.join('')}`;
 }
 
-function drawWire({ podLink, tap, toTap, toPodLink, notes }: Picture, style: Style): string {
+function drawAttachment({ podLink, tap, toTap, toPodLink, notes }: Picture, style: Style): string {
   const height = Math.max(podLink.lines.length, tap.lines.length, 4);
   const [left, right] = [drawBox(podLink, height, style), drawBox(tap, height, style)];
   const width = Math.max(...[toTap, toPodLink].map((text) => text?.length ?? 0), 'no redirect'.length) + 2;
@@ -67,16 +69,18 @@ export function listText(inspections: readonly Inspection[], style: Style): stri
   const rows = inspections.map((inspection) => ({
     netns: printable(inspection.netns),
     pod: printable(inspection.pod ?? '-'),
-    wires: printable(inspection.wires.map(wireText).join(', ') || (inspection.passt ? 'passt' : '-')),
+    attachments: printable(
+      inspection.attachments.map(attachmentText).join(', ') || (inspection.passt ? 'passt' : '-'),
+    ),
     state: stateText(defectsOf(inspection).length, style),
   }));
-  const head = { netns: 'NETNS', pod: 'POD', wires: 'WIRED', state: 'STATE' };
+  const head = { netns: 'NETNS', pod: 'POD', attachments: 'WIRED', state: 'STATE' };
   const width = (key: keyof typeof head) => Math.max(...[head, ...rows].map((row) => row[key].length));
-  const [netns, pod, wires] = [width('netns'), width('pod'), width('wires')];
+  const [netns, pod, attachments] = [width('netns'), width('pod'), width('attachments')];
   return [head, ...rows]
     .map(
       (row) =>
-        `${row.netns.padEnd(netns)}  ${row.pod.padEnd(pod)}  ${row.wires.padEnd(wires)}  ${row.state}\n`,
+        `${row.netns.padEnd(netns)}  ${row.pod.padEnd(pod)}  ${row.attachments.padEnd(attachments)}  ${row.state}\n`,
     )
     .join('');
 }
@@ -84,7 +88,7 @@ export function listText(inspections: readonly Inspection[], style: Style): stri
 const stateText = (defects: number, { good, bad }: Style): string =>
   defects === 0 ? good('ok') : bad(count(defects, 'defect'));
 
-function wireText({ podLink, tap }: Wire): string {
+function attachmentText({ podLink, tap }: Attachment): string {
   const holders = tap.holders.map(({ program, pid }) => ` ${program}:${pid}`).join('');
   return `${podLink?.name ?? 'gone'} <-> ${tap.name}${holders}`;
 }

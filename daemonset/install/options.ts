@@ -32,7 +32,10 @@ Exit status: 0 success, 1 failure, 2 usage error.
  * @returns the command with its options, or which text to print instead
  * @throws {BindingError} INVALID_CONFIG
  */
-export function parseOptions(args: readonly string[], programDirectory: string): Options | 'help' | 'version' {
+export function parseOptions(
+  args: readonly string[],
+  programDirectory: string,
+): Options | 'help' | 'version' {
   const { values, positionals } = readArguments({
     args: [...args],
     allowPositionals: true,

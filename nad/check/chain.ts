@@ -45,7 +45,7 @@ export function readChain(config: string, name: string): Chain {
   const type = typeOf(conf);
   const plugins = get(conf, 'plugins');
   if (type !== undefined && type !== '')
-    return toChain([readPlugin(conf, named, '$'), ...passedOver(plugins)]);
+    return toChain([readPlugin(conf, named, '$'), ...skippedPlugins(plugins)]);
   if (plugins === undefined)
     return broken(`$ has neither "type" nor "plugins", so no pod can use it${hintOn(conf)}`);
   if (!Array.isArray(plugins))
@@ -56,9 +56,9 @@ export function readChain(config: string, name: string): Chain {
 }
 
 /** Tapwire in a list that nobody reads looks as if it ran. */
-function passedOver(plugins: unknown): readonly Problem[] {
+function skippedPlugins(plugins: unknown): readonly Problem[] {
   if (!Array.isArray(plugins) || !plugins.some((plugin) => get(plugin, 'type') === OURS)) return [];
-  return [error('$.plugins is passed over, since $.type goes before it; leave $.type out')];
+  return [error('$.plugins is skipped, because $.type goes before it; leave $.type out')];
 }
 
 const broken = (reason: string): Chain => ({ plugins: [], problems: [error(reason)] });

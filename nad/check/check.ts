@@ -25,7 +25,7 @@ export interface Report {
   /** Objects that were looked at. */
   readonly checked: number;
   /** Objects of kinds that say nothing of networks. */
-  readonly passedOver: number;
+  readonly skipped: number;
 }
 
 /** A file's text, and what its reader calls it. */
@@ -85,7 +85,7 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
   const checked = nads.length + registries.length + vms.length + conflists.length;
   const total = objects.reduce((sum, { length }) => sum + Math.max(length, 1), 0);
   const files = sources.map(({ file }) => file);
-  return { findings: inOrder(findings, files), checked, passedOver: total - checked };
+  return { findings: inOrder(findings, files), checked, skipped: total - checked };
 }
 
 const isRead = (one: Resource): boolean =>

@@ -13,23 +13,23 @@ export interface NadSeen {
   readonly namespace: string;
   readonly name: string;
   /** What our plugin in it makes; null: ours is not in it, or is not understood. */
-  readonly wires: Wires | null;
+  readonly wiring: Wiring | null;
   /** Whether no plugin before ours makes a link: such a NAD is for a registration, and not for a network. */
-  readonly isAlone: boolean;
+  readonly isFirst: boolean;
   /** Types of the plugins that it runs, in their order. */
   readonly types: readonly string[];
 }
 
 /** What a VM's interface finds in the pod. */
-export const WIRES = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'passt'] as const;
-export type Wires = (typeof WIRES)[number];
+export const WIRINGS = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'passt'] as const;
+export type Wiring = (typeof WIRINGS)[number];
 
 /** Reads a NAD, and says what is wrong with the configuration of our plugin in it. */
 export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly findings: readonly Finding[] } {
   const { namespace, name } = nad;
   const config = get(nad.value, 'spec', 'config');
   const subject = `NetworkAttachmentDefinition "${fullName(nad)}"`;
-  const none = { namespace, name, wires: null, isAlone: false, types: [] };
+  const none = { namespace, name, wiring: null, isFirst: false, types: [] };
   if (typeof config !== 'string' || config.trim() === '') {
     const findings = findingsAt(nad.at('$.spec'), subject, problemsOfMissing(nad));
     return { seen: none, findings };
@@ -43,29 +43,29 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
 }
 
 interface OursRead {
-  readonly seen: Pick<NadSeen, 'wires' | 'isAlone'>;
+  readonly seen: Pick<NadSeen, 'wiring' | 'isFirst'>;
   readonly problems: readonly Problem[];
 }
 
 function readOurs({ plugins }: Chain): OursRead {
   const ours = plugins.find(({ type }) => type === OURS);
   const problems = [...plugins.flatMap(problemsOfType), ...problemsOfOrder(plugins)];
-  if (ours === undefined) return { seen: { wires: null, isAlone: false }, problems };
-  const isAlone = ours === plugins[0];
+  if (ours === undefined) return { seen: { wiring: null, isFirst: false }, problems };
+  const isFirst = ours === plugins[0];
   try {
     checkIdentity(ours.conf);
     const decoded = decodeNetConf(ours.conf);
     const { unknownKeys, logicNetworkName } = decoded;
     for (const key of unknownKeys) problems.push(doubt(unread(`${ours.path}.${key}`)));
     if (logicNetworkName !== null) problems.push(error(byHand(ours.path)));
-    return { seen: { wires: wiresOf(decoded), isAlone }, problems };
+    return { seen: { wiring: wiringOf(decoded), isFirst }, problems };
   } catch (cause) {
     problems.push(error(messageOf(cause).replace('$', ours.path)));
-    return { seen: { wires: null, isAlone }, problems };
+    return { seen: { wiring: null, isFirst }, problems };
   }
 }
 
-function wiresOf(conf: NetConf): Wires {
+function wiringOf(conf: NetConf): Wiring {
   if (conf.binding === 'passt') return 'passt';
   if (conf.network === 'secondary') return conf.multiQueue ? 'tap-secondary-mq' : 'tap-secondary';
   return conf.multiQueue ? 'tap-mq' : 'tap';

@@ -1,5 +1,5 @@
 import { error, type Problem } from './finding.ts';
-import type { Wires } from './nads.ts';
+import type { Wiring } from './nads.ts';
 import type { Registered } from './registrations.ts';
 import type { Interface } from './vm.ts';
 
@@ -12,10 +12,10 @@ import type { Interface } from './vm.ts';
 export function problemsOfMethod(
   { methods, binding }: Interface,
   registered: Registered | undefined,
-  wires: Wires,
+  wiring: Wiring,
   networkName: string,
 ): readonly Problem[] {
-  const remedy = wires === 'passt' ? ON_PASST : ON_TAP;
+  const remedy = wiring === 'passt' ? ON_PASST : ON_TAP;
   const network = `its network "${networkName}" runs Tapwire`;
   const method = methods.find((one) => one !== 'binding');
   if (method !== undefined) {
@@ -32,7 +32,7 @@ export function problemsOfMethod(
       ),
     ];
   }
-  if (wires === 'passt') {
+  if (wiring === 'passt') {
     if (type === 'tap')
       return [error(`${subject} makes KubeVirt want a tap, which passt has not; ${ON_PASST}`)];
     return image === undefined

@@ -4,7 +4,7 @@ import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt-versions.
 import { type Finding, failure } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { checkPluginValues } from './plugin-values.ts';
-import { wiresOfReference } from './reference.ts';
+import { wiringOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 
 /**
@@ -55,7 +55,7 @@ function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] 
   const type = plugin['domainAttachmentType'] || undefined;
   const image = plugin['sidecarImage'] || undefined;
   const fail = (field: string, reason: string) => [failure(at(field), `${about(registered)}: ${reason}`)];
-  switch (wiresOfReference(plugin['networkAttachmentDefinition'], null, nads)) {
+  switch (wiringOfReference(plugin['networkAttachmentDefinition'], null, nads)) {
     case null:
       return [];
     case 'passt':

@@ -1,6 +1,6 @@
 import { BINDINGS } from '../bindings.ts';
 import type { NadIndex } from './nad-index.ts';
-import { type NadSeen, WIRES, type Wires } from './nads.ts';
+import { type NadSeen, WIRINGS, type Wiring } from './nads.ts';
 
 /** A NAD as a registration or a network names it. */
 interface Reference {
@@ -28,19 +28,19 @@ export function findNad(
 }
 
 /** Our manifests' names mean what they mean there, also in files without the NADs. */
-const KNOWN = new Map(WIRES.map((wires) => [BINDINGS[wires].nad?.name, wires]));
+const KNOWN = new Map(WIRINGS.map((wiring) => [BINDINGS[wiring].nad?.name, wiring]));
 
 /**
  * What the NAD wires that a registration names; null: nothing of ours, or nobody knows.
  *
  * @param vmNamespace where a name without namespace is looked for; null: anywhere
  */
-export function wiresOfReference(text: unknown, vmNamespace: string | null, nads: NadIndex): Wires | null {
+export function wiringOfReference(text: unknown, vmNamespace: string | null, nads: NadIndex): Wiring | null {
   if (typeof text !== 'string' || text === '') return null;
   const reference = parseReference(text);
   const nad =
     vmNamespace === null && reference.namespace === null
       ? nads.named(reference.name)[0]
       : findNad(reference, vmNamespace ?? '', nads);
-  return nad === undefined ? (KNOWN.get(reference.name) ?? null) : nad.wires;
+  return nad === undefined ? (KNOWN.get(reference.name) ?? null) : nad.wiring;
 }

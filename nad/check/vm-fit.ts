@@ -1,9 +1,9 @@
 import { BINDINGS } from '../bindings.ts';
 import { doubt, error, type Problem } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
-import { WIRES, type Wires } from './nads.ts';
+import { WIRINGS, type Wiring } from './nads.ts';
 import { problemsOfMethod } from './network-wires.ts';
-import { findNad, parseReference, wiresOfReference } from './reference.ts';
+import { findNad, parseReference, wiringOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { type Interface, isPrimary, type Network, type Vm } from './vm.ts';
 
@@ -15,14 +15,14 @@ export function problemsOfFit(
   registered: Registered | undefined,
   nads: NadIndex,
 ): readonly Problem[] {
-  const byBinding = wiresOfBinding(one, registered, vm, nads);
+  const byBinding = wiringOfBinding(one, registered, vm, nads);
   const networkName = network?.multus?.networkName;
-  const byNetwork = wiresOfReference(networkName, vm.namespace, nads);
+  const byNetwork = wiringOfReference(networkName, vm.namespace, nads);
   if (byBinding !== null && byNetwork !== null) {
     const reason = `both its binding and its network "${networkName}" run Tapwire, and the second to come fails`;
     return [error(`${reason}; leave it out of one of the NetworkAttachmentDefinitions`)];
   }
-  if (networkName !== undefined && findNad(parseReference(networkName), vm.namespace, nads)?.isAlone) {
+  if (networkName !== undefined && findNad(parseReference(networkName), vm.namespace, nads)?.isFirst) {
     const reason = `its network "${networkName}" runs Tapwire alone, so nobody makes the link that it is to wire`;
     return [
       error(
@@ -30,45 +30,46 @@ export function problemsOfFit(
       ),
     ];
   }
-  const wires = byBinding ?? byNetwork;
-  if (wires === null) return [];
+  const wiring = byBinding ?? byNetwork;
+  if (wiring === null) return [];
   const ofMethod =
     networkName !== undefined && byNetwork !== null
       ? problemsOfMethod(one, registered, byNetwork, networkName)
       : [];
   if (ofMethod.length > 0) return ofMethod;
-  if (wires !== 'passt') return problemsOfQueues(vm, one, wires, Boolean(registered?.plugin['sidecarImage']));
+  if (wiring !== 'passt')
+    return problemsOfQueues(vm, one, wiring, Boolean(registered?.plugin['sidecarImage']));
   const isSecondary = network !== undefined && !isPrimary(network);
   return isSecondary ? [error('passt serves the primary network alone; use tap for this one')] : [];
 }
 
 /** What the NAD of an interface's binding wires; null: nothing of ours, or nobody knows. */
-export function wiresOfBinding(
+export function wiringOfBinding(
   { binding }: Interface,
   registered: Registered | undefined,
   { namespace }: Vm,
   nads: NadIndex,
-): Wires | null {
+): Wiring | null {
   if (registered !== undefined) {
-    return wiresOfReference(registered.plugin['networkAttachmentDefinition'], namespace, nads);
+    return wiringOfReference(registered.plugin['networkAttachmentDefinition'], namespace, nads);
   }
-  return WIRES.find((wires) => BINDINGS[wires].registeredAs === binding) ?? null;
+  return WIRINGS.find((wiring) => BINDINGS[wiring].registeredAs === binding) ?? null;
 }
 
 /** A tap has one queue or takes several, and libvirt opens it in the way that the VM says. Our sidecar makes them agree. */
 function problemsOfQueues(
   { queues }: Vm,
   { model }: Interface,
-  wires: Exclude<Wires, 'passt'>,
+  wiring: Exclude<Wiring, 'passt'>,
   hasSidecar: boolean,
 ): readonly Problem[] {
   if (queues === null || (model === null && queues > 1)) return [];
   const own = model === '' || model === 'virtio' ? queues : 0;
   const isMany = own > 1;
-  const takesMany = wires === 'tap-mq' || wires === 'tap-secondary-mq';
+  const takesMany = wiring === 'tap-mq' || wiring === 'tap-secondary-mq';
   if (isMany === takesMany) return [];
   const [single, many] =
-    wires === 'tap' || wires === 'tap-mq'
+    wiring === 'tap' || wiring === 'tap-mq'
       ? (['tap', 'tap-mq'] as const)
       : (['tap-secondary', 'tap-secondary-mq'] as const);
   const reason = isMany

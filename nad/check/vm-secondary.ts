@@ -1,10 +1,10 @@
 import { BINDINGS } from '../bindings.ts';
 import { advice, error, type Finding, findingsAt, type Problem } from './finding.ts';
-import type { Wires } from './nads.ts';
-import { wiresOfReference } from './reference.ts';
+import type { Wiring } from './nads.ts';
+import { wiringOfReference } from './reference.ts';
 import { isPrimary, type Network, type Vm } from './vm.ts';
 import type { Cluster } from './vm-bindings.ts';
-import { wiresOfBinding } from './vm-fit.ts';
+import { wiringOfBinding } from './vm-fit.ts';
 
 /**
  * Whether bindings of secondary networks say that they are: the plugin does not see which network is primary, and otherwise wires
@@ -16,12 +16,16 @@ export function checkSecondary(vm: Vm, { registrations, nads }: Cluster): readon
     const network = networks.get(one.name);
     if (one.binding === null || network === undefined) return [];
     const registered = registrations.get(one.binding);
-    const wires = wiresOfBinding(one, registered, vm, nads);
+    const wiring = wiringOfBinding(one, registered, vm, nads);
     // If the network's own NAD runs Tapwire as well, that is an error of its own.
-    if (wires === null || wiresOfReference(network.multus?.networkName, vm.namespace, nads) !== null)
+    if (wiring === null || wiringOfReference(network.multus?.networkName, vm.namespace, nads) !== null)
       return [];
     const place = vm.at(`.domain.devices.interfaces[${i}].binding.name`);
-    return findingsAt(place, `${vm.title}: interface "${one.name}"`, problemsOf(one.binding, wires, network));
+    return findingsAt(
+      place,
+      `${vm.title}: interface "${one.name}"`,
+      problemsOf(one.binding, wiring, network),
+    );
   });
 }
 
@@ -31,9 +35,9 @@ const COUNTERPARTS = [
   ['tap-mq', 'tap-secondary-mq'],
 ] as const;
 
-function problemsOf(binding: string, wires: Wires, network: Network): readonly Problem[] {
+function problemsOf(binding: string, wiring: Wiring, network: Network): readonly Problem[] {
   for (const [any, secondary] of COUNTERPARTS) {
-    if (wires === secondary && isPrimary(network)) {
+    if (wiring === secondary && isPrimary(network)) {
       return [
         error(
           `binding "${binding}" is for secondary networks alone ("network": "secondary" in its NetworkAttachmentDefinition) and ` +
@@ -41,7 +45,7 @@ function problemsOf(binding: string, wires: Wires, network: Network): readonly P
         ),
       ];
     }
-    if (wires === any && network.multus !== null && !isPrimary(network)) {
+    if (wiring === any && network.multus !== null && !isPrimary(network)) {
       return [
         advice(
           `binding "${binding}" takes the pod's own link if network "${network.name}" makes none in the pod; ` +

@@ -1,5 +1,5 @@
 import type { V1KubeVirtConfiguration } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
-import { BINDINGS, fileOf, hasChoiceOfMigration, isForSecondaryAlone, needsSidecar } from '../bindings.ts';
+import { BINDINGS, fileOf, hasChoiceOfMigration, isForSecondaryOnly, needsSidecar } from '../bindings.ts';
 import { GATE, LAST_GATED_MINOR, type Plugin } from '../kubevirt-versions.ts';
 import { IMAGE, pluginOf, type Registration, rangeOf, wordsOf } from './plugin.ts';
 import type { Manifest } from './yaml.ts';
@@ -102,7 +102,7 @@ function remarks({ kind, form, image, migration }: Registration): string[] {
           'KubeVirt 1.8 and newer has passt itself (gate PasstBinding): prefer "passtBinding: {}" in VMs there.',
         ]
       : []),
-    ...(isForSecondaryAlone(BINDINGS[kind]) ? SECONDARY : []),
+    ...(isForSecondaryOnly(BINDINGS[kind]) ? SECONDARY : []),
     ...(hasChoiceOfMigration(BINDINGS[kind]) && migration === null ? MIGRATION : []),
   ];
 }

@@ -82,8 +82,8 @@ test('whatever is on the page when something is broken: the state is 1, and the 
     const { exitCode, stdout } = await tapwire(['inspect', netns.name], withResults);
     assert.is(exitCode, 1);
     assertShown(PAGE, 'tapwire inspect cni-6f0e1d2c3b4a', settled(netns, stdout));
-    const { wires } = parsed(await tapwire(['inspect', netns.path, '--json']));
-    assert.equal(wires[0]?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
+    const { attachments } = parsed(await tapwire(['inspect', netns.path, '--json']));
+    assert.equal(attachments[0]?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
   }));
 
 test('a pod is found by path, name, pid, container id, the start of one, and its name', () =>
@@ -102,7 +102,7 @@ test('a pod is found by path, name, pid, container id, the start of one, and its
       ]) {
         const printed = await tapwire(['inspect', subject, '--json'], withResults);
         assert.is(printed.exitCode, 0, `${subject}: ${printed.stderr}`);
-        assert.is(parsed(printed).wires[0]?.containerId, CONTAINER_ID, subject);
+        assert.is(parsed(printed).attachments[0]?.containerId, CONTAINER_ID, subject);
         assert.is(parsed(printed).pod, POD, subject);
       }
     }),
@@ -113,12 +113,12 @@ test('counters count what went through, and each queue of each holder is seen', 
     async (pod) => {
       await sendFrames(pod, 5);
       await withQemu(pod, 2, async (pid) => {
-        const [wire] = parsed(await tapwire(['inspect', pod.netns.path, '--json'])).wires;
-        assert.is(wire?.toTap?.packets, 5);
-        assert.is(wire?.toTap?.bytes, 5 * FRAME_BYTES);
-        assert.is(wire?.toPodLink?.packets, 0);
-        assert.equal(wire?.tap.holders, [{ pid, program: 'qemu-system-x86', queues: 2 }]);
-        assert.is(wire?.tap.multiQueue, true);
+        const [attachment] = parsed(await tapwire(['inspect', pod.netns.path, '--json'])).attachments;
+        assert.is(attachment?.toTap?.packets, 5);
+        assert.is(attachment?.toTap?.bytes, 5 * FRAME_BYTES);
+        assert.is(attachment?.toPodLink?.packets, 0);
+        assert.equal(attachment?.tap.holders, [{ pid, program: 'qemu-system-x86', queues: 2 }]);
+        assert.is(attachment?.tap.multiQueue, true);
       });
     },
     { multiQueue: true },
@@ -177,8 +177,8 @@ test('a filter of another program is named: as a defect if it keeps frames, as a
     assert.is(deadly.exitCode, 1);
     assert.match(deadly.stdout, `  defect     "tap0" has ${program} that takes its frames\n`);
     assert.match((await tapwire(['inspect', netns.path, '--svg'])).stdout, 'that takes its frames');
-    const [wire] = parsed(await tapwire(['inspect', netns.path, '--json'])).wires;
-    assert.equal(wire?.filters, [
+    const [attachment] = parsed(await tapwire(['inspect', netns.path, '--json'])).attachments;
+    assert.equal(attachment?.filters, [
       { link: 'eth0', filter: what, verdict: 'unknown' },
       { link: 'tap0', filter: program, verdict: 'deadly' },
     ]);

@@ -206,7 +206,10 @@ test('uninstall leaves what is not as it was installed, and names it', () =>
     const { exitCode, line } = await installer('uninstall', bin, NO_SOCKET);
     assert.is(exitCode, 1);
     const paths = [join(bin, 'tapwire'), join(bin, folder)].map((path) => `"${path}"`).join(', ');
-    assert.is(line.message, `Cannot remove ${paths}: they differ from what was installed; examine them and remove them by hand`);
+    assert.is(
+      line.message,
+      `Cannot remove ${paths}: they differ from what was installed; examine them and remove them by hand`,
+    );
     assert.equal(namesIn(bin), [`.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire']);
   }));
 

@@ -20,7 +20,7 @@ test('what manifests prints, check takes', async () => {
   const { stdout, stderr, exitCode } = await run(['check', '-'], made.stdout);
   assert.equal(
     [stdout, stderr, exitCode],
-    ['', '12 objects checked, 0 of other kinds passed over: 0 errors, 0 warnings\n', 0],
+    ['', '12 objects checked, 0 of other kinds skipped: 0 errors, 0 warnings\n', 0],
   );
 });
 

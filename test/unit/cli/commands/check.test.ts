@@ -17,7 +17,7 @@ const METHOD = 'migration.method "x" means nothing to KubeVirt; want "link-refre
 test('prints a line for each finding, and a summary for people', async () => {
   assert.equal(await run({ 'a.yaml': MIGRATION, '-': vm() }, '--kubevirt', '1.1', 'a.yaml', '-'), {
     stdout: `a.yaml:8: error: binding "tapwire": ${DROPPED}\na.yaml:8: warning: binding "tapwire": ${METHOD}\n`,
-    stderr: '2 objects checked, 0 of other kinds passed over: 1 error, 1 warning\n',
+    stderr: '2 objects checked, 0 of other kinds skipped: 1 error, 1 warning\n',
     exitCode: 1,
   });
 });
@@ -28,7 +28,7 @@ test('advice is counted by itself, and is not a failure', async () => {
   const { stdout, ...rest } = await run({ f: text }, 'f');
   assert.match(stdout, /^f:8: advice: .*use binding "tapwire-secondary", which rejects that\n$/);
   const counts = '0 errors, 0 warnings, 1 piece of advice';
-  assert.equal(rest, { stderr: `1 object checked, 0 of other kinds passed over: ${counts}\n`, exitCode: 0 });
+  assert.equal(rest, { stderr: `1 object checked, 0 of other kinds skipped: ${counts}\n`, exitCode: 0 });
 });
 
 test('warnings alone are no failure', async () => {
@@ -39,7 +39,7 @@ test('warnings alone are no failure', async () => {
 test('nothing wrong is silence', async () => {
   assert.equal(await run({ f: 'apiVersion: v1\nkind: Pod\n', g: vm() }, 'f', 'g'), {
     stdout: '',
-    stderr: '1 object checked, 1 of other kinds passed over: 0 errors, 0 warnings\n',
+    stderr: '1 object checked, 1 of other kinds skipped: 0 errors, 0 warnings\n',
     exitCode: 0,
   });
 });
@@ -49,7 +49,7 @@ test('--json is for programs', async () => {
   assert.equal(JSON.parse(stdout), {
     findings: [{ file: 'f', line: 8, severity: 'warning', message: `binding "tapwire": ${METHOD}` }],
     checked: 1,
-    passedOver: 0,
+    skipped: 0,
   });
   assert.equal([stderr, exitCode], [undefined, 0]);
 });

@@ -48,7 +48,7 @@ const GOOD: Facts = {
   wiring: { matchall: null, u32: null },
   silence: null,
   selinux: null,
-  folders: [{ path: '/bin', platform: null, plugin: PLUGIN }],
+  directories: [{ path: '/bin', platform: null, plugin: PLUGIN }],
   agent: AGENT,
   nodeFile: { path: '/n', isThere: true, failure: null },
   confDirectories: [CONFS],
@@ -68,7 +68,7 @@ test('a kernel without nf_tables is no error, and the advice names its options',
 
 const withPlugin = (plugin: Partial<Plugin>, agent = AGENT): Partial<Facts> => ({
   agent,
-  folders: [{ path: '/bin', platform: null, plugin: { ...PLUGIN, ...plugin } }],
+  directories: [{ path: '/bin', platform: null, plugin: { ...PLUGIN, ...plugin } }],
 });
 const WHOLE = { missing: [], changed: [], foreign: [], writable: [] };
 const fallbackWith = (comparison: Partial<Comparison> | null, failure: string | null = null): Fallback => ({
@@ -126,10 +126,14 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
         'and containers may use the taps',
     ],
   ],
-  ['no folder', { folders: [] }, ['error plugin: none of the known directories of CNI plugins exists']],
+  [
+    'no directory',
+    { directories: [] },
+    ['error plugin: none of the known directories of CNI plugins exists'],
+  ],
   [
     'no plugin',
-    { folders: [{ path: '/a', platform: null, plugin: null }] },
+    { directories: [{ path: '/a', platform: null, plugin: null }] },
     ['error plugin: tapwire is not in /a'],
   ],
   ['not executable', withPlugin({ isExecutable: false }), ['error /bin/tapwire: cannot be executed']],
@@ -260,7 +264,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   [
     'the plugin where this distribution does not look',
     {
-      folders: [...GOOD.folders, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
+      directories: [...GOOD.directories, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
       confDirectories: [{ ...CONFS, path: '/k3s/net.d', platform: 'k3s' }],
     },
     [
@@ -271,7 +275,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   [
     'the plugin where Multus looks',
     {
-      folders: [...GOOD.folders, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
+      directories: [...GOOD.directories, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
       confDirectories: [
         {
           path: '/k3s/net.d',
@@ -286,7 +290,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   [
     'the plugin where this distribution looks, among others',
     {
-      folders: [
+      directories: [
         { path: '/bin', platform: null, plugin: null },
         { path: '/k3s/bin', platform: 'k3s', plugin: PLUGIN },
       ],

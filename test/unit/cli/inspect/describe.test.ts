@@ -22,14 +22,14 @@ test('a wired pod: both links, both redirects, no defects', () => {
     scope: 'global',
   } as const;
   const holder = { pid: 1, program: 'qemu', queues: 2 };
-  const { wires, strays } = describe(
+  const { attachments, strays } = describe(
     seenIn(wired(), {
       addresses: [address, { ...address, ifindex: 3 }],
       holders: new Map([['tap0', [holder]]]),
     }),
   );
   assert.equal(strays, []);
-  assert.equal(wires, [
+  assert.equal(attachments, [
     {
       ...KEY,
       binding: 'tap',
@@ -65,70 +65,74 @@ test('a wired pod: both links, both redirects, no defects', () => {
 test('a filter of another program is listed with its verdict', () => {
   const foreign = { ...redirectOf(3, 2, OTHER), redirect: null, pref: 7, verdict: 'unknown' } as const;
   const filters = [foreign, redirectOf(2, 3), redirectOf(3, 2)];
-  const [wire] = describe(seenIn(wired({ filters }))).wires;
-  assert.equal(wire?.filters, [{ link: 'tap0', filter: 'a u32 filter at pref 7', verdict: 'unknown' }]);
-  assert.equal(wire?.defects, []);
+  const [attachment] = describe(seenIn(wired({ filters }))).attachments;
+  assert.equal(attachment?.filters, [{ link: 'tap0', filter: 'a u32 filter at pref 7', verdict: 'unknown' }]);
+  assert.equal(attachment?.defects, []);
 });
 
 test('a record with half a key tells nothing of filters: ours look like those of others', () => {
   const key = { containerId: 'c'.repeat(300), ifname: 'net1' };
   const filters = [redirectOf(2, 3, key), redirectOf(3, 2, key)];
-  const [wire] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)], filters }))).wires;
-  assert.match(wire?.containerId ?? '', /^sha256:/);
-  assert.equal([wire?.filters, wire?.defects], [[], []]);
+  const [attachment] = describe(
+    seenIn(wired({ links: [...BARE.links, tapOf({}, key)], filters })),
+  ).attachments;
+  assert.match(attachment?.containerId ?? '', /^sha256:/);
+  assert.equal([attachment?.filters, attachment?.defects], [[], []]);
 });
 
 test('the tap may have any owner: what the NAD asked for is not known', () => {
   const tap = tapOf({ tun: { mode: 'tap', owner: null, group: 5, multiQueue: true, persist: true } });
-  assert.equal(describe(seenIn(wired({ links: [...BARE.links, tap] }))).wires[0]?.defects, []);
+  assert.equal(describe(seenIn(wired({ links: [...BARE.links, tap] }))).attachments[0]?.defects, []);
 });
 
 test('what CHECK would find is a defect', () => {
-  const [wire] = describe(
+  const [attachment] = describe(
     seenIn(wired({ links: [...BARE.links, tapOf({ flags: 0 })], filters: [redirectOf(3, 2)] })),
-  ).wires;
-  assert.equal(wire?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
-  assert.is(wire?.toTap, null);
+  ).attachments;
+  assert.equal(attachment?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
+  assert.is(attachment?.toTap, null);
 });
 
 test("another attachment's redirect between the same links is shown, and a defect", () => {
-  const [wire] = describe(seenIn(wired({ filters: [redirectOf(2, 3, OTHER), redirectOf(3, 2)] }))).wires;
-  assert.is(wire?.toTap?.packets, 3);
-  assert.is(wire?.defects.length, 1);
+  const [attachment] = describe(
+    seenIn(wired({ filters: [redirectOf(2, 3, OTHER), redirectOf(3, 2)] })),
+  ).attachments;
+  assert.is(attachment?.toTap?.packets, 3);
+  assert.is(attachment?.defects.length, 1);
 });
 
 test('what goes from one to the other at an egress is another matter', () => {
   const egress = { ...redirectOf(2, 3, OTHER), direction: 'egress' as const };
-  assert.is(describe(seenIn(wired({ filters: [egress, redirectOf(3, 2)] }))).wires[0]?.toTap, null);
+  assert.is(describe(seenIn(wired({ filters: [egress, redirectOf(3, 2)] }))).attachments[0]?.toTap, null);
 });
 
 test('a pod link that is gone', () => {
-  const [wire] = describe(seenIn(wired({ links: [tapOf()], filters: [] }))).wires;
-  assert.is(wire?.podLink, null);
-  assert.ok(wire?.defects.includes('pod link "eth0" is gone'));
+  const [attachment] = describe(seenIn(wired({ links: [tapOf()], filters: [] }))).attachments;
+  assert.is(attachment?.podLink, null);
+  assert.ok(attachment?.defects.includes('pod link "eth0" is gone'));
 });
 
 test('a record with the hash of a container id: filters cannot be told by it', () => {
   const key = { containerId: `${'x'.repeat(250)}`, ifname: 'net1' };
-  const [wire] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)] }))).wires;
-  assert.match(wire?.containerId ?? '', /^sha256:/);
-  assert.equal(wire?.defects, []);
+  const [attachment] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)] }))).attachments;
+  assert.match(attachment?.containerId ?? '', /^sha256:/);
+  assert.equal(attachment?.defects, []);
 });
 
 const QUIET = silenced({ packets: 2, bytes: 100 });
 const LONG = { containerId: 'x'.repeat(250), ifname: 'net1' };
 
 test('a silenced pod: what all of its rules have dropped', () => {
-  const { wires, strays } = describe(seenIn(wired({ nftables: QUIET })));
-  assert.equal(wires[0]?.silence, { packets: 8, bytes: 400 });
+  const { attachments, strays } = describe(seenIn(wired({ nftables: QUIET })));
+  assert.equal(attachments[0]?.silence, { packets: 8, bytes: 400 });
   assert.equal(strays, []);
 });
 
 test('a record with the hash of a container id: its tables are told by their links', () => {
   const links = [...BARE.links, tapOf({}, LONG)];
   const nftables = silenced({ packets: 1, bytes: 50 }, LONG);
-  const { wires, strays } = describe(seenIn(wired({ links, nftables })));
-  assert.equal(wires[0]?.silence, { packets: 4, bytes: 200 });
+  const { attachments, strays } = describe(seenIn(wired({ links, nftables })));
+  assert.equal(attachments[0]?.silence, { packets: 4, bytes: 200 });
   assert.equal(strays, []);
 });
 

@@ -34,7 +34,7 @@ test('hostile names are text', () => {
   const inspection: Inspection = {
     netns: '/n',
     pod: HOSTILE,
-    wires: [
+    attachments: [
       {
         containerId: HOSTILE,
         ifname: 'net1',
@@ -78,7 +78,7 @@ test('hostile names are text', () => {
 });
 
 test('a netns with nothing in it is a picture too', () => {
-  const empty = { netns: '/n', pod: null, wires: [], strays: [], sysctls: null, passt: null };
+  const empty = { netns: '/n', pod: null, attachments: [], strays: [], sysctls: null, passt: null };
   assert.ok(textOf(drawSvg(empty)).includes('nothing of Tapwire is here'));
 });
 

@@ -1,11 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Inspection, Wire } from '../../../../cli/inspect/inspection.ts';
+import type { Attachment, Inspection } from '../../../../cli/inspect/inspection.ts';
 import { COLOURS, drawText, listText, PLAIN } from '../../../../cli/inspect/text.ts';
 
 const test = suite('drawText()');
 
-const WIRE: Wire = {
+const ATTACHMENT: Attachment = {
   containerId: 'c1',
   ifname: 'net1',
   binding: 'tap',
@@ -35,7 +35,14 @@ const WIRE: Wire = {
   silence: { packets: 3, bytes: 200 },
   defects: [],
 };
-const SOUND: Inspection = { netns: '/n', pod: null, wires: [WIRE], strays: [], sysctls: null, passt: null };
+const SOUND: Inspection = {
+  netns: '/n',
+  pod: null,
+  attachments: [ATTACHMENT],
+  strays: [],
+  sysctls: null,
+  passt: null,
+};
 
 test('boxes are as wide as what is in them, and arrows as what they carried', () => {
   assert.is(
@@ -62,8 +69,8 @@ test('boxes are as wide as what is in them, and arrows as what they carried', ()
 });
 
 test('what is gone and what is broken', () => {
-  const wire = { ...WIRE, podLink: null, toTap: null, toPodLink: null, defects: ['one', 'two'] };
-  const text = drawText({ ...SOUND, wires: [wire] }, COLOURS);
+  const attachment = { ...ATTACHMENT, podLink: null, toTap: null, toPodLink: null, defects: ['one', 'two'] };
+  const text = drawText({ ...SOUND, attachments: [attachment] }, COLOURS);
   assert.match(text, '\x1b[1mgone\x1b[0m');
   assert.match(text, '\x1b[31m no redirect');
   assert.match(text, '  defect     \x1b[31mone\x1b[0m\n  defect     \x1b[31mtwo\x1b[0m\n');
@@ -73,8 +80,8 @@ test('what is gone and what is broken', () => {
 test('the state of the pod link, a tap in its place that nobody has open, and a pod that is not silenced', () => {
   const podLink = { name: 'eth0', kind: 'tun', mac: '02:00:00:00:00:01', mtu: 9000, addresses: [] };
   const drawn = (isUp: boolean, hasCarrier: boolean, kind = 'tun') => {
-    const wire = { ...WIRE, podLink: { ...podLink, kind, isUp, hasCarrier }, silence: null };
-    return drawText({ ...SOUND, wires: [wire] }, PLAIN);
+    const attachment = { ...ATTACHMENT, podLink: { ...podLink, kind, isUp, hasCarrier }, silence: null };
+    return drawText({ ...SOUND, attachments: [attachment] }, PLAIN);
   };
   const UNOPENED = '  pod link   eth0 is a tap that no process has open: no frame passes\n';
   assert.match(drawn(true, true), /│ tun, up +│/);
@@ -89,7 +96,7 @@ test('the state of the pod link, a tap in its place that nobody has open, and a 
 test('passt: as ADD left it, or what is not; and its sysctls', () => {
   const passt = {
     ...SOUND,
-    wires: [],
+    attachments: [],
     passt: { defects: [] },
     sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '1 0' },
   };
@@ -101,8 +108,13 @@ test('passt: as ADD left it, or what is not; and its sysctls', () => {
 });
 
 test('listText(): a line each, and how many defects', () => {
-  const broken = { ...SOUND, pod: 'vms/b', wires: [{ ...WIRE, defects: ['one'] }], strays: ['two'] };
-  const passt = { ...SOUND, wires: [], passt: { defects: [] } };
+  const broken = {
+    ...SOUND,
+    pod: 'vms/b',
+    attachments: [{ ...ATTACHMENT, defects: ['one'] }],
+    strays: ['two'],
+  };
+  const passt = { ...SOUND, attachments: [], passt: { defects: [] } };
   assert.is(
     listText([SOUND, broken, passt], PLAIN),
     `NETNS  POD    WIRED          STATE

@@ -207,7 +207,7 @@ for (const [why, config, findings] of [
   [
     'a type before a list of ours',
     JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [OURS] }),
-    [`5 error: ${SUBJECT}: $.plugins is passed over, since $.type goes before it; leave $.type out`],
+    [`5 error: ${SUBJECT}: $.plugins is skipped, because $.type goes before it; leave $.type out`],
   ],
   [
     'a type before a list of others',
