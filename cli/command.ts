@@ -5,33 +5,33 @@ import { BindingError } from '../shared/errors.ts';
 /** A subcommand: `tapwire NAME …`. */
 export interface Command {
   readonly name: string;
-  /** What it is for, in the list of commands. */
+  /** Its purpose, for the list of commands. */
   readonly summary: string;
-  /** The whole of `tapwire NAME --help`. */
+  /** Text of `tapwire NAME --help`. */
   readonly help: string;
-  /** @throws {BindingError} when it cannot do what it is asked: the message goes to stderr, and the status is 2 */
+  /** @throws {BindingError} if the command cannot run; its message goes to stderr, with exit status 2 */
   run(args: readonly string[], input: Input): Outcome | Promise<Outcome>;
 }
 
-/** The world, as far as commands that only read need it. */
+/** File access of commands that only read files. */
 export interface Input {
-  /** The text of a file; of stdin for `-`. @throws {BindingError} IO_FAILURE */
+  /** Reads a file, or stdin if the path is `-`. @throws {BindingError} IO_FAILURE */
   read(path: string): string;
 }
 
 export interface Outcome {
   readonly stdout: string;
-  /** What a reader of the results wants to know but a program does not. */
+  /** A summary for people; programs read only stdout. */
   readonly stderr?: string;
-  /** 1: what was looked at is not as it should be. */
+  /** 0: success; 1: problems found. */
   readonly exitCode: 0 | 1;
 }
 
-/** @throws {BindingError} INVALID_CONFIG that says where to find help */
+/** Parses the arguments of a command. @throws {BindingError} INVALID_CONFIG, with a pointer to --help */
 export const readArguments = <T extends ParseArgsConfig>(command: string, config: T) =>
   read(config, (reason, cause) => usageError(command, reason, cause));
 
-/** The error of a command line that cannot be followed. */
+/** Creates the error for wrong arguments. */
 export function usageError(command: string, reason: string, cause?: unknown): BindingError {
   const message = `Cannot run "${command}": ${reason}; see "${command} --help"`;
   return new BindingError('INVALID_CONFIG', message, { cause });

@@ -1,15 +1,15 @@
 import { BindingError } from '../shared/errors.ts';
 import { type Command, type Input, usageError } from './command.ts';
 
-/** What the process is to do at its end. */
+/** Output and exit status of the process. */
 export interface Ending {
   readonly stdout: string;
   readonly stderr: string;
-  /** 0: done, or nothing wrong; 1: something is not as it should be; 2: the command could not be followed. */
+  /** 0: success; 1: problems found; 2: usage error or failure. */
   readonly exitCode: 0 | 1 | 2;
 }
 
-/** Follows a command line. Errors of ours become text; others are bugs and are thrown on. */
+/** Runs a command. A BindingError becomes text on stderr; any other error is a bug and is rethrown. */
 export async function dispatch(
   commands: readonly Command[],
   version: string,
@@ -32,7 +32,7 @@ export async function dispatch(
 
 const printed = (stdout: string): Ending => ({ stdout, stderr: '', exitCode: 0 });
 
-/** After `--` everything is an operand, a file named --help too. */
+/** Arguments before `--`. All after it are operands, even a file named --help. */
 function beforeOperands(args: readonly string[]): readonly string[] {
   const end = args.indexOf('--');
   return end === -1 ? args : args.slice(0, end);
@@ -43,11 +43,11 @@ function overview(commands: readonly Command[]): string {
   const rows = commands.map(({ name, summary }) => `  ${name.padEnd(width)}   ${summary}`);
   return `Usage: tapwire COMMAND [options]
 
-For those who run Tapwire, a network binding plugin for KubeVirt.
+Tools for administrators of Tapwire, a network binding plugin for KubeVirt.
 
 ${rows.join('\n')}
 
-"tapwire COMMAND --help" teaches a command, "tapwire --version" tells the version.
-Status: 0 done, or nothing wrong; 1 something is not as it should be; 2 the command could not be followed.
+"tapwire COMMAND --help" explains a command; "tapwire --version" prints the version.
+Exit status: 0 success, 1 problems found, 2 usage error or failure.
 `;
 }

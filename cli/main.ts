@@ -9,7 +9,7 @@ import { inspect } from './commands/inspect.ts';
 import { manifests } from './commands/manifests.ts';
 import { dispatch } from './dispatch.ts';
 
-/** Every command: a file beside this one, and a row here. */
+/** All commands. Each has its own file. */
 const COMMANDS: readonly Command[] = [manifests, check, inspect, doctor];
 
 function read(path: string): string {
@@ -24,7 +24,7 @@ const reasonOf = (cause: unknown): string =>
   (cause as NodeJS.ErrnoException).code === 'EISDIR' ? 'it is a directory; name its files' : messageOf(cause);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') return; // the reader has seen enough (`| head`)
+  if (error.code === 'EPIPE') return; // the reader closed the pipe, as `| head` does
   process.stderr.write(`Cannot write the results: ${error.message}\n`);
   process.exitCode = 2;
 });
@@ -34,4 +34,4 @@ const { stdout, stderr, exitCode } = await dispatch(COMMANDS, tapwire.version, p
 });
 process.stdout.write(stdout);
 process.stderr.write(stderr);
-process.exitCode = exitCode; // not exit(): stdout may be a pipe that has not drained
+process.exitCode = exitCode; // exit() would lose output that a pipe has not taken yet

@@ -1,6 +1,6 @@
 import type { Minor, Plugin } from './kubevirt-versions.ts';
 
-/** What the command line calls a binding. */
+/** Names of the bindings on the command line. */
 export const BINDING_KINDS = [
   'tap',
   'tap-mq',
@@ -11,26 +11,26 @@ export const BINDING_KINDS = [
 ] as const;
 export type BindingKind = (typeof BINDING_KINDS)[number];
 
-/** Who names the NAD: the registration, or each VM's network. */
+/** Where the NAD is named: in the registration of the binding, or in each VM's network. */
 export const FORMS = ['binding', 'network'] as const;
 export type Form = (typeof FORMS)[number];
 
 export interface Binding {
-  /** The name that VMs give, and that the sidecar knows on a KubeVirt that does not tell it (before 1.9). */
+  /** Name in the VM's spec. Before KubeVirt 1.9, which tells the sidecar its name, the sidecar knows these names by heart. */
   readonly registeredAs: string;
-  /** What the path of each of its files in nad/ begins with. */
+  /** Prefix of the paths of its files, relative to nad/. */
   readonly files: string;
-  /** Who can name its NAD. A network's own NAD has a link by its name, so that none is for secondary networks alone. */
+  /** Where its NAD can be named. The bindings for secondary networks lack `network`: a network's own NAD always wires its own link. */
   readonly forms: readonly Form[];
-  /** Its NetworkAttachmentDefinition: the name, and what our plugin's configuration has beside `type`; null: needs none. */
+  /** Its NetworkAttachmentDefinition: the name, and the plugin's keys next to `type`. Null if the binding needs no NAD. */
   readonly nad: { readonly name: string; readonly config: Readonly<Record<string, unknown>> } | null;
-  /** What a registration has in any case. A sidecar makes the domain's NIC where there is no `domainAttachmentType`. */
+  /** Registration fields for every KubeVirt version. Without `domainAttachmentType`, a sidecar creates the domain's NIC. */
   readonly plugin: Plugin;
-  /** What it has from some KubeVirt on. */
+  /** Registration fields that exist since a KubeVirt minor version. */
   readonly since: readonly (readonly [Minor, Plugin])[];
 }
 
-/** A binding to come, `macvtap`, is a row here. */
+/** One row for each binding. */
 export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
   tap: {
     registeredAs: 'tapwire',
@@ -71,7 +71,7 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
     nad: { name: 'tapwire-passt', config: { binding: 'passt' } },
     plugin: {},
     since: [
-      // The guest is behind NAT: after a migration it asks for its address again, as it does when a cable is plugged in.
+      // The guest is behind NAT. After a migration, a link flap makes it ask for its new address.
       [2, { migration: { method: 'link-refresh' } }],
       // passt runs in the VM's own container.
       [3, { computeResourceOverhead: { requests: { memory: '500Mi' } } }],
@@ -89,13 +89,13 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
 
 export const needsSidecar = ({ plugin }: Binding): boolean => plugin.domainAttachmentType === undefined;
 
-/** Whether it never wires a primary network. */
+/** Whether the binding rejects primary networks. */
 export const isForSecondaryOnly = ({ nad }: Binding): boolean => nad?.config['network'] === 'secondary';
 
-/** Whether the admin says what KubeVirt is told of live migration: only the primary network keeps a VM where it is. */
+/** Whether the admin chooses the `migration` field. KubeVirt asks only the binding of the primary network whether a VM can migrate. */
 export const hasChoiceOfMigration = (binding: Binding): boolean =>
   binding.plugin.domainAttachmentType === 'tap' && !isForSecondaryOnly(binding);
 
-/** The path of one of its files below nad/. */
+/** Path of a binding's file, relative to nad/. */
 export const fileOf = (kind: BindingKind, form: Form, name: string): string =>
   `${BINDINGS[kind].files}${form === 'network' ? 'network/' : ''}${name}`;

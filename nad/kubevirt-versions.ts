@@ -1,18 +1,18 @@
 import type { V1InterfaceBindingPlugin } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 import { BindingError } from '../shared/errors.ts';
 
-/** What KubeVirt is told of a binding: the value of `spec.configuration.network.binding.<name>` of its CR. */
+/** A registration: the value of `spec.configuration.network.binding.<name>` in the KubeVirt CR. */
 export type Plugin = V1InterfaceBindingPlugin;
 
-/** The minor version of a KubeVirt 1.x: fields and gates came and went with those. */
+/** Minor version of a KubeVirt 1.x. Fields and feature gates change only with minor versions. */
 export type Minor = number;
 
-/** 1.1.0 has no `domainAttachmentType`, and trips over a binding without a NAD; 1.1.1 is what we call 1.1. */
+/** Oldest supported minor version; 1 means 1.1.1. KubeVirt 1.1.0 has no `domainAttachmentType`, and fails on a binding without a NAD. */
 export const OLDEST_MINOR: Minor = 1;
-/** The newest that these rules were compared with; one still newer is taken for it. */
+/** Newest KubeVirt whose source these rules were compared with. Newer versions are treated like it. */
 export const NEWEST_MINOR: Minor = 9;
 
-/** The minor since which KubeVirt knows each field of a plugin. It drops what it does not know, and says nothing. */
+/** First minor version that knows each field of a registration. KubeVirt silently drops unknown fields. */
 export const FIELD_SINCE = {
   sidecarImage: 1,
   networkAttachmentDefinition: 1,
@@ -22,24 +22,27 @@ export const FIELD_SINCE = {
   computeResourceOverhead: 3,
 } as const satisfies Record<keyof Plugin, Minor>;
 
-/** The same for what an interface and a network of a VM got later than 1.1. Source: kubevirt api/core/v1/schema.go, by tag */
+/** The same for fields of a VM's interfaces and networks that are newer than 1.1. Source: kubevirt api/core/v1/schema.go, by tag */
 export const INTERFACE_FIELD_SINCE = { passtBinding: 8, portRanges: 9 } as const;
 export const NETWORK_FIELD_SINCE = { resourceClaim: 9 } as const;
 
-/** The same for the values of `domainAttachmentType`, which KubeVirt does not check either. */
+/** The same for values of `domainAttachmentType`. KubeVirt does not check these either. */
 export const ATTACHMENT_SINCE = { tap: 1, managedTap: 4 } as const;
 
-/** Binding plugins are off without this gate up to the minor below, and always on after it. */
+/** Feature gate of binding plugins. It is needed up to the minor version below; newer versions have them always on. */
 export const GATE = 'NetworkBindingPlugins';
 export const LAST_GATED_MINOR: Minor = 4;
 
-/** With this gate, a webhook of others asks for the devices that NADs name. It came with one minor, and is on without being named since the other. */
+/**
+ * With this feature gate, KubeVirt leaves it to an external webhook to request the devices that NADs name. The first minor
+ * version below introduced the gate; since the second, it is on by default.
+ */
 export const INJECTION_GATE = 'ExternalNetResourceInjection';
 export const INJECTION_SINCE: Minor = 8;
 export const INJECTION_ON_SINCE: Minor = 9;
 
 /**
- * Reads `1.5`, `v1.5.2` or the like.
+ * Parses a KubeVirt version, such as `1.5` or `v1.5.2`, to its minor version.
  *
  * @throws {BindingError} INVALID_CONFIG
  */

@@ -1,4 +1,4 @@
-/** Escapes control and format characters in foreign text: terminals obey them, and some end a line or reverse its direction. */
+/** Escapes control and format characters, so that foreign text cannot steer a terminal, break a line or reverse its direction. */
 export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]/gu, escaped);
 
 const escaped = (character: string): string =>

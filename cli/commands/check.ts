@@ -8,30 +8,30 @@ const NAME = 'tapwire check';
 
 const HELP = `Usage: ${NAME} [options] FILE…
 
-Finds what does not fit together in NetworkAttachmentDefinitions, registrations with KubeVirt (its CR, that of
-HyperConverged, or patches of them), VMs with their preferences, and files of /etc/cni/net.d: what KubeVirt rejects,
-and what it silently accepts and then leaves a VM without a network. Reads YAML and JSON as Kubernetes does, all files
-together as if they were in one cluster. "-" is stdin. Skips objects of other kinds.
+Finds mistakes in NetworkAttachmentDefinitions, in registrations with KubeVirt (the KubeVirt or HyperConverged CR, or
+patches of them), in VMs and their preferences, and in files of /etc/cni/net.d. It reports what KubeVirt rejects, and
+what KubeVirt silently accepts but leaves a VM without a network. It reads YAML and JSON as Kubernetes does, and treats
+all files as one cluster. "-" is stdin. It skips objects of other kinds.
 
-  --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer: fields that it does not know are errors (default: the
-                      version in the status of a KubeVirt CR in FILE, else 1.${NEWEST_MINOR})
+  --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer; fields that it does not know are errors (default:
+                      the version in the status of a KubeVirt CR in FILE, or else 1.${NEWEST_MINOR})
   --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "skipped"}
-  --help              print this
+  --help              print this help
 
-Prints a line for each finding, FILE:LINE: error|warning|advice: what is wrong and what to do.
-Exit status: 0 no errors, 1 errors, 2 usage error, a file that could not be read, or nothing to check.
+Prints one line for each finding: FILE:LINE: error|warning|advice: what is wrong; what to do.
+Exit status: 0 no errors, 1 errors found, 2 usage error, unreadable file, or nothing to check.
 
 Examples:
   ${NAME} nad/tap/*.yaml my-vms.yaml
   ${NAME} --kubevirt 1.3 manifests/*.yaml
   kubectl get kubevirt,network-attachment-definitions,vm,virtualmachineclusterpreferences -A -o yaml | ${NAME} -
 
-Next: "tapwire manifests" prints what fits.
+Next: "tapwire manifests" prints manifests that pass this check.
 `;
 
 export const check: Command = {
   name: 'check',
-  summary: 'find what does not fit together in NADs, registrations and VMs, before a VM does',
+  summary: 'find mistakes in NADs, registrations and VMs before a VM fails',
   help: HELP,
   run(args, input) {
     const { values, positionals } = readArguments(NAME, {
@@ -55,11 +55,11 @@ export const check: Command = {
   },
 };
 
-/** Fails, because a broken pipe or the wrong files would look like good news. */
+/** Fails if no object was checked: otherwise a broken pipe or the wrong files would look like success. */
 function nothingIn(files: readonly string[]): BindingError {
   const names = files.map((file) => JSON.stringify(file)).join(', ');
-  const reason = `no NetworkAttachmentDefinition, registration or VM in ${files.length === 1 ? 'it' : 'them'}`;
-  return new BindingError('INVALID_CONFIG', `Cannot check ${names}: ${reason}`);
+  const reason = `${files.length === 1 ? 'it contains' : 'they contain'} no NetworkAttachmentDefinition, registration or VM`;
+  return new BindingError('INVALID_CONFIG', `Cannot check ${names}: ${reason}; check the input`);
 }
 
 function toText(report: Report) {
@@ -67,7 +67,7 @@ function toText(report: Report) {
   return { stdout, stderr: `${summaryOf(report)}\n` };
 }
 
-/** How much was looked at, so that nobody takes "no findings" of no objects for good news. */
+/** Counts objects as well as findings, because "0 errors" says little if no object was checked. */
 function summaryOf({ findings, checked, skipped }: Report): string {
   const of = (wanted: string) => findings.filter(({ severity }) => severity === wanted).length;
   const counts = `${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}`;

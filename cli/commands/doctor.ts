@@ -10,23 +10,23 @@ const NAME = 'tapwire doctor';
 
 const HELP = `Usage: ${NAME} [options]
 
-Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and its fallback, the agent, the node policy file,
-and that the container runtime calls Multus first and Tapwire only through it. Run it as root on the node. It makes two taps in a
-temporary network namespace and changes nothing else.
+Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and its fallback, the agent and the
+node policy file. It also checks that the container runtime calls Multus first, and Tapwire only through Multus. Run it
+as root on the node. It creates two taps in a temporary network namespace and changes nothing else.
 
-  --cni-bin-dir DIR  the node's directory of CNI plugins, if it is not a known one; can be given several times
+  --cni-bin-dir DIR  directory of CNI plugins, if this node has them at an unusual place; can be given several times
   --json             print [{"severity", "what", "found", "advice"}]
-  --help             print this
+  --help             print this help
 
-Prints a line for each check, ok|warning|error  WHAT: what was found; what to do. Exit status: 0 no errors, 1 errors, 2 usage error or
-failure.
+Prints one line for each check: ok|warning|error  WHAT: what was found; what to do.
+Exit status: 0 no errors, 1 errors found, 2 usage error or failure.
 
-Next: "tapwire inspect" draws what is wired in pods; docs/troubleshooting.md says what errors mean.
+Next: "tapwire inspect" shows how pods are wired; docs/troubleshooting.md explains errors.
 `;
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'check whether this node can wire pods, and say what to do',
+  summary: 'check whether this node can wire pods, and what to do if not',
   help: HELP,
   async run(args) {
     const { values, positionals } = readArguments(NAME, {
@@ -40,7 +40,7 @@ export const doctor: Command = {
     if (positionals.length > 0)
       throw usageError(NAME, 'want no arguments; it checks the node that it runs on');
     if (process.geteuid?.() !== 0) {
-      throw new BindingError('NOT_ALLOWED', 'Cannot check this node: it takes root on it; run it with sudo');
+      throw new BindingError('NOT_ALLOWED', 'Cannot check this node: only root can do it; run it with sudo');
     }
     const findings = toFindings(await probe(tapwire.version, values['cni-bin-dir']));
     const stdout = values.json

@@ -10,31 +10,32 @@ const NAME = 'tapwire inspect';
 
 const HELP = `Usage: ${NAME} [options] [NETNS | POD]
 
-Shows what Tapwire has wired in a pod's network namespace: the pod link, the tap, the redirects between them and what they have
-carried, who holds the tap, and what is not as ADD left it. Run it as root on the node; it changes nothing, needs neither agent
-nor runtime, and keeps no call waiting. Without an argument: a line for each netns of the node that has something of Tapwire's.
+Shows how Tapwire has wired a pod: the pod link, the tap, the redirects between them with their counters, the processes
+that have the tap open, and each difference from the state after ADD. Without an argument, it prints one line for each
+wired netns of this node. Run it as root on the node. It changes nothing, delays no CNI call, and needs neither the
+agent nor the container runtime.
 
-  NETNS    a path, a name below /run/netns, or the pid of a process in it
-  POD      NAMESPACE/NAME, or the id of its sandbox or a container of it, of which the first 8 digits will do
+  NETNS    a path, a name under /run/netns, or the pid of a process in it
+  POD      NAMESPACE/NAME, or the id of its sandbox or of one of its containers; the first 8 digits are enough
 
-  --json   print {"netns", "pod", "attachments", "strays", "sysctls", "passt"}; without an argument an array of these
-  --svg    print a picture, for a bug report: it shows MACs, IP addresses and the pod's name
-  --help   print this
+  --json   print {"netns", "pod", "attachments", "strays", "sysctls", "passt"}, or an array of these without an argument
+  --svg    print a picture for a bug report; it shows MACs, IP addresses and the pod's name
+  --help   print this help
 
-Colours are for terminals only, and not where NO_COLOR is set. Status: 0 all is as ADD left it, 1 something is not, 2 what to
-inspect cannot be found or entered.
+Output to a terminal is coloured, unless NO_COLOR is set.
+Exit status: 0 all is as ADD left it, 1 problems found, 2 usage error, or the netns cannot be found or entered.
 
 Examples:
   ${NAME}
   ${NAME} vms/virt-launcher-vm1-abcde
   ${NAME} --svg $(pgrep -f guest=vms_vm1) >wiring.svg
 
-Next: "tapwire doctor" checks the node itself; docs/troubleshooting.md says what errors mean.
+Next: "tapwire doctor" checks the node itself; docs/troubleshooting.md explains errors.
 `;
 
 export const inspect: Command = {
   name: 'inspect',
-  summary: 'draw what is wired in a pod of this node',
+  summary: 'show how the pods of this node are wired',
   help: HELP,
   async run(args) {
     const { values, positionals } = readArguments(NAME, {
@@ -45,10 +46,7 @@ export const inspect: Command = {
     const [subject, ...more] = positionals;
     if (more.length > 0) throw usageError(NAME, `want one netns or pod, got ${positionals.length}`);
     if (values.svg && (values.json || subject === undefined)) {
-      throw usageError(
-        NAME,
-        '--svg draws one netns or pod, which must be named, and does not go with --json',
-      );
+      throw usageError(NAME, '--svg needs one netns or pod, and cannot be combined with --json');
     }
     if (process.geteuid?.() !== 0) throw notRoot(subject);
     const style = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' ? COLOURS : PLAIN;
@@ -64,14 +62,14 @@ export const inspect: Command = {
 
 function notRoot(subject: string | undefined): BindingError {
   const what = subject === undefined ? 'the pods of this node' : `"${subject}"`;
-  const reason = 'it takes root on the node to enter the network namespaces of others; run it with sudo';
+  const reason = 'only root on the node can enter other network namespaces; run it with sudo';
   return new BindingError('NOT_ALLOWED', `Cannot inspect ${what}: ${reason}`);
 }
 
 const toJson = (value: unknown) => ({ stdout: `${JSON.stringify(value, null, 2)}\n` });
 
 const toList = (stdout: string, all: readonly Inspection[]) =>
-  all.length > 0 ? { stdout } : { stdout: '', stderr: 'No netns of this node has anything of Tapwire.\n' };
+  all.length > 0 ? { stdout } : { stdout: '', stderr: 'Tapwire has wired no netns of this node.\n' };
 
 const statusOf = (all: readonly Inspection[]): 0 | 1 =>
   all.some((one) => defectsOf(one).length > 0) ? 1 : 0;

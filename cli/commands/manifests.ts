@@ -26,32 +26,34 @@ type Part = (typeof PARTS)[number];
 
 const HELP = `Usage: ${NAME} --binding KIND [options]
 
-Prints what makes a binding known to a cluster, and example VMs: YAML with comments that say what to do with each part.
-The files in nad/ are what it prints without further options.
+Prints the manifests that add a binding to a cluster, and example VMs. Comments in the YAML say how to use each part.
+The files in nad/ are its output without further options.
 
-  --binding KIND      ${BINDING_KINDS.join(', ')}; may be given several times
-                        tap      the guest on the pod's link, by a redirect; the network gives it its address
-                        tap-mq   the same for VMs with networkInterfaceMultiqueue and two or more vCPUs
+  --binding KIND      ${BINDING_KINDS.join(', ')}; can be given several times
+                        tap      redirects all frames between pod link and guest; the guest gets its address from the
+                                 network
+                        tap-mq   the same, for VMs with networkInterfaceMultiqueue and two or more vCPUs
                         tap-secondary, tap-secondary-mq
-                                 the same two for secondary networks: one that makes no link in the pod is rejected, and
-                                 never gets the pod's own
-                        passt    the guest's connections are the pod's; for pod links of any kind, primary network only
-                        slirp    QEMU's own network; slow, needs nothing of the nodes
-  --kubevirt VERSION  the cluster's KubeVirt, 1.1.1 or newer (default 1.${NEWEST_MINOR}): fields differ
-  --hco               the HyperConverged operator manages KubeVirt: register the binding with that
-  --form FORM         who names the NetworkAttachmentDefinition (default binding)
-                        binding  the registration: VMs only name the binding
-                        network  the VM's network: Tapwire stands behind the plugin that makes the pod link
-  --part PART         only this part: nad, registration, gate (KubeVirt up to 1.${LAST_GATED_MINOR}) or vm; may be given several times
-  --namespace NS      of the VMs, and of the networks that they name (default "${NAMESPACES.network}")
-  --nad-namespace NS  of the NAD that the registration names (default "${NAMESPACES.binding}"). Where Multus isolates namespaces,
-                      only "default" and its "globalNamespaces" are in reach of all VMs
-  --image IMAGE       the sidecar's image: passt and slirp need it; with it, a VM with the wrong number of queues
-                      boots on a tap as well
-  --migration HOW     let VMs on a tap of the primary network migrate live (default: they do not; KubeVirt 1.2 or newer)
+                                 the same two, for secondary networks: a network that creates no link in the pod is
+                                 rejected, instead of getting the pod's own link
+                        passt    passes connections through sockets of the pod; for pod links of any kind, and for the
+                                 primary network only
+                        slirp    QEMU's user-mode network; slow, but needs nothing on the nodes
+  --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer (default 1.${NEWEST_MINOR}); the fields depend on it
+  --hco               the HyperConverged operator manages KubeVirt; print patches of its CR
+  --form FORM         where the NetworkAttachmentDefinition is named (default binding)
+                        binding  in the registration; VMs name only the binding
+                        network  in the VM's network; Tapwire follows the plugin that creates the pod link
+  --part PART         only this part: nad, registration, gate (KubeVirt up to 1.${LAST_GATED_MINOR}) or vm; can be given several times
+  --namespace NS      namespace of the VMs and of their networks (default "${NAMESPACES.network}")
+  --nad-namespace NS  namespace of the NAD in the registration (default "${NAMESPACES.binding}"). If Multus isolates namespaces, VMs
+                      can use NADs of other namespaces only if those are in "default" or its "globalNamespaces"
+  --image IMAGE       image of the sidecar; passt and slirp need it. With tap, it lets a VM boot that has the wrong
+                      number of queues
+  --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no)
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
-                        refresh  the guest may get another address there: its link goes down and up, so it asks again
-  --help              print this
+                        refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again
+  --help              print this help
 
 Examples:
   ${NAME} --binding tap --kubevirt 1.5 --namespace vms
@@ -60,7 +62,7 @@ Examples:
   kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=tap.yaml
   ${NAME} --binding passt --binding tap-mq --hco --image IMAGE
 
-Next: "tapwire check FILE…" finds what does not fit together, before a VM does.
+Next: "tapwire check FILE…" finds mistakes before a VM fails.
 `;
 
 const text = { type: 'string' } as const;
@@ -73,13 +75,13 @@ export const manifests: Command = {
   run(args) {
     const order = parseOrder(args);
     const made = order.kinds.flatMap((kind) => order.parts.flatMap((part) => MAKERS[part](kind, order)));
-    // The gate is one for all bindings.
+    // All bindings share one feature gate.
     const unique = [...new Map(made.map((manifest) => [manifest.file, manifest])).values()];
     return { stdout: unique.map(toYaml).join('---\n'), exitCode: 0 };
   },
 };
 
-/** What is to be printed. */
+/** The decoded options: what to print. */
 interface Order extends Omit<Registration, 'kind' | 'nadNamespace'> {
   readonly kinds: readonly BindingKind[];
   readonly parts: readonly Part[];
@@ -132,14 +134,14 @@ function parseOrder(args: readonly string[]): Order {
         ? null
         : MIGRATIONS[oneOf('keep', 'refresh')(values.migration, '--migration')],
   };
-  refuseWhatCannotBe(order);
+  rejectIneffective(order);
   return order;
 }
 
 const MIGRATIONS = { keep: {}, refresh: { method: 'link-refresh' } } as const;
 
-/** What would be left out in silence is refused. */
-function refuseWhatCannotBe({ kinds, form, minor, migration }: Order): void {
+/** Rejects options that would have no effect, because the manifests have no place for them. */
+function rejectIneffective({ kinds, form, minor, migration }: Order): void {
   const bare = kinds.find((kind) => !BINDINGS[kind].forms.includes(form));
   if (bare !== undefined) {
     const able = BINDING_KINDS.filter((kind) => BINDINGS[kind].forms.includes(form));
@@ -148,16 +150,16 @@ function refuseWhatCannotBe({ kinds, form, minor, migration }: Order): void {
   if (migration === null) return;
   const other = kinds.find((kind) => !hasChoiceOfMigration(BINDINGS[kind]));
   if (other !== undefined)
-    throw usageError(NAME, `--migration is for tap and tap-mq; ${other} leaves no choice`);
+    throw usageError(NAME, `--migration is for tap and tap-mq; ${other} has no choice of migration`);
   if (minor < FIELD_SINCE.migration) {
     throw usageError(
       NAME,
-      `--migration wants KubeVirt 1.${FIELD_SINCE.migration} or newer; 1.${minor} drops the field`,
+      `--migration needs KubeVirt 1.${FIELD_SINCE.migration} or newer; 1.${minor} drops the field`,
     );
   }
 }
 
-/** RFC 1123's label. */
+/** A label of RFC 1123. */
 const namespace = matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'the name of a namespace');
 const image = matching(/^[a-zA-Z0-9][\w.:@/-]{0,1023}$/, 'the name of an image');
 

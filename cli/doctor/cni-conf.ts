@@ -2,19 +2,19 @@ import { messageOf } from '../../shared/errors.ts';
 import { get, isObject } from '../../shared/json.ts';
 import type { CniConf, Multus } from './facts.ts';
 
-/** Extensions that container runtimes read (libcni's ConfFiles). Upper case is another extension. */
+/** Extensions that container runtimes read (libcni's ConfFiles). They are case-sensitive. */
 const EXTENSION = /\.(conf|conflist|json)$/;
-/** Cilium appends this to the files of others if cni.exclusive is set, which is the default. */
+/** Cilium appends this to the files of other programs if cni.exclusive is set, which is the default. */
 const CILIUM_SUFFIX = '.cilium_bak';
 
 export const isConfName = (name: string): boolean => EXTENSION.test(name);
 
 export const isRenamedName = (name: string): boolean => name.endsWith(CILIUM_SUFFIX);
 
-/** The name that a file had before Cilium renamed it. */
+/** Name of a file before Cilium renamed it. */
 export const originalName = (name: string): string => name.slice(0, -CILIUM_SUFFIX.length);
 
-/** Container runtimes sort by bytes. */
+/** Compares file names by bytes, as container runtimes do. */
 export const byName = (one: string, other: string): number =>
   Buffer.compare(Buffer.from(one), Buffer.from(other));
 
@@ -55,13 +55,13 @@ function problemOf(name: string, conf: unknown, plugins: unknown): string | null
   }
   if (isText(get(conf, 'type'))) return null;
   return Array.isArray(get(conf, 'plugins'))
-    ? 'it is a list, and the name of such a file ends in .conflist'
+    ? 'it is a list, but only files named *.conflist can be lists'
     : 'it has no "type"';
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
-/** Plugins that Multus calls for every pod, each alone or as a list. */
+/** Plugins that Multus calls for every pod. A delegate is a single plugin or a list of plugins. */
 function delegatesOf(plugin: unknown): readonly unknown[] {
   const delegates = get(plugin, 'delegates');
   if (!Array.isArray(delegates)) return [];
@@ -73,7 +73,7 @@ function delegatesOf(plugin: unknown): readonly unknown[] {
 
 const typesOf = (plugin: unknown): readonly unknown[] => [get(plugin, 'type')];
 
-/** `multus-shim` is what the thick plugin installs. */
+/** Reads Multus' configuration. Null if the plugin is not Multus. The thick Multus has type `multus-shim`. */
 function toMultus(plugin: unknown): Multus | null {
   const type = get(plugin, 'type');
   if (type !== 'multus' && type !== 'multus-shim') return null;

@@ -7,8 +7,9 @@ const WHAT = 'default network';
 /**
  * Decides whether the container runtime calls Multus, which calls the bindings. Pure.
  *
- * Container runtimes take the first usable configuration of one directory. A directory of k3s, MicroK8s or OpenShift counts if it
- * has configurations: such a node may have /etc/cni/net.d as well, which nothing reads. k3s without its flannel reads that one.
+ * A container runtime takes the first usable configuration of one directory. A directory of k3s, MicroK8s or OpenShift takes
+ * precedence if it has configurations: such a node may also have /etc/cni/net.d, which nothing reads. k3s without its flannel
+ * reads /etc/cni/net.d.
  */
 export function confFindings(directories: Facts['confDirectories']): readonly Finding[] {
   const judged = judgedOf(directories);
@@ -38,7 +39,7 @@ export function confFindings(directories: Facts['confDirectories']): readonly Fi
   ];
 }
 
-/** What follows of a broken file before all others. */
+/** Consequence of a broken file that sorts before all usable ones. */
 const STOPS = '; containerd uses no file after it, CRI-O skips it';
 
 const brokenFinding = (path: string, { name, problem }: CniConf, consequence: string): Finding =>
@@ -50,7 +51,7 @@ const brokenFinding = (path: string, { name, problem }: CniConf, consequence: st
 
 const INSTALL_MULTUS = 'install Multus on this node';
 
-/** The directory that counts. Undefined if none exists. */
+/** The directory that the container runtime most likely reads. Undefined if none exists. */
 export const judgedOf = (directories: readonly ConfDirectory[]): ConfDirectory | undefined =>
   directories.find((one) => !isEmpty(one)) ?? directories.at(-1);
 
@@ -93,7 +94,7 @@ function withoutMultus(
   if (elsewhere !== undefined) {
     return error(
       WHAT,
-      `there is no Multus in ${path}, which ${platform ?? 'the container runtime'} reads, but in ${elsewhere.path}`,
+      `Multus' configuration is in ${elsewhere.path}, but ${platform ?? 'the container runtime'} reads ${path}`,
       `set Multus' directory of CNI configurations to ${path}, or remove ${path} if nothing reads it`,
     );
   }

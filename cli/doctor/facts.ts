@@ -1,12 +1,12 @@
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 
-/** What was found on a node. A failure is the text of an error, or null. */
+/** Observations of a node. Each `failure` is the text of an error, or null on success. */
 export interface Facts {
   /** Version of this command. */
   readonly version: string;
   /** The file /dev/net/tun; null if it does not exist. */
   readonly tun: TunDevice | null;
-  /** Failure of wiring two taps in a netns of our own, by classifier. */
+  /** Failure of wiring two taps in a temporary netns, by classifier. */
   readonly wiring: Readonly<Record<Classifier, string | null>>;
   /** Why the pod's own stack cannot be silenced; null if it can. */
   readonly silence: string | null;
@@ -41,11 +41,11 @@ export interface Plugin {
   readonly isExecutable: boolean;
   /** Whether it belongs to root, and only root can write to it. */
   readonly isRootsAlone: boolean;
-  /** As the plugin reports it; null if the file does not answer as Tapwire does. */
+  /** Version in the plugin's about text; null if the file is not Tapwire. */
   readonly version: string | null;
-  /** Whether it is the file that this command came with; null if the command came without one. */
+  /** Whether it equals the plugin shipped with this command; null if the command was shipped without one. */
   readonly isOurs: boolean | null;
-  /** Whether an installed inventory lists this very file; null without an inventory. */
+  /** Whether an installed inventory lists its hash; null without an inventory. */
   readonly isInstalled: boolean | null;
   /** Failure of CNI's VERSION, by agent or fallback. */
   readonly failure: string | null;
@@ -57,16 +57,16 @@ export interface Fallback {
   readonly isThere: boolean;
   /** Whether the plugin was installed with --no-fallback. */
   readonly isLeftOut: boolean;
-  /** Failure of CNI's VERSION without an agent, or what is wrong with a file. */
+  /** Failure of CNI's VERSION without an agent, or the problem of a file. */
   readonly failure: string | null;
   /** Files compared with the inventory that the installer wrote; null without an inventory. */
   readonly comparison: Comparison | null;
 }
 
-/** Paths in the fallback's directory; "." is the directory itself. Sorted. */
+/** Differences from the inventory: sorted paths in the fallback's directory. "." is the directory itself. */
 export interface Comparison {
   readonly missing: readonly string[];
-  /** Other content or permissions than the installer wrote, or not a regular file. */
+  /** Files whose content, permissions or file type differ from the inventory. */
   readonly changed: readonly string[];
   /** Not in the inventory. */
   readonly foreign: readonly string[];
@@ -80,7 +80,7 @@ export interface AgentFacts {
   /** Failure of the hello. */
   readonly failure: string | null;
   readonly health: string;
-  /** Answer of /readyz; null if nothing answers. */
+  /** Response of /readyz; null without a response. */
   readonly ready: { readonly isReady: boolean; readonly text: string } | null;
   /** From /metrics. */
   readonly version: string | null;
@@ -99,14 +99,14 @@ export interface ConfDirectory {
 export interface CniConf {
   /** File name. */
   readonly name: string;
-  /** Why a container runtime cannot use the file; null if it can. */
+  /** Reason why a container runtime cannot use the file; null if it can. */
   readonly problem: string | null;
-  /** Null if the file does not call Multus. */
+  /** Multus' part of the file; null if the file does not call Multus. */
   readonly multus: Multus | null;
   readonly hasTapwire: boolean;
 }
 
 export interface Multus {
-  /** Where Multus looks for plugins besides the container runtime's directories; null if the file does not say. */
+  /** Directory that Multus searches for plugins, in addition to those of the container runtime; null if the file names none. */
   readonly binDirectory: string | null;
 }

@@ -4,10 +4,10 @@ import { error, type Finding, ok, warning } from './finding.ts';
 export const INSTALL =
   'install it again, by the DaemonSet or by node_modules/.bin/node dist/install/index.js';
 
-/** Names in a message; a directory of another program may have thousands. */
+/** Most names in one message. A directory that another program fills may have thousands of files. */
 const MAX_NAMES = 5;
 
-/** What is wrong with the files that the plugin runs without an agent. Pure. */
+/** Judges the fallback: the files that the plugin runs without an agent. Pure. */
 export function fallbackFindings(what: string, { fallback }: Plugin, agent: AgentFacts): readonly Finding[] {
   const { isThere, failure, comparison } = fallback;
   if (!isThere) return [absent(what, fallback.isLeftOut, agent)];
@@ -61,6 +61,6 @@ function absent(what: string, isLeftOut: boolean, agent: AgentFacts): Finding {
       ? ok(what, found)
       : error(what, found, 'start the agent, or install without --no-fallback');
   }
-  const found = 'the fallback is missing, without which pods cannot start while the agent is away';
+  const found = 'the fallback is missing, so pods cannot start while the agent is down';
   return hasAgent ? warning(what, found, INSTALL) : error(what, found, `${INSTALL}, or start the agent`);
 }

@@ -1,4 +1,4 @@
-/** One line of the report. */
+/** Result of one check of the node: one line of the report. */
 export interface Finding {
   readonly severity: 'ok' | 'warning' | 'error';
   readonly what: string;

@@ -5,7 +5,7 @@ import { findingsOfPlugins } from './plugin-findings.ts';
 import { silenceFinding } from './silence-finding.ts';
 import { tunFinding } from './tun-finding.ts';
 
-/** Decides what is wrong with a node, and what to do. Pure. */
+/** Decides what is wrong with a node, and what to do about it. Pure. */
 export function toFindings(facts: Facts): readonly Finding[] {
   const { directories, agent } = facts;
   return [
@@ -25,16 +25,15 @@ function wiringFindings({ wiring, selinux }: Facts): readonly Finding[] {
   const { matchall, u32 } = wiring;
   const WHAT = 'wiring';
   if (matchall !== null && u32 !== null) {
-    const advice =
-      'see that the kernel has what is named (modprobe), and that this runs as root on the node itself';
+    const advice = 'load the kernel module that is named (modprobe), and run this as root on the node itself';
     return [error(WHAT, u32, advice)];
   }
   const how =
     matchall === null
       ? 'by matchall'
-      : 'by u32; this kernel has no matchall (CONFIG_NET_CLS_MATCHALL), which no VM misses';
+      : 'by u32; this kernel has no matchall (CONFIG_NET_CLS_MATCHALL), which makes no difference to VMs';
   const label = selinux === null ? '' : `; SELinux is ${selinux}, and containers may use the taps`;
-  return [ok(WHAT, `two taps in a netns of their own take each other's frames, ${how}${label}`)];
+  return [ok(WHAT, `two taps in a temporary netns exchange frames, ${how}${label}`)];
 }
 
 function agentFinding(
@@ -44,15 +43,15 @@ function agentFinding(
   const WHAT = 'agent';
   if (isThere && failure === null) return ok(WHAT, `answers at ${socket}`);
   if (isThere) {
-    const advice = `see that the agent's pod runs on this node; if it is gone for good, rm ${socket}`;
+    const advice = `check that the agent's pod runs on this node; if the agent was removed for good, rm ${socket}`;
     return error(WHAT, `does not answer at ${socket}, and calls wait for it: ${failure}`, advice);
   }
   const hasFallback = directories.some(
     ({ plugin }) => plugin?.fallback.isThere && plugin.fallback.failure === null,
   );
   const found = hasFallback
-    ? 'is not here; every call starts Node.js, one at a time'
-    : 'is not here, and there is no fallback';
+    ? 'is not running, so every call starts Node.js, one at a time'
+    : 'is not running, and there is no fallback';
   return (hasFallback ? warning : error)(WHAT, found, 'run the DaemonSet on this node');
 }
 
@@ -60,11 +59,15 @@ function readyFindings({ isThere, failure, health, ready }: AgentFacts): readonl
   const WHAT = 'agent health';
   if (!isThere || failure !== null) return [];
   if (ready === null) {
-    return [warning(WHAT, `nobody answers at http://${health}/readyz`, "see the agent's option --health")];
+    return [warning(WHAT, `no response from http://${health}/readyz`, "check the agent's option --health")];
   }
-  if (ready.isReady) return [ok(WHAT, `ready, says http://${health}/readyz`)];
+  if (ready.isReady) return [ok(WHAT, `ready, according to http://${health}/readyz`)];
   return [
-    error(WHAT, `not ready: ${ready.text}`, "see its log, and that the agent's container has what it needs"),
+    error(
+      WHAT,
+      `not ready: ${ready.text}`,
+      "see the agent's log, and check the rights and mounts of its container",
+    ),
   ];
 }
 
@@ -76,13 +79,16 @@ function versionFindings({ version, directories, agent }: Facts): readonly Findi
     ...(agent.version === null ? [] : [['the agent', agent.version]]),
   ].filter(([, other]) => other !== version);
   return others.map(([who, other]) =>
-    warning('versions', `${who} is ${other}, this command ${version}`, 'install all from one release'),
+    warning(
+      'versions',
+      `${who} has version ${other}, this command ${version}`,
+      'install all from one release',
+    ),
   );
 }
 
 function nodeFileFinding({ path, isThere, failure }: Facts['nodeFile']): Finding {
-  const WHAT = 'node file';
-  if (failure !== null)
-    return error(WHAT, failure, 'until then this node wires no pod at all; mend or remove it');
+  const WHAT = 'node policy file';
+  if (failure !== null) return error(WHAT, failure, 'fix or remove it; until then this node wires no pods');
   return ok(WHAT, isThere ? `${path} is valid` : `none at ${path}: every namespace may use the bindings`);
 }

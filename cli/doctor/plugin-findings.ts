@@ -3,7 +3,7 @@ import type { ConfDirectory, Facts, Plugin, PluginDirectory } from './facts.ts';
 import { fallbackFindings, INSTALL } from './fallback-findings.ts';
 import { error, type Finding, ok, warning } from './finding.ts';
 
-/** What is wrong with the plugin and the fallback next to it. Pure. */
+/** Judges the plugin and the fallback next to it. Pure. */
 export function findingsOfPlugins(facts: Facts): readonly Finding[] {
   return [
     ...directoryFindings(facts),
@@ -43,7 +43,7 @@ const NAME_DIRECTORY = "name the node's directory of CNI plugins with --cni-bin-
 const pathsOf = (directories: readonly PluginDirectory[]): string =>
   directories.map(({ path }) => path).join(', ');
 
-/** Multus also searches the directory that its own configuration names. */
+/** The directory that Multus' own configuration adds to the search; null if there is none. */
 const binDirectoryOf = (judged: ConfDirectory | undefined): string | null =>
   judged?.confs.find(({ multus }) => multus !== null)?.multus?.binDirectory ?? null;
 
@@ -85,6 +85,6 @@ function pluginFindings(directory: string, plugin: Plugin, { agent }: Facts): re
   const answer =
     plugin.failure === null
       ? ok(what, `version ${plugin.version}, answers VERSION`)
-      : error(what, plugin.failure, 'see below what is wrong with the fallback and the agent');
+      : error(what, plugin.failure, 'see the fallback and the agent below');
   return [answer, ...changed, ...fallbackFindings(`${directory}/.tapwire`, plugin, agent)];
 }

@@ -5,8 +5,8 @@ import { HEALTH_ADDRESS, SOCKET } from '../../daemonset/options.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { AgentFacts } from './facts.ts';
 
-/** An agent says hello at once, unless its node is very busy. */
-const TIMEOUT = 5_000; // ms
+/** Longest wait for the agent's hello, in ms. An agent sends it at once, unless the node is very busy. */
+const TIMEOUT = 5_000;
 
 export async function probeAgent(): Promise<AgentFacts> {
   const isThere = lstatSync(SOCKET, { throwIfNoEntry: false }) !== undefined;
@@ -25,7 +25,7 @@ export async function probeAgent(): Promise<AgentFacts> {
   };
 }
 
-/** Takes the hello and goes: to the agent that is a caller who changed its mind. */
+/** Reads the agent's hello and closes the connection, which the agent takes for a client that changed its mind. Null on success. */
 function failureOfHello(path: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -34,18 +34,23 @@ function failureOfHello(path: string): Promise<string | null> {
       socket.destroy();
       resolve(failure);
     };
-    const timer = setTimeout(() => end(`it has said nothing for ${TIMEOUT / 1000} s`), TIMEOUT);
+    const timer = setTimeout(() => end(`it sent no hello within ${TIMEOUT / 1000} s`), TIMEOUT);
     let heard = Buffer.alloc(0);
     socket.on('data', (data) => {
       heard = Buffer.concat([heard, data]);
       if (heard.length < HELLO.length) return;
-      end(heard.equals(HELLO) ? null : 'it speaks another protocol; install agent and plugin of one version');
+      end(
+        heard.equals(HELLO)
+          ? null
+          : 'it speaks another protocol; install agent and plugin of the same version',
+      );
     });
     socket.on('error', (error) => end(messageOf(error)));
-    socket.on('end', () => end('it hangs up'));
+    socket.on('end', () => end('it closed the connection'));
   });
 }
 
+/** Calls an HTTP endpoint of the agent. Null without a response. */
 async function ask(endpoint: string): Promise<{ readonly status: number; readonly text: string } | null> {
   try {
     const response = await fetch(`http://${HEALTH_ADDRESS}${endpoint}`, {

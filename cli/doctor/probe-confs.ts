@@ -5,7 +5,7 @@ import { byName, isConfName, isRenamedName, originalName, parseConf, unusable } 
 import type { CniConf, ConfDirectory } from './facts.ts';
 import { readText } from './read-file.ts';
 
-/** Where container runtimes look for configurations. The last is everyone else's: kubeadm, RKE2, k0s, Talos, EKS, GKE, AKS. */
+/** Directories in which container runtimes look for configurations. The last is the usual one: kubeadm, RKE2, k0s, Talos, EKS, GKE, AKS. */
 const DIRECTORIES = [
   { path: '/var/lib/rancher/k3s/agent/etc/cni/net.d', platform: 'k3s' },
   { path: '/var/snap/microk8s/current/args/cni-network', platform: 'MicroK8s' },
@@ -13,12 +13,12 @@ const DIRECTORIES = [
   { path: '/etc/cni/net.d', platform: null },
 ] as const;
 
-/** Bytes. A configuration with a hundred delegates takes less. */
+/** Largest configuration that is read, in bytes. One with a hundred delegates is smaller. */
 const MAX_SIZE = 1024 * 1024;
-/** A directory with more has something else in it. */
+/** Most files that are read. A directory with more is not a directory of configurations. */
 const MAX_FILES = 1000;
 
-/** Reads the directories that exist. One that is a link to another counts once. */
+/** Reads the directories that exist. A directory and a link to it count once. */
 export function probeConfs(): readonly ConfDirectory[] {
   const seen = new Set<string>();
   return DIRECTORIES.flatMap(({ path, platform }) => {
@@ -36,7 +36,7 @@ export function probeConfs(): readonly ConfDirectory[] {
   });
 }
 
-/** Names of files, without directories as in libcni, in the order of container runtimes; null if there is no directory. */
+/** File names in the order of container runtimes. Skips directories, as libcni does. Null if the directory does not exist. */
 function namesIn(path: string): readonly string[] | null {
   try {
     const entries = readdirSync(path, { withFileTypes: true }).filter((entry) => !entry.isDirectory());
@@ -47,7 +47,7 @@ function namesIn(path: string): readonly string[] | null {
   }
 }
 
-/** @param name tells a list from a plugin; it is the file's name, or was */
+/** @param name its extension tells a list from a plugin; for a renamed file, the former name */
 function readConf(directory: string, file: string, name = file): CniConf {
   try {
     return parseConf(name, readText(join(directory, file), MAX_SIZE));

@@ -11,13 +11,13 @@ import { compare, type FoundEntry } from './compare.ts';
 import type { Comparison } from './facts.ts';
 import { hashFile, readText } from './read-file.ts';
 
-/** Bounds of the work, far above what the installer writes: about 20 files, 130 MB, and two versions. */
+/** Bounds of the work. The installer writes much less: about 20 files, 130 MB and two versions. */
 const MAX_ENTRIES = 1000;
 const MAX_BYTES = 1024 * 1024 * 1024;
 const MAX_INVENTORY = 1024 * 1024; // bytes
 const MAX_VERSIONS = 20;
 
-/** SHA-256 of a program; null if it cannot be read. */
+/** SHA-256 of a file in hex; null if it cannot be read. */
 export function digestOf(path: string): string | null {
   try {
     return hashFile(path, MAX_BYTES);
@@ -26,7 +26,7 @@ export function digestOf(path: string): string | null {
   }
 }
 
-/** What the installer wrote for each version in the directory of CNI plugins. */
+/** Reads the inventory of each installed version in the directory of CNI plugins. */
 export function inventoriesIn(bin: string): readonly Inventory[] {
   const versions = readdirSync(bin).filter((name) => VERSION_DIRECTORY.test(name));
   return versions.slice(0, MAX_VERSIONS).flatMap((version) => inventoryAt(join(bin, version)) ?? []);
@@ -40,7 +40,7 @@ function inventoryAt(directory: string): Inventory | null {
   }
 }
 
-/** Compares the version that the plugin falls back to with its inventory. Null if the installer did not write it. */
+/** Compares the fallback with its inventory. Null if it has no inventory, because the installer did not write it. */
 export function compareFallback(bin: string): Comparison | null {
   const link = join(bin, FALLBACK);
   const version = lstatSync(link).isSymbolicLink() ? readlinkSync(link) : '';
@@ -50,9 +50,9 @@ export function compareFallback(bin: string): Comparison | null {
   return inventory === null ? null : compare(inventory.runtime, entriesOf(directory, inventory.runtime));
 }
 
-/** What is on the disk: every file of the inventory that exists, and others up to a bound. */
+/** Lists existing files: those of the inventory, and other files up to MAX_ENTRIES. */
 function entriesOf(directory: string, wanted: Inventory['runtime']): readonly FoundEntry[] {
-  const paths = new Set(['.', ...Object.keys(wanted).slice(0, MAX_ENTRIES), ...pathsBelow(directory)]);
+  const paths = new Set(['.', ...Object.keys(wanted).slice(0, MAX_ENTRIES), ...pathsUnder(directory)]);
   let budget = MAX_BYTES;
   return [...paths].flatMap((path): FoundEntry[] => {
     const full = join(directory, path);
@@ -66,8 +66,8 @@ function entriesOf(directory: string, wanted: Inventory['runtime']): readonly Fo
   });
 }
 
-/** Paths of files and directories, without those below links. */
-function pathsBelow(directory: string): readonly string[] {
+/** Paths of files and directories under a directory. Does not follow links. */
+function pathsUnder(directory: string): readonly string[] {
   const paths: string[] = [];
   const directories = ['.'];
   for (let next = directories.pop(); next !== undefined; next = directories.pop()) {

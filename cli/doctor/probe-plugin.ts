@@ -6,7 +6,7 @@ import type { Comparison, Fallback, Plugin, PluginDirectory } from './facts.ts';
 import { compareFallback, digestOf, inventoriesIn } from './probe-files.ts';
 import { failureOfVersion, run } from './run-plugin.ts';
 
-/** Where container runtimes look for plugins: most; OpenShift; k3s and RKE2, now and before; MicroK8s; GKE. */
+/** Directories in which container runtimes look for plugins. k3s and RKE2 have changed theirs. The last is GKE's. */
 const DIRECTORIES = [
   { path: '/opt/cni/bin', platform: null },
   { path: '/var/lib/cni/bin', platform: 'OpenShift' },
@@ -17,12 +17,12 @@ const DIRECTORIES = [
   { path: '/home/kubernetes/bin', platform: null },
 ] as const;
 
-/** The plugin that the build puts next to this command. */
+/** The plugin that the build copies next to this command. */
 const OURS = join(import.meta.dirname, 'tapwire');
-/** What the plugin checks before it runs any of it (cni/shim/runtime.c). */
+/** Files that the plugin checks before it runs the fallback (cni/shim/runtime.c). */
 const FILES = ['.', 'lib', 'lib/ld.so', 'node', 'index.js', 'package.json', 'tapwire.node'];
 
-/** @param named directories instead of the known ones; empty: none */
+/** @param named directories that replace the known ones; empty to search the known ones */
 export async function probeDirectories(named: readonly string[]): Promise<readonly PluginDirectory[]> {
   const directories =
     named.length > 0 ? named.map((path) => ({ path: resolve(path), platform: null })) : DIRECTORIES;
@@ -38,7 +38,7 @@ async function probePlugin(directory: string): Promise<Plugin | null> {
   if (status === undefined) return null;
   const isExecutable = status.isFile() && (status.mode & 0o111) !== 0;
   const isRoots = isRootsAlone(status);
-  // What others can write to is not run here, as root.
+  // This command runs as root, so it does not run files that other users can write to.
   const mayRun = isExecutable && isRoots;
   const about = mayRun ? (await run(path, [], {})).stderr : '';
   const version = /^CNI plugin tapwire v(\S+):/.exec(about)?.[1] ?? null;
@@ -63,7 +63,7 @@ async function probePlugin(directory: string): Promise<Plugin | null> {
 
 /**
  * @param bin the directory of CNI plugins
- * @param isLeftOut whether an installed version has no files for the fallback
+ * @param isLeftOut whether a version was installed without the fallback
  */
 async function probeFallback(bin: string, isLeftOut: boolean): Promise<Fallback> {
   const directory = join(bin, FALLBACK);
@@ -83,6 +83,6 @@ async function failureOfFallback(directory: string, comparison: Comparison | nul
     if (status === undefined) return `it has no "${name}"`;
     if (!isRootsAlone(status)) return `users other than root can change "${name}"`;
   }
-  if (comparison !== null && comparison.writable.length > 0) return null; // not run here, and reported
+  if (comparison !== null && comparison.writable.length > 0) return null; // too risky to run; reported as writable
   return failureOfVersion('lib/ld.so', ['--library-path', 'lib', './node', './index.js'], directory);
 }

@@ -12,10 +12,10 @@ import { probeDirectories } from './probe-plugin.ts';
 const TUN = '/dev/net/tun';
 
 /**
- * Looks at the node; makes two taps in a netns of its own, and nothing else.
+ * Observes the node. Creates two taps in a temporary netns, and changes nothing else.
  *
- * @param version of this command
- * @param directories of CNI plugins; empty: the known ones
+ * @param version version of this command
+ * @param directories directories of CNI plugins; empty to search the known ones
  */
 export async function probe(version: string, directories: readonly string[]): Promise<Facts> {
   return {
@@ -36,11 +36,11 @@ function probeTun(): TunDevice | null {
   if (status === undefined) return null;
   if (!status.isCharacterDevice()) return { device: null, failure: null };
   const device = [majorOf(status.rdev), minorOf(status.rdev)] as const;
-  // Opening another device could do anything.
+  // Opening an unknown device could have any effect.
   return { device, failure: device.join(':') === '10:200' ? failureOfOpening(TUN) : null };
 }
 
-/** As makedev(3) packs them, for numbers below 4096 and 256. */
+/** Major and minor numbers as makedev(3) packs them, valid below 4096 and 256. */
 const majorOf = (rdev: number): number => (rdev >> 8) & 0xfff;
 const minorOf = (rdev: number): number => rdev & 0xff;
 

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 const CHUNK = 1024 * 1024; // bytes
-/** A pipe or a device is opened without waiting for its other end, and then refused. */
+/** O_NONBLOCK, because opening a pipe or device would otherwise wait for its other end. Both are rejected after opening. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** Reads a regular file of at most this many bytes; follows links. @throws {Error} for any other file */
+/** Reads a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for any other file */
 export function readText(path: string, maxSize: number): string {
   return withFile(path, maxSize, (fd, size) => {
     const bytes = Buffer.alloc(size);
@@ -13,12 +13,12 @@ export function readText(path: string, maxSize: number): string {
   });
 }
 
-/** SHA-256 of a regular file of at most this many bytes, in hex; follows links. @throws {Error} for any other file */
+/** SHA-256 in hex of a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for any other file */
 export function hashFile(path: string, maxSize: number): string {
   return withFile(path, maxSize, (fd, size) => {
     const hash = createHash('sha256');
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size + 1));
-    // Not beyond the size, if the file grows meanwhile.
+    // Stop at the size that was checked, even if the file grows meanwhile.
     for (let left = size; left > 0; ) {
       const read = readSync(fd, chunk, 0, Math.min(chunk.length, left), null);
       if (read === 0) break;

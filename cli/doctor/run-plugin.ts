@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { get } from '../../shared/json.ts';
 
-/** A plugin waits up to ten seconds for an agent. */
-const TIMEOUT = 20_000; // ms
+/** Timeout of a plugin in ms. It waits up to 10 s for an agent. */
+const TIMEOUT = 20_000;
 
 interface Ran {
   readonly failure: string | null;
@@ -12,7 +12,7 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a program with only this environment. */
+/** Runs a program with exactly this environment. */
 export function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd = '/'): Promise<Ran> {
   return new Promise((settle) => {
     const path = file.startsWith('/') ? file : join(cwd, file);
@@ -23,7 +23,7 @@ export function run(file: string, args: readonly string[], env: NodeJS.ProcessEn
   });
 }
 
-/** Runs CNI's VERSION. Resolves to null if the reply is right, else to the plugin's own message if it has one. */
+/** Runs CNI's VERSION. Resolves to null if the result is valid, or else to the plugin's error message or a reason. */
 export async function failureOfVersion(
   file: string,
   args: readonly string[],
@@ -34,7 +34,7 @@ export async function failureOfVersion(
   try {
     reply = JSON.parse(stdout);
   } catch {
-    return failure ?? 'its reply to VERSION is not JSON';
+    return failure ?? 'its VERSION result is not JSON';
   }
   if (Array.isArray(get(reply, 'supportedVersions'))) return null;
   const message = get(reply, 'msg');

@@ -2,10 +2,10 @@ import type { Facts } from './facts.ts';
 import { error, type Finding, ok } from './finding.ts';
 
 const WHAT = '/dev/net/tun';
-/** Major and minor number; the kernel's Documentation/admin-guide/devices.txt. */
+/** Major and minor number. Source: Linux Documentation/admin-guide/devices.txt */
 const TUN = [10, 200] as const;
 
-/** Whether the plugin can use the device. Its mode does not matter: the plugin is root, and KubeVirt gives a VM's pod its own. Pure. */
+/** Judges whether the plugin can use the device. Its mode does not matter: the plugin runs as root, and KubeVirt gives each VM's pod its own device. Pure. */
 export function tunFinding(tun: Facts['tun']): Finding {
   if (tun === null) {
     return error(WHAT, 'is missing', 'load the module (modprobe tun), and at boot: /etc/modules-load.d');

@@ -3,24 +3,24 @@ import { pluginsOf } from '../../nad/check/nads.ts';
 import { get } from '../../shared/json.ts';
 
 /**
- * What libcni, and so every runtime and Multus, keeps of an ADD that succeeded.
+ * A cached result of a successful ADD. libcni writes it, and so do Multus and all container runtimes that use libcni.
  *
  * Source: libcni api.go, cachedInfo
  */
 export interface CniResult {
   readonly containerId: string;
-  /** Null where the result does not tell. */
+  /** Path of the netns; null if the result does not name it. */
   readonly netns: string | null;
-  /** `namespace/name`; null outside of Kubernetes. */
+  /** `namespace/name`; null outside Kubernetes. */
   readonly pod: string | null;
-  /** Who may ping, as the configuration asked for Tapwire's binding "passt"; null where it was another. */
+  /** Group that may ping, from the configuration of the binding "passt"; null for other configurations. */
   readonly passt: Pick<PasstConf, 'group'> | null;
 }
 
-/** Where they are: of the runtime's default network, and of all others. */
+/** Directories of cached results: those of the container runtime (default network) and of Multus (all other networks). */
 export const RESULT_DIRECTORIES = ['/var/lib/cni/results', '/var/lib/cni/multus/results'];
 
-/** Reads one such file; null for what is none. Pure. */
+/** Parses a cached result. Null if the text is not one. Pure. */
 export function parseCniResult(text: string): CniResult | null {
   const value = parse(text);
   const containerId = get(value, 'containerId');
@@ -28,7 +28,7 @@ export function parseCniResult(text: string): CniResult | null {
   return { containerId, netns: netnsOf(value), pod: podOf(value), passt: passtOf(value) };
 }
 
-/** Results of one container are for one netns, and mostly only that of its first network tells which. */
+/** Fills in missing netns paths. All results of a container belong to one netns, but often only that of its first network names it. */
 export function fillNetns(results: readonly CniResult[]): readonly CniResult[] {
   const known = new Map(results.map(({ containerId, netns }) => [netns && containerId, netns]));
   return results.map((result) => ({
@@ -45,7 +45,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** libcni writes it since 1.3; before that links in the result name it. */
+/** Path of the netns. libcni 1.3 and newer writes it; older versions leave it in the interfaces of the result. */
 function netnsOf(value: unknown): string | null {
   const interfaces = get(value, 'result', 'interfaces');
   const sandboxes = Array.isArray(interfaces) ? interfaces.map((one) => get(one, 'sandbox')) : [];
@@ -62,7 +62,7 @@ function podOf(value: unknown): string | null {
 
 const toPair = ([key, value]: readonly unknown[]): [unknown, unknown] => [key, value];
 
-/** The configuration is a whole list of plugins, or one alone; in base64, as Go writes bytes. */
+/** Reads the plugin's configuration, a list of plugins or a single one, in base64. */
 function passtOf(value: unknown): CniResult['passt'] {
   const config = get(value, 'config');
   const conf = typeof config === 'string' ? parse(Buffer.from(config, 'base64').toString()) : null;
@@ -72,6 +72,6 @@ function passtOf(value: unknown): CniResult['passt'] {
     const decoded = decodeNetConf({ cniVersion: '1.0.0', name: 'passt', ...(ours as object) });
     return decoded.binding === 'passt' ? decoded : null;
   } catch {
-    return null; // then ADD did not succeed with it either
+    return null; // ADD did not succeed with this configuration either
   }
 }

@@ -14,7 +14,7 @@ import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import type { Attachment, Holder, Inspection, PodLink, Redirect } from './inspection.ts';
 
-/** What was seen of a netns. */
+/** Everything that was observed in a netns. */
 export interface Seen extends Netns {
   readonly filters: readonly CountedFilter[];
   readonly addresses: readonly Address[];
@@ -25,7 +25,7 @@ export interface Seen extends Netns {
 
 export type Found = Pick<Inspection, 'attachments' | 'strays' | 'sysctls'>;
 
-/** Finds what is Tapwire's in a netns. Pure. */
+/** Finds the attachments of Tapwire in a netns, and leftovers of it. Pure. */
 export function describe(seen: Seen): Found {
   const attachments = recordedWires(seen.links);
   const tied = attachments.flatMap(({ tap, pod }) => [tap.ifindex, pod?.ifindex]);
@@ -60,7 +60,7 @@ function describeAttachment(attachment: RecordedWire, seen: Seen): Attachment {
     },
     toTap: redirectBetween(pod, tap, seen),
     toPodLink: redirectBetween(tap, pod, seen),
-    // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
+    // The NAD is unknown here, so the tap's own settings count as the configured ones. With a hashed key, cookies cannot be checked.
     filters: conflictsOf(attachment, seen).map(({ link, what, verdict }) => ({
       link,
       filter: what,
@@ -99,7 +99,7 @@ function redirectBetween(from: Link | undefined, to: Link | undefined, seen: See
   return { classifier: filter.kind, ...(filter.traffic ?? { packets: 0, bytes: 0 }) };
 }
 
-/** Looks like a filter of ours, and is on no link that a record names. */
+/** Whether a filter looks like Tapwire's but sits on a link that no record names. */
 function isStray({ ifindex, direction, pref, redirect }: CountedFilter, tied: readonly unknown[]): boolean {
   const looksLikeOurs = direction === 'ingress' && pref === REDIRECT_PREF && redirect?.cookie?.length === 32;
   return looksLikeOurs && !tied.includes(ifindex);
@@ -107,19 +107,19 @@ function isStray({ ifindex, direction, pref, redirect }: CountedFilter, tied: re
 
 function describeStray({ ifindex, redirect }: CountedFilter, { links }: Seen): string {
   const nameOf = (wanted: number | undefined) =>
-    links.find((link) => link.ifindex === wanted)?.ifname ?? 'a link that is gone';
+    links.find((link) => link.ifindex === wanted)?.ifname ?? 'a deleted link';
   return (
-    `"${nameOf(ifindex)}" is redirected to ${nameOf(redirect?.to)}, as if by Tapwire, and no tap has a record of it; ` +
-    'DEL of the attachment, or the end of the pod, takes it away'
+    `"${nameOf(ifindex)}" has a redirect to ${nameOf(redirect?.to)} that looks like Tapwire's, but no tap has a record of it; ` +
+    'DEL of the attachment removes it, and so does deleting the pod'
   );
 }
 
-/** The names of tables that look like ours. */
+/** Names of nftables tables that look like Tapwire's. */
 const tableNames = ({ nftables }: Seen): readonly string[] => [
   ...new Set(silenceTables(nftables).map(({ name }) => name)),
 ];
 
-/** Looks for the rules under any table name: the record may have only a hash of the key that names the table. */
+/** Counts dropped frames. Tries every table, because a record may hold only a hash of the key that the table is named after. */
 function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | null {
   const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables));
   return dropped.find((one) => one !== null) ?? null;
@@ -136,7 +136,7 @@ function strayTables(attachments: readonly RecordedWire[], seen: Seen): readonly
     .filter((name) => !isTied(name))
     .map(
       (name) =>
-        `nftables tables "${name}" drop what the pod sends, as if by Tapwire, and no tap has a record of them; ` +
-        'DEL of the attachment, or the end of the pod, deletes them',
+        `nftables tables "${name}" drop what the pod sends and look like Tapwire's, but no tap has a record of them; ` +
+        'DEL of the attachment removes them, and so does deleting the pod',
     );
 }

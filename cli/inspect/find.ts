@@ -1,40 +1,40 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { CniResult } from './cni-results.ts';
 
-/** A netns of this node, from outside. */
+/** A netns of this node, known only from outside. */
 export interface NetnsPlace {
-  /** Equal for two paths of one netns. */
+  /** Identity of the netns: equal for all paths to it. */
   readonly id: string;
-  /** Where it is mounted. */
+  /** Paths at which it is mounted. */
   readonly paths: readonly string[];
-  /** Processes that are in it. */
+  /** Processes in the netns. */
   readonly pids: readonly number[];
 }
 
-/** What is known of it once it was looked into. */
+/** A netns that was entered and inspected. */
 export interface NetnsSeen extends NetnsPlace {
-  /** Of records on the taps in it. */
+  /** Container ids in the records of its taps. */
   readonly containerIds: readonly string[];
 }
 
 export interface Node<Netns extends NetnsSeen = NetnsSeen> {
   readonly netnses: readonly Netns[];
   readonly results: readonly CniResult[];
-  /** By pid, the paths of a process' cgroups, in which runtimes name the container. */
+  /** Cgroup paths by pid. Container runtimes put the container id into them. */
   readonly cgroups: ReadonlyMap<number, string>;
 }
 
-/** Of ids people give the first digits: as many as `crictl` shows are enough, fewer are a guess. */
+/** Shortest prefix of an id that is accepted. `crictl` shows more digits; fewer would be a guess. */
 const MIN_ID_DIGITS = 8;
 
-/** The way into a netns. */
+/** A path by which the netns can be entered. */
 export const pathOf = ({ paths, pids }: NetnsPlace): string => paths[0] ?? `/proc/${pids[0]}/ns/net`;
 
 /**
- * The netns that somebody means by a name below /run/netns, a pid, the id of a container or pod sandbox or the start of one, or
- * `namespace/pod`. Pure.
+ * Finds the netns of a subject. Pure.
  *
- * @throws {BindingError} INVALID_NETNS where it is none or several
+ * @param subject a name under /run/netns, a pid, the id of a container or pod sandbox or a prefix of it, or `namespace/pod`
+ * @throws {BindingError} INVALID_NETNS if none or several match
  */
 export function findNetns<Netns extends NetnsSeen>(subject: string, node: Node<Netns>): Netns {
   const found = node.netnses.filter((netns) => isMeant(subject, netns, node));
@@ -42,14 +42,14 @@ export function findNetns<Netns extends NetnsSeen>(subject: string, node: Node<N
   if (netns === undefined) {
     throw new BindingError(
       'INVALID_NETNS',
-      `Cannot inspect "${subject}": no netns of this node is called that, and no process, container or pod here; ` +
-        'ask on the node that the pod runs on, or without an argument for all that is wired',
+      `Cannot inspect "${subject}": no netns, process, container or pod of this node matches; ` +
+        "run this on the pod's node, or without an argument to list all wired pods",
     );
   }
   if (other !== undefined) {
     throw new BindingError(
       'INVALID_NETNS',
-      `Cannot inspect "${subject}": it could mean ${found.map((one) => `"${pathOf(one)}"`).join(' or ')}; name one of them`,
+      `Cannot inspect "${subject}": it matches ${found.map((one) => `"${pathOf(one)}"`).join(' and ')}; name one of them`,
     );
   }
   return netns;
@@ -66,16 +66,16 @@ function isMeant(subject: string, netns: NetnsSeen, { results, cgroups }: Node):
   return (
     containerIds.some((id) => id.startsWith(subject)) ||
     results.some((result) => result.containerId.startsWith(subject) && isOf(result, netns)) ||
-    // `…/<id>`, `…/cri-containerd-<id>.scope`, `…/crio-<id>.scope`, `…:cri-containerd:<id>`; all write ids in hex
+    // `…/<id>`, `…/cri-containerd-<id>.scope`, `…/crio-<id>.scope`, `…:cri-containerd:<id>`; all ids are hexadecimal
     (/^[0-9a-f]+$/.test(subject) &&
       pids.some((pid) => new RegExp(`[/:-]${subject}`).test(cgroups.get(pid) ?? '')))
   );
 }
 
-/** Whether the netns is the one that an ADD was for. */
+/** Whether a cached result belongs to the netns. */
 export function isOf({ containerId, netns }: CniResult, { paths, containerIds }: NetnsSeen): boolean {
   return containerIds.includes(containerId) || (netns !== null && paths.includes(toRun(netns)));
 }
 
-/** /var/run is a link to /run, and runtimes write either. */
+/** Replaces /var/run by /run. /var/run is a link to it, and container runtimes write either path. */
 export const toRun = (path: string): string => path.replace(/^\/var\/run\//, '/run/');

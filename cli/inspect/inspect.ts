@@ -7,17 +7,17 @@ import type { Inspection } from './inspection.ts';
 import { allCniResults, allNetnses, cgroupsOf, netnsIdOf } from './node.ts';
 import { observe } from './observe.ts';
 
-/** What is wired in every netns of the node that has something of Tapwire's. @throws {BindingError} KERNEL_REFUSED */
+/** Inspects every netns of the node, and returns those in which Tapwire has wired something. @throws {BindingError} KERNEL_REFUSED */
 export async function inspectNode(): Promise<readonly Inspection[]> {
   const results = allCniResults();
-  const inspections = (await scanNetnsAll()).map((netns) => toInspection(netns, results));
+  const inspections = (await scanAll()).map((netns) => toInspection(netns, results));
   return inspections.filter(hasOurs);
 }
 
 /**
- * What is wired in one netns.
+ * Inspects one netns.
  *
- * @param subject a path, or what `findNetns` takes
+ * @param subject a path, or a subject of `findNetns`
  * @throws {BindingError} INVALID_NETNS, KERNEL_REFUSED
  */
 export async function inspectNetns(subject: string): Promise<Inspection> {
@@ -25,7 +25,7 @@ export async function inspectNetns(subject: string): Promise<Inspection> {
   const netns = await lookFor(subject, results);
   const inspection = toInspection(netns, results);
   if (!hasOurs(inspection) && netns.id === netnsIdOf('/proc/self/ns/net')) {
-    const reason = "that is the node's own network namespace, which is never wired; name the pod's";
+    const reason = "it is the host network namespace, which is never wired; name the pod's";
     throw new BindingError('INVALID_NETNS', `Cannot inspect "${subject}": ${reason}`);
   }
   return inspection;
@@ -33,7 +33,7 @@ export async function inspectNetns(subject: string): Promise<Inspection> {
 
 async function lookFor(subject: string, results: readonly CniResult[]): Promise<ScannedNetns> {
   if (subject.startsWith('/')) return scanNetns(placeOf(subject), subject);
-  const netnses = await scanNetnsAll();
+  const netnses = await scanAll();
   const cgroups = cgroupsOf(netnses.flatMap(({ pids }) => pids));
   return findNetns(subject, { netnses, results, cgroups });
 }
@@ -54,8 +54,8 @@ async function scanNetns(place: NetnsPlace, path: string): Promise<ScannedNetns>
   return { ...place, found, containerIds: found.attachments.map(({ containerId }) => containerId) };
 }
 
-/** Without those that go meanwhile, and what was left where they were mounted. */
-async function scanNetnsAll(): Promise<readonly ScannedNetns[]> {
+/** Inspects every netns. Skips those that disappear meanwhile, and stale mount points. */
+async function scanAll(): Promise<readonly ScannedNetns[]> {
   const looked = await Promise.all(
     allNetnses().map((place) =>
       scanNetns(place, pathOf(place)).catch((error: unknown) => {

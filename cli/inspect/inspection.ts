@@ -1,59 +1,60 @@
 import type { Dropped } from '../../cni/bindings/tap/silence.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 
-/** What Tapwire has wired in one netns; printed as it is by --json. */
+/** The wiring by Tapwire in one netns. --json prints it unchanged. */
 export interface Inspection {
-  /** A path by which the netns can be entered. */
+  /** Path by which the netns can be entered. */
   readonly netns: string;
-  /** `namespace/name`; null where the runtime's results on this node do not tell. */
+  /** `namespace/name`; null if no cached CNI result on this node names the pod. */
   readonly pod: string | null;
   readonly attachments: readonly Attachment[];
-  /** What is Tapwire's and belongs to none of the attachments, in words. */
+  /** Sentences on filters and tables that look like Tapwire's but belong to no attachment. */
   readonly strays: readonly string[];
-  /** What the passt binding widens; null where the kernel has no such things. */
+  /** The sysctls that the passt binding widens; null if the kernel lacks them. */
   readonly sysctls: Sysctls | null;
-  /** Whether ADD of the passt binding ran here, which only the runtime's results tell; null: not that we know. */
+  /** State of the passt binding; null if no cached CNI result shows an ADD of it. */
   readonly passt: { readonly defects: readonly string[] } | null;
 }
 
-/** One attachment of the tap binding: two links, and what goes from one to the other. */
+/** One attachment of the tap binding: two links, and the redirects between them. */
 export interface Attachment {
   readonly containerId: string;
-  /** CNI_IFNAME of the ADD. */
+  /** CNI_IFNAME of its ADD. */
   readonly ifname: string;
   readonly binding: 'tap';
-  /** Null where it is gone. */
+  /** Null if it no longer exists. */
   readonly podLink: PodLink | null;
   readonly tap: Tap;
-  /** From the pod link to the tap; null where nothing takes frames there. */
+  /** Redirect from the pod link to the tap; null if there is none. */
   readonly toTap: Redirect | null;
+  /** Redirect from the tap to the pod link; null if there is none. */
   readonly toPodLink: Redirect | null;
-  /** Filters and programs of others that see frames before Tapwire's redirect does and may keep them. */
+  /** Filters and programs of other software that see frames before Tapwire's redirect and may stop them. */
   readonly filters: readonly FilterSeen[];
-  /** What the pod's own stack wanted to send on both links, and nftables dropped; null if nothing keeps it from sending. */
+  /** Frames of the pod's own stack that nftables dropped on both links; null if nothing silences the pod. */
   readonly silence: Dropped | null;
-  /** What is not as ADD left it, in the words of CNI's CHECK. */
+  /** Differences from the state after ADD, in the words of CHECK. */
   readonly defects: readonly string[];
 }
 
 export interface FilterSeen {
-  /** At whose ingress it is: the pod link's or the tap's. */
+  /** Link at whose ingress the filter is: the pod link or the tap. */
   readonly link: string;
-  /** In words: `a u32 filter at pref 10`. */
+  /** Description, such as `a u32 filter at pref 10`. */
   readonly filter: string;
-  /** `deadly` if it is known to keep all frames, or all of IPv4, ARP or IPv6. */
+  /** `deadly` if it certainly stops all frames, or all frames of IPv4, ARP or IPv6. */
   readonly verdict: 'deadly' | 'unknown';
 }
 
 export interface PodLink {
   readonly name: string;
-  /** Null for a physical device. */
+  /** Kind of link in ip(8), such as `veth`; null for a physical device. */
   readonly kind: string | null;
   readonly mac: string;
   /** Bytes. */
   readonly mtu: number;
   readonly isUp: boolean;
-  /** Whether the other end is there; of a tap, a process that has it open. */
+  /** Whether the other end is up. A tap has a carrier if a process has it open. */
   readonly hasCarrier: boolean;
   /** With prefix length. */
   readonly addresses: readonly string[];
@@ -65,8 +66,9 @@ export interface Tap {
   /** Bytes. */
   readonly mtu: number;
   readonly isUp: boolean;
-  /** Uid that may attach; null: anyone. */
+  /** Uid that may open the tap; null for any. */
   readonly owner: number | null;
+  /** Gid that may open the tap; null for any. */
   readonly group: number | null;
   readonly multiQueue: boolean;
   readonly persistent: boolean;
@@ -77,13 +79,13 @@ export interface Tap {
 export interface Holder {
   readonly pid: number;
   readonly program: string;
-  /** Each open descriptor is one. */
+  /** Number of open descriptors: one for each queue. */
   readonly queues: number;
 }
 
 export interface Redirect {
   readonly classifier: string;
   readonly packets: number;
-  /** Without Ethernet headers. */
+  /** Bytes without Ethernet headers. */
   readonly bytes: number;
 }

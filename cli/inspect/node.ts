@@ -5,7 +5,7 @@ import type { Holder } from './inspection.ts';
 
 const MOUNTED = '/run/netns';
 
-/** Every netns of the node that is mounted where runtimes and `ip netns` do that, or that a process is in. */
+/** Lists each netns of the node that is mounted in /run/netns or that a process is in. */
 export function allNetnses(): readonly NetnsPlace[] {
   const found = new Map<string, { id: string; paths: string[]; pids: number[] }>();
   const at = (path: string) => {
@@ -20,7 +20,7 @@ export function allNetnses(): readonly NetnsPlace[] {
   return [...found.values()];
 }
 
-/** What tells two netns apart, whatever path leads there; null where there is nothing. */
+/** Identity of the netns at a path, equal for all paths to it. Null if the path does not exist. */
 export function netnsIdOf(path: string): string | null {
   return attempt(() => {
     const { dev, ino } = statSync(path);
@@ -28,7 +28,7 @@ export function netnsIdOf(path: string): string | null {
   });
 }
 
-/** Results of CNI plugins on this node, as runtimes keep them. */
+/** Cached results of CNI plugins on this node. */
 export function allCniResults(): readonly CniResult[] {
   const files = RESULT_DIRECTORIES.flatMap((directory) =>
     list(directory).map((name) => `${directory}/${name}`),
@@ -37,15 +37,16 @@ export function allCniResults(): readonly CniResult[] {
   return fillNetns(parsed.filter((result) => result !== null));
 }
 
-/** The cgroups of processes: one line each, in which the runtime's name for the container is a part. */
+/** Text of /proc/PID/cgroup by pid. Its paths contain the container id. */
 export function cgroupsOf(processes: readonly number[]): ReadonlyMap<number, string> {
   return new Map(processes.map((pid) => [pid, readText(`/proc/${pid}/cgroup`) ?? '']));
 }
 
 /**
- * Which of the processes have taps open, by the tap's name.
+ * Finds which processes have taps open, by name of the tap.
  *
- * @param processes those that are in the tap's netns: the kernel does not tell the netns of a tap, and QEMU is where its tap is
+ * @param processes processes in the tap's netns. The kernel does not report the netns of an open tap, but QEMU runs in the netns of
+ *   its tap.
  */
 export function holdersAmong(processes: readonly number[]): ReadonlyMap<string, readonly Holder[]> {
   const holders = new Map<string, Holder[]>();
@@ -58,7 +59,7 @@ export function holdersAmong(processes: readonly number[]): ReadonlyMap<string, 
   return holders;
 }
 
-/** How many descriptors of each tap a process has; the kernel names the tap in fdinfo. */
+/** Number of open descriptors of a process by tap. The kernel names the tap in fdinfo. */
 function openTaps(pid: number): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const fd of list(`/proc/${pid}/fd`)) {
@@ -78,7 +79,7 @@ const list = (directory: string): readonly string[] => attempt(() => readdirSync
 
 const readText = (path: string): string | null => attempt(() => readFileSync(path, 'utf8'));
 
-/** Processes end and netns go while they are looked at, and not every node has every directory. */
+/** Returns null on an error, because processes and netns can end meanwhile, and some directories are missing on some nodes. */
 function attempt<T>(look: () => T): T | null {
   try {
     return look();

@@ -16,9 +16,9 @@ import type { Seen } from './describe.ts';
 import { holdersAmong } from './node.ts';
 
 /**
- * Looks at a netns and changes nothing. Takes no lock: whoever wires the pod meanwhile is not kept waiting.
+ * Observes a netns without changing it. Takes no lock, so that it does not delay CNI calls for the pod.
  *
- * @param processes those that are in it
+ * @param processes processes in the netns
  * @throws {BindingError} INVALID_NETNS, KERNEL_REFUSED
  */
 export async function observe(path: string, processes: readonly number[]): Promise<Seen> {
@@ -40,18 +40,18 @@ export async function observe(path: string, processes: readonly number[]): Promi
 function open(path: string): number {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO must not hang us
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // opening a FIFO would block
   } catch (cause) {
     throw refusal('INVALID_NETNS', path, messageOf(cause), cause);
   }
   if (native.isNetns(fd)) return fd;
   closeSync(fd);
-  throw refusal('INVALID_NETNS', path, 'it is no network namespace; the pod may have ended', undefined);
+  throw refusal('INVALID_NETNS', path, 'it is not a network namespace; the pod may have ended', undefined);
 }
 
 function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason: string, cause: unknown) {
   const isForbidden = /EACCES|EPERM|not permitted|Permission denied/.test(reason);
-  const advice = isForbidden ? '; it takes root with CAP_SYS_ADMIN on the node itself' : '';
+  const advice = isForbidden ? '; run this on the node itself as root with CAP_SYS_ADMIN' : '';
   return new BindingError(code, `Cannot inspect "${path}": ${reason}${advice}`, { cause });
 }
 
@@ -65,7 +65,7 @@ async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders'>> {
   const { filters, gaps } = await observeFilters(rtnetlink, qdiscs, countedFiltersOf);
   const queries = silenceTables(tables).map(rulesOf);
   const rules = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
-  // Before Linux 4.11 a netns has no such sysctl, and taps all the same.
+  // Linux before 4.11 lacks these sysctls, but taps work there.
   const sysctls = await rtnetlink.readSysctls().catch(() => null);
   const seen = {
     links,

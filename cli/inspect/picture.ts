@@ -1,14 +1,15 @@
 import { printable } from '../../shared/printable.ts';
 import type { Attachment, FilterSeen, Holder, Inspection, PodLink, Redirect, Tap } from './inspection.ts';
 
-/** What both the text and the SVG draw of an attachment. All text may be printed. */
+/** The parts of a drawing of an attachment, as text or SVG. All strings are safe to print. */
 export interface Picture {
   readonly podLink: Box;
   readonly tap: Box;
-  /** What is written on the arrow from the pod link to the tap; null: there is no arrow. */
+  /** Label of the arrow from the pod link to the tap; null for no arrow. */
   readonly toTap: string | null;
+  /** Label of the arrow from the tap to the pod link; null for no arrow. */
   readonly toPodLink: string | null;
-  /** Below the boxes: what is said, and of what. */
+  /** Lines under the boxes. */
   readonly notes: readonly Note[];
 }
 
@@ -18,13 +19,14 @@ export interface Box {
 }
 
 export interface Note {
+  /** Keyword in front of the text. */
   readonly about: string;
   readonly text: string;
-  /** Null where it is neither good nor bad. */
+  /** Colour of the text: good is green, bad is red, null is neutral. */
   readonly isGood: boolean | null;
 }
 
-/** Decides what is shown of an attachment. Pure. */
+/** Decides how an attachment is drawn. Pure. */
 export function toPicture(attachment: Attachment): Picture {
   const { podLink, tap, containerId, ifname, binding } = attachment;
   return {
@@ -35,7 +37,7 @@ export function toPicture(attachment: Attachment): Picture {
     notes: [
       note('container', `${containerId}, ${ifname}`),
       note('binding', binding),
-      ...(tap.holders.length === 0 ? [note('held by', 'nobody: no VM has the tap open')] : []),
+      ...(tap.holders.length === 0 ? [note('held by', 'no process: no VM has the tap open')] : []),
       ...tap.holders.map((holder) => note('held by', holderText(holder))),
       silenceNote(attachment),
       ...unopenedNotes(podLink),
@@ -46,13 +48,15 @@ export function toPicture(attachment: Attachment): Picture {
   };
 }
 
-/** What there is to say of a netns beside its attachments. Pure. */
+/** Notes on the netns as a whole. Pure. */
 export function toNotes(inspection: Inspection): readonly Note[] {
   const { attachments, strays, sysctls, passt } = inspection;
   const isNothing = attachments.length === 0 && strays.length === 0 && passt === null;
   return [
-    ...(isNothing ? [note('wired', 'nothing of Tapwire is here')] : []),
-    ...(isNothing && sysctls !== null ? [note('passt', 'would leave nothing but the sysctls below')] : []),
+    ...(isNothing ? [note('wired', 'nothing by Tapwire')] : []),
+    ...(isNothing && sysctls !== null
+      ? [note('passt', 'possible: it leaves no trace except the sysctls below')]
+      : []),
     ...strays.map((stray) => note('stray', stray, false)),
     ...(passt?.defects.length === 0 ? [note('passt', 'as ADD left it', true)] : []),
     ...(passt?.defects ?? []).map((defect) => note('passt', defect, false)),
@@ -60,14 +64,14 @@ export function toNotes(inspection: Inspection): readonly Note[] {
   ];
 }
 
-/** All that is not as ADD left it. */
+/** All differences from the state after ADD. */
 export const defectsOf = ({ attachments, strays, passt }: Inspection): readonly string[] => [
   ...attachments.flatMap(({ defects }) => defects),
   ...strays,
   ...(passt?.defects ?? []),
 ];
 
-/** What a netns is called: its pod, and how to get there. */
+/** Title of a netns: its pod and its path. */
 export const titleOf = ({ pod, netns }: Inspection): string =>
   printable(pod === null ? netns : `${pod}  ${netns}`);
 
@@ -77,17 +81,17 @@ const note = (about: string, text: string, isGood: boolean | null = null): Note 
   isGood,
 });
 
-/** Those that are known to keep frames are defects. */
+/** Note on a filter that may stop frames. Filters that certainly do are defects. */
 const filterNote = ({ link, filter }: FilterSeen): Note =>
   note('filter', `"${link}" has ${filter}, which may keep frames from the redirect`);
 
 function silenceNote({ silence }: Attachment): Note {
   return silence === null
-    ? note('silence', "none: the pod's own stack can send with the MAC of the VM")
+    ? note('silence', "none: the pod's own stack can send with the VM's MAC")
     : note('silence', `${count(silence.packets, 'packet')} of the pod's own stack dropped`);
 }
 
-/** A tap in the place of the pod link is of use only while a process has it open. */
+/** Note on a pod link that is itself a tap: it passes frames only while a process has it open. */
 function unopenedNotes(podLink: PodLink | null): readonly Note[] {
   if (podLink?.kind !== 'tun' || podLink.hasCarrier) return [];
   return [note('pod link', `${podLink.name} is a tap that no process has open: no frame passes`)];
@@ -126,7 +130,7 @@ function arrowText(redirect: Redirect | null): string | null {
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-/** Bytes, in the largest unit that leaves three digits. */
+/** Formats bytes with at most three digits before the point. */
 function size(bytes: number): string {
   const unit = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 4);
   const value = bytes / 1000 ** unit;

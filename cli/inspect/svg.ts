@@ -1,7 +1,7 @@
 import type { Inspection } from './inspection.ts';
 import { type Box, type Note, type Picture, titleOf, toNotes, toPicture } from './picture.ts';
 
-/** Of the fonts that are named below, in pixels, a little more than the widest has. */
+/** Width of a character in pixels: a little more than that of the widest font named below. */
 const CHARACTER = 8;
 const LINE = 18;
 const MARGIN = 20;
@@ -14,7 +14,7 @@ interface Part {
   readonly height: number;
 }
 
-/** A netns as a picture that needs no other file: for a bug report. Pure. */
+/** Draws a netns as a self-contained SVG for a bug report. Pure. */
 export function drawSvg(inspection: Inspection): string {
   const title = titleOf(inspection);
   const parts = [

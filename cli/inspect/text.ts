@@ -11,7 +11,7 @@ import {
   toPicture,
 } from './picture.ts';
 
-/** Colours of a terminal, or none. */
+/** Functions that colour text for a terminal, or leave it plain. */
 export interface Style {
   name(text: string): string;
   good(text: string): string;
@@ -23,7 +23,7 @@ const same = (text: string): string => text;
 export const COLOURS: Style = { name: coloured(1), good: coloured(32), bad: coloured(31) };
 export const PLAIN: Style = { name: same, good: same, bad: same };
 
-/** A netns as a drawing of characters. Pure. */
+/** Draws a netns with box-drawing characters. Pure. */
 export function drawText(inspection: Inspection, style: Style): string {
   const attachments = inspection.attachments.map(
     (attachment) => `${drawAttachment(toPicture(attachment), style)}\n\n`,
@@ -52,7 +52,7 @@ function drawBox({ title, lines }: Box, height: number, style: Style): readonly 
   ];
 }
 
-/** Two rows: what takes the frames and how many it took, and where to. */
+/** Draws an arrow in two rows: the label, then the shaft. */
 function drawArrow(text: string | null, width: number, head: '▶' | '◀', style: Style): readonly string[] {
   if (text === null) return [style.bad(` ${'no redirect'.padEnd(width - 1)}`), ' '.repeat(width)];
   const shaft = '─'.repeat(width - 1);
@@ -64,7 +64,7 @@ function drawNote({ about, text, isGood }: Note, { good, bad }: Style): string {
   return `  ${about.padEnd(9)}  ${colour(text)}`;
 }
 
-/** All netns that have something of Tapwire's, a line each. Pure. */
+/** Prints one line for each netns, under a header. Pure. */
 export function listText(inspections: readonly Inspection[], style: Style): string {
   const rows = inspections.map((inspection) => ({
     netns: printable(inspection.netns),

@@ -1,4 +1,4 @@
-/** Whether one letter more, less, changed or moved, or another case, makes the texts the same. */
+/** Whether two texts differ by at most one letter (added, missing, changed or moved), ignoring case. */
 export function isAlmost(one: string, other: string): boolean {
   if (Math.abs(one.length - other.length) > 1) return false;
   const wanted = new Set(withoutOne(other.toLowerCase()));
@@ -10,7 +10,7 @@ const withoutOne = (text: string): readonly string[] => [
   ...Array.from(text, (_, i) => text.slice(0, i) + text.slice(i + 1)),
 ];
 
-/** The known name that is most likely meant by one that is not known. */
+/** The known name that an unknown name most likely stands for. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const plain = normalize(name);
   return (
@@ -18,7 +18,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   );
 }
 
-/** Without what people add or take: case, marks between words, blanks, a plural. */
+/** Removes differences that people often make: case, separators, blanks, a plural. */
 const normalize = (name: string): string =>
   name
     .toLowerCase()

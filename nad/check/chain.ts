@@ -5,29 +5,29 @@ import { get, isObject, type JsonObject } from '../../shared/json.ts';
 import { nearest } from './almost.ts';
 import { error, type Problem } from './finding.ts';
 
-/** The type of our plugin. */
+/** `type` of Tapwire's plugin. */
 export const OURS = 'tapwire';
 
 /** One plugin of a network configuration. */
 export interface ChainPlugin {
-  /** JSON path in the configuration: `$`, or `$.plugins[0]`. */
+  /** JSON path in the configuration, such as `$` or `$.plugins[0]`. */
   readonly path: string;
   readonly type: string;
-  /** What the plugin gets on stdin, before ADD adds what it knows of the pod. */
+  /** Configuration that the plugin gets on stdin, without the keys that the runtime adds for a pod. */
   readonly conf: JsonObject;
 }
 
 export interface Chain {
-  /** In the order in which they run. */
+  /** Plugins in the order in which they run. */
   readonly plugins: readonly ChainPlugin[];
   readonly problems: readonly Problem[];
 }
 
 /**
- * Reads the configuration in a NAD as Multus and libcni do: a "type" goes before "plugins", and name and version of a list go before
- * those of its plugins. Pure.
+ * Reads the configuration in a NAD as Multus and libcni do: "type" takes precedence over "plugins", and name and version of a list
+ * over those of its plugins. Pure.
  *
- * @param name the NAD's, which Multus fills in
+ * @param name name of the NAD, which Multus fills in if the configuration has none
  * Source: multus-cni pkg/types LoadDelegateNetConf; libcni NetworkConfFromBytes, buildOneConfig
  */
 export function readChain(config: string, name: string): Chain {
@@ -55,10 +55,10 @@ export function readChain(config: string, name: string): Chain {
   return toChain(plugins.map((plugin, i) => readPlugin(plugin, { ...plugin, ...common }, `$.plugins[${i}]`)));
 }
 
-/** Tapwire in a list that nobody reads looks as if it ran. */
+/** Reports Tapwire in a list that is ignored, because it looks as if Tapwire ran. */
 function skippedPlugins(plugins: unknown): readonly Problem[] {
   if (!Array.isArray(plugins) || !plugins.some((plugin) => get(plugin, 'type') === OURS)) return [];
-  return [error('$.plugins is skipped, because $.type goes before it; leave $.type out')];
+  return [error('$.plugins is ignored, because $.type takes precedence; remove $.type')];
 }
 
 const broken = (reason: string): Chain => ({ plugins: [], problems: [error(reason)] });
@@ -79,12 +79,12 @@ function readPlugin(plugin: unknown, conf: JsonObject, path: string): ChainPlugi
   return error(`${path} has no "type", so no pod can use it${hintOn(plugin)}`);
 }
 
-/** As Go finds a key: in other letters, too. */
+/** Finds `type` as Go does: an exact key first, then one in another case. */
 function typeOf(plugin: JsonObject): unknown {
   return get(plugin, 'type') ?? Object.entries(plugin).find(([key]) => key.toLowerCase() === 'type')?.[1];
 }
 
-/** A list may have several versions, of which libcni takes the newest that it knows. */
+/** Version of a list. If a list offers several, libcni takes the newest that it knows. */
 function versionOf(list: JsonObject): unknown {
   const [version, versions] = [get(list, 'cniVersion'), get(list, 'cniVersions')];
   const offered = [version, ...(Array.isArray(versions) ? versions : [])];
@@ -98,11 +98,11 @@ function hintOn(conf: JsonObject): string {
     : `; ${show(key)} is not the same as ${show(nearest(key, ['type', 'plugins']))}`;
 }
 
-/** What people write that JSON does not have, and what to write. */
+/** Common mistakes that are not JSON, with the remedy. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/[“”„‟«»]/, 'replace the typographic quotes by "'],
-  [/^\s*(\/\/|#)|[,{[]\s*(\/\/|#|\/\*)/m, 'leave the comments out'],
-  [/,\s*[}\]]/, 'leave the comma before the closing bracket out'],
+  [/^\s*(\/\/|#)|[,{[]\s*(\/\/|#|\/\*)/m, 'remove the comments'],
+  [/,\s*[}\]]/, 'remove the comma before the closing bracket'],
   [/^\s*[\w"]+:\s/, 'write JSON, not YAML'],
   [/^\s*\{\s*'/, 'write " instead of \''],
 ];

@@ -22,22 +22,22 @@ import { checkSecondary } from './vm-secondary.ts';
 
 export interface Report {
   readonly findings: readonly Finding[];
-  /** Objects that were looked at. */
+  /** Number of objects that were checked. */
   readonly checked: number;
-  /** Objects of kinds that say nothing of networks. */
+  /** Number of objects of unrelated kinds. */
   readonly skipped: number;
 }
 
-/** A file's text, and what its reader calls it. */
+/** A file: its name for messages, and its text. */
 export interface Source {
   readonly file: string;
   readonly text: string;
 }
 
 /**
- * Checks files together, as if all that is in them was in one cluster. Pure.
+ * Checks all files together, as the contents of one cluster. Pure.
  *
- * @param asked the cluster's KubeVirt; null: the one that a CR in the files says it runs, or else the newest
+ * @param asked version of the cluster's KubeVirt; null means the version in the status of a CR in the files, or else the newest
  */
 export function checkSources(sources: readonly Source[], asked: Minor | null): Report {
   const parsed = sources.map(({ file, text }) => parseDocuments(file, text));
@@ -94,7 +94,7 @@ const isRead = (one: Resource): boolean =>
 const isNad = ({ group, kind }: Resource): boolean =>
   group === 'k8s.cni.cncf.io' && kind === 'NetworkAttachmentDefinition';
 
-/** An object that makes VMs; one that cannot be read is a finding. */
+/** Reads an object that defines VMs. Invalid fields become a finding. */
 function readVm(
   resource: Resource,
   presets: Presets,

@@ -4,12 +4,12 @@ import type { Document } from './document.ts';
 import { type Finding, failure } from './finding.ts';
 import { pluginsOf } from './nads.ts';
 
-/** Whether a document is a file of /etc/cni/net.d. */
+/** Whether a document is a CNI configuration, as in /etc/cni/net.d. */
 export const isConflist = ({ value }: Document): boolean =>
   get(value, 'kind') === undefined && typeof get(value, 'cniVersion') === 'string';
 
 /**
- * Finds our plugin where it would take the network of every pod: in the configuration of a node's default network, or in Multus'.
+ * Finds Tapwire in the configuration of a node's default network, or of Multus, where it would take the network of every pod.
  */
 export function checkConflist({ value, at }: Document): readonly Finding[] {
   const delegates = get(value, 'delegates');
@@ -17,6 +17,6 @@ export function checkConflist({ value, at }: Document): readonly Finding[] {
   if (!confs.flatMap(pluginsOf).some((plugin) => get(plugin, 'type') === OURS)) return [];
   const reason =
     'type "tapwire" in the configuration of a node\'s default network would take the network of every pod; ' +
-    "take it out, and name a NetworkAttachmentDefinition in the KubeVirt CR's network.binding instead";
+    "remove it, and name a NetworkAttachmentDefinition in the KubeVirt CR's network.binding instead";
   return [failure(at('$'), reason)];
 }

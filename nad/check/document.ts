@@ -17,22 +17,22 @@ import { keyDefectsOf, keyOf } from './yaml/keys.ts';
 import { createLexer } from './yaml/lexer.ts';
 import { OPTIONS } from './yaml/schema.ts';
 
-/** One document of a file of YAML or JSON. */
+/** One document of a YAML or JSON file. */
 export interface Document {
   readonly value: unknown;
-  /** Place of the value at a JSON path (`$.spec.networks[0]`, `$.a["b.c"]`), or of its nearest parent that exists. */
+  /** Finds the place of the value at a JSON path (`$.spec.networks[0]`, `$.a["b.c"]`), or else of its nearest existing parent. */
   readonly at: (path: string) => Place;
 }
 
 export interface Parsed {
   readonly documents: readonly Document[];
-  /** What could not be parsed, or is not read as it stands there. */
+  /** Syntax errors, and text that Kubernetes reads in another way than it looks. */
   readonly findings: readonly Finding[];
 }
 
-/** Clusters with thousands of VMs are smaller, and so is the memory that parsing takes. UTF-16 units. */
+/** Largest file, in UTF-16 units: it bounds the memory for parsing. Dumps of clusters with thousands of VMs are smaller. */
 const MAX_LENGTH = 16 * 2 ** 20;
-/** Aliases may multiply a document; those that people write have a few. */
+/** Most resolved aliases. Hostile aliases multiply a document; real files have a few. */
 const MAX_ALIASES = 1000;
 
 /** Parses every document of a file, as Kubernetes does. Pure. */
@@ -71,7 +71,7 @@ function parseChunk(file: string, chunk: Chunk): Parsed {
     const broken = defects.find(({ severity }) => severity === 'error');
     if (broken !== undefined) return fail(broken.offset, broken.reason);
     const findings = defects.map(({ offset, reason }) => warning(place(offset), reason));
-    if (second?.contents) findings.push(warning(place(second.contents.range[0]), BEHIND_END));
+    if (second?.contents) findings.push(warning(place(second.contents.range[0]), AFTER_END));
     const at = (path: string) => place(offsetOf(first, path));
     return { documents: value === null ? [] : [{ value, at }], findings };
   } catch (error) {
@@ -79,9 +79,9 @@ function parseChunk(file: string, chunk: Chunk): Parsed {
   }
 }
 
-/** Kubernetes takes one document between two separators. */
-const BEHIND_END =
-  'Kubernetes ignores what comes after a line "..." and before the next "---"; write "---" there';
+/** Kubernetes reads one document between two separators. */
+const AFTER_END =
+  'Kubernetes ignores everything from a line "..." to the next "---"; write "---" instead of "..."';
 
 function compose(text: string, lineCounter: LineCounter): readonly YamlDocument.Parsed[] {
   const parser = new Parser(lineCounter.addNewLine);
@@ -95,7 +95,7 @@ function* tokensOf(text: string, parser: Parser) {
   yield* parser.end();
 }
 
-/** Brackets may be deeper than the stack. The parser tells so, or else what walks over its result. */
+/** Reason of a failure. Deep nesting overflows the stack in the parser, or later in the code that walks over its result. */
 function reasonOf(error: unknown): string {
   const isTooDeep =
     error instanceof YAMLError ? error.code === 'RESOURCE_EXHAUSTION' : error instanceof RangeError;
@@ -108,14 +108,14 @@ function offsetOf(document: YamlDocument.Parsed, path: string): number {
   for (const step of stepsOf(path)) {
     const pair = isMap(node) ? pairsOf(node).get(step) : undefined;
     node = isSeq(node) ? node.items[Number(step)] : pair?.value;
-    const shown = pair?.key ?? node; // people look for a value where its key is
+    const shown = pair?.key ?? node; // show the line of the key, where people look for its value
     if (!isNode(shown) || !shown.range) break;
     offset = shown.range[0];
   }
   return offset;
 }
 
-/** The keys and indices of a path. */
+/** Splits a JSON path into keys and indices. */
 function stepsOf(path: string): readonly string[] {
   const steps = path.matchAll(/\.([^.[\]]+)|\[(\d+)\]|\["([^"]*)"\]/g);
   return [...steps].map(([, key, index, quoted]) => key ?? index ?? quoted ?? '');
@@ -123,7 +123,7 @@ function stepsOf(path: string): readonly string[] {
 
 const PAIRS = new WeakMap<YAMLMap, ReadonlyMap<string | null, Pair>>();
 
-/** A map's pairs by key. Built once, since a map may have as many findings as keys; of keys that are there twice, the last. */
+/** Pairs of a map by key; the last of duplicate keys. Cached, because a map may have as many findings as keys. */
 function pairsOf(map: YAMLMap): ReadonlyMap<string | null, Pair> {
   const pairs = PAIRS.get(map) ?? new Map(map.items.map((pair) => [keyOf(pair), pair]));
   PAIRS.set(map, pairs);

@@ -6,10 +6,10 @@ import type { Resource } from './resource.ts';
 
 const DEVELOPER = 'spec.configuration.developerConfiguration';
 
-/** Whether a KubeVirt CR says how its cluster's gates are: a patch (it has no name) does not. */
+/** Whether an object is a whole KubeVirt CR, and so shows all gates of its cluster. A patch, which has no name, does not. */
 export const knowsGates = ({ kind, name }: Resource): boolean => kind === 'KubeVirt' && name !== '';
 
-/** Whether a list of gates in a KubeVirt CR names one. */
+/** Whether a list of gates in a KubeVirt CR contains a gate. */
 export function listsGate(
   { value }: Resource,
   list: 'featureGates' | 'disabledFeatureGates',
@@ -19,7 +19,7 @@ export function listsGate(
   return Array.isArray(gates) && gates.includes(gate);
 }
 
-/** Whether a HyperConverged CR adds a gate to a list of the KubeVirt CR that its operator makes. */
+/** Whether a HyperConverged CR adds a gate, by a JSON patch, to the KubeVirt CR that its operator generates. */
 export function patchesGate(
   { kind, value }: Resource,
   list: 'featureGates' | 'disabledFeatureGates',
@@ -32,7 +32,7 @@ export function patchesGate(
   );
 }
 
-/** Empty if the annotation is not a list of JSON patches, which is a finding of its own. */
+/** The JSON patches in the annotation. Empty if it is invalid, which another check reports. */
 function stepsOf(text: unknown): readonly unknown[] {
   try {
     const steps: unknown = JSON.parse(String(text));
@@ -42,10 +42,10 @@ function stepsOf(text: unknown): readonly unknown[] {
   }
 }
 
-/** Finds that binding plugins are off. */
+/** Finds a KubeVirt CR whose feature gates turn binding plugins off. */
 export function checkBindingGate(cr: Resource, registered: number, minor: Minor): readonly Finding[] {
   if (!knowsGates(cr) || registered === 0 || minor > LAST_GATED_MINOR) return [];
   if (listsGate(cr, 'featureGates', GATE)) return [];
-  const reason = `without "${GATE}" in its feature gates, KubeVirt 1.${minor} refuses every VM that names a binding; add it`;
+  const reason = `without "${GATE}" in its feature gates, KubeVirt 1.${minor} rejects every VM that names a binding; add it`;
   return [failure(cr.at(`$.${DEVELOPER}.featureGates`), `KubeVirt "${cr.name}": ${reason}`)];
 }

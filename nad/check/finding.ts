@@ -1,21 +1,21 @@
 import { printable } from '../../shared/printable.ts';
 
-/** Something that does not work, or may not, and what to do about it. */
+/** A problem in the files, and what to do about it. */
 export interface Finding {
-  /** Advice is what works as it is, and would be safer otherwise. */
+  /** `error` does not work, `warning` may not work, `advice` works but could be safer. */
   readonly severity: 'error' | 'warning' | 'advice';
   readonly place: Place;
-  /** One sentence. */
+  /** One sentence: what is wrong; what to do. */
   readonly message: string;
 }
 
 export interface Place {
   readonly file: string;
-  /** The first is 1. */
+  /** Line number, starting at 1. */
   readonly line: number;
 }
 
-/** What is wrong, before anybody says with what and where. */
+/** A finding without its place and the subject of its sentence. */
 export interface Problem {
   readonly severity: Finding['severity'];
   readonly reason: string;
@@ -25,7 +25,7 @@ export const error = (reason: string): Problem => ({ severity: 'error', reason }
 export const doubt = (reason: string): Problem => ({ severity: 'warning', reason });
 export const advice = (reason: string): Problem => ({ severity: 'advice', reason });
 
-/** @param subject what the sentence begins with */
+/** Turns problems into findings. @param subject beginning of each sentence */
 export function findingsAt(place: Place, subject: string, problems: readonly Problem[]): readonly Finding[] {
   return problems.map(({ severity, reason }) => ({ severity, place, message: `${subject}: ${reason}` }));
 }
@@ -33,12 +33,12 @@ export function findingsAt(place: Place, subject: string, problems: readonly Pro
 export const failure = (place: Place, message: string): Finding => ({ severity: 'error', place, message });
 export const warning = (place: Place, message: string): Finding => ({ severity: 'warning', place, message });
 
-/** As compilers write it, so that editors find the place. */
+/** Formats a finding as compilers do, so that editors find the place. */
 export function toLine({ severity, place, message }: Finding): string {
   return printable(`${place.file}:${place.line}: ${severity}: ${message}`);
 }
 
-/** In the order in which the files were given, top down. */
+/** Sorts findings by file, in the given order, then by line. */
 export function inOrder(findings: readonly Finding[], files: readonly string[]): readonly Finding[] {
   const positions = new Map(files.map((file, i) => [file, i]));
   const position = ({ place }: Finding) => positions.get(place.file) ?? 0;

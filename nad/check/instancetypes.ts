@@ -2,10 +2,14 @@ import { get } from '../../shared/json.ts';
 import { byKey, findMatched } from './matchers.ts';
 import type { Resource } from './resource.ts';
 
-/** vCPUs of instancetypes by kind and name; null: it does not say how many, or not as KubeVirt wants it. */
+/** vCPUs of instancetypes by kind and name; null if the number is missing or invalid. */
 export type Instancetypes = ReadonlyMap<string, number | null>;
 
-/** Source: kubevirt pkg/instancetype/apply/cpu.go; a preference only divides them into sockets, cores and threads. */
+/**
+ * Reads the vCPUs of all instancetypes. A preference only divides them into sockets, cores and threads.
+ *
+ * Source: kubevirt pkg/instancetype/apply/cpu.go
+ */
 export function readInstancetypes(resources: readonly Resource[]): Instancetypes {
   return byKey(resources, 'instancetype', ({ value }) => {
     const guest = get(value, 'spec', 'cpu', 'guest');
@@ -14,8 +18,10 @@ export function readInstancetypes(resources: readonly Resource[]): Instancetypes
 }
 
 /**
- * @param matcher `spec.instancetype` of a VM
- * @returns its vCPUs; null: nobody knows; undefined: it has none
+ * Finds the vCPUs of a VM's instancetype.
+ *
+ * @param matcher `spec.instancetype` of the VM
+ * @returns null if the instancetype is unknown; undefined if the VM has no instancetype
  */
 export function findVcpus(
   matcher: unknown,

@@ -6,7 +6,7 @@ import { nearest } from './almost.ts';
 import { type Finding, failure, warning } from './finding.ts';
 import type { Vm } from './vm.ts';
 
-/** Why a value cannot be that of a field; null if it can. */
+/** Says what a field wants instead of a value; null if the value is valid. */
 type Rule = (value: unknown) => string | null;
 
 const MODELS = ['virtio', 'e1000', 'e1000e', 'igb', 'ne2k_pci', 'pcnet', 'rtl8139'];
@@ -25,12 +25,13 @@ const integer =
       : `an integer in ${min}..${max}`;
 
 /**
- * Fields of an interface that KubeVirt rejects when the VM is created, or that libvirt, QEMU or our sidecar reject when it starts.
+ * Rules for the fields of an interface. KubeVirt rejects violations when the VM is created; libvirt, QEMU or Tapwire's sidecar
+ * reject them when it starts.
  *
  * Source: kubevirt pkg/network/admitter/netiface.go, pkg/util/hardware
  */
 const RULES: Readonly<Record<string, Rule>> = {
-  name: (value) => (/^[\w-]+$/.test(String(value)) ? null : 'letters, digits, "-" and "_" alone'),
+  name: (value) => (/^[\w-]+$/.test(String(value)) ? null : 'only letters, digits, "-" and "_"'),
   model: text((value) => MODELS.includes(value), `one of ${MODELS.join(', ')}`),
   macAddress: text(isUnicastMac, 'a unicast MAC address of six octets such as "02:00:00:00:00:01"'),
   pciAddress: text(
@@ -52,14 +53,14 @@ function isUnicastMac(value: string): boolean {
   }
 }
 
-/** Every field that KubeVirt has had. */
+/** All fields of an interface in any version of KubeVirt. */
 const KNOWN = [
   ...Object.keys(RULES),
   ...['bridge', 'slirp', 'masquerade', 'sriov', 'macvtap', 'passt', 'binding', 'state'],
   ...Object.keys(INTERFACE_FIELD_SINCE),
 ];
 
-/** What people write for a field, and what its name is. */
+/** Wrong names that people often write, with the right ones. */
 const SHORT = { mac: 'macAddress', type: 'model', pci: 'pciAddress' };
 
 const path = (i: number) => `.domain.devices.interfaces[${i}]`;
@@ -80,17 +81,17 @@ export function* checkInterfaceFields(vm: Vm): Iterable<Finding> {
     if (masquerade !== undefined && macAddress === RESERVED_MAC) {
       yield failure(
         vm.at(`${path(i)}.macAddress`),
-        `${subject}: KubeVirt keeps macAddress ${show(macAddress)} for masquerade; choose another`,
+        `${subject}: KubeVirt reserves macAddress ${show(macAddress)} for masquerade; choose another`,
       );
     }
   }
   yield* checkUnique(vm);
 }
 
-/** Source: kubevirt pkg/network/link/mac.go */
+/** MAC address that KubeVirt uses itself. Source: kubevirt pkg/network/link/mac.go */
 const RESERVED_MAC = '02:00:00:00:00:00';
 
-/** Fields of which two NICs of a VM cannot have the same value, and who says so. */
+/** Fields that must differ between the NICs of a VM, with the consequence of equal values. */
 const UNIQUE: Readonly<Record<string, string>> = {
   bootOrder: 'KubeVirt rejects that',
   acpiIndex: 'QEMU does not start with that',
@@ -117,14 +118,14 @@ function* checkUnique({ title, interfaces, disks, at }: Vm): Iterable<Finding> {
   }
 }
 
-/** The one who had it before. */
+/** Records the owner of a value. Returns the previous owner, if any. */
 function claim(owners: Map<string, string>, value: string, owner: string): string | undefined {
   const before = owners.get(value);
   if (before === undefined) owners.set(value, owner);
   return before;
 }
 
-/** Boot orders of disks, which NICs share the numbers with. */
+/** Boot orders of disks. NICs and disks share one sequence of numbers. */
 function bootOrdersOf(disks: unknown): readonly (readonly [string, string])[] {
   if (!Array.isArray(disks)) return [];
   return disks.flatMap((disk) => {

@@ -4,7 +4,7 @@ import { get, isObject } from '../../shared/json.ts';
 import { type Finding, failure } from './finding.ts';
 import type { Interface, Vm } from './vm.ts';
 
-/** A field below an interface, and why KubeVirt rejects its value. */
+/** A field of an interface, and why KubeVirt rejects its value. */
 interface Defect {
   readonly field: string;
   readonly reason: string;
@@ -18,7 +18,7 @@ interface Defect {
 export function* checkInterfaceServices({ title, interfaces, networks, at }: Vm): Iterable<Finding> {
   const ofPod = new Set(networks.filter(({ pod }) => pod).map(({ name }) => name));
   for (const [i, one] of interfaces.entries()) {
-    // KubeVirt looks at the ports of the pod network alone.
+    // KubeVirt checks ports only on the pod network.
     const defects = [
       ...(ofPod.has(one.name) ? [...portDefects(one), ...rangeDefects(one)] : []),
       ...dhcpDefects(one),
@@ -46,14 +46,14 @@ function* portDefects({ fields }: Interface): Iterable<Defect> {
   const names = new Set<unknown>();
   for (const [path, entry] of listOf(fields, 'ports')) {
     const [port, protocol, name] = [get(entry, 'port'), get(entry, 'protocol'), get(entry, 'name') ?? ''];
-    if (!isPort(port)) yield { field: `${path}.port`, reason: `has to be in 1..65535, got ${show(port)}` };
+    if (!isPort(port)) yield { field: `${path}.port`, reason: `must be in 1..65535, got ${show(port)}` };
     if (protocol !== undefined && protocol !== '' && !isProtocol(protocol)) {
-      yield { field: `${path}.protocol`, reason: `has to be "TCP" or "UDP", got ${show(protocol)}` };
+      yield { field: `${path}.protocol`, reason: `must be "TCP" or "UDP", got ${show(protocol)}` };
     }
     if (name === '') continue;
-    if (names.has(name)) yield { field: `${path}.name`, reason: `${show(name)} is there twice; change one` };
+    if (names.has(name)) yield { field: `${path}.name`, reason: `${show(name)} appears twice; change one` };
     if (!isPortName(String(name))) {
-      const want = 'at most 15 small letters, digits and single "-", with a letter in it';
+      const want = 'at most 15 lower-case letters, digits and single "-", with at least one letter';
       yield { field: `${path}.name`, reason: `${show(name)} is rejected; want ${want}` };
     }
     names.add(name);
@@ -66,19 +66,19 @@ function* rangeDefects({ fields }: Interface): Iterable<Defect> {
   const ranges = [...listOf(fields, 'portRanges')];
   if (ranges.length === 0) return;
   if (fields['ports'] !== undefined)
-    yield { field: 'portRanges', reason: 'and ports exclude each other; leave one out' };
+    yield { field: 'portRanges', reason: 'cannot be combined with ports; remove one' };
   if (fields['masquerade'] === undefined)
-    yield { field: 'portRanges', reason: 'needs masquerade; leave it out' };
+    yield { field: 'portRanges', reason: 'needs masquerade; remove it' };
   if (ranges.length > MAX_RANGES)
     yield { field: 'portRanges', reason: `has more than ${MAX_RANGES} ranges; merge some` };
   for (const [path, range] of ranges) {
     const [start, end, protocol] = [get(range, 'start'), get(range, 'end'), get(range, 'protocol')];
     if (!isProtocol(protocol))
-      yield { field: `${path}.protocol`, reason: `has to be "TCP" or "UDP", got ${show(protocol)}` };
+      yield { field: `${path}.protocol`, reason: `must be "TCP" or "UDP", got ${show(protocol)}` };
     if (!isPort(start) || !isPort(end) || Number(start) > Number(end)) {
       yield {
         field: path,
-        reason: `has to go from a port in 1..65535 to one that is not smaller, got ${show([start, end])}`,
+        reason: `must go from a port in 1..65535 to the same or a higher port, got ${show([start, end])}`,
       };
     }
   }
@@ -89,15 +89,15 @@ function* dhcpDefects({ fields }: Interface): Iterable<Defect> {
   if (!isObject(options)) return;
   for (const [path, server] of listOf(options, 'ntpServers')) {
     if (typeof server === 'string' && isIPv4(server)) continue;
-    yield { field: `dhcpOptions.${path}`, reason: `has to be an IPv4 address, got ${show(server)}` };
+    yield { field: `dhcpOptions.${path}`, reason: `must be an IPv4 address, got ${show(server)}` };
   }
   const seen = new Set<unknown>();
   for (const [path, entry] of listOf(options, 'privateOptions')) {
     const option = get(entry, 'option');
     const field = `dhcpOptions.${path}.option`;
-    if (seen.has(option)) yield { field, reason: `${show(option)} is there twice; change one` };
+    if (seen.has(option)) yield { field, reason: `${show(option)} appears twice; change one` };
     if (!Number.isInteger(option) || Number(option) < 224 || Number(option) > 254) {
-      yield { field, reason: `has to be in 224..254, got ${show(option)}` };
+      yield { field, reason: `must be in 224..254, got ${show(option)}` };
     }
     seen.add(option);
   }

@@ -5,7 +5,7 @@ import { type Finding, failure, warning } from './finding.ts';
 import { groupOf, type Resource } from './resource.ts';
 
 /**
- * The kinds of the API groups of which this command reads some.
+ * All kinds of the API groups that this command reads.
  *
  * Source: the CRDs of Multus, multi-networkpolicy, ipamclaims, KubeVirt and HyperConverged
  */
@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   'hco.kubevirt.io': ['HyperConverged'],
 };
 
-/** Kinds that no other group has, and how people write their group. */
+/** Kinds that exist in one group only, with their apiVersion. */
 const API_VERSIONS: Readonly<Record<string, string>> = {
   NetworkAttachmentDefinition: 'k8s.cni.cncf.io/v1',
   KubeVirt: 'kubevirt.io/v1',
@@ -42,7 +42,7 @@ const API_VERSIONS: Readonly<Record<string, string>> = {
 const own = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
 
-/** Finds a kind or group that does not exist: such an object would be passed over, and looks as if it had been checked. */
+/** Finds a kind or group that does not exist. Such an object would be skipped, but would look as if it was checked. */
 export function checkKind({ group, kind, at }: Resource): readonly Finding[] {
   const known = own(KINDS, group);
   const want = own(API_VERSIONS, kind);
@@ -50,11 +50,11 @@ export function checkKind({ group, kind, at }: Resource): readonly Finding[] {
   if (known === undefined && want === undefined) return [];
   const missing = `there is no kind "${kind}" in ${group === '' ? 'the core group' : group}, so it was not checked`;
   return want === undefined
-    ? [warning(at('$.kind'), `${missing}; is it misspelt?`)]
+    ? [warning(at('$.kind'), `${missing}; check the spelling`)]
     : [warning(at('$.apiVersion'), `${missing}; write apiVersion: ${want}`)];
 }
 
-/** Finds objects of those groups that lack one of the two names of their type. */
+/** Finds objects of these groups that lack `kind` or `apiVersion`. */
 export function checkTypeNames({ value, at }: Document): readonly Finding[] {
   const [apiVersion, kind] = [get(value, 'apiVersion'), get(value, 'kind')];
   if (typeof apiVersion === 'string' && kind === undefined && own(KINDS, groupOf(apiVersion)) !== undefined) {
@@ -66,7 +66,7 @@ export function checkTypeNames({ value, at }: Document): readonly Finding[] {
     : [failure(at('$'), `a ${kind} has no apiVersion, so it was not checked; write apiVersion: ${want}`)];
 }
 
-/** Finds names that YAML reads as something else than text, such as `name: on`. */
+/** Finds names that YAML does not read as text, such as `name: on`. */
 export function checkMetadata({ group, kind, value, at }: Resource): readonly Finding[] {
   if (own(KINDS, group) === undefined) return [];
   return ['name', 'namespace'].flatMap((key) => {

@@ -1,10 +1,10 @@
 import { get } from '../../shared/json.ts';
 import { fullName, type Resource } from './resource.ts';
 
-/** What a VM's `spec.preference` and `spec.instancetype` name. */
+/** Kind of object that a VM's `spec.preference` or `spec.instancetype` names. */
 export type Matched = 'preference' | 'instancetype';
 
-/** Objects of a cluster by {@link keyOf}. */
+/** Indexes preferences or instancetypes by {@link keyOf}. */
 export const byKey = <T>(
   resources: readonly Resource[],
   what: Matched,
@@ -16,7 +16,7 @@ export const byKey = <T>(
       .map((one) => [keyOf(what, one.kind, one), read(one)]),
   );
 
-/** What a matcher names; undefined if the files do not have it. One that is inferred from a volume has no name. */
+/** Finds the object that a matcher names. Undefined if the files do not have it, or if KubeVirt infers it from a volume. */
 export function findMatched<T>(
   what: Matched,
   matcher: unknown,
@@ -28,7 +28,7 @@ export function findMatched<T>(
   return all.get(keyOf(what, typeof kind === 'string' ? kind : '', { namespace, name }));
 }
 
-/** Kinds are read in any case and in the plural, too; without one a cluster's is meant. */
+/** Key of an object. KubeVirt accepts kinds in any case and in the plural. The default is the cluster-wide kind. */
 function keyOf(what: Matched, kind: string, one: Pick<Resource, 'namespace' | 'name'>): string {
   const singular = kind.toLowerCase().replace(/s$/, '') || `virtualmachinecluster${what}`;
   return `${singular} ${singular === `virtualmachine${what}` ? fullName(one) : one.name}`;

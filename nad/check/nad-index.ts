@@ -1,7 +1,7 @@
 import type { NadSeen } from './nads.ts';
 import { fullName } from './resource.ts';
 
-/** NADs by name, so that a cluster with many of them is searched in linear time. */
+/** Index of NADs by name, so that checking a cluster with many NADs takes linear time. */
 export class NadIndex {
   readonly #byName: ReadonlyMap<string, readonly NadSeen[]>;
   readonly #byFullName: ReadonlyMap<string, NadSeen>;
@@ -15,18 +15,18 @@ export class NadIndex {
     return this.#byName.size === 0;
   }
 
-  /** The first of that name; that there are others is a finding of its own. */
+  /** The first NAD of that name. Another check reports duplicates. */
   find(namespace: string, name: string): NadSeen | undefined {
     return this.#byFullName.get(`${namespace}/${name}`);
   }
 
-  /** Those of a name in any namespace. */
+  /** NADs of that name in any namespace. */
   named(name: string): readonly NadSeen[] {
     return this.#byName.get(name) ?? [];
   }
 }
 
-/** The first of each name, in their order. */
+/** The first element of each name, in the given order. */
 export function firstBy<T>(all: readonly T[], nameOf: (one: T) => string): ReadonlyMap<string, T> {
   const firsts = new Map<string, T>();
   for (const one of all) {

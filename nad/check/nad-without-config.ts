@@ -4,7 +4,7 @@ import { nearest } from './almost.ts';
 import { doubt, error, type Problem } from './finding.ts';
 import type { Resource } from './resource.ts';
 
-/** Says what is wrong with a NAD whose `spec.config` is not a text with something in it. */
+/** Finds out why a NAD has no usable `spec.config`. */
 export function problemsOfMissing({ value, name }: Resource): readonly Problem[] {
   const spec = get(value, 'spec');
   const config = get(spec, 'config');
@@ -17,12 +17,12 @@ export function problemsOfMissing({ value, name }: Resource): readonly Problem[]
   const near = isObject(spec)
     ? Object.keys(spec).find((key) => key !== 'config' && isConfig(key))
     : undefined;
-  if (near !== undefined) return [error(`spec.${near} is a key that nobody reads; want spec.config`)];
-  // Multus then takes a file of the node, which is not here to be checked; people who use that do not call it ours.
+  if (near !== undefined) return [error(`spec.${near} is an unknown key; want spec.config`)];
+  // Multus then reads a file on the node, which is not in the input. This is legitimate, so report it only if the NAD mentions Tapwire.
   const { metadata: _, ...rest } = value;
   if (!mentionsUs(name) && !mentionsUs(JSON.stringify(rest))) return [];
-  const file = `a file with a network of the name "${name}" in /etc/cni/multus/net.d of every node`;
-  return [doubt(`it has no spec.config, and without one Multus wants ${file}; write spec.config`)];
+  const file = `a file for network "${name}" in /etc/cni/multus/net.d on every node`;
+  return [doubt(`it has no spec.config, so Multus needs ${file}; write spec.config`)];
 }
 
 const isConfig = (key: string): boolean =>

@@ -8,23 +8,23 @@ import { doubt, error, type Finding, findingsAt, type Problem } from './finding.
 import { problemsOfMissing } from './nad-without-config.ts';
 import { fullName, type Resource } from './resource.ts';
 
-/** A NetworkAttachmentDefinition, as far as others depend on it. */
+/** Facts about a NetworkAttachmentDefinition that other checks need. */
 export interface NadSeen {
   readonly namespace: string;
   readonly name: string;
-  /** What our plugin in it makes; null: ours is not in it, or is not understood. */
+  /** What Tapwire does in this NAD; null if it does not run Tapwire, or is invalid. */
   readonly wiring: Wiring | null;
-  /** Whether no plugin before ours makes a link: such a NAD is for a registration, and not for a network. */
+  /** Whether no plugin before Tapwire creates a link. Such a NAD is for a registration, not for a network. */
   readonly isFirst: boolean;
-  /** Types of the plugins that it runs, in their order. */
+  /** Types of its plugins in the order in which they run. */
   readonly types: readonly string[];
 }
 
-/** What a VM's interface finds in the pod. */
+/** Kinds of wiring that a VM's interface finds in the pod. */
 export const WIRINGS = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'passt'] as const;
 export type Wiring = (typeof WIRINGS)[number];
 
-/** Reads a NAD, and says what is wrong with the configuration of our plugin in it. */
+/** Reads a NAD, and finds mistakes in its configuration of Tapwire. */
 export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly findings: readonly Finding[] } {
   const { namespace, name } = nad;
   const config = get(nad.value, 'spec', 'config');
@@ -71,7 +71,7 @@ function wiringOf(conf: NetConf): Wiring {
   return conf.multiQueue ? 'tap-mq' : 'tap';
 }
 
-/** What ADD rejects before it reads any key of ours, with a remedy. */
+/** Rejects versions and names that ADD rejects before it reads other keys, and adds a remedy to its message. */
 function checkIdentity(conf: unknown): void {
   try {
     checkBase(conf, 'ADD');
@@ -84,7 +84,7 @@ function checkIdentity(conf: unknown): void {
   }
 }
 
-/** Types that are meant to be ours, and that no file of the CNI bin directory has as its name. */
+/** Finds misspelt types: they look like "tapwire", but no file of the CNI bin directory has that name. */
 function problemsOfType({ path, type }: ChainPlugin): readonly Problem[] {
   const folded = type.trim().toLowerCase();
   if (type === OURS) return [];
@@ -98,29 +98,29 @@ function* problemsOfOrder(plugins: readonly ChainPlugin[]): Iterable<Problem> {
   const [ours, ...after] = index === -1 ? [] : plugins.slice(index);
   if (ours === undefined) return;
   if (after.some(({ type }) => type === OURS)) {
-    yield error(`type "${OURS}" is in its chain twice; leave one of them out`);
+    yield error(`type "${OURS}" is in its chain twice; remove one of them`);
   }
   if (index === 0 && after.length > 0) {
     yield error(
-      `${ours.path} comes before the plugin that makes the link that it is to wire; put it behind that one`,
+      `${ours.path} comes before the plugin that creates the link to wire; put it after that plugin`,
     );
   }
   const late = after.find(({ type }) => type === 'tuning')?.conf;
   if (get(late, 'mac') !== undefined || get(late, 'mtu') !== undefined) {
     yield doubt(
-      `"tuning" behind ${ours.path} changes a MAC address or MTU that the guest then does not have; put it before`,
+      `"tuning" after ${ours.path} changes a MAC address or MTU, but the guest keeps the old one; put "tuning" before it`,
     );
   }
 }
 
-/** The plugins that a file of /etc/cni/net.d runs, in their order: its list, or itself. */
+/** The plugins of a CNI configuration, in order: its list, or the configuration itself. */
 export function pluginsOf(conf: unknown): readonly unknown[] {
   const list = get(conf, 'plugins');
   return Array.isArray(list) ? list : [conf];
 }
 
-const unread = (path: string) => `${path} is a key that nobody reads; is it misspelt?`;
+const unread = (path: string) => `${path} is an unknown key; check the spelling`;
 
 const byHand = (where: string) =>
-  `${where}.args.cni.logicNetworkName is what KubeVirt tells the plugin for each interface; ` +
-  'written here it wires the wrong one, so leave it out';
+  `${where}.args.cni.logicNetworkName is set by KubeVirt for each interface; ` +
+  'set here, it makes Tapwire wire the wrong link, so remove it';

@@ -4,10 +4,10 @@ import type { Registered } from './registrations.ts';
 import type { Interface } from './vm.ts';
 
 /**
- * Whether the VM's NIC is made of what Tapwire makes in a network's chain. KubeVirt wires most bindings itself, and one pod link cannot
- * be wired twice.
+ * Checks that an interface uses what Tapwire wires in the chain of its network. KubeVirt wires most binding methods itself, and a
+ * pod link cannot be wired twice.
  *
- * @param registered undefined: nobody knows what the binding does
+ * @param registered undefined if the files do not register the binding
  */
 export function problemsOfMethod(
   { methods, binding }: Interface,
@@ -34,9 +34,9 @@ export function problemsOfMethod(
   }
   if (wiring === 'passt') {
     if (type === 'tap')
-      return [error(`${subject} makes KubeVirt want a tap, which passt has not; ${ON_PASST}`)];
+      return [error(`${subject} makes KubeVirt look for a tap, but passt has none; ${ON_PASST}`)];
     return image === undefined
-      ? [error(`${subject} has no sidecar to make a NIC of passt; ${ON_PASST}`)]
+      ? [error(`${subject} has no sidecar to create the NIC for passt; ${ON_PASST}`)]
       : [];
   }
   if (type !== undefined || image !== undefined) return [];

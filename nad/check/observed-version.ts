@@ -3,7 +3,7 @@ import { get } from '../../shared/json.ts';
 import { type Minor, parseKubevirtVersion } from '../kubevirt-versions.ts';
 import type { Resource } from './resource.ts';
 
-/** The version that a KubeVirt CR from a cluster says it runs; null if no object says one. */
+/** The KubeVirt version in the status of a KubeVirt CR; null if no object has one. */
 export function observedMinor(resources: readonly Resource[]): Minor | null {
   const versions = resources
     .filter(({ group, kind }) => group === 'kubevirt.io' && kind === 'KubeVirt')
@@ -11,7 +11,7 @@ export function observedMinor(resources: readonly Resource[]): Minor | null {
   return versions.map(parse).find((minor) => minor !== null) ?? null;
 }
 
-/** Null for the version of a build that has none, and for one that is too old to be asked for. */
+/** Null if the version is not a release, or is too old. */
 function parse(version: unknown): Minor | null {
   if (typeof version !== 'string') return null;
   try {

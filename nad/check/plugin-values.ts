@@ -5,7 +5,7 @@ import { type Finding, failure, warning } from './finding.ts';
 import { isReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 
-/** What a registration's fields may have as values, as far as one says so by itself. */
+/** Checks the values of a registration's fields that can be judged without other objects. */
 export function checkPluginValues(registered: Registered): readonly Finding[] {
   const { name, plugin, at } = registered;
   return Object.entries(plugin)
@@ -15,11 +15,11 @@ export function checkPluginValues(registered: Registered): readonly Finding[] {
       const want = get(TYPES, field) as string | undefined;
       const isRight = want === 'an object' ? isObject(value) : typeof value === 'string';
       if (want !== undefined && !isRight) {
-        return [failure(at(field), `${subject}: ${field} has to be ${want}, got ${show(value)}`)];
+        return [failure(at(field), `${subject}: ${field} must be ${want}, got ${show(value)}`)];
       }
       if (field === 'sidecarImage') return checkImage(registered, value as string);
       if (field === 'networkAttachmentDefinition' && !isReference(value as string)) {
-        const reason = `networkAttachmentDefinition ${show(value)} names nothing; want "NAMESPACE/NAME" or "NAME"`;
+        const reason = `networkAttachmentDefinition ${show(value)} is not a valid name; want "NAMESPACE/NAME" or "NAME"`;
         return [failure(at(field), `${subject}: ${reason}`)];
       }
       return [];
@@ -27,7 +27,7 @@ export function checkPluginValues(registered: Registered): readonly Finding[] {
     .concat(checkWords(registered));
 }
 
-/** domainAttachmentType has a rule of its own. */
+/** Types of the fields, except domainAttachmentType, which another check covers. */
 const TYPES = {
   sidecarImage: 'a string',
   networkAttachmentDefinition: 'a string',
@@ -36,20 +36,20 @@ const TYPES = {
   computeResourceOverhead: 'an object',
 } as const satisfies Partial<Record<keyof Plugin, string>>;
 
-/** What templates have where the name of an image belongs. */
+/** Placeholders that templates have instead of an image. */
 const PLACEHOLDER = /^(IMAGE|<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|%.*%)$/i;
 
 const HOST = '[A-Za-z0-9.-]+(?::\\d+)?/|\\[[\\da-fA-F:]+\\](?::\\d+)?/';
 const PATH = '[a-z0-9]+(?:[._/-]+[a-z0-9]+)*';
 const IMAGE = new RegExp(`^(?:${HOST})?${PATH}(?::\\w[\\w.-]{0,127})?(?:@[a-z0-9+._-]+:[\\da-f]{32,})?$`);
 
-/** Source: distribution/reference; kubelet answers InvalidImageName. */
+/** Checks the image as kubelet does, which would report InvalidImageName. Source: distribution/reference */
 function checkImage({ name, at }: Registered, image: string): readonly Finding[] {
   const subject = `binding "${name}": sidecarImage ${show(image)}`;
   const place = at('sidecarImage');
   if (PLACEHOLDER.test(image)) {
     return [
-      warning(place, `${subject} is a placeholder, with which no VM starts; write the name of the image`),
+      warning(place, `${subject} is a placeholder, and no VM starts with it; write the name of the image`),
     ];
   }
   if (IMAGE.test(image)) return [];
@@ -58,14 +58,14 @@ function checkImage({ name, at }: Registered, image: string): readonly Finding[]
   ];
 }
 
-/** Strings of which KubeVirt knows one, and takes any other for none. */
+/** Fields with one known value. KubeVirt ignores any other value. */
 const WORDS = { 'migration.method': 'link-refresh', downwardAPI: 'device-info' } as const;
 
 function checkWords({ name, plugin, at }: Registered): readonly Finding[] {
   return Object.entries(WORDS).flatMap(([path, known]) => {
     const value = get(plugin, ...path.split('.'));
     if (typeof value !== 'string' || value === '' || value === known) return [];
-    const message = `binding "${name}": ${path} ${show(value)} means nothing to KubeVirt; want "${known}" or nothing`;
+    const message = `binding "${name}": ${path} ${show(value)} is unknown to KubeVirt, which ignores it; want "${known}", or remove it`;
     return [warning(at(path), message)];
   });
 }

@@ -8,7 +8,7 @@ import { wiringOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 
 /**
- * Finds what KubeVirt silently makes of a registration: its CRD takes any string, and drops fields that it does not know.
+ * Finds mistakes in a registration that KubeVirt silently accepts: its CRD takes any string, and drops unknown fields.
  *
  * Source: kubevirt staging/src/kubevirt.io/api/core/v1/types.go, by tag
  */
@@ -21,7 +21,7 @@ export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor
   ];
 }
 
-/** All that a sentence begins with. */
+/** Beginning of each message. */
 const about = ({ name }: Registered) => `binding "${name}"`;
 
 function checkFields(registered: Registered, minor: Minor): readonly Finding[] {
@@ -30,8 +30,8 @@ function checkFields(registered: Registered, minor: Minor): readonly Finding[] {
     if (since !== undefined && since <= minor) return [];
     const reason =
       since === undefined
-        ? `it knows ${namesFor(FIELD_SINCE, minor).join(', ')}`
-        : `that came with 1.${since}; leave it out`;
+        ? `it knows only ${namesFor(FIELD_SINCE, minor).join(', ')}`
+        : `it came with 1.${since}; remove it`;
     const message = `${about(registered)}: KubeVirt 1.${minor} silently drops the field "${field}": ${reason}`;
     return [failure(registered.at(field), message)];
   });
@@ -44,12 +44,12 @@ function checkAttachment(registered: Registered, minor: Minor): readonly Finding
   if (known.some((one) => one === type)) return [];
   const want = known.map((one) => `"${one}"`).join(' or ');
   const message =
-    `${about(registered)}: domainAttachmentType ${show(type)} means nothing to KubeVirt 1.${minor}, ` +
-    `which gives its VMs no NIC and no error; want ${want}`;
+    `${about(registered)}: domainAttachmentType ${show(type)} is unknown to KubeVirt 1.${minor}, ` +
+    `which silently gives the VM no NIC; want ${want}`;
   return [failure(registered.at('domainAttachmentType'), message)];
 }
 
-/** What the NAD of ours makes has to be what KubeVirt, or a sidecar, makes the guest's NIC of. */
+/** Checks that KubeVirt or a sidecar can create the guest's NIC from what the NAD wires. */
 function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] {
   const { plugin, at } = registered;
   const type = plugin['domainAttachmentType'] || undefined;
@@ -60,10 +60,13 @@ function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] 
       return [];
     case 'passt':
       if (type !== undefined) {
-        return fail('domainAttachmentType', 'passt has no tap for a domainAttachmentType; leave that out');
+        return fail(
+          'domainAttachmentType',
+          'passt has no tap, so domainAttachmentType does not apply; remove it',
+        );
       }
       return image === undefined
-        ? fail('sidecarImage', 'only a sidecar makes a NIC of passt; name its image')
+        ? fail('sidecarImage', 'only a sidecar can create the NIC for passt; name its image')
         : [];
     case 'tap':
     case 'tap-mq':
@@ -76,8 +79,8 @@ function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] 
 
 const TWO_MASTERS =
   'with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or ' +
-  'has no network; write "tap", or leave networkAttachmentDefinition out';
-const NO_NIC = 'nobody gives the VM a NIC on the tap; write domainAttachmentType "tap"';
+  'has no network; write "tap", or remove networkAttachmentDefinition';
+const NO_NIC = 'nothing gives the VM a NIC on the tap; write domainAttachmentType "tap"';
 
 function namesFor(since: Readonly<Record<string, Minor>>, minor: Minor): readonly string[] {
   return Object.keys(since).filter((name) => (since[name] ?? 0) <= minor);

@@ -2,12 +2,12 @@ import { get } from '../../shared/json.ts';
 import { byKey, findMatched } from './matchers.ts';
 import type { Resource } from './resource.ts';
 
-/** What a preference sets where the VM does not; null: nobody knows. */
+/** Defaults that a preference gives to a VM; null if unknown. */
 export interface Preference {
   readonly multiQueue: boolean | null;
-  /** Model of NICs; "": none. */
+  /** Model of NICs; "" if the preference names none. */
   readonly interfaceModel: string | null;
-  /** Whether a NIC on the pod network without any binding gets masquerade. */
+  /** Whether a NIC on the pod network without a binding method gets masquerade. */
   readonly masquerade: boolean | null;
 }
 
@@ -17,7 +17,7 @@ export type Preferences = ReadonlyMap<string, Preference>;
 const NONE: Preference = { multiQueue: false, interfaceModel: '', masquerade: false };
 const UNKNOWN: Preference = { multiQueue: null, interfaceModel: null, masquerade: null };
 
-/** Source: kubevirt pkg/instancetype/preference/apply */
+/** Reads all preferences. Source: kubevirt pkg/instancetype/preference/apply */
 export function readPreferences(resources: readonly Resource[]): Preferences {
   return byKey(resources, 'preference', ({ value }) => {
     const devices = get(value, 'spec', 'devices');
@@ -30,7 +30,7 @@ export function readPreferences(resources: readonly Resource[]): Preferences {
   });
 }
 
-/** @param matcher `spec.preference` of a VM */
+/** Finds the preference of a VM. @param matcher `spec.preference` of the VM */
 export function findPreference(matcher: unknown, namespace: string, preferences: Preferences): Preference {
   if (matcher === undefined || matcher === null) return NONE;
   return findMatched('preference', matcher, namespace, preferences) ?? UNKNOWN;

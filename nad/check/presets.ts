@@ -2,7 +2,7 @@ import { type Instancetypes, readInstancetypes } from './instancetypes.ts';
 import { type Preferences, readPreferences } from './preferences.ts';
 import type { Resource } from './resource.ts';
 
-/** What VMs take over from other objects. */
+/** Objects from which VMs take defaults. */
 export interface Presets {
   readonly preferences: Preferences;
   readonly instancetypes: Instancetypes;

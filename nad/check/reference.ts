@@ -2,23 +2,23 @@ import { BINDINGS } from '../bindings.ts';
 import type { NadIndex } from './nad-index.ts';
 import { type NadSeen, WIRINGS, type Wiring } from './nads.ts';
 
-/** A NAD as a registration or a network names it. */
+/** Name of a NAD in a registration or a network. */
 interface Reference {
-  /** null: it is in the VM's namespace. */
+  /** Null means the VM's namespace. */
   readonly namespace: string | null;
   readonly name: string;
 }
 
-/** `namespace/name`, or `name`. Source: kubevirt pkg/network/multus, nad.go */
+/** Parses `namespace/name` or `name`. Source: kubevirt pkg/network/multus, nad.go */
 export function parseReference(text: string): Reference {
   const [namespace = '', name] = text.split('/', 2);
   return name === undefined ? { namespace: null, name: namespace } : { namespace, name };
 }
 
-/** Whether a text can name a NAD: the API server takes no other names. */
+/** Whether a text can name a NAD. The API server rejects all other names. */
 export const isReference = (text: string): boolean => /^([a-z0-9.-]+\/)?[a-z0-9.-]+$/.test(text);
 
-/** The NAD that a VM of this namespace gets; undefined if the files do not have it. */
+/** Finds the NAD that a VM of this namespace gets. Undefined if the files do not have it. */
 export function findNad(
   { namespace, name }: Reference,
   vmNamespace: string,
@@ -27,13 +27,13 @@ export function findNad(
   return nads.find(namespace ?? vmNamespace, name);
 }
 
-/** Our manifests' names mean what they mean there, also in files without the NADs. */
+/** Wiring of the NADs in Tapwire's own manifests by name, for files that do not contain the NADs. */
 const KNOWN = new Map(WIRINGS.map((wiring) => [BINDINGS[wiring].nad?.name, wiring]));
 
 /**
- * What the NAD wires that a registration names; null: nothing of ours, or nobody knows.
+ * Finds the wiring of the NAD that a registration or network names. Null if it does not run Tapwire, or is unknown.
  *
- * @param vmNamespace where a name without namespace is looked for; null: anywhere
+ * @param vmNamespace namespace of a name without namespace; null to search all namespaces
  */
 export function wiringOfReference(text: unknown, vmNamespace: string | null, nads: NadIndex): Wiring | null {
   if (typeof text !== 'string' || text === '') return null;

@@ -4,9 +4,9 @@ import { parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 
 /**
- * Whether the NAD that a registration names is there.
+ * Finds a registration whose NAD is missing. Files that contain only registrations are not complete, so nothing is reported there.
  *
- * @param hasVms with VMs, or with NADs, files are meant to be whole; a registration alone is not
+ * @param hasVms whether the files contain VMs
  */
 export function checkReference(
   { name, plugin, at }: Registered,
@@ -18,6 +18,6 @@ export function checkReference(
   const { namespace, name: nad } = parseReference(text);
   const isThere = namespace === null ? nads.named(nad).length > 0 : nads.find(namespace, nad) !== undefined;
   if (isThere) return [];
-  const reason = `NetworkAttachmentDefinition "${text}" is not in these files; is it in the cluster?`;
+  const reason = `NetworkAttachmentDefinition "${text}" is not in these files; check that the cluster has it`;
   return [warning(at('networkAttachmentDefinition'), `binding "${name}": ${reason}`)];
 }

@@ -7,14 +7,14 @@ import { PATCHES, REGISTRY_FIELDS } from './registries.ts';
 import { checkRegistryKeys, isPlugin } from './registry-keys.ts';
 import { pathTo, type Resource } from './resource.ts';
 
-/** A binding as a KubeVirt or HyperConverged CR has it. */
+/** A binding in a KubeVirt or HyperConverged CR. */
 export interface Registered {
   readonly name: string;
-  /** Its fields, whatever their values. */
+  /** Its fields; the values are not validated. */
   readonly plugin: Readonly<Record<string, unknown>>;
-  /** Where one of its fields is, or was to be. */
+  /** Finds the place of one of its fields, or of the nearest parent. */
   readonly at: (field: string) => Place;
-  /** Whether it is in a whole CR: a patch (it has no name) replaces what another one says. */
+  /** Whether it is in a whole CR. A patch, which has no name, may replace what another object says. */
   readonly isWhole: boolean;
 }
 
@@ -23,7 +23,7 @@ interface RegistrationsSeen {
   readonly findings: readonly Finding[];
 }
 
-/** Reads what a CR registers, and says what cannot be read. */
+/** Reads the registrations in a CR, and reports those that cannot be read. */
 export function readRegistrations(cr: Resource, minor: Minor): RegistrationsSeen {
   const fields = (REGISTRY_FIELDS[cr.kind] ?? []).map((field) => readField(cr, field));
   const seen = [...fields, readPatchAnnotation(cr)];
@@ -92,7 +92,7 @@ function readPatchAnnotation({ name: cr, kind, value, at }: Resource): Registrat
       ...strays.map((pointer) =>
         failure(
           place,
-          `annotation "${PATCHES}" registers nothing at ${pointer}; bindings belong to ${POINTER}/NAME`,
+          `annotation "${PATCHES}" registers nothing at ${pointer}; write bindings to ${POINTER}/NAME`,
         ),
       ),
       ...(whole === undefined
@@ -100,7 +100,7 @@ function readPatchAnnotation({ name: cr, kind, value, at }: Resource): Registrat
         : [
             failure(
               place,
-              `annotation "${PATCHES}" writes ${get(whole, 'path')} as a whole and so removes the bindings of others; ` +
+              `annotation "${PATCHES}" replaces all of ${get(whole, 'path')}, which removes other bindings; ` +
                 'register bindings in spec.networkBinding of this CR',
             ),
           ]),

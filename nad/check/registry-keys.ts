@@ -5,14 +5,14 @@ import { type Finding, failure } from './finding.ts';
 import { REGISTRY_FIELDS } from './registries.ts';
 import type { Resource } from './resource.ts';
 
-/** Keys of the maps of bindings, in any registry. */
+/** Keys of the maps of bindings in all kinds of CR. */
 const KEYS = ['binding', 'networkBinding'];
-/** Deeper than any of the fields is. */
+/** Search depth. The right fields are less deep. */
 const MAX_DEPTH = 8;
 
 /**
- * Finds bindings in a CR at a place where they register nothing, because the key is misspelt or indented too far to the left or right.
- * The API server drops fields that it does not know silently.
+ * Finds bindings in a CR at a place where they register nothing, because a key is misspelt or wrongly indented. The API server
+ * silently drops unknown fields.
  */
 export function checkRegistryKeys({ kind, value, at }: Resource): readonly Finding[] {
   const right = REGISTRY_FIELDS[kind] ?? [];
@@ -26,7 +26,7 @@ export function checkRegistryKeys({ kind, value, at }: Resource): readonly Findi
   });
 }
 
-/** Paths of the objects that look like a binding, or like a map of bindings, and are not where those belong. */
+/** Paths of objects that look like a binding, or like a map of bindings, at a wrong place. */
 function misplaced(
   value: JsonObject | readonly unknown[],
   above: readonly string[],
@@ -46,7 +46,7 @@ function misplaced(
 export const isPlugin = (value: unknown): boolean =>
   PLUGIN_FIELDS.some((field) => get(value, field) !== undefined);
 
-/** Fields of a binding that nothing else in the CR has. */
+/** Fields that only bindings have in a CR. */
 const PLUGIN_FIELDS = [
   'sidecarImage',
   'networkAttachmentDefinition',

@@ -14,11 +14,11 @@ const ANNOTATION = 'k8s.v1.cni.cncf.io/resourceName';
 const INJECTOR = 'network-resources-injector';
 
 /**
- * Finds NADs that ask for a device of a device plugin, on a KubeVirt that no longer passes the request on to the pod: the pod then
- * starts without a device, and its network plugin gets an empty device id.
+ * Finds NADs that ask for a device of a device plugin, if KubeVirt no longer requests the device for the pod. The pod then starts
+ * without a device, and its network plugin gets an empty device id.
  *
- * @param nads those that VMs use
- * @param resources all objects, which may include the KubeVirt CR and the webhook that makes the requests
+ * @param nads NADs that VMs use
+ * @param resources all objects, among them perhaps the KubeVirt CR and the webhook that requests the devices
  */
 export function checkResourceNames(
   nads: readonly Resource[],
@@ -37,12 +37,12 @@ export function checkResourceNames(
   });
 }
 
-/** The injector itself, or the operator that installs it. */
+/** Whether an object is the injector itself, or configures the operator that installs it. */
 const bringsInjector = ({ kind, name, value }: Resource): boolean =>
   name.includes(INJECTOR) ||
   (kind === 'SriovOperatorConfig' && get(value, 'spec', 'enableInjector') === true);
 
-/** Whether VMs get a NAD: through a network, a registration, or by having Tapwire in it. */
+/** Returns a test of whether VMs use a NAD: a network or a registration names it, or it runs Tapwire. */
 export function usedNads(
   nads: NadIndex,
   registrations: readonly Registered[],
@@ -62,7 +62,7 @@ export function usedNads(
     used.has(fullName(nad)) || nads.find(nad.namespace, nad.name)?.types.includes(OURS) === true;
 }
 
-/** Source: kubevirt pkg/virt-config/featuregate, IsEnabled */
+/** Whether KubeVirt leaves device requests to a webhook. Source: kubevirt pkg/virt-config/featuregate, IsEnabled */
 function isInjectionExternal(resources: readonly Resource[], minor: Minor): boolean {
   if (minor < INJECTION_SINCE) return false;
   const says = (list: 'featureGates' | 'disabledFeatureGates') =>

@@ -2,20 +2,20 @@ import { get, type JsonObject } from '../../shared/json.ts';
 import type { Document } from './document.ts';
 import type { Place } from './finding.ts';
 
-/** An object of the Kubernetes API. */
+/** A Kubernetes object. */
 export interface Resource {
-  /** `kubevirt.io`, of any version. */
+  /** API group without the version, such as `kubevirt.io`. */
   readonly group: string;
   readonly kind: string;
   readonly namespace: string;
-  /** "" where it has none: a patch, a template. */
+  /** "" if it has none, as patches and templates. */
   readonly name: string;
   readonly value: JsonObject;
-  /** As a document's. */
+  /** Finds the place of the value at a JSON path in the object. */
   readonly at: (path: string) => Place;
 }
 
-/** The objects of a document: itself, or those of a list. None if it is not an object of the API. */
+/** The Kubernetes objects of a document: the document itself, or the items of a list. */
 export function resourcesOf({ value, at }: Document): readonly Resource[] {
   const kind = get(value, 'kind');
   const items = get(value, 'items');
@@ -41,14 +41,14 @@ function toResource(value: unknown, at: Document['at']): Resource[] {
   ];
 }
 
-/** `kubevirt.io` of `kubevirt.io/v1`; "" of `v1`. */
+/** Group of an apiVersion: `kubevirt.io` for `kubevirt.io/v1`, "" for `v1`. */
 export const groupOf = (apiVersion: string): string =>
   apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
 
-/** The JSON path of a key below a path. */
+/** JSON path of a key under a path. */
 export const pathTo = (path: string, key: string): string =>
   /^[\w-]+$/.test(key) ? `${path}.${key}` : `${path}["${key.replaceAll('"', '')}"]`;
 
-/** How people call a namespaced object. */
+/** `namespace/name` of an object. */
 export const fullName = ({ namespace, name }: Pick<Resource, 'namespace' | 'name'>): string =>
   `${namespace}/${name}`;

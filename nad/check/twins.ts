@@ -4,7 +4,7 @@ import { type Finding, type Place, warning } from './finding.ts';
 import type { Registered } from './registrations.ts';
 import { fullName, type Resource } from './resource.ts';
 
-/** Finds objects that are there twice and differ: of two in one cluster the later replaces the earlier. */
+/** Finds different objects of the same name. In a cluster, the later one replaces the earlier one. */
 export function checkTwins(resources: readonly Resource[]): readonly Finding[] {
   const named = resources.filter(({ name }) => name !== '');
   return differing(
@@ -12,20 +12,20 @@ export function checkTwins(resources: readonly Resource[]): readonly Finding[] {
     (one) => [one.group, one.kind, fullName(one)].join(' '),
     meaningOf,
     (one, first) => {
-      const message = `${one.kind} "${fullName(one)}" differs from the one of that name at ${show(first.at('$.metadata.name'))}; leave one of them out`;
+      const message = `${one.kind} "${fullName(one)}" differs from the one of the same name at ${show(first.at('$.metadata.name'))}; remove one of them`;
       return warning(one.at('$.metadata.name'), message);
     },
   );
 }
 
-/** Finds bindings that CRs register twice in different ways. */
+/** Finds bindings that are registered twice with different fields. */
 export function checkRegisteredTwice(registrations: readonly Registered[]): readonly Finding[] {
   return differing(
     registrations.filter(({ isWhole }) => isWhole),
     ({ name }) => name,
     ({ plugin }) => plugin,
     ({ name, at }, first) => {
-      const message = `binding "${name}" differs from the one of that name at ${show(first.at(''))}; leave one of them out`;
+      const message = `binding "${name}" differs from the one of the same name at ${show(first.at(''))}; remove one of them`;
       return warning(at(''), message);
     },
   );
@@ -47,7 +47,7 @@ function differing<T>(
 
 const show = ({ file, line }: Place): string => `${file}:${line}`;
 
-/** What two objects of one name have to agree in: the spec, and of configuration the JSON instead of its text. */
+/** The part that must agree in objects of the same name: the spec. A CNI configuration is compared as JSON, not as text. */
 function meaningOf({ value }: Resource): unknown {
   const spec = get(value, 'spec');
   const config = get(spec, 'config');

@@ -6,16 +6,16 @@ import { fullName } from './resource.ts';
 import type { Interface, Network, Vm } from './vm.ts';
 import { problemsOfFit } from './vm-fit.ts';
 
-/** What VMs depend on. */
+/** Objects that VMs depend on. */
 export interface Cluster {
   readonly nads: NadIndex;
   /** Registrations by binding name. */
   readonly registrations: ReadonlyMap<string, Registered>;
-  /** Whether a whole CR is there: patches of one do not say what else is registered. */
+  /** Whether the files contain a whole CR. Patches do not show what else is registered. */
   readonly knowsAll: boolean;
 }
 
-/** Whether what a VM's interfaces name is there, within reach, and fits. */
+/** Checks that the bindings and NADs of a VM exist, that the VM can use them, and that they fit. */
 export function checkBindings(vm: Vm, cluster: Cluster): readonly Finding[] {
   const networks = vm.networks.flatMap((network, i) => checkNetworkReach(vm, network, i, cluster));
   const byName = new Map(vm.networks.map((network) => [network.name, network]));
@@ -63,15 +63,15 @@ function unregistered(binding: string, { registrations, knowsAll }: Cluster): re
   if (knowsAll) {
     return [
       error(
-        `nobody registers binding "${binding}" with KubeVirt, so the VM never starts; registered are: ${names}`,
+        `binding "${binding}" is not registered with KubeVirt, so the VM never starts; registered are: ${names}`,
       ),
     ];
   }
-  const text = `these files do not register binding "${binding}" with KubeVirt, but ${names}; is it registered otherwise?`;
+  const text = `these files do not register binding "${binding}" with KubeVirt, only ${names}; check that the cluster has it`;
   return [doubt(text)];
 }
 
-/** Names that a message lists. */
+/** Most names that a message lists. */
 const MAX_NAMES = 20;
 
 function listOf(names: readonly string[]): string {
@@ -81,21 +81,21 @@ function listOf(names: readonly string[]): string {
   );
 }
 
-/** Namespaces that Multus looks into also where it isolates them, unless it is told otherwise. */
+/** Namespace whose NADs all pods can use even if Multus isolates namespaces, by default. */
 const GLOBAL_NAMESPACE = 'default';
 
 function reachOf(text: string, { namespace }: Vm, nads: NadIndex): readonly Problem[] {
-  if (!isReference(text)) return []; // a finding of its own
+  if (!isReference(text)) return []; // another check reports it
   const reference = parseReference(text);
   const home = reference.namespace ?? namespace;
   const subject = `NetworkAttachmentDefinition "${text}"`;
   const elsewhere = nads.named(reference.name).map(fullName);
   if (findNad(reference, namespace, nads) === undefined && elsewhere.length > 0) {
-    const text = `${subject} is looked for in namespace "${home}", and is not there; there is ${listOf(elsewhere)}`;
-    return [error(`${text}: name it with its namespace, or create one in "${home}"`)];
+    const text = `${subject} does not exist in namespace "${home}", only ${listOf(elsewhere)}`;
+    return [error(`${text}; name it with its namespace, or create one in "${home}"`)];
   }
   if (home === namespace || home === GLOBAL_NAMESPACE) return [];
-  const reason = `${subject} is out of reach of namespace "${namespace}" where Multus isolates namespaces`;
-  const remedy = `there, create it in "${GLOBAL_NAMESPACE}" or add "${home}" to Multus' globalNamespaces`;
+  const reason = `${subject} is not available in namespace "${namespace}" if Multus isolates namespaces`;
+  const remedy = `in that case, create it in "${GLOBAL_NAMESPACE}" or add "${home}" to Multus' globalNamespaces`;
   return [doubt(`${reason}; ${remedy}`)];
 }

@@ -7,7 +7,7 @@ import { findNad, parseReference, wiringOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { type Interface, isPrimary, type Network, type Vm } from './vm.ts';
 
-/** Whether the VM can use what is made in the pod for an interface. */
+/** Checks that the VM can use what Tapwire wires for an interface. */
 export function problemsOfFit(
   vm: Vm,
   one: Interface,
@@ -19,14 +19,14 @@ export function problemsOfFit(
   const networkName = network?.multus?.networkName;
   const byNetwork = wiringOfReference(networkName, vm.namespace, nads);
   if (byBinding !== null && byNetwork !== null) {
-    const reason = `both its binding and its network "${networkName}" run Tapwire, and the second to come fails`;
-    return [error(`${reason}; leave it out of one of the NetworkAttachmentDefinitions`)];
+    const reason = `both its binding and its network "${networkName}" run Tapwire, and the second call fails`;
+    return [error(`${reason}; remove it from one of the NetworkAttachmentDefinitions`)];
   }
   if (networkName !== undefined && findNad(parseReference(networkName), vm.namespace, nads)?.isFirst) {
-    const reason = `its network "${networkName}" runs Tapwire alone, so nobody makes the link that it is to wire`;
+    const reason = `its network "${networkName}" runs only Tapwire, so no plugin creates the link to wire`;
     return [
       error(
-        `${reason}; put Tapwire behind the plugin that does, or name that NetworkAttachmentDefinition in the registration`,
+        `${reason}; put Tapwire after a plugin that creates it, or name that NetworkAttachmentDefinition in the registration`,
       ),
     ];
   }
@@ -40,10 +40,10 @@ export function problemsOfFit(
   if (wiring !== 'passt')
     return problemsOfQueues(vm, one, wiring, Boolean(registered?.plugin['sidecarImage']));
   const isSecondary = network !== undefined && !isPrimary(network);
-  return isSecondary ? [error('passt serves the primary network alone; use tap for this one')] : [];
+  return isSecondary ? [error('passt serves only the primary network; use tap for this one')] : [];
 }
 
-/** What the NAD of an interface's binding wires; null: nothing of ours, or nobody knows. */
+/** Finds the wiring by the NAD of an interface's binding. Null if it does not run Tapwire, or is unknown. */
 export function wiringOfBinding(
   { binding }: Interface,
   registered: Registered | undefined,
@@ -56,7 +56,7 @@ export function wiringOfBinding(
   return WIRINGS.find((wiring) => BINDINGS[wiring].registeredAs === binding) ?? null;
 }
 
-/** A tap has one queue or takes several, and libvirt opens it in the way that the VM says. Our sidecar makes them agree. */
+/** Checks the queues: a tap has one or several, and libvirt opens it as the VM says. Tapwire's sidecar makes them agree. */
 function problemsOfQueues(
   { queues }: Vm,
   { model }: Interface,
@@ -73,11 +73,11 @@ function problemsOfQueues(
       ? (['tap', 'tap-mq'] as const)
       : (['tap-secondary', 'tap-secondary-mq'] as const);
   const reason = isMany
-    ? `the VM asks for ${own} queues (networkInterfaceMultiqueue) and its tap has one; use binding "${BINDINGS[many].registeredAs}"`
-    : `its tap takes several queues and the VM asks for one; use binding "${BINDINGS[single].registeredAs}", or ` +
+    ? `the VM asks for ${own} queues (networkInterfaceMultiqueue) but its tap has one; use binding "${BINDINGS[many].registeredAs}"`
+    : `its tap takes several queues but the VM asks for one; use binding "${BINDINGS[single].registeredAs}", or ` +
       'set networkInterfaceMultiqueue with two or more vCPUs and model virtio';
   const outcome = hasSidecar
-    ? 'it boots with what the sidecar makes of it'
-    : 'QEMU cannot open it and the VM does not boot';
+    ? 'the VM boots only because the sidecar adapts its queues'
+    : 'QEMU cannot open the tap and the VM does not boot';
   return [(hasSidecar ? doubt : error)(`${reason}; as it is, ${outcome}`)];
 }

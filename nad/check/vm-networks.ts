@@ -9,7 +9,7 @@ import { checkMethods } from './vm-methods.ts';
 import { checkStates } from './vm-states.ts';
 
 /**
- * What KubeVirt refuses of a VM's networks and interfaces, when it is created.
+ * Finds mistakes in a VM's networks and interfaces that KubeVirt rejects when the VM is created.
  *
  * Source: kubevirt pkg/network/admitter, and pkg/virt-api before 1.3
  */
@@ -33,22 +33,22 @@ function* checkNames({ title, interfaces, networks, at }: Vm): Iterable<Finding>
   for (const { i, name, isRepeated } of eachName(interfaces)) {
     const subject = `${title}: interface "${name}"`;
     const place = at(`${path(i)}.name`);
-    if (isRepeated) yield failure(place, `${subject} is there twice; a network has one interface`);
+    if (isRepeated) yield failure(place, `${subject} appears twice; a network has one interface`);
     else if (!names.network.has(name)) {
       yield failure(
         place,
-        `${subject} has no network of that name; add it to "networks", or leave the interface out`,
+        `${subject} has no network of that name; add it to "networks", or remove the interface`,
       );
     }
   }
   for (const { i, name, isRepeated } of eachName(networks)) {
     const subject = `${title}: network "${name}"`;
     const place = at(`.networks[${i}].name`);
-    if (isRepeated) yield failure(place, `${subject} is there twice; give each a name of its own`);
+    if (isRepeated) yield failure(place, `${subject} appears twice; give each its own name`);
     else if (!names.interface.has(name)) {
       yield failure(
         place,
-        `${subject} has no interface of that name; add it to "interfaces", or leave the network out`,
+        `${subject} has no interface of that name; add it to "interfaces", or remove the network`,
       );
     }
   }
@@ -71,24 +71,24 @@ function* eachName(list: readonly Named[]) {
 function* checkSources({ title, networks, at }: Vm): Iterable<Finding> {
   for (const [i, { name, pod, multus, resourceClaim }] of networks.entries()) {
     if ([pod, multus !== null, resourceClaim !== null].filter(Boolean).length !== 1) {
-      const message = `${title}: network "${name}" wants exactly one of "pod", "multus" and "resourceClaim"`;
+      const message = `${title}: network "${name}" needs exactly one of "pod", "multus" and "resourceClaim"`;
       yield failure(at(`.networks[${i}]`), message);
     }
     if (multus !== null && !isReference(multus.networkName)) {
-      const message = `${title}: network "${name}": networkName "${multus.networkName}" names nothing; want "NAMESPACE/NAME" or "NAME"`;
+      const message = `${title}: network "${name}": networkName "${multus.networkName}" is not a valid name; want "NAMESPACE/NAME" or "NAME"`;
       yield failure(at(`.networks[${i}].multus.networkName`), message);
     }
   }
   const [first, second] = networks.filter(isPrimary);
   if (first === undefined || second === undefined) return;
-  const message = `${title}: networks "${first.name}" and "${second.name}" are both primary, and a pod has one such; make one secondary`;
+  const message = `${title}: networks "${first.name}" and "${second.name}" are both primary, but a pod has only one primary network; make one secondary`;
   yield failure(at(`.networks[${networks.indexOf(second)}]`), message);
 }
 
-/** Finds fields that KubeVirt silently drops, which makes another VM of it. */
+/** Finds fields that KubeVirt silently drops, so that the VM is not what its author meant. */
 function* checkFields({ title, interfaces, networks, at }: Vm, minor: Minor): Iterable<Finding> {
   const drops = (field: string, since: Minor) =>
-    `KubeVirt 1.${minor} silently drops "${field}": that came with 1.${since}`;
+    `KubeVirt 1.${minor} silently drops "${field}": it came with 1.${since}`;
   for (const [field, since] of Object.entries(INTERFACE_FIELD_SINCE)) {
     if (since <= minor) continue;
     for (const [i, { name, fields }] of interfaces.entries()) {

@@ -7,8 +7,8 @@ import type { Cluster } from './vm-bindings.ts';
 import { wiringOfBinding } from './vm-fit.ts';
 
 /**
- * Whether bindings of secondary networks say that they are: the plugin does not see which network is primary, and otherwise wires
- * the pod's own link for a network that makes none.
+ * Checks that secondary networks use the bindings for secondary networks. The plugin cannot see which network is primary. Without
+ * such a binding, it wires the pod's own link for a network that creates no link in the pod.
  */
 export function checkSecondary(vm: Vm, { registrations, nads }: Cluster): readonly Finding[] {
   const networks = new Map(vm.networks.map((network) => [network.name, network]));
@@ -17,7 +17,7 @@ export function checkSecondary(vm: Vm, { registrations, nads }: Cluster): readon
     if (one.binding === null || network === undefined) return [];
     const registered = registrations.get(one.binding);
     const wiring = wiringOfBinding(one, registered, vm, nads);
-    // If the network's own NAD runs Tapwire as well, that is an error of its own.
+    // If the network's own NAD runs Tapwire as well, another check reports it.
     if (wiring === null || wiringOfReference(network.multus?.networkName, vm.namespace, nads) !== null)
       return [];
     const place = vm.at(`.domain.devices.interfaces[${i}].binding.name`);
@@ -29,7 +29,7 @@ export function checkSecondary(vm: Vm, { registrations, nads }: Cluster): readon
   });
 }
 
-/** What serves any network, and what does the same for secondary ones alone. */
+/** Bindings for any network, with their counterparts for secondary networks only. */
 const COUNTERPARTS = [
   ['tap', 'tap-secondary'],
   ['tap-mq', 'tap-secondary-mq'],
@@ -40,16 +40,16 @@ function problemsOf(binding: string, wiring: Wiring, network: Network): readonly
     if (wiring === secondary && isPrimary(network)) {
       return [
         error(
-          `binding "${binding}" is for secondary networks alone ("network": "secondary" in its NetworkAttachmentDefinition) and ` +
-            `"${network.name}" is the primary one, so the pod does not start; use binding "${BINDINGS[any].registeredAs}"`,
+          `binding "${binding}" is only for secondary networks ("network": "secondary" in its NetworkAttachmentDefinition) and ` +
+            `"${network.name}" is the primary network, so the pod does not start; use binding "${BINDINGS[any].registeredAs}"`,
         ),
       ];
     }
     if (wiring === any && network.multus !== null && !isPrimary(network)) {
       return [
         advice(
-          `binding "${binding}" takes the pod's own link if network "${network.name}" makes none in the pod; ` +
-            `use binding "${BINDINGS[secondary].registeredAs}", which rejects that`,
+          `binding "${binding}" takes the pod's own link if network "${network.name}" creates no link in the pod; ` +
+            `use binding "${BINDINGS[secondary].registeredAs}", which rejects such a network`,
         ),
       ];
     }

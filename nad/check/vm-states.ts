@@ -4,7 +4,10 @@ import { type Interface, isPrimary, type Vm } from './vm.ts';
 
 const STATES = ['', 'absent', 'up', 'down'];
 
-/** Link states, and unplugging a NIC: KubeVirt does so with bridges alone, and what attaches networks to a running pod trips over binding NADs. */
+/**
+ * Checks link states and unplugging. KubeVirt unplugs only interfaces with `bridge`, and the controller that attaches networks to
+ * running pods fails on NADs of bindings.
+ */
 export function* checkStates({ title, interfaces, networks, at }: Vm): Iterable<Finding> {
   const bound = interfaces.find(({ binding }) => binding !== null);
   const primary = networks.find(isPrimary)?.name;
@@ -17,14 +20,14 @@ export function* checkStates({ title, interfaces, networks, at }: Vm): Iterable<
       yield failure(place, `${subject}: state ${show(state)} is rejected; want "up", "down" or "absent"`);
     } else if (state !== 'absent') {
       if (methods.includes('sriov'))
-        yield failure(place, `${subject}: state ${show(state)} is not for sriov; leave it out`);
+        yield failure(place, `${subject}: state ${show(state)} is not for sriov; remove it`);
     } else if (!methods.includes('bridge')) {
       yield failure(
         place,
-        `${subject} cannot be unplugged, which KubeVirt does with "bridge" alone; stop the VM and leave it out`,
+        `${subject} cannot be unplugged, because KubeVirt unplugs only "bridge"; stop the VM and remove the interface`,
       );
     } else if (name === primary) {
-      yield failure(place, `${subject} is on the primary network and cannot be unplugged; leave "state" out`);
+      yield failure(place, `${subject} is on the primary network and cannot be unplugged; remove "state"`);
     } else if (bound !== undefined) {
       yield warning(place, `${subject}: ${hotplugHint(bound)}`);
     }
@@ -32,5 +35,5 @@ export function* checkStates({ title, interfaces, networks, at }: Vm): Iterable<
 }
 
 const hotplugHint = ({ name, binding }: Interface) =>
-  `plugging and unplugging may fail in a VM whose interface "${name}" has binding "${binding}" with a NetworkAttachmentDefinition: ` +
-  'the controller that attaches networks to running pods stumbles over that; restart the VM instead';
+  `unplugging may fail, because interface "${name}" has binding "${binding}", and the controller that attaches networks to ` +
+  'running pods cannot handle the NetworkAttachmentDefinition of a binding; restart the VM instead';

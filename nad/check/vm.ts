@@ -6,35 +6,35 @@ import { findPreference, type Preference } from './preferences.ts';
 import type { Presets } from './presets.ts';
 import type { Resource } from './resource.ts';
 
-/** The networks of a VM, or of what makes VMs. */
+/** The network settings of a VM, or of an object that creates VMs. */
 export interface Vm {
-  /** `VirtualMachine "vms/red"` */
+  /** Kind and name, such as `VirtualMachine "vms/red"`. */
   readonly title: string;
   readonly namespace: string;
   readonly interfaces: readonly Interface[];
   readonly networks: readonly Network[];
-  /** Queues that KubeVirt asks for on a virtio NIC; null: nobody knows, since an instancetype or a preference says it. */
+  /** Queues that KubeVirt requests for a virtio NIC; null if they depend on an unknown instancetype or preference. */
   readonly queues: number | null;
-  /** What its preference sets where the VM does not. */
+  /** Defaults from its preference. */
   readonly preference: Preference;
-  /** `spec.domain.devices.disks`, whatever stands there. */
+  /** `spec.domain.devices.disks`, not validated. */
   readonly disks: unknown;
   /** Names in `spec.resourceClaims`. */
   readonly claims: ReadonlySet<unknown>;
-  /** Where the value at a path below the VM's `spec` is, such as `.networks[0]`. */
+  /** Finds the place of the value at a path under the VM's `spec`, such as `.networks[0]`. */
   readonly at: Resource['at'];
 }
 
 export interface Interface {
   readonly name: string;
-  /** The name of a binding plugin. */
+  /** Name of its binding plugin; null for another binding method. */
   readonly binding: string | null;
-  /** Names of the binding methods that it has; it wants one, and `binding` is one of them. */
+  /** Names of its binding methods, among them `binding`. KubeVirt accepts exactly one. */
   readonly methods: readonly string[];
-  /** "" is virtio; null: nobody knows, since a preference says it. */
+  /** "" means virtio; null if it depends on an unknown preference. */
   readonly model: string | null;
   readonly state: string;
-  /** Its fields, whatever stands in them. */
+  /** All its fields, not validated. */
   readonly fields: JsonObject;
 }
 
@@ -45,10 +45,10 @@ export interface Network {
   readonly resourceClaim: JsonObject | null;
 }
 
-/** The pod's own network, or what takes its place. */
+/** Whether a network is the pod's own, or replaces it. */
 export const isPrimary = ({ pod, multus }: Network): boolean => pod || multus?.default === true;
 
-/** Where a VMI's spec is, by kind; all of group `kubevirt.io` or `pool.kubevirt.io`. */
+/** Path of the VMI's spec by kind. All kinds are of group `kubevirt.io` or `pool.kubevirt.io`. */
 const SPECS: Readonly<Record<string, string>> = {
   VirtualMachine: 'spec.template.spec',
   VirtualMachineInstance: 'spec',
@@ -56,14 +56,14 @@ const SPECS: Readonly<Record<string, string>> = {
   VirtualMachinePool: 'spec.virtualMachineTemplate.spec.template.spec',
 };
 
-/** The path of the VMI spec of an object; undefined: it makes no VMs. */
+/** Path of the VMI's spec in an object. Undefined if the object creates no VMs. */
 export function specPathOf({ group, kind }: Resource): string | undefined {
   return group === 'kubevirt.io' || group === 'pool.kubevirt.io'
     ? (get(SPECS, kind) as string | undefined)
     : undefined;
 }
 
-/** @throws {BindingError} INVALID_CONFIG with the JSON path */
+/** Decodes the network settings. @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeVm(resource: Resource, specPath: string, presets: Presets): Vm {
   const path = `$.${specPath}`;
   const { domain, networks, resourceClaims } = decodeSpec(get(resource.value, ...specPath.split('.')), path);
@@ -85,17 +85,17 @@ export function decodeVm(resource: Resource, specPath: string, presets: Presets)
   };
 }
 
-/** A VM's `spec`, which has instancetype and preference beside the template of the VMI. */
+/** The VM's `spec`, which holds instancetype and preference next to the template of the VMI. */
 const vmSpecOf = ({ value }: Resource): unknown =>
   get(value, 'spec', 'virtualMachineTemplate', 'spec') ?? get(value, 'spec');
 
-/** @param isAsked `networkInterfaceMultiqueue`; null: nobody knows, but one vCPU makes one queue in any case */
+/** @param isAsked `networkInterfaceMultiqueue`; null if unknown. One vCPU means one queue in any case. */
 function queuesAsked(isAsked: boolean | null, vcpus: number | null): number | null {
   if (isAsked === null) return vcpus === 1 ? 1 : null;
   return isAsked ? vcpus : 0;
 }
 
-/** In the order of KubeVirt's type; the last three were withdrawn. */
+/** Binding methods in the order of KubeVirt's API. KubeVirt has removed the last three. */
 const METHODS = ['bridge', 'masquerade', 'sriov', 'passtBinding', 'binding', 'slirp', 'macvtap', 'passt'];
 
 const isThere: Decoder<boolean> = (value, path) => optional(object, null)(value, path) !== null;
@@ -140,13 +140,13 @@ const decodeSpec = fields({
   resourceClaims: optional(array(object), []),
 });
 
-/** The most that a tap has. */
+/** Largest number of queues of a tap. */
 const MAX_QUEUES = 256;
 
 /**
- * A queue for each vCPU.
+ * Number of queues: one for each vCPU. Null if unknown.
  *
- * @param instancetype vCPUs of the VM's; null: nobody knows; undefined: it has none
+ * @param instancetype vCPUs of the VM's instancetype; null if unknown; undefined if it has no instancetype
  */
 function queuesOf({ cpu, resources }: Domain, instancetype: number | null | undefined): number | null {
   const vcpus = vcpusOf(cpu) ?? (instancetype === undefined ? vcpusOfVm(resources) : instancetype);

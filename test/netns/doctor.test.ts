@@ -44,7 +44,7 @@ test('--json: the same', async () => {
     'ok /opt/cni/bin/tapwire',
     'ok /opt/cni/bin/.tapwire',
     'warning agent',
-    'ok node file',
+    'ok node policy file',
     'ok default network',
   ]);
 });
@@ -139,7 +139,7 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     'no fallback, no agent',
     but('agent'),
     NO_FALLBACK,
-    /^error {4}agent: is not here, and there is no fallback/m,
+    /^error {4}agent: is not running, and there is no fallback/m,
   ],
   [
     'no fallback wanted',
@@ -211,19 +211,19 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     'an agent that hangs',
     ALL,
     'kill -STOP $agent',
-    /^error {4}agent: does not answer at .*: it has said nothing for 5 s; see that the agent's pod runs/m,
+    /^error {4}agent: does not answer at .*: it sent no hello within 5 s; check that the agent's pod runs/m,
   ],
   [
     'a node file that others may write',
     ALL,
     'install -m 666 /dev/null /etc/tapwire/node.json',
-    /^error {4}node file: Cannot use node file "\/etc\/tapwire\/node.json": want a regular file/m,
+    /^error {4}node policy file: Cannot use node file "\/etc\/tapwire\/node.json": want a regular file/m,
   ],
   [
     'a node file',
     ALL,
     'echo "{}" >/etc/tapwire/node.json',
-    /^ok {7}node file: \/etc\/tapwire\/node.json is valid$/m,
+    /^ok {7}node policy file: \/etc\/tapwire\/node.json is valid$/m,
   ],
   ['no Multus', ['tun'], '', /^warning {2}default network: there is no Multus/m],
   [
@@ -298,7 +298,7 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     'Multus where k3s does not read it',
     MULTUS,
     `mkdir -p ${K3S}; echo ${OTHER} >${K3S}/10-flannel.conflist`,
-    /^error {4}default network: there is no Multus in \/var\/lib\/rancher\/.*, which k3s reads, but in \/etc\/cni\/net.d; /m,
+    /^error {4}default network: Multus' configuration is in \/etc\/cni\/net.d, but k3s reads \/var\/lib\/rancher\/.*; /m,
   ],
   [
     "k3s' directory as a link to the usual one",
@@ -330,7 +330,7 @@ for (const [title, parts, change, line] of CASES) {
 test('not as root: says so', async () => {
   const capabilities = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
   const { exitCode, stderr } = await tapwire(['doctor'], ['setpriv', '--reuid=65534', ...capabilities]);
-  assert.equal([exitCode, stderr], [2, 'Cannot check this node: it takes root on it; run it with sudo\n']);
+  assert.equal([exitCode, stderr], [2, 'Cannot check this node: only root can do it; run it with sudo\n']);
 });
 
 test.run();

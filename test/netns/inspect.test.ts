@@ -152,7 +152,7 @@ test('a redirect whose tap is gone is told', () =>
     await netns.ip('link del tap0');
     const printed = await tapwire(['inspect', netns.path]);
     assert.is(printed.exitCode, 1);
-    assert.match(printed.stdout, /stray +"eth0" is redirected to a link that is gone, as if by Tapwire/);
+    assert.match(printed.stdout, /stray +"eth0" has a redirect to a deleted link that looks like Tapwire's/);
     const list = await tapwire(['inspect']);
     assert.match(list.stdout, new RegExp(`${netns.path} .* 2 defects$`, 'm'));
   }));
@@ -206,7 +206,7 @@ test('passt: on the list by what the runtime keeps, and what has been narrowed s
 test("the node's own netns is none of a pod's", async () => {
   for (const subject of [`${process.pid}`, '/proc/self/ns/net']) {
     const { exitCode, stderr } = await tapwire(['inspect', subject]);
-    const reason = "that is the node's own network namespace, which is never wired; name the pod's";
+    const reason = "it is the host network namespace, which is never wired; name the pod's";
     assert.equal([exitCode, stderr], [2, `Cannot inspect "${subject}": ${reason}\n`]);
   }
 });
@@ -217,7 +217,7 @@ test('a netns without anything of ours: shown when asked for, not on the list', 
     assert.is(printed.exitCode, 0);
     assert.match(
       printed.stdout,
-      /wired +nothing of Tapwire is here\n +passt +would leave nothing but the sysctls below\n +sysctl/,
+      /wired +nothing by Tapwire\n +passt +possible: it leaves no trace except the sysctls below\n +sysctl/,
     );
     assert.not.match((await tapwire(['inspect'])).stdout, new RegExp(name));
   }));
@@ -241,20 +241,25 @@ test('a file that a netns was mounted on is passed over', async () => {
 });
 
 const REFUSED: readonly (readonly [string, string, readonly string[], RegExp])[] = [
-  ['nobody', 'no-such-netns', [], /^Cannot inspect "no-such-netns": no netns of this node is called that/],
-  ['a file', '/etc/hostname', [], /^Cannot inspect "\/etc\/hostname": it is no network namespace/],
+  [
+    'nobody',
+    'no-such-netns',
+    [],
+    /^Cannot inspect "no-such-netns": no netns, process, container or pod of this node matches/,
+  ],
+  ['a file', '/etc/hostname', [], /^Cannot inspect "\/etc\/hostname": it is not a network namespace/],
   ['nothing', '/run/netns/none', [], /^Cannot inspect "\/run\/netns\/none": ENOENT/],
   [
     'no root',
     '/proc/1/ns/net',
     ['setpriv', '--reuid=65534', '--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'],
-    /^Cannot inspect "\/proc\/1\/ns\/net": it takes root on the node .*; run it with sudo\n$/,
+    /^Cannot inspect "\/proc\/1\/ns\/net": only root on the node can enter .*; run it with sudo\n$/,
   ],
   [
     'root of a container',
     '/proc/1/ns/net',
     ['setpriv', '--inh-caps=-sys_admin', '--bounding-set=-sys_admin'],
-    /^Cannot inspect "\/proc\/1\/ns\/net": .*; it takes root with CAP_SYS_ADMIN on the node itself\n$/,
+    /^Cannot inspect "\/proc\/1\/ns\/net": .*; run this on the node itself as root with CAP_SYS_ADMIN\n$/,
   ],
 ];
 for (const [title, subject, under, message] of REFUSED) {

@@ -1,13 +1,13 @@
-/** One object of a stream, and where it begins. */
+/** One object of a stream, and the line at which it begins. */
 export interface Chunk {
   readonly text: string;
-  /** Line of its first character; the stream's first is 1. */
+  /** Line of its first character, starting at 1. */
   readonly line: number;
 }
 
 /**
- * Cuts a stream into objects at the places where Kubernetes does: at each line that begins with `---`, whatever YAML makes of that
- * line, and between JSON objects that follow each other as `jq` prints them. Pure.
+ * Splits a stream into objects as Kubernetes does: before each line that begins with `---`, even inside a YAML string, and between
+ * JSON objects that follow each other, as `jq` prints them. Pure.
  *
  * Source: k8s.io/apimachinery pkg/util/yaml, YAMLOrJSONDecoder
  */
@@ -24,10 +24,10 @@ export function* chunksOf(text: string): Iterable<Chunk> {
   }
 }
 
-/** The beginning of JSON, and a separator before it. */
+/** Text before the first JSON object: a separator and white space. */
 const JSON_START = /^\ufeff?(?:---[ \t]*(?:#[^\n]*)?\r?\n)?\s*(?=\{)/;
 
-/** The parts of a text without separators. All but the last are JSON objects. */
+/** Splits a text without separators. All parts except the last are JSON objects. */
 function* objectsOf(text: string): Iterable<string> {
   let start = 0;
   let brace = JSON_START.exec(text)?.[0].length ?? -1;
@@ -43,7 +43,7 @@ function* objectsOf(text: string): Iterable<string> {
   yield text.slice(start);
 }
 
-/** Index after the `}` that closes the object which begins at `start`; -1 if it does not close as JSON does. */
+/** Index after the `}` that closes the object at `start`; -1 if no such bracket exists. */
 function objectEnd(text: string, start: number): number {
   let depth = 0;
   let isQuoted = false;

@@ -1,13 +1,13 @@
 import { isMap, isScalar, isSeq, type Pair } from 'yaml';
 
-/** A key that Kubernetes does not read as it stands there. */
+/** A key that Kubernetes rejects or ignores. */
 export interface KeyDefect {
   readonly offset: number;
   readonly severity: 'error' | 'warning';
   readonly reason: string;
 }
 
-/** Finds keys that are there twice, and those that JSON cannot have. Linear in the nodes below. Pure. */
+/** Finds duplicate keys, and keys that JSON cannot have. Linear in the number of nodes. Pure. */
 export function keyDefectsOf(root: unknown): readonly KeyDefect[] {
   const defects: KeyDefect[] = [];
   const nodes = [root];
@@ -20,14 +20,14 @@ export function keyDefectsOf(root: unknown): readonly KeyDefect[] {
       const key = keyOf(pair);
       if (key === null) {
         defects.push(
-          defectAt(pair, 'error', 'a key has to be a string; quote it, or render the template first'),
+          defectAt(pair, 'error', 'a key must be a string; quote it, or render the template first'),
         );
       } else if (seen.has(key)) {
         defects.push(
           defectAt(
             pair,
             'warning',
-            `key ${JSON.stringify(key)} is there twice, and Kubernetes takes the last; ${REMEDY}`,
+            `key ${JSON.stringify(key)} appears twice, and Kubernetes takes the last one; ${REMEDY}`,
           ),
         );
       }
@@ -38,9 +38,9 @@ export function keyDefectsOf(root: unknown): readonly KeyDefect[] {
   return defects;
 }
 
-const REMEDY = 'leave one of them out (kustomize rejects the file)';
+const REMEDY = 'remove one of them (kustomize rejects the file)';
 
-/** A key as JSON has it; null if it has no such form. Merge keys are symbols, and there may be many. */
+/** A key as in JSON; null if JSON has no such key. Merge keys (`<<`) are symbols and may repeat. */
 export function keyOf({ key }: Pair): string | null {
   const value = isScalar(key) ? key.value : undefined;
   return value === undefined || value === null ? null : String(value);

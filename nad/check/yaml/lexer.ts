@@ -1,8 +1,8 @@
 import { Lexer } from 'yaml';
 
-/** What the package keeps for itself of its lexer; the lock file fixes the package's version. */
+/** Private members of the package's lexer. This is safe because the lock file pins the version of the package. */
 interface Inner {
-  /** Columns that the next line wants, or else a scalar or collection ends there as an error. */
+  /** Indentation that the next line must have; with less, the lexer ends a scalar or collection with an error. */
   indentNext: number;
   parseFlowCollection: Step;
   parseQuotedScalar: Step;
@@ -10,8 +10,8 @@ interface Inner {
 type Step = () => Generator<string, unknown>;
 
 /**
- * A lexer that ends quoted scalars and flow collections at their closing mark alone, as Kubernetes' parser does. YAML 1.2 wants
- * each of their lines indented, and NADs in the wild have `config: '{` and a `}'` at the margin.
+ * Creates a lexer that ends quoted scalars and flow collections only at their closing mark, as Kubernetes' parser does. YAML 1.2
+ * demands that each of their lines is indented, but NADs in the wild have `config: '{` with a `}'` at the left margin.
  */
 export function createLexer(): Lexer {
   const lexer = new Lexer();

@@ -1,9 +1,9 @@
 import type { ParseOptions, ScalarTag, SchemaOptions, TagId, Tags } from 'yaml';
 
-/** Tags of YAML 1.1 that go-yaml leaves as they stand: dates, bytes, and maps of another name. */
+/** Tags of YAML 1.1 that go-yaml does not resolve: timestamps, binary data and special maps. */
 const LEFT_ALONE = /:(timestamp|binary|omap|pairs|set)$/;
 
-/** As YAML 1.1 has it, but for a lone "." and the like. */
+/** Floats of YAML 1.1, without degenerate forms such as a lone ".". */
 const FLOAT: ScalarTag = {
   tag: 'tag:yaml.org,2002:float',
   default: true,
@@ -12,7 +12,7 @@ const FLOAT: ScalarTag = {
 };
 const isFloat = ({ tag, test }: ScalarTag) => tag === FLOAT.tag && !test?.test('.nan');
 
-/** Sexagesimal numbers. A MAC address of digits would be one. */
+/** Sexagesimal numbers, which go-yaml does not resolve either. A MAC address of digits would be one. */
 const isBase60 = ({ format }: ScalarTag) => format === 'TIME';
 
 const OCTAL_OF_YAML_1_2: TagId = 'intOct';
@@ -26,8 +26,8 @@ function asGoYaml(tags: Tags): Tags {
 }
 
 /**
- * YAML as sigs.k8s.io/yaml reads it: that of go-yaml v2, which is YAML 1.1 (`on`, `yes` and `y` are true, 0777 is octal, `<<` merges)
- * less what it left out. The package does not look for keys that are there twice, since it would compare each with each.
+ * Options to read YAML as sigs.k8s.io/yaml and go-yaml v2 do: YAML 1.1 (`on`, `yes` and `y` are true, 0777 is octal, `<<` merges)
+ * without the tags above. `uniqueKeys` is off because the package compares each key with each other.
  */
 export const OPTIONS = {
   version: '1.1',

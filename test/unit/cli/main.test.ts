@@ -68,7 +68,7 @@ test('files and stdin go together', async () => {
     writeFileSync(file, vm());
     const cr = 'apiVersion: kubevirt.io/v1\nkind: KubeVirt\nmetadata: {name: k}\n';
     const { stdout, exitCode } = await run(['check', '--json', file, '-'], cr);
-    assert.match(JSON.parse(stdout).findings[0].message, 'nobody registers binding "tapwire"');
+    assert.match(JSON.parse(stdout).findings[0].message, 'binding "tapwire" is not registered');
     assert.is(exitCode, 1);
   } finally {
     rmSync(folder, { recursive: true });

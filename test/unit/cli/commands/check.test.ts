@@ -11,8 +11,9 @@ const run = (texts: Readonly<Record<string, string>>, ...args: readonly string[]
   check.run(args, { read: (path) => String(texts[path]) });
 
 const MIGRATION = kubevirt({ tapwire: { domainAttachmentType: 'tap', migration: { method: 'x' } } });
-const DROPPED = 'KubeVirt 1.1 silently drops the field "migration": that came with 1.2; leave it out';
-const METHOD = 'migration.method "x" means nothing to KubeVirt; want "link-refresh" or nothing';
+const DROPPED = 'KubeVirt 1.1 silently drops the field "migration": it came with 1.2; remove it';
+const METHOD =
+  'migration.method "x" is unknown to KubeVirt, which ignores it; want "link-refresh", or remove it';
 
 test('prints a line for each finding, and a summary for people', async () => {
   assert.equal(await run({ 'a.yaml': MIGRATION, '-': vm() }, '--kubevirt', '1.1', 'a.yaml', '-'), {
@@ -26,7 +27,7 @@ test('advice is counted by itself, and is not a failure', async () => {
   const [name, network] = ['red', { multus: { networkName: 'lan' } }];
   const text = vm({ interfaces: [{ name, binding: { name: 'tapwire' } }], networks: [{ name, ...network }] });
   const { stdout, ...rest } = await run({ f: text }, 'f');
-  assert.match(stdout, /^f:8: advice: .*use binding "tapwire-secondary", which rejects that\n$/);
+  assert.match(stdout, /^f:8: advice: .*use binding "tapwire-secondary", which rejects such a network\n$/);
   const counts = '0 errors, 0 warnings, 1 piece of advice';
   assert.equal(rest, { stderr: `1 object checked, 0 of other kinds skipped: ${counts}\n`, exitCode: 0 });
 });
@@ -80,9 +81,21 @@ test('without --kubevirt, the version in the status of a KubeVirt CR counts', as
 test('nothing to check is no good news', async () => {
   const pod = 'apiVersion: v1\nkind: Pod\n';
   for (const [texts, args, subject] of [
-    [{ '-': '' }, ['-'], '"-": no NetworkAttachmentDefinition, registration or VM in it'],
-    [{ '-': '' }, ['--json', '-'], '"-": no NetworkAttachmentDefinition, registration or VM in it'],
-    [{ a: pod, b: '' }, ['a', 'b'], '"a", "b": no NetworkAttachmentDefinition, registration or VM in them'],
+    [
+      { '-': '' },
+      ['-'],
+      '"-": it contains no NetworkAttachmentDefinition, registration or VM; check the input',
+    ],
+    [
+      { '-': '' },
+      ['--json', '-'],
+      '"-": it contains no NetworkAttachmentDefinition, registration or VM; check the input',
+    ],
+    [
+      { a: pod, b: '' },
+      ['a', 'b'],
+      '"a", "b": they contain no NetworkAttachmentDefinition, registration or VM; check the input',
+    ],
   ] as const) {
     assert.is((await caught(() => run(texts, ...args))).message, `Cannot check ${subject}`);
   }

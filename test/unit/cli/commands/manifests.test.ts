@@ -152,11 +152,11 @@ for (const [args, message] of [
   ],
   [
     '--binding tap --kubevirt 1.1 --migration keep',
-    `Cannot run "tapwire manifests": --migration wants KubeVirt 1.2 or newer; 1.1 drops the field; ${SEE}`,
+    `Cannot run "tapwire manifests": --migration needs KubeVirt 1.2 or newer; 1.1 drops the field; ${SEE}`,
   ],
   [
     '--binding tap --binding passt --migration keep',
-    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; passt leaves no choice; ${SEE}`,
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; passt has no choice of migration; ${SEE}`,
   ],
   [
     '--binding slirp --form network',
@@ -168,7 +168,7 @@ for (const [args, message] of [
   ],
   [
     '--binding tap-secondary --migration keep',
-    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; tap-secondary leaves no choice; ${SEE}`,
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; tap-secondary has no choice of migration; ${SEE}`,
   ],
   ['--binding tap extra', /^Cannot run "tapwire manifests": Unexpected argument 'extra'/],
   [

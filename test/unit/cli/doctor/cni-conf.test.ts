@@ -51,7 +51,12 @@ for (const [why, name, text, problem] of [
   ['an array', '10.conf', '[]', /^it is not a JSON object$/],
   ['null', '10.conflist', 'null', /^it is not a JSON object$/],
   ['no type', '10.conf', '{}', /^it has no "type"$/],
-  ['a list in a .conf', '10.conf', '{"name": "n", "plugins": [{"type": "x"}]}', /ends in .conflist$/],
+  [
+    'a list in a .conf',
+    '10.conf',
+    '{"name": "n", "plugins": [{"type": "x"}]}',
+    /only files named \*.conflist can be lists$/,
+  ],
   ['a plugin in a .conflist', '10.conflist', '{"name": "n", "type": "x"}', /^the list has no "plugins"$/],
   ['an empty list', '10.conflist', '{"name": "n", "plugins": []}', /^the list has no "plugins"$/],
   ['a list without a name', '10.conflist', '{"plugins": [{"type": "x"}]}', /^the list has no "name"$/],

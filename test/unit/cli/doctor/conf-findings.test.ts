@@ -114,7 +114,7 @@ const CASES: readonly (readonly [string, readonly ConfDirectory[], readonly stri
   [
     'Multus where k3s does not read it',
     [directory([conf('10-flannel.conflist')], K3S), directory([multus('00-multus.conf')])],
-    ['error: there is no Multus in /k3s/net.d, which k3s reads, but in /etc/cni/net.d'],
+    ["error: Multus' configuration is in /etc/cni/net.d, but k3s reads /k3s/net.d"],
   ],
   [
     "k3s' directory is empty, as without its flannel",

@@ -83,13 +83,13 @@ const LEFT_OUT: Fallback = { ...NONE, isLeftOut: true };
 test('a good node: every line is ok and asks for nothing', () => {
   assert.equal(lines({}), [
     'ok /dev/net/tun: character device 10:200, can be opened',
-    "ok wiring: two taps in a netns of their own take each other's frames, by matchall",
-    "ok silence: nftables keeps a pod's own stack from sending with the MAC of its VM",
+    'ok wiring: two taps in a temporary netns exchange frames, by matchall',
+    "ok silence: nftables can keep a pod's own stack from sending with the VM's MAC",
     'ok /bin/tapwire: version 1.0.0, answers VERSION',
     'ok /bin/.tapwire: as installed, answers VERSION without an agent',
     'ok agent: answers at /s',
-    'ok agent health: ready, says http://h:1/readyz',
-    'ok node file: /n is valid',
+    'ok agent health: ready, according to http://h:1/readyz',
+    'ok node policy file: /n is valid',
     'ok default network: /net.d/00-multus.conf comes first and calls Multus',
   ]);
   assert.ok(toFindings(GOOD).every(({ advice }) => advice === null));
@@ -113,8 +113,8 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     'no matchall',
     { wiring: { matchall: 'no', u32: null } },
     [
-      "ok wiring: two taps in a netns of their own take each other's frames, by u32; this kernel has no matchall " +
-        '(CONFIG_NET_CLS_MATCHALL), which no VM misses',
+      'ok wiring: two taps in a temporary netns exchange frames, by u32; this kernel has no matchall ' +
+        '(CONFIG_NET_CLS_MATCHALL), which makes no difference to VMs',
     ],
   ],
   ['no classifier', { wiring: { matchall: 'no', u32: 'Cannot' } }, ['error wiring: Cannot']],
@@ -122,7 +122,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     'SELinux',
     { selinux: 'enforcing' },
     [
-      "ok wiring: two taps in a netns of their own take each other's frames, by matchall; SELinux is enforcing, " +
+      'ok wiring: two taps in a temporary netns exchange frames, by matchall; SELinux is enforcing, ' +
         'and containers may use the taps',
     ],
   ],
@@ -192,16 +192,14 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   [
     'no fallback',
     withPlugin({ fallback: NONE }),
-    [
-      'warning /bin/.tapwire: the fallback is missing, without which pods cannot start while the agent is away',
-    ],
+    ['warning /bin/.tapwire: the fallback is missing, so pods cannot start while the agent is down'],
   ],
   [
     'neither',
     withPlugin({ fallback: NONE }, NO_AGENT),
     [
-      'error /bin/.tapwire: the fallback is missing, without which pods cannot start while the agent is away',
-      'error agent: is not here, and there is no fallback',
+      'error /bin/.tapwire: the fallback is missing, so pods cannot start while the agent is down',
+      'error agent: is not running, and there is no fallback',
     ],
   ],
   [
@@ -214,10 +212,14 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     withPlugin({ fallback: LEFT_OUT }, NO_AGENT),
     [
       'error /bin/.tapwire: installed without the fallback (--no-fallback)',
-      'error agent: is not here, and there is no fallback',
+      'error agent: is not running, and there is no fallback',
     ],
   ],
-  ['no agent', { agent: NO_AGENT }, ['warning agent: is not here; every call starts Node.js, one at a time']],
+  [
+    'no agent',
+    { agent: NO_AGENT },
+    ['warning agent: is not running, so every call starts Node.js, one at a time'],
+  ],
   [
     'dead agent',
     { agent: { ...AGENT, failure: 'ECONNREFUSED', ready: null, version: null } },
@@ -226,7 +228,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   [
     'no health',
     { agent: { ...AGENT, ready: null, version: null } },
-    ['warning agent health: nobody answers at http://h:1/readyz'],
+    ['warning agent health: no response from http://h:1/readyz'],
   ],
   [
     'not ready',
@@ -236,25 +238,25 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   [
     'old agent',
     { agent: { ...AGENT, version: '0.9.0' } },
-    ['warning versions: the agent is 0.9.0, this command 1.0.0'],
+    ['warning versions: the agent has version 0.9.0, this command 1.0.0'],
   ],
   [
     'old plugin',
     withPlugin({ version: '0.9.0' }),
     [
       'ok /bin/tapwire: version 0.9.0, answers VERSION',
-      'warning versions: /bin/tapwire is 0.9.0, this command 1.0.0',
+      'warning versions: /bin/tapwire has version 0.9.0, this command 1.0.0',
     ],
   ],
   [
     'bad node file',
     { nodeFile: { path: '/n', isThere: true, failure: 'Cannot use' } },
-    ['error node file: Cannot use'],
+    ['error node policy file: Cannot use'],
   ],
   [
     'no node file',
     { nodeFile: { path: '/n', isThere: false, failure: null } },
-    ['ok node file: none at /n: every namespace may use the bindings'],
+    ['ok node policy file: none at /n: every namespace may use the bindings'],
   ],
   [
     'no Multus',

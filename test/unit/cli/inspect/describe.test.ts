@@ -148,7 +148,7 @@ test('tables of ours that no record names are a stray, those of others are not',
 test('a redirect of ours on a link that no record names is a stray; one of others is not', () => {
   const strayed = describe(seenIn({ ...BARE, filters: [redirectOf(2, 9)] })).strays;
   assert.is(strayed.length, 1);
-  assert.match(strayed[0] ?? '', '"eth0" is redirected to a link that is gone, as if by Tapwire');
+  assert.match(strayed[0] ?? '', '"eth0" has a redirect to a deleted link that looks like');
   const foreign = { ...redirectOf(2, 9), pref: 10 };
   const plain = { ...redirectOf(2, 9), redirect: { to: 9, cookie: null } };
   const egress = { ...redirectOf(2, 9), direction: 'egress' as const };

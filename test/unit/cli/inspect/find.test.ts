@@ -59,7 +59,10 @@ for (const subject of [
   test(`"${subject}" is none, and the error says where to look`, async () => {
     const { code, message } = await caught(() => findNetns(subject, NODE));
     assert.is(code, 'INVALID_NETNS');
-    assert.match(message, `Cannot inspect "${subject}": no netns of this node is called that`);
+    assert.match(
+      message,
+      `Cannot inspect "${subject}": no netns, process, container or pod of this node matches`,
+    );
   });
 }
 
@@ -68,7 +71,7 @@ test('what could be two is refused with both', async () => {
   const { message } = await caught(() => findNetns(ID, node));
   assert.is(
     message,
-    `Cannot inspect "${ID}": it could mean "/run/netns/red" or "/proc/20/ns/net"; name one of them`,
+    `Cannot inspect "${ID}": it matches "/run/netns/red" and "/proc/20/ns/net"; name one of them`,
   );
 });
 

@@ -79,7 +79,7 @@ test('hostile names are text', () => {
 
 test('a netns with nothing in it is a picture too', () => {
   const empty = { netns: '/n', pod: null, attachments: [], strays: [], sysctls: null, passt: null };
-  assert.ok(textOf(drawSvg(empty)).includes('nothing of Tapwire is here'));
+  assert.ok(textOf(drawSvg(empty)).includes('nothing by Tapwire'));
 });
 
 test.run();

@@ -60,7 +60,7 @@ test('boxes are as wide as what is in them, and arrows as what they carried', ()
 
   container  c1, net1
   binding    tap
-  held by    nobody: no VM has the tap open
+  held by    no process: no VM has the tap open
   silence    3 packets of the pod's own stack dropped
   state      as ADD left it
 
@@ -90,7 +90,7 @@ test('the state of the pod link, a tap in its place that nobody has open, and a 
   assert.match(drawn(true, false, 'veth'), /│ veth, up, no carrier +│/);
   assert.not.match(drawn(true, false, 'veth'), UNOPENED);
   assert.match(drawn(false, false, 'veth'), /│ veth, DOWN +│/);
-  assert.match(drawn(true, true), "  silence    none: the pod's own stack can send with the MAC of the VM\n");
+  assert.match(drawn(true, true), "  silence    none: the pod's own stack can send with the VM's MAC\n");
 });
 
 test('passt: as ADD left it, or what is not; and its sysctls', () => {

@@ -127,7 +127,7 @@ test('hostile names and types are data', () => {
   assert.match(finding, '1 error: binding "__proto__": KubeVirt 1.9 silently drops the field "constructor"');
   for (const kind of ['__proto__', 'constructor', 'toString', 'List', 'VirtualMachine\u0000']) {
     assert.equal(findingsOf(JSON.stringify({ ...hostile, kind, items: 'x' })), [
-      `1 warning: there is no kind "${kind}" in kubevirt.io, so it was not checked; is it misspelt?`,
+      `1 warning: there is no kind "${kind}" in kubevirt.io, so it was not checked; check the spelling`,
     ]);
     assert.equal(findingsOf(JSON.stringify({ ...hostile, apiVersion: `${kind}/v1`, kind })), []);
   }

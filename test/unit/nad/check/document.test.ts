@@ -59,12 +59,12 @@ for (const [why, text, want] of [
   [
     'a key of nothing',
     'a: 1\n~: 2\n',
-    /^2 Cannot parse "f\.yaml": a key has to be a string; quote it, or render the template first$/,
+    /^2 Cannot parse "f\.yaml": a key must be a string; quote it, or render the template first$/,
   ],
   [
     'a list as a key',
     'a: {[b]: 1}\n',
-    /^1 Cannot parse "f\.yaml": a key has to be a string; quote it, or render the template first$/,
+    /^1 Cannot parse "f\.yaml": a key must be a string; quote it, or render the template first$/,
   ],
   ['tabs', 'a:\n\tb: 1\n', /^2 Cannot parse "f\.yaml": Tabs are not allowed as indentation/],
   ['an alias of nothing', 'a: *x\n', /^1 Cannot parse "f\.yaml": Unresolved alias/],

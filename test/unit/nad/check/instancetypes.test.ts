@@ -23,8 +23,8 @@ spec: ${JSON.stringify({ cpu: { guest } })}
 
 const I = { name: 'i' };
 const NAMESPACED = { name: 'i', kind: 'VirtualMachineInstancetype' };
-const MANY_ON_ONE = /asks for 4 queues .* and its tap has one/;
-const ONE_ON_MANY = /takes several queues and the VM asks for one/;
+const MANY_ON_ONE = /asks for 4 queues .* but its tap has one/;
+const ONE_ON_MANY = /takes several queues but the VM asks for one/;
 for (const [why, text, want] of [
   ['tap-mq, unknown', withInstancetype(MQ, I), null],
   ['tap, unknown', withInstancetype(TAP, I), null],
@@ -56,7 +56,10 @@ for (const [why, text, want] of [
 test('finds two instancetypes of one name that differ', () => {
   const [finding = '', ...others] = findingsOf(vm() + instancetype(4) + instancetype(2));
   assert.equal(others, []);
-  assert.match(finding, /VirtualMachineClusterInstancetype "default\/i" differs from the one of that name/);
+  assert.match(
+    finding,
+    /VirtualMachineClusterInstancetype "default\/i" differs from the one of the same name/,
+  );
 });
 
 test.run();

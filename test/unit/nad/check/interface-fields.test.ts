@@ -84,15 +84,16 @@ for (const [field, value, reason] of [
   });
 }
 
-const PORT_NAME = 'is rejected; want at most 15 small letters, digits and single "-", with a letter in it';
+const PORT_NAME =
+  'is rejected; want at most 15 lower-case letters, digits and single "-", with at least one letter';
 for (const [fields, reason] of [
-  [{ ports: [{ port: 0 }] }, 'ports[0].port has to be in 1..65535, got 0'],
-  [{ ports: [{ name: 'a' }] }, 'ports[0].port has to be in 1..65535, got nothing'],
-  [{ ports: [{ port: 1 }, { port: 65_536 }] }, 'ports[1].port has to be in 1..65535, got 65536'],
-  [{ ports: [{ port: '80' }] }, 'ports[0].port has to be in 1..65535, got "80"'],
-  [{ ports: [{ port: -1 }] }, 'ports[0].port has to be in 1..65535, got -1'],
-  [{ ports: [{ port: 80, protocol: 'HTTP' }] }, 'ports[0].protocol has to be "TCP" or "UDP", got "HTTP"'],
-  [{ ports: [{ port: 80, protocol: 'tcp' }] }, 'ports[0].protocol has to be "TCP" or "UDP", got "tcp"'],
+  [{ ports: [{ port: 0 }] }, 'ports[0].port must be in 1..65535, got 0'],
+  [{ ports: [{ name: 'a' }] }, 'ports[0].port must be in 1..65535, got nothing'],
+  [{ ports: [{ port: 1 }, { port: 65_536 }] }, 'ports[1].port must be in 1..65535, got 65536'],
+  [{ ports: [{ port: '80' }] }, 'ports[0].port must be in 1..65535, got "80"'],
+  [{ ports: [{ port: -1 }] }, 'ports[0].port must be in 1..65535, got -1'],
+  [{ ports: [{ port: 80, protocol: 'HTTP' }] }, 'ports[0].protocol must be "TCP" or "UDP", got "HTTP"'],
+  [{ ports: [{ port: 80, protocol: 'tcp' }] }, 'ports[0].protocol must be "TCP" or "UDP", got "tcp"'],
   [
     {
       ports: [
@@ -100,23 +101,23 @@ for (const [fields, reason] of [
         { name: 'a', port: 2 },
       ],
     },
-    'ports[1].name "a" is there twice; change one',
+    'ports[1].name "a" appears twice; change one',
   ],
   ...['HTTP', '80', 'a--b', '-a', 'a-', 'a_b', 'sixteen-letters-'].map(
     (name) => [{ ports: [{ name, port: 1 }] }, `ports[0].name "${name}" ${PORT_NAME}`] as const,
   ),
-  [{ portRanges: [{ start: 1, end: 2, protocol: 'TCP' }] }, 'portRanges needs masquerade; leave it out'],
+  [{ portRanges: [{ start: 1, end: 2, protocol: 'TCP' }] }, 'portRanges needs masquerade; remove it'],
   [
     { dhcpOptions: { ntpServers: ['ntp.example.com'] } },
-    'dhcpOptions.ntpServers[0] has to be an IPv4 address, got "ntp.example.com"',
+    'dhcpOptions.ntpServers[0] must be an IPv4 address, got "ntp.example.com"',
   ],
   [
     { dhcpOptions: { ntpServers: ['fd00::1'] } },
-    'dhcpOptions.ntpServers[0] has to be an IPv4 address, got "fd00::1"',
+    'dhcpOptions.ntpServers[0] must be an IPv4 address, got "fd00::1"',
   ],
   [
     { dhcpOptions: { privateOptions: [{ option: 66, value: 'x' }] } },
-    'dhcpOptions.privateOptions[0].option has to be in 224..254, got 66',
+    'dhcpOptions.privateOptions[0].option must be in 224..254, got 66',
   ],
   [
     {
@@ -127,7 +128,7 @@ for (const [fields, reason] of [
         ],
       },
     },
-    'dhcpOptions.privateOptions[1].option 224 is there twice; change one',
+    'dhcpOptions.privateOptions[1].option 224 appears twice; change one',
   ],
 ] as const) {
   test(`finds ${JSON.stringify(fields)}`, () =>
@@ -148,17 +149,17 @@ for (const [why, more, findings] of [
   [
     'one that ends before it begins',
     { portRanges: [{ start: 9, end: 5, protocol: 'TCP' }] },
-    ['portRanges[0] has to go from a port in 1..65535 to one that is not smaller, got [9,5]'],
+    ['portRanges[0] must go from a port in 1..65535 to the same or a higher port, got [9,5]'],
   ],
   [
     'one without a protocol',
     { portRanges: [{ start: 5, end: 9 }] },
-    ['portRanges[0].protocol has to be "TCP" or "UDP", got nothing'],
+    ['portRanges[0].protocol must be "TCP" or "UDP", got nothing'],
   ],
   [
     'ports beside them',
     { ports: [], portRanges: [{ start: 5, end: 9, protocol: 'TCP' }] },
-    ['portRanges and ports exclude each other; leave one out'],
+    ['portRanges cannot be combined with ports; remove one'],
   ],
   [
     'eleven',
@@ -187,7 +188,7 @@ for (const name of ['my.net', 'a b', 'länder', 'a/b']) {
   test(`finds the interface name "${name}"`, () => {
     const parts = { interfaces: [nic({ name })], networks: [{ name, pod: {} }] };
     assert.equal(findingsOf(vm(parts)), [
-      `8 error: ${VM}: interface "${name}": name "${name}" is rejected; want letters, digits, "-" and "_" alone`,
+      `8 error: ${VM}: interface "${name}": name "${name}" is rejected; want only letters, digits, "-" and "_"`,
     ]);
   });
 }
@@ -254,7 +255,7 @@ test('finds the MAC address that KubeVirt keeps for masquerade', () => {
     vm({ interfaces: [{ name: 'default', masquerade: {}, macAddress: '02:00:00:00:00:00' }] }),
   );
   assert.equal(found, [
-    `8 error: ${SUBJECT}: KubeVirt keeps macAddress "02:00:00:00:00:00" for masquerade; choose another`,
+    `8 error: ${SUBJECT}: KubeVirt reserves macAddress "02:00:00:00:00:00" for masquerade; choose another`,
   ]);
 });
 

@@ -33,12 +33,12 @@ for (const [kind, apiVersion, finding] of [
   [
     'IPAMClaims',
     'k8s.cni.cncf.io/v1alpha1',
-    '2 warning: there is no kind "IPAMClaims" in k8s.cni.cncf.io, so it was not checked; is it misspelt?',
+    '2 warning: there is no kind "IPAMClaims" in k8s.cni.cncf.io, so it was not checked; check the spelling',
   ],
   [
     'VirtualMachinePools',
     'pool.kubevirt.io/v1beta1',
-    '2 warning: there is no kind "VirtualMachinePools" in pool.kubevirt.io, so it was not checked; is it misspelt?',
+    '2 warning: there is no kind "VirtualMachinePools" in pool.kubevirt.io, so it was not checked; check the spelling',
   ],
   [
     'NetworkAttachmentDefinition',
@@ -89,7 +89,7 @@ test('finds names that are not text', () => {
 
 test('finds two objects of one name that differ', () => {
   const twin = (kind: string, name: string, line: number) =>
-    `${line} warning: ${kind} "${name}" differs from the one of that name at f:4; leave one of them out`;
+    `${line} warning: ${kind} "${name}" differs from the one of the same name at f:4; remove one of them`;
   assert.equal(findingsOf(nad('n') + nad('n', { mtu: 1400 })), [
     twin('NetworkAttachmentDefinition', 'default/n', 9),
   ]);

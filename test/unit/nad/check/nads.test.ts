@@ -41,27 +41,27 @@ for (const [why, config, finding] of [
   [
     'a key that nobody reads',
     { mut: 1400 },
-    `warning: ${SUBJECT}: $.mut is a key that nobody reads; is it misspelt?`,
+    `warning: ${SUBJECT}: $.mut is an unknown key; check the spelling`,
   ],
   [
     'a network name written by hand',
     { args: { cni: { logicNetworkName: 'red' } } },
-    `error: ${SUBJECT}: $.args.cni.logicNetworkName is what KubeVirt tells the plugin for each interface; written here it wires the wrong one, so leave it out`,
+    `error: ${SUBJECT}: $.args.cni.logicNetworkName is set by KubeVirt for each interface; set here, it makes Tapwire wire the wrong link, so remove it`,
   ],
   [
     'our plugin before the one that makes the link',
     chain(OURS, MACVLAN),
-    `error: ${SUBJECT}: $.plugins[0] comes before the plugin that makes the link that it is to wire; put it behind that one`,
+    `error: ${SUBJECT}: $.plugins[0] comes before the plugin that creates the link to wire; put it after that plugin`,
   ],
   [
     'our plugin twice',
     chain(MACVLAN, OURS, OURS),
-    `error: ${SUBJECT}: type "tapwire" is in its chain twice; leave one of them out`,
+    `error: ${SUBJECT}: type "tapwire" is in its chain twice; remove one of them`,
   ],
   [
     'a MAC address that is changed too late',
     chain(MACVLAN, OURS, { type: 'tuning', mac: '02:00:00:00:00:01' }),
-    `warning: ${SUBJECT}: "tuning" behind $.plugins[1] changes a MAC address or MTU that the guest then does not have; put it before`,
+    `warning: ${SUBJECT}: "tuning" after $.plugins[1] changes a MAC address or MTU, but the guest keeps the old one; put "tuning" before it`,
   ],
 ] as const) {
   test(`finds ${why}`, () => assert.equal(findingsOf(nad('n', config)), [`5 ${finding}`]));
@@ -69,19 +69,19 @@ for (const [why, config, finding] of [
 
 const NOT_JSON = `5 error: ${SUBJECT}: its configuration is not JSON, so no pod can use it: `;
 for (const [why, config, advice] of [
-  ['a comma too many', '{"type": "tapwire",}', 'leave the comma before the closing bracket out'],
+  ['a comma too many', '{"type": "tapwire",}', 'remove the comma before the closing bracket'],
   [
     'a comma too many in a list',
     '{"plugins": [{"type": "tapwire"},\n]}',
-    'leave the comma before the closing bracket out',
+    'remove the comma before the closing bracket',
   ],
   ['typographic quotes', '{“type”: “tapwire”}', 'replace the typographic quotes by "'],
   [
     'a comment at the end of a line',
     '{"cniVersion": "1.0.0", // x\n"type": "tapwire"}',
-    'leave the comments out',
+    'remove the comments',
   ],
-  ['a comment on a line of its own', '{\n  # x\n"type": "tapwire"}', 'leave the comments out'],
+  ['a comment on a line of its own', '{\n  # x\n"type": "tapwire"}', 'remove the comments'],
   ['YAML', 'cniVersion: 1.0.0\ntype: tapwire\n', 'write JSON, not YAML'],
   ['single quotes', "{'type': 'tapwire'}", 'write " instead of \''],
 ] as const) {
@@ -207,7 +207,7 @@ for (const [why, config, findings] of [
   [
     'a type before a list of ours',
     JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [OURS] }),
-    [`5 error: ${SUBJECT}: $.plugins is skipped, because $.type goes before it; leave $.type out`],
+    [`5 error: ${SUBJECT}: $.plugins is ignored, because $.type takes precedence; remove $.type`],
   ],
   [
     'a type before a list of others',
@@ -251,24 +251,24 @@ for (const [why, text, findings] of [
   [
     'config in capitals',
     withSpec('spec: {Config: "{}"}\n'),
-    [`4 error: ${LAN}: spec.Config is a key that nobody reads; want spec.config`],
+    [`4 error: ${LAN}: spec.Config is an unknown key; want spec.config`],
   ],
   [
     'another key',
     withSpec('spec: {configuration: "{}"}\n'),
-    [`4 error: ${LAN}: spec.configuration is a key that nobody reads; want spec.config`],
+    [`4 error: ${LAN}: spec.configuration is an unknown key; want spec.config`],
   ],
   [
     'its keys without config',
     withSpec('spec: {cniVersion: 1.0.0, type: tapwire}\n'),
-    [`4 error: ${LAN}: spec.cniVersion is a key that nobody reads; want spec.config`],
+    [`4 error: ${LAN}: spec.cniVersion is an unknown key; want spec.config`],
   ],
   ['no spec, as a file of the node has it', withSpec(''), []],
   [
     'config one indent too far to the left',
     withSpec('config: "{type: tapwire}" # spec\n'),
     [
-      `4 warning: ${LAN}: it has no spec.config, and without one Multus wants a file with a network of the name "lan" in /etc/cni/multus/net.d of every node; write spec.config`,
+      `4 warning: ${LAN}: it has no spec.config, so Multus needs a file for network "lan" in /etc/cni/multus/net.d on every node; write spec.config`,
     ],
   ],
   ['a spec of nothing', withSpec('spec: {config: }\n'), []],
@@ -276,7 +276,7 @@ for (const [why, text, findings] of [
     'no spec, and our name',
     withSpec('', 'tapwire-tap'),
     [
-      '3 warning: NetworkAttachmentDefinition "default/tapwire-tap": it has no spec.config, and without one Multus wants a file with a network of the name "tapwire-tap" in /etc/cni/multus/net.d of every node; write spec.config',
+      '3 warning: NetworkAttachmentDefinition "default/tapwire-tap": it has no spec.config, so Multus needs a file for network "tapwire-tap" in /etc/cni/multus/net.d on every node; write spec.config',
     ],
   ],
 ] as const) {
@@ -291,7 +291,7 @@ test("a file of a node's default network", () => {
   const conf = { cniVersion: '1.0.0', name: 'k8s-pod-network' };
   const finding =
     '1 error: type "tapwire" in the configuration of a node\'s default network would take the network of every pod; ' +
-    "take it out, and name a NetworkAttachmentDefinition in the KubeVirt CR's network.binding instead";
+    "remove it, and name a NetworkAttachmentDefinition in the KubeVirt CR's network.binding instead";
   const bridge = { type: 'bridge', bridge: 'cni0' };
   for (const bad of [
     { ...conf, ...OURS },

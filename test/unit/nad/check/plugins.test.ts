@@ -39,7 +39,7 @@ for (const [why, plugin, minor] of [
 }
 
 const KNOWN = 'sidecarImage, networkAttachmentDefinition, domainAttachmentType';
-const NO_NIC = 'which gives its VMs no NIC and no error; want';
+const NO_NIC = 'which silently gives the VM no NIC; want';
 for (const [why, plugin, minor, finding] of [
   ...['Tap', 'ManagedTap', 'taps', 'bridge'].map(
     (type) =>
@@ -47,26 +47,26 @@ for (const [why, plugin, minor, finding] of [
         `domainAttachmentType "${type}"`,
         { ...TAP, domainAttachmentType: type },
         9,
-        `error: binding "b": domainAttachmentType "${type}" means nothing to KubeVirt 1.9, ${NO_NIC} "tap" or "managedTap"`,
+        `error: binding "b": domainAttachmentType "${type}" is unknown to KubeVirt 1.9, ${NO_NIC} "tap" or "managedTap"`,
       ] as const,
   ),
   [
     'managedTap before 1.4',
     { domainAttachmentType: 'managedTap' },
     3,
-    `error: binding "b": domainAttachmentType "managedTap" means nothing to KubeVirt 1.3, ${NO_NIC} "tap"`,
+    `error: binding "b": domainAttachmentType "managedTap" is unknown to KubeVirt 1.3, ${NO_NIC} "tap"`,
   ],
   [
     'a domainAttachmentType that is no string',
     { ...TAP, domainAttachmentType: ['tap'] },
     9,
-    `error: binding "b": domainAttachmentType ["tap"] means nothing to KubeVirt 1.9, ${NO_NIC} "tap" or "managedTap"`,
+    `error: binding "b": domainAttachmentType ["tap"] is unknown to KubeVirt 1.9, ${NO_NIC} "tap" or "managedTap"`,
   ],
   [
     'a field that nobody knows',
     { ...TAP, domainattachmenttype: 'tap' },
     1,
-    `error: binding "b": KubeVirt 1.1 silently drops the field "domainattachmenttype": it knows ${KNOWN}`,
+    `error: binding "b": KubeVirt 1.1 silently drops the field "domainattachmenttype": it knows only ${KNOWN}`,
   ],
   ...(
     [
@@ -80,44 +80,44 @@ for (const [why, plugin, minor, finding] of [
         `${field} before 1.${since}`,
         { ...PASST, [field]: value },
         minor,
-        `error: binding "b": KubeVirt 1.${minor} silently drops the field "${field}": that came with 1.${since}; leave it out`,
+        `error: binding "b": KubeVirt 1.${minor} silently drops the field "${field}": it came with 1.${since}; remove it`,
       ] as const,
   ),
   [
     'our tap with managedTap',
     { ...TAP, domainAttachmentType: 'managedTap' },
     9,
-    'error: binding "b": with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or has no network; write "tap", or leave networkAttachmentDefinition out',
+    'error: binding "b": with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or has no network; write "tap", or remove networkAttachmentDefinition',
   ],
   [
     'a tap that nobody attaches',
     { networkAttachmentDefinition: 'default/tapwire-tap-mq' },
     9,
-    'error: binding "b": nobody gives the VM a NIC on the tap; write domainAttachmentType "tap"',
+    'error: binding "b": nothing gives the VM a NIC on the tap; write domainAttachmentType "tap"',
   ],
   [
     'passt as a tap',
     { ...PASST, domainAttachmentType: 'tap' },
     9,
-    'error: binding "b": passt has no tap for a domainAttachmentType; leave that out',
+    'error: binding "b": passt has no tap, so domainAttachmentType does not apply; remove it',
   ],
   [
     'passt without its sidecar',
     { networkAttachmentDefinition: 'default/tapwire-passt' },
     9,
-    'error: binding "b": only a sidecar makes a NIC of passt; name its image',
+    'error: binding "b": only a sidecar can create the NIC for passt; name its image',
   ],
   [
     'a migration method that there is not',
     { ...TAP, migration: { method: 'refresh' } },
     9,
-    'warning: binding "b": migration.method "refresh" means nothing to KubeVirt; want "link-refresh" or nothing',
+    'warning: binding "b": migration.method "refresh" is unknown to KubeVirt, which ignores it; want "link-refresh", or remove it',
   ],
   [
     'another downwardAPI',
     { ...TAP, downwardAPI: 'devices' },
     9,
-    'warning: binding "b": downwardAPI "devices" means nothing to KubeVirt; want "device-info" or nothing',
+    'warning: binding "b": downwardAPI "devices" is unknown to KubeVirt, which ignores it; want "device-info", or remove it',
   ],
 ] as const) {
   test(`finds ${why}`, () => assert.equal(check(plugin, minor), [finding]));
@@ -169,7 +169,7 @@ for (const image of [
 for (const image of ['IMAGE', 'image', '<IMAGE>', `$${'{IMAGE}'}`, '{{ image }}', '%IMAGE%', '$(IMAGE)']) {
   test(`finds the placeholder ${image}`, () => {
     assert.equal(check({ ...TAP, sidecarImage: image }, 9), [
-      `warning: binding "b": sidecarImage ${JSON.stringify(image)} is a placeholder, with which no VM starts; write the name of the image`,
+      `warning: binding "b": sidecarImage ${JSON.stringify(image)} is a placeholder, and no VM starts with it; write the name of the image`,
     ]);
   });
 }
@@ -190,17 +190,17 @@ for (const image of [
 }
 
 for (const [field, value, finding] of [
-  ['sidecarImage', 5, 'sidecarImage has to be a string, got 5'],
-  ['networkAttachmentDefinition', ['a'], 'networkAttachmentDefinition has to be a string, got ["a"]'],
-  ['migration', true, 'migration has to be an object, got true'],
-  ['downwardAPI', true, 'downwardAPI has to be a string, got true'],
-  ['computeResourceOverhead', '1Gi', 'computeResourceOverhead has to be an object, got "1Gi"'],
+  ['sidecarImage', 5, 'sidecarImage must be a string, got 5'],
+  ['networkAttachmentDefinition', ['a'], 'networkAttachmentDefinition must be a string, got ["a"]'],
+  ['migration', true, 'migration must be an object, got true'],
+  ['downwardAPI', true, 'downwardAPI must be a string, got true'],
+  ['computeResourceOverhead', '1Gi', 'computeResourceOverhead must be an object, got "1Gi"'],
   ...['a/b/c', 'default/', '/tap', 'Default/Tap', 'tap wire', 'a_b'].map(
     (name) =>
       [
         'networkAttachmentDefinition',
         name,
-        `networkAttachmentDefinition "${name}" names nothing; want "NAMESPACE/NAME" or "NAME"`,
+        `networkAttachmentDefinition "${name}" is not a valid name; want "NAMESPACE/NAME" or "NAME"`,
       ] as const,
   ),
 ] as const) {

@@ -25,8 +25,8 @@ const VIRTIO = { preferredInterfaceModel: 'virtio' };
 const withPreference = (parts: VmParts, matcher: object) =>
   vm(parts).replace('spec:\n', `spec:\n  preference: ${JSON.stringify(matcher)}\n`);
 
-const MANY_ON_ONE = /asks for 2 queues .* and its tap has one/;
-const ONE_ON_MANY = /takes several queues and the VM asks for one/;
+const MANY_ON_ONE = /asks for 2 queues .* but its tap has one/;
+const ONE_ON_MANY = /takes several queues but the VM asks for one/;
 
 const P = { name: 'p' };
 const NAMESPACED = { name: 'p', kind: 'VirtualMachinePreference' };
@@ -123,7 +123,7 @@ test('a preference of a pool counts, too', () => {
 
 test('a preference may give a NIC on the pod network its binding', () => {
   const bare: VmParts = { interfaces: [{ name: 'default' }] };
-  const none = /wants exactly one of .*, and has none$/;
+  const none = /needs exactly one of .*, got none$/;
   assert.equal(findingsOf(withPreference(bare, P)), []);
   assert.equal(findingsOf(withPreference(bare, P) + preference({ preferredInterfaceMasquerade: {} })), []);
   assert.match(findingsOf(withPreference(bare, P) + preference({}))[0] ?? '', none);

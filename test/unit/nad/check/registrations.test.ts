@@ -17,7 +17,7 @@ const patches = (...steps: readonly object[]) => ({
 });
 const POINTER = '/spec/configuration/network/binding';
 const BROKEN = { domainAttachmentType: 'Tap' };
-const FOUND = /^\d+ error: binding "x": domainAttachmentType "Tap" means nothing/;
+const FOUND = /^\d+ error: binding "x": domainAttachmentType "Tap" is unknown/;
 
 for (const [why, text] of [
   ['a KubeVirt CR', kubevirt({ x: BROKEN })],
@@ -46,7 +46,7 @@ for (const pointer of [POINTER, '/spec/configuration/network']) {
   test(`finds a JSON patch of the whole ${pointer}`, () => {
     const findings = findingsOf(hco('v1beta1', {}, patches({ op: 'add', path: pointer, value: {} })));
     assert.equal(findings, [
-      `6 error: annotation "kubevirt.kubevirt.io/jsonpatch" writes ${pointer} as a whole and so removes the bindings of others; register bindings in spec.networkBinding of this CR`,
+      `6 error: annotation "kubevirt.kubevirt.io/jsonpatch" replaces all of ${pointer}, which removes other bindings; register bindings in spec.networkBinding of this CR`,
     ]);
   });
 }
@@ -77,7 +77,7 @@ test('finds what is no registration', () => {
 test('finds a feature gate that is not open, up to 1.4', () => {
   const closed = kubevirt({ x: {} }).replace('NetworkBindingPlugins', 'LiveMigration');
   const finding =
-    '7 error: KubeVirt "kubevirt": without "NetworkBindingPlugins" in its feature gates, KubeVirt 1.4 refuses every VM that names a binding; add it';
+    '7 error: KubeVirt "kubevirt": without "NetworkBindingPlugins" in its feature gates, KubeVirt 1.4 rejects every VM that names a binding; add it';
   assert.equal(findingsOf(closed, 4), [finding]);
   assert.equal(findingsOf(closed, 5), []);
   assert.equal(findingsOf(kubevirt({ x: {} }), 4), [], 'it is open');
@@ -90,20 +90,20 @@ test('finds a feature gate that is not open, up to 1.4', () => {
 });
 
 test('finds a binding that nobody registers', () => {
-  const reason = 'nobody registers binding "tapwire" with KubeVirt, so the VM never starts; registered are:';
+  const reason = 'binding "tapwire" is not registered with KubeVirt, so the VM never starts; registered are:';
   const subject = 'VirtualMachine "vms/red": interface "default"';
   const finding = (names: string) => [`8 error: ${subject}: ${reason} ${names}`];
   assert.equal(findingsOf(vm() + kubevirt({ tapwired: {}, x: {} })), finding('"tapwired", "x"'));
   assert.equal(findingsOf(vm() + kubevirt({})), finding('none'));
   assert.equal(findingsOf(vm() + kubevirt({ tapwire: {} })), []);
   assert.equal(findingsOf(vm() + kubevirt({ x: {} }, '')), [
-    `8 warning: ${subject}: these files do not register binding "tapwire" with KubeVirt, but "x"; is it registered otherwise?`,
+    `8 warning: ${subject}: these files do not register binding "tapwire" with KubeVirt, only "x"; check that the cluster has it`,
   ]);
   assert.equal(findingsOf(vm()), [], 'no registrations, no opinion');
 });
 
 const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
-const NOT_HERE = `warning: binding "tapwire": NetworkAttachmentDefinition "default/tapwire-tap" is not in these files; is it in the cluster?`;
+const NOT_HERE = `warning: binding "tapwire": NetworkAttachmentDefinition "default/tapwire-tap" is not in these files; check that the cluster has it`;
 
 test('finds a NAD that is named and not there, where files look whole', () => {
   assert.equal(findingsOf(kubevirt({ tapwire: TAP })), [], 'a registration alone');
@@ -119,7 +119,7 @@ test('finds a NAD that is named and not there, where files look whole', () => {
 test('finds kinds that our API groups do not have', () => {
   const text = nad('n').replace('kind: NetworkAttachmentDefinition', 'kind: NetworkAttachmentDefinitions');
   assert.equal(findingsOf(text), [
-    '3 warning: there is no kind "NetworkAttachmentDefinitions" in k8s.cni.cncf.io, so it was not checked; is it misspelt?',
+    '3 warning: there is no kind "NetworkAttachmentDefinitions" in k8s.cni.cncf.io, so it was not checked; check the spelling',
   ]);
   for (const group of ['apps', 'export.kubevirt.io']) {
     assert.equal(findingsOf(text.replace('k8s.cni.cncf.io', group)), []);
@@ -244,7 +244,7 @@ test('shows the line of a misplaced binding', () => {
 test('finds a JSON patch that writes a binding where nobody reads it', () => {
   const stray = { op: 'add', path: '/spec/configuration/network/bindings/x', value: ENTRY };
   assert.equal(findingsOf(hco('v1beta1', {}, patches(stray))), [
-    '6 error: annotation "kubevirt.kubevirt.io/jsonpatch" registers nothing at /spec/configuration/network/bindings/x; bindings belong to /spec/configuration/network/binding/NAME',
+    '6 error: annotation "kubevirt.kubevirt.io/jsonpatch" registers nothing at /spec/configuration/network/bindings/x; write bindings to /spec/configuration/network/binding/NAME',
   ]);
 });
 
@@ -252,7 +252,7 @@ test('finds a binding that is registered twice in different ways', () => {
   const other = kubevirt({ x: { ...ENTRY, migration: {} } });
   const first = kubevirt({ x: ENTRY });
   assert.equal(findingsOf(first + other), [
-    '16 warning: binding "x" differs from the one of that name at f:8; leave one of them out',
+    '16 warning: binding "x" differs from the one of the same name at f:8; remove one of them',
   ]);
   assert.equal(findingsOf(first + first), [], 'in the same way');
   assert.equal(findingsOf(first + other.replace(/metadata: .*/, 'metadata: {}')), [], 'a patch replaces it');

@@ -25,9 +25,9 @@ const bound = (name: string, nic: object = {}) => ({
 const MANY = { devices: { networkInterfaceMultiqueue: true } };
 
 const ON_TAP =
-  'networkInterfaceMultiqueue) and its tap has one; use binding "tapwire-mq"; as it is, QEMU cannot open it and the VM does not boot';
+  'networkInterfaceMultiqueue) but its tap has one; use binding "tapwire-mq"; as it is, QEMU cannot open the tap and the VM does not boot';
 const ON_MQ =
-  'its tap takes several queues and the VM asks for one; use binding "tapwire", or set networkInterfaceMultiqueue with two or more vCPUs and model virtio; as it is, QEMU cannot open it and the VM does not boot';
+  'its tap takes several queues but the VM asks for one; use binding "tapwire", or set networkInterfaceMultiqueue with two or more vCPUs and model virtio; as it is, QEMU cannot open the tap and the VM does not boot';
 
 /** What is known of the bindings: all, the registrations, or no more than their names. */
 for (const [how, cluster] of [
@@ -48,7 +48,7 @@ for (const [how, cluster] of [
     [
       'passt on a secondary network',
       { ...bound('tapwire-passt'), networks: [{ name: 'default', multus: { networkName: 'lan' } }] },
-      [`8 error: ${SUBJECT}: passt serves the primary network alone; use tap for this one`],
+      [`8 error: ${SUBJECT}: passt serves only the primary network; use tap for this one`],
     ],
   ] as const) {
     test(`${why}, ${how}`, () => assert.equal(findingsOf(vm(parts) + cluster), want));
@@ -89,7 +89,7 @@ test('where an instancetype says how many vCPUs there are, nobody guesses', () =
 test('a sidecar makes the domain fit the tap, and that is worth a warning', () => {
   const registered = kubevirt({ tapwire: { ...TAP, sidecarImage: 'i' } });
   assert.equal(findingsOf(vm(MANY) + registered), [
-    `8 warning: ${SUBJECT}: the VM asks for 2 queues (networkInterfaceMultiqueue) and its tap has one; use binding "tapwire-mq"; as it is, it boots with what the sidecar makes of it`,
+    `8 warning: ${SUBJECT}: the VM asks for 2 queues (networkInterfaceMultiqueue) but its tap has one; use binding "tapwire-mq"; as it is, the VM boots only because the sidecar adapts its queues`,
   ]);
 });
 
@@ -105,21 +105,21 @@ for (const [why, text, want] of [
     'in another',
     vm() + needs('kubevirt/tapwire-tap') + nad('tapwire-tap', {}, 'kubevirt'),
     [
-      `8 warning: ${SUBJECT}: NetworkAttachmentDefinition "kubevirt/tapwire-tap" is out of reach of namespace "vms" where Multus isolates namespaces; there, create it in "default" or add "kubevirt" to Multus' globalNamespaces`,
+      `8 warning: ${SUBJECT}: NetworkAttachmentDefinition "kubevirt/tapwire-tap" is not available in namespace "vms" if Multus isolates namespaces; in that case, create it in "default" or add "kubevirt" to Multus' globalNamespaces`,
     ],
   ],
   [
     'named without, in another',
     vm() + needs('tapwire-tap') + nad('tapwire-tap', {}, 'kubevirt'),
     [
-      `8 error: ${SUBJECT}: NetworkAttachmentDefinition "tapwire-tap" is looked for in namespace "vms", and is not there; there is "kubevirt/tapwire-tap": name it with its namespace, or create one in "vms"`,
+      `8 error: ${SUBJECT}: NetworkAttachmentDefinition "tapwire-tap" does not exist in namespace "vms", only "kubevirt/tapwire-tap"; name it with its namespace, or create one in "vms"`,
     ],
   ],
   [
     'named with the wrong one',
     vm() + needs('vms/tapwire-tap') + NADS,
     [
-      `8 error: ${SUBJECT}: NetworkAttachmentDefinition "vms/tapwire-tap" is looked for in namespace "vms", and is not there; there is "default/tapwire-tap": name it with its namespace, or create one in "vms"`,
+      `8 error: ${SUBJECT}: NetworkAttachmentDefinition "vms/tapwire-tap" does not exist in namespace "vms", only "default/tapwire-tap"; name it with its namespace, or create one in "vms"`,
     ],
   ],
 ] as const) {
@@ -134,21 +134,21 @@ test("a NAD of the VM's network is looked for in the VM's namespace", () => {
   const bridge = { type: 'bridge' };
   assert.equal(findingsOf(vm(lan('lan')) + nad('lan', bridge, 'vms')), []);
   assert.equal(findingsOf(vm(lan('lan')) + nad('lan', bridge, 'default')), [
-    '9 error: VirtualMachine "vms/red": network "default": NetworkAttachmentDefinition "lan" is looked for in namespace "vms", and is not there; there is "default/lan": name it with its namespace, or create one in "vms"',
+    '9 error: VirtualMachine "vms/red": network "default": NetworkAttachmentDefinition "lan" does not exist in namespace "vms", only "default/lan"; name it with its namespace, or create one in "vms"',
   ]);
 });
 
 test('a NAD of Tapwire alone is for a registration, and makes no network', () => {
   const withoutNad = kubevirt({ tapwire: { domainAttachmentType: 'tap' } });
   assert.equal(findingsOf(vm(lan('default/tapwire-tap', 'tapwire')) + NADS + withoutNad), [
-    `8 error: ${SUBJECT}: its network "default/tapwire-tap" runs Tapwire alone, so nobody makes the link that it is to wire; put Tapwire behind the plugin that does, or name that NetworkAttachmentDefinition in the registration`,
+    `8 error: ${SUBJECT}: its network "default/tapwire-tap" runs only Tapwire, so no plugin creates the link to wire; put Tapwire after a plugin that creates it, or name that NetworkAttachmentDefinition in the registration`,
   ]);
 });
 
 test('Tapwire in the network and in the binding is once too often', () => {
   const network = nad('lan', { plugins: [{ type: 'bridge' }, { type: 'tapwire' }], type: undefined }, 'vms');
   assert.equal(findingsOf(vm(lan('lan', 'tapwire')) + network + REGISTERED), [
-    `8 error: ${SUBJECT}: both its binding and its network "lan" run Tapwire, and the second to come fails; leave it out of one of the NetworkAttachmentDefinitions`,
+    `8 error: ${SUBJECT}: both its binding and its network "lan" run Tapwire, and the second call fails; remove it from one of the NetworkAttachmentDefinitions`,
   ]);
   const withoutNad = kubevirt({ tapwire: { domainAttachmentType: 'tap' } });
   assert.equal(findingsOf(vm(lan('lan', 'tapwire')) + network + withoutNad), []);
@@ -199,18 +199,22 @@ for (const [method, networkName, finding] of [
   [{ bridge: {} }, 'lan', `and KubeVirt wires "bridge" itself, so the VM has no network; ${ON_A_TAP}`],
   [{ sriov: {} }, 'vms/lan', `and KubeVirt wires "sriov" itself, so the VM has no network; ${ON_A_TAP}`],
   [{ bridge: {} }, 'masked', `and KubeVirt wires "bridge" itself, so the VM has no network; ${ON_PASST}`],
-  [binding('nothing'), 'masked', `and binding "nothing" has no sidecar to make a NIC of passt; ${ON_PASST}`],
+  [
+    binding('nothing'),
+    'masked',
+    `and binding "nothing" has no sidecar to create the NIC for passt; ${ON_PASST}`,
+  ],
   [
     binding('both'),
     'masked',
-    `and binding "both" makes KubeVirt want a tap, which passt has not; ${ON_PASST}`,
+    `and binding "both" makes KubeVirt look for a tap, but passt has none; ${ON_PASST}`,
   ],
 ] as const) {
   test(`${JSON.stringify(method)} on network "${networkName}"`, () => {
     const one = { name: 'lan', ...method };
     const parts = { interfaces: [one], networks: [{ name: 'lan', multus: { networkName, default: true } }] };
     const found = findingsOf(vm(parts) + NETWORK_NADS + OTHERS).filter(
-      (text) => !text.includes('nobody registers'),
+      (text) => !text.includes('is not registered with'),
     );
     const subject = 'VirtualMachine "vms/red": interface "lan"';
     assert.equal(

@@ -45,28 +45,28 @@ for (const [why, parts, minor] of [
   test(`takes ${why}`, () => assert.equal(findingsOf(vm(parts), minor), []));
 }
 
-const METHODS = 'wants exactly one of bridge, masquerade, sriov, passtBinding and binding, and has';
+const METHODS = 'needs exactly one of bridge, masquerade, sriov, passtBinding and binding, got';
 for (const [why, parts, minor, findings] of [
   [
     'an interface without a network, and a network without an interface',
     { networks: [{ ...POD, name: 'defualt' }] },
     9,
     [
-      `8 error: ${VM}: interface "default" has no network of that name; add it to "networks", or leave the interface out`,
-      `9 error: ${VM}: network "defualt" has no interface of that name; add it to "interfaces", or leave the network out`,
+      `8 error: ${VM}: interface "default" has no network of that name; add it to "networks", or remove the interface`,
+      `9 error: ${VM}: network "defualt" has no interface of that name; add it to "interfaces", or remove the network`,
     ],
   ],
   [
     'an interface twice',
     { interfaces: [TAPWIRE, TAPWIRE] },
     9,
-    [`8 error: ${VM}: interface "default" is there twice; a network has one interface`],
+    [`8 error: ${VM}: interface "default" appears twice; a network has one interface`],
   ],
   [
     'a network twice',
     { networks: [LAN, LAN], interfaces: [BRIDGE] },
     9,
-    [`9 error: ${VM}: network "lan" is there twice; give each a name of its own`],
+    [`9 error: ${VM}: network "lan" appears twice; give each its own name`],
   ],
   [
     'no binding method',
@@ -93,13 +93,13 @@ for (const [why, parts, minor, findings] of [
     'a network of no kind',
     { networks: [{ name: 'default' }] },
     9,
-    [`9 error: ${VM}: network "default" wants exactly one of "pod", "multus" and "resourceClaim"`],
+    [`9 error: ${VM}: network "default" needs exactly one of "pod", "multus" and "resourceClaim"`],
   ],
   [
     'a network of two kinds',
     { networks: [{ ...LAN, ...POD }] },
     9,
-    [`9 error: ${VM}: network "default" wants exactly one of "pod", "multus" and "resourceClaim"`],
+    [`9 error: ${VM}: network "default" needs exactly one of "pod", "multus" and "resourceClaim"`],
   ],
   [
     'two primary networks',
@@ -109,7 +109,7 @@ for (const [why, parts, minor, findings] of [
     },
     9,
     [
-      `9 error: ${VM}: networks "default" and "lan" are both primary, and a pod has one such; make one secondary`,
+      `9 error: ${VM}: networks "default" and "lan" are both primary, but a pod has only one primary network; make one secondary`,
     ],
   ],
   ...(['slirp', 'passt', 'macvtap'] as const).map(
@@ -119,7 +119,7 @@ for (const [why, parts, minor, findings] of [
         { interfaces: [{ name: 'default', [method]: {} }] },
         3,
         [
-          `8 error: ${VM}: interface "default": KubeVirt 1.3 has no "${method}" any more; use ${
+          `8 error: ${VM}: interface "default": KubeVirt 1.3 no longer has "${method}"; use ${
             method === 'macvtap' ? 'a binding plugin for macvtap' : `binding "tapwire-${method}"`
           }`,
         ],
@@ -129,26 +129,26 @@ for (const [why, parts, minor, findings] of [
     'passtBinding where KubeVirt has it not yet',
     { interfaces: [{ name: 'default', passtBinding: {} }] },
     7,
-    [`8 error: ${VM}: interface "default": KubeVirt 1.7 silently drops "passtBinding": that came with 1.8`],
+    [`8 error: ${VM}: interface "default": KubeVirt 1.7 silently drops "passtBinding": it came with 1.8`],
   ],
   [
     'portRanges where KubeVirt has them not yet',
     { interfaces: [{ ...TAPWIRE, portRanges: [] }] },
     8,
-    [`8 error: ${VM}: interface "default": KubeVirt 1.8 silently drops "portRanges": that came with 1.9`],
+    [`8 error: ${VM}: interface "default": KubeVirt 1.8 silently drops "portRanges": it came with 1.9`],
   ],
   [
     'a claimed device where KubeVirt has them not yet',
     { networks: [{ name: 'default', resourceClaim: {} }] },
     8,
-    [`9 error: ${VM}: network "default": KubeVirt 1.8 silently drops "resourceClaim": that came with 1.9`],
+    [`9 error: ${VM}: network "default": KubeVirt 1.8 silently drops "resourceClaim": it came with 1.9`],
   ],
   [
     'unplugging a binding',
     { interfaces: [{ ...TAPWIRE, state: 'absent' }] },
     9,
     [
-      `8 error: ${VM}: interface "default" cannot be unplugged, which KubeVirt does with "bridge" alone; stop the VM and leave it out`,
+      `8 error: ${VM}: interface "default" cannot be unplugged, because KubeVirt unplugs only "bridge"; stop the VM and remove the interface`,
     ],
   ],
   [
@@ -156,7 +156,7 @@ for (const [why, parts, minor, findings] of [
     { interfaces: [TAPWIRE, { ...BRIDGE, state: 'absent' }], networks: [POD, LAN] },
     9,
     [
-      `8 warning: ${VM}: interface "lan": plugging and unplugging may fail in a VM whose interface "default" has binding "tapwire" with a NetworkAttachmentDefinition: the controller that attaches networks to running pods stumbles over that; restart the VM instead`,
+      `8 warning: ${VM}: interface "lan": unplugging may fail, because interface "default" has binding "tapwire", and the controller that attaches networks to running pods cannot handle the NetworkAttachmentDefinition of a binding; restart the VM instead`,
     ],
   ],
   [
@@ -164,7 +164,7 @@ for (const [why, parts, minor, findings] of [
     { interfaces: [{ name: 'lan', masquerade: {} }], networks: [LAN] },
     9,
     [
-      `8 error: ${VM}: interface "lan": "masquerade" serves the pod network alone; use another binding for this network`,
+      `8 error: ${VM}: interface "lan": "masquerade" serves only the pod network; use another binding for this network`,
     ],
   ],
   [
@@ -172,7 +172,7 @@ for (const [why, parts, minor, findings] of [
     { interfaces: [{ name: 'lan', passtBinding: {} }], networks: [LAN] },
     9,
     [
-      `8 error: ${VM}: interface "lan": "passtBinding" serves the pod network alone; use another binding for this network`,
+      `8 error: ${VM}: interface "lan": "passtBinding" serves only the pod network; use another binding for this network`,
     ],
   ],
   [
@@ -185,15 +185,13 @@ for (const [why, parts, minor, findings] of [
     'a state of sriov',
     { interfaces: [TAPWIRE, { name: 'lan', sriov: {}, state: 'down' }], networks: [POD, LAN] },
     9,
-    [`8 error: ${VM}: interface "lan": state "down" is not for sriov; leave it out`],
+    [`8 error: ${VM}: interface "lan": state "down" is not for sriov; remove it`],
   ],
   [
     'unplugging the primary network',
     { interfaces: [{ name: 'default', bridge: {}, state: 'absent' }] },
     9,
-    [
-      `8 error: ${VM}: interface "default" is on the primary network and cannot be unplugged; leave "state" out`,
-    ],
+    [`8 error: ${VM}: interface "default" is on the primary network and cannot be unplugged; remove "state"`],
   ],
   ...['', 'Lan', 'vms/lan/x', 'vms/', '/lan', 'my lan'].map(
     (networkName) =>
@@ -202,7 +200,7 @@ for (const [why, parts, minor, findings] of [
         { interfaces: [{ ...BRIDGE }], networks: [{ ...LAN, multus: { networkName } }] },
         9,
         [
-          `9 error: ${VM}: network "lan": networkName "${networkName}" names nothing; want "NAMESPACE/NAME" or "NAME"`,
+          `9 error: ${VM}: network "lan": networkName "${networkName}" is not a valid name; want "NAMESPACE/NAME" or "NAME"`,
         ],
       ] as const,
   ),
@@ -211,8 +209,8 @@ for (const [why, parts, minor, findings] of [
     { networks: [{ name: 'default', resourceClaim: {} }] },
     9,
     [
-      `9 error: ${VM}: network "default": resourceClaim wants a claimName, got nothing`,
-      `9 error: ${VM}: network "default": resourceClaim wants a requestName, got nothing`,
+      `9 error: ${VM}: network "default": resourceClaim needs a claimName, got nothing`,
+      `9 error: ${VM}: network "default": resourceClaim needs a requestName, got nothing`,
     ],
   ],
   [
@@ -230,9 +228,9 @@ for (const [why, parts, minor, findings] of [
     },
     9,
     [
-      `9 error: ${VM}: network "a": a resourceClaim is for sriov and binding plugins alone, not for bridge`,
-      `9 error: ${VM}: network "b": claim and request "c/r" are there twice; change one`,
-      `9 error: ${VM}: network "lan": multus and resourceClaim exclude each other in one VM; leave one out`,
+      `9 error: ${VM}: network "a": a resourceClaim is only for sriov and binding plugins, not for bridge`,
+      `9 error: ${VM}: network "b": claim and request "c/r" appear twice; change one`,
+      `9 error: ${VM}: network "lan": multus and resourceClaim cannot be combined in one VM; remove one`,
     ],
   ],
 ] as const) {

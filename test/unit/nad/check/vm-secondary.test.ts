@@ -46,10 +46,10 @@ const primary = (name: string, more: object = {}) =>
 const ON_LAN = 'VirtualMachine "vms/red": interface "red"';
 const ON_POD = 'VirtualMachine "vms/red": interface "default"';
 const advice = (binding: string, better: string) =>
-  `8 advice: ${ON_LAN}: binding "${binding}" takes the pod's own link if network "red" makes none in the pod; use binding "${better}", which rejects that`;
+  `8 advice: ${ON_LAN}: binding "${binding}" takes the pod's own link if network "red" creates no link in the pod; use binding "${better}", which rejects such a network`;
 const wrong = (binding: string, better: string) =>
-  `8 error: ${ON_POD}: binding "${binding}" is for secondary networks alone ("network": "secondary" in its NetworkAttachmentDefinition) ` +
-  `and "default" is the primary one, so the pod does not start; use binding "${better}"`;
+  `8 error: ${ON_POD}: binding "${binding}" is only for secondary networks ("network": "secondary" in its NetworkAttachmentDefinition) ` +
+  `and "default" is the primary network, so the pod does not start; use binding "${better}"`;
 
 for (const [how, cluster] of [
   ['with NADs and registrations', LAN + NADS + REGISTERED],
@@ -103,7 +103,7 @@ for (const [why, text, want] of [
     'queues that do not fit, with the counterpart for secondary networks',
     secondary('tapwire-secondary', MANY),
     [
-      `8 error: ${ON_LAN}: the VM asks for 2 queues (networkInterfaceMultiqueue) and its tap has one; use binding "tapwire-secondary-mq"; as it is, QEMU cannot open it and the VM does not boot`,
+      `8 error: ${ON_LAN}: the VM asks for 2 queues (networkInterfaceMultiqueue) but its tap has one; use binding "tapwire-secondary-mq"; as it is, QEMU cannot open the tap and the VM does not boot`,
     ],
   ],
 ] as const) {

@@ -88,7 +88,7 @@ const says = (order: Partial<Registration>, words: string) =>
     .includes(words);
 
 for (const [words, order, other] of [
-  ['do not migrate live', {}, { migration: {} }],
+  ['cannot migrate live', {}, { migration: {} }],
   ['Replace IMAGE', { kind: 'slirp' }, { kind: 'slirp', image: 'i' }],
   ["The VM's network names the NAD", { form: 'network' }, {}],
   ['prefer "passtBinding: {}"', { kind: 'passt' }, {}],

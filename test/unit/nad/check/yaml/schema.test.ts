@@ -136,7 +136,7 @@ test('takes the last of keys that are there twice, says so, and shows its line',
   const text = 'a: 1\nb:\n  c: 1\n  c: 2\na: 3\n';
   assert.equal(valuesOf(text), [{ a: 3, b: { c: 2 } }]);
   const reason = (key: string) =>
-    `key "${key}" is there twice, and Kubernetes takes the last; leave one of them out (kustomize rejects the file)`;
+    `key "${key}" appears twice, and Kubernetes takes the last one; remove one of them (kustomize rejects the file)`;
   assert.equal(findingsOf(text).toSorted(), [`4 warning: ${reason('c')}`, `5 warning: ${reason('a')}`]);
   const [document] = parse(text).documents;
   assert.equal([document?.at('$.a').line, document?.at('$.b.c').line], [5, 4]);
@@ -146,7 +146,7 @@ test('takes the first of documents without a separator between them, and says so
   const text = '---\na: 1\n...\nb: 1\n';
   assert.equal(valuesOf(text), [{ a: 1 }]);
   assert.equal(findingsOf(text), [
-    '4 warning: Kubernetes ignores what comes after a line "..." and before the next "---"; write "---" there',
+    '4 warning: Kubernetes ignores everything from a line "..." to the next "---"; write "---" instead of "..."',
   ]);
 });
 
