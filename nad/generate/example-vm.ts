@@ -3,13 +3,13 @@ import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
 import { NETWORK, nad } from './nad.ts';
 import type { Manifest } from './yaml.ts';
 
-/** What the examples differ in. */
+/** Properties in which the example VMs differ. */
 interface Example {
   readonly name: string;
   readonly nics: readonly Nic[];
   readonly vcpus?: number;
   readonly multiQueue?: boolean;
-  /** Of cloud-init; without it the image asks for an address on its first NIC by itself. */
+  /** `ethernets` of cloud-init's network data; by default the image requests an address on its first NIC only. */
   readonly ethernets?: Readonly<Record<string, object>>;
 }
 
@@ -52,10 +52,10 @@ function vm(namespace: string, { name, nics, vcpus = 1, multiQueue, ethernets }:
   };
 }
 
-/** The first NIC of a guest, by its PCI address; the second is `enp2s0`. */
+/** Name of the guest's first NIC, after its PCI address. The second is `enp2s0`. */
 const FIRST_NIC = 'enp1s0';
 
-/** Example VMs of a binding, one a manifest. */
+/** Example VMs of a binding: one manifest for each VM. */
 export function exampleVms(kind: BindingKind, form: Form, namespace: string): readonly Manifest[] {
   const examples = form === 'binding' ? EXAMPLES[kind] : networkExamples(kind);
   return examples.map(({ file, about, others = [], ...example }) => ({
@@ -66,20 +66,20 @@ export function exampleVms(kind: BindingKind, form: Form, namespace: string): re
 }
 
 interface ExampleFile extends Example {
-  /** Path below nad/. */
+  /** Path relative to nad/. */
   readonly file: string;
   readonly about: readonly string[];
-  /** What goes with the VM. */
+  /** Other documents of the manifest, such as a NAD. */
   readonly others?: readonly ((namespace: string) => object)[];
 }
 
-/** The primary network, by this binding. */
+/** A NIC on the pod network with this binding. */
 const onPod = (kind: BindingKind): Nic => ({
   network: POD,
   interface: { binding: { name: BINDINGS[kind].registeredAs } },
 });
 
-/** A second NIC by this binding, and the network that it is in. */
+/** A primary NIC with masquerade, a second NIC with this binding, and the second NIC's network. */
 const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'others'> => ({
   nics: [
     { network: POD, interface: { masquerade: {} } },
@@ -97,8 +97,8 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
     {
       file: 'tap/vm-primary.yaml',
       about: [
-        "A VM on the pod's own network. The network gives the guest its address: use it where that serves DHCP",
-        '(OVN-Kubernetes, Kube-OVN), or give the guest a fixed one in "networkData".',
+        "A VM on the pod's own network. The network gives the guest its address, so use this on networks with DHCP",
+        '(OVN-Kubernetes, Kube-OVN), or set a static address in "networkData".',
       ],
       name: 'tapwire-primary',
       nics: [onPod('tap')],
@@ -106,9 +106,9 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
     {
       file: 'tap/vm-dual-stack.yaml',
       about: [
-        "A VM with IPv4 and IPv6 on the pod's own network. Both come from the cluster network: the IPv4 address by its DHCP;",
-        'the IPv6 address and route by its router advertisements, with or without DHCPv6 (the advertisement says which).',
-        'Kube-OVN wants "enableDHCP" and "enableIPv6RA" on the subnet; OVN-Kubernetes does both on a primary layer 2 network.',
+        "A VM with IPv4 and IPv6 on the pod's own network. The cluster network provides both: the IPv4 address by DHCP, and",
+        'the IPv6 address and route by router advertisements, which say whether to use DHCPv6. Kube-OVN needs "enableDHCP"',
+        'and "enableIPv6RA" on the subnet; OVN-Kubernetes does both on a primary layer 2 network.',
       ],
       name: 'tapwire-dual-stack',
       nics: [onPod('tap')],
@@ -119,8 +119,8 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
     {
       file: 'tap-mq/vm-multi-queue.yaml',
       about: [
-        'A VM whose NIC has a queue for each vCPU. "networkInterfaceMultiqueue", two or more vCPUs and the binding',
-        `"${BINDINGS['tap-mq'].registeredAs}" go together: a VM with one queue does not boot on such a tap, nor this one on the tap of "${BINDINGS.tap.registeredAs}".`,
+        'A VM whose NIC has one queue for each vCPU. It needs "networkInterfaceMultiqueue", two or more vCPUs and the binding',
+        `"${BINDINGS['tap-mq'].registeredAs}". With the binding "${BINDINGS.tap.registeredAs}" it does not boot; nor does a VM with one queue on "${BINDINGS['tap-mq'].registeredAs}".`,
       ],
       name: 'tapwire-multi-queue',
       nics: [onPod('tap-mq')],
@@ -132,8 +132,8 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
     {
       file: 'tap/vm-secondary.yaml',
       about: [
-        'A VM with a second NIC in a network of the nodes, and that network: "bond0" is a link of theirs. Tapwire wires what',
-        "macvlan leaves in the pod. Addresses are the network's: its DHCP or router gives them to the guest.",
+        'A VM with a second NIC on a network of the nodes, and this network: macvlan creates the pod link on "bond0", a link of',
+        "the nodes, and Tapwire wires it. The network's DHCP server or router gives the guest its addresses.",
       ],
       name: 'tapwire-secondary',
       ...onLan('tap-secondary'),
@@ -143,8 +143,8 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
     {
       file: 'tap-mq/vm-secondary.yaml',
       about: [
-        'A VM whose second NIC, in a network of the nodes ("bond0" is a link of theirs), has a queue for each vCPU.',
-        '"networkInterfaceMultiqueue" and two or more vCPUs go together with it.',
+        'A VM whose second NIC has one queue for each vCPU, and its network: macvlan on "bond0", a link of the nodes.',
+        'The binding needs "networkInterfaceMultiqueue" and two or more vCPUs.',
       ],
       name: 'tapwire-secondary-multi-queue',
       ...onLan('tap-secondary-mq'),
@@ -187,7 +187,7 @@ function networkExamples(kind: BindingKind): readonly ExampleFile[] {
     {
       file: fileOf(kind, 'network', 'vm.yaml'),
       about: [
-        `A VM on the network that nad/${kind}/network/nad.yaml makes, which has to be in its namespace.`,
+        `A VM on the network of nad/${kind}/network/nad.yaml. Create that NAD in the namespace of the VM.`,
       ],
       name: `tapwire-${kind}-network`,
       nics: isPrimary ? [nic] : [{ network: POD, interface: { masquerade: {} } }, nic],

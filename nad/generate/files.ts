@@ -5,10 +5,10 @@ import { changesOf } from './plugin.ts';
 import { gatePatch, hyperConvergedPatch, kubevirtPatch } from './registration.ts';
 import { type Manifest, toYaml } from './yaml.ts';
 
-/** "default" is in reach of every VM, also where Multus isolates namespaces. */
+/** VMs of all namespaces can use NADs in "default", even if Multus isolates namespaces. */
 export const NAMESPACES: Namespaces = { binding: 'default', network: 'default' };
 
-/** Every YAML file of `nad/`: its text by its path below that folder. */
+/** Text of every YAML file in `nad/`, by its path relative to that directory. */
 export function files(): ReadonlyMap<string, string> {
   const ofBindings = BINDING_KINDS.flatMap((kind) =>
     BINDINGS[kind].forms.flatMap((form) => manifestsOf(kind, form)),

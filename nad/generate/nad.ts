@@ -1,7 +1,7 @@
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
 import type { Manifest } from './yaml.ts';
 
-/** NPWG's NetworkAttachmentDefinition, as far as we fill it in. */
+/** A NetworkAttachmentDefinition, with the fields that Tapwire uses. */
 interface Nad {
   readonly apiVersion: 'k8s.cni.cncf.io/v1';
   readonly kind: 'NetworkAttachmentDefinition';
@@ -9,10 +9,10 @@ interface Nad {
   readonly spec: { readonly config: string };
 }
 
-/** Understood by every Multus and CRI of today. */
+/** CNI version of the NADs. All current versions of Multus and of container runtimes support it. */
 const CNI_VERSION = '1.0.0';
 
-/** A NAD whose network has the NAD's name. @param conf the keys after `cniVersion` and `name` */
+/** Creates a NAD whose network has the NAD's name. @param conf keys after `cniVersion` and `name` */
 export function nad(namespace: string, name: string, conf: Readonly<Record<string, unknown>>): Nad {
   return {
     apiVersion: 'k8s.cni.cncf.io/v1',
@@ -22,10 +22,10 @@ export function nad(namespace: string, name: string, conf: Readonly<Record<strin
   };
 }
 
-/** Namespaces of NADs that registrations name, and of those that VMs' networks do. */
+/** Namespaces of NADs by form: those named in registrations, and those named in VMs' networks. */
 export type Namespaces = Readonly<Record<Form, string>>;
 
-/** The NAD that a binding is configured by: one manifest, or none where it needs no NAD. */
+/** The NAD of a binding: one manifest, or none if the binding needs no NAD. */
 export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): readonly Manifest[] {
   const { nad: ours, registeredAs } = BINDINGS[kind];
   if (ours === null) return [];
@@ -37,42 +37,42 @@ export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): re
     return [{ file: fileOf(kind, form, 'nad.yaml'), about, documents: [document] }];
   }
   const about = [
-    `The NetworkAttachmentDefinition that the registration of "${registeredAs}" names. It has to be in reach of every VM`,
-    'that uses it: where Multus isolates namespaces, that is one in "default" or another of its "globalNamespaces".',
+    `The NetworkAttachmentDefinition that the registration of "${registeredAs}" names. If Multus isolates namespaces, create it`,
+    'in "default" or in another of the "globalNamespaces", so that VMs of all namespaces can use it.',
   ];
   return [
     { file: fileOf(kind, form, 'nad.yaml'), about, documents: [nad(namespaces.binding, ours.name, conf)] },
   ];
 }
 
-/** The name of the example network, and of its NAD. */
+/** Name of the example network and of its NAD. */
 export const NETWORK = 'lan';
 
 const HOST_LOCAL = { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] };
 
-/** What makes the pod link of the example network, to be edited. */
+/** Plugins that create the pod link of the example network, for the admin to edit. */
 const POD_LINKS: Readonly<
   Record<'tap' | 'tap-mq' | 'passt', { readonly plugin: object; readonly about: readonly string[] }>
 > = {
   tap: {
     plugin: { type: 'macvlan', master: 'bond0', mode: 'bridge' },
     about: [
-      'A network of the nodes, and Tapwire behind the plugin that makes the pod link. Edit that one: "bond0" is a link of the',
-      "nodes. Addresses are the network's: its DHCP or router gives them to the guest.",
+      'A network of the nodes: macvlan creates the pod link, then Tapwire wires it. Replace "bond0" by a link of your nodes.',
+      "The network's DHCP server or router gives the guest its addresses.",
     ],
   },
   'tap-mq': {
     plugin: { type: 'bridge', bridge: 'br-lan', ipam: HOST_LOCAL },
     about: [
-      'A network of the nodes, and Tapwire behind the plugin that makes the pod link. Edit that one: "br-lan" is a bridge of the',
-      'nodes. Nobody tells the guest the address that host-local picks: take it from the pod, or leave "ipam" out.',
+      'A network of the nodes: "bridge" creates the pod link, then Tapwire wires it. Replace "br-lan" by a bridge of your nodes.',
+      'host-local gives the pod an address, but does not tell the guest: configure it in the guest, or remove "ipam".',
     ],
   },
   passt: {
     plugin: { type: 'ptp', ipMasq: true, ipam: HOST_LOCAL },
     about: [
-      'A network, and Tapwire behind the plugin that makes the pod link. Edit that one: the subnet. passt serves a primary',
-      'network alone, so a VM names this one with "default: true", and the nodes\' owner has to allow it:',
+      'A network: "ptp" creates the pod link, then Tapwire prepares it for passt. Edit the subnet. passt serves only the primary',
+      'network, so VMs name this network with "default: true". An administrator must allow that on the nodes:',
       '{"passt": {"defaultNetwork": true}} in /etc/tapwire/node.json.',
     ],
   },

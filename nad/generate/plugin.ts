@@ -5,18 +5,18 @@ export interface Registration {
   readonly kind: BindingKind;
   readonly form: Form;
   readonly minor: Minor;
-  /** Where the binding's NAD is. */
+  /** Namespace of the binding's NAD. */
   readonly nadNamespace: string;
-  /** The image of our sidecar; null leaves it out where the binding does not need it. */
+  /** Image of the sidecar. Null means none, or a placeholder if the binding needs a sidecar. */
   readonly image: string | null;
-  /** What KubeVirt is told of live migration with a tap; null: nothing, and it does not migrate these VMs. */
+  /** The field `migration` of a tap's registration. Null omits it, and KubeVirt does not migrate the VMs. */
   readonly migration: Plugin['migration'] | null;
 }
 
-/** Stands in a file for the image of the sidecar, whose name the cluster's admin knows. */
+/** Placeholder for the image of the sidecar, which the admin replaces. */
 export const IMAGE = 'IMAGE';
 
-/** What the KubeVirt CR gets for one binding. */
+/** Creates the registration of a binding. */
 export function pluginOf({ kind, form, minor, nadNamespace, image, migration }: Registration): Plugin {
   const binding = BINDINGS[kind];
   const isNamed = form === 'binding' && binding.nad !== null;
@@ -30,21 +30,21 @@ export function pluginOf({ kind, form, minor, nadNamespace, image, migration }: 
   };
 }
 
-/** The minors from which a registration is another than before, oldest first. */
+/** Minor versions in which the registration changes, oldest first. The first is always OLDEST_MINOR. */
 export function changesOf(registration: Omit<Registration, 'minor'>): readonly Minor[] {
   const minors = Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_, i) => OLDEST_MINOR + i);
   const text = (minor: Minor) => JSON.stringify(pluginOf({ ...registration, minor }));
   return minors.filter((minor) => minor === OLDEST_MINOR || text(minor) !== text(minor - 1));
 }
 
-/** The first minor that has the same registration, and the first later one that has another. */
+/** First minor version with the same registration, and first later one with a different registration. */
 export function rangeOf(registration: Registration): readonly [Minor, Minor | undefined] {
   const changes = changesOf(registration);
   const first = changes.findLast((minor) => minor <= registration.minor) ?? OLDEST_MINOR;
   return [first, changes.find((minor) => minor > first)];
 }
 
-/** The range in words. */
+/** Describes the range of KubeVirt versions that the registration fits. */
 export function wordsOf(registration: Registration): string {
   const [first, next] = rangeOf(registration);
   const since = first === OLDEST_MINOR ? '1.1.1' : `1.${first}`;

@@ -4,7 +4,7 @@ import { GATE, LAST_GATED_MINOR, type Plugin } from '../kubevirt-versions.ts';
 import { IMAGE, pluginOf, type Registration, rangeOf, wordsOf } from './plugin.ts';
 import type { Manifest } from './yaml.ts';
 
-/** A merge patch of the KubeVirt CR: it adds one key to a map, and leaves whatever else is configured. */
+/** A merge patch of the KubeVirt CR. It adds one key to a map and keeps all other settings. */
 interface KubevirtPatch {
   readonly apiVersion: 'kubevirt.io/v1';
   readonly kind: 'KubeVirt';
@@ -24,29 +24,30 @@ export function kubevirtPatch(registration: Registration): Manifest {
   return {
     file: fileOf(kind, registration.form, `kubevirt-1.${first}.yaml`),
     about: [
-      `Registers the binding "${BINDINGS[kind].registeredAs}" with KubeVirt ${wordsOf(registration)}. A patch, which keeps all else that is configured:`,
+      `Registers the binding "${BINDINGS[kind].registeredAs}" with KubeVirt ${wordsOf(registration)}. This patch keeps all other settings:`,
       '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=THIS_FILE',
-      'It has no name, so that "kubectl apply" refuses it: applying one binding would take away those applied before.',
-      `Up to KubeVirt 1.${LAST_GATED_MINOR} also patch with nad/${GATE_FILE}.`,
+      'It has no name, so that "kubectl apply" rejects it: applying one binding would remove those applied before.',
+      `Up to KubeVirt 1.${LAST_GATED_MINOR}, also apply the patch nad/${GATE_FILE}.`,
       ...remarks(registration),
     ],
     documents: [patch],
   };
 }
 
-/** A merge patch of the HyperConverged CR, from which its operator makes the KubeVirt CR. */
+/** A merge patch of the HyperConverged CR, from which the operator generates the KubeVirt CR. */
 interface HyperConvergedPatch {
   readonly apiVersion: 'hco.kubevirt.io/v1beta1';
   readonly kind: 'HyperConverged';
   readonly spec: { readonly networkBinding: Readonly<Record<string, Plugin>> };
 }
 
-/** Minor versions of the operator run ahead of those of the KubeVirt that it brings: 1.11 has 1.1. */
+/** Minor version of the operator minus that of the KubeVirt that it installs: 1.11 installs KubeVirt 1.1. */
 const AHEAD = 10;
 
 /**
- * The operator has a field for bindings since the version that brought KubeVirt 1.1, and sets the gate by itself. Its jsonpatch
- * annotation would do as well, but is one string for all patches of everybody, and taints the configuration.
+ * Creates the patch for the operator's own field, which exists since the version that installs KubeVirt 1.1. The operator sets
+ * the feature gate itself. Its jsonpatch annotation would work as well, but it is one string shared by all patches, and it marks
+ * the configuration as tainted.
  *
  * Source: hyperconverged-cluster-operator api/v1beta1, controllers/operands/kubevirt.go
  */
@@ -61,8 +62,8 @@ export function hyperConvergedPatch(registration: Registration): Manifest {
   return {
     file: fileOf(kind, registration.form, `hyperconverged-${version}.yaml`),
     about: [
-      `Registers the binding "${BINDINGS[kind].registeredAs}" where the HyperConverged operator, ${version} or newer, manages KubeVirt`,
-      `${wordsOf(registration)}. It takes back changes of the KubeVirt CR, so this patches its own. It opens feature gates itself.`,
+      `Registers the binding "${BINDINGS[kind].registeredAs}" if the HyperConverged operator ${version} or newer manages KubeVirt ${wordsOf(registration)}.`,
+      'The operator overwrites changes of the KubeVirt CR, so this patches its own CR. It sets the feature gate itself.',
       '  kubectl -n kubevirt-hyperconverged patch hyperconvergeds.v1beta1.hco.kubevirt.io kubevirt-hyperconverged \\',
       '    --type=merge --patch-file=THIS_FILE',
       ...remarks(registration),
@@ -73,15 +74,15 @@ export function hyperConvergedPatch(registration: Registration): Manifest {
 
 export const GATE_FILE = 'feature-gate.yaml';
 
-/** A JSON patch, since a merge patch would replace the whole list of gates. */
+/** Creates the patch for the feature gate: a JSON patch, because a merge patch would replace the whole list of gates. */
 export function gatePatch(): Manifest {
   const path = '/spec/configuration/developerConfiguration/featureGates';
   return {
     file: GATE_FILE,
     about: [
-      `KubeVirt up to 1.${LAST_GATED_MINOR} has binding plugins behind a feature gate. This adds it to those that are open:`,
+      `KubeVirt up to 1.${LAST_GATED_MINOR} needs a feature gate for binding plugins. This patch adds it to the list of gates:`,
       '  kubectl -n kubevirt patch kubevirt kubevirt --type=json --patch-file=THIS_FILE',
-      '"doc is missing path" says that no gate is open yet. Then begin the list:',
+      'If kubectl says "doc is missing path", the CR has no list of gates yet. Then create it:',
       '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge -p \\',
       `    '{"spec": {"configuration": {"developerConfiguration": {"featureGates": ["${GATE}"]}}}}'`,
     ],
@@ -92,14 +93,14 @@ export function gatePatch(): Manifest {
 function remarks({ kind, form, image, migration }: Registration): string[] {
   return [
     ...(needsSidecar(BINDINGS[kind]) && image === null
-      ? [`Replace ${IMAGE} by the name of the sidecar's image.`]
+      ? [`Replace ${IMAGE} by the image of the sidecar.`]
       : []),
     ...(form === 'network' && BINDINGS[kind].nad !== null
-      ? ["The VM's network names the NAD, so the registration does not."]
+      ? ["The VM's network names the NAD, so the registration names none."]
       : []),
     ...(kind === 'passt'
       ? [
-          'KubeVirt 1.8 and newer has passt itself (gate PasstBinding): prefer "passtBinding: {}" in VMs there.',
+          'KubeVirt 1.8 and newer has its own passt binding (gate PasstBinding): prefer "passtBinding: {}" in VMs there.',
         ]
       : []),
     ...(isForSecondaryOnly(BINDINGS[kind]) ? SECONDARY : []),
@@ -108,11 +109,11 @@ function remarks({ kind, form, image, migration }: Registration): string[] {
 }
 
 const SECONDARY = [
-  "For secondary networks alone: an interface whose network makes no link in the pod is rejected, and never gets the pod's own.",
+  "Only for secondary networks: if a network creates no link in the pod, ADD rejects it and never wires the pod's own link.",
 ];
 
 const MIGRATION = [
-  "VMs whose primary network it is do not migrate live. Where the cluster network moves a VM's address and MAC",
-  'to the new node (OVN-Kubernetes, Kube-OVN), add "migration: {}"; where the guest may get another address,',
-  '"migration: {method: link-refresh}" (KubeVirt 1.2 or newer): "tapwire manifests --migration" writes them.',
+  'VMs with this binding on the primary network cannot migrate live by default. To allow it (KubeVirt 1.2 or newer), add',
+  '"migration: {}" if the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN), or',
+  '"migration: {method: link-refresh}" if the guest may get another address. "tapwire manifests --migration" adds either.',
 ];

@@ -1,15 +1,15 @@
 import { stringify } from 'yaml';
 
-/** A file of `nad/`, and one part of what `tapwire manifests` prints. */
+/** A YAML file of `nad/`, or a part of the output of `tapwire manifests`. */
 export interface Manifest {
-  /** Path below `nad/`. */
+  /** Path relative to `nad/`. */
   readonly file: string;
-  /** What it is and what to do with it: the comment at its head, a line each. */
+  /** Lines of the comment at its head: purpose and usage. */
   readonly about: readonly string[];
   readonly documents: readonly object[];
 }
 
-/** The manifest as YAML, which readers of YAML 1.1 (kubectl) and of 1.2 understand alike. */
+/** Formats a manifest so that YAML 1.1 (kubectl) and YAML 1.2 parse it alike. */
 export function toYaml({ about, documents }: Manifest): string {
   const comment = about.map((line) => `# ${line}`.trimEnd()).join('\n');
   const texts = documents.map((document) =>
