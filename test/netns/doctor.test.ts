@@ -1,4 +1,4 @@
-/** `tapwire doctor` on nodes with things missing; docs/troubleshooting.md shows what it prints. */
+/** Runs `tapwire doctor` on nodes that lack parts, and compares its output with docs/troubleshooting.md. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NODE } from '../helpers/agent.ts';
@@ -12,28 +12,28 @@ const PAGE = 'docs/troubleshooting.md';
 
 type Part = keyof typeof PARTS;
 const ALL: readonly Part[] = ['tun', 'plugin', 'multus', 'agent'];
-/** Enough for what is said of Multus, and quick. */
+/** Parts for the checks of Multus, without the slow ones. */
 const MULTUS: readonly Part[] = ['tun', 'multus'];
 const but = (...missing: readonly Part[]): readonly Part[] => ALL.filter((part) => !missing.includes(part));
 
-/** Kernels differ in their classifiers. */
+/** Replaces the classifier, which depends on the kernel. */
 const settled = (text: string): string =>
   text.replace(/by u32; this kernel has no matchall .*$/m, 'by matchall');
 
-test('a complete node: all is ok, and the page shows it', async () => {
+test('reports ok for a complete node, as the page shows', async () => {
   const { exitCode, stdout, stderr } = await onNode(ALL, '', ['doctor']);
   assert.equal([exitCode, stderr], [0, '']);
   assertShown(PAGE, 'tapwire doctor', settled(stdout));
   assert.match(stdout, /^(ok {7}.*\n)+$/);
 });
 
-test('a node without anything: every line says what to do, and the page shows it', async () => {
+test('says what to do on an empty node, as the page shows', async () => {
   const { exitCode, stdout } = await onNode([], '', ['doctor']);
   assert.is(exitCode, 1);
   assertShown(PAGE, 'tapwire doctor   # on a node without anything', stdout);
 });
 
-test('--json: the same', async () => {
+test('--json prints the same checks', async () => {
   const { exitCode, stdout } = await onNode(but('agent'), '', ['doctor', '--json']);
   assert.is(exitCode, 0);
   const what = JSON.parse(stdout).map((one: Record<string, unknown>) => `${one['severity']} ${one['what']}`);
@@ -57,7 +57,7 @@ const NET_D = '/etc/cni/net.d';
 const K3S = '/var/lib/rancher/k3s/agent/etc/cni/net.d';
 const MICROK8S = '/var/snap/microk8s/current/args/cni-network';
 const OPENSHIFT = '/etc/kubernetes/cni/net.d';
-/** Moves Multus' file to the directory of that distribution. */
+/** Shell command that moves Multus' file to another directory. */
 const moveMultus = (path: string): string => `mkdir -p ${path}; mv ${NET_D}/00-multus.conf ${path}/`;
 const OTHER = `'{"name": "n", "plugins": [{"type": "bridge"}]}'`;
 
@@ -202,7 +202,7 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     /^warning {2}\/opt\/cni\/bin\/.tapwire: answers VERSION without an agent, but has no inventory/m,
   ],
   [
-    'a socket that nobody is behind',
+    'a socket without an agent',
     ALL,
     'kill -9 $agent; wait $agent || true; agent=',
     /^error {4}agent: does not answer at \/run\/tapwire\/agent.sock, and calls wait for it: .*ECONNREFUSED/m,
@@ -214,13 +214,13 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     /^error {4}agent: does not answer at .*: it sent no hello within 5 s; check that the agent's pod runs/m,
   ],
   [
-    'a node file that others may write',
+    'a node policy file that other users can write to',
     ALL,
     'install -m 666 /dev/null /etc/tapwire/node.json',
     /^error {4}node policy file: Cannot use node file "\/etc\/tapwire\/node.json": want a regular file/m,
   ],
   [
-    'a node file',
+    'a node policy file',
     ALL,
     'echo "{}" >/etc/tapwire/node.json',
     /^ok {7}node policy file: \/etc\/tapwire\/node.json is valid$/m,
@@ -327,7 +327,7 @@ for (const [title, parts, change, line] of CASES) {
   });
 }
 
-test('not as root: says so', async () => {
+test('rejects users other than root', async () => {
   const capabilities = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
   const { exitCode, stderr } = await tapwire(['doctor'], ['setpriv', '--reuid=65534', ...capabilities]);
   assert.equal([exitCode, stderr], [2, 'Cannot check this node: only root can do it; run it with sudo\n']);

@@ -1,4 +1,4 @@
-/** `tapwire inspect` of pods that the plugin has wired; docs/inspect.md and its picture are what it prints. */
+/** Runs `tapwire inspect` on wired pods, and compares its output with docs/inspect.md and docs/inspect.svg. */
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -23,17 +23,17 @@ const PAGE = 'docs/inspect.md';
 
 const parsed = ({ stdout }: Printed): Inspection => JSON.parse(stdout);
 
-/** What differs from run to run, as the page has it; as long, so that drawings stay as they are. */
+/** Replaces parts that differ between runs by those on the page. They have the same length, so that drawings fit. */
 const settled = ({ name }: TestNetns, text: string): string =>
   text
     .replaceAll(name, 'cni-6f0e1d2c3b4a')
     .replace(/\(pid \d+\)/g, '(pid 4711)')
     .replace(/:\d+(?=\s+ok)/g, ':4711')
-    // IPv6 wants to report its multicast groups after a random time.
+    // IPv6 reports its multicast groups after a random time.
     .replace(/\d+ packets?( of the pod's own stack)/g, '3 packets$1')
     .replace(/("silence": \{\s+"packets": )\d+(,\s+"bytes": )\d+/g, '$13$2228');
 
-/** Rows whose columns are as wide as what is in them. */
+/** Aligns the columns of rows to their contents. */
 function aligned(rows: readonly string[]): string {
   const cells = rows.map((row) => row.split(/ {2,}/));
   const widths = cells[0]?.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0))) ?? [];
@@ -48,7 +48,7 @@ function aligned(rows: readonly string[]): string {
     .join('');
 }
 
-test('docs/inspect.md and docs/inspect.svg show what is printed of a running VM', () =>
+test('docs/inspect.md and docs/inspect.svg show the output for a running VM', () =>
   withWiredPod(async (pod) => {
     const { netns, withResults } = pod;
     await netns.ip('link set tap0 address 02:00:00:00:00:20');
@@ -69,12 +69,12 @@ test('docs/inspect.md and docs/inspect.svg show what is printed of a running VM'
       const list = await tapwire(['inspect'], withResults);
       const [head = '', ...rows] = list.stdout.split('\n');
       const own = rows.filter((row) => row.includes(netns.name));
-      // Other tests' pods may be on the list, and make its columns wider.
+      // The list may contain pods of other tests, which make its columns wider.
       assertShown(PAGE, 'tapwire inspect', aligned([head, ...own].map((row) => settled(netns, row))));
     });
   }));
 
-test('whatever is on the page when something is broken: the state is 1, and the defects are those of CHECK', () =>
+test('reports broken wiring with status 1 and the messages of CHECK, as docs/inspect.md shows', () =>
   withWiredPod(async ({ netns, withResults }) => {
     await netns.ip('link set tap0 address 02:00:00:00:00:20');
     await netns.ip('link set tap0 down');
@@ -86,7 +86,7 @@ test('whatever is on the page when something is broken: the state is 1, and the 
     assert.equal(attachments[0]?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
   }));
 
-test('a pod is found by path, name, pid, container id, the start of one, and its name', () =>
+test('finds a pod by path, netns name, pid, container id, prefix of it, and pod name', () =>
   withWiredPod((pod) =>
     withQemu(pod, 1, async (pid) => {
       const { netns, withResults } = pod;
@@ -108,7 +108,7 @@ test('a pod is found by path, name, pid, container id, the start of one, and its
     }),
   ));
 
-test('counters count what went through, and each queue of each holder is seen', () =>
+test('shows the frames that passed, and the queues of each process that holds the tap', () =>
   withWiredPod(
     async (pod) => {
       await sendFrames(pod, 5);
@@ -124,7 +124,7 @@ test('counters count what went through, and each queue of each holder is seen', 
     { multiQueue: true },
   ));
 
-test('a pod link that went down, and rules that are gone, are told with what to do', () =>
+test('reports a pod link that is down, and deleted rules, with the remedy', () =>
   withWiredPod(async ({ netns }) => {
     await netns.ip('link set eth0 down');
     const down = await tapwire(['inspect', netns.path]);
@@ -138,7 +138,7 @@ test('a pod link that went down, and rules that are gone, are told with what to 
     assert.match(loud.stdout, /defect +the pod's own stack is not silenced on "eth0" any more/);
   }));
 
-test('rules that are left when all else is gone are told', () =>
+test('reports rules that are left when the tap and the qdisc are gone', () =>
   withWiredPod(async ({ netns }) => {
     await netns.ip('link del tap0');
     await netns.tc('qdisc del dev eth0 clsact');
@@ -147,7 +147,7 @@ test('rules that are left when all else is gone are told', () =>
     assert.match(printed.stdout, /stray +nftables tables "tapwire-[0-9a-f]{16}" drop what the pod sends/);
   }));
 
-test('a redirect whose tap is gone is told', () =>
+test('reports a redirect whose tap is gone', () =>
   withWiredPod(async ({ netns }) => {
     await netns.ip('link del tap0');
     const printed = await tapwire(['inspect', netns.path]);
@@ -157,7 +157,7 @@ test('a redirect whose tap is gone is told', () =>
     assert.match(list.stdout, new RegExp(`${netns.path} .* 2 defects$`, 'm'));
   }));
 
-test('a filter of another program is named: as a defect if it keeps frames, as a line if that is not known', () =>
+test('names a foreign filter: as a defect if it stops frames, as a note if that is unknown', () =>
   withWiredPod(async ({ netns }) => {
     await netns.tc('filter add dev eth0 ingress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
     const id = await attach(netns, 'tcx', 'tap0', returning(-1));
@@ -184,7 +184,7 @@ test('a filter of another program is named: as a defect if it keeps frames, as a
     ]);
   }));
 
-test('passt: on the list by what the runtime keeps, and what has been narrowed since is a defect', () =>
+test('lists passt by cached results, and reports sysctls that were narrowed since', () =>
   withNetns(async (netns) => {
     const conf = { type: 'tapwire', binding: 'passt' };
     const add = await cni('ADD', { netns: netns.path, containerId: CONTAINER_ID, network: 'default', conf });
@@ -203,7 +203,7 @@ test('passt: on the list by what the runtime keeps, and what has been narrowed s
     );
   }));
 
-test("the node's own netns is none of a pod's", async () => {
+test('rejects the host netns', async () => {
   for (const subject of [`${process.pid}`, '/proc/self/ns/net']) {
     const { exitCode, stderr } = await tapwire(['inspect', subject]);
     const reason = "it is the host network namespace, which is never wired; name the pod's";
@@ -211,7 +211,7 @@ test("the node's own netns is none of a pod's", async () => {
   }
 });
 
-test('a netns without anything of ours: shown when asked for, not on the list', () =>
+test('shows a netns without Tapwire when it is named, but does not list it', () =>
   withNetns(async ({ name }) => {
     const printed = await tapwire(['inspect', name]);
     assert.is(printed.exitCode, 0);
@@ -222,7 +222,7 @@ test('a netns without anything of ours: shown when asked for, not on the list', 
     assert.not.match((await tapwire(['inspect'])).stdout, new RegExp(name));
   }));
 
-test('what a pod calls its links reaches neither the terminal nor the markup', () =>
+test('escapes link names of a pod in text and SVG', () =>
   withWiredPod(async ({ netns }) => {
     await netns.ip('link set tap0 down');
     await netns.ip('link set tap0 name a<b&\x1b[31m');
@@ -234,7 +234,7 @@ test('what a pod calls its links reaches neither the terminal nor the markup', (
     assert.not.match(stdout, /a<b/);
   }));
 
-test('a file that a netns was mounted on is passed over', async () => {
+test('skips a file on which a netns was mounted', async () => {
   const stale = 'mount -t tmpfs none /run/netns && touch /run/netns/stale && exec "$@"';
   const { exitCode, stderr } = await tapwire(['inspect'], ['unshare', '--mount', 'sh', '-c', stale, 'sh']);
   assert.is.not(exitCode, 2, stderr);
@@ -248,29 +248,29 @@ const REFUSED: readonly (readonly [string, string, readonly string[], RegExp])[]
     /^Cannot inspect "no-such-netns": no netns, process, container or pod of this node matches/,
   ],
   ['a file', '/etc/hostname', [], /^Cannot inspect "\/etc\/hostname": it is not a network namespace/],
-  ['nothing', '/run/netns/none', [], /^Cannot inspect "\/run\/netns\/none": ENOENT/],
+  ['a missing path', '/run/netns/none', [], /^Cannot inspect "\/run\/netns\/none": ENOENT/],
   [
-    'no root',
+    'not as root',
     '/proc/1/ns/net',
     ['setpriv', '--reuid=65534', '--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'],
     /^Cannot inspect "\/proc\/1\/ns\/net": only root on the node can enter .*; run it with sudo\n$/,
   ],
   [
-    'root of a container',
+    'root in a container',
     '/proc/1/ns/net',
     ['setpriv', '--inh-caps=-sys_admin', '--bounding-set=-sys_admin'],
     /^Cannot inspect "\/proc\/1\/ns\/net": .*; run this on the node itself as root with CAP_SYS_ADMIN\n$/,
   ],
 ];
 for (const [title, subject, under, message] of REFUSED) {
-  test(`${title}: the error says what is missing`, async () => {
+  test(`rejects ${title}, and says what is missing`, async () => {
     const { exitCode, stdout, stderr } = await tapwire(['inspect', subject], under);
     assert.match(stderr, message);
     assert.equal([exitCode, stdout], [2, '']);
   });
 }
 
-test('colours are for a terminal, unless NO_COLOR is set', () =>
+test('colours output to a terminal, unless NO_COLOR is set', () =>
   withWiredPod(async ({ netns }) => {
     const terminal = ['sh', '-c', 'exec script -qec "$*" /dev/null', 'sh'];
     const run = (env: Readonly<Record<string, string>>) => tapwire(['inspect', netns.path], terminal, env);

@@ -1,4 +1,4 @@
-/** The command as `npm run build` makes it and as `bin/tapwire` finds it. */
+/** Runs the command as built by `npm run build`, and through `bin/tapwire`. */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -14,11 +14,11 @@ const test = suite('tapwire, the bundle');
 
 const BIN = resolve(import.meta.dirname, '../..', tapwire.bin.tapwire);
 
-test('is a program, and knows its version', async () => {
+test('runs as a program, and prints its version', async () => {
   assert.is((await execa(BIN, ['--version'], { preferLocal: true })).stdout, tapwire.version);
 });
 
-test('checks what it makes', async () => {
+test('check accepts the output of manifests', async () => {
   const bindings = ['tap', 'tap-secondary', 'passt'].flatMap((kind) => ['--binding', kind]);
   const image = ['--image', 'registry.example.com/tapwire:0.1.0'];
   const { stdout } = await execa(BIN, ['manifests', ...bindings, ...image], { preferLocal: true });
@@ -26,7 +26,7 @@ test('checks what it makes', async () => {
   assert.is(stderr, '11 objects checked, 0 of other kinds skipped: 0 errors, 0 warnings');
 });
 
-test('another Node.js is refused by name, before anything else fails', async () => {
+test('rejects another version of Node.js before anything else fails', async () => {
   const older =
     "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });";
   const pretend = `data:text/javascript,${encodeURIComponent(older)}`;
@@ -36,7 +36,7 @@ test('another Node.js is refused by name, before anything else fails', async () 
   assert.equal([exitCode, stdout, stderr], [2, '', message]);
 });
 
-test('runs on a node with nothing but what is installed there', async () => {
+test('runs on a node with only the installed files', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
   try {
     await execa(NODE, [INSTALLER, '--cni-bin-dir', folder]);

@@ -30,23 +30,23 @@ const COMMANDS: readonly Command[] = [
 ];
 const run = (...args: readonly string[]) => dispatch(COMMANDS, '1.2.3', args, HOST);
 
-test('a command gets the arguments behind its name, and its outcome is the ending', async () => {
+test('passes the arguments after the name to a command, and returns its outcome', async () => {
   ran.length = 0;
   assert.equal(await run('works', 'a', '--b'), { stdout: 'out\n', stderr: '', exitCode: 1 });
   assert.equal(ran, [['a', '--b']]);
 });
 
-test('an error of ours is a line on stderr, and status 2', async () => {
+test('prints a BindingError to stderr, with status 2', async () => {
   assert.equal(await run('refuses'), { stdout: '', stderr: 'Cannot do it: no\n', exitCode: 2 });
 });
 
-test('a bug is thrown on', async () => {
+test('rethrows other errors', async () => {
   const error = await run('breaks').catch((cause) => cause);
   assert.instance(error, TypeError);
 });
 
 for (const args of [[], ['--help'], ['help']]) {
-  test(`${args.join(' ') || 'nothing'}: every command, with what it is for`, async () => {
+  test(`${args.join(' ') || 'no arguments'}: lists every command with its summary`, async () => {
     const { stdout, exitCode } = await run(...args);
     for (const { name, summary } of COMMANDS)
       assert.match(stdout, new RegExp(`^  ${name} +${summary}$`, 'm'));
@@ -54,37 +54,37 @@ for (const args of [[], ['--help'], ['help']]) {
   });
 }
 
-test('--version', async () => {
+test('--version prints the version', async () => {
   assert.equal(await run('--version'), { stdout: '1.2.3\n', stderr: '', exitCode: 0 });
 });
 
-test('an unknown command is refused', async () => {
+test('rejects an unknown command', async () => {
   const stderr = 'Cannot run "tapwire": there is no command "work"; see "tapwire --help"\n';
   assert.equal(await run('work', '--help'), { stdout: '', stderr, exitCode: 2 });
 });
 
-test('--help of a command goes before all else; behind -- it is an operand', async () => {
+test('--help takes precedence over other arguments; after -- it is an operand', async () => {
   ran.length = 0;
   assert.is((await run('refuses', '--nonsense', '--help')).stdout, 'helps refuses\n');
   await run('works', '--', '--help');
   assert.equal(ran, [['--', '--help']]);
 });
 
-/** Options that a command's parser takes: those that it does not call unknown. */
+/** Whether a command's parser knows an option. */
 async function isTaken(one: Command, option: string): Promise<boolean> {
   const { stderr } = await dispatch([one], '', [one.name, option], HOST);
   return !stderr.includes('Unknown option');
 }
 
 for (const one of [manifests, check]) {
-  test(`${one.name}: its help tells of options that there are`, async () => {
+  test(`${one.name}: its help lists existing options`, async () => {
     const options = [...one.help.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, option = '']) => option);
     assert.ok(options.includes('--kubevirt') && options.includes('--help'));
     for (const option of options) assert.ok(await isTaken(one, option), option);
     assert.not.ok(await isTaken(one, '--nonsense'));
   });
 
-  test(`${one.name}: its help shows examples that work, and what comes next`, async () => {
+  test(`${one.name}: its help has working examples, and names the next step`, async () => {
     assert.match(one.help, /^Next: /m);
     const examples = [...one.help.matchAll(/^ {2}(?:.* \| )?tapwire (\S+) (.*?)(?: [|>].*)?$/gm)];
     assert.ok(examples.length >= 3);

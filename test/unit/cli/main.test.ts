@@ -1,4 +1,4 @@
-/** The command as people run it: a process with files, stdin and pipes. */
+/** Runs the command as a process with files, stdin and pipes. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,7 +14,7 @@ const MAIN = join(ROOT, 'cli/main.ts');
 const run = (args: readonly string[], input = '') =>
   execa(process.execPath, [MAIN, ...args], { input, reject: false, stripFinalNewline: false });
 
-test('what manifests prints, check takes', async () => {
+test('check accepts the output of manifests', async () => {
   const bindings = ['tap', 'tap-secondary', 'tap-secondary-mq'].flatMap((kind) => ['--binding', kind]);
   const made = await run(['manifests', ...bindings, '--namespace', 'vms']);
   const { stdout, stderr, exitCode } = await run(['check', '-'], made.stdout);
@@ -24,7 +24,7 @@ test('what manifests prints, check takes', async () => {
   );
 });
 
-test('findings go to stdout, and make status 1', async () => {
+test('prints findings to stdout, with status 1', async () => {
   const { stdout, exitCode } = await run(['check', '-'], vm({ networks: [] }));
   assert.match(
     stdout,
@@ -33,7 +33,7 @@ test('findings go to stdout, and make status 1', async () => {
   assert.is(exitCode, 1);
 });
 
-test('finds what README.md shows', async () => {
+test('prints the finding that README.md shows', async () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const [, shown = '', line = ''] = /^(-:(\d+): error: .*)$/m.exec(readme) ?? [];
   const registration = kubevirt({ tapwire: { domainAttachmentType: 'Tap' } });
@@ -42,7 +42,7 @@ test('finds what README.md shows', async () => {
   assert.is(stdout, `${shown}\n`);
 });
 
-test('a file that cannot be read is status 2, and says why', async () => {
+test('exits with 2 if a file cannot be read, and says why', async () => {
   const { stdout, stderr, exitCode } = await run(['check', '/nonexistent/file']);
   assert.equal([stdout, exitCode], ['', 2]);
   assert.is(
@@ -51,7 +51,7 @@ test('a file that cannot be read is status 2, and says why', async () => {
   );
 });
 
-test('a directory is not what check reads, and an option is refused in one sentence', async () => {
+test('rejects a directory, and an unknown option, in one sentence', async () => {
   const directory = await run(['check', ROOT]);
   assert.is(directory.stderr, `Cannot read "${ROOT}": it is a directory; name its files\n`);
   const option = await run(['check', '--files', 'x']);
@@ -61,7 +61,7 @@ test('a directory is not what check reads, and an option is refused in one sente
   );
 });
 
-test('files and stdin go together', async () => {
+test('reads files and stdin together', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
   try {
     const file = join(folder, 'vm.yaml');
@@ -84,12 +84,12 @@ const inShell = (script: string) =>
     },
   );
 
-test('a reader that has gone away is no failure', async () => {
+test('exits with 0 if the reader closes the pipe', async () => {
   const { stderr, exitCode } = await inShell('| true');
   assert.equal([stderr, exitCode], ['', 0]);
 });
 
-test('a disk that is full is one', async () => {
+test('exits with 2 if the disk is full', async () => {
   const { stderr, exitCode } = await inShell('> /dev/full');
   assert.equal([stderr, exitCode], ['Cannot write the results: ENOSPC: no space left on device, write', 2]);
 });

@@ -1,4 +1,4 @@
-/** Every link of our pages to a file, and to a heading in one, leads somewhere. */
+/** Checks that each link in the documentation leads to an existing file and heading. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, resolve } from 'node:path';
 import { suite } from 'uvu';
@@ -9,7 +9,7 @@ const test = suite('links of the documentation');
 const ROOT = resolve(import.meta.dirname, '../../..');
 const PAGES = globSync(['*.md', 'docs/*.md', '{bench,nad,daemonset}/**/*.md'], { cwd: ROOT }).sort();
 
-/** Without code, in which a bracket is no link. */
+/** Text of a page without code, because brackets in code are not links. */
 const prose = (page: string): string =>
   readFileSync(join(ROOT, page), 'utf8')
     .replace(/^```[\s\S]*?^```$/gm, '')
@@ -20,7 +20,7 @@ const linksOf = (page: string): string[] =>
     .map(([, target = '']) => target)
     .filter((target) => !/^[a-z]+:/.test(target));
 
-/** As GitHub makes them. */
+/** Anchors of the headings, as GitHub generates them. */
 const anchorsOf = (page: string): string[] =>
   [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
     heading
@@ -30,7 +30,7 @@ const anchorsOf = (page: string): string[] =>
   );
 
 for (const page of PAGES) {
-  test(page, () => {
+  test(`${page} has no dead links`, () => {
     const dead = linksOf(page).filter((link) => {
       const [path = '', anchor] = link.split('#');
       const target = path === '' ? page : normalize(join(dirname(page), path));
@@ -41,7 +41,7 @@ for (const page of PAGES) {
   });
 }
 
-test('every page of docs/ can be reached from README', () => {
+test('README leads to every page of docs/', () => {
   const seen = new Set<string>();
   const visit = (page: string): void => {
     if (seen.has(page) || !page.endsWith('.md') || !existsSync(join(ROOT, page))) return;

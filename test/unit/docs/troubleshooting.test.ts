@@ -1,4 +1,4 @@
-/** Every message in docs/troubleshooting.md is one that the code still says. */
+/** Checks that each message in docs/troubleshooting.md exists in the code. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
@@ -9,7 +9,7 @@ const test = suite('docs/troubleshooting.md');
 const ROOT = resolve(import.meta.dirname, '../../..');
 const FOLDERS = ['cni', 'daemonset', 'nad', 'cli', 'shared', 'sidecar'];
 
-/** Source files, in which strings that are put together are one, and their quotes are not escaped. */
+/** Texts of the source files, with concatenated strings joined and quotes unescaped. */
 const sources = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => /\.(ts|c)$/.test(path))
@@ -20,7 +20,7 @@ const page = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8');
 const rows = page.split('\n').filter((line) => line.startsWith('| `'));
 const messageOf = (row: string): string => /^\| `([^`]+)` \|/.exec(row)?.[1] ?? '';
 
-/** What variables stand for in the source takes no more than this. */
+/** Matches the text that a variable stands for in the source. */
 const VARIABLE = '[^;]{0,160}?';
 
 const isSaid = (message: string): boolean => {
@@ -29,20 +29,20 @@ const isSaid = (message: string): boolean => {
   return sources.some((source) => pattern.test(source));
 };
 
-test('there are messages, each with a meaning and something to do', () => {
+test('each row has a message, a meaning and a remedy', () => {
   assert.ok(rows.length > 40, `${rows.length} rows`);
   for (const row of rows) assert.is(row.split(' | ').length, 3, row);
 });
 
 for (const row of rows) {
   const message = messageOf(row);
-  test(message, () => {
-    assert.ok(message.replaceAll('…', '').length >= 12, 'enough of it to be found');
-    assert.ok(isSaid(message), 'the code says it');
+  test(`the code contains: ${message}`, () => {
+    assert.ok(message.replaceAll('…', '').length >= 12, 'the message is long enough');
+    assert.ok(isSaid(message), 'the code contains it');
   });
 }
 
-test('what no code says is found', () => {
+test('isSaid() returns false for text that the code lacks', () => {
   assert.not.ok(isSaid('Cannot wire "…": no pod links "…"'));
   assert.not.ok(isSaid('Cannot frobnicate "…": …'));
 });

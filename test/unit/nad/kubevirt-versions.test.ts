@@ -31,7 +31,7 @@ for (const text of [
   '1.5 ',
   '1.1.0-rc.1',
 ]) {
-  test(`refuses ${JSON.stringify(text)}`, async () => {
+  test(`rejects ${JSON.stringify(text)}`, async () => {
     const error = await caught(() => parseKubevirtVersion(text));
     const message = `Cannot read --kubevirt ${JSON.stringify(text)}: want 1.1.1 or a newer version, such as "1.9"`;
     assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);

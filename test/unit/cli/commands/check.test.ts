@@ -15,7 +15,7 @@ const DROPPED = 'KubeVirt 1.1 silently drops the field "migration": it came with
 const METHOD =
   'migration.method "x" is unknown to KubeVirt, which ignores it; want "link-refresh", or remove it';
 
-test('prints a line for each finding, and a summary for people', async () => {
+test('prints one line for each finding, and a summary on stderr', async () => {
   assert.equal(await run({ 'a.yaml': MIGRATION, '-': vm() }, '--kubevirt', '1.1', 'a.yaml', '-'), {
     stdout: `a.yaml:8: error: binding "tapwire": ${DROPPED}\na.yaml:8: warning: binding "tapwire": ${METHOD}\n`,
     stderr: '2 objects checked, 0 of other kinds skipped: 1 error, 1 warning\n',
@@ -23,7 +23,7 @@ test('prints a line for each finding, and a summary for people', async () => {
   });
 });
 
-test('advice is counted by itself, and is not a failure', async () => {
+test('counts advice separately, and exits with 0', async () => {
   const [name, network] = ['red', { multus: { networkName: 'lan' } }];
   const text = vm({ interfaces: [{ name, binding: { name: 'tapwire' } }], networks: [{ name, ...network }] });
   const { stdout, ...rest } = await run({ f: text }, 'f');
@@ -32,12 +32,12 @@ test('advice is counted by itself, and is not a failure', async () => {
   assert.equal(rest, { stderr: `1 object checked, 0 of other kinds skipped: ${counts}\n`, exitCode: 0 });
 });
 
-test('warnings alone are no failure', async () => {
+test('exits with 0 if there are only warnings', async () => {
   const { stdout, exitCode } = await run({ f: MIGRATION }, 'f');
   assert.equal([stdout, exitCode], [`f:8: warning: binding "tapwire": ${METHOD}\n`, 0]);
 });
 
-test('nothing wrong is silence', async () => {
+test('prints nothing to stdout without findings', async () => {
   assert.equal(await run({ f: 'apiVersion: v1\nkind: Pod\n', g: vm() }, 'f', 'g'), {
     stdout: '',
     stderr: '1 object checked, 1 of other kinds skipped: 0 errors, 0 warnings\n',
@@ -45,7 +45,7 @@ test('nothing wrong is silence', async () => {
   });
 });
 
-test('--json is for programs', async () => {
+test('--json prints findings and counts as JSON', async () => {
   const { stdout, stderr, exitCode } = await run({ f: MIGRATION }, '--json', 'f');
   assert.equal(JSON.parse(stdout), {
     findings: [{ file: 'f', line: 8, severity: 'warning', message: `binding "tapwire": ${METHOD}` }],
@@ -55,12 +55,12 @@ test('--json is for programs', async () => {
   assert.equal([stderr, exitCode], [undefined, 0]);
 });
 
-test('a file that is named twice is read once', async () => {
+test('reads a file once that is named twice', async () => {
   const { stdout } = await run({ f: MIGRATION }, 'f', 'f');
   assert.is(stdout.split('\n').length, 2);
 });
 
-test('what --kubevirt changes: our own files for 1.3 do not fit 1.2', async () => {
+test('--kubevirt 1.2 rejects the files for 1.3', async () => {
   const text = files().get('passt/kubevirt-1.3.yaml') ?? '';
   assert.is((await run({ f: text }, '--kubevirt', '1.3', 'f')).exitCode, 0);
   const { stdout, exitCode } = await run({ f: text }, '--kubevirt', '1.2', 'f');
@@ -68,7 +68,7 @@ test('what --kubevirt changes: our own files for 1.3 do not fit 1.2', async () =
   assert.is(exitCode, 1);
 });
 
-test('without --kubevirt, the version in the status of a KubeVirt CR counts', async () => {
+test('without --kubevirt, uses the version in the status of a KubeVirt CR', async () => {
   const observed = `${MIGRATION}status: {observedKubeVirtVersion: v1.1.1}\n`;
   const [old, newest] = [
     await run({ f: observed }, 'f'),
@@ -78,7 +78,7 @@ test('without --kubevirt, the version in the status of a KubeVirt CR counts', as
   assert.equal([old.exitCode, newest.exitCode], [1, 0]);
 });
 
-test('nothing to check is no good news', async () => {
+test('fails if there is nothing to check', async () => {
   const pod = 'apiVersion: v1\nkind: Pod\n';
   for (const [texts, args, subject] of [
     [
@@ -99,7 +99,7 @@ test('nothing to check is no good news', async () => {
   ] as const) {
     assert.is((await caught(() => run(texts, ...args))).message, `Cannot check ${subject}`);
   }
-  assert.is((await run({ f: '{' }, 'f')).exitCode, 1, 'what cannot be parsed is said instead');
+  assert.is((await run({ f: '{' }, 'f')).exitCode, 1, 'a syntax error is reported instead');
 });
 
 for (const [why, args, message] of [
@@ -114,7 +114,7 @@ for (const [why, args, message] of [
     'Cannot read --kubevirt "x": want 1.1.1 or a newer version, such as "1.9"',
   ],
 ] as const) {
-  test(`${why} is refused`, async () => {
+  test(`rejects ${why}`, async () => {
     assert.is((await caught(() => run({ f: '' }, ...args))).message, message);
   });
 }

@@ -57,7 +57,7 @@ for (const [args, names] of [
   });
 }
 
-test('without --part, the gate comes along where KubeVirt has one', async () => {
+test('without --part, prints the gate if KubeVirt needs it', async () => {
   const has = async (...args: readonly string[]) =>
     (await print('--binding', 'tap', ...args)).includes('op: add');
   assert.is(await has('--kubevirt', '1.4'), true);
@@ -65,7 +65,7 @@ test('without --part, the gate comes along where KubeVirt has one', async () => 
   assert.is(await has('--kubevirt', '1.4', '--hco'), false);
 });
 
-test('namespaces, image and migration stand where they belong', async () => {
+test('writes namespaces, image and migration to the right fields', async () => {
   const args =
     '--namespace vms --nad-namespace infra --image registry.example/tapwire:1 --migration refresh'.split(' ');
   const [nad, registration, primary, dualStack] = await documents('--binding', 'tap', ...args);
@@ -91,12 +91,12 @@ test('namespaces, image and migration stand where they belong', async () => {
   );
 });
 
-test('--migration keep lets the guest alone', async () => {
+test('--migration keep writes an empty migration', async () => {
   const [registration] = await documents('--binding', 'tap', '--part', 'registration', '--migration', 'keep');
   assert.equal(registration.spec.configuration.network.binding.tapwire.migration, {});
 });
 
-test('names that YAML would take for something else stay names', async () => {
+test('quotes names that YAML would not read as text', async () => {
   for (const namespace of ['on', 'no', '1e3', '0x10', '12', 'null', 'y']) {
     const text = await print('--binding', 'tap', '--part', 'nad', '--nad-namespace', namespace);
     for (const version of ['1.1', '1.2'] as const) {
@@ -106,7 +106,7 @@ test('names that YAML would take for something else stay names', async () => {
   }
 });
 
-test('whatever is asked for, the API drops nothing of it', async () => {
+test('prints no field that the API drops, with any options', async () => {
   for (const kubevirt of ['1.1.1', '1.2', '1.3', '1.4', '1.5', '1.9']) {
     for (const operator of [[], ['--hco']]) {
       const args = [
@@ -176,7 +176,7 @@ for (const [args, message] of [
     /^Cannot run "tapwire manifests": Unknown option '--bindings'.*; see "tapwire manifests --help"$/,
   ],
 ] as const) {
-  test(`${args || 'nothing'} is refused`, async () => {
+  test(`rejects ${args || 'no arguments'}`, async () => {
     const error = await caught(() => manifests.run(args.split(' ').filter(Boolean), NO_FILES));
     assert.is(error.code, 'INVALID_CONFIG');
     if (typeof message === 'string') assert.is(error.message, message);

@@ -71,18 +71,18 @@ for (const [why, name, text, problem] of [
     assert.match(parseConf(name, text).problem ?? '', problem));
 }
 
-test('container runtimes read three extensions, in lower case', () => {
+test('isConfName() accepts three extensions, in lower case', () => {
   const names = ['a.conf', 'a.conflist', 'a.json', '.conf', 'a.conf.cilium_bak', 'a.CONF', 'a.conf~', 'conf'];
   assert.equal(names.filter(isConfName), ['a.conf', 'a.conflist', 'a.json', '.conf']);
 });
 
-test('a file that Cilium renamed tells its former name', () => {
+test('originalName() returns the name before Cilium renamed the file', () => {
   assert.ok(isRenamedName('00-multus.conf.cilium_bak'));
   assert.not.ok(isRenamedName('00-multus.conf'));
   assert.is(originalName('00-multus.conf.cilium_bak'), '00-multus.conf');
 });
 
-test('names are sorted by bytes', () => {
+test('byName() sorts by bytes', () => {
   const names = [
     '\u{1f600}.conf',
     '\uff5e.conf',

@@ -59,7 +59,7 @@ const lines = (facts: Partial<Facts>): readonly string[] =>
     ({ severity, what, found }: Finding) => `${severity} ${what}: ${found}`,
   );
 
-test('a kernel without nf_tables is no error, and the advice names its options', () => {
+test('warns of a kernel without nf_tables, and names its options', () => {
   const findings = toFindings({ ...GOOD, silence: 'Cannot silence' });
   const [finding] = findings.filter(({ what }) => what === 'silence');
   assert.equal([finding?.severity, finding?.found], ['warning', 'Cannot silence']);
@@ -80,7 +80,7 @@ const fallbackWith = (comparison: Partial<Comparison> | null, failure: string | 
 const NONE: Fallback = { isThere: false, isLeftOut: false, failure: null, comparison: null };
 const LEFT_OUT: Fallback = { ...NONE, isLeftOut: true };
 
-test('a good node: every line is ok and asks for nothing', () => {
+test('reports ok without advice for a good node', () => {
   assert.equal(lines({}), [
     'ok /dev/net/tun: character device 10:200, can be opened',
     'ok wiring: two taps in a temporary netns exchange frames, by matchall',
@@ -105,7 +105,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     ['error /dev/net/tun: is device 1:3, want 10:200'],
   ],
   [
-    'no driver behind the device',
+    'a device without a driver',
     { tun: { device: [10, 200], failure: 'ENODEV' } },
     ['error /dev/net/tun: cannot be opened: ENODEV'],
   ],
@@ -314,7 +314,7 @@ for (const [title, facts, want] of CASES) {
     const asking = toFindings({ ...GOOD, ...facts }).filter(({ severity }) => severity !== 'ok');
     assert.ok(
       asking.every(({ advice }) => advice !== null),
-      'what is not ok says what to do',
+      'each problem has advice',
     );
   });
 }

@@ -8,7 +8,7 @@ const base64 = (conf: unknown): string => Buffer.from(JSON.stringify(conf)).toSt
 const parse = (keys: object) => parseCniResult(JSON.stringify({ containerId: 'c', ...keys }));
 const NOTHING = { containerId: 'c', netns: null, pod: null, passt: null };
 
-test('the pod is that of CNI_ARGS', () => {
+test('takes the pod from CNI_ARGS', () => {
   const cniArgs = [
     ['IgnoreUnknown', 'true'],
     ['K8S_POD_NAMESPACE', 'vms'],
@@ -18,24 +18,24 @@ test('the pod is that of CNI_ARGS', () => {
   assert.equal(parse({ cniArgs: cniArgs.slice(0, 2) }), NOTHING);
 });
 
-test('the netns is that of the file, else of a link in the pod', () => {
+test('takes the netns from the file, or else from a link in the pod', () => {
   const result = { interfaces: [{ name: 'host' }, { name: 'eth0', sandbox: '/run/netns/a' }] };
   assert.is(parse({ result })?.netns, '/run/netns/a');
   assert.is(parse({ result, netns: '/run/netns/b' })?.netns, '/run/netns/b');
   assert.is(parse({ netns: 'relative' })?.netns, null);
 });
 
-test('passt and who may ping are those of our configuration, alone or in a list', () => {
+test('reads passt and its group from a configuration or a list', () => {
   const ours = { type: 'tapwire', binding: 'passt' };
   assert.is(parse({ config: base64(ours) })?.passt?.group, 107);
   assert.is(parse({ config: base64({ plugins: [{ type: 'x' }, { ...ours, group: 5 }] }) })?.passt?.group, 5);
   assert.is(parse({ config: base64({ type: 'tapwire' }) })?.passt, null);
   assert.is(parse({ config: base64({ type: 'other', binding: 'passt' }) })?.passt, null);
-  assert.is(parse({ config: base64({ ...ours, mtu: 9 }) })?.passt, null, 'ADD refuses it');
+  assert.is(parse({ config: base64({ ...ours, mtu: 9 }) })?.passt, null, 'ADD rejects it');
 });
 
 for (const text of ['', '{', '[]', 'null', '{}', '{"containerId": 5}', '{"containerId": ""}']) {
-  test(`${JSON.stringify(text)} is none`, () => {
+  test(`rejects ${JSON.stringify(text)}`, () => {
     assert.is(parseCniResult(text), null);
   });
 }
@@ -47,12 +47,12 @@ for (const keys of [
   { config: 'no' },
   { result: { interfaces: [null] } },
 ]) {
-  test(`${JSON.stringify(keys)}: what cannot be read is not there`, () => {
+  test(`${JSON.stringify(keys)}: treats unreadable keys as missing`, () => {
     assert.equal(parse(keys), NOTHING);
   });
 }
 
-test('fillNetns(): results of one container are for one netns', () => {
+test('fillNetns() fills in the netns from results of the same container', () => {
   const a = { ...NOTHING, netns: '/run/netns/a' };
   const other = { ...NOTHING, containerId: 'd' };
   assert.equal(fillNetns([NOTHING, a, other]), [a, a, other]);

@@ -13,7 +13,7 @@ function seenIn(netns: ReturnType<typeof wired>, changes: Partial<Seen> = {}): S
   return { ...netns, filters, addresses: [], sysctls: null, holders: new Map(), ...changes };
 }
 
-test('a wired pod: both links, both redirects, no defects', () => {
+test('describes a wired pod: both links, both redirects, no defects', () => {
   const address = {
     ifindex: 2,
     family: 'inet',
@@ -62,7 +62,7 @@ test('a wired pod: both links, both redirects, no defects', () => {
   ]);
 });
 
-test('a filter of another program is listed with its verdict', () => {
+test('lists a foreign filter with its verdict', () => {
   const foreign = { ...redirectOf(3, 2, OTHER), redirect: null, pref: 7, verdict: 'unknown' } as const;
   const filters = [foreign, redirectOf(2, 3), redirectOf(3, 2)];
   const [attachment] = describe(seenIn(wired({ filters }))).attachments;
@@ -70,7 +70,7 @@ test('a filter of another program is listed with its verdict', () => {
   assert.equal(attachment?.defects, []);
 });
 
-test('a record with half a key tells nothing of filters: ours look like those of others', () => {
+test('lists no filters if the record has a hashed key', () => {
   const key = { containerId: 'c'.repeat(300), ifname: 'net1' };
   const filters = [redirectOf(2, 3, key), redirectOf(3, 2, key)];
   const [attachment] = describe(
@@ -80,12 +80,12 @@ test('a record with half a key tells nothing of filters: ours look like those of
   assert.equal([attachment?.filters, attachment?.defects], [[], []]);
 });
 
-test('the tap may have any owner: what the NAD asked for is not known', () => {
+test('accepts any owner of the tap, because the NAD is unknown', () => {
   const tap = tapOf({ tun: { mode: 'tap', owner: null, group: 5, multiQueue: true, persist: true } });
   assert.equal(describe(seenIn(wired({ links: [...BARE.links, tap] }))).attachments[0]?.defects, []);
 });
 
-test('what CHECK would find is a defect', () => {
+test('reports the findings of CHECK as defects', () => {
   const [attachment] = describe(
     seenIn(wired({ links: [...BARE.links, tapOf({ flags: 0 })], filters: [redirectOf(3, 2)] })),
   ).attachments;
@@ -93,7 +93,7 @@ test('what CHECK would find is a defect', () => {
   assert.is(attachment?.toTap, null);
 });
 
-test("another attachment's redirect between the same links is shown, and a defect", () => {
+test("shows another attachment's redirect between the same links, as a defect", () => {
   const [attachment] = describe(
     seenIn(wired({ filters: [redirectOf(2, 3, OTHER), redirectOf(3, 2)] })),
   ).attachments;
@@ -101,18 +101,18 @@ test("another attachment's redirect between the same links is shown, and a defec
   assert.is(attachment?.defects.length, 1);
 });
 
-test('what goes from one to the other at an egress is another matter', () => {
+test('ignores redirects at an egress', () => {
   const egress = { ...redirectOf(2, 3, OTHER), direction: 'egress' as const };
   assert.is(describe(seenIn(wired({ filters: [egress, redirectOf(3, 2)] }))).attachments[0]?.toTap, null);
 });
 
-test('a pod link that is gone', () => {
+test('reports a pod link that is gone', () => {
   const [attachment] = describe(seenIn(wired({ links: [tapOf()], filters: [] }))).attachments;
   assert.is(attachment?.podLink, null);
   assert.ok(attachment?.defects.includes('pod link "eth0" is gone'));
 });
 
-test('a record with the hash of a container id: filters cannot be told by it', () => {
+test('reports no defects if the record has a hashed container id', () => {
   const key = { containerId: `${'x'.repeat(250)}`, ifname: 'net1' };
   const [attachment] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)] }))).attachments;
   assert.match(attachment?.containerId ?? '', /^sha256:/);
@@ -122,13 +122,13 @@ test('a record with the hash of a container id: filters cannot be told by it', (
 const QUIET = silenced({ packets: 2, bytes: 100 });
 const LONG = { containerId: 'x'.repeat(250), ifname: 'net1' };
 
-test('a silenced pod: what all of its rules have dropped', () => {
+test('sums the drops of all rules of a silenced pod', () => {
   const { attachments, strays } = describe(seenIn(wired({ nftables: QUIET })));
   assert.equal(attachments[0]?.silence, { packets: 8, bytes: 400 });
   assert.equal(strays, []);
 });
 
-test('a record with the hash of a container id: its tables are told by their links', () => {
+test('finds the tables of a hashed container id by their links', () => {
   const links = [...BARE.links, tapOf({}, LONG)];
   const nftables = silenced({ packets: 1, bytes: 50 }, LONG);
   const { attachments, strays } = describe(seenIn(wired({ links, nftables })));
@@ -136,7 +136,7 @@ test('a record with the hash of a container id: its tables are told by their lin
   assert.equal(strays, []);
 });
 
-test('tables of ours that no record names are a stray, those of others are not', () => {
+test('reports tables without a record as a stray, but no foreign tables', () => {
   const other = { tables: [{ family: 'inet', name: 'filter' }], rules: [], refusal: null } as const;
   assert.equal(describe(seenIn(wired({ nftables: other }))).strays, []);
   const strayed = describe(seenIn({ ...BARE, nftables: QUIET })).strays;
@@ -145,7 +145,7 @@ test('tables of ours that no record names are a stray, those of others are not',
   assert.is(describe(seenIn(wired({ nftables: silenced(undefined, OTHER) }))).strays.length, 1);
 });
 
-test('a redirect of ours on a link that no record names is a stray; one of others is not', () => {
+test('reports a redirect without a record as a stray, but no foreign filters', () => {
   const strayed = describe(seenIn({ ...BARE, filters: [redirectOf(2, 9)] })).strays;
   assert.is(strayed.length, 1);
   assert.match(strayed[0] ?? '', '"eth0" has a redirect to a deleted link that looks like');

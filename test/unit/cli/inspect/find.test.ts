@@ -36,7 +36,7 @@ for (const [subject, want] of [
   ['bbbbbbbbbbbb', BLUE],
   ['cccccccccccc', BLUE],
 ] as const) {
-  test(`"${subject}" is ${want.id}`, () => {
+  test(`finds ${want.id} by "${subject}"`, () => {
     assert.is(findNetns(subject, NODE), want);
   });
 }
@@ -56,7 +56,7 @@ for (const subject of [
   'toString',
   'kubepods',
 ]) {
-  test(`"${subject}" is none, and the error says where to look`, async () => {
+  test(`rejects "${subject}", and says where to look`, async () => {
     const { code, message } = await caught(() => findNetns(subject, NODE));
     assert.is(code, 'INVALID_NETNS');
     assert.match(
@@ -66,7 +66,7 @@ for (const subject of [
   });
 }
 
-test('what could be two is refused with both', async () => {
+test('rejects an ambiguous name, and lists all matches', async () => {
   const node = { ...NODE, netnses: [RED, { ...BLUE, containerIds: [`${ID}9`] }] };
   const { message } = await caught(() => findNetns(ID, node));
   assert.is(
@@ -75,7 +75,7 @@ test('what could be two is refused with both', async () => {
   );
 });
 
-test('the way in is where it is mounted, else by a process', () => {
+test('pathOf() prefers a mount point to a process', () => {
   assert.equal([RED, BLUE].map(pathOf), ['/run/netns/red', '/proc/20/ns/net']);
 });
 

@@ -6,7 +6,7 @@ import { drawSvg } from '../../../../cli/inspect/svg.ts';
 
 const test = suite('drawSvg()');
 
-/** The text of a picture that is well-formed XML and refers to nothing outside of it. */
+/** Text of an SVG. Requires well-formed XML without external references. */
 function textOf(svg: string): readonly string[] {
   const texts: string[] = [];
   const names = new Set<string>();
@@ -30,7 +30,7 @@ function textOf(svg: string): readonly string[] {
 
 const HOSTILE = '</text><script>x</script>&"\x00\x1b';
 
-test('hostile names are text', () => {
+test('escapes hostile names', () => {
   const inspection: Inspection = {
     netns: '/n',
     pod: HOSTILE,
@@ -77,7 +77,7 @@ test('hostile names are text', () => {
   }
 });
 
-test('a netns with nothing in it is a picture too', () => {
+test('draws a netns without attachments', () => {
   const empty = { netns: '/n', pod: null, attachments: [], strays: [], sysctls: null, passt: null };
   assert.ok(textOf(drawSvg(empty)).includes('nothing by Tapwire'));
 });

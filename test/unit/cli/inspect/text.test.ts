@@ -44,7 +44,7 @@ const SOUND: Inspection = {
   passt: null,
 };
 
-test('boxes are as wide as what is in them, and arrows as what they carried', () => {
+test('fits boxes and arrows to their texts', () => {
   assert.is(
     drawText(SOUND, PLAIN),
     `/n
@@ -68,7 +68,7 @@ test('boxes are as wide as what is in them, and arrows as what they carried', ()
   );
 });
 
-test('what is gone and what is broken', () => {
+test('draws a missing pod link and missing redirects', () => {
   const attachment = { ...ATTACHMENT, podLink: null, toTap: null, toPodLink: null, defects: ['one', 'two'] };
   const text = drawText({ ...SOUND, attachments: [attachment] }, COLOURS);
   assert.match(text, '\x1b[1mgone\x1b[0m');
@@ -77,7 +77,7 @@ test('what is gone and what is broken', () => {
   assert.not.match(text, 'as ADD left it');
 });
 
-test('the state of the pod link, a tap in its place that nobody has open, and a pod that is not silenced', () => {
+test('shows the state of the pod link, an unopened tap in its place, and missing silence', () => {
   const podLink = { name: 'eth0', kind: 'tun', mac: '02:00:00:00:00:01', mtu: 9000, addresses: [] };
   const drawn = (isUp: boolean, hasCarrier: boolean, kind = 'tun') => {
     const attachment = { ...ATTACHMENT, podLink: { ...podLink, kind, isUp, hasCarrier }, silence: null };
@@ -93,7 +93,7 @@ test('the state of the pod link, a tap in its place that nobody has open, and a 
   assert.match(drawn(true, true), "  silence    none: the pod's own stack can send with the VM's MAC\n");
 });
 
-test('passt: as ADD left it, or what is not; and its sysctls', () => {
+test('shows the state and the sysctls of passt', () => {
   const passt = {
     ...SOUND,
     attachments: [],
@@ -107,7 +107,7 @@ test('passt: as ADD left it, or what is not; and its sysctls', () => {
   assert.match(drawText({ ...passt, passt: { defects: ['narrow'] } }, PLAIN), '  passt      narrow\n');
 });
 
-test('listText(): a line each, and how many defects', () => {
+test('listText() prints one line for each netns, with the number of defects', () => {
   const broken = {
     ...SOUND,
     pod: 'vms/b',
@@ -125,7 +125,7 @@ test('listText(): a line each, and how many defects', () => {
   );
 });
 
-test("others' text cannot steer a terminal", () => {
+test('escapes foreign control characters', () => {
   const text = drawText({ ...SOUND, pod: 'a\x1b[2J\n\u202eb', strays: ['c\rd'] }, PLAIN);
   assert.not.match(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
   assert.match(text, 'a\\u001b[2J\\u000a\\u202eb');

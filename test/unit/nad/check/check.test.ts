@@ -7,7 +7,7 @@ import { findingsOf, findingsOfAll, kubevirt, nad, vm } from '../../../helpers/c
 
 const test = suite('checkSources()');
 
-test('finds nothing wrong with our own files, each folder by itself, once IMAGE is replaced', () => {
+test('accepts the files of nad/, each directory by itself, once IMAGE is replaced', () => {
   const folders = Map.groupBy(files(), ([file]) => file.replace(/[^/]*$/, ''));
   assert.ok(folders.size > 6);
   for (const [folder, entries] of folders) {
@@ -19,7 +19,7 @@ test('finds nothing wrong with our own files, each folder by itself, once IMAGE 
   }
 });
 
-test('counts what it looks at, and what it passes over', () => {
+test('counts checked and skipped objects', () => {
   const others = '---\napiVersion: v1\nkind: Pod\n---\njust: text\n---\n[1, 2]\n';
   const list = JSON.stringify({
     apiVersion: 'v1',
@@ -37,7 +37,7 @@ test('counts what it looks at, and what it passes over', () => {
   assert.equal([checked, skipped], [4, 4]);
 });
 
-test('looks into lists, of lists, and knows the lines there', () => {
+test('reads nested lists, and knows lines in them', () => {
   const text = `apiVersion: v1
 kind: List
 items:
@@ -59,7 +59,7 @@ items:
   );
 });
 
-test('findings come in the order of the files and lines', () => {
+test('sorts findings by file and line', () => {
   const bad = kubevirt({ a: { x: 1 }, b: { y: 1 } });
   const { findings } = checkSources(
     [
@@ -77,7 +77,7 @@ test('findings come in the order of the files and lines', () => {
 const WRONG = 'VirtualMachine "vms/red": Cannot read $.spec.template.spec';
 for (const [why, text, want] of [
   [
-    'interfaces that are no list',
+    'interfaces that are not a list',
     vm({ interfaces: {} as never }),
     `8 error: ${WRONG}.domain.devices.interfaces: want an array, got {}`,
   ],
@@ -112,10 +112,10 @@ for (const [why, text, want] of [
     '1 error: VirtualMachineInstance "default/v": Cannot read $.spec: want an object, got nothing',
   ],
 ] as const) {
-  test(`a VM with ${why} is a finding`, () => assert.equal(findingsOf(text), [want]));
+  test(`reports a VM with ${why}`, () => assert.equal(findingsOf(text), [want]));
 }
 
-test('hostile names and types are data', () => {
+test('treats hostile names and types as data', () => {
   const hostile = {
     apiVersion: 'kubevirt.io/v1',
     kind: 'KubeVirt',
@@ -133,7 +133,7 @@ test('hostile names and types are data', () => {
   }
 });
 
-test('a finding is one line, and says nothing to a terminal', () => {
+test('prints a finding on one line, without control characters', () => {
   const { findings } = checkSources([{ file: 'f', text: kubevirt({ 'a\n\u001b[31m\u009b': { x: 1 } }) }], 9);
   const [finding] = findings;
   assert.ok(finding !== undefined);

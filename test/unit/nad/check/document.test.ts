@@ -11,7 +11,7 @@ const failuresOf = (text: string) =>
 
 for (const [why, text, want] of [
   ['nothing', '', []],
-  ['comments alone', '# nothing\n---\n# here\n', []],
+  ['only comments', '# nothing\n---\n# here\n', []],
   ['several documents', 'a: 1\n---\nb: 2\n---\n', [{ a: 1 }, { b: 2 }]],
   ['JSON', '{"a": [1, "2", null, true]}', [{ a: [1, '2', null, true] }]],
   ['merge keys, as Kubernetes does', 'x: &x {a: 1}\nz: {<<: *x, b: 2}', [{ x: { a: 1 }, z: { a: 1, b: 2 } }]],
@@ -47,7 +47,7 @@ test('finds lines by JSON path, or those of the nearest parent', () => {
   assert.equal(second?.at('$.spec'), { file: 'f.yaml', line: 8 });
 });
 
-test('says where a document is broken, and reads the others', () => {
+test('names the line of a broken document, and reads the others', () => {
   const text = 'a: 1\n---\nb: [1, 2\n---\nc: 3\n';
   assert.equal(valuesOf(text), [{ a: 1 }, { c: 3 }]);
   const [failure = '', ...others] = failuresOf(text);
@@ -81,14 +81,14 @@ for (const [why, text, want] of [
     /^1 Cannot parse "f\.yaml": it has \d+ characters; split it/,
   ],
 ] as const) {
-  test(`refuses ${why}`, () => {
+  test(`rejects ${why}`, () => {
     const failures = failuresOf(text);
     assert.ok(failures.length > 0);
     assert.match(failures[0] ?? '', want);
   });
 }
 
-test('aliases that multiply are refused before they do', () => {
+test('rejects multiplying aliases before it resolves them', () => {
   const levels = [...'abcdefghi'];
   const lines = levels.map(
     (name, i) => `${name}: &${name} [${Array(9).fill(i === 0 ? 'x' : `*${levels[i - 1]}`)}]`,
@@ -98,7 +98,7 @@ test('aliases that multiply are refused before they do', () => {
   ]);
 });
 
-test('a key __proto__ is a key', () => {
+test('treats __proto__ as an ordinary key', () => {
   const [value] = valuesOf('{"__proto__": {"kind": "KubeVirt"}}') as [object];
   assert.is(Object.getPrototypeOf(value), Object.prototype);
   assert.ok(Object.hasOwn(value, '__proto__'));

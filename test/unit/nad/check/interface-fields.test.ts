@@ -157,7 +157,7 @@ for (const [why, more, findings] of [
     ['portRanges[0].protocol must be "TCP" or "UDP", got nothing'],
   ],
   [
-    'ports beside them',
+    'ports next to them',
     { ports: [], portRanges: [{ start: 5, end: 9, protocol: 'TCP' }] },
     ['portRanges cannot be combined with ports; remove one'],
   ],
@@ -176,7 +176,7 @@ for (const [why, more, findings] of [
   });
 }
 
-test('passes over ports of other networks, as KubeVirt does', () => {
+test('skips ports of other networks, as KubeVirt does', () => {
   const interfaces = [{ name: 'default', bridge: {}, ports: [{ port: 0 }] }];
   assert.equal(
     findingsOf(vm({ interfaces, networks: [{ name: 'default', multus: { networkName: 'lan' } }] })),
@@ -238,7 +238,7 @@ test('finds two interfaces with the same MAC address in different forms', () => 
     `8 warning: ${VM}: interface "lan" and interface "default" have the same macAddress 02:00:00:00:00:0a, and Tapwire's sidecar rejects that; change one`,
   ]);
 });
-test('takes values that are not set in two interfaces', () => {
+test('accepts values that are not set in two interfaces', () => {
   const unset = { macAddress: '', pciAddress: '', acpiIndex: 0, bootOrder: null };
   assert.equal(findingsOf(vm(two(unset, unset))), []);
 });
@@ -250,7 +250,7 @@ test('finds an interface with the boot order of a disk', () => {
     assert.equal(check({ bootOrder: 1 }, { disks }), []);
   }
 });
-test('finds the MAC address that KubeVirt keeps for masquerade', () => {
+test('reports the MAC address that KubeVirt reserves for masquerade', () => {
   const found = findingsOf(
     vm({ interfaces: [{ name: 'default', masquerade: {}, macAddress: '02:00:00:00:00:00' }] }),
   );

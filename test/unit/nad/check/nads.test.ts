@@ -14,7 +14,7 @@ for (const [why, config] of [
   ['every key of a tap', { mtu: 1400, owner: 'none', group: 0, multiQueue: true, podLink: 'eth0' }],
   ['passt', { binding: 'passt', group: 'none' }],
   ['a chain', chain(MACVLAN, { type: 'tuning', mac: '02:00:00:00:00:01' }, OURS)],
-  ['"tuning" of sysctls behind us', chain(MACVLAN, OURS, { type: 'tuning', sysctl: {} })],
+  ['"tuning" of sysctls after Tapwire', chain(MACVLAN, OURS, { type: 'tuning', sysctl: {} })],
   ["others' configuration, right or wrong", chain(MACVLAN, { type: 'bandwidth', mtu: 'x' })],
   ["no name in it: Multus takes the NAD's", '{"cniVersion": "1.0.0", "type": "tapwire"}'],
   ['a configuration of its own on the node', ''],
@@ -24,7 +24,7 @@ for (const [why, config] of [
 
 for (const [why, config, finding] of [
   [
-    'a value that our decoder refuses',
+    'a value that the decoder rejects',
     { mtu: 70000 },
     `error: ${SUBJECT}: Cannot read $.mtu: want an integer in 68..65535, got 70000`,
   ],
@@ -38,11 +38,7 @@ for (const [why, config, finding] of [
     { binding: 'bridge' },
     `error: ${SUBJECT}: Cannot read $.binding: want "tap" or "passt", got "bridge"`,
   ],
-  [
-    'a key that nobody reads',
-    { mut: 1400 },
-    `warning: ${SUBJECT}: $.mut is an unknown key; check the spelling`,
-  ],
+  ['an unknown key', { mut: 1400 }, `warning: ${SUBJECT}: $.mut is an unknown key; check the spelling`],
   [
     'a network name written by hand',
     { args: { cni: { logicNetworkName: 'red' } } },
@@ -92,7 +88,7 @@ for (const [why, config, advice] of [
   });
 }
 
-test('finds what is not JSON for no reason that it knows', () => {
+test('reports other text that is not JSON', () => {
   const [finding = '', ...others] = findingsOf(nad('n', '{"type": "tapwire"'));
   assert.equal(others, []);
   assert.ok(finding.startsWith(NOT_JSON), finding);
@@ -189,7 +185,7 @@ for (const version of ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']) {
 for (const [why, config, findings] of [
   ['no version', '{"type": "tapwire"}', [rejected('0.1.0')]],
   [
-    'a version in the plugins alone',
+    'a version only in the plugins',
     JSON.stringify({ plugins: [MACVLAN, { ...OURS, cniVersion: '1.0.0' }] }),
     [rejected('0.1.0')],
   ],
@@ -203,7 +199,7 @@ for (const [why, config, findings] of [
     JSON.stringify({ cniVersions: ['1.0.0', '9.0.0'], plugins: [MACVLAN, OURS] }),
     [],
   ],
-  ["others' version, whatever it is", JSON.stringify({ cniVersion: '0.2.0', plugins: [MACVLAN] }), []],
+  ['any version in foreign plugins', JSON.stringify({ cniVersion: '0.2.0', plugins: [MACVLAN] }), []],
   [
     'a type before a list of ours',
     JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [OURS] }),
@@ -287,7 +283,7 @@ for (const [why, text, findings] of [
     ));
 }
 
-test("a file of a node's default network", () => {
+test("reports Tapwire in a file of a node's default network", () => {
   const conf = { cniVersion: '1.0.0', name: 'k8s-pod-network' };
   const finding =
     '1 error: type "tapwire" in the configuration of a node\'s default network would take the network of every pod; ' +

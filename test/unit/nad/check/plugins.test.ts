@@ -18,7 +18,7 @@ const check = (plugin: object, minor: number, nads = NADS) =>
 
 for (const [why, plugin, minor] of [
   ['a tap', TAP, 1],
-  ['a tap with a sidecar alone', { ...TAP, domainAttachmentType: '', sidecarImage: 'i' }, 1],
+  ['a tap with only a sidecar', { ...TAP, domainAttachmentType: '', sidecarImage: 'i' }, 1],
   ['migration since 1.2', { ...TAP, migration: {} }, 2],
   ['link-refresh', { ...TAP, migration: { method: 'link-refresh' } }, 9],
   [
@@ -28,12 +28,12 @@ for (const [why, plugin, minor] of [
   ],
   ['managedTap since 1.4', { domainAttachmentType: 'managedTap', migration: {} }, 4],
   [
-    "managedTap with somebody else's NAD",
+    "managedTap with another plugin's NAD",
     { networkAttachmentDefinition: 'default/other', domainAttachmentType: 'managedTap' },
     9,
   ],
   ['passt', PASST, 1],
-  ['a sidecar alone', { sidecarImage: 'i' }, 1],
+  ['only a sidecar', { sidecarImage: 'i' }, 1],
 ] as const) {
   test(`takes ${why}`, () => assert.equal(check(plugin, minor), []));
 }
@@ -57,13 +57,13 @@ for (const [why, plugin, minor, finding] of [
     `error: binding "b": domainAttachmentType "managedTap" is unknown to KubeVirt 1.3, ${NO_NIC} "tap"`,
   ],
   [
-    'a domainAttachmentType that is no string',
+    'a domainAttachmentType that is not a string',
     { ...TAP, domainAttachmentType: ['tap'] },
     9,
     `error: binding "b": domainAttachmentType ["tap"] is unknown to KubeVirt 1.9, ${NO_NIC} "tap" or "managedTap"`,
   ],
   [
-    'a field that nobody knows',
+    'an unknown field',
     { ...TAP, domainattachmenttype: 'tap' },
     1,
     `error: binding "b": KubeVirt 1.1 silently drops the field "domainattachmenttype": it knows only ${KNOWN}`,
@@ -90,7 +90,7 @@ for (const [why, plugin, minor, finding] of [
     'error: binding "b": with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or has no network; write "tap", or remove networkAttachmentDefinition',
   ],
   [
-    'a tap that nobody attaches',
+    'a tap without an attachment',
     { networkAttachmentDefinition: 'default/tapwire-tap-mq' },
     9,
     'error: binding "b": nothing gives the VM a NIC on the tap; write domainAttachmentType "tap"',
@@ -123,17 +123,17 @@ for (const [why, plugin, minor, finding] of [
   test(`finds ${why}`, () => assert.equal(check(plugin, minor), [finding]));
 }
 
-test('knows the NADs of our manifests by name, where the files do not have them', () => {
+test('knows the NADs of nad/ by name if the files do not contain them', () => {
   const [finding = ''] = check({ ...TAP, domainAttachmentType: 'managedTap' }, 9, '');
   assert.match(finding, 'with "managedTap" KubeVirt takes the pod link');
 });
 
-test('a NAD of another plugin with the name of ours is that one', () => {
+test('prefers a NAD in the files to the known NAD of the same name', () => {
   const foreign = nad('tapwire-tap', { type: 'bridge' });
   assert.equal(check({ ...TAP, domainAttachmentType: 'managedTap' }, 9, foreign), []);
 });
 
-test('says in which line', () => {
+test('names the line', () => {
   const cr = `apiVersion: kubevirt.io/v1
 kind: KubeVirt
 metadata: {name: kubevirt, namespace: kubevirt}

@@ -99,7 +99,7 @@ for (const [why, text, want] of [
   });
 }
 
-test('a preference of a pool counts, too', () => {
+test('reads the preference of a pool', () => {
   const spec = JSON.parse(
     JSON.stringify({
       template: {
@@ -121,7 +121,7 @@ test('a preference of a pool counts, too', () => {
   assert.match(findingsOf(pool({}))[0] ?? '', ONE_ON_MANY);
 });
 
-test('a preference may give a NIC on the pod network its binding', () => {
+test('accepts a NIC without a binding method if a preference adds one', () => {
   const bare: VmParts = { interfaces: [{ name: 'default' }] };
   const none = /needs exactly one of .*, got none$/;
   assert.equal(findingsOf(withPreference(bare, P)), []);

@@ -51,7 +51,7 @@ for (const pointer of [POINTER, '/spec/configuration/network']) {
   });
 }
 
-test('passes over JSON patches of other things', () => {
+test('skips unrelated JSON patches', () => {
   const other = { op: 'add', path: '/spec/configuration/migrations', value: { allowPostCopy: true } };
   assert.equal(findingsOf(hco('v1beta1', {}, patches(other, { op: 'remove', path: POINTER }))), []);
 });
@@ -67,14 +67,14 @@ for (const [why, annotation, finding] of [
   });
 }
 
-test('finds what is no registration', () => {
+test('reports registrations that are not objects', () => {
   assert.equal(findingsOf(kubevirt({ x: 'tap' })), ['8 error: binding "x" is not an object']);
   assert.equal(findingsOf(kubevirt(['tap'])), [
     '8 error: $.spec.configuration.network.binding is not a map of bindings by name',
   ]);
 });
 
-test('finds a feature gate that is not open, up to 1.4', () => {
+test('reports a missing feature gate up to 1.4', () => {
   const closed = kubevirt({ x: {} }).replace('NetworkBindingPlugins', 'LiveMigration');
   const finding =
     '7 error: KubeVirt "kubevirt": without "NetworkBindingPlugins" in its feature gates, KubeVirt 1.4 rejects every VM that names a binding; add it';
@@ -86,10 +86,10 @@ test('finds a feature gate that is not open, up to 1.4', () => {
     [],
     'a patch says nothing of gates',
   );
-  assert.equal(findingsOf(kubevirt({}).replace('NetworkBindingPlugins', ''), 4), [], 'nobody needs it');
+  assert.equal(findingsOf(kubevirt({}).replace('NetworkBindingPlugins', ''), 4), [], 'nothing needs it');
 });
 
-test('finds a binding that nobody registers', () => {
+test('reports an unregistered binding', () => {
   const reason = 'binding "tapwire" is not registered with KubeVirt, so the VM never starts; registered are:';
   const subject = 'VirtualMachine "vms/red": interface "default"';
   const finding = (names: string) => [`8 error: ${subject}: ${reason} ${names}`];
@@ -105,8 +105,8 @@ test('finds a binding that nobody registers', () => {
 const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
 const NOT_HERE = `warning: binding "tapwire": NetworkAttachmentDefinition "default/tapwire-tap" is not in these files; check that the cluster has it`;
 
-test('finds a NAD that is named and not there, where files look whole', () => {
-  assert.equal(findingsOf(kubevirt({ tapwire: TAP })), [], 'a registration alone');
+test('reports a missing NAD if the files look complete', () => {
+  assert.equal(findingsOf(kubevirt({ tapwire: TAP })), [], 'only a registration');
   assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + vm()), [`8 ${NOT_HERE}`]);
   assert.equal(findingsOf(kubevirt({ tapwire: TAP }) + nad('tapwire-tap', {}, 'kubevirt')), [
     `8 ${NOT_HERE}`,
@@ -116,7 +116,7 @@ test('finds a NAD that is named and not there, where files look whole', () => {
   assert.equal(findingsOf(kubevirt({ tapwire: unqualified }) + nad('tapwire-tap', {}, 'x')), []);
 });
 
-test('finds kinds that our API groups do not have', () => {
+test('reports kinds that do not exist in the API groups', () => {
   const text = nad('n').replace('kind: NetworkAttachmentDefinition', 'kind: NetworkAttachmentDefinitions');
   assert.equal(findingsOf(text), [
     '3 warning: there is no kind "NetworkAttachmentDefinitions" in k8s.cni.cncf.io, so it was not checked; check the spelling',
@@ -161,13 +161,13 @@ for (const [why, text, path, where] of [
     KUBEVIRT,
   ],
   [
-    'beside an empty map',
+    'next to an empty map',
     network({ binding: null, tapwire: ENTRY }),
     'spec.configuration.network.tapwire',
     KUBEVIRT,
   ],
   [
-    'beside a map of others',
+    'next to a map of others',
     network({ binding: { x: {} }, 'tap.wire': ENTRY }),
     'spec.configuration.network.tap.wire',
     KUBEVIRT,
@@ -206,7 +206,7 @@ for (const [why, text, path, where] of [
   });
 }
 
-test('passes over the other settings of a CR', () => {
+test('skips the other settings of a CR', () => {
   const settings = {
     configuration: {
       network: {
@@ -233,7 +233,7 @@ test('passes over the other settings of a CR', () => {
   );
 });
 
-test('shows the line of a misplaced binding', () => {
+test('names the line of a misplaced binding', () => {
   const text = kubevirt({}, '').replace(
     'network: {binding: {}}',
     'network:\n      binding:\n      "tap.wire": {domainAttachmentType: tap}',
@@ -241,14 +241,14 @@ test('shows the line of a misplaced binding', () => {
   assert.match(findingsOf(text)[0] ?? '', /^10 error: KubeVirt has no field/);
 });
 
-test('finds a JSON patch that writes a binding where nobody reads it', () => {
+test('reports a JSON patch that writes a binding to a wrong path', () => {
   const stray = { op: 'add', path: '/spec/configuration/network/bindings/x', value: ENTRY };
   assert.equal(findingsOf(hco('v1beta1', {}, patches(stray))), [
     '6 error: annotation "kubevirt.kubevirt.io/jsonpatch" registers nothing at /spec/configuration/network/bindings/x; write bindings to /spec/configuration/network/binding/NAME',
   ]);
 });
 
-test('finds a binding that is registered twice in different ways', () => {
+test('reports a binding that is registered twice with different fields', () => {
   const other = kubevirt({ x: { ...ENTRY, migration: {} } });
   const first = kubevirt({ x: ENTRY });
   assert.equal(findingsOf(first + other), [

@@ -93,7 +93,7 @@ for (const [why, text, want] of [
   ['an older one in the status', OURS + observed('v1.8.2'), 0],
   ['1.9 in the status', OURS + observed('v1.9.0'), 1],
   ['none in the status, which is the newest', OURS + kubevirt({}), 1],
-  ['a status that is no version', OURS + observed('devel'), 1],
+  ['a status that is not a version', OURS + observed('devel'), 1],
   ['a status that is not text', OURS + observed(1.8), 1],
   ['a status that is too old to be known', OURS + observed('v1.0.0'), 1],
 ] as const) {
@@ -102,7 +102,7 @@ for (const [why, text, want] of [
   });
 }
 
-test('a version that is asked for goes before that of the input', () => {
+test('prefers --kubevirt to the version in the input', () => {
   assert.equal(checkSources([{ file: 'f', text: OURS + observed('v1.9.0') }], 8).findings, []);
 });
 

@@ -32,8 +32,8 @@ const ON_MQ =
 /** What is known of the bindings: all, the registrations, or no more than their names. */
 for (const [how, cluster] of [
   ['with NADs and registrations', NADS + REGISTERED],
-  ['with registrations alone', REGISTERED],
-  ['by names alone', ''],
+  ['with only registrations', REGISTERED],
+  ['by names only', ''],
 ] as const) {
   for (const [why, parts, want] of [
     ['one queue on tap', bound('tapwire'), []],
@@ -78,7 +78,7 @@ for (const [why, parts, queues] of queueCases) {
   });
 }
 
-test('where an instancetype says how many vCPUs there are, nobody guesses', () => {
+test('does not guess if an instancetype sets the vCPUs', () => {
   const text = vm({ ...bound('tapwire-mq'), ...MANY, domain: { cpu: null } }).replace(
     'spec:',
     'spec:\n  instancetype: {name: u1.medium}',
@@ -86,7 +86,7 @@ test('where an instancetype says how many vCPUs there are, nobody guesses', () =
   assert.equal(findingsOf(text), []);
 });
 
-test('a sidecar makes the domain fit the tap, and that is worth a warning', () => {
+test('warns if only the sidecar makes the domain fit the tap', () => {
   const registered = kubevirt({ tapwire: { ...TAP, sidecarImage: 'i' } });
   assert.equal(findingsOf(vm(MANY) + registered), [
     `8 warning: ${SUBJECT}: the VM asks for 2 queues (networkInterfaceMultiqueue) but its tap has one; use binding "tapwire-mq"; as it is, the VM boots only because the sidecar adapts its queues`,
@@ -130,7 +130,7 @@ const lan = (networkName: string, binding = 'other') => ({
   ...bound(binding),
   networks: [{ name: 'default', multus: { networkName } }],
 });
-test("a NAD of the VM's network is looked for in the VM's namespace", () => {
+test("looks for the NAD of a network in the VM's namespace", () => {
   const bridge = { type: 'bridge' };
   assert.equal(findingsOf(vm(lan('lan')) + nad('lan', bridge, 'vms')), []);
   assert.equal(findingsOf(vm(lan('lan')) + nad('lan', bridge, 'default')), [
@@ -138,14 +138,14 @@ test("a NAD of the VM's network is looked for in the VM's namespace", () => {
   ]);
 });
 
-test('a NAD of Tapwire alone is for a registration, and makes no network', () => {
+test('reports a network whose NAD runs only Tapwire', () => {
   const withoutNad = kubevirt({ tapwire: { domainAttachmentType: 'tap' } });
   assert.equal(findingsOf(vm(lan('default/tapwire-tap', 'tapwire')) + NADS + withoutNad), [
     `8 error: ${SUBJECT}: its network "default/tapwire-tap" runs only Tapwire, so no plugin creates the link to wire; put Tapwire after a plugin that creates it, or name that NetworkAttachmentDefinition in the registration`,
   ]);
 });
 
-test('Tapwire in the network and in the binding is once too often', () => {
+test('reports Tapwire in both the network and the binding', () => {
   const network = nad('lan', { plugins: [{ type: 'bridge' }, { type: 'tapwire' }], type: undefined }, 'vms');
   assert.equal(findingsOf(vm(lan('lan', 'tapwire')) + network + REGISTERED), [
     `8 error: ${SUBJECT}: both its binding and its network "lan" run Tapwire, and the second call fails; remove it from one of the NetworkAttachmentDefinitions`,
@@ -224,7 +224,7 @@ for (const [method, networkName, finding] of [
   });
 }
 
-test('masquerade on a network that runs Tapwire is two mistakes', () => {
+test('reports two mistakes for masquerade on a network that runs Tapwire', () => {
   const parts = {
     interfaces: [{ name: 'lan', masquerade: {} }],
     networks: [{ name: 'lan', multus: { networkName: 'lan' } }],
@@ -232,7 +232,7 @@ test('masquerade on a network that runs Tapwire is two mistakes', () => {
   assert.equal(findingsOf(vm(parts) + NETWORK_NADS).length, 2);
 });
 
-test('lists twenty of many names', () => {
+test('lists at most twenty names', () => {
   const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`b${i}`, {}]));
   const [finding = ''] = findingsOf(vm() + kubevirt(many));
   assert.match(finding, /registered are: "b0", .*, "b19", and 10 more$/);

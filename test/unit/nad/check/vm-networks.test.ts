@@ -115,7 +115,7 @@ for (const [why, parts, minor, findings] of [
   ...(['slirp', 'passt', 'macvtap'] as const).map(
     (method) =>
       [
-        `${method} where KubeVirt has it no more`,
+        `${method} that KubeVirt has removed`,
         { interfaces: [{ name: 'default', [method]: {} }] },
         3,
         [
@@ -152,7 +152,7 @@ for (const [why, parts, minor, findings] of [
     ],
   ],
   [
-    'unplugging beside a binding',
+    'unplugging next to a binding',
     { interfaces: [TAPWIRE, { ...BRIDGE, state: 'absent' }], networks: [POD, LAN] },
     9,
     [
@@ -220,7 +220,7 @@ for (const [why, parts, minor, findings] of [
     [`9 error: ${VM}: network "default": "c" is not in spec.resourceClaims; add it`],
   ],
   [
-    'a claimed device beside a network of Multus, of a bridge, and twice',
+    'a claimed device next to a network of Multus, of a bridge, and twice',
     {
       interfaces: [{ name: 'a', bridge: {} }, { name: 'b', sriov: {} }, BRIDGE],
       networks: [{ name: 'a', resourceClaim: CLAIM }, { name: 'b', resourceClaim: CLAIM }, LAN],

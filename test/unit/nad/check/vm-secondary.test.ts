@@ -53,7 +53,7 @@ const wrong = (binding: string, better: string) =>
 
 for (const [how, cluster] of [
   ['with NADs and registrations', LAN + NADS + REGISTERED],
-  ['by names alone', ''],
+  ['by names only', ''],
 ] as const) {
   for (const [why, text, want] of [
     ['a secondary network on tapwire', secondary('tapwire'), [advice('tapwire', 'tapwire-secondary')]],
@@ -110,7 +110,7 @@ for (const [why, text, want] of [
   test(`${why}`, () => assert.equal(findingsOf(text + ALL), want));
 }
 
-test('a network whose own NAD runs Tapwire is told that alone', () => {
+test('reports only one error for a network whose own NAD runs Tapwire', () => {
   const chain = { cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'macvlan' }, { type: 'tapwire' }] };
   const findings = findingsOf(
     secondary('tapwire') + nad('lan', JSON.stringify(chain), 'vms') + NADS + REGISTERED,

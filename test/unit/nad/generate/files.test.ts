@@ -24,24 +24,24 @@ if (process.env['UPDATE_MANIFESTS']) {
 
 const documentsOf = (text: string) => parseAllDocuments(text).map((document) => document.toJS());
 
-test('has every file that the generator makes, and no other', () => {
+test('has exactly the files that the generator creates', () => {
   assert.equal(committed().sort(), [...made.keys()].sort());
 });
 
 for (const [file, text] of made) {
-  test(`${file} is as the generator makes it`, () => {
+  test(`${file} equals the generator's output`, () => {
     const hint = 'made otherwise now: UPDATE_MANIFESTS=1 node test/run.ts nad/generate/files';
     assert.fixture(readFileSync(resolve(ROOT, file), 'utf8'), text, hint);
   });
 
   if (file !== 'feature-gate.yaml') {
-    test(`${file} loses nothing at the API`, () => {
+    test(`${file} has no field that the API drops`, () => {
       for (const document of documentsOf(text)) assert.equal(asKept(document), document);
     });
   }
 
   if (file.endsWith('nad.yaml')) {
-    test(`${file} has a configuration that our plugin reads, every key of it`, () => {
+    test(`${file} has a configuration with only known keys`, () => {
       const { name, plugins, ...rest } = JSON.parse(documentsOf(text)[0].spec.config);
       const ours = (plugins ?? [rest]).find(({ type }: { type: string }) => type === 'tapwire');
       assert.equal(decodeNetConf({ cniVersion: rest.cniVersion, name, ...ours }).unknownKeys, []);
@@ -49,7 +49,7 @@ for (const [file, text] of made) {
   }
 }
 
-test('the feature gate is added to the list that KubeVirt reads', () => {
+test('the gate patch adds to the list that KubeVirt reads', () => {
   assert.equal(documentsOf(made.get('feature-gate.yaml') ?? ''), [
     [
       {
@@ -61,7 +61,7 @@ test('the feature gate is added to the list that KubeVirt reads', () => {
   ]);
 });
 
-test('what the API drops is seen by these tests', () => {
+test('asKept() drops unknown fields', () => {
   const [vm] = documentsOf(made.get('tap/vm-primary.yaml') ?? '');
   vm.spec.template.spec.domain.devices.interfaces[0].bindings = {};
   assert.not.equal(asKept(vm), vm);

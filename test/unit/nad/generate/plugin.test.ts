@@ -42,7 +42,7 @@ for (const [kind, rows] of [
   ],
   ['slirp', [['1.1.1 and newer', { sidecarImage: 'IMAGE' }]]],
 ] as const) {
-  test(`${kind}: changes with KubeVirt as its fields do`, () => {
+  test(`${kind}: changes when its fields do`, () => {
     const seen = changesOf({ ...BASE, kind }).map((minor) => [
       wordsOf({ ...BASE, kind, minor }),
       plugin({ kind, minor }),
@@ -82,7 +82,7 @@ for (const [why, order, want] of [
   test(why, () => assert.equal(plugin(order), want));
 }
 
-test('a tap with migration is another from 1.2 on', () => {
+test('a tap with migration changes in 1.2', () => {
   assert.equal(changesOf({ ...BASE, migration: {} }), [1, 2]);
 });
 

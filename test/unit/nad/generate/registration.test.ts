@@ -30,7 +30,7 @@ function mergePatch(target: unknown, patch: unknown): unknown {
 const OURS = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
 const OTHERS = { l2bridge: { domainAttachmentType: 'managedTap', migration: {} } };
 
-test('keeps all else that a KubeVirt CR has', () => {
+test('keeps all other settings of a KubeVirt CR', () => {
   const cr = {
     apiVersion: 'kubevirt.io/v1',
     kind: 'KubeVirt',
@@ -48,18 +48,18 @@ test('keeps all else that a KubeVirt CR has', () => {
   assert.equal(mergePatch(cr, kubevirtPatch(TAP).documents[0]), want);
 });
 
-test('makes what is missing in a KubeVirt CR', () => {
+test('creates missing maps in a KubeVirt CR', () => {
   const patched = mergePatch({ spec: {} }, kubevirtPatch(TAP).documents[0]);
   assert.equal((patched as Value)['spec'], { configuration: { network: { binding: { tapwire: OURS } } } });
 });
 
-test('keeps all else that a HyperConverged CR has', () => {
+test('keeps all other settings of a HyperConverged CR', () => {
   const cr = { spec: { featureGates: {}, networkBinding: OTHERS } };
   const patched = mergePatch(cr, hyperConvergedPatch(TAP).documents[0]) as typeof cr;
   assert.equal(patched.spec, { featureGates: {}, networkBinding: { ...OTHERS, tapwire: OURS } });
 });
 
-test('adds to the open feature gates, and replaces none', () => {
+test('adds a feature gate, and replaces none', () => {
   assert.equal(gatePatch().documents, [
     [
       {
@@ -71,12 +71,12 @@ test('adds to the open feature gates, and replaces none', () => {
   ]);
 });
 
-test('the gate is named to those who have to open it', () => {
+test('only the KubeVirt patch mentions the feature gate', () => {
   const says = ({ about }: Manifest) => about.join().includes('nad/feature-gate.yaml');
   assert.equal([kubevirtPatch(TAP), hyperConvergedPatch(TAP)].map(says), [true, false]);
 });
 
-test('a patch has no name, so that nobody applies it', () => {
+test('patches have no name, so that kubectl apply rejects them', () => {
   for (const { documents } of [kubevirtPatch(TAP), hyperConvergedPatch(TAP)]) {
     assert.not.ok('metadata' in (documents[0] as object));
   }
@@ -93,9 +93,9 @@ for (const [words, order, other] of [
   ["The VM's network names the NAD", { form: 'network' }, {}],
   ['prefer "passtBinding: {}"', { kind: 'passt' }, {}],
 ] as const) {
-  test(`says ${JSON.stringify(words)} where it matters`, () => {
-    assert.ok(says(order, words), 'where it matters');
-    assert.not.ok(says(other, words), 'elsewhere');
+  test(`says ${JSON.stringify(words)} only if it applies`, () => {
+    assert.ok(says(order, words), 'applies');
+    assert.not.ok(says(other, words), 'does not apply');
   });
 }
 

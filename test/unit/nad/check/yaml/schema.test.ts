@@ -69,7 +69,7 @@ const CONFIGS: readonly (readonly [string, string, string])[] = [
   ['single quotes with tabs', `'{\t"a": 1,\n\t"b": 2\n\t}'`, `{\t"a": 1, "b": 2 }`],
   ['single quotes with CRLF', `'{ "a": 1,\r\n"b": 2\r\n}'`, JSON_TEXT],
   ['single quotes with empty lines', `'{ "a": 1,\n\n"b": 2 }'`, '{ "a": 1,\n"b": 2 }'],
-  ['single quotes with a comment behind them', `'{ "a": 1,\n"b": 2 }' # }'`, JSON_TEXT],
+  ['single quotes with a comment after them', `'{ "a": 1,\n"b": 2 }' # }'`, JSON_TEXT],
   ['a quote within single quotes', `'{ "a": "it''s"\n}'`, `{ "a": "it's" }`],
   ['double quotes at the margin', `"{ \\"a\\": 1,\n\\"b\\": 2\n}"`, JSON_TEXT],
   ['double quotes with line ends escaped', `"{ \\"a\\": 1,\\\n \\ \\"b\\": 2 }"`, JSON_TEXT],
@@ -107,7 +107,7 @@ const DOCUMENTS: readonly (readonly [string, string, readonly unknown[]])[] = [
     [{ a: '}{' }, { a: '"{' }, { a: 3 }],
   ],
   ['JSON between separators', '---\n{"a": 1}\n---\n{"a": 2}\n', [{ a: 1 }, { a: 2 }]],
-  ['JSON behind a byte order mark', '\ufeff{"a": 1}', [{ a: 1 }]],
+  ['JSON after a byte order mark', '\ufeff{"a": 1}', [{ a: 1 }]],
   ['separators with comments', 'a: 1 # x\n--- # y\nb: 1\n---\t\nc: 1\n', [{ a: 1 }, { b: 1 }, { c: 1 }]],
   ['separators with CRLF', 'a: 1\r\n---\r\nb: 1\r\n', [{ a: 1 }, { b: 1 }]],
   ['documents that end with dots', '---\na: 1\n...\n---\nb: 1\n...\n', [{ a: 1 }, { b: 1 }]],
@@ -123,7 +123,7 @@ const DOCUMENTS: readonly (readonly [string, string, readonly unknown[]])[] = [
     'a: &a {x: 1}\nb: &b {x: 2, z: 2}\nc: {<<: [*a, *b]}\n',
     [{ a: { x: 1 }, b: { x: 2, z: 2 }, c: { x: 1, z: 2 } }],
   ],
-  ['tags that nobody knows', 'a: !Ref b\nc: !!set {d}\n', [{ a: 'b', c: { d: null } }]],
+  ['unknown tags', 'a: !Ref b\nc: !!set {d}\n', [{ a: 'b', c: { d: null } }]],
 ];
 for (const [why, text, want] of DOCUMENTS) {
   test(`reads ${why}`, () => {
@@ -132,7 +132,7 @@ for (const [why, text, want] of DOCUMENTS) {
   });
 }
 
-test('takes the last of keys that are there twice, says so, and shows its line', () => {
+test('takes the last of duplicate keys, warns, and names its line', () => {
   const text = 'a: 1\nb:\n  c: 1\n  c: 2\na: 3\n';
   assert.equal(valuesOf(text), [{ a: 3, b: { c: 2 } }]);
   const reason = (key: string) =>
@@ -142,7 +142,7 @@ test('takes the last of keys that are there twice, says so, and shows its line',
   assert.equal([document?.at('$.a').line, document?.at('$.b.c').line], [5, 4]);
 });
 
-test('takes the first of documents without a separator between them, and says so', () => {
+test('takes the first of documents without a separator, and warns', () => {
   const text = '---\na: 1\n...\nb: 1\n';
   assert.equal(valuesOf(text), [{ a: 1 }]);
   assert.equal(findingsOf(text), [
@@ -158,7 +158,7 @@ test('knows the lines of JSON objects that follow each other', () => {
   );
 });
 
-test('finds keys with dots by their quoted names', () => {
+test('finds the lines of keys with dots by their quoted names', () => {
   const [document] = parse('metadata:\n  annotations:\n    x: 1\n    a.b/c: 2\n').documents;
   assert.is(document?.at('$.metadata.annotations["a.b/c"]').line, 4);
 });
