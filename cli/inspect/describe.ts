@@ -19,7 +19,7 @@ export interface Seen extends Netns {
   readonly filters: readonly CountedFilter[];
   readonly addresses: readonly Address[];
   readonly sysctls: Sysctls | null;
-  /** By the tap's name. */
+  /** Processes that have a tap open, by name of the tap. */
   readonly holders: ReadonlyMap<string, readonly Holder[]>;
 }
 

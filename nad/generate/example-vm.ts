@@ -156,8 +156,8 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
     {
       file: 'passt/vm-primary.yaml',
       about: [
-        "A VM whose connections are the pod's, on any pod network. passt tells the guest the pod's addresses by DHCP, DHCPv6 and",
-        'router advertisements. All ports of the pod lead to the guest; "ports" of the interface would limit that.',
+        "A VM that uses sockets of the pod, on any pod network. passt gives the guest the pod's addresses by DHCP, DHCPv6 and",
+        'router advertisements. All ports of the pod lead to the guest; to limit them, add "ports" to the interface.',
       ],
       name: 'tapwire-passt',
       nics: [onPod('passt')],
@@ -167,7 +167,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
     {
       file: 'slirp/vm-primary.yaml',
       about: [
-        "A VM that only has to get out. QEMU's own DHCP gives it 10.0.2.15; of the pod's ports, those listed lead to the guest.",
+        "A VM that needs only outgoing connections. QEMU's own DHCP gives it 10.0.2.15. Only the listed ports lead to the guest.",
       ],
       name: 'tapwire-slirp',
       nics: [{ ...onPod('slirp'), interface: { ...onPod('slirp').interface, ports: [{ port: 22 }] } }],
