@@ -63,7 +63,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
     return change(redirectDeletions(filters, ifindex, op.cookie));
   };
 
-  const run: Run = async (levels, goesOn) => {
+  const run: Run = async (levels, continueOnError) => {
     const outcomes: Outcome[] = [];
     let script = newScript();
 
@@ -72,11 +72,11 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
       const { ops, parts, outcomesOf } = script;
       script = newScript();
       try {
-        if (ops.length > 0) outcomes.push(...outcomesOf(await rtnetlink.run(parts, goesOn)));
+        if (ops.length > 0) outcomes.push(...outcomesOf(await rtnetlink.run(parts, continueOnError)));
       } catch (error) {
         outcomes.push(...ops.map(() => toError(error)));
       }
-      return goesOn || outcomes.every((outcome) => outcome === null);
+      return continueOnError || outcomes.every((outcome) => outcome === null);
     };
 
     const add = async (op: Op): Promise<boolean> => {
@@ -102,7 +102,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
         } catch (error) {
           await flush();
           outcomes.push(toError(error));
-          if (!goesOn) return outcomes;
+          if (!continueOnError) return outcomes;
         }
         if (op.op === 'addRedirect') view.forgetFilters();
       }

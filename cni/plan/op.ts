@@ -107,9 +107,9 @@ export type Outcome = Error | null | undefined;
 /**
  * Runs ops, level by level. Those of one level are sent to the kernel together, which goes on when one fails.
  *
- * @param goesOn whether it does with the next level, too
+ * @param continueOnError whether to run the next level after one that failed
  */
-export type Run = (levels: readonly (readonly Op[])[], goesOn: boolean) => Promise<readonly Outcome[]>;
+export type Run = (levels: readonly (readonly Op[])[], continueOnError: boolean) => Promise<readonly Outcome[]>;
 
 /** Steps that do no harm when an earlier one of them has failed. */
 export type Level = readonly Step[];

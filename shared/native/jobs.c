@@ -148,17 +148,17 @@ static bool read_part(napi_env env, napi_value value, struct part *part) {
 napi_value js_run(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
   long netns, socket, nftables, tap;
-  bool goes_on;
+  bool continue_on_error;
   uint32_t count;
   if (!read_arguments(env, info, 6, arguments) || !read_number(env, arguments[0], &netns) ||
       !read_number(env, arguments[1], &socket) || !read_number(env, arguments[2], &nftables) ||
-      !read_number(env, arguments[3], &tap) || napi_get_value_bool(env, arguments[4], &goes_on) != napi_ok ||
+      !read_number(env, arguments[3], &tap) || napi_get_value_bool(env, arguments[4], &continue_on_error) != napi_ok ||
       napi_get_array_length(env, arguments[5], &count) != napi_ok)
     return NULL;
   struct script_job *script = calloc(1, sizeof *script + count * sizeof(struct part));
   if (script == NULL) abort();
   script->job = (struct job){.run = run_script_job, .result = script_result, .dispose = dispose_script};
-  script->script = (struct script){.netns = (int)netns, .socket = (int)socket, .nftables = (int)nftables, .tap = (int)tap, .done_tap = -1, .goes_on = goes_on, .count = (int)count};
+  script->script = (struct script){.netns = (int)netns, .socket = (int)socket, .nftables = (int)nftables, .tap = (int)tap, .done_tap = -1, .continue_on_error = continue_on_error, .count = (int)count};
   for (uint32_t i = 0; i < count; i++) {
     napi_value part;
     if (read_field(env, arguments[5], i, &part) && read_part(env, part, &script->script.parts[i])) continue;

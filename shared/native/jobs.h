@@ -8,7 +8,7 @@
 /* newNetns() -> descriptor */
 napi_value js_new_netns(napi_env env, napi_callback_info info);
 
-/* run(netns, socket, nftables, tap, goesOn, parts) -> [socket, nftables, tap, doneTap, …what became of each part] */
+/* run(netns, socket, nftables, tap, continueOnError, parts) -> [socket, nftables, tap, doneTap, …what became of each part] */
 napi_value js_run(napi_env env, napi_callback_info info);
 
 #endif

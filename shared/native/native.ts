@@ -63,7 +63,7 @@ interface Addon {
    * @param socket rtnetlink socket there; opened first where it is negative
    * @param nftables netfilter socket there; opened by the first part that needs it if it is negative
    * @param tap descriptor of a tap that is not persistent yet; negative without one
-   * @param goesOn whether it does after a part that failed, or that the kernel refused something of
+   * @param continueOnError whether to run the next part after one that failed or that the kernel refused
    * @returns both sockets and the tap as they are afterwards; the descriptor of a tap that is persistent now, for the caller to close; then of each part its failure; what the kernel answered beside
    * acknowledgements, null where that is nothing; or undefined where it was not come to
    */
@@ -72,7 +72,7 @@ interface Addon {
     socket: number,
     nftables: number,
     tap: number,
-    goesOn: boolean,
+    continueOnError: boolean,
     parts: readonly NativePart[],
   ): Promise<
     [

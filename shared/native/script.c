@@ -102,7 +102,7 @@ struct failure run_script(struct script *script) {
     struct part *part = &script->parts[i];
     part->failure = is_over(deadline) ? (struct failure){"wait for the kernel", ETIME} : run_part(script, part, deadline);
     part->ran = true;
-    if (!script->goes_on && (part->failure.request != NULL || is_refused(&part->answers))) break;
+    if (!script->continue_on_error && (part->failure.request != NULL || is_refused(&part->answers))) break;
   }
   return NO_FAILURE;
 }

@@ -45,7 +45,7 @@ struct script {
   /* The same, once it is persistent: to be closed, which waits for RCU. */
   int done_tap;
   /* Whether it goes on after a part that failed, or that the kernel refused something of. */
-  bool goes_on;
+  bool continue_on_error;
   int count;
   struct part parts[];
 };

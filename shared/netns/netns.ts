@@ -48,10 +48,10 @@ export interface Rtnetlink {
   /** @throws {BindingError} KERNEL_REFUSED */
   readSysctls(): Promise<Sysctls>;
   /**
-   * @param goesOn whether it does after a part that failed, or of which the kernel refused something
+   * @param continueOnError whether to run the next part after one that failed or that the kernel refused
    * @throws {BindingError} KERNEL_REFUSED when the netns cannot be reached
    */
-  run(parts: readonly Part[], goesOn: boolean): Promise<readonly Refusals[]>;
+  run(parts: readonly Part[], continueOnError: boolean): Promise<readonly Refusals[]>;
   close(): Promise<void>;
 }
 
@@ -99,14 +99,14 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
     }
   };
 
-  const runNative = async (parts: readonly NativePart[], goesOn: boolean) => {
+  const runNative = async (parts: readonly NativePart[], continueOnError: boolean) => {
     try {
       const [socketNow, nftablesNow, tapNow, doneTap, ...outcomes] = await native.run(
         netns ?? -1,
         socket,
         nftables,
         tap,
-        goesOn,
+        continueOnError,
         parts,
       );
       [socket, nftables, tap] = [socketNow, nftablesNow, tapNow];
@@ -168,13 +168,13 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
       });
       return Object.fromEntries(texts);
     },
-    async run(parts, goesOn) {
+    async run(parts, continueOnError) {
       const firsts: number[] = [];
       const encoded = parts.map((part) => {
         firsts.push(seq);
         return encode(part);
       });
-      const outcomes = await runNative(encoded, goesOn);
+      const outcomes = await runNative(encoded, continueOnError);
       return parts.map((part, i) => readOutcome(outcomes[i], part, firsts[i] ?? 0));
     },
     async close() {

@@ -128,11 +128,11 @@ async function podLink(netns: TestNetns, kind: string): Promise<unknown> {
 /** Runs ops as the kernel does when it refuses one: it goes on with those of the same level, but with no further one. */
 const failingAt =
   (kernel: Kernel, broken: Op | undefined): Run =>
-  async (levels, goesOn) => {
+  async (levels, continueOnError) => {
     const last = levels.findIndex((level) => level.some((op) => op === broken));
-    if (last < 0) return kernel.run(levels, goesOn);
+    if (last < 0) return kernel.run(levels, continueOnError);
     const without = levels.slice(0, last + 1).map((level) => level.filter((op) => op !== broken));
-    const outcomes = [...(await kernel.run(without, goesOn))];
+    const outcomes = [...(await kernel.run(without, continueOnError))];
     const failure = new BindingError('KERNEL_REFUSED', 'injected');
     outcomes.splice(broken === undefined ? 0 : levels.flat().indexOf(broken), 0, failure);
     return outcomes;
@@ -452,8 +452,8 @@ test('a kernel without any of the classifiers is told before the pod link is red
     const before = await dumpNetns(netns);
     const touched: Op[] = [];
     const act = async (kernel: Kernel) => {
-      const run: Run = async (levels, goesOn) => {
-        const outcomes = await kernel.run(levels, goesOn);
+      const run: Run = async (levels, continueOnError) => {
+        const outcomes = await kernel.run(levels, continueOnError);
         touched.push(...levels.flat().filter((_, i) => outcomes[i] === null));
         return outcomes;
       };
@@ -479,12 +479,12 @@ test('an undo has nothing to do if the tap is gone already', () =>
     const before = await dumpNetns(netns);
     await withKernel(netns, async (kernel) => {
       const { levels, steps } = await attach(kernel);
-      const run: Run = async (ops, goesOn) => {
+      const run: Run = async (ops, continueOnError) => {
         const last = steps.at(-1)?.do;
-        if (!ops.flat().some((op) => op === last)) return kernel.run(ops, goesOn);
-        const outcomes = await kernel.run(ops.slice(0, -1), goesOn);
+        if (!ops.flat().some((op) => op === last)) return kernel.run(ops, continueOnError);
+        const outcomes = await kernel.run(ops.slice(0, -1), continueOnError);
         await netns.ip('link del tap0');
-        return [...outcomes, ...(await kernel.run(ops.slice(-1), goesOn))];
+        return [...outcomes, ...(await kernel.run(ops.slice(-1), continueOnError))];
       };
       const error = await caught(() => apply(levels, run));
       assert.match(error.message, /^Cannot redirect "tap0" to "eth0": No such device$/);

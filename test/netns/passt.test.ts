@@ -48,11 +48,11 @@ test('reads and writes those of the netns, not ours', () =>
 /** Fails that op as the kernel does, which then goes on with no further one. */
 const failingAt =
   (kernel: Kernel, broken: Op): Run =>
-  async (levels, goesOn) => {
+  async (levels, continueOnError) => {
     const [ops = []] = levels;
     const at = ops.indexOf(broken);
-    if (at < 0) return kernel.run(levels, goesOn);
-    const outcomes = await kernel.run([ops.slice(0, at)], goesOn);
+    if (at < 0) return kernel.run(levels, continueOnError);
+    const outcomes = await kernel.run([ops.slice(0, at)], continueOnError);
     return [...outcomes, new BindingError('KERNEL_REFUSED', 'injected')];
   };
 

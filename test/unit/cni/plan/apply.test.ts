@@ -23,10 +23,10 @@ const LEVELS: readonly Level[] = [
 function recorder(...broken: readonly Op[]) {
   const ran: (readonly Op[])[] = [];
   const isBroken = (op: Op) => broken.some((b) => JSON.stringify(b) === JSON.stringify(op));
-  const run: Run = async (levels, goesOn) => {
+  const run: Run = async (levels, continueOnError) => {
     const outcomes: Outcome[] = [];
     for (const level of levels) {
-      if (!goesOn && outcomes.some((outcome) => outcome !== null)) break;
+      if (!continueOnError && outcomes.some((outcome) => outcome !== null)) break;
       ran.push(level);
       outcomes.push(...level.map((op) => (isBroken(op) ? refuse(op) : null)));
     }
@@ -87,9 +87,9 @@ test('only the first step can be done without: if a later one fails, or one of w
 test('a first step that fails after nobody waits any more: nothing else is done', async () => {
   const { ran, run } = recorder(up('a'));
   const signal = { aborted: false, reason: new Error('gone') };
-  const abort: Run = (levels, goesOn) => {
+  const abort: Run = (levels, continueOnError) => {
     signal.aborted = true;
-    return run(levels, goesOn);
+    return run(levels, continueOnError);
   };
   await caught(() => apply(LEVELS, abort, signal, () => LEVELS.slice(1)));
   assert.equal(ran, [[up('a')]]);
@@ -117,10 +117,10 @@ test('a failing undo does not stop the others and is told', async () => {
 });
 
 test('a step that may have been done is undone as well', async () => {
-  const lost: Run = async (levels, goesOn) => {
-    const outcomes = await run(levels, goesOn);
+  const lost: Run = async (levels, continueOnError) => {
+    const outcomes = await run(levels, continueOnError);
     return outcomes.map((outcome, i) =>
-      !goesOn && i === 2 ? new BindingError('TRY_AGAIN', 'lost') : outcome,
+      !continueOnError && i === 2 ? new BindingError('TRY_AGAIN', 'lost') : outcome,
     );
   };
   const { ran, run } = recorder();
@@ -135,9 +135,9 @@ test('once nobody waits any more, what was done is undone and the reason thrown'
   const error = await caught(() =>
     apply(
       LEVELS,
-      (levels, goesOn) => {
+      (levels, continueOnError) => {
         gone.abort(new BindingError('TRY_AGAIN', 'Cannot finish: nobody waits'));
-        return run(levels, goesOn);
+        return run(levels, continueOnError);
       },
       gone.signal,
     ),
