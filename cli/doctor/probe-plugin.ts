@@ -19,7 +19,7 @@ const DIRECTORIES = [
 
 /** The plugin that the build copies next to this command. */
 const OURS = join(import.meta.dirname, 'tapwire');
-/** Files that the plugin checks before it runs the fallback (cni/shim/runtime.c). */
+/** Files that the plugin checks before it runs the fallback (cni/shim/fallback.c). */
 const FILES = ['.', 'lib', 'lib/ld.so', 'node', 'index.js', 'package.json', 'tapwire.node'];
 
 /** @param named directories that replace the known ones; empty to search the known ones */

@@ -2,25 +2,25 @@
 
 #include "clock.h"
 #include "exchange.h"
+#include "handshake.h"
 #include "kernel.h"
-#include "meeting.h"
 #include "settings.h"
 
 static const long RETRY = 20; // ms
 
 struct conversation ask_agent(const struct call *call, const struct netns *netns, long socket) {
-  int patience = equal(call->command, "ADD") ? AGENT_PATIENCE_ADD : AGENT_PATIENCE_OTHER;
-  long deadline = now() + hello_milliseconds(patience);
-  for (;; socket = call_agent()) {
-    socket = meet_agent(socket, deadline);
+  int timeout = equal(call->command, "ADD") ? AGENT_TIMEOUT_ADD : AGENT_TIMEOUT_OTHER;
+  long deadline = now() + hello_milliseconds(timeout);
+  for (;; socket = connect_agent()) {
+    socket = await_hello(socket, deadline);
     if (socket >= 0) {
       struct conversation conversation = exchange((int)socket, call, netns);
       sys_close((int)socket);
-      if (conversation.outcome != UNASKED) return conversation;
+      if (conversation.outcome != NOT_SENT) return conversation;
     } else if (socket != -EAGAIN) {
-      return (struct conversation){.outcome = UNASKED, .number = -socket};
+      return (struct conversation){.outcome = NOT_SENT, .number = -socket};
     }
-    if (now() >= deadline) return (struct conversation){.outcome = UNASKED, .number = ETIMEDOUT};
+    if (now() >= deadline) return (struct conversation){.outcome = NOT_SENT, .number = ETIMEDOUT};
     pause_for(RETRY);
   }
 }

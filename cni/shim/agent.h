@@ -6,9 +6,9 @@
 
 enum outcome {
   /* The agent answered: `reply` is valid. */
-  ANSWERED,
-  /* It has nothing of the request. `number` says why: ENOENT where there is no agent, ETIMEDOUT where patience ran out. */
-  UNASKED,
+  REPLIED,
+  /* It has nothing of the request. `number` says why: ENOENT where there is no agent, ETIMEDOUT where timeout ran out. */
+  NOT_SENT,
   /* It has the request, in part at least, and nobody knows what became of it. `how` says in which way it failed. */
   LOST,
 };
@@ -24,7 +24,7 @@ struct conversation {
 };
 
 /*
- * Waits for an agent within its patience, asks it, and waits for the whole answer. Leaves no descriptor open. `socket` is what
- * call_agent returned.
+ * Waits for an agent within its timeout, asks it, and waits for the whole answer. Leaves no descriptor open. `socket` is what
+ * connect_agent returned.
  */
 struct conversation ask_agent(const struct call *call, const struct netns *netns, long socket);

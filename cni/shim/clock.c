@@ -27,8 +27,8 @@ bool wait_until_ready(int fd, short events, long deadline) {
   }
 }
 
-long lock_within(int fd, int patience) {
-  long deadline = now() + milliseconds(patience);
+long lock_within(int fd, int timeout) {
+  long deadline = now() + milliseconds(timeout);
   for (;;) {
     long status = sys_flock(fd, LOCK_EX | LOCK_NB);
     if (status != -EAGAIN && status != -EINTR) return status;

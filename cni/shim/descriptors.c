@@ -1,6 +1,5 @@
 #include "descriptors.h"
 
-
 #include "kernel.h"
 
 /* Kernels before 5.9 have no close_range. Go programs, as all runtimes are, open everything close-on-exec anyway. */

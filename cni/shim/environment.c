@@ -6,7 +6,7 @@ const char *find_variable(char **environment, const char *name) {
   return "";
 }
 
-static bool is_ours(const char *variable) {
+static bool is_passed_on(const char *variable) {
   return starts_with(variable, "CNI_") || starts_with(variable, "TRACEPARENT=");
 }
 
@@ -15,7 +15,7 @@ struct bytes scrub(char **environment) {
   char *start = *environment, *end = start;
   char **kept = environment;
   for (char **variable = environment; *variable != NULL; variable++) {
-    if (!is_ours(*variable)) continue;
+    if (!is_passed_on(*variable)) continue;
     size_t size = length_of(*variable) + 1;
     *kept++ = memmove(end, *variable, size);
     end += size;

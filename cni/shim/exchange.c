@@ -58,7 +58,7 @@ static long send_request(int socket, const struct call *call, const struct netns
   size_t count = netns->pod < 0 ? 1 : 2;
   struct rights rights = {
       .header = {sizeof rights.header + count * sizeof(int), SOL_SOCKET, SCM_RIGHTS},
-      .fds = {netns->own, netns->pod},
+      .fds = {netns->host, netns->pod},
   };
   struct message message = {
       .parts = parts,
@@ -87,8 +87,8 @@ static long receive(int socket, size_t done, size_t wanted, long deadline) {
 static struct conversation lost(const char *how) { return (struct conversation){.outcome = LOST, .how = how}; }
 
 static struct conversation receive_reply(int socket, long deadline) {
-  static const char SILENT[] = "has been silent for " AS_TEXT(REPLY_PATIENCE) " s";
-  static const char SLOW[] = "did not complete its answer within " AS_TEXT(REPLY_PATIENCE) " s";
+  static const char SILENT[] = "has been silent for " AS_TEXT(REPLY_TIMEOUT) " s";
+  static const char SLOW[] = "did not complete its answer within " AS_TEXT(REPLY_TIMEOUT) " s";
   static const char BROKEN[] = "broke off before its answer was complete";
   static const char GARBLED[] = "gave an answer that is not valid";
 
@@ -106,16 +106,16 @@ static struct conversation receive_reply(int socket, long deadline) {
   if (got > length) return lost(GARBLED);
   const char *out = reply.body;
   return (struct conversation){
-      .outcome = ANSWERED,
+      .outcome = REPLIED,
       .reply = {(int)header->status, {out, header->out_length}, {out + header->out_length, header->err_length}},
   };
 }
 
 struct conversation exchange(int socket, const struct call *call, const struct netns *netns) {
-  long deadline = now() + milliseconds(REPLY_PATIENCE);
+  long deadline = now() + milliseconds(REPLY_TIMEOUT);
   bool begun = false;
   long status = send_request(socket, call, netns, deadline, &begun);
-  if (status < 0 && !begun) return (struct conversation){.outcome = UNASKED, .number = -status};
+  if (status < 0 && !begun) return (struct conversation){.outcome = NOT_SENT, .number = -status};
   /* Also where it was not sent whole: an agent may refuse a request before it has read all of it. */
   return receive_reply(socket, deadline);
 }

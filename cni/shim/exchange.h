@@ -3,5 +3,5 @@
 
 #include "agent.h"
 
-/* Sends the call with the descriptors and waits for the whole reply, within REPLY_PATIENCE. */
+/* Sends the call with the descriptors and waits for the whole reply, within REPLY_TIMEOUT. */
 struct conversation exchange(int socket, const struct call *call, const struct netns *netns);

@@ -1,20 +1,20 @@
 #include "input.h"
 
-#include "answer.h"
 #include "clock.h"
 #include "kernel.h"
+#include "output.h"
 #include "settings.h"
 
 /* One byte more than cni/request/input.ts takes (MAX_INPUT). */
 static char buffer[1024 * 1024 + 1];
 
 void read_input(struct call *call) {
-  long deadline = now() + milliseconds(INPUT_PATIENCE);
+  long deadline = now() + milliseconds(INPUT_TIMEOUT);
   size_t length = 0;
   while (length < sizeof buffer) {
     if (!wait_until_ready(0, POLLIN, deadline)) {
-      answer_as((struct bytes){buffer, length});
-      fail(IO_FAILURE, NULL, "error reading from stdin: no end within " AS_TEXT(INPUT_PATIENCE) " s");
+      set_error_version((struct bytes){buffer, length});
+      fail(IO_FAILURE, NULL, "error reading from stdin: no end within " AS_TEXT(INPUT_TIMEOUT) " s");
     }
     long got = sys_read(0, buffer + length, sizeof buffer - length);
     if (got == 0) break;
@@ -25,5 +25,5 @@ void read_input(struct call *call) {
     }
   }
   call->input = (struct bytes){buffer, length};
-  answer_as(call->input);
+  set_error_version(call->input);
 }

@@ -5,16 +5,16 @@
  * It has no C library: nothing to load, to search for or to configure, and a tenth of a millisecond from start to end.
  */
 #include "agent.h"
-#include "answer.h"
 #include "clock.h"
 #include "descriptors.h"
 #include "environment.h"
+#include "fallback.h"
+#include "handshake.h"
 #include "input.h"
 #include "kernel.h"
-#include "meeting.h"
 #include "mktap.h"
 #include "netns.h"
-#include "runtime.h"
+#include "output.h"
 #include "settings.h"
 
 _Noreturn void start(long *stack);
@@ -52,11 +52,11 @@ static struct netns open_locked(const struct call *call, long *socket) {
   if (status == -EAGAIN) {
     /* Others may have the agent's attention while we wait for our turn. */
     if (*socket >= 0) sys_close((int)*socket);
-    status = lock_pod(&netns, LOCK_PATIENCE);
-    *socket = call_agent();
+    status = lock_pod(&netns, LOCK_TIMEOUT);
+    *socket = connect_agent();
   }
   if (status == -EAGAIN)
-    fail(TRY_AGAIN, NULL, "Cannot lock the pod's netns: another call has held it for " AS_TEXT(LOCK_PATIENCE) " s");
+    fail(TRY_AGAIN, NULL, "Cannot lock the pod's netns: another call has held it for " AS_TEXT(LOCK_TIMEOUT) " s");
   if (status < 0) fail(IO_FAILURE, NULL, "Cannot lock the pod's netns: ", errno_text(-status));
   return netns;
 }
@@ -67,25 +67,25 @@ static struct netns open_locked(const struct call *call, long *socket) {
  */
 _Noreturn static void take_over(const struct call *call, const char *how) {
   struct netns netns = open_netns(call->netns_path);
-  if (lock_pod(&netns, LOST_PATIENCE) < 0)
+  if (lock_pod(&netns, LOST_TIMEOUT) < 0)
     fail(TRY_AGAIN, NULL, "Cannot tell how ", call->command, " ended: the agent took the request and ", how,
          "; try again");
   close_netns(&netns);
   warn("The agent took ", call->command, " and ", how, "; completing it without the agent");
-  run_without_agent(call, "no answer from the agent at");
+  run_fallback(call, "no answer from the agent at");
 }
 
 /* Nobody took the request. A socket that is simply not there is how a node without the agent looks, and worth no word. */
-_Noreturn static void go_without(const struct call *call, long number) {
+_Noreturn static void continue_without_agent(const struct call *call, long number) {
   const char *socket = agent_socket(), *command = call->command;
-  if (number == ENOENT || number == ENOTDIR) run_without_agent(call, "no agent at");
+  if (number == ENOENT || number == ENOTDIR) run_fallback(call, "no agent at");
   if (number == ETIMEDOUT) {
-    const char *patience = equal(command, "ADD") ? AS_TEXT(AGENT_PATIENCE_ADD) : AS_TEXT(AGENT_PATIENCE_OTHER);
-    warn("No agent at \"", socket, "\" has answered for ", patience, " s; doing ", command, " without it");
+    const char *timeout = equal(command, "ADD") ? AS_TEXT(AGENT_TIMEOUT_ADD) : AS_TEXT(AGENT_TIMEOUT_OTHER);
+    warn("No agent at \"", socket, "\" has answered for ", timeout, " s; doing ", command, " without it");
   } else {
     warn("Cannot reach the agent at \"", socket, "\": ", errno_text(number), "; doing ", command, " without it");
   }
-  run_without_agent(call, "no answer from an agent at");
+  run_fallback(call, "no answer from an agent at");
 }
 
 _Noreturn void start(long *stack) {
@@ -99,16 +99,16 @@ _Noreturn void start(long *stack) {
   tidy_descriptors(-1);
 
   struct call call = read_call(argv + argc + 1);
-  long socket = call_agent(); /* it says hello while we open and lock */
+  long socket = connect_agent(); /* it says hello while we open and lock */
   struct netns netns = open_locked(&call, &socket);
   struct conversation conversation = ask_agent(&call, &netns, socket);
   close_netns(&netns);
   switch (conversation.outcome) {
-    case ANSWERED:
+    case REPLIED:
       write_all(2, conversation.reply.err);
       finish(conversation.reply.out, conversation.reply.status);
-    case UNASKED:
-      go_without(&call, conversation.number);
+    case NOT_SENT:
+      continue_without_agent(&call, conversation.number);
     case LOST:
       take_over(&call, conversation.how);
   }

@@ -8,8 +8,8 @@
 #include "mktap.h"
 
 #include "../../shared/native/tap-setup.h"
-#include "answer.h"
 #include "kernel.h"
+#include "output.h"
 
 static const char USAGE[] = "usage: tapwire mktap FD IFNAME single-queue|multi-queue OWNER|-1 GROUP|-1\n";
 

@@ -3,16 +3,16 @@
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 
-#include "answer.h"
 #include "clock.h"
 #include "kernel.h"
+#include "output.h"
 
-static const char OWN[] = "/proc/self/ns/net";
+static const char HOST[] = "/proc/self/ns/net";
 
 struct netns open_netns(const char *path) {
   struct netns netns = {.pod = -1};
-  netns.own = (int)sys_open(OWN, O_RDONLY | O_CLOEXEC);
-  if (netns.own < 0) fail(IO_FAILURE, NULL, "Cannot open \"", OWN, "\": ", errno_text(-netns.own));
+  netns.host = (int)sys_open(HOST, O_RDONLY | O_CLOEXEC);
+  if (netns.host < 0) fail(IO_FAILURE, NULL, "Cannot open \"", HOST, "\": ", errno_text(-netns.host));
   if (path[0] == '\0') return netns;
   /* NONBLOCK: a FIFO must not hang the call, nor a device do something. */
   long opened = sys_open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -22,19 +22,19 @@ struct netns open_netns(const char *path) {
 }
 
 static bool is_other_netns(const struct netns *netns) {
-  struct stat pod, own;
-  if (sys_stat_fd(netns->pod, &pod) < 0 || sys_stat_fd(netns->own, &own) < 0) return false;
+  struct stat pod, host;
+  if (sys_stat_fd(netns->pod, &pod) < 0 || sys_stat_fd(netns->host, &host) < 0) return false;
   if (!S_ISREG(pod.st_mode) || sys_ioctl(netns->pod, NS_GET_NSTYPE, 0) != CLONE_NEWNET) return false;
-  return pod.st_dev != own.st_dev || pod.st_ino != own.st_ino;
+  return pod.st_dev != host.st_dev || pod.st_ino != host.st_ino;
 }
 
-long lock_pod(const struct netns *netns, int patience) {
+long lock_pod(const struct netns *netns, int timeout) {
   if (netns->pod < 0 || !is_other_netns(netns)) return 0;
-  return lock_within(netns->pod, patience);
+  return lock_within(netns->pod, timeout);
 }
 
 void close_netns(struct netns *netns) {
   if (netns->pod >= 0) sys_close(netns->pod);
-  if (netns->own >= 0) sys_close(netns->own);
-  netns->pod = netns->own = -1;
+  if (netns->host >= 0) sys_close(netns->host);
+  netns->pod = netns->host = -1;
 }

@@ -7,29 +7,29 @@
 #include "text.h"
 
 static const char *socket_path = "/run/tapwire/agent.sock";
-static const char *runtime_path = NULL;
-static long haste = 1;
+static const char *fallback_path = NULL;
+static long time_scale = 1;
 static long hello_second = 1000; // ms
 
 const char *agent_socket(void) { return socket_path; }
-const char *runtime_elsewhere(void) { return runtime_path; }
-long milliseconds(int seconds) { return seconds * 1000L / haste; }
+const char *fallback_elsewhere(void) { return fallback_path; }
+long milliseconds(int seconds) { return seconds * 1000L / time_scale; }
 long hello_milliseconds(int seconds) { return seconds * hello_second; }
 
 #ifdef TEST_OVERRIDES
 /* Copies, since scrubbing the environment overwrites what it holds. */
-static char socket_override[128], runtime_override[PATH_MAX];
+static char socket_override[128], fallback_override[PATH_MAX];
 static char node_file[PATH_MAX] = "TAPWIRE_NODE_FILE=";
 static const size_t NODE_FILE_NAME = sizeof "TAPWIRE_NODE_FILE=" - 1;
 
 void read_overrides(char **environment) {
   append(socket_override, sizeof socket_override, find_variable(environment, "TAPWIRE_AGENT_SOCKET="));
-  append(runtime_override, sizeof runtime_override, find_variable(environment, "TAPWIRE_RUNTIME_DIR="));
+  append(fallback_override, sizeof fallback_override, find_variable(environment, "TAPWIRE_RUNTIME_DIR="));
   append(node_file, sizeof node_file, find_variable(environment, node_file));
   if (socket_override[0] != '\0') socket_path = socket_override;
-  if (runtime_override[0] != '\0') runtime_path = runtime_override;
+  if (fallback_override[0] != '\0') fallback_path = fallback_override;
   long divisor = parse_number(find_variable(environment, "TAPWIRE_HASTE="), 1000);
-  if (divisor > 0) haste = divisor;
+  if (divisor > 0) time_scale = divisor;
   long second = parse_number(find_variable(environment, "TAPWIRE_HELLO_SECOND="), 100000);
   if (second > 0) hello_second = second;
 }

@@ -2,13 +2,13 @@
 #pragma once
 
 /* Seconds; each appears in the message that says that it ran out. */
-#define INPUT_PATIENCE 30      /* for all of stdin */
-#define LOCK_PATIENCE 15       /* for another call to let go of the pod's netns */
-#define AGENT_PATIENCE_ADD 10  /* for an agent that restarts; a runtime that adds a pod would only begin again */
-#define AGENT_PATIENCE_OTHER 2 /* the same for all else: a pod's end must not wait long for a DaemonSet's upgrade */
-#define REPLY_PATIENCE 30      /* for the answer, once the agent has the request */
-#define LOST_PATIENCE 5        /* for an agent that did not answer to let go of the pod's netns */
-#define SLOT_PATIENCE 60       /* for the other calls on this node that run without the agent */
+#define INPUT_TIMEOUT 30      /* for all of stdin */
+#define LOCK_TIMEOUT 15       /* for another call to let go of the pod's netns */
+#define AGENT_TIMEOUT_ADD 10  /* for an agent that restarts; a runtime that adds a pod would only begin again */
+#define AGENT_TIMEOUT_OTHER 2 /* the same for all else: a pod's end must not wait long for a DaemonSet's upgrade */
+#define REPLY_TIMEOUT 30      /* for the answer, once the agent has the request */
+#define LOST_TIMEOUT 5        /* for an agent that did not answer to let go of the pod's netns */
+#define SLOT_TIMEOUT 60       /* for the other calls on this node that run without the agent */
 
 #define AS_TEXT_(seconds) #seconds
 #define AS_TEXT(seconds) AS_TEXT_(seconds)
@@ -28,9 +28,9 @@ static inline void pass_overrides(char **environment) { (void)environment; }
 const char *agent_socket(void);
 
 /* Path of the runtime's directory where it is not beside the executable, else NULL. */
-const char *runtime_elsewhere(void);
+const char *fallback_elsewhere(void);
 
-/* Milliseconds of a patience. */
+/* Milliseconds of a timeout. */
 long milliseconds(int seconds);
 
 /* The same of AGENT_PATIENCE_*: tests that let other waits run out must not lose an agent that is there. */

@@ -55,7 +55,7 @@ export interface Installed {
  *
  * The version is assembled in a staging directory on the same file system, run there once, and moved by renames. Between two
  * renames a shim can find the fallback of another version, so all versions of the shim use the same file names
- * (cni/shim/runtime.c).
+ * (cni/shim/fallback.c).
  *
  * @throws {BindingError} IO_FAILURE, TRY_AGAIN
  */

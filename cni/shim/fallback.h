@@ -7,4 +7,4 @@
  * Replaces this process by the one-shot, one at a time on the node: each takes 40 MB and 25 ms of a processor. The caller
  * has let go of the netns. `agent_state` is for the message where there is no runtime: "no agent at".
  */
-_Noreturn void run_without_agent(const struct call *call, const char *agent_state);
+_Noreturn void run_fallback(const struct call *call, const char *agent_state);

@@ -1,4 +1,4 @@
-#include "answer.h"
+#include "output.h"
 
 #include "clock.h"
 #include "kernel.h"
@@ -10,7 +10,7 @@ static const char *version = DEFAULT_VERSION;
 static char line[32 * 1024];
 enum { ROOM_TO_CLOSE = 64 };
 
-void answer_as(struct bytes configuration) { version = version_of(configuration); }
+void set_error_version(struct bytes configuration) { version = version_of(configuration); }
 
 /* Appends text as the inside of a JSON string. */
 static char *escape(char *end, const char *text) {

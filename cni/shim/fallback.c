@@ -1,10 +1,10 @@
-#include "runtime.h"
+#include "fallback.h"
 
 #include <linux/limits.h>
 
-#include "answer.h"
 #include "clock.h"
 #include "kernel.h"
+#include "output.h"
 #include "settings.h"
 
 /* What root runs must be root's alone. In the order in which it is looked at. */
@@ -18,16 +18,16 @@ static const char NEED_ONE[] = "The pod of the tapwire DaemonSet on this node mu
 
 static char path[PATH_MAX + sizeof "/.tapwire"];
 
-_Noreturn static void refuse(const char *file, const char *reason) {
+_Noreturn static void reject(const char *file, const char *reason) {
   bool is_folder = file[0] == '.';
   fail(IO_FAILURE, BELONG_TOGETHER, "Cannot run \"", path, is_folder ? "" : "/", is_folder ? "" : file,
        "\": ", reason);
 }
 
 /* Neither argv nor the environment decides what root runs: the folder is the one in which this executable lies. */
-static void find_runtime(void) {
-  if (runtime_elsewhere() != NULL) {
-    append(path, sizeof path, runtime_elsewhere());
+static void find_fallback(void) {
+  if (fallback_elsewhere() != NULL) {
+    append(path, sizeof path, fallback_elsewhere());
     return;
   }
   static const char SELF[] = "/proc/self/exe";
@@ -39,32 +39,32 @@ static void find_runtime(void) {
 }
 
 /* The descriptor stays open in the one-shot, and with it the lock that is taken on it. */
-static int open_runtime(const struct call *call, const char *agent_state) {
+static int open_fallback(const struct call *call, const char *agent_state) {
   long directory = sys_open(path, O_RDONLY | O_DIRECTORY);
   if (directory == -ENOENT) {
     fail(TRY_AGAIN, NEED_ONE, "Cannot do ", call->command, ": there is ", agent_state, " \"", agent_socket(),
          "\" and no runtime at \"", path, "\"");
   }
-  if (directory < 0) refuse(".", errno_text(-directory));
+  if (directory < 0) reject(".", errno_text(-directory));
   return (int)directory;
 }
 
 static void take_slot(int directory, const struct call *call) {
-  long status = lock_within(directory, SLOT_PATIENCE);
+  long status = lock_within(directory, SLOT_TIMEOUT);
   if (status == -EAGAIN) {
     fail(TRY_AGAIN, "Without the agent, one call runs at a time on a node", "Cannot do ", call->command,
-         ": no turn came at \"", path, "\" within " AS_TEXT(SLOT_PATIENCE) " s; try again");
+         ": no turn came at \"", path, "\" within " AS_TEXT(SLOT_TIMEOUT) " s; try again");
   }
-  if (status < 0) refuse(".", errno_text(-status));
+  if (status < 0) reject(".", errno_text(-status));
 }
 
 static void check_files(int directory) {
   for (int i = 0; i < FILE_COUNT; i++) {
     struct stat status;
     long failure = sys_stat_at(directory, FILES[i], &status, 0);
-    if (failure < 0) refuse(FILES[i], errno_text(-failure));
-    if (status.st_uid != 0) refuse(FILES[i], "it does not belong to root");
-    if (status.st_mode & (S_IWGRP | S_IWOTH)) refuse(FILES[i], "others than root may write to it");
+    if (failure < 0) reject(FILES[i], errno_text(-failure));
+    if (status.st_uid != 0) reject(FILES[i], "it does not belong to root");
+    if (status.st_mode & (S_IWGRP | S_IWOTH)) reject(FILES[i], "others than root may write to it");
   }
 }
 
@@ -79,18 +79,18 @@ static void replay(struct bytes input) {
   sys_close((int)memory);
 }
 
-_Noreturn void run_without_agent(const struct call *call, const char *agent_state) {
+_Noreturn void run_fallback(const struct call *call, const char *agent_state) {
   if (call->input_errno != 0) fail(IO_FAILURE, NULL, "error reading from stdin: ", errno_text(call->input_errno));
-  find_runtime();
-  int directory = open_runtime(call, agent_state);
+  find_fallback();
+  int directory = open_fallback(call, agent_state);
   take_slot(directory, call);
   check_files(directory);
   if (call->input.start != NULL) replay(call->input);
   /* Paths are relative: what was checked is what is run, and a colon in the folder's name means nothing to the loader. */
   long status = sys_fchdir(directory);
-  if (status < 0) refuse(".", errno_text(-status));
+  if (status < 0) reject(".", errno_text(-status));
   pass_overrides(call->environment);
   char *const argv[] = {"node", "--library-path", "lib", "./node", "./index.js", NULL};
   status = sys_execve("lib/ld.so", argv, call->environment);
-  refuse("lib/ld.so", errno_text(-status));
+  reject("lib/ld.so", errno_text(-status));
 }

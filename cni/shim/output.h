@@ -7,7 +7,7 @@
 enum { IO_FAILURE = 5, TRY_AGAIN = 11 };
 
 /* Errors are answered in the cniVersion of this configuration, where it is one that we support. */
-void answer_as(struct bytes configuration);
+void set_error_version(struct bytes configuration);
 
 /* Prints a CNI error object and ends. The rest is the message, in parts. */
 #define fail(code, details, ...) fail_with(code, details, (const char *const[]){__VA_ARGS__, NULL})

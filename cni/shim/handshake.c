@@ -1,4 +1,4 @@
-#include "meeting.h"
+#include "handshake.h"
 
 #include <linux/un.h>
 
@@ -11,9 +11,9 @@ static const char HELLO[] = "tapwire1";
 enum { HELLO_LENGTH = sizeof HELLO - 1 };
 
 /* How soon it is noticed that an agent that has not said hello is gone, and its socket with it. */
-static const long LOOK = 20; // ms
+static const long POLL_INTERVAL = 20; // ms
 
-long call_agent(void) {
+long connect_agent(void) {
   const char *path = agent_socket();
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (length_of(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
@@ -27,13 +27,13 @@ long call_agent(void) {
   return status;
 }
 
-static bool is_there(const char *path) {
+static bool exists(const char *path) {
   struct stat status;
   return sys_stat_at(AT_FDCWD, path, &status, 0) >= 0;
 }
 
 /* 0 when the agent has said it; -ENOENT when its socket vanished meanwhile; -EAGAIN for everything else. */
-static long hear_hello(int socket, const char *path, long deadline) {
+static long read_hello(int socket, const char *path, long deadline) {
   char heard[HELLO_LENGTH];
   for (size_t length = 0; length < sizeof heard;) {
     long got = sys_read(socket, heard + length, sizeof heard - length);
@@ -43,15 +43,15 @@ static long hear_hello(int socket, const char *path, long deadline) {
     }
     bool may_come = got == -EAGAIN || got == -EINTR;
     if (!may_come || now() >= deadline) return -EAGAIN;
-    if (!wait_until_ready(socket, POLLIN, now() + LOOK) && !is_there(path)) return -ENOENT;
+    if (!wait_until_ready(socket, POLLIN, now() + POLL_INTERVAL) && !exists(path)) return -ENOENT;
   }
   return memcmp(heard, HELLO, sizeof heard) == 0 ? 0 : -EAGAIN;
 }
 
-long meet_agent(long socket, long deadline) {
+long await_hello(long socket, long deadline) {
   if (socket == -ECONNREFUSED || socket == -EINTR) return -EAGAIN;
   if (socket < 0) return socket;
-  long status = hear_hello((int)socket, agent_socket(), deadline);
+  long status = read_hello((int)socket, agent_socket(), deadline);
   if (status == 0) return socket;
   sys_close((int)socket);
   return status;
