@@ -13,7 +13,7 @@ export interface Agent {
   forgetPeak(): void;
 }
 
-const PATIENCE = 10_000; // ms
+const START_TIMEOUT = 10_000; // ms
 
 /** Starts the agent and waits until it listens. It ends with the run's PID namespace. */
 export async function startAgent(
@@ -32,7 +32,7 @@ export async function startAgent(
   if (child.pid === undefined) throw new Error('Cannot start the agent');
   cgroup.enter(child.pid);
   const said = () => readFileSync(log, 'utf8');
-  for (const deadline = performance.now() + PATIENCE; !/listening/i.test(said()); await pause(10)) {
+  for (const deadline = performance.now() + START_TIMEOUT; !/listening/i.test(said()); await pause(10)) {
     if (child.exitCode !== null || performance.now() > deadline)
       throw new Error(`The agent does not listen:\n${said()}`);
   }

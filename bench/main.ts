@@ -56,11 +56,11 @@ function say(line: string): void {
 
 /** The repository keeps what says everything. */
 function write(results: Results, isFull: boolean): void {
-  const folder = resolve(import.meta.dirname, isFull ? '.' : '../build/bench');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(`${folder}/results.json`, `${JSON.stringify(results, null, 2)}\n`);
-  if (results.calls !== undefined) writeFileSync(`${folder}/results.svg`, drawResults(results));
-  console.log(`\nWritten to ${folder}.`);
+  const directory = resolve(import.meta.dirname, isFull ? '.' : '../build/bench');
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(`${directory}/results.json`, `${JSON.stringify(results, null, 2)}\n`);
+  if (results.calls !== undefined) writeFileSync(`${directory}/results.svg`, drawResults(results));
+  console.log(`\nWritten to ${directory}.`);
 }
 
 async function main(): Promise<number> {

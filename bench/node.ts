@@ -26,7 +26,8 @@ const AGENT_BUNDLE = `${ROOT}/dist/agent`;
 /** Makes a node of the netns that we are in: loopback, a NIC, Tapwire installed. Null: there is no agent in dist. */
 export async function prepareNode(cgroup: string): Promise<Agent | null> {
   await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tapwire-bench', '/run']);
-  for (const folder of ['cni/bin', 'jobs', 'ipam']) mkdirSync(`${SCRATCH}/${folder}`, { recursive: true });
+  for (const directory of ['cni/bin', 'jobs', 'ipam'])
+    mkdirSync(`${SCRATCH}/${directory}`, { recursive: true });
   // Probing for duplicate IPv6 addresses would go on while others are measured.
   writeFileSync('/proc/sys/net/ipv6/conf/default/dad_transmits', '0');
   const uplink = [

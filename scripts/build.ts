@@ -16,7 +16,7 @@ import {
 import { execa } from 'execa';
 import { SUPPORTED_VERSIONS } from '../cni/request/version.ts';
 import tapwire from '../package.json' with { type: 'json' };
-import { librariesOf, nameInRuntime } from './libraries.ts';
+import { librariesOf, nameInFallback } from './libraries.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
 /** Nothing is written outside the checkout, so tsc is kept from caching its own compiled code in /tmp. */
@@ -88,8 +88,8 @@ const FREESTANDING = [
 const COMPILERS = { '.': 'gcc', arm64: 'aarch64-linux-gnu-gcc' } as const;
 
 /** The shim that gets installed, and the one of the tests, which takes paths and patience from the environment. */
-async function buildShims(folder: keyof typeof COMPILERS): Promise<void> {
-  const compiler = COMPILERS[folder];
+async function buildShims(directory: keyof typeof COMPILERS): Promise<void> {
+  const compiler = COMPILERS[directory];
   const sources = readdirSync('cni/shim').filter((name) => name.endsWith('.c'));
   const texts = {
     TAPWIRE_VERSION: tapwire.version,
@@ -101,8 +101,8 @@ async function buildShims(folder: keyof typeof COMPILERS): Promise<void> {
     ['cni', []],
     ['test', ['-DTEST_OVERRIDES']],
   ] as const) {
-    mkdirSync(`${STAGE}/${program}/${folder}`, { recursive: true });
-    const output = ['-o', `${STAGE}/${program}/${folder}/tapwire`];
+    mkdirSync(`${STAGE}/${program}/${directory}`, { recursive: true });
+    const output = ['-o', `${STAGE}/${program}/${directory}/tapwire`];
     const inputs = sources.map((name) => `cni/shim/${name}`);
     await run(compiler, [...C_FLAGS, ...FREESTANDING, ...defines, ...define, ...output, ...inputs]);
   }
@@ -113,15 +113,15 @@ async function isInstalled(compiler: string): Promise<boolean> {
 }
 
 /** What the shim runs where there is no agent, complete for a node that has neither Node nor a C library. */
-async function layRuntime(): Promise<void> {
-  const runtime = `${STAGE}/cni/.tapwire`;
-  mkdirSync(`${runtime}/lib`, { recursive: true });
-  symlinkSync('../../../node_modules/node/bin/node', `${runtime}/node`); // too large to be here twice
+async function assembleFallback(): Promise<void> {
+  const fallback = `${STAGE}/cni/.tapwire`;
+  mkdirSync(`${fallback}/lib`, { recursive: true });
+  symlinkSync('../../../node_modules/node/bin/node', `${fallback}/node`); // too large to be here twice
   for (const name of ['index.js', 'package.json', 'tapwire.node', 'tapwire']) {
-    symlinkSync(`../${name}`, `${runtime}/${name}`);
+    symlinkSync(`../${name}`, `${fallback}/${name}`);
   }
   for (const path of await librariesOf('node_modules/node/bin/node', ADDON)) {
-    cpSync(realpathSync(path), `${runtime}/lib/${nameInRuntime(path)}`);
+    cpSync(realpathSync(path), `${fallback}/lib/${nameInFallback(path)}`);
   }
   mkdirSync(`${STAGE}/test`, { recursive: true });
   symlinkSync('../cni/.tapwire', `${STAGE}/test/.tapwire`);
@@ -140,7 +140,7 @@ await Promise.all([
   bundle('install'),
   bundle('sidecar'),
   bundle('tapwire'),
-  layRuntime(),
+  assembleFallback(),
   buildShims('.'),
 ]);
 // makes taps for them under another SELinux label

@@ -7,7 +7,7 @@ export async function librariesOf(...programs: readonly string[]): Promise<Reado
 }
 
 /** The name of a library in the runtime's folder `lib`. */
-export function nameInRuntime(path: string): string {
+export function nameInFallback(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
   return name.startsWith('ld-') ? 'ld.so' : name;
 }

@@ -12,7 +12,7 @@ interface Measured {
   readonly peer: Peer;
   readonly adds: Sample[];
   readonly dels: Sample[];
-  behind: { tried: number; done: number };
+  afterDel: { tried: number; done: number };
 }
 
 /**
@@ -31,7 +31,7 @@ export async function measureCalls(bench: Bench): Promise<readonly CallCosts[]> 
 /** Each round all of them, in an order of its own, each in a new pod. */
 async function measureTogether(bench: Bench, peers: readonly Peer[]): Promise<readonly CallCosts[]> {
   const measured = peers.map(
-    (peer): Measured => ({ peer, adds: [], dels: [], behind: { tried: 0, done: 0 } }),
+    (peer): Measured => ({ peer, adds: [], dels: [], afterDel: { tried: 0, done: 0 } }),
   );
   for (let round = 1 - WARM_UP; round <= bench.rounds; round++) {
     bench.tell(`round ${Math.max(round, 0)} of ${bench.rounds}`);
@@ -41,17 +41,17 @@ async function measureTogether(bench: Bench, peers: readonly Peer[]): Promise<re
     }
     await removePods(pods);
   }
-  return measured.map(({ peer, adds, dels, behind }) => ({
+  return measured.map(({ peer, adds, dels, afterDel }) => ({
     peer: peer.name,
     add: toCost(adds),
     del: toCost(dels),
-    addBehindDel: behind,
+    addBehindDel: afterDel,
   }));
 }
 
 async function measure(
   bench: Bench,
-  { peer, adds, dels, behind }: Measured,
+  { peer, adds, dels, afterDel }: Measured,
   pod: Pod,
   counts: boolean,
 ): Promise<void> {
@@ -61,12 +61,12 @@ async function measure(
   if (!counts) return;
   adds.push(add);
   dels.push(del);
-  behind.tried += 1;
-  if (await addsBehindDel(bench, attachment)) behind.done += 1;
+  afterDel.tried += 1;
+  if (await addsAfterDel(bench, attachment)) afterDel.done += 1;
 }
 
 /** Whether an ADD succeeds that comes at once behind the DEL of the same attachment. */
-async function addsBehindDel(bench: Bench, attachment: ReturnType<typeof attach>): Promise<boolean> {
+async function addsAfterDel(bench: Bench, attachment: ReturnType<typeof attach>): Promise<boolean> {
   for (const command of ['ADD', 'DEL', 'ADD'] as const) {
     const { outcomes } = await bench.runner.run([toJob(command, attachment)]);
     if (outcomes.some(({ status }) => status !== 0)) return false;

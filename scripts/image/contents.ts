@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, relative } from 'node:path';
-import { librariesOf, nameInRuntime } from '../libraries.ts';
+import { librariesOf, nameInFallback } from '../libraries.ts';
 import type { Entry } from './tar.ts';
 
 /**
@@ -33,7 +33,7 @@ export async function readContents(): Promise<readonly Entry[]> {
     fileAt('LICENSE', 'app/LICENSE'),
     linkTo(`${FALLBACK}/node`, 'app/node'),
     ...Array.from(await librariesOf(`dist/cni/.tapwire/node`), (path) =>
-      linkTo(`${FALLBACK}/lib/${nameInRuntime(path)}`, path.slice(1)),
+      linkTo(`${FALLBACK}/lib/${nameInFallback(path)}`, path.slice(1)),
     ),
   ];
   const directories = new Set(files.flatMap(({ path }) => directoriesAbove(path)));

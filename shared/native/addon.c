@@ -83,7 +83,7 @@ static napi_value js_accept(napi_env env, napi_callback_info info) {
   int fd;
   uid_t uid = 0;
   if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &listener)) return NULL;
-  struct failure failure = accept_caller((int)listener, &fd, &uid);
+  struct failure failure = accept_client((int)listener, &fd, &uid);
   if (failure.request != NULL) return throw_failure(env, failure);
   napi_get_null(env, &null);
   return fd < 0 ? null : integers(env, (int[]){fd, (int)uid}, 2);

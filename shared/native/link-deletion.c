@@ -14,7 +14,7 @@
 #include "netns.h"
 
 /* Milliseconds. After so long without the kernel's word it is looked whether the link is there, then again after each pause. */
-enum { WORD_TIMEOUT = 1000, LOOK_PAUSE = 10 };
+enum { NOTICE_TIMEOUT = 1000, POLL_INTERVAL = 10 };
 
 /* What the waiting thread has: a socket and a request of its own. */
 struct deletion {
@@ -59,7 +59,7 @@ static bool ends_deletion(const struct nlmsghdr *message, const struct nlmsghdr 
 }
 
 /* Receives, among the notifications of all links, the word about this one. */
-static struct failure receive_word(int socket, const struct nlmsghdr *request, deadline deadline, struct bytes *answers) {
+static struct failure receive_notice(int socket, const struct nlmsghdr *request, deadline deadline, struct bytes *answers) {
   char datagram[DATAGRAM] __attribute__((aligned(NLMSG_ALIGNTO)));
   for (;;) {
     int left;
@@ -75,7 +75,7 @@ static struct failure receive_word(int socket, const struct nlmsghdr *request, d
 }
 
 /* Asks for a link on a socket of its own. */
-static struct failure look_for_link(int netns, int ifindex, bool *is_gone) {
+static struct failure query_is_gone(int netns, int ifindex, bool *is_gone) {
   const struct {
     struct nlmsghdr header;
     struct ifinfomsg link;
@@ -98,13 +98,13 @@ static struct failure look_for_link(int netns, int ifindex, bool *is_gone) {
 }
 
 /* Looks again and again until the link is gone. */
-static struct failure await_end(int netns, int ifindex, deadline deadline) {
+static struct failure poll_until_gone(int netns, int ifindex, deadline deadline) {
   for (;;) {
     bool is_gone;
-    struct failure failure = look_for_link(netns, ifindex, &is_gone);
+    struct failure failure = query_is_gone(netns, ifindex, &is_gone);
     if (is_gone) return NO_FAILURE;
     if (is_over(deadline)) return failure.request != NULL ? failure : no_answer();
-    pause_for(LOOK_PAUSE);
+    pause_for(POLL_INTERVAL);
   }
 }
 
@@ -116,7 +116,7 @@ struct failure delete_link(int netns, int *socket, const struct bytes *request, 
     failure = (struct failure){"listen for the end of a link", errno};
   if (failure.request == NULL) failure = start_deletion(*socket, request);
   bool is_started = failure.request == NULL;
-  if (is_started) failure = receive_word(*socket, header, earlier(deadline, deadline_in(WORD_TIMEOUT)), answers);
+  if (is_started) failure = receive_notice(*socket, header, earlier(deadline, deadline_in(NOTICE_TIMEOUT)), answers);
   if (failure.request == NULL) {
     setsockopt(*socket, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof group);
     return failure;
@@ -125,5 +125,5 @@ struct failure delete_link(int netns, int *socket, const struct bytes *request, 
   *socket = -1;
   if (!is_started) return failure;
   /* The word may be among the messages for which there was no room: whoever runs in the pod can make any number of them. */
-  return await_end(netns, ((const struct ifinfomsg *)NLMSG_DATA(header))->ifi_index, deadline);
+  return poll_until_gone(netns, ((const struct ifinfomsg *)NLMSG_DATA(header))->ifi_index, deadline);
 }

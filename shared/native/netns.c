@@ -21,7 +21,7 @@
 static int home = -1;
 
 /* Makes sure that there is a way back. */
-static struct failure prepare_return(void) {
+static struct failure open_home(void) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   struct failure failure = NO_FAILURE;
   pthread_mutex_lock(&lock);
@@ -35,17 +35,17 @@ static struct failure prepare_return(void) {
  * A thread that stayed in a pod would keep its netns, and do the next pod's work there. The kernel has no reason to refuse the way
  * back; if it did, ending is right.
  */
-static void come_back(void) {
+static void return_home(void) {
   if (setns(home, CLONE_NEWNET) < 0) abort();
 }
 
 struct failure visit(int netns, struct failure (*act)(void *), void *argument) {
   if (netns < 0) return act(argument);
-  struct failure failure = prepare_return();
+  struct failure failure = open_home();
   if (failure.request != NULL) return failure;
   if (setns(netns, CLONE_NEWNET) < 0) return (struct failure){"enter the netns", errno};
   failure = act(argument);
-  come_back();
+  return_home();
   return failure;
 }
 
@@ -90,11 +90,11 @@ struct failure open_rtnetlink(int netns, int *fd) {
 struct failure open_tun(int netns, int *fd) { return open_in(netns, open_tun_here, NULL, fd); }
 
 struct failure new_netns(int *fd) {
-  struct failure failure = prepare_return();
+  struct failure failure = open_home();
   if (failure.request != NULL) return failure;
   if (unshare(CLONE_NEWNET) < 0) return (struct failure){"unshare", errno};
   *fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   if (*fd < 0) failure = (struct failure){"open /proc/thread-self/ns/net", errno};
-  come_back();
+  return_home();
   return failure;
 }

@@ -27,7 +27,7 @@ struct failure listen_at(const char *path, int *fd) {
   return failure;
 }
 
-struct failure accept_caller(int listener, int *fd, uid_t *uid) {
+struct failure accept_client(int listener, int *fd, uid_t *uid) {
   *fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (*fd < 0) {
     const int gone = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;

@@ -13,7 +13,7 @@ enum { MAX_PASSED = 4 };
 struct failure listen_at(const char *path, int *fd);
 
 /* Takes the next caller; `fd` is -1 where none waits. `uid` is the caller's. */
-struct failure accept_caller(int listener, int *fd, uid_t *uid);
+struct failure accept_client(int listener, int *fd, uid_t *uid);
 
 /* Receives what is there. `length` is 0 at the end, and -1 where nothing waits. Descriptors are close-on-exec. */
 struct failure receive_passed(int fd, void *data, size_t size, ssize_t *length, int passed[MAX_PASSED], size_t *count);

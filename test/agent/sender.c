@@ -1,5 +1,5 @@
 /*
- * A caller of the agent that is no shim: sends what it has on stdin, with any descriptors.
+ * A connection of the agent that is no shim: sends what it has on stdin, with any descriptors.
  *
  * Usage: sender SOCKET THEN [DESCRIPTOR…]
  * DESCRIPTOR is "read:PATH", "path:PATH" (O_PATH) or "pipe:"; with a number before it ("200*pipe:") it is passed as often. What THEN says
@@ -48,7 +48,7 @@ static void add(const char *word) {
   while (times-- > 0 && count < MOST) fds[count++] = fd;
 }
 
-static void send_all(int caller, size_t length) {
+static void send_all(int connection, size_t length) {
   char control[CMSG_SPACE(sizeof fds)] = {0};
   struct iovec part = {request, length};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -60,7 +60,7 @@ static void send_all(int caller, size_t length) {
     memcpy(CMSG_DATA(header), fds, count * sizeof(int));
   }
   while (part.iov_len > 0) {
-    ssize_t sent = sendmsg(caller, &message, MSG_NOSIGNAL);
+    ssize_t sent = sendmsg(connection, &message, MSG_NOSIGNAL);
     if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return; /* it does not want more */
     if (sent < 0) die("sendmsg");
     part.iov_base = (char *)part.iov_base + sent;
@@ -70,20 +70,20 @@ static void send_all(int caller, size_t length) {
   }
 }
 
-static int take(int caller, char *into, size_t length) {
+static int take(int connection, char *into, size_t length) {
   size_t done = 0;
   while (done < length) {
-    ssize_t got = read(caller, into + done, length - done);
+    ssize_t got = read(connection, into + done, length - done);
     if (got <= 0) return 0;
     done += (size_t)got;
   }
   return 1;
 }
 
-static void print_reply(int caller) {
+static void print_reply(int connection) {
   char chunk[65536];
   ssize_t got;
-  while ((got = read(caller, chunk, sizeof chunk)) > 0)
+  while ((got = read(connection, chunk, sizeof chunk)) > 0)
     if (fwrite(chunk, 1, (size_t)got, stdout) != (size_t)got) die("stdout");
 }
 
@@ -99,23 +99,23 @@ int main(int argc, char **argv) {
 
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strncpy(address.sun_path, argv[1], sizeof address.sun_path - 1);
-  int caller = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (connect(caller, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
+  int connection = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (connect(connection, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
   char hello[8];
-  if (strcmp(then, "deaf") != 0 && !take(caller, hello, sizeof hello)) return 3; /* turned away */
-  send_all(caller, length);
+  if (strcmp(then, "deaf") != 0 && !take(connection, hello, sizeof hello)) return 3; /* turned away */
+  send_all(connection, length);
   fprintf(stderr, "sent\n");
 
   if (strcmp(then, "leave") == 0) return 0;
-  if (strcmp(then, "half") == 0) shutdown(caller, SHUT_WR);
+  if (strcmp(then, "half") == 0) shutdown(connection, SHUT_WR);
   if (strcmp(then, "more") == 0) {
     int signal;
     sigwait(&more, &signal);
-    send(caller, "x", 1, MSG_NOSIGNAL);
+    send(connection, "x", 1, MSG_NOSIGNAL);
     fprintf(stderr, "more\n");
   }
   if (strcmp(then, "deaf") == 0 || strcmp(then, "stay") == 0)
     for (;;) pause();
-  print_reply(caller);
+  print_reply(connection);
   return 0;
 }

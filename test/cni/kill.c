@@ -2,7 +2,7 @@
  * Preloaded into Node: tells of every kernel request, and of whatever else lets go of something or answers, and dies before one
  * of them. It sees all threads, so that also the one that deletes a link is killed where the test wants.
  *
- * The environment's TAPWIRE_KILL is a folder: `at` in it says what to die before ("2 ioctl TUNSETIFF": the second of those; while
+ * The environment's TAPWIRE_KILL is a directory: `at` in it says what to die before ("2 ioctl TUNSETIFF": the second of those; while
  * the file is not there nothing is counted), `log` gets a line for each.
  */
 #define _GNU_SOURCE
@@ -24,11 +24,11 @@
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static int seen;
 
-static int open_in_folder(const char *name, int flags) {
-  const char *folder = getenv("TAPWIRE_KILL");
+static int open_in_directory(const char *name, int flags) {
+  const char *directory = getenv("TAPWIRE_KILL");
   char path[256];
-  if (folder == NULL) return -1;
-  snprintf(path, sizeof path, "%s/%s", folder, name);
+  if (directory == NULL) return -1;
+  snprintf(path, sizeof path, "%s/%s", directory, name);
   return open(path, flags | O_CLOEXEC, 0600);
 }
 
@@ -38,13 +38,13 @@ static int close_quietly(int fd) {
 }
 
 static void reach(const char *point) {
-  int error = errno, at = open_in_folder("at", O_RDONLY);
+  int error = errno, at = open_in_directory("at", O_RDONLY);
   if (at >= 0) {
     pthread_mutex_lock(&turn);
     char wanted[256] = "", line[256];
     int which = 0, start = 0;
     if (read(at, wanted, sizeof wanted - 1) > 0) sscanf(wanted, "%d %n", &which, &start);
-    int log = open_in_folder("log", O_WRONLY | O_CREAT | O_APPEND);
+    int log = open_in_directory("log", O_WRONLY | O_CREAT | O_APPEND);
     int length = snprintf(line, sizeof line, "%s\n", point);
     if (write(log, line, (size_t)length) != length) abort();
     if (strcmp(wanted + start, point) == 0 && ++seen == which) {

@@ -1,5 +1,5 @@
 /*
- * An agent that takes the descriptors, which Node cannot: listens on a unix socket, says hello, and prints for its caller what came
+ * An agent that takes the descriptors, which Node cannot: listens on a unix socket, says hello, and prints for its client what came
  * as JSON: device, inode and namespace type of each descriptor, and the bytes of the request in hex.
  *
  * Usage: receiver reply|hold SOCKET. "hold" keeps the descriptors and never replies.
@@ -49,14 +49,14 @@ int main(int argc, char **argv) {
   printf("listening\n");
   fflush(stdout);
 
-  int caller = accept(server, NULL, NULL);
-  if (write(caller, "tapwire1", 8) != 8) return 1;
+  int client = accept(server, NULL, NULL);
+  if (write(client, "tapwire1", 8) != 8) return 1;
   printf("{\"descriptors\":[");
   while (!is_whole()) {
     char control[CMSG_SPACE(16 * sizeof(int))];
     struct iovec part = {request + length, sizeof request - length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    ssize_t got = recvmsg(caller, &message, MSG_CMSG_CLOEXEC);
+    ssize_t got = recvmsg(client, &message, MSG_CMSG_CLOEXEC);
     if (got <= 0) return 1;
     print_descriptors(&message);
     length += (size_t)got;
@@ -69,5 +69,5 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "hold") == 0)
     for (;;) pause();
   static const uint32_t reply[3] = {0, 3, 0};
-  return write(caller, reply, sizeof reply) == sizeof reply && write(caller, "{}\n", 3) == 3 ? 0 : 1;
+  return write(client, reply, sizeof reply) == sizeof reply && write(client, "{}\n", 3) == 3 ? 0 : 1;
 }
