@@ -6,7 +6,7 @@
 #include "kernel.h"
 #include "settings.h"
 
-static const long RETRY = 20; // ms
+static const long RETRY_INTERVAL = 20; // ms
 
 struct conversation ask_agent(const struct call *call, const struct netns *netns, long socket) {
   int timeout = equal(call->command, "ADD") ? AGENT_TIMEOUT_ADD : AGENT_TIMEOUT_OTHER;
@@ -21,6 +21,6 @@ struct conversation ask_agent(const struct call *call, const struct netns *netns
       return (struct conversation){.outcome = NOT_SENT, .number = -socket};
     }
     if (now() >= deadline) return (struct conversation){.outcome = NOT_SENT, .number = ETIMEDOUT};
-    pause_for(RETRY);
+    pause_for(RETRY_INTERVAL);
   }
 }

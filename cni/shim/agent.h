@@ -1,15 +1,22 @@
-/* The conversation with the node's agent over its unix socket. */
+/* Sends a call to the node's agent over the agent's unix socket and receives the reply. */
 #pragma once
 
 #include "call.h"
 #include "netns.h"
 
+/* How far the conversation with the agent got. */
 enum outcome {
-  /* The agent answered: `reply` is valid. */
+  /* The agent replied: `reply` is valid. */
   REPLIED,
-  /* It has nothing of the request. `number` says why: ENOENT where there is no agent, ETIMEDOUT where timeout ran out. */
+  /*
+   * The agent received no byte of the request. `number` is the errno: ENOENT if there is no agent,
+   * ETIMEDOUT if no agent said hello in time.
+   */
   NOT_SENT,
-  /* It has the request, in part at least, and nobody knows what became of it. `how` says in which way it failed. */
+  /*
+   * The agent received at least a part of the request, and its result is unknown. `how` is a
+   * predicate for messages: "sent an invalid reply".
+   */
   LOST,
 };
 
@@ -24,7 +31,8 @@ struct conversation {
 };
 
 /*
- * Waits for an agent within its timeout, asks it, and waits for the whole answer. Leaves no descriptor open. `socket` is what
- * connect_agent returned.
+ * Waits for an agent to say hello, sends the call, and waits for the whole reply. Reconnects until
+ * the timeout for an agent is over (AGENT_TIMEOUT_*). Leaves no descriptor of the conversation
+ * open. `socket` is the return value of connect_agent.
  */
 struct conversation ask_agent(const struct call *call, const struct netns *netns, long socket);

@@ -1,4 +1,4 @@
-/* What differs between the processors: how a program begins, and how it calls the kernel. */
+/* The two things that depend on the architecture: the entry point of a program and system calls. */
 #pragma once
 
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-/* One call of the plugin, as the runtime made it. */
+/* One call of the plugin by the container runtime. */
 #pragma once
 
 #include "text.h"
@@ -6,12 +6,13 @@
 struct call {
   /* CNI_COMMAND. */
   const char *command;
-  /* CNI_NETNS; "" where the command has none. */
+  /* CNI_NETNS; "" if the command has no netns. */
   const char *netns_path;
-  /* CNI's variables alone: as the vector for execve(2), and as their bytes. */
+  /* CNI's variables only: as a vector for execve(2), and as the bytes that the agent gets. */
   char **environment;
   struct bytes variables;
+  /* The network configuration, from stdin. */
   struct bytes input;
-  /* 0, or why stdin could not be read. */
+  /* The errno of reading stdin, or 0. */
   int input_errno;
 };

@@ -3,7 +3,7 @@
 #include "kernel.h"
 #include "settings.h"
 
-static const long LOCK_POLL = 5; // ms
+static const long LOCK_POLL_INTERVAL = 5; // ms
 
 long now(void) {
   struct timespec time = {0, 0};
@@ -33,6 +33,6 @@ long lock_within(int fd, int timeout) {
     long status = sys_flock(fd, LOCK_EX | LOCK_NB);
     if (status != -EAGAIN && status != -EINTR) return status;
     if (now() >= deadline) return -EAGAIN;
-    pause_for(LOCK_POLL);
+    pause_for(LOCK_POLL_INTERVAL);
   }
 }

@@ -2,7 +2,10 @@
 
 #include "kernel.h"
 
-/* Kernels before 5.9 have no close_range. Go programs, as all runtimes are, open everything close-on-exec anyway. */
+/*
+ * Kernels before 5.9 lack close_range(2): there, only descriptors below MANY are closed. Container
+ * runtimes are Go programs, which open everything close-on-exec anyway.
+ */
 enum { MANY = 1024 };
 
 static void close_between(unsigned first, unsigned last) {

@@ -1,8 +1,9 @@
-/* The descriptors that a caller hands over. */
+/* The descriptors that the shim inherits from its caller. */
 #pragma once
 
 /*
- * Closes all that are not stdin, stdout or stderr, but `kept`. Which of these three is closed becomes a file that can be
- * neither read nor written: else what is opened next got its number, and the result.
+ * Closes all descriptors except stdin, stdout, stderr and `kept` (-1: none). If one of the three is
+ * closed, opens a file in its place that can neither be read nor written. Otherwise the next file
+ * that the shim opens would get that number, and the result would be written to it.
  */
 void tidy_descriptors(int kept);

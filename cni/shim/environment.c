@@ -11,7 +11,9 @@ static bool is_passed_on(const char *variable) {
 }
 
 struct bytes scrub(char **environment) {
-  /* The kernel lays the strings one behind the other in the order of the vector, so that they can only move down. */
+  /*
+   * The kernel stores the strings contiguously, in the order of the vector: each only moves down.
+   */
   char *start = *environment, *end = start;
   char **kept = environment;
   for (char **variable = environment; *variable != NULL; variable++) {

@@ -1,13 +1,18 @@
-/* The environment of the call: what CNI defines, and nothing else, goes on to the agent and to Node. */
+/*
+ * The environment of the call. Only CNI's variables and TRACEPARENT are passed to the agent and to
+ * the fallback's Node.
+ */
 #pragma once
 
 #include "text.h"
 
-/* The value of the first variable that begins with `name` ("CNI_COMMAND="), or "". */
+/* Returns the value of the first variable that starts with `name` ("CNI_COMMAND="), or "". */
 const char *find_variable(char **environment, const char *name);
 
 /*
- * Removes all variables but CNI's from the vector, so that no NODE_OPTIONS or LD_PRELOAD of a caller's runs as root, and
- * moves their strings together: pointers to strings that were got before are void. Returns the strings, each with its 0.
+ * Removes all variables except CNI's and TRACEPARENT from the vector. Otherwise a caller's
+ * NODE_OPTIONS or LD_PRELOAD could run code as root. Moves the remaining strings together, which
+ * invalidates pointers returned by find_variable before. Returns these strings, each with its
+ * terminating 0.
  */
 struct bytes scrub(char **environment);

@@ -45,7 +45,7 @@ static const struct {
 };
 enum { COUNT = sizeof ERRORS / sizeof ERRORS[0] };
 
-/* "errno N"; errors of the kernel are below 4096. */
+/* Formats "errno N". The kernel's error numbers are below 4096, so four digits suffice. */
 static const char *unknown(long number) {
   static char text[] = "errno 0000";
   char *end = text + sizeof "errno " - 1;

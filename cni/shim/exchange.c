@@ -12,7 +12,9 @@ struct reply_header {
 };
 enum { LARGEST = 8 * 1024 * 1024 };
 
-/* The reply, and what must not follow it; only pages that are written take memory. */
+/*
+ * The reply, and one byte more to detect data after it. Only pages that are written take memory.
+ */
 static struct {
   struct reply_header header;
   char body[2 * LARGEST + 1];
@@ -23,7 +25,10 @@ struct rights {
   int fds[2];
 };
 
-/* Sends it all; what is in `message.control` goes with the first byte. Returns 0 or a negative errno. */
+/*
+ * Sends the whole message; the descriptors in `message.control` go with its first byte. Sets
+ * `begun` as soon as the agent may have received a byte. Returns 0 or a negative errno.
+ */
 static long send_message(int socket, struct message message, long deadline, bool *begun) {
   while (message.part_count > 0) {
     long sent = sys_sendmsg(socket, &message, MSG_NOSIGNAL);
@@ -42,7 +47,7 @@ static long send_message(int socket, struct message message, long deadline, bool
   return 0;
 }
 
-/* `begun` becomes true as soon as the agent may have got something. */
+/* Sends the header, the variables and the input, with the descriptors of both netns. */
 static long send_request(int socket, const struct call *call, const struct netns *netns, long deadline, bool *begun) {
   struct request_header header = {
       .environment_length = (uint32_t)call->variables.length,
@@ -70,13 +75,14 @@ static long send_request(int socket, const struct call *call, const struct netns
 }
 
 /*
- * Reads on from byte `done` of the reply until there are `wanted`, with what else there is at that moment. Returns how many there
- * are, fewer where the agent closed, or a negative errno.
+ * Reads the reply from byte `done` until at least `wanted` bytes have arrived. Returns their
+ * number, which is less if the agent closed the connection, or a negative errno: -EAGAIN if no byte
+ * came before the deadline, -ETIMEDOUT if only a part came.
  */
 static long receive(int socket, size_t done, size_t wanted, long deadline) {
   while (done < wanted) {
     long got = sys_read(socket, (char *)&reply + done, sizeof reply - done);
-    if (got == 0 || got == -ECONNRESET) break; // the latter where the agent left something of ours unread
+    if (got == 0 || got == -ECONNRESET) break; // reset: the agent closed without reading all
     if (got > 0) done += (size_t)got;
     else if (got == -EAGAIN && !wait_until_ready(socket, POLLIN, deadline)) return done == 0 ? -EAGAIN : -ETIMEDOUT;
     else if (got != -EAGAIN && got != -EINTR) return got;
@@ -88,9 +94,9 @@ static struct conversation lost(const char *how) { return (struct conversation){
 
 static struct conversation receive_reply(int socket, long deadline) {
   static const char SILENT[] = "has been silent for " AS_TEXT(REPLY_TIMEOUT) " s";
-  static const char SLOW[] = "did not complete its answer within " AS_TEXT(REPLY_TIMEOUT) " s";
-  static const char BROKEN[] = "broke off before its answer was complete";
-  static const char GARBLED[] = "gave an answer that is not valid";
+  static const char SLOW[] = "did not complete its reply within " AS_TEXT(REPLY_TIMEOUT) " s";
+  static const char BROKEN[] = "closed the connection before its reply was complete";
+  static const char GARBLED[] = "sent an invalid reply";
 
   struct reply_header *header = &reply.header;
   long got = receive(socket, 0, sizeof *header, deadline);
@@ -98,7 +104,7 @@ static struct conversation receive_reply(int socket, long deadline) {
   if (got < (long)sizeof *header) return lost(BROKEN);
   if (header->status > 1 || header->out_length > LARGEST || header->err_length > LARGEST) return lost(GARBLED);
 
-  /* Waiting for the end of the stream would be one more turn of the agent, for nothing. */
+  /* Do not wait for the end of the stream: that costs another turn of the agent's event loop. */
   long length = (long)sizeof *header + (long)header->out_length + (long)header->err_length;
   got = receive(socket, (size_t)got, (size_t)length, deadline);
   if (got == -EAGAIN || got == -ETIMEDOUT) return lost(SLOW);
@@ -116,6 +122,6 @@ struct conversation exchange(int socket, const struct call *call, const struct n
   bool begun = false;
   long status = send_request(socket, call, netns, deadline, &begun);
   if (status < 0 && !begun) return (struct conversation){.outcome = NOT_SENT, .number = -status};
-  /* Also where it was not sent whole: an agent may refuse a request before it has read all of it. */
+  /* Also after a partial send: an agent may reject a request before it has read all of it. */
   return receive_reply(socket, deadline);
 }

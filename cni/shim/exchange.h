@@ -1,7 +1,10 @@
-/* One request and its reply, as bytes on the socket. All numbers are little-endian, as both processors are. */
+/* Sends one request and receives its reply. All integers are little-endian, as the CPUs are. */
 #pragma once
 
 #include "agent.h"
 
-/* Sends the call with the descriptors and waits for the whole reply, within REPLY_TIMEOUT. */
+/*
+ * Sends the call with the descriptors of both netns and waits for the whole reply. Both together
+ * take at most REPLY_TIMEOUT.
+ */
 struct conversation exchange(int socket, const struct call *call, const struct netns *netns);

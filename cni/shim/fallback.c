@@ -7,24 +7,27 @@
 #include "output.h"
 #include "settings.h"
 
-/* What root runs must be root's alone. In the order in which it is looked at. */
+/* Root runs these files, so only root may be able to write them. Checked in this order. */
 static const char *const FILES[] = {".", "lib", "lib/ld.so", "node", "index.js", "package.json", "tapwire.node"};
 enum { FILE_COUNT = sizeof FILES / sizeof FILES[0] };
 
-static const char BELONG_TOGETHER[] = "tapwire and the folder .tapwire belong together in the CNI bin directory: "
-                                      "install them again, as docs/install.md says";
-static const char NEED_ONE[] = "The pod of the tapwire DaemonSet on this node must be running; "
-                               "or install the runtime, which works without it";
+static const char BELONG_TOGETHER[] = "The executable tapwire and the directory .tapwire belong together in the CNI bin "
+                                      "directory; install both again as docs/install.md describes";
+static const char NEED_ONE[] = "Start the pod of the tapwire DaemonSet on this node, "
+                               "or install the fallback, which works without the agent";
 
 static char path[PATH_MAX + sizeof "/.tapwire"];
 
 _Noreturn static void reject(const char *file, const char *reason) {
-  bool is_folder = file[0] == '.';
-  fail(IO_FAILURE, BELONG_TOGETHER, "Cannot run \"", path, is_folder ? "" : "/", is_folder ? "" : file,
+  bool is_directory = file[0] == '.';
+  fail(IO_FAILURE, BELONG_TOGETHER, "Cannot run \"", path, is_directory ? "" : "/", is_directory ? "" : file,
        "\": ", reason);
 }
 
-/* Neither argv nor the environment decides what root runs: the folder is the one in which this executable lies. */
+/*
+ * Stores the path of `.tapwire`, which is next to this executable. argv and the environment have no
+ * influence: a caller must not choose what root runs.
+ */
 static void find_fallback(void) {
   if (fallback_elsewhere() != NULL) {
     append(path, sizeof path, fallback_elsewhere());
@@ -38,12 +41,12 @@ static void find_fallback(void) {
   append(path, sizeof path, ".tapwire");
 }
 
-/* The descriptor stays open in the one-shot, and with it the lock that is taken on it. */
+/* Opens the directory. The one-shot inherits the descriptor, and with it the lock taken on it. */
 static int open_fallback(const struct call *call, const char *agent_state) {
   long directory = sys_open(path, O_RDONLY | O_DIRECTORY);
   if (directory == -ENOENT) {
-    fail(TRY_AGAIN, NEED_ONE, "Cannot do ", call->command, ": there is ", agent_state, " \"", agent_socket(),
-         "\" and no runtime at \"", path, "\"");
+    fail(TRY_AGAIN, NEED_ONE, "Cannot run ", call->command, ": there is ", agent_state, " \"", agent_socket(),
+         "\" and no fallback at \"", path, "\"");
   }
   if (directory < 0) reject(".", errno_text(-directory));
   return (int)directory;
@@ -52,8 +55,8 @@ static int open_fallback(const struct call *call, const char *agent_state) {
 static void take_slot(int directory, const struct call *call) {
   long status = lock_within(directory, SLOT_TIMEOUT);
   if (status == -EAGAIN) {
-    fail(TRY_AGAIN, "Without the agent, one call runs at a time on a node", "Cannot do ", call->command,
-         ": no turn came at \"", path, "\" within " AS_TEXT(SLOT_TIMEOUT) " s; try again");
+    fail(TRY_AGAIN, "Without the agent, a node runs one call at a time", "Cannot run ", call->command,
+         ": waited " AS_TEXT(SLOT_TIMEOUT) " s for other calls that use the fallback at \"", path, "\"; try again");
   }
   if (status < 0) reject(".", errno_text(-status));
 }
@@ -64,11 +67,11 @@ static void check_files(int directory) {
     long failure = sys_stat_at(directory, FILES[i], &status, 0);
     if (failure < 0) reject(FILES[i], errno_text(-failure));
     if (status.st_uid != 0) reject(FILES[i], "it does not belong to root");
-    if (status.st_mode & (S_IWGRP | S_IWOTH)) reject(FILES[i], "others than root may write to it");
+    if (status.st_mode & (S_IWGRP | S_IWOTH)) reject(FILES[i], "users other than root can write to it");
   }
 }
 
-/* Gives the one-shot what was read from stdin. */
+/* Makes the input that was read from stdin the stdin of the one-shot. */
 static void replay(struct bytes input) {
   long memory = sys_memfd_create("stdin");
   if (memory < 0) fail(IO_FAILURE, NULL, "Cannot keep the network configuration: ", errno_text(-memory));
@@ -86,7 +89,10 @@ _Noreturn void run_fallback(const struct call *call, const char *agent_state) {
   take_slot(directory, call);
   check_files(directory);
   if (call->input.start != NULL) replay(call->input);
-  /* Paths are relative: what was checked is what is run, and a colon in the folder's name means nothing to the loader. */
+  /*
+   * The paths are relative to the open directory, so the files that were checked are those that
+   * run. The loader would split an absolute library path at colons.
+   */
   long status = sys_fchdir(directory);
   if (status < 0) reject(".", errno_text(-status));
   pass_overrides(call->environment);

@@ -10,7 +10,7 @@
 static const char HELLO[] = "tapwire1";
 enum { HELLO_LENGTH = sizeof HELLO - 1 };
 
-/* How soon it is noticed that an agent that has not said hello is gone, and its socket with it. */
+/* How often to check, while waiting for the hello, whether the agent's socket still exists. */
 static const long POLL_INTERVAL = 20; // ms
 
 long connect_agent(void) {
@@ -18,7 +18,7 @@ long connect_agent(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (length_of(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
   append(address.sun_path, sizeof address.sun_path, path);
-  /* NONBLOCK: connect(2) would wait without end for room in the queue of an agent that accepts nobody. */
+  /* NONBLOCK: a blocking connect(2) waits for ever if the queue of a stuck agent is full. */
   long socket = sys_socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK | O_CLOEXEC);
   if (socket < 0) return socket;
   long status = sys_connect((int)socket, &address, sizeof address);
@@ -32,7 +32,10 @@ static bool exists(const char *path) {
   return sys_stat_at(AT_FDCWD, path, &status, 0) >= 0;
 }
 
-/* 0 when the agent has said it; -ENOENT when its socket vanished meanwhile; -EAGAIN for everything else. */
+/*
+ * Waits for the hello. Returns 0, -ENOENT if the agent's socket disappears meanwhile, or -EAGAIN
+ * for every other failure, the deadline included.
+ */
 static long read_hello(int socket, const char *path, long deadline) {
   char heard[HELLO_LENGTH];
   for (size_t length = 0; length < sizeof heard;) {

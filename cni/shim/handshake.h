@@ -1,12 +1,13 @@
-/* Finding an agent that has room for a call. */
+/* Connects to an agent and waits until it is ready for a request. */
 #pragma once
 
-/* Connects, and does not wait. Returns the socket or a negative errno. */
+/* Connects without waiting. Returns the socket or a negative errno. */
 long connect_agent(void);
 
 /*
- * Waits for the hello on what connect_agent returned; nothing is sent before it, so that a request never waits at an agent that does not
- * read. Returns the socket; -EAGAIN where an agent may be there a moment later; another negative errno where there is none
- * to wait for. Then the socket is closed.
+ * Waits for the agent's hello on `socket`, the return value of connect_agent. Nothing is sent
+ * before the hello, so a request never gets stuck at an agent that does not read. Returns the
+ * socket. On failure closes it and returns -EAGAIN if trying again may help, or another negative
+ * errno if it cannot.
  */
 long await_hello(long socket, long deadline);

@@ -5,7 +5,10 @@
 #include "output.h"
 #include "settings.h"
 
-/* One byte more than cni/request/input.ts takes (MAX_INPUT). */
+/*
+ * One byte more than cni/request/input.ts accepts (MAX_INPUT), so that it rejects an input that is too
+ * long.
+ */
 static char buffer[1024 * 1024 + 1];
 
 void read_input(struct call *call) {

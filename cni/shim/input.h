@@ -1,7 +1,10 @@
-/* stdin: the network configuration. */
+/* Reads stdin: the network configuration. */
 #pragma once
 
 #include "call.h"
 
-/* Reads it all, or as much as shows that it is too much. Ends with an error where it does not come to an end. */
+/*
+ * Reads all of stdin into `call->input`, or one byte more than allowed. Prints an error and exits
+ * if stdin does not end within INPUT_TIMEOUT.
+ */
 void read_input(struct call *call);

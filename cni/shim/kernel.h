@@ -1,4 +1,4 @@
-/* The kernel requests that the shim makes. Each returns what the kernel does: a failure is a negative errno. */
+/* The system calls of the shim. Each returns the kernel's result; a failure is a negative errno. */
 #pragma once
 
 #include <asm/stat.h>
@@ -16,7 +16,7 @@
 
 #include "arch.h"
 
-/* Socket numbers that the kernel's own headers leave to the C library. */
+/* Socket constants that only the C library's headers define. */
 enum { AF_UNIX = 1, SOCK_STREAM = 1, SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_NOSIGNAL = 0x4000 };
 
 /* socket(7): the kernel's struct user_msghdr and struct cmsghdr. */

@@ -1,8 +1,10 @@
 /*
- * /opt/cni/bin/tapwire: what a container runtime calls. It hands the call to the node's agent, and prints its answer;
- * without an agent it runs the same code by the Node that lies beside it.
+ * /opt/cni/bin/tapwire, the executable that the container runtime calls. It passes the call to the
+ * node's agent and prints the reply. Without an agent it runs the fallback: the same code in the
+ * Node installed next to it.
  *
- * It has no C library: nothing to load, to search for or to configure, and a tenth of a millisecond from start to end.
+ * It is linked without a C library. So there is nothing to load, search for or configure, and it
+ * starts and exits within a tenth of a millisecond.
  */
 #include "agent.h"
 #include "clock.h"
@@ -20,7 +22,7 @@
 _Noreturn void start(long *stack);
 DEFINE_START(start);
 
-/* For a person who runs it by hand (libcni pkg/skel does the same). */
+/* Describes the plugin to a user who runs it by hand, as libcni's pkg/skel does. */
 _Noreturn static void print_about(void) {
   static const char ABOUT[] =
       "CNI plugin tapwire v" TAPWIRE_VERSION ": " DESCRIPTION "\n"
@@ -46,11 +48,14 @@ static struct call read_call(char **environment) {
   return call;
 }
 
+/*
+ * Opens both netns and locks the pod's. If another call holds the lock, closes the connection to
+ * the agent while it waits, so that the agent serves others, and connects again afterwards.
+ */
 static struct netns open_locked(const struct call *call, long *socket) {
   struct netns netns = open_netns(call->netns_path);
   long status = lock_pod(&netns, 0);
   if (status == -EAGAIN) {
-    /* Others may have the agent's attention while we wait for our turn. */
     if (*socket >= 0) sys_close((int)*socket);
     status = lock_pod(&netns, LOCK_TIMEOUT);
     *socket = connect_agent();
@@ -62,30 +67,32 @@ static struct netns open_locked(const struct call *call, long *socket) {
 }
 
 /*
- * The agent took the request and did not answer. There is never a second writer: it is our turn only when the agent has
- * let go of the pod's netns, which the lock tells, taken on a file that we open anew.
+ * Completes a call that the agent received but did not reply to. A netns must never have two
+ * writers, so this first waits until the agent has closed the pod's netns. The lock shows when: it
+ * is taken on a file opened again, because the agent's copy of the first descriptor shares that
+ * descriptor's lock.
  */
 _Noreturn static void take_over(const struct call *call, const char *how) {
   struct netns netns = open_netns(call->netns_path);
   if (lock_pod(&netns, LOST_TIMEOUT) < 0)
-    fail(TRY_AGAIN, NULL, "Cannot tell how ", call->command, " ended: the agent took the request and ", how,
+    fail(TRY_AGAIN, NULL, "Cannot tell how ", call->command, " ended: the agent accepted the request but ", how,
          "; try again");
   close_netns(&netns);
-  warn("The agent took ", call->command, " and ", how, "; completing it without the agent");
-  run_fallback(call, "no answer from the agent at");
+  warn("The agent accepted ", call->command, " but ", how, "; completing it without the agent");
+  run_fallback(call, "no reply from the agent at");
 }
 
-/* Nobody took the request. A socket that is simply not there is how a node without the agent looks, and worth no word. */
+/* Runs a call that no agent received. A missing socket is not logged: that node has no agent. */
 _Noreturn static void continue_without_agent(const struct call *call, long number) {
   const char *socket = agent_socket(), *command = call->command;
   if (number == ENOENT || number == ENOTDIR) run_fallback(call, "no agent at");
   if (number == ETIMEDOUT) {
     const char *timeout = equal(command, "ADD") ? AS_TEXT(AGENT_TIMEOUT_ADD) : AS_TEXT(AGENT_TIMEOUT_OTHER);
-    warn("No agent at \"", socket, "\" has answered for ", timeout, " s; doing ", command, " without it");
+    warn("No agent at \"", socket, "\" answered within ", timeout, " s; running ", command, " without it");
   } else {
-    warn("Cannot reach the agent at \"", socket, "\": ", errno_text(number), "; doing ", command, " without it");
+    warn("Cannot reach the agent at \"", socket, "\": ", errno_text(number), "; running ", command, " without it");
   }
-  run_fallback(call, "no answer from an agent at");
+  run_fallback(call, "no reply from an agent at");
 }
 
 _Noreturn void start(long *stack) {
@@ -99,7 +106,7 @@ _Noreturn void start(long *stack) {
   tidy_descriptors(-1);
 
   struct call call = read_call(argv + argc + 1);
-  long socket = connect_agent(); /* it says hello while we open and lock */
+  long socket = connect_agent(); /* the agent says hello while open_locked runs */
   struct netns netns = open_locked(&call, &socket);
   struct conversation conversation = ask_agent(&call, &netns, socket);
   close_netns(&netns);

@@ -1,9 +1,10 @@
 /*
- * Makes a tap on a descriptor of /dev/net/tun that the caller opened in the pod's netns.
+ * Creates a tap on a descriptor of /dev/net/tun that the caller opened in the pod's netns.
  *
- * SELinux gives a tap the label of the task that does TUNSETIFF, and a VM may attach only to taps with some labels. So the
- * agent runs this under such a label. The tap is not made persistent: the caller, who has the same open file, does that
- * when it has written down that the tap is its own. Until then the tap ends with the descriptor.
+ * SELinux gives a tap the label of the task that calls TUNSETIFF, and a VM may only attach to taps
+ * with certain labels. So the agent runs this program under such a label. It does not make the tap
+ * persistent: the caller shares the open file and does that after it has stored its record in the
+ * tap. Until then the kernel deletes the tap when the descriptor is closed.
  */
 #include "mktap.h"
 
@@ -20,7 +21,10 @@ static int usage(void) {
   return EINVAL;
 }
 
-/* "%" asks the kernel to choose a number; of the rest, what the kernel refuses. */
+/*
+ * Applies the kernel's rules for names. "%" is rejected as well: with it the kernel chooses a
+ * number.
+ */
 static bool is_ifname(const char *name) {
   size_t length = length_of(name);
   if (length == 0 || length >= IFNAME_SIZE || equal(name, ".") || equal(name, "..")) return false;
@@ -29,7 +33,7 @@ static bool is_ifname(const char *name) {
   return true;
 }
 
-/* A user or group; -1 is none. */
+/* Reads a uid or gid; -1 means none. Returns false if the text is invalid. */
 static bool read_id(const char *text, long *id) {
   *id = parse_number(text, UINT32_MAX - 1L);
   return *id >= 0 || equal(text, "-1");

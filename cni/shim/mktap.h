@@ -1,8 +1,8 @@
 /* tapwire mktap FD IFNAME QUEUES OWNER GROUP */
 #pragma once
 
-/* Makes the tap; returns the exit status: 0, or the errno of what failed. */
+/* Creates the tap. Returns the exit status: 0, or the errno of the request that failed. */
 int make_tap(int argc, char **argv);
 
-/* The descriptor that the arguments name, or -1. */
+/* Returns the descriptor named in the arguments, or -1. */
 int mktap_descriptor(int argc, char **argv);

@@ -14,7 +14,7 @@ struct netns open_netns(const char *path) {
   netns.host = (int)sys_open(HOST, O_RDONLY | O_CLOEXEC);
   if (netns.host < 0) fail(IO_FAILURE, NULL, "Cannot open \"", HOST, "\": ", errno_text(-netns.host));
   if (path[0] == '\0') return netns;
-  /* NONBLOCK: a FIFO must not hang the call, nor a device do something. */
+  /* NONBLOCK: opening a FIFO must not hang, and opening a device must have no effect. */
   long opened = sys_open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (opened < 0) netns.pod_errno = (int)-opened;
   else netns.pod = (int)opened;

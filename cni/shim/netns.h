@@ -1,21 +1,22 @@
-/* The pod's network namespace, and the lock that keeps it to one writer. */
+/* Opens the pod's network namespace and locks it, so that it has only one writer. */
 #pragma once
 
 struct netns {
-  /* Descriptor of what is at CNI_NETNS, or -1. */
+  /* Descriptor of CNI_NETNS, or -1. */
   int pod;
-  /* 0, or why it could not be opened. */
+  /* The errno of opening CNI_NETNS, or 0. */
   int pod_errno;
-  /* Descriptor of the netns that we run in, on a node its own. */
+  /* Descriptor of the netns that this process runs in: on a node, the host netns. */
   int host;
 };
 
-/* Opens both; `path` may be "". Ends with an error where our own cannot be opened. */
+/* Opens both; `path` may be "". Prints an error and exits if the host netns cannot be opened. */
 struct netns open_netns(const char *path);
 
 /*
- * Waits at most `timeout` seconds until nobody else writes to the pod's netns, and keeps others out until the last copy of
- * the descriptor is closed. What is no netns, or our own, is not locked: it is refused later. Returns 0 or a negative errno.
+ * Takes the lock of the pod's netns; waits at most `timeout` seconds for another call that holds
+ * it. The lock lasts until the last copy of the descriptor is closed. If CNI_NETNS is not a netns,
+ * or is the host's, it is not locked, because it is rejected later. Returns 0 or a negative errno.
  */
 long lock_pod(const struct netns *netns, int timeout);
 

@@ -6,13 +6,13 @@
 
 static const char *version = DEFAULT_VERSION;
 
-/* Room for a path all of whose characters must be escaped. What a message has more than that is cut. */
+/* Has room for a path with every character escaped. A longer message is truncated. */
 static char line[32 * 1024];
 enum { ROOM_TO_CLOSE = 64 };
 
 void set_error_version(struct bytes configuration) { version = version_of(configuration); }
 
-/* Appends text as the inside of a JSON string. */
+/* Appends text escaped as the content of a JSON string. Returns the new end. */
 static char *escape(char *end, const char *text) {
   for (; *text != '\0' && end < line + sizeof line - ROOM_TO_CLOSE; text++) {
     unsigned char c = (unsigned char)*text;
@@ -28,7 +28,7 @@ static char *escape(char *end, const char *text) {
   return end;
 }
 
-/* Appends text as it is. */
+/* Appends text unchanged. Returns the new end. */
 static char *copy(char *end, const char *text) {
   while (*text != '\0') *end++ = *text++;
   return end;

@@ -1,4 +1,4 @@
-/* What the shim says itself: CNI's error object on stdout, lines of JSON on stderr. */
+/* The shim's own output: CNI's error object on stdout, lines of JSON on stderr. */
 #pragma once
 
 #include "text.h"
@@ -6,19 +6,22 @@
 /* CNI SPEC §5, "Error". */
 enum { IO_FAILURE = 5, TRY_AGAIN = 11 };
 
-/* Errors are answered in the cniVersion of this configuration, where it is one that we support. */
+/*
+ * Sets the cniVersion of error objects to that of the configuration. If the configuration has none
+ * that Tapwire supports, errors use DEFAULT_VERSION.
+ */
 void set_error_version(struct bytes configuration);
 
-/* Prints a CNI error object and ends. The rest is the message, in parts. */
+/* Prints a CNI error object and exits with 1. The last arguments are the parts of its message. */
 #define fail(code, details, ...) fail_with(code, details, (const char *const[]){__VA_ARGS__, NULL})
 _Noreturn void fail_with(int code, const char *details, const char *const *message);
 
-/* One line on stderr. The rest is the message, in parts. */
+/* Logs a warning, one line on stderr. The arguments are the parts of the message. */
 #define warn(...) log_line("warn", (const char *const[]){__VA_ARGS__, NULL})
 void log_line(const char *level, const char *const *message);
 
-/* Writes all of it, also to a pipe that is full and does not block. Returns 0 or a negative errno. */
+/* Writes all bytes; waits if `fd` is a full non-blocking pipe. Returns 0 or a negative errno. */
 long write_all(int fd, struct bytes bytes);
 
-/* Writes the result, and ends with the status; where it cannot be written, with 1 and a line that says so. */
+/* Writes the result and exits with `status`. If writing fails, logs an error and exits with 1. */
 _Noreturn void finish(struct bytes result, int status);

@@ -17,7 +17,7 @@ long milliseconds(int seconds) { return seconds * 1000L / time_scale; }
 long hello_milliseconds(int seconds) { return seconds * hello_second; }
 
 #ifdef TEST_OVERRIDES
-/* Copies, since scrubbing the environment overwrites what it holds. */
+/* Copies, because scrub overwrites the strings of the environment. */
 static char socket_override[128], fallback_override[PATH_MAX];
 static char node_file[PATH_MAX] = "TAPWIRE_NODE_FILE=";
 static const size_t NODE_FILE_NAME = sizeof "TAPWIRE_NODE_FILE=" - 1;
@@ -37,7 +37,7 @@ void read_overrides(char **environment) {
 void pass_overrides(char **environment) {
   if (node_file[NODE_FILE_NAME] == '\0') return;
   while (*environment != NULL) environment++;
-  environment[0] = node_file; // the place of the variable itself, which was scrubbed
+  environment[0] = node_file; // fits: scrub removed this variable from the vector
   environment[1] = NULL;
 }
 #endif

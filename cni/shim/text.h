@@ -1,4 +1,4 @@
-/* Strings and bytes: what a C library would bring, as far as it is needed. */
+/* Functions for strings and bytes, in place of a C library. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,19 +13,25 @@ size_t length_of(const char *text);
 bool equal(const char *one, const char *other);
 bool starts_with(const char *text, const char *prefix);
 
-/* Appends to what is in a buffer of `size` bytes; drops what has no room. The result is ended by a 0. */
+/* Appends to the string in a buffer of `size` bytes; truncates. The result ends with a 0. */
 void append(char *buffer, size_t size, const char *text);
 
-/* Reads a decimal number without sign or leading zeros, at most `largest`; negative where it is none. */
+/*
+ * Parses a decimal number in 0..`largest` without sign or leading zeros. Returns a negative number
+ * if the text is not one.
+ */
 long parse_number(const char *text, long largest);
 
-/* The C library's text for an errno, for those that can happen here: "No such file or directory", else "errno N". */
+/*
+ * Returns the C library's text for an errno that the shim can meet ("No such file or directory"),
+ * or "errno N".
+ */
 const char *errno_text(long number);
 
-/* Its symbol: "ENOENT", or "errno N". */
+/* Returns the symbol of an errno: "ENOENT", or "errno N". */
 const char *errno_name(long number);
 
-/* The compiler makes calls of these by itself. */
+/* The compiler generates calls to these. */
 void *memcpy(void *to, const void *from, size_t length);
 void *memmove(void *to, const void *from, size_t length);
 void *memset(void *to, int value, size_t length);

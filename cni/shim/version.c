@@ -1,6 +1,6 @@
 #include "version.h"
 
-/* "0.3.0, …, 1.1.0", from cni/request/version.ts. */
+/* "0.3.0, …, 1.1.0": scripts/build.ts takes it from cni/request/version.ts. */
 static const char SUPPORTED[] = SUPPORTED_VERSIONS;
 enum { LONGEST = 15 };
 
@@ -11,7 +11,7 @@ static const char *skip_space(const char *at, const char *end) {
   return at;
 }
 
-/* Reads `"cniVersion" : "` in any case of letters, as Go does; NULL where it is something else. */
+/* Skips `"cniVersion" : "`, in upper or lower case as Go does. Returns NULL if it is not that. */
 static const char *read_key(const char *at, const char *end) {
   for (const char *key = "\"cniversion\""; *key != '\0'; key++, at++)
     if (at == end || lower(*at) != *key) return NULL;
@@ -22,7 +22,9 @@ static const char *read_key(const char *at, const char *end) {
   return at;
 }
 
-/* Copies digits and dots up to the closing quote; false where there is anything else, or too much. */
+/*
+ * Copies digits and dots up to the closing quote; false if there are other characters or too many.
+ */
 static bool read_version(const char *at, const char *end, char version[LONGEST + 1]) {
   int length = 0;
   for (; at < end && length < LONGEST; at++) {

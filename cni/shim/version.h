@@ -1,10 +1,13 @@
-/* The cniVersion in which an error is answered. */
+/* Chooses the cniVersion of an error object. */
 #pragma once
 
 #include "text.h"
 
-/* The newest version that every runtime of today accepts. */
+/* The newest version that every current container runtime accepts. */
 #define DEFAULT_VERSION "1.0.0"
 
-/* The version that a configuration asks for, where we support it, else the default. It may be broken JSON. */
+/*
+ * Returns the cniVersion of the configuration if Tapwire supports it, else DEFAULT_VERSION. The
+ * configuration may be invalid JSON.
+ */
 const char *version_of(struct bytes configuration);

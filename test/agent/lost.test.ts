@@ -48,11 +48,11 @@ test('killed between two requests: its socket file is no obstacle, neither for c
 
       const del = await within('DEL', node.call('DEL', pod, HURRIED));
       succeeded(del);
-      assert.match(del.stderr, /No agent at .* has answered for 2 s; doing DEL without it/);
+      assert.match(del.stderr, /No agent at .* answered within 2 s; running DEL without it/);
       sameNetns(await dumpNetns(pod), before);
       const add = await within('ADD', node.call('ADD', pod, HURRIED));
       succeeded(add);
-      assert.match(add.stderr, /No agent at .* has answered for 10 s; doing ADD without it/);
+      assert.match(add.stderr, /No agent at .* answered within 10 s; running ADD without it/);
 
       const next = await node.start();
       const { stderr } = await node.call('DEL', pod);

@@ -231,7 +231,7 @@ onlyBy(['fallback'], test)(
       assert.equal([json.code, json.cniVersion], [11, '1.0.0']);
       assert.match(
         json.msg,
-        /^Cannot do VERSION: there is no agent at ".+" and no runtime at ".*\/\.tapwire"$/,
+        /^Cannot run VERSION: there is no agent at ".+" and no fallback at ".*\/\.tapwire"$/,
       );
     } finally {
       rmSync(folder, { recursive: true });

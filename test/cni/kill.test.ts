@@ -235,7 +235,7 @@ for (const kind of Object.keys(PODS)) {
 }
 
 /** What the shim says of an agent that took the request and is gone, where it has no runtime. */
-const LOST = /^Cannot (do|tell how) (ADD|DEL)\b/;
+const LOST = /^Cannot (run|tell how) (ADD|DEL)\b/;
 
 const byAgent = onlyBy(['agent'], test);
 for (const command of ['ADD', 'DEL']) {

@@ -133,7 +133,7 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
     'no fallback, no agent',
     but('agent'),
     NO_FALLBACK,
-    /^error {4}\/opt\/cni\/bin\/tapwire: Cannot do VERSION: there is no agent at/m,
+    /^error {4}\/opt\/cni\/bin\/tapwire: Cannot run VERSION: there is no agent at/m,
   ],
   [
     'no fallback, no agent',

@@ -156,7 +156,7 @@ for (const command of ['ADD', 'DEL'] as const) {
         assert.is(JSON.parse(stdout).fallback, true);
         assert.equal(JSON.parse(stderr), {
           level: 'warn',
-          message: `No agent at "${socket}" has answered for ${PATIENCE[command]}; doing ${command} without it`,
+          message: `No agent at "${socket}" answered within ${PATIENCE[command]}; running ${command} without it`,
         });
         assert.ok(ms > (command === 'ADD' ? 1000 : 200));
       }),
@@ -183,7 +183,7 @@ for (const [what, greet] of [
         assert.is(JSON.parse(stdout).fallback, true);
         assert.match(
           JSON.parse(stderr).message,
-          /^No agent at ".*" has answered for 2 s; doing DEL without it$/,
+          /^No agent at ".*" answered within 2 s; running DEL without it$/,
         );
       }),
     );
@@ -243,7 +243,7 @@ test('a socket that may not be used: says so and falls back', () =>
       const nobody = { uid: 65534, gid: 65534 };
       const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF, options: nobody });
       assert.is(JSON.parse(stdout).fallback, true);
-      const message = `Cannot reach the agent at "${socket}": Permission denied; doing ADD without it`;
+      const message = `Cannot reach the agent at "${socket}": Permission denied; running ADD without it`;
       assert.equal(JSON.parse(stderr), { level: 'warn', message });
     }),
   ));

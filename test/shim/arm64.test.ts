@@ -31,7 +31,7 @@ test('says that it lost the agent', () =>
         haste: 20,
       });
       assert.is(JSON.parse(stdout).fallback, true);
-      assert.match(JSON.parse(stderr).message, /^The agent took ADD and has been silent for 30 s;/);
+      assert.match(JSON.parse(stderr).message, /^The agent accepted ADD but has been silent for 30 s;/);
       assert.is((await received()).request.input.toString(), CONF);
     }),
   ));

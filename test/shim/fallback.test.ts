@@ -84,12 +84,12 @@ for (const [change, why, name] of [
   [(path) => rmSync(path), 'No such file or directory', 'package.json'],
   [(path) => rmSync(path), 'No such file or directory', 'tapwire.node'],
   [(path) => rmSync(path, { recursive: true }), 'No such file or directory', 'lib'],
-  [(path) => chmodSync(path, 0o775), 'others than root may write to it', 'lib'],
-  [(path) => chmodSync(path, 0o775), 'others than root may write to it', 'lib/ld.so'],
-  [(path) => chmodSync(path, 0o757), 'others than root may write to it', 'node'],
-  [(path) => chmodSync(path, 0o666), 'others than root may write to it', 'index.js'],
-  [(path) => chmodSync(path, 0o664), 'others than root may write to it', 'package.json'],
-  [(path) => chmodSync(path, 0o664), 'others than root may write to it', 'tapwire.node'],
+  [(path) => chmodSync(path, 0o775), 'users other than root can write to it', 'lib'],
+  [(path) => chmodSync(path, 0o775), 'users other than root can write to it', 'lib/ld.so'],
+  [(path) => chmodSync(path, 0o757), 'users other than root can write to it', 'node'],
+  [(path) => chmodSync(path, 0o666), 'users other than root can write to it', 'index.js'],
+  [(path) => chmodSync(path, 0o664), 'users other than root can write to it', 'package.json'],
+  [(path) => chmodSync(path, 0o664), 'users other than root can write to it', 'tapwire.node'],
   [(path) => chownSync(path, NOBODY, 0), 'it does not belong to root', 'lib'],
   [(path) => chownSync(path, NOBODY, 0), 'it does not belong to root', 'index.js'],
   [(path) => chmodSync(path, 0o600), 'Permission denied', 'lib/ld.so'],
@@ -99,12 +99,12 @@ for (const [change, why, name] of [
       change(join(runtime, name));
       const answer = await shim('ADD', { runtime, input: CONF });
       assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}/${name}": ${why}`]);
-      assert.match(JSON.parse(answer.stdout).details, /install them again/);
+      assert.match(JSON.parse(answer.stdout).details, /install both again/);
     }));
 }
 
 for (const [mode, owner, why] of [
-  [0o777, 0, 'others than root may write to it'],
+  [0o777, 0, 'users other than root can write to it'],
   [0o755, NOBODY, 'it does not belong to root'],
 ] as const) {
   test(`the folder itself: ${why}`, () =>
@@ -124,7 +124,7 @@ test('links are followed: what they lead to is checked', () =>
     assert.is(JSON.parse((await shim('ADD', { runtime, input: CONF })).stdout).fallback, true);
     chmodSync(elsewhere, 0o666);
     const answer = await shim('ADD', { runtime, input: CONF });
-    assert.is(errorOf(answer)[2], `Cannot run "${runtime}/index.js": others than root may write to it`);
+    assert.is(errorOf(answer)[2], `Cannot run "${runtime}/index.js": users other than root can write to it`);
   }));
 
 test('neither an agent nor a runtime: an error that says what to do, and that trying again makes sense', () =>
@@ -133,9 +133,9 @@ test('neither an agent nor a runtime: an error that says what to do, and that tr
     const program = [join(folder, 'tapwire')];
     for (const command of ['ADD', 'DEL', 'VERSION']) {
       const answer = await shim(command, { program, input: CONF });
-      const where = `there is no agent at "/run/tapwire/agent.sock" and no runtime at "${folder}/.tapwire"`;
-      assert.equal(errorOf(answer), [1, 11, `Cannot do ${command}: ${where}`]);
-      assert.match(JSON.parse(answer.stdout).details, /DaemonSet .* or install the runtime/);
+      const where = `there is no agent at "/run/tapwire/agent.sock" and no fallback at "${folder}/.tapwire"`;
+      assert.equal(errorOf(answer), [1, 11, `Cannot run ${command}: ${where}`]);
+      assert.match(JSON.parse(answer.stdout).details, /DaemonSet .* or install the fallback/);
     }
   }));
 
@@ -185,7 +185,7 @@ async function withSlotTaken<T>(act: (runtime: string, release: () => void) => P
 test('whose turn does not come says so after a bounded wait', () =>
   withSlotTaken(async (runtime) => {
     const answer = await shim('ADD', { runtime, input: CONF, haste: 200 });
-    const msg = `Cannot do ADD: no turn came at "${runtime}" within 60 s; try again`;
+    const msg = `Cannot run ADD: waited 60 s for other calls that use the fallback at "${runtime}"; try again`;
     assert.equal(errorOf(answer), [1, 11, msg]);
   }));
 

@@ -102,7 +102,7 @@ test('no socket to be had: says so and falls back', () =>
   withRuntime(async (runtime) => {
     const { stdout, stderr } = await failing('socket:error=EMFILE', { runtime, socket: '/x' });
     assert.is(JSON.parse(stdout).fallback, true);
-    const message = 'Cannot reach the agent at "/x": Too many open files; doing GC without it';
+    const message = 'Cannot reach the agent at "/x": Too many open files; running GC without it';
     assert.equal(JSON.parse(stderr), { level: 'warn', message });
   }));
 
@@ -113,7 +113,7 @@ test('an agent that always closes behind its hello: nothing was sent, and the pa
       assert.is(JSON.parse(stdout).fallback, true);
       assert.match(
         JSON.parse(stderr).message,
-        /^No agent at ".*" has answered for 2 s; doing GC without it$/,
+        /^No agent at ".*" answered within 2 s; running GC without it$/,
       );
     }),
   ));
@@ -126,7 +126,7 @@ test('the connection breaks when half of the request is sent: lost', () =>
       const { stderr } = await failing('sendmsg:error=EPIPE:when=2+', call);
       assert.match(
         JSON.parse(stderr).message,
-        /^The agent took ADD and has been silent for 30 s; completing it/,
+        /^The agent accepted ADD but has been silent for 30 s; completing it/,
       );
     }),
   ));

@@ -219,7 +219,7 @@ test('an error is JSON whatever the command', async () => {
   const answer = await shim(command, { input: CONF });
   const [exitCode, code, msg] = errorOf(answer);
   assert.equal([exitCode, code], [1, 11]);
-  assert.ok(String(msg).startsWith(`Cannot do ${command.slice(0, 1000)}`));
+  assert.ok(String(msg).startsWith(`Cannot run ${command.slice(0, 1000)}`));
 });
 
 test.run();

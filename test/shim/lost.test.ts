@@ -22,44 +22,40 @@ const after =
   };
 
 const WAYS = [
-  ['closes without a word', after((caller) => caller.end()), 'broke off before its answer was complete'],
-  ['dies', after((caller) => caller.destroy()), 'broke off before its answer was complete'],
+  ['closes silently', after((caller) => caller.end()), 'closed the connection before its reply was complete'],
+  ['dies', after((caller) => caller.destroy()), 'closed the connection before its reply was complete'],
   [
     'sends half a header',
     after((caller) => caller.end(reply().subarray(0, 7))),
-    'broke off before its answer was complete',
+    'closed the connection before its reply was complete',
   ],
   [
     'sends half a body',
     after((caller) => caller.end(reply('{}', 0, '', [10, 0]))),
-    'broke off before its answer was complete',
+    'closed the connection before its reply was complete',
   ],
-  [
-    'sends garbage',
-    after((caller) => caller.end('What is this? No reply at all')),
-    'gave an answer that is not valid',
-  ],
-  ['sends status 2', after((caller) => caller.end(reply('{}', 2))), 'gave an answer that is not valid'],
+  ['sends garbage', after((caller) => caller.end('What is this? No reply at all')), 'sent an invalid reply'],
+  ['sends status 2', after((caller) => caller.end(reply('{}', 2))), 'sent an invalid reply'],
   [
     'sends too much stdout',
     after((caller) => caller.end(reply('', 0, '', [8 * MIB + 1, 0]))),
-    'gave an answer that is not valid',
+    'sent an invalid reply',
   ],
   [
     'sends too much stderr',
     after((caller) => caller.end(reply('', 0, '', [0, 0xffffffff]))),
-    'gave an answer that is not valid',
+    'sent an invalid reply',
   ],
   [
     'sends a byte too many',
     after((caller) => caller.end(reply('{}x', 0, '', [2, 0]))),
-    'gave an answer that is not valid',
+    'sent an invalid reply',
   ],
   ['is silent', after(() => {}), 'has been silent for 30 s', HASTE],
   [
     'stops within the reply',
     after((caller) => void caller.write(reply('{}', 0, '', [10, 0]))),
-    'did not complete its answer within 30 s',
+    'did not complete its reply within 30 s',
     HASTE,
   ],
 ] as const satisfies readonly (readonly [string, Script, string, number?])[];
@@ -73,7 +69,7 @@ for (const [what, script, how, haste = 1] of WAYS) {
             const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF, env, haste });
             const { fallback, input } = JSON.parse(stdout);
             assert.equal([fallback, input], [true, CONF]);
-            const message = `The agent took ADD and ${how}; completing it without the agent`;
+            const message = `The agent accepted ADD but ${how}; completing it without the agent`;
             assert.equal(JSON.parse(stderr), { level: 'warn', message });
           }
         }),
@@ -97,7 +93,7 @@ for (const command of ['ADD', 'DEL', 'CHECK']) {
         withRuntime(async (runtime) => {
           const env = { CNI_NETNS: path };
           const answer = await shim(command, { runtime, socket, input: CONF, env, haste: HASTE });
-          const msg = `Cannot tell how ${command} ended: the agent took the request and has been silent for 30 s; try again`;
+          const msg = `Cannot tell how ${command} ended: the agent accepted the request but has been silent for 30 s; try again`;
           assert.equal(errorOf(answer), [1, 11, msg]);
           assert.is(JSON.parse(answer.stdout).cniVersion, '0.4.0');
           assert.ok(answer.ms > 1700, 'it waits for the reply and for the lock');
@@ -118,7 +114,7 @@ test('the lock that the agent lets go of in time lets the fallback go on', () =>
         assert.is(JSON.parse(stdout).fallback, true);
         assert.match(
           JSON.parse(stderr).message,
-          /^The agent took DEL and broke off before its answer was complete;/,
+          /^The agent accepted DEL but closed the connection before its reply was complete;/,
         );
       }),
     ),
