@@ -1,5 +1,6 @@
 /*
- * The few kernel requests that Node has no API for, as native.ts declares them: those that never wait, and the table of all.
+ * The kernel requests that Node has no API for. native.ts declares them. This file holds the
+ * requests that never wait for the kernel, and exports all functions of the addon.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include "values.h"
 #include "watch.h"
 
-/* isNetns(fd) -> whether the descriptor is a network namespace. */
+/* isNetns(fd) -> whether the descriptor refers to a network namespace */
 static napi_value js_is_netns(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
   long fd;
@@ -25,7 +26,7 @@ static napi_value js_is_netns(napi_env env, napi_callback_info info) {
   return boolean(env, ioctl((int)fd, NS_GET_NSTYPE) == CLONE_NEWNET);
 }
 
-/* isSameFile(fd, other) */
+/* isSameFile(fd, other) -> whether both descriptors refer to the same file */
 static napi_value js_is_same_file(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
   long fd[2];
@@ -38,7 +39,10 @@ static napi_value js_is_same_file(napi_env env, napi_callback_info info) {
   return boolean(env, file[0].st_dev == file[1].st_dev && file[0].st_ino == file[1].st_ino);
 }
 
-/* tryLock(fd) -> whether we hold the exclusive lock now. It is the open file's, until its last descriptor is closed. */
+/*
+ * tryLock(fd) -> whether this process holds the exclusive lock now. The lock belongs to the open
+ * file and lasts until its last descriptor is closed.
+ */
 static napi_value js_try_lock(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
   long fd;
@@ -48,7 +52,10 @@ static napi_value js_try_lock(napi_env env, napi_callback_info info) {
   return boolean(env, held);
 }
 
-/* strerror(errno) -> the C library's text, which is what admins search for; libuv words some of them differently. */
+/*
+ * strerror(errno) -> the C library's text. Administrators search for that text; libuv's differs for
+ * some errors.
+ */
 static napi_value js_strerror(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS], result;
   long number;
@@ -76,7 +83,7 @@ static napi_value js_listen(napi_env env, napi_callback_info info) {
   return failure.request != NULL ? throw_failure(env, failure) : integer(env, fd);
 }
 
-/* accept(listener) -> [descriptor, uid], or null where no caller waits */
+/* accept(listener) -> [descriptor, uid], or null if no client is waiting */
 static napi_value js_accept(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS], null;
   long listener;
@@ -89,7 +96,10 @@ static napi_value js_accept(napi_env env, napi_callback_info info) {
   return fd < 0 ? null : integers(env, (int[]){fd, (int)uid}, 2);
 }
 
-/* receive(fd, buffer, offset) -> [length, …descriptors]; length 0 at the end, -1 where nothing waits */
+/*
+ * receive(fd, buffer, offset) -> [length, …descriptors]; length is 0 at the end, -1 if no data
+ * waits
+ */
 static napi_value js_receive(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
   long fd, offset;
@@ -111,9 +121,15 @@ static napi_value js_receive(napi_env env, napi_callback_info info) {
 }
 
 NAPI_MODULE_INIT() {
-  /* Otherwise each thread of the pool gets an arena of its own, for the few hundred bytes that one answer takes. */
+  /*
+   * Limits the number of malloc arenas. By default each thread of the pool gets one of its own, for
+   * the few hundred bytes that a reply takes.
+   */
   mallopt(M_ARENA_MAX, 2);
-  /* glibc's first value, and from here on fixed. It would grow to the largest block that was ever freed, and blocks below it leave holes. */
+  /*
+   * Fixes the threshold at glibc's initial value. Otherwise glibc raises it to the size of the
+   * largest block ever freed, and smaller blocks then fragment the heap.
+   */
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   const struct {
     const char *name;

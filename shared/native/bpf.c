@@ -1,4 +1,4 @@
-/* The bpf system call: which programs run at a link's ingress, and what they do. */
+/* Asks bpf(2) which programs run at the ingress of links, and reads their instructions. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/bpf.h>
@@ -14,9 +14,9 @@
 #include "netns.h"
 
 enum {
-  TCX_INGRESS = 46, /* BPF_TCX_INGRESS; newer than the headers that this is built with */
-  MAX_PROGRAMS = 64, /* the kernel's bound for one link */
-  MAX_ASKED = 64, /* each question waits for the lock that all network changes of the node wait for */
+  TCX_INGRESS = 46, /* BPF_TCX_INGRESS, which the headers of the build may lack */
+  MAX_PROGRAMS = 64, /* the kernel's limit for one link */
+  MAX_ASKED = 64, /* links: each query waits for the lock of all network changes on the node */
   MAX_INSTRUCTION_BYTES = 32 * 1024,
 };
 
@@ -27,8 +27,8 @@ static struct failure query_link(int ifindex, struct bytes *programs) {
   union bpf_attr attr = {.query = {.target_fd = (uint32_t)ifindex, .attach_type = TCX_INGRESS,
                                    .prog_ids = (uintptr_t)ids, .prog_cnt = MAX_PROGRAMS}};
   if (bpf(BPF_PROG_QUERY, &attr) < 0) {
-    if (errno == ENOENT || errno == ENODEV) return NO_FAILURE; /* nothing there, or gone meanwhile */
-    return (struct failure){"ask for TCX programs", errno};
+    if (errno == ENOENT || errno == ENODEV) return NO_FAILURE; /* no program, or no link */
+    return (struct failure){"query TCX programs", errno};
   }
   struct failure failure = NO_FAILURE;
   for (uint32_t i = 0; failure.request == NULL && i < attr.query.prog_cnt && i < MAX_PROGRAMS; i++)
@@ -78,7 +78,7 @@ static struct failure read_info(int fd, struct bytes *answer) {
     instructions = calloc(1, program.whole);
     if (instructions == NULL) return (struct failure){"read a program", ENOMEM};
     info = (struct bpf_prog_info){.xlated_prog_len = program.whole, .xlated_prog_insns = (uintptr_t)instructions};
-    /* The kernel clears the address if it does not show them. */
+    /* The kernel clears the address if it hides the instructions. */
     if (get_info(fd, &info) == 0 && info.xlated_prog_insns != 0) program.length = program.whole;
   }
   struct failure failure = append(answer, &program, sizeof program);

@@ -1,4 +1,7 @@
-/* How long a thread waits for the kernel: no process in a pod may make a wait endless. */
+/*
+ * Limits how long a thread waits for the kernel, since a process in a pod could make a wait
+ * endless.
+ */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stddef.h>

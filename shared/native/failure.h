@@ -1,7 +1,7 @@
 #ifndef TAPWIRE_FAILURE_H
 #define TAPWIRE_FAILURE_H
 
-/* A kernel request that failed: its name, and errno. `request` is NULL when nothing failed. */
+/* A failed kernel request: its name and errno. `request` is NULL if nothing failed. */
 struct failure {
   const char *request;
   int number;

@@ -5,22 +5,26 @@
 
 #include "failure.h"
 
-/* One operation that may wait for the kernel: run on a thread of Node's pool, its end told to JavaScript by a promise. */
+/*
+ * An operation that may wait for the kernel. It runs on a thread of Node's pool and settles a
+ * promise.
+ */
 struct job {
+  /* The operation itself, on a thread of the pool. */
   struct failure (*run)(struct job *);
-  /* On JavaScript's thread, when nothing failed. */
+  /* Makes the promise's value, on JavaScript's thread. Called only if nothing failed. */
   napi_value (*result)(napi_env, struct job *);
-  /* Frees what the job holds beside itself; may be NULL. */
+  /* Frees what the job points to; may be NULL. */
   void (*dispose)(struct job *);
   napi_async_work work;
   napi_deferred deferred;
   struct failure failure;
 };
 
-/* Starts a job, which is on the heap and freed at its end; returns the promise. */
+/* Starts a job, which must be on the heap and is freed when it has run. Returns the promise. */
 napi_value start_job(napi_env env, struct job *job);
 
-/* An Error whose message is the request and which has `errno`. */
+/* Makes an Error with the request as its message and the property `errno`. */
 napi_value failure_to_error(napi_env env, struct failure failure);
 
 #endif

@@ -19,7 +19,7 @@ static napi_value netns_result(napi_env env, struct job *job) { return integer(e
 napi_value js_new_netns(napi_env env, napi_callback_info info) {
   (void)info;
   struct netns_job *netns = calloc(1, sizeof *netns);
-  if (netns == NULL) abort(); /* as Node itself does without memory */
+  if (netns == NULL) abort(); /* as Node does when memory runs out */
   netns->job.run = run_new_netns;
   netns->job.result = netns_result;
   return start_job(env, &netns->job);

@@ -3,12 +3,15 @@
 
 #include <node_api.h>
 
-/* What waits for the kernel, as native.ts declares it; each returns a promise. */
+/* The functions of native.ts that wait for the kernel. Each returns a promise. */
 
 /* newNetns() -> descriptor */
 napi_value js_new_netns(napi_env env, napi_callback_info info);
 
-/* run(netns, socket, nftables, tap, continueOnError, parts) -> [socket, nftables, tap, doneTap, …what became of each part] */
+/*
+ * run(netns, socket, nftables, tap, continueOnError, parts) -> [socket, nftables, tap, doneTap,
+ * …outcome of each part]
+ */
 napi_value js_run(napi_env env, napi_callback_info info);
 
 #endif

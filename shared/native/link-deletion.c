@@ -1,4 +1,7 @@
-/* Deletes links without waiting for all that the kernel does with one that is gone. */
+/*
+ * Deletes links without waiting until the kernel acknowledges the deletion. A link has left its
+ * netns about 18 ms before that.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +16,13 @@
 #include "link-deletion.h"
 #include "netns.h"
 
-/* Milliseconds. After so long without the kernel's word it is looked whether the link is there, then again after each pause. */
+/*
+ * Milliseconds. If the kernel's notification does not come within the timeout, the link is queried
+ * repeatedly, with this interval.
+ */
 enum { NOTICE_TIMEOUT = 1000, POLL_INTERVAL = 10 };
 
-/* What the waiting thread has: a socket and a request of its own. */
+/* The waiting thread's own copies of the socket and the request. */
 struct deletion {
   int socket;
   size_t length;
@@ -25,7 +31,7 @@ struct deletion {
 
 static void *wait_for_deletion(void *argument) {
   struct deletion *deletion = argument;
-  /* A failure comes as a message to whoever receives on the socket. */
+  /* The kernel sends a refusal as a message, which receive_notice reads on this socket. */
   (void)send_all(deletion->socket, deletion->request, deletion->length);
   close(deletion->socket);
   free(deletion);
@@ -51,14 +57,17 @@ static struct failure start_deletion(int socket, const struct bytes *request) {
   return (struct failure){"start a thread", error};
 }
 
-/* Whether this message says that the link is gone, or that the kernel refuses to delete it. */
+/* Whether the message says that the link is deleted, or that the kernel refuses to delete it. */
 static bool ends_deletion(const struct nlmsghdr *message, const struct nlmsghdr *request) {
   const struct ifinfomsg *asked = NLMSG_DATA(request), *said = NLMSG_DATA(message);
   if (message->nlmsg_type == NLMSG_ERROR) return message->nlmsg_seq == request->nlmsg_seq;
   return message->nlmsg_type == RTM_DELLINK && said->ifi_family == AF_UNSPEC && said->ifi_index == asked->ifi_index;
 }
 
-/* Receives, among the notifications of all links, the word about this one. */
+/*
+ * Receives notifications about all links until one says that this link is deleted, or the kernel
+ * refuses the request.
+ */
 static struct failure receive_notice(int socket, const struct nlmsghdr *request, deadline deadline, struct bytes *answers) {
   char datagram[DATAGRAM] __attribute__((aligned(NLMSG_ALIGNTO)));
   for (;;) {
@@ -74,7 +83,7 @@ static struct failure receive_notice(int socket, const struct nlmsghdr *request,
   }
 }
 
-/* Asks for a link on a socket of its own. */
+/* Queries, on a socket of its own, whether the link is deleted. */
 static struct failure query_is_gone(int netns, int ifindex, bool *is_gone) {
   const struct {
     struct nlmsghdr header;
@@ -97,7 +106,7 @@ static struct failure query_is_gone(int netns, int ifindex, bool *is_gone) {
   return failure;
 }
 
-/* Looks again and again until the link is gone. */
+/* Queries the link repeatedly until it is deleted. */
 static struct failure poll_until_gone(int netns, int ifindex, deadline deadline) {
   for (;;) {
     bool is_gone;
@@ -108,12 +117,18 @@ static struct failure poll_until_gone(int netns, int ifindex, deadline deadline)
   }
 }
 
+/*
+ * 1. Subscribes to notifications about links.
+ * 2. Starts the deletion on a thread of its own.
+ * 3. Waits for the notification, or the refusal.
+ * 4. If either came, unsubscribes. Else closes the socket and queries the link until it is deleted.
+ */
 struct failure delete_link(int netns, int *socket, const struct bytes *request, deadline deadline, struct bytes *answers) {
   const struct nlmsghdr *header = (const struct nlmsghdr *)request->data;
   int group = RTNLGRP_LINK;
   struct failure failure = NO_FAILURE;
   if (setsockopt(*socket, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
-    failure = (struct failure){"listen for the end of a link", errno};
+    failure = (struct failure){"listen for the deletion of a link", errno};
   if (failure.request == NULL) failure = start_deletion(*socket, request);
   bool is_started = failure.request == NULL;
   if (is_started) failure = receive_notice(*socket, header, earlier(deadline, deadline_in(NOTICE_TIMEOUT)), answers);
@@ -124,6 +139,9 @@ struct failure delete_link(int netns, int *socket, const struct bytes *request, 
   close(*socket);
   *socket = -1;
   if (!is_started) return failure;
-  /* The word may be among the messages for which there was no room: whoever runs in the pod can make any number of them. */
+  /*
+   * The notification may be lost because the socket's buffer was full: processes in the pod can
+   * cause any number of notifications.
+   */
   return poll_until_gone(netns, ((const struct ifinfomsg *)NLMSG_DATA(header))->ifi_index, deadline);
 }

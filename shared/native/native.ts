@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '../errors.ts';
 
-/** Waits for a descriptor in the event loop, until `unwatch`. */
+/** A descriptor that the event loop watches until `unwatch`. */
 export type Watch = { readonly watch: unique symbol };
 
-/** In the order of `enum` in script.h. */
+/** Kinds of parts, numbered as in the `enum` of script.h. */
 export const EXCHANGE = 0;
 export const DELETE_LINK = 1;
 export const CREATE_TAP = 2;
@@ -17,15 +17,20 @@ export const NFTABLES = 8;
 
 export type NativePart =
   /**
-   * Sends netlink requests and receives until each dump has ended and each other request is acknowledged or refused. Fails with
-   * EMSGSIZE if the answers have more bytes than the limit; 0 means no limit.
+   * Sends rtnetlink requests and receives until each dump has ended and each other request is
+   * acknowledged or refused. Fails with EMSGSIZE if the answers have more bytes than `limit`; 0
+   * means no limit.
    */
   | readonly [typeof EXCHANGE, requests: Uint32Array, limit: number]
-  /** Sends one RTM_DELLINK and waits until the link is out of the netns: then no answer, else the refusal. */
+  /**
+   * Sends one RTM_DELLINK and waits until the link has left the netns. The only answer is a
+   * refusal.
+   */
   | readonly [typeof DELETE_LINK, request: Uint32Array]
   /**
-   * Makes a tap that lives as long as its descriptor. Ifindex 0 is any; a negative owner or group is none.
-   * With a label `helper`, the shim, makes it under that SELinux label.
+   * Creates a tap that lives as long as its descriptor. Ifindex 0 means any; a negative owner or
+   * group means none. If there is an SELinux label, `helper`, the shim, creates the tap under that
+   * label.
    */
   | readonly [
       typeof CREATE_TAP,
@@ -37,35 +42,45 @@ export type NativePart =
       label: string | null,
       helper: string | null,
     ]
-  /** The tap outlives its descriptor. */
+  /** Makes the tap outlive its descriptor. */
   | readonly [typeof PERSIST_TAP]
-  /** By its place in `enum` in sysctl.h; the answer is its text. */
+  /** Reads a sysctl, given by its number in the `enum` of sysctl.h. The answer is its text. */
   | readonly [typeof READ_SYSCTL, sysctl: number]
   | readonly [typeof WRITE_SYSCTL, sysctl: number, value: string]
-  /** Asks for the TCX programs at the ingress of the links that the part before found: pairs of ifindex and program id. */
+  /**
+   * Finds the TCX programs at the ingress of the links that the previous part listed. The answer is
+   * pairs of ifindex and program id.
+   */
   | readonly [typeof QUERY_TCX]
-  /** Reads a program: struct program of bpf.h and its instructions. */
+  /** Reads a program. The answer is `struct program` of bpf.h, followed by the instructions. */
   | readonly [typeof READ_PROGRAM, id: number]
-  /** Sends one batch to nftables, whose first refusal is the part's failure; or questions, each answered or refused. */
+  /**
+   * Sends requests to nftables: either one batch, whose first refusal becomes the failure of the
+   * part, or queries, each with its own answer or refusal.
+   */
   | readonly [typeof NFTABLES, requests: Uint32Array];
 
 /**
- * What the addon exports. A failure is an Error whose message is the request and which has `errno`. What returns a promise may
- * wait for the kernel, on a thread of Node's pool.
+ * The functions that the addon exports. They fail with an Error that has the request as its message
+ * and the property `errno`. A function that returns a promise may wait for the kernel, on a thread
+ * of Node's pool.
  */
 interface Addon {
-  /** A descriptor of a netns that nothing else holds. */
+  /** Creates a netns. It lives as long as the returned descriptor. */
   newNetns(): Promise<number>;
   /**
-   * Does one thing after the other in a netns, without going back to JavaScript in between.
+   * Runs the parts in order in a netns, without returning to JavaScript in between.
    *
-   * @param netns descriptor; our own where it is negative
-   * @param socket rtnetlink socket there; opened first where it is negative
-   * @param nftables netfilter socket there; opened by the first part that needs it if it is negative
-   * @param tap descriptor of a tap that is not persistent yet; negative without one
-   * @param continueOnError whether to run the next part after one that failed or that the kernel refused
-   * @returns both sockets and the tap as they are afterwards; the descriptor of a tap that is persistent now, for the caller to close; then of each part its failure; what the kernel answered beside
-   * acknowledgements, null where that is nothing; or undefined where it was not come to
+   * @param netns descriptor; negative: this process's own netns
+   * @param socket rtnetlink socket in the netns; negative: opened first
+   * @param nftables netfilter socket in the netns; negative: opened by the first part that needs it
+   * @param tap descriptor of a tap that is not persistent yet; negative: none
+   * @param continueOnError whether to run the next part after one that failed or that the kernel
+   * refused
+   * @returns both sockets and the tap after the last part; the descriptor of a tap that has become
+   * persistent, which the caller must close; then for each part its failure (Error), the kernel's
+   * answers without acknowledgements (Buffer, or null if there are none), or undefined if it was
+   * not reached
    */
   run(
     netns: number,
@@ -84,35 +99,49 @@ interface Addon {
     ]
   >;
 
-  /** Closes a netfilter socket, and waits for nothing: the kernel may take an RCU grace period for that. */
+  /** Closes a netfilter socket on another thread, since that may take an RCU grace period. */
   closeNftables(fd: number): void;
 
   isNetns(fd: number): boolean;
   isSameFile(fd: number, other: number): boolean;
-  /** Takes the exclusive flock(2) of an open file if nobody else has it. */
+  /**
+   * Takes the exclusive flock(2) of an open file. Returns false if another open file has the lock.
+   */
   tryLock(fd: number): boolean;
   strerror(errno: number): string;
 
-  /** A unix stream socket at a path that does not exist yet, of mode 0600. */
+  /** Listens on a unix stream socket of mode 0600 at a path that does not exist yet. */
   listen(path: string): number;
-  /** The next caller and its uid (SO_PEERCRED); null where none waits. */
+  /**
+   * Accepts the next client. Returns its socket and uid (SO_PEERCRED), or null if none is waiting.
+   */
   accept(listener: number): [fd: number, uid: number] | null;
-  /** Receives into `buffer` at `offset`: how many bytes, 0 at the end, -1 where none wait; and the descriptors that came along. */
+  /**
+   * Receives into `buffer` at `offset`. Returns the number of bytes (0 at the end of the stream, -1
+   * if none are waiting) and the descriptors that came with them.
+   */
   receive(fd: number, buffer: Buffer, offset: number): [length: number, ...fds: number[]];
-  /** Calls back whenever the descriptor can be read (or written), or its other end is gone. */
+  /** Calls back whenever the descriptor is readable (or writable), or its other end has closed. */
   watch(fd: number, writable: boolean, callback: () => void): Watch;
-  /** Comes before the descriptor is closed. */
+  /** Must be called before the descriptor is closed. */
   unwatch(watch: Watch): void;
 }
 
-/** The addon lies beside this module, and beside the bundle that this module ends up in. */
+/** The addon is next to this module, and next to each bundle that contains this module. */
 export const native = createRequire(import.meta.url)('./tapwire.node') as Addon;
 
-/** Whether a request may have been done although it failed: what is lost is the kernel's answer. By its name in rtnetlink.c. */
+/**
+ * Whether a failed request may have taken effect, because only its answer was lost (RECEIVE in
+ * rtnetlink.c).
+ */
 export const isUnanswered = (error: unknown): boolean =>
   error instanceof Error && error.message === 'receive from netlink';
 
-/** The text of a failure of the addon: `TUNSETIFF: Device or resource busy`. Any other error is a bug and passes through. */
+/**
+ * Describes a failure of the addon: `TUNSETIFF: Device or resource busy`.
+ *
+ * @throws {unknown} any other error, because it is a bug
+ */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error && 'errno' in error && typeof error.errno === 'number')) throw error;
   return `${error.message}: ${native.strerror(error.errno)}`;

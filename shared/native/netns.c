@@ -1,10 +1,11 @@
 /*
  * Opens descriptors in other network namespaces.
  *
- * A namespace switch belongs to a thread. The thread that runs JavaScript never switches; one of the pool does, for the few
- * microseconds that it takes to open something, and comes back. (A child of clone(2) that does not have to come back takes
- * seven times as long.) Sockets and /dev/net/tun descriptors keep the netns that they were opened in, so that all later requests can
- * be made from here.
+ * setns(2) switches one thread. The thread that runs JavaScript never switches. A thread of the
+ * pool does, for the few microseconds that it takes to open a descriptor, and then switches back.
+ * (A child of clone(2), which would not have to switch back, takes seven times as long.) Sockets
+ * and descriptors of /dev/net/tun keep the netns in which they were opened, so all later requests
+ * can be made from this process's netns.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +21,7 @@
 
 static int home = -1;
 
-/* Makes sure that there is a way back. */
+/* Opens this process's own netns once, so that threads can switch back to it. */
 static struct failure open_home(void) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   struct failure failure = NO_FAILURE;
@@ -32,8 +33,9 @@ static struct failure open_home(void) {
 }
 
 /*
- * A thread that stayed in a pod would keep its netns, and do the next pod's work there. The kernel has no reason to refuse the way
- * back; if it did, ending is right.
+ * Switches the thread back to this process's own netns. Aborts on failure, for which the kernel has
+ * no reason: a thread left in a pod's netns would keep that netns alive and do the work for the
+ * next pod there.
  */
 static void return_home(void) {
   if (setns(home, CLONE_NEWNET) < 0) abort();
@@ -80,7 +82,10 @@ struct failure open_rtnetlink(int netns, int *fd) {
   struct failure failure = open_in(netns, open_rtnetlink_here, NULL, fd);
   if (failure.request != NULL) return failure;
   int on = 1;
-  /* Kernels before 4.12 (4.20 for strict checking) lack these; then errors are bare and dumps are not filtered. */
+  /*
+   * Kernels before 4.12 lack the first two options, kernels before 4.20 the third. There, errors
+   * come without an explanation and dumps are not filtered.
+   */
   setsockopt(*fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   setsockopt(*fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
   setsockopt(*fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);

@@ -3,16 +3,19 @@
 
 #include "failure.h"
 
-/* Each opens one descriptor and stores it in `fd`. The netns is given by a descriptor; a negative one is our own. */
+/*
+ * Each opens one descriptor in a netns and stores it in `fd`. `netns` is a descriptor; a negative
+ * one means this process's own netns.
+ */
 struct failure open_rtnetlink(int netns, int *fd);
 struct failure open_tun(int netns, int *fd);
-/* Whatever `open_here` opens there; it is told `what`. */
+/* Opens what `open_here` opens; `what` is passed to it. */
 struct failure open_in(int netns, struct failure (*open_here)(const void *what, int *fd), const void *what, int *fd);
 
-/* Does something in a netns, on this thread. */
+/* Calls `act` with `argument` while this thread is in the netns. */
 struct failure visit(int netns, struct failure (*act)(void *argument), void *argument);
 
-/* Makes a network namespace that lives as long as something holds it. */
+/* Creates a network namespace. It lives as long as `fd`, or something in it, exists. */
 struct failure new_netns(int *fd);
 
 #endif

@@ -13,7 +13,10 @@
 #include "netns.h"
 #include "nfnetlink.h"
 
-/* A dump comes in datagrams of at most 32 KiB. A process in the pod that may add tables cannot make us keep more than MAX_ANSWERS. */
+/*
+ * Sizes in bytes. The kernel sends a dump in datagrams of at most 32 KiB. MAX_ANSWERS limits the
+ * memory that a process in the pod can make this process use by adding tables.
+ */
 enum { MAX_DATAGRAM = 64 * 1024, MAX_ANSWERS = 1024 * 1024 };
 
 static struct failure open_here(const void *what, int *fd) {
@@ -24,7 +27,10 @@ static struct failure open_here(const void *what, int *fd) {
 
 struct failure open_nfnetlink(int netns, int *fd) { return open_in(netns, open_here, NULL, fd); }
 
-/* Sends what belongs together, and takes everything that the kernel has queued; receiving makes it queue the rest of a dump. */
+/*
+ * Sends one request or one batch, and receives all answers. They are queued already when send(2)
+ * returns; of a dump, each receive makes the kernel queue the next part.
+ */
 static struct failure converse(int socket, const void *requests, size_t length, struct bytes *answers) {
   struct failure failure = send_all(socket, requests, length);
   char datagram[MAX_DATAGRAM] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -35,14 +41,17 @@ static struct failure converse(int socket, const void *requests, size_t length, 
     ssize_t got = recvfrom(socket, datagram, sizeof datagram, MSG_DONTWAIT, (struct sockaddr *)&from, &from_length);
     if (got < 0 && errno == EAGAIN) break;
     if (got < 0 && errno != EINTR) failure = (struct failure){"receive from netlink", errno};
-    /* Processes in the pod can send to this socket as well, and go on with it. */
+    /* Drop messages of processes in the pod. Stop at the deadline: they may send for ever. */
     else if (got > 0 && from.nl_pid == 0) failure = append(answers, datagram, (size_t)got);
     else if (is_over(deadline)) failure = no_answer();
   }
   return failure;
 }
 
-/* What became of a batch: its first refusal, which may be of the batch as a whole; else its last request was acknowledged. */
+/*
+ * Returns the outcome of a batch: its first refusal, which may concern the batch as a whole, or
+ * success if its last request was acknowledged.
+ */
 static struct failure read_batch(const struct bytes *answers) {
   bool is_done = false;
   int left = (int)answers->length;

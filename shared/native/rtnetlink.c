@@ -1,4 +1,7 @@
-/* Netlink conversations that wait for the kernel, and so run on threads other than JavaScript's. */
+/*
+ * Exchanges rtnetlink messages with the kernel. The functions wait for answers, so they must not
+ * run on JavaScript's thread.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +12,10 @@
 
 #include "rtnetlink.h"
 
-/* native.ts knows by this text that a request may have been done although it failed. */
+/*
+ * The name of a failed receive. native.ts compares this text: such a request may have taken effect
+ * although it failed.
+ */
 static const char RECEIVE[] = "receive from netlink";
 
 struct failure no_answer(void) { return (struct failure){RECEIVE, ETIME}; }
@@ -33,11 +39,11 @@ struct failure receive(int socket, deadline deadline, void *datagram, int *lengt
   for (;;) {
     struct sockaddr_nl from = {0};
     socklen_t from_length = sizeof from;
-    /* Nearly always without poll(2): the kernel has queued its answer when send(2) returns. */
+    /* Rarely needs poll(2): usually the kernel has queued its answer when send(2) returns. */
     ssize_t got = recvfrom(socket, datagram, DATAGRAM, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from, &from_length);
     if (got > DATAGRAM) return (struct failure){RECEIVE, EMSGSIZE};
     if (got >= 0) {
-      /* Processes in the pod can send to this socket as well. */
+      /* Processes in the pod can send to this socket as well: drop what is not from the kernel. */
       *length = from.nl_pid == 0 ? (int)got : 0;
       return NO_FAILURE;
     }
@@ -48,17 +54,17 @@ struct failure receive(int socket, deadline deadline, void *datagram, int *lengt
   }
 }
 
-/* Whether this message ends the answer to one request. */
+/* Whether the message is the last of the answer to a request. */
 static bool ends_answer(const struct nlmsghdr *message) {
   return message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE;
 }
 
-/* An acknowledgement that says no more than that the request was done: not worth its way to JavaScript. */
+/* Whether the message is an acknowledgement of success, which is not passed to JavaScript. */
 static bool says_nothing(const struct nlmsghdr *message) {
   return message->nlmsg_type == NLMSG_ERROR && ((const struct nlmsgerr *)NLMSG_DATA(message))->error == 0;
 }
 
-/* Receives until `count` requests from `first` on are answered. Drops all other messages. */
+/* Receives until the `count` requests from number `first` on are answered. Drops other messages. */
 static struct failure receive_answers(int socket, uint32_t first, uint32_t count, struct bytes *answers) {
   char datagram[DATAGRAM] __attribute__((aligned(NLMSG_ALIGNTO)));
   deadline deadline = deadline_in(KERNEL_TIMEOUT);
@@ -73,7 +79,7 @@ static struct failure receive_answers(int socket, uint32_t first, uint32_t count
       if (ends_answer(message)) pending--;
     }
     if (failure.request != NULL) return failure;
-    /* A dump without an end, or a flood of other messages. */
+    /* In an endless dump or a flood of other messages, receive() never waits for the deadline. */
     if (pending == before && is_over(deadline)) return no_answer();
   }
   return NO_FAILURE;

@@ -9,14 +9,14 @@
 #include "script.h"
 
 /*
- * Milliseconds after which no further part begins: less than the shim waits for an answer. A script takes longer than a few only if
- * somebody in the pod works against it.
+ * Milliseconds after which no further part begins. Less than the shim's REPLY_TIMEOUT. A script
+ * takes a few milliseconds unless a process in the pod works against it.
  */
 enum { SCRIPT_TIMEOUT = 20 * 1000 };
 
 /*
- * Whether the answers hold a refusal: an acknowledgement, or the end of a dump, with an errno. That the kernel has no IPv6 (or not on
- * a link with such a small MTU) is no reason to stop.
+ * Whether the answers contain a refusal: an acknowledgement or the end of a dump with an errno.
+ * EAFNOSUPPORT does not count: the kernel has no IPv6, or none on a link with so small an MTU.
  */
 static bool is_refused(const struct bytes *answers) {
   int left = (int)answers->length;
@@ -34,7 +34,7 @@ static struct failure need_socket(struct script *script) {
   return script->socket < 0 ? open_rtnetlink(script->netns, &script->socket) : NO_FAILURE;
 }
 
-/* A socket on which something failed is not used again. */
+/* Runs an exchange. Closes the socket if it fails, because it must not be used again. */
 static struct failure exchange_part(struct script *script, struct part *part) {
   struct failure failure = need_socket(script);
   if (failure.request != NULL) return failure;
@@ -84,7 +84,7 @@ static struct failure run_part(struct script *script, struct part *part, deadlin
     case PART_WRITE_SYSCTL:
       return write_sysctl(script->netns, &part->sysctl);
     case PART_QUERY_TCX:
-      /* Asks about the links that the part before has found. */
+      /* Queries the links that the previous part has listed. */
       return part == script->parts ? NO_FAILURE : query_tcx(script->netns, &part[-1].answers, &part->answers);
     case PART_READ_PROGRAM:
       return read_program(part->program, &part->answers);

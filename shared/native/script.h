@@ -8,7 +8,7 @@
 #include "sysctl.h"
 #include "tap.h"
 
-/* One thing to do in a netns. */
+/* One step of a script. */
 struct part {
   enum {
     PART_EXCHANGE,
@@ -21,36 +21,46 @@ struct part {
     PART_READ_PROGRAM,
     PART_NFTABLES,
   } kind;
-  /* Netlink requests of the first two kinds; nftables requests of the last. */
+  /* rtnetlink requests of the first two kinds; nftables requests of the last. */
   struct bytes requests;
   struct tap tap;
   struct sysctl sysctl;
-  /* Id of the program to read. */
+  /* PART_READ_PROGRAM: the id of the program. */
   uint32_t program;
+  /* Whether the part was reached. */
   bool ran;
   struct failure failure;
-  /* Netlink answers of the first two kinds; a sysctl's text; TCX and programs as in bpf.h; nftables answers of the last. */
+  /* The kernel's answers; a sysctl's text; TCX programs and instructions as in bpf.h. */
   struct bytes answers;
 };
 
-/* What is done in one netns without going back to JavaScript in between: each way there and back costs more than a request. */
+/*
+ * Steps that run in one netns without returning to JavaScript in between, because each return costs
+ * more than a request to the kernel.
+ */
 struct script {
   int netns;
-  /* An rtnetlink socket there; opened first if it is negative. Negative again after a failure of it. */
+  /* An rtnetlink socket in the netns; if negative, opened first. Becomes negative if it fails. */
   int socket;
-  /* A netfilter socket there; opened by the first part that needs it if it is negative. Negative again after a failure of it. */
+  /*
+   * A netfilter socket in the netns; if negative, opened by the first part that needs it. Becomes
+   * negative if it fails.
+   */
   int nftables;
-  /* A tap that lives as long as this descriptor; negative without one. */
+  /* A tap that is not persistent yet and lives as long as this descriptor; negative: none. */
   int tap;
-  /* The same, once it is persistent: to be closed, which waits for RCU. */
+  /* Its descriptor once the tap is persistent. JavaScript closes it, which waits for RCU. */
   int done_tap;
-  /* Whether it goes on after a part that failed, or that the kernel refused something of. */
+  /* Whether to run the next part after one that failed or that the kernel refused. */
   bool continue_on_error;
   int count;
   struct part parts[];
 };
 
-/* Fails only where the netns cannot be reached; what parts fail by is theirs. */
+/*
+ * Runs the parts in order. Fails only if the socket cannot be opened; parts store their own
+ * failures.
+ */
 struct failure run_script(struct script *script);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Reads and writes sysctls of a netns. /proc/sys/net shows those of the netns that the thread is in when it opens one; the
- * descriptor keeps that, so that all else can be done from here.
+ * Reads and writes sysctls of a netns. A file of /proc/sys/net belongs to the netns that the thread
+ * is in when it opens the file. The descriptor keeps that netns, so reading and writing can happen
+ * outside it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,8 +23,8 @@ static const char *const PATHS[SYSCTL_COUNT] = {
 };
 
 /*
- * A procfs that is mounted nowhere, and gone with its descriptor. Takes Linux 5.2 and CAP_SYS_ADMIN. (By number: C libraries
- * have had these calls since 2022 only.)
+ * Creates a procfs that is not mounted anywhere and disappears with its descriptor. Requires Linux
+ * 5.2 and CAP_SYS_ADMIN. (Uses syscall(2), because C libraries have these calls only since 2022.)
  */
 static int make_proc(void) {
   int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
@@ -42,7 +43,10 @@ struct opening {
   int flags;
 };
 
-/* Containers have a /proc/sys that is read-only, or none, whatever else they may do: then by a procfs of our own. */
+/*
+ * Opens a sysctl. In a container, whatever its capabilities, /proc/sys may be read-only or missing.
+ * Then opens the sysctl in a new procfs.
+ */
 static struct failure open_here(const void *what, int *fd) {
   const struct opening *opening = what;
   *fd = open(opening->path, opening->flags);

@@ -4,16 +4,19 @@
 #include "failure.h"
 #include "rtnetlink.h"
 
-/* Those that there is a reason to touch, in the order of SYSCTLS in part.ts: what comes from JavaScript is never a path. */
+/*
+ * The sysctls that Tapwire uses, in the order of SYSCTLS in part.ts. JavaScript passes one of these
+ * numbers, never a path.
+ */
 enum sysctl_key { SYSCTL_UNPRIVILEGED_PORT_START, SYSCTL_PING_GROUP_RANGE, SYSCTL_COUNT };
 
-/* A sysctl, and what it is to be; room for two numbers of 32 bits. */
+/* A sysctl and the value to write, with room for two 32-bit numbers. */
 struct sysctl {
   unsigned key;
   char value[32];
 };
 
-/* What it is, as it reads, with the newline; free(value->data) when done. */
+/* Reads the text, its newline included. The caller calls free(value->data). */
 struct failure read_sysctl(int netns, const struct sysctl *sysctl, struct bytes *value);
 struct failure write_sysctl(int netns, const struct sysctl *sysctl);
 

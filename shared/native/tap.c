@@ -1,4 +1,4 @@
-/* Makes taps: what rtnetlink cannot do. */
+/* Creates taps, which rtnetlink cannot do. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@ static long control_tap(int fd, unsigned long request, unsigned long argument) {
   return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }
 
-/* The descriptor that the helper is told of. */
+/* The descriptor of /dev/net/tun in the helper. */
 enum { HELPER_FD = 3 };
 
 struct labelling {
@@ -29,7 +29,7 @@ struct labelling {
   struct failure failure;
 };
 
-/* In a child with descriptors of its own: the label holds for the program that this thread execs next. */
+/* Runs in a child with its own descriptors. The label applies to the program that it executes. */
 static int exec_labelled(void *argument) {
   struct labelling *labelling = argument;
   int attribute = open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
@@ -37,9 +37,9 @@ static int exec_labelled(void *argument) {
     labelling->failure = (struct failure){"write the SELinux label to /proc/thread-self/attr/exec", errno};
     return 1;
   }
-  /* dup2 of a descriptor onto itself would leave it close-on-exec. */
+  /* dup2 of a descriptor onto itself does not clear close-on-exec. */
   if (labelling->fd == HELPER_FD ? fcntl(HELPER_FD, F_SETFD, 0) < 0 : dup2(labelling->fd, HELPER_FD) < 0) {
-    labelling->failure = (struct failure){"hand on /dev/net/tun", errno};
+    labelling->failure = (struct failure){"pass /dev/net/tun to tapwire mktap", errno};
     return 1;
   }
   execve(labelling->tap->helper, labelling->arguments, (char *[]){NULL});
@@ -47,14 +47,17 @@ static int exec_labelled(void *argument) {
   return 1;
 }
 
-/* Returns 0 with the status of a helper that has ended, or an errno. One that hangs is killed, and lost if it hangs in the kernel. */
+/*
+ * Waits for the helper. Returns 0 and its status, or an errno. Kills a helper that does not end in
+ * time, but does not wait for one that is stuck in the kernel.
+ */
 static int wait_for_helper(pid_t child, int *status) {
   for (deadline deadline = deadline_in(KERNEL_TIMEOUT);;) {
     pid_t ended = waitpid(child, status, __WALL | WNOHANG);
     if (ended == child) return 0;
     if (ended < 0 && errno != EINTR) return errno;
     if (is_over(deadline)) break;
-    pause_for(1); /* a pidfd, to wait for with poll(2), takes Linux 5.3 */
+    pause_for(1); /* waiting with poll(2) needs a pidfd, which requires Linux 5.3 */
   }
   kill(child, SIGKILL);
   pause_for(1);
@@ -62,6 +65,13 @@ static int wait_for_helper(pid_t child, int *status) {
   return ETIME;
 }
 
+/*
+ * Creates the tap with `tapwire mktap`, so that it gets the SELinux label of that program.
+ * 1. Composes the arguments.
+ * 2. Starts the child with all signals blocked, because it shares this process's memory until it
+ *    executes the helper.
+ * 3. Waits for its end and translates its status to a failure.
+ */
 static struct failure run_helper(int fd, const struct tap *tap) {
   char owner[24], group[24], ifname[IFNAMSIZ];
   memcpy(ifname, tap->ifname, sizeof ifname);

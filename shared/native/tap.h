@@ -6,24 +6,24 @@
 
 #include "failure.h"
 
-/* A tap as it is asked for. A negative owner or group is none. */
+/* Properties of a tap to create. A negative owner or group means none. */
 struct tap {
   char ifname[IFNAMSIZ];
-  /* That nobody has in the netns; 0: the kernel chooses. */
+  /* Must be free in the netns; 0: the kernel chooses. */
   int ifindex;
   bool multi_queue;
   long owner;
   long group;
-  /* SELinux label that the tap gets from who makes it; NULL: ours. */
+  /* SELinux label of the tap; NULL: this process's label. */
   const char *label;
-  /* The shim, which makes the tap under that label. */
+  /* Path of the shim, which creates a tap that needs a label. */
   const char *helper;
 };
 
-/* Makes a tap in the netns; it lives as long as the descriptor `fd`, until persist_tap. */
+/* Creates a tap in the netns. Unless persist_tap is called, it lives as long as `fd`. */
 struct failure create_tap(int netns, const struct tap *tap, int *fd);
 
-/* The tap outlives its descriptor. */
+/* Makes the tap outlive its descriptor. */
 struct failure persist_tap(int fd);
 
 #endif

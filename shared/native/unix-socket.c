@@ -1,4 +1,7 @@
-/* The agent's side of its socket: Node's own drops descriptors that come with a message, and does not tell who calls. */
+/*
+ * The agent's side of its socket. Node's own sockets drop descriptors that come with a message, and
+ * do not tell the uid of the client.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -16,7 +19,7 @@ struct failure listen_at(const char *path, int *fd) {
   strcpy(address.sun_path, path);
   *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (*fd < 0) return (struct failure){"socket", errno};
-  /* The file gets the socket's own mode: it is never there with a wider one, and no umask is touched. */
+  /* The file gets the socket's mode. So it never exists with a wider one, and the umask stays. */
   const char *request = fchmod(*fd, 0600) < 0                                                 ? "fchmod"
                         : bind(*fd, (struct sockaddr *)&address, sizeof address) < 0          ? "bind"
                         : listen(*fd, SOMAXCONN) < 0                                          ? "listen"
@@ -60,7 +63,10 @@ struct failure receive_passed(int fd, void *data, size_t size, ssize_t *length, 
     memcpy(passed, CMSG_DATA(header), *count * sizeof(int));
   }
   if ((message.msg_flags & MSG_CTRUNC) == 0) return NO_FAILURE;
-  /* Some are lost: there were too many, or we may not have more. What is left of them says nothing. */
+  /*
+   * Descriptors are lost: the message had too many, or this process has reached its limit. Close
+   * the others, because it is unknown which they are.
+   */
   while (*count > 0) close(passed[--*count]);
   return (struct failure){"receive descriptors", EMFILE};
 }

@@ -6,16 +6,19 @@
 
 #include "failure.h"
 
-/* Descriptors that one message may carry; one with more fails. */
+/* Maximum number of descriptors in one message; receiving more fails. */
 enum { MAX_PASSED = 4 };
 
-/* Listens at a path that does not exist yet; the socket is its owner's alone. */
+/* Listens at a path that does not exist yet. Only the owner may connect (mode 0600). */
 struct failure listen_at(const char *path, int *fd);
 
-/* Takes the next caller; `fd` is -1 where none waits. `uid` is the caller's. */
+/* Accepts the next client; `fd` is -1 if none is waiting. `uid` is that of the client. */
 struct failure accept_client(int listener, int *fd, uid_t *uid);
 
-/* Receives what is there. `length` is 0 at the end, and -1 where nothing waits. Descriptors are close-on-exec. */
+/*
+ * Receives available data. `length` is 0 at the end of the stream and -1 if no data is waiting. The
+ * descriptors are close-on-exec.
+ */
 struct failure receive_passed(int fd, void *data, size_t size, ssize_t *length, int passed[MAX_PASSED], size_t *count);
 
 #endif

@@ -36,7 +36,7 @@ bool read_optional_text(napi_env env, napi_value argument, const char **text) {
     return false;
   }
   char *copy = malloc(length + 1);
-  if (copy == NULL) abort(); /* as Node itself does without memory */
+  if (copy == NULL) abort(); /* as Node does when memory runs out */
   *text = copy;
   return read_text(env, argument, copy, length + 1);
 }

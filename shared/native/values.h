@@ -7,17 +7,20 @@
 
 #include "failure.h"
 
-/* JavaScript's values as C's and back. native.ts is typed, so a mismatch is a bug: it throws a TypeError, and returns false. */
+/*
+ * Converts values between JavaScript and C. A wrong type is a bug, since native.ts is typed: then
+ * the functions throw a TypeError and return false.
+ */
 
 enum { MAX_ARGUMENTS = 8 };
 
-/* Reads all arguments of a call. */
+/* Reads the arguments of a call, of which there must be `count`. */
 bool read_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *arguments);
 bool read_number(napi_env env, napi_value argument, long *value);
 bool read_text(napi_env env, napi_value argument, char *text, size_t size);
-/* A copy of a text, or NULL for null. */
+/* Copies a string to the heap; leaves NULL for null. */
 bool read_optional_text(napi_env env, napi_value argument, const char **text);
-/* The bytes stay the Buffer's. */
+/* Points to the bytes of a Buffer, without copying. */
 bool read_bytes(napi_env env, napi_value argument, void **data, size_t *length);
 
 napi_value integer(napi_env env, int value);

@@ -1,6 +1,7 @@
 /*
- * Waits for a descriptor in Node's event loop, for which Node has an API in C alone: libuv's. Its functions are part of the
- * executable; those declared here are as they have been since libuv 1.19, and made for callers without its headers.
+ * Watches a descriptor in Node's event loop. Node offers that only in C, through libuv, whose
+ * functions are part of its executable. The declarations here match libuv 1.19 and later; these
+ * functions were made for use without libuv's headers.
  */
 #include <stdbool.h>
 #include <stddef.h>
