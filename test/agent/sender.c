@@ -1,16 +1,15 @@
 /*
- * A connection of the agent that is no shim: sends what it has on stdin, with any descriptors.
+ * A client of the agent other than the shim. Sends its stdin as the request, with any descriptors.
  *
  * Usage: sender SOCKET THEN [DESCRIPTOR…]
- * DESCRIPTOR is "read:PATH", "path:PATH" (O_PATH) or "pipe:"; with a number before it ("200*pipe:") it is passed as often. What THEN says
- * comes after that:
+ * DESCRIPTOR is "read:PATH", "path:PATH" (O_PATH) or "pipe:". A factor ("200*pipe:") passes it that
+ * many times. When all is sent, prints "sent" to stderr. THEN says what follows:
  *   read   prints the reply
- *   half   says that it will send no more, and prints the reply
- *   more   sends one more byte when it gets SIGUSR1, tells that by another line on stderr, and prints the reply
- *   leave  closes
- *   deaf   has not even read the hello, and reads nothing until it is killed
+ *   half   shuts down its sending side and prints the reply
+ *   more   waits for SIGUSR1, sends one more byte, prints "more" to stderr, and prints the reply
+ *   leave  closes the connection
+ *   deaf   sends without reading the hello first, and reads nothing until it is killed
  *   stay   reads nothing until it is killed
- * A line on stderr tells that all is sent.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -61,7 +60,7 @@ static void send_all(int connection, size_t length) {
   }
   while (part.iov_len > 0) {
     ssize_t sent = sendmsg(connection, &message, MSG_NOSIGNAL);
-    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return; /* it does not want more */
+    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return; /* the agent has closed */
     if (sent < 0) die("sendmsg");
     part.iov_base = (char *)part.iov_base + sent;
     part.iov_len -= (size_t)sent;
@@ -93,7 +92,7 @@ int main(int argc, char **argv) {
   sigset_t more;
   sigemptyset(&more);
   sigaddset(&more, SIGUSR1);
-  sigprocmask(SIG_BLOCK, &more, NULL); /* one that comes early waits */
+  sigprocmask(SIG_BLOCK, &more, NULL); /* an early signal stays pending */
   for (int i = 3; i < argc; i++) add(argv[i]);
   size_t length = fread(request, 1, sizeof request, stdin);
 
@@ -102,7 +101,8 @@ int main(int argc, char **argv) {
   int connection = socket(AF_UNIX, SOCK_STREAM, 0);
   if (connect(connection, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
   char hello[8];
-  if (strcmp(then, "deaf") != 0 && !take(connection, hello, sizeof hello)) return 3; /* turned away */
+  /* An agent that rejects a client closes the connection without a hello. */
+  if (strcmp(then, "deaf") != 0 && !take(connection, hello, sizeof hello)) return 3;
   send_all(connection, length);
   fprintf(stderr, "sent\n");
 

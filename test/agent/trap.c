@@ -1,12 +1,14 @@
 /*
- * Preloaded into an agent: does something to it before, or instead of, one of its kernel requests.
+ * Preloaded into an agent. Interrupts the agent before or after one of its kernel requests, or
+ * makes the request fail.
  *
- * The environment's TAPWIRE_TRAP is a folder. `at` in it is read at every request: "NTH POINT ACTION", and POINT one of those below.
- * Whoever comes there for the NTH time renames the file to `reached`, so that all others pass, and then
+ * TAPWIRE_TRAP is the path of a directory. Every request reads its file `at`: "NTH POINT ACTION".
+ * POINT is one of the names below. The thread that reaches POINT for the NTH time renames `at` to
+ * `reached`, so that all other requests pass, and does ACTION:
  *   kill    kills the process
  *   stop    stops the process
- *   hold    waits until there is a file `release`
- *   NUMBER  fails with that errno
+ *   hold    waits for the file `release`
+ *   NUMBER  makes the request fail with that errno
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,7 +32,7 @@ static int seen;
 
 static void path_of(char path[256], const char *name) { snprintf(path, 256, "%s/%s", getenv("TAPWIRE_TRAP"), name); }
 
-/* Whether this request is the one; then `action` is what to do. */
+/* Whether this is the request to interrupt; if so, sets `action`. */
 static int is_trapped(const char *point, char action[16]) {
   char at[256], reached[256], wanted[32];
   int nth, is_it = 0;
@@ -50,7 +52,7 @@ static int is_trapped(const char *point, char action[16]) {
   return is_it;
 }
 
-/* 0, or the errno to fail with. */
+/* Does the action if this is the request for it. Returns 0, or the errno to fail with. */
 static int pass(const char *point) {
   int error = errno, failure = 0;
   char action[16], release[256];
@@ -80,11 +82,12 @@ ssize_t send(int fd, const void *data, size_t length, int flags) {
   const char *before = NULL, *after = NULL;
   int protocol = netlink_protocol(fd);
   if (protocol == NETLINK_NETFILTER) {
-    if (message->nlmsg_type == NFNL_MSG_BATCH_BEGIN) before = "batch", after = "batched"; /* to nftables */
+    if (message->nlmsg_type == NFNL_MSG_BATCH_BEGIN) before = "batch", after = "batched";
   } else if (protocol >= 0) {
     int asks = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-    before = asks ? "dump" : "change"; /* what only asks; what changes something */
-    after = asks ? "dumped" : message->nlmsg_type == RTM_DELLINK ? "deleted" : "changed"; /* the kernel has done it, and we do not know yet */
+    before = asks ? "dump" : "change";
+    /* The kernel has done the request, and the agent has not read the answer yet. */
+    after = asks ? "dumped" : message->nlmsg_type == RTM_DELLINK ? "deleted" : "changed";
   }
   if (before != NULL && pass(before) != 0) return -1;
   ssize_t (*real)(int, const void *, size_t, int) = (ssize_t(*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
@@ -104,7 +107,7 @@ int ioctl(int fd, unsigned long request, ...) {
   va_start(arguments, request);
   void *argument = va_arg(arguments, void *);
   va_end(arguments);
-  const char *point = request == TUNSETIFF ? "create" : request == TUNSETPERSIST ? "persist" : NULL; /* of a tap */
+  const char *point = request == TUNSETIFF ? "create" : request == TUNSETPERSIST ? "persist" : NULL;
   if (point != NULL && pass(point) != 0) return -1;
   int (*real)(int, unsigned long, ...) = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
   return real(fd, request, argument);

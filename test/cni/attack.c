@@ -1,6 +1,7 @@
 /*
- * What a process with NET_ADMIN in a pod may do while DEL is at work: makes taps with the pod's own record and drops them again. With a
- * LINK it also changes that so often that whoever listens for links has no room for what it wants to hear. Ends when it is killed.
+ * Works against DEL as a process with NET_ADMIN in the pod can. Creates taps with the pod's own
+ * record and deletes them again. With LINK, also changes that link so often that the notifications
+ * overrun the socket of any process that listens for them. Runs until it is killed.
  *
  * Usage: attack NETNS RECORD [LINK]
  */
@@ -28,7 +29,7 @@ struct change {
 
 static const char *record, *victim;
 
-/* Without an acknowledgement. */
+/* Sets the alias of a link, without asking for an acknowledgement. */
 static void set_alias(int netlink, unsigned ifindex, const char *alias) {
   struct change change = {
       .header = {.nlmsg_type = RTM_SETLINK, .nlmsg_flags = NLM_F_REQUEST},

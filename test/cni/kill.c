@@ -1,9 +1,11 @@
 /*
- * Preloaded into Node: tells of every kernel request, and of whatever else lets go of something or answers, and dies before one
- * of them. It sees all threads, so that also the one that deletes a link is killed where the test wants.
+ * Preloaded into Node. Logs the process's calls that send a request to the kernel, close a
+ * descriptor of interest or write a result, and kills the process before one of them. Covers all
+ * threads, the one that deletes a link included.
  *
- * The environment's TAPWIRE_KILL is a directory: `at` in it says what to die before ("2 ioctl TUNSETIFF": the second of those; while
- * the file is not there nothing is counted), `log` gets a line for each.
+ * TAPWIRE_KILL is the path of a directory. Its file `at` names the call to die before: "2 ioctl
+ * TUNSETIFF" is the second of that kind. Without `at` nothing is counted. The file `log` gets a
+ * line for each call.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -122,7 +124,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 }
 
 ssize_t write(int fd, const void *data, size_t length) {
-  if (fd == 1 || (fd > 2 && domain_of(fd) == AF_UNIX)) reach("write"); /* an answer, not what is logged */
+  if (fd == 1 || (fd > 2 && domain_of(fd) == AF_UNIX)) reach("write"); /* not the log */
   ssize_t (*real)(int, const void *, size_t) = (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
   return real(fd, data, length);
 }

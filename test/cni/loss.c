@@ -1,11 +1,12 @@
 /*
- * Preloaded into whoever does the work: loses what the kernel says on a netlink socket.
+ * Preloaded into the agent or the plugin. Loses datagrams that the kernel sends on netlink sockets.
  *
- * The environment's TAPWIRE_LOSS is a directory. Each datagram that is received adds a line to `received` in it: "dump", "answer" or
- * "notification". `at` in it is "NTH KIND": for the NTH datagram the receiver is told
- *   overrun  that there was no room for it
- *   cut      that it is too large
- *   silence  nothing: neither this one nor any other comes from this socket
+ * TAPWIRE_LOSS is the path of a directory. Each received datagram adds a line to its file
+ * `received`: "dump", "answer" or "notification". Its file `at` is "NTH KIND". KIND says how the
+ * NTH datagram is lost:
+ *   overrun  recvfrom fails, as after an overrun of the socket's queue
+ *   cut      recvfrom reports that the datagram is larger than the buffer
+ *   silence  recvfrom drops this datagram and all further ones of this socket
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -39,7 +40,7 @@ static const char *what_is(const struct nlmsghdr *message) {
   return message->nlmsg_flags & NLM_F_MULTI || message->nlmsg_type == NLMSG_DONE ? "dump" : "answer";
 }
 
-/* Notes a datagram; `kind` is what is to be done with it, or an empty text. */
+/* Records a datagram. Sets `kind` to the way to lose it, or to an empty text. */
 static void note(int fd, const struct nlmsghdr *message, char kind[16]) {
   int nth = 0, seen = 0, c;
   struct stat file;

@@ -1,6 +1,7 @@
 /*
- * Runs a program as Multus' thick daemon runs plugins. The daemon's container has the node's root at /hostroot, and the daemon has
- * chrooted there without changing its directory: the working directory is the container's "/", which cannot be named any more.
+ * Runs a program as Multus' thick daemon runs plugins. The daemon's container has the node's root
+ * at /hostroot. The daemon calls chroot there but not chdir, so its working directory stays the
+ * container's "/", which no path leads to any more.
  *
  * Usage: outside-root EMPTY-DIRECTORY PROGRAM ARGUMENT ... (paths as on the node)
  */

@@ -1,10 +1,11 @@
 /*
- * Frames of IPv4, ARP, IPv6 and a local experiment, from one link to a tap.
+ * Sends and counts frames of four kinds: IPv4, ARP, IPv6 and a local experimental EtherType.
  *
- *   arrivals send LINK DESTINATION   five of each, from SOURCE
- *   arrivals write TAP DESTINATION   the same, as who holds the tap: they come in on the link
- *   arrivals count TAP WANTED        holds the tap as QEMU does: prints a line once it does so, and, after the end of its input, how many
- *                                  of each came from SOURCE; waits for as many as are wanted, and a moment for more
+ *   arrivals send LINK DESTINATION   sends five frames of each kind from SOURCE on the link
+ *   arrivals write TAP DESTINATION   opens the tap and writes the same frames, as a guest does
+ *   arrivals count TAP WANTED        opens the tap as QEMU does and prints "ready". After the end
+ *                                    of stdin, prints the number of frames of each kind from SOURCE.
+ *                                    Waits for WANTED frames, and a moment for more
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +25,7 @@
 #include <unistd.h>
 
 enum { KINDS = 4, EACH = 5 };
-/* Milliseconds between two looks, and how many looks there are after the end of the input. */
+/* STEP: milliseconds between two polls. WAIT: maximum number of polls after the end of stdin. */
 enum { STEP = 50, WAIT = 100 };
 static const unsigned short TYPES[KINDS] = {0x0800, 0x0806, 0x86dd, 0x88b5};
 static const unsigned char SOURCE[6] = {0x02, 0, 0, 0, 0, 0x99};
@@ -34,7 +35,10 @@ static int fail(const char *what) {
   return 1;
 }
 
-/* Headers that a bridge which snoops takes for right: UDP from 192.0.2.9 to 239.1.2.3, and nothing from :: to ff02::1:ff00:77. */
+/*
+ * Headers that a snooping bridge accepts as valid: UDP from 192.0.2.9 to 239.1.2.3, and a packet
+ * without payload from :: to ff02::1:ff00:77.
+ */
 static const unsigned char IPV4[20] = {0x45, 0, 0, 46, 0, 0, 0, 0, 1, 17, 0x06, 0xb2, 192, 0, 2, 9, 239, 1, 2, 3};
 static const unsigned char IPV6[40] = {0x60, 0, 0, 0, 0, 6, 59, 1, [24] = 0xff, 0x02, [35] = 1, 0xff, 0, 0, 0x77};
 
@@ -42,7 +46,7 @@ static int hold(const char *tap) {
   struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
   strncpy(request.ifr_name, tap, IFNAMSIZ - 1);
   int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
-  /* Who held it before closes it a moment after it said that it was done. */
+  /* The process that had the tap open may close it a moment after it has reported its success. */
   for (int tries = 0; ioctl(fd, TUNSETIFF, &request) < 0; tries++) {
     if (errno != EBUSY || tries == 1000) {
       perror("TUNSETIFF");
@@ -53,7 +57,10 @@ static int hold(const char *tap) {
   return fd;
 }
 
-/* The kernel lets frames out by a link a moment after it has its carrier, under the lock that ethtool waits for. */
+/*
+ * Waits until a link can send. The kernel enables that a moment after the link gets its carrier. It
+ * holds the lock that ethtool waits for until then.
+ */
 static void wait_for_carrier(const char *link) {
   struct ethtool_value value = {.cmd = ETHTOOL_GLINK};
   struct ifreq request = {0};
@@ -99,7 +106,7 @@ static int count_frames(const char *tap, int wanted) {
   fflush(stdout);
   int counts[KINDS] = {0}, total = 0, left = WAIT;
   struct pollfd polled[2] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
-  /* All frames were sent before the input ended; on a busy machine they come later. */
+  /* All frames were sent before stdin ended, but on a busy machine they arrive later. */
   for (bool ended = false; !ended || left > 0; ended = ended || polled[1].revents != 0) {
     if (poll(polled, ended ? 1 : 2, ended ? STEP : -1) < 0) return fail("poll");
     unsigned char frame[65536];

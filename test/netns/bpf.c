@@ -1,12 +1,13 @@
 /*
- * Loads an eBPF program and attaches it to a link of this netns, where it stays.
+ * Loads an eBPF program, attaches it to a link of this netns, and prints the program's id. The
+ * program stays attached.
  *
  *   bpf tcx LINK INSTRUCTIONS            at the TCX ingress
  *   bpf xdp LINK INSTRUCTIONS            as XDP
  *   bpf tc LINK INSTRUCTIONS PREF FLAGS  as a filter of cls_bpf; flags 1 is direct-action
- *   bpf detach LINK ID                   takes a program away from the TCX ingress
+ *   bpf detach LINK ID                   detaches a program from the TCX ingress
  *
- * Instructions are hex digits, 16 for each. Prints the id of the program.
+ * INSTRUCTIONS has 16 hex digits for each instruction.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -23,6 +24,7 @@
 
 #define NAME "tapwire_test"
 enum { TCX_INGRESS = 46 }; /* BPF_TCX_INGRESS, Linux 6.6 */
+enum { ETH_P_ALL_BE = 0x0300 }; /* ETH_P_ALL in network byte order */
 
 static int bpf(int command, union bpf_attr *attr) {
   int result = (int)syscall(SYS_bpf, command, attr, sizeof *attr);
@@ -86,7 +88,7 @@ static void add_filter(int ifindex, int program, unsigned pref, unsigned flags) 
   *header = (struct nlmsghdr){.nlmsg_len = NLMSG_LENGTH(sizeof(struct tcmsg)), .nlmsg_type = RTM_NEWTFILTER,
                               .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL};
   *(struct tcmsg *)NLMSG_DATA(header) = (struct tcmsg){
-      .tcm_ifindex = ifindex, .tcm_parent = 0xfffffff2, .tcm_info = pref << 16 | 0x0300 /* ETH_P_ALL */};
+      .tcm_ifindex = ifindex, .tcm_parent = 0xfffffff2, .tcm_info = pref << 16 | ETH_P_ALL_BE};
   put(TCA_KIND, "bpf", 4);
   struct rtattr *options = put(TCA_OPTIONS, NULL, 0);
   put(TCA_BPF_FD, &program, 4);

@@ -1,5 +1,6 @@
 /*
- * What a process in a pod may do: tells a netlink socket there that requests were done, again and again. Ends when it is killed.
+ * Forges acknowledgements, as a process in a pod can. Sends them to the netlink socket with the
+ * given port in the netns, until it is killed.
  *
  * Usage: forger NETNS PORT
  */

@@ -1,6 +1,8 @@
 /*
- * One end of a wire: `frames tap NAME` opens a tap as QEMU does, `frames link NAME` listens on a link. Each line of stdin is a frame to
- * send, in hex; each frame that comes in is a line of stdout. Ends with stdin. Frames have their VLAN tags, as on a wire.
+ * Sends and receives frames at one end of a wire. `frames tap NAME` opens a tap as QEMU does,
+ * `frames link NAME` a packet socket on a link. Sends each line of stdin, hex digits, as a frame,
+ * and prints each received frame as a line of stdout. Frames include their VLAN tags, as on a wire.
+ * Exits at the end of stdin.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +21,7 @@
 #include <unistd.h>
 
 enum { MAX_FRAME = 65536, VNET_HEADER = 10, MACS = 12, TAG = 4 };
-/* Together 60 seconds, which only a descriptor that is never closed reaches. */
+/* 60 seconds in total: only a descriptor that is never closed takes that long. */
 enum { MAX_TRIES = 6000, TRY_INTERVAL = 10 * 1000 /* microseconds */ };
 
 static bool is_tap;
@@ -35,7 +37,7 @@ static void open_tap(const char *name) {
   strncpy(request.ifr_name, name, IFNAMSIZ - 1);
   end = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   if (end < 0) fail("/dev/net/tun");
-  /* The agent closes its own descriptor of a tap while the result of ADD is on its way. */
+  /* The agent may still have the tap open for a moment after ADD has returned. */
   for (int tries = 0; ioctl(end, TUNSETIFF, &request) < 0; tries++) {
     if (errno != EBUSY || tries == MAX_TRIES) fail("TUNSETIFF");
     usleep(TRY_INTERVAL);
@@ -55,7 +57,7 @@ static void open_link(const char *name) {
   if (bind(end, (struct sockaddr *)&address, sizeof address) < 0) fail("bind");
 }
 
-/* The kernel takes the outer tag out of a frame and keeps it beside it. */
+/* Inserts the outer VLAN tag, which the kernel strips from a frame and passes as auxiliary data. */
 static size_t put_tag_back(struct msghdr *message, unsigned char *frame, size_t length) {
   for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
     if (part->cmsg_level != SOL_PACKET || part->cmsg_type != PACKET_AUXDATA) continue;
@@ -85,7 +87,7 @@ static void receive(void) {
     length = recvmsg(end, &message, 0);
     if (length >= MACS) length = (ssize_t)put_tag_back(&message, bytes, (size_t)length);
   }
-  if (length < 0) return; /* ENETDOWN, once, when a link goes down */
+  if (length < 0) return; /* ENETDOWN: reported once when a link goes down */
   for (ssize_t i = 0; i < length; i++) printf("%02x", frame[i]);
   putchar('\n');
   fflush(stdout);

@@ -1,6 +1,9 @@
 /*
- * Pins an eBPF program for a link's ingress that hands every frame to the pod, as Calico's and Cilium's do: bpf_redirect_peer().
- * Usage: redirect-peer IFINDEX PATH. IFINDEX is of the node's end of the pod link, PATH lies in a bpf file system.
+ * Pins an eBPF program that redirects every frame at a link's ingress into the pod with
+ * bpf_redirect_peer(), as the programs of Calico and Cilium do.
+ *
+ * Usage: redirect-peer IFINDEX PATH. IFINDEX is that of the node's end of the pod link; PATH is in
+ * a bpf file system.
  */
 #include <linux/bpf.h>
 #include <stdint.h>

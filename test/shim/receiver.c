@@ -1,8 +1,9 @@
 /*
- * An agent that takes the descriptors, which Node cannot: listens on a unix socket, says hello, and prints for its client what came
- * as JSON: device, inode and namespace type of each descriptor, and the bytes of the request in hex.
+ * An agent that receives descriptors, which Node cannot do. Listens on a unix socket, says hello to
+ * one client and prints as JSON what the client sends: for each descriptor its device, inode and
+ * namespace type, and the bytes of the request in hex.
  *
- * Usage: receiver reply|hold SOCKET. "hold" keeps the descriptors and never replies.
+ * Usage: receiver reply|hold SOCKET. "hold" keeps the descriptors open and never replies.
  */
 #include <linux/nsfs.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ static int is_whole(void) {
   return length >= 16 + (size_t)lengths[0] + lengths[1];
 }
 
-/* Prints the descriptors of a message, and keeps them open. */
+/* Prints the descriptors of a message; leaves them open. */
 static void print_descriptors(struct msghdr *message) {
   for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
     int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
