@@ -4,18 +4,22 @@ import { dirname } from 'node:path';
 import type { Cgroup } from './cgroups.ts';
 import { pause } from './pods.ts';
 
-/** The agent, as the DaemonSet runs it, and what it takes. */
+/** The agent, run as the DaemonSet runs it, with its CPU time and memory. */
 export interface Agent {
-  /** User and system time so far, of all its threads and children, ms. */
+  /** User and system time so far, with all threads and children, ms. */
   cpu(): number;
-  /** Most memory since the last `forgetPeak`, MiB. */
+  /** Peak memory since the last `forgetPeak`, MiB. */
   peak(): number;
   forgetPeak(): void;
 }
 
 const START_TIMEOUT = 10_000; // ms
 
-/** Starts the agent and waits until it listens. It ends with the run's PID namespace. */
+/**
+ * Starts the agent and waits until it listens. The agent ends with the run's PID namespace.
+ *
+ * @throws {Error} if the agent ends, or does not listen in time
+ */
 export async function startAgent(
   bundle: string,
   socket: string,
@@ -29,25 +33,26 @@ export async function startAgent(
     env: {},
   });
   closeSync(stderr);
-  if (child.pid === undefined) throw new Error('Cannot start the agent');
+  if (child.pid === undefined) throw new Error('Cannot start the agent: spawn failed');
   cgroup.enter(child.pid);
   const said = () => readFileSync(log, 'utf8');
   for (const deadline = performance.now() + START_TIMEOUT; !/listening/i.test(said()); await pause(10)) {
     if (child.exitCode !== null || performance.now() > deadline)
-      throw new Error(`The agent does not listen:\n${said()}`);
+      throw new Error(`Cannot start the agent: it does not listen; its log:\n${said()}`);
   }
   const proc = `/proc/${child.pid}`;
   const ensureAlive = () => {
     if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`The agent has ended:\n${said()}`);
+      throw new Error(`Cannot measure: the agent has ended; its log:\n${said()}`);
   };
   return {
     cpu() {
       ensureAlive();
-      return cgroup.cpu(); // proc(5) counts in steps of 10 ms, and forgets threads that have ended
+      return cgroup.cpu(); // proc(5) counts in steps of 10 ms and omits threads that have ended
     },
     peak: () => readPeak(proc),
-    forgetPeak: () => writeFileSync(`${proc}/clear_refs`, '5'), // proc(5): resets the peak of the resident set
+    // "5" resets the peak of the resident set: proc(5).
+    forgetPeak: () => writeFileSync(`${proc}/clear_refs`, '5'),
   };
 }
 

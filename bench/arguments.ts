@@ -1,46 +1,46 @@
 import { parseArgs } from 'node:util';
 
-/** The parts of the benchmark, in the order in which they run. */
+/** The sections of the benchmark, in the order in which they run. */
 export const SECTIONS = ['calls', 'at-once', 'growth', 'limits', 'floor', 'hooks'] as const;
 export type Section = (typeof SECTIONS)[number];
 
-/** A plugin that the command line brings along. */
+/** A further plugin to measure, named on the command line. */
 export interface GuestPeer {
   readonly name: string;
   readonly program: string;
-  /** Path of its network configuration, JSON. */
+  /** Path of its network configuration (JSON). */
   readonly conf: string;
 }
 
 export interface Arguments {
   readonly sections: readonly Section[];
-  /** How often each call is measured. */
+  /** Number of times that each call is measured. */
   readonly rounds: number;
   readonly peers: readonly GuestPeer[];
   readonly help: boolean;
 }
 
-/** As many as the medians need before their ratios stand still from run to run. */
+/** Number of rounds from which the ratios of medians are stable from run to run. */
 export const FULL_ROUNDS = 40;
 
 export const USAGE = `Usage: npm run bench [-- options]
 
-Measures Tapwire beside Go's CNI plugins, interleaved, in namespaces of its own. Needs root and Debian, takes some minutes.
-A full run writes bench/results.json and bench/results.svg; any other, the same in build/bench/.
+Compares Tapwire with Go's CNI plugins, interleaved, in namespaces of its own. Needs root and Debian; takes some minutes.
+A full run writes bench/results.json and bench/results.svg; any other run writes them to build/bench/.
 
-  --only SECTION     one of ${SECTIONS.join(', ')}; may be repeated
+  --only SECTION     measure one of ${SECTIONS.join(', ')}; may be repeated
                        calls    ADD and DEL one by one: time, CPU, memory
                        at-once  50 and 200 calls at once
                        growth   ADD with 1, 50 and 250 pods on the node, and the kernel's share
-                       limits   in a cgroup of 100m CPU and 50 MiB, as below Multus' daemon
-                       floor    ADD against the empty round trip to the agent
+                       limits   ADD with 100m CPU and 50 MiB, the limits of Multus' daemon
+                       floor    ADD compared with an empty round trip to the agent
                        hooks    the sidecar: start, OnDefineDomain, memory
-  --rounds N         measure each call N times (${FULL_ROUNDS})
-  --peer NAME=PATH   one more plugin in "calls"; may be repeated
-  --peer-conf FILE   its network configuration (JSON); one for each --peer, in the same order
-  --help             print this`;
+  --rounds N         measure each call N times (default ${FULL_ROUNDS})
+  --peer NAME=PATH   measure a further plugin in "calls"; may be repeated
+  --peer-conf FILE   network configuration (JSON) of that plugin; one for each --peer, in the same order
+  --help             print this help`;
 
-/** Reads the command line. @throws {Error} that says what is wrong with it */
+/** Parses the command line. @throws {Error} for a usage error */
 export function parseArguments(argv: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: [...argv],
@@ -60,7 +60,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   };
 }
 
-/** Whether its results are those that the repository keeps. */
+/** Whether the repository keeps the results of a run with these arguments. */
 export const isFullRun = ({ sections, rounds, peers }: Arguments): boolean =>
   SECTIONS.every((section) => sections.includes(section)) && rounds >= FULL_ROUNDS && peers.length === 0;
 
@@ -75,7 +75,7 @@ function toRounds(text: string): number {
   return Number(text);
 }
 
-/** Results are found by these. */
+/** Names that are taken: each identifies the results of one peer. */
 const TAKEN: readonly string[] = [
   'tapwire',
   'tapwire-alone',
@@ -87,13 +87,12 @@ const TAKEN: readonly string[] = [
 ];
 
 function toPeers(peers: readonly string[], confs: readonly string[]): readonly GuestPeer[] {
-  if (peers.length !== confs.length)
-    throw new Error('--peer and --peer-conf: want as many of one as of the other');
+  if (peers.length !== confs.length) throw new Error('--peer and --peer-conf: want the same number of both');
   return peers.map((peer, index) => {
     const [, name, program] = /^([a-z][a-z0-9-]{0,30})=(.+)$/.exec(peer) ?? [];
     if (name === undefined || program === undefined)
-      throw new Error(`--peer: want NAME=/path/to/plugin, the name in lower case, got "${peer}"`);
-    if (TAKEN.includes(name)) throw new Error(`--peer: "${name}" is measured already; give it another name`);
+      throw new Error(`--peer: want NAME=/path/to/plugin with a lower-case name, got "${peer}"`);
+    if (TAKEN.includes(name)) throw new Error(`--peer: the name "${name}" is taken; choose another name`);
     return { name, program, conf: confs[index] ?? '' };
   });
 }

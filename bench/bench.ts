@@ -9,22 +9,22 @@ import { hasLink, type Pod, pause } from './pods.ts';
 import type { Job } from './protocol.ts';
 import { type Outcome, type Runner, startRunner } from './runner.ts';
 
-/** What the sections work with. */
+/** The environment that the sections measure in. */
 export interface Bench {
   readonly runner: Runner;
   readonly agent: Agent | null;
-  /** All of the run; the first ones are Tapwire's. */
+  /** All peers of the run, Tapwire's first. */
   readonly peers: readonly Peer[];
   readonly rounds: number;
-  /** Name of the cgroup below which theirs are. */
+  /** Name of the parent of all cgroups of the run. */
   readonly cgroup: string;
-  /** Says on the terminal how far it is. */
+  /** Shows the progress on the terminal. */
   readonly tell: (progress: string) => void;
 }
 
 export type Command = 'ADD' | 'DEL' | 'VERSION';
 
-/** One pod's attachment to one peer. */
+/** The attachment of one pod that one peer makes. */
 export interface Attachment {
   readonly peer: Peer;
   readonly pod: Pod;
@@ -37,10 +37,13 @@ export const attach = (peer: Peer, pod: Pod): Attachment => ({
   containerId: randomBytes(32).toString('hex'),
 });
 
-/** What is left to do when a call has returned: by the kernel after ADD; after DEL also by the agent, which still waits for it. */
+/**
+ * Pauses after a call, in which work that was left for later is done: the kernel's after ADD; after
+ * DEL also the agent's, which still waits for the kernel.
+ */
 const QUIET = { ADD: 25, DEL: 60, VERSION: 10 } as const; // ms
 
-/** A runner of its own, in that cgroup. */
+/** Starts a further runner in the cgroup. */
 export function runnerIn(cgroup: Cgroup): Runner {
   const runner = startRunner(RUNNER, STDERR);
   cgroup.enter(runner.pid);
@@ -66,7 +69,11 @@ export function toJob(command: Command, { peer, pod, containerId }: Attachment):
   };
 }
 
-/** Makes one call, and looks at what it did, outside the times. @throws {Error} when it failed */
+/**
+ * Makes one call, and checks its effect after the measurement.
+ *
+ * @throws {Error} if the call failed
+ */
 export async function call(
   bench: Bench,
   command: Command,
@@ -100,12 +107,12 @@ function hasVersion(stdout: string): boolean {
   }
 }
 
-/** @throws {Error} when the link is not there after ADD, or still there after DEL */
+/** @throws {Error} if the link is missing or down after ADD, or still exists after DEL */
 export async function requireEffect(command: Command, { peer, pod }: Attachment): Promise<void> {
   if (command === 'VERSION') return;
   const isThere = await hasLink(pod, peer.makes);
   if (isThere === (command === 'ADD')) return;
   throw new Error(
-    `${command} of ${peer.name} answered success, but "${peer.makes}" ${isThere ? 'is still there' : 'is not there and up'}`,
+    `${command} of ${peer.name} reported success, but "${peer.makes}" ${isThere ? 'still exists' : 'is missing or down'}`,
   );
 }

@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-/** A cgroup of the run: what is started in it stays in it. */
+/** A cgroup of the run. Processes that are started in it stay in it. */
 export interface Cgroup {
   enter(pid: number): void;
-  /** User and system time of all that ever ran in it, ms. */
+  /** User and system time of all processes that ever ran in it, ms. */
   cpu(): number;
-  /** Most memory that it ever had, MiB. */
+  /** Peak memory, MiB. */
   peak(): number;
-  /** How many of its processes the kernel killed for want of memory. */
+  /** Number of its processes that the OOM killer ended. */
   oomKills(): number;
 }
 
@@ -22,10 +22,10 @@ const ROOT = '/sys/fs/cgroup';
 const PERIOD = 100_000; // µs, the kernel's and the kubelet's default
 const MIB = 1024 * 1024;
 
-/** Version 2 has one hierarchy, version 1 one for each controller. */
+/** Whether cgroups are version 2, with one hierarchy. Version 1 has one for each controller. */
 const isUnified = existsSync(`${ROOT}/cgroup.controllers`);
 
-/** Makes one below `parent`. All are removed when the run has ended (isolation.ts). */
+/** Creates a cgroup under `parent`. isolation.ts removes all of them after the run. */
 export function addCgroup(parent: string, name: string, limits: Limits | null): Cgroup {
   return isUnified ? addUnified(parent, name, limits) : addVersion1(parent, name, limits);
 }
@@ -68,7 +68,7 @@ function addVersion1(parent: string, name: string, limits: Limits | null): Cgrou
 
 const readNumber = (path: string): number => Number(readFileSync(path, 'utf8'));
 
-/** One line `name number` of several. */
+/** Reads the number of a line `name number`. */
 function readField(path: string, name: string): number {
   const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec(readFileSync(path, 'utf8')) ?? [];
   if (value === undefined) throw new Error(`Cannot read "${name}" in "${path}"`);

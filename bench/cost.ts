@@ -1,26 +1,31 @@
 import { type Spread, spread } from './statistics.ts';
 
-/** What one call took. */
+/** The measurement of one call. */
 export interface Sample {
   /** From start to exit, ms. */
   readonly wall: number;
-  /** User and system time of the called process and what it waited for, ms. */
+  /** User and system time of the called process and its children, ms. */
   readonly cpu: number;
-  /** User and system time of the agent meanwhile, ms; 0 where it has no part in it. */
+  /**
+   * User and system time of the agent during the call, ms; 0 if the peer does not use the agent.
+   */
   readonly agentCpu: number;
-  /** Peak of the called process, KiB. The kernel counts it in batches: a few dozen pages are 0. */
+  /**
+   * Peak memory of the called process, KiB. The kernel counts in batches of a few dozen pages, so
+   * the smallest programs have 0.
+   */
   readonly memory: number;
 }
 
-/** What a call costs. */
+/** The cost of a call, over all measurements. */
 export interface Cost {
-  /** ms */
+  /** From start to exit, ms. */
   readonly wall: Spread;
-  /** Of the called process, ms. */
+  /** CPU time of the called process, ms. */
   readonly cpu: Spread;
-  /** ms */
+  /** CPU time of the agent, ms. */
   readonly agentCpu: Spread;
-  /** KiB */
+  /** Peak memory of the called process, KiB. */
   readonly memory: Spread;
 }
 

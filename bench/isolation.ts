@@ -3,18 +3,20 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { cgroupsOf, removeCgroup } from '../test/helpers/containerd/cgroups.ts';
 
-/** Set inside; the name of the cgroup that holds those of the run. */
+/** Environment variable that is set inside the namespaces: the parent of the run's cgroups. */
 const INSIDE = 'TAPWIRE_BENCH_CGROUP';
 
-/** The run's cgroup, or null outside. */
+/** Name of the run's cgroup, or null outside the namespaces. */
 export const insideCgroup = (): string | null => process.env[INSIDE] ?? null;
 
 /**
- * Runs this program again in namespaces of its own, and answers with its exit status.
+ * Runs this program again in new namespaces, and returns its exit status.
  *
- * Its netns is the node: no link, address or forwarding rule of the machine is seen or changed. In its mount namespace /run is
- * empty, so that the executable finds our agent at its usual place, and the names of our netns are nobody else's. With its
- * PID namespace everything that it started ends when it does, and with the last of them the rest: also after a SIGKILL.
+ * Its netns stands for the node: the run neither sees nor changes a link, address or forwarding
+ * rule of the machine. Its mount namespace has an empty /run. So the executable finds the run's
+ * agent at the usual path, and no other process sees the names of the run's netns. Its PID
+ * namespace ends all processes of the run with the first one, even after SIGKILL. The other
+ * namespaces end with the last process.
  */
 export async function runIsolated(argv: readonly string[]): Promise<number> {
   const cgroup = `tapwire-bench-${randomBytes(4).toString('hex')}`;
@@ -29,7 +31,10 @@ export async function runIsolated(argv: readonly string[]): Promise<number> {
   return status ?? 1;
 }
 
-/** unshare itself blocks what it could pass on. */
+/**
+ * Ends the run on a signal to this process, because unshare blocks signals instead of passing them
+ * on.
+ */
 function endOnSignal(child: ChildProcess): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => child.kill('SIGKILL'));

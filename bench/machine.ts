@@ -4,7 +4,7 @@ import type { Machine } from './results.ts';
 
 const GIB = 1024 ** 3;
 
-/** What the numbers depend on; nothing that names the machine. */
+/** Describes what the figures depend on, without anything that identifies the machine. */
 export async function describeMachine(): Promise<Machine> {
   const { stdout } = await execa('dpkg-query', ['-W', 'containernetworking-plugins']);
   return {

@@ -1,4 +1,7 @@
-/** `npm run bench`: Tapwire beside Go's CNI plugins, on this machine, in namespaces of its own. */
+/**
+ * `npm run bench`: compares Tapwire with Go's CNI plugins on this machine, in namespaces of its
+ * own.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../shared/errors.ts';
@@ -20,7 +23,7 @@ import { measureLimits } from './sections/limits.ts';
 import { describeResults } from './table.ts';
 import { describeTargets, judge } from './targets.ts';
 
-/** What each section adds to the results. */
+/** Measures a section. Each adds its own fields to the results. */
 const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Partial<Results>>>> = {
   calls: async (bench) => ({ calls: await measureCalls(bench) }),
   'at-once': async (bench) => ({ atOnce: await measureAtOnce(bench) }),
@@ -32,7 +35,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Partial<Result
 
 async function measure(cgroup: string, { sections, rounds, peers: guests }: Arguments): Promise<Results> {
   const agent = await prepareNode(cgroup);
-  if (agent === null) console.log('There is no agent in dist/agent: Tapwire is measured without it.\n');
+  if (agent === null) console.log('Found no agent in dist/agent: measuring Tapwire without it.\n');
   const visitors = guests.map(({ name, program, conf }) =>
     guestPeer(name, resolve(program), JSON.parse(readFileSync(conf, 'utf8'))),
   );
@@ -49,12 +52,15 @@ async function measure(cgroup: string, { sections, rounds, peers: guests }: Argu
   return results;
 }
 
-/** On a terminal, each line takes the place of the one before. */
+/**
+ * Prints a line of progress. On a terminal it replaces the previous one; elsewhere nothing is
+ * printed.
+ */
 function say(line: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line}`);
 }
 
-/** The repository keeps what says everything. */
+/** Writes the results; those of a full run replace the ones in the repository. */
 function write(results: Results, isFull: boolean): void {
   const directory = resolve(import.meta.dirname, isFull ? '.' : '../build/bench');
   mkdirSync(directory, { recursive: true });
@@ -71,7 +77,8 @@ async function main(): Promise<number> {
   }
   const cgroup = insideCgroup();
   if (cgroup === null) return runIsolated(process.argv.slice(1));
-  process.on('SIGINT', () => process.exit(130)); // the first process of a PID namespace has no default actions
+  // The first process of a PID namespace ignores signals that it does not handle.
+  process.on('SIGINT', () => process.exit(130));
   const results = await measure(cgroup, args);
   console.log(describeResults(results));
   console.log(describeTargets(judge(results)));
@@ -81,8 +88,8 @@ async function main(): Promise<number> {
 }
 
 try {
-  process.exit(await main()); // and with it the agent, which would run for ever
+  process.exit(await main()); // ends the agent, too, which would otherwise run for ever
 } catch (error) {
-  console.error(`\nThe benchmark failed: ${messageOf(error)}`);
+  console.error(`\nCannot complete the benchmark: ${messageOf(error)}`);
   process.exit(1);
 }

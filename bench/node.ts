@@ -7,7 +7,10 @@ import { type Place, UPLINK } from './peers.ts';
 import { batch } from './pods.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-/** On the tmpfs that only this run sees: gone with it. */
+/**
+ * The directory for files of the run, on a tmpfs that only the run sees and that disappears with
+ * it.
+ */
 export const SCRATCH = '/run/tapwire-bench';
 export const STDERR = `${SCRATCH}/stderr`;
 export const RUNNER = `${SCRATCH}/runner`;
@@ -19,16 +22,19 @@ export const PLACE: Place = {
   noSocket: `${SCRATCH}/nobody.sock`,
 };
 
-/** Where the installed executable looks for it. */
+/** The path at which the installed executable looks for the agent. */
 const AGENT_SOCKET = '/run/tapwire/agent.sock';
 const AGENT_BUNDLE = `${ROOT}/dist/agent`;
 
-/** Makes a node of the netns that we are in: loopback, a NIC, Tapwire installed. Null: there is no agent in dist. */
+/**
+ * Makes the current netns a node: configures loopback and a NIC, installs Tapwire and starts the
+ * agent. Returns null if `dist` has no agent.
+ */
 export async function prepareNode(cgroup: string): Promise<Agent | null> {
   await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tapwire-bench', '/run']);
   for (const directory of ['cni/bin', 'jobs', 'ipam'])
     mkdirSync(`${SCRATCH}/${directory}`, { recursive: true });
-  // Probing for duplicate IPv6 addresses would go on while others are measured.
+  // Otherwise the kernel probes for duplicate IPv6 addresses during later measurements.
   writeFileSync('/proc/sys/net/ipv6/conf/default/dad_transmits', '0');
   const uplink = [
     `link add ${UPLINK} type veth peer name wire0`,
@@ -48,7 +54,10 @@ export async function prepareNode(cgroup: string): Promise<Agent | null> {
   );
 }
 
-/** A copy, links followed, as README says; a build meanwhile does not reach it. */
+/**
+ * Installs a copy of Tapwire, with links resolved as README describes. A later build does not
+ * change it.
+ */
 function install(): void {
   const options = { recursive: true, dereference: true } as const;
   for (const name of ['tapwire', '.tapwire'])
@@ -56,7 +65,10 @@ function install(): void {
   cpSync(`${ROOT}/dist/test/tapwire`, `${PLACE.cniBin}/tapwire-test`);
 }
 
-/** See native/runner.c; the last keeps the compiler from calling libc's memset. */
+/**
+ * Flags for a program without libc (native/runner.c). The last keeps gcc from generating calls of
+ * memset.
+ */
 const FREESTANDING = [
   ...['-static', '-nostdlib', '-ffreestanding', '-fno-stack-protector', '-fno-pie', '-no-pie'],
   '-fno-tree-loop-distribute-patterns',

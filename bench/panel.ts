@@ -1,14 +1,14 @@
 import type { Spread } from './statistics.ts';
 
-/** A bar for each peer, one below the other. */
+/** One bar of the chart: a value of one peer. */
 export interface Bar {
   readonly value: Spread;
-  /** What the others are measured against; undefined where nothing is. */
+  /** The value that this one is compared with, if any. */
   readonly base: Spread | undefined;
   readonly look: Look;
 }
 
-/** Class of the bar in the style sheet. */
+/** CSS class of the bar. */
 export type Look = 'ours' | 'alone' | 'base' | 'other';
 
 export interface Box {
@@ -19,12 +19,15 @@ export interface Box {
 
 export const ROW = 30;
 const BAR = 16;
-/** For the numbers behind the longest bar. */
+/** Width of the numbers after the longest bar. */
 const NUMBERS = 104;
-/** A bar that would make all others invisible is cut; all others fit. */
+/** Bars of this look may be cut off, because their length would make all others invisible. */
 const CUT_LOOK: Look = 'alone';
 
-/** Bars on a common scale, each with its numbers behind it and a line to the 90th percentile. Pure. */
+/**
+ * Draws bars on a common scale, each followed by its numbers, with a line to the 90th percentile.
+ * Pure.
+ */
 export function drawPanel(bars: readonly Bar[], box: Box): string {
   const longest = Math.max(...bars.filter(({ look }) => look !== CUT_LOOK).map(({ value }) => value.p90));
   const room = box.width - NUMBERS;
@@ -52,7 +55,7 @@ function drawBar({ value, base, look }: Bar, scale: number, room: number, { x, y
 const drawWhisker = (from: number, to: number, y: number, look: Look): string =>
   to - from < 1 ? '' : `<path class="whisker ${look}-line" d="M${from} ${y}H${to}M${to} ${y - 4}v8"/>`;
 
-/** Two slanted gaps: this bar goes on. */
+/** Draws two slanted gaps, which show that the bar is cut off. */
 const drawCut = (x: number, top: number): string =>
   [0, 8]
     .map((shift) => `<path class="gap" d="M${place(x + shift)} ${top + BAR + 2}l7 ${-BAR - 4}"/>`)
@@ -60,7 +63,7 @@ const drawCut = (x: number, top: number): string =>
 
 const place = (value: number): number => Number(value.toFixed(1));
 
-/** Three digits. */
+/** Formats milliseconds with up to two decimals, fewer for larger values. */
 export const milliseconds = (value: number): string =>
   `${value < 10 ? value.toFixed(value < 1 ? 2 : 1) : value.toFixed(0)} ms`;
 

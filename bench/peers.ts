@@ -1,42 +1,47 @@
 import { AGENT, ALONE, BRIDGE } from './results.ts';
 
-/** Where everything of a run is, in its own mount namespace: see isolation.ts. */
+/** Paths of a run, in its own mount namespace (isolation.ts). */
 export interface Place {
-  /** Tapwire as README installs it: the executable, and beside it its runtime and the test build. */
+  /**
+   * The CNI bin directory: the executable and its fallback as README installs them, and the test
+   * build.
+   */
   readonly cniBin: string;
-  /** What host-local writes down. */
+  /** Data directory of host-local. */
   readonly ipam: string;
-  /** A socket that nobody listens on. */
+  /** Path of a socket on which no process listens. */
   readonly noSocket: string;
 }
 
-/** A plugin, and how it is called. */
+/** A plugin and the parameters of its calls. */
 export interface Peer {
   readonly name: string;
   readonly program: string;
   readonly conf: Readonly<Record<string, unknown>>;
   /** CNI_IFNAME. */
   readonly ifname: string;
-  /** Environment beside CNI's. */
+  /** Environment variables in addition to CNI's. */
   readonly env?: Readonly<Record<string, string>>;
-  /** The link that ADD makes in the pod's netns, and DEL takes away; of `lo`, whether it is up. */
+  /**
+   * The link that ADD creates in the pod's netns and DEL deletes; `lo` is set up and down instead.
+   */
   readonly makes: string;
-  /** Whether the agent works for it. */
+  /** Whether the agent does the work of its calls. */
   readonly usesAgent: boolean;
 }
 
-/** Debian's folder of CNI plugins. */
+/** Debian's directory of CNI plugins. */
 export const GO_BIN = '/usr/lib/cni';
-/** Stands for the node's NIC: what macvlan puts its links on. */
+/** Stands for the node's NIC: the master of macvlan's links. */
 export const UPLINK = 'up0';
 
 const base = (name: string, type: string) => ({ cniVersion: '1.0.0', name, type });
 
 /**
- * Tapwire as a KubeVirt binding on the pod's network.
+ * Tapwire as a KubeVirt binding on the pod's network, with and without the agent.
  *
- * `tapwire` is the executable that gets installed, and finds the agent where it is in life. `tapwire-alone` is the build for tests,
- * told to look for the agent where there is none.
+ * `tapwire` is the installed executable, which finds the agent at the usual path. `tapwire-alone`
+ * is the build for tests, configured with an agent socket that does not exist.
  */
 export function tapwirePeers({ cniBin, noSocket }: Place, hasAgent: boolean): readonly Peer[] {
   const common = {
@@ -50,7 +55,10 @@ export function tapwirePeers({ cniBin, noSocket }: Place, hasAgent: boolean): re
   return hasAgent ? [agent, alone] : [alone];
 }
 
-/** Go's plugins, without IPAM where they allow it: a binding plugin hands out no addresses either. ptp cannot do without. */
+/**
+ * Go's plugins. They run without IPAM, because a binding plugin assigns no addresses either; only
+ * ptp requires IPAM.
+ */
 export function goPeers({ ipam }: Place): readonly Peer[] {
   const common = { ifname: 'net1', makes: 'net1', usesAgent: false };
   const hostLocal = { type: 'host-local', dataDir: ipam, ranges: [[{ subnet: '10.99.0.0/16' }]] };
@@ -66,7 +74,7 @@ export function goPeers({ ipam }: Place): readonly Peer[] {
   ].map((peer) => ({ ...peer, program: `${GO_BIN}/${peer.name}` }));
 }
 
-/** What the command line brings along: a plugin that makes CNI_IFNAME. */
+/** A plugin from the command line, whose ADD creates the link CNI_IFNAME. */
 export const guestPeer = (name: string, program: string, conf: Readonly<Record<string, unknown>>): Peer => ({
   name,
   program,

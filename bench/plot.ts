@@ -10,20 +10,23 @@ const HEADER = 112;
 const GROUP = 40;
 const FOOTER = 72;
 
-/** Those that need more than their name to be understood. */
+/** Titles of peers whose names do not explain themselves. */
 const TITLES: Readonly<Record<string, string>> = {
   [AGENT]: 'Tapwire',
   [ALONE]: 'Tapwire, no agent',
   ...Object.fromEntries(['bridge', 'macvlan', 'ptp', 'loopback'].map((name) => [name, `Go ${name}`])),
 };
 
-/** Rows of a kind: both bars of each peer. */
+/** A group of rows. Each row has the two bars of one peer. */
 interface Group {
   readonly title: string;
   readonly rows: readonly { readonly peer: string; readonly add: Spread; readonly del: Spread }[];
 }
 
-/** The picture in README: ADD and DEL of every peer, one by one and many at once. Readable in light and dark. Pure. */
+/**
+ * Draws the chart of README: ADD and DEL of every peer, one by one and many at once. Readable on
+ * light and dark backgrounds. Pure.
+ */
 export function drawResults(results: Results): string {
   const groups = toGroups(results);
   const height = HEADER + groups.reduce((sum, { rows }) => sum + GROUP + rows.length * ROW, 0) + FOOTER;
@@ -37,7 +40,7 @@ export function drawResults(results: Results): string {
 <style>${STYLE}</style>
 <rect class="card" x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="10"/>
 ${text('title', MARGIN, 42, 'How long a pod waits for its network plugin')}
-${text('note', MARGIN, 66, 'Time from start to exit of one call. The shorter the better; × is against Go’s bridge in the same run.')}
+${text('note', MARGIN, 66, 'Time from start to exit of one call. Shorter is better; × is the ratio to Go’s bridge in the same run.')}
 ${text('head', COLUMNS.ADD, HEADER - 6, 'ADD')}
 ${text('head', COLUMNS.DEL, HEADER - 6, 'DEL')}
 ${parts.join('\n')}
@@ -55,7 +58,7 @@ function toGroups({ calls = [], atOnce = [] }: Results): readonly Group[] {
     .map(({ peer, add, del }) => ({ peer, add: add.wall, del: del.wall }));
   return [
     { title: 'One pod', rows: oneByOne },
-    { title: `${most} pods at once, all of them`, rows: together },
+    { title: `${most} pods at once, in total`, rows: together },
   ].filter(({ rows }) => rows.length > 0);
 }
 
@@ -86,7 +89,7 @@ const titleOf = (peer: string): string => TITLES[peer] ?? peer;
 function describeMethod(groups: readonly Group[]): string {
   const [calls = 0, bursts = 0] = groups.map(({ rows }) => rows[0]?.add.n);
   const repeats = bursts === 0 ? '' : ` and ${bursts} bursts`;
-  return `Medians of ${calls} interleaved calls${repeats}, lines to the 90th percentile. ptp with host-local addresses, the others without any.`;
+  return `Medians of ${calls} interleaved calls${repeats}, lines to the 90th percentile. ptp with addresses of host-local, the others without addresses.`;
 }
 
 function describeMachine({ cpus, cpu, kernel, node, plugins }: Machine): string {
@@ -111,7 +114,10 @@ const text = (look: string, x: number, y: number, words: string): string =>
 const escapeXml = (words: string): string =>
   words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 
-/** A card of its own colour: the page around it may be of another mind about dark and light than the reader's system. */
+/**
+ * The chart has its own background, because the page around it may be dark when the reader's system
+ * is light, or the reverse.
+ */
 const STYLE = `
 text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#1f2933}
 .card{fill:#ffffff;stroke:#d8dee6}.title{font-size:20px;font-weight:650}.note{font-size:12px;fill:#5f6c7b}

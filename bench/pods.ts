@@ -1,11 +1,11 @@
 import { execa } from 'execa';
 
-/** A pod's netns, by name: in the run's own mount namespace, so nobody else has one. */
+/** Name of a pod's netns. The run has its own mount namespace, so the name is unique there. */
 export type Pod = string;
 
 let last = 0;
 
-/** Pods with the link of a CNI plugin: a veth with addresses and routes, its other end on the node. */
+/** Creates pods with the link of a CNI plugin: a veth to the node, with addresses and routes. */
 export async function addPods(count: number): Promise<readonly Pod[]> {
   const pods = Array.from({ length: count }, () => `p${++last}`);
   await batch([], pods.flatMap(onNode));
@@ -20,7 +20,10 @@ const onNode = (pod: Pod): readonly string[] => [
   `link set v${pod} up`,
 ];
 
-/** Nothing is left for the kernel to do later, as probing for duplicate addresses: it would do it while others are measured. */
+/**
+ * Configures a link so that the kernel has no later work, such as probing for duplicate addresses,
+ * which would disturb measurements.
+ */
 const IN_POD = [
   'link set eth0 addrgenmode none',
   'link set eth0 up',
@@ -31,7 +34,10 @@ const IN_POD = [
   'route add 2001:db8:1::/48 via 2001:db8::1',
 ];
 
-/** Removes them, and waits until the kernel has: it does that on its own time, with the lock that every call needs. */
+/**
+ * Deletes pods and waits until the kernel has finished. The kernel deletes a netns later, and holds
+ * the lock that every call needs meanwhile.
+ */
 export async function removePods(pods: readonly Pod[]): Promise<void> {
   if (pods.length === 0) return;
   await batch(
@@ -42,10 +48,10 @@ export async function removePods(pods: readonly Pod[]): Promise<void> {
   const deadline = performance.now() + 60_000; // ms
   while ((await linkNames()).some((name) => gone.has(name))) {
     if (performance.now() > deadline)
-      throw new Error('Cannot go on: the kernel keeps pods that were removed');
+      throw new Error('Cannot continue: the kernel has not deleted pods within 60 s');
     await pause(20);
   }
-  await pause(50); // what the kernel does after the links are gone
+  await pause(50); // for the work of the kernel after the links are gone
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -55,7 +61,7 @@ async function linkNames(): Promise<readonly string[]> {
   return (await links([])).map(({ ifname }) => ifname);
 }
 
-/** Whether the link is in the pod, and up. */
+/** Whether the pod has the link and it is up. */
 export async function hasLink(pod: Pod, ifname: string): Promise<boolean> {
   return (await links(['-n', pod])).some((link) => link.ifname === ifname && link.flags.includes('UP'));
 }
@@ -69,7 +75,7 @@ async function links(where: readonly string[]): Promise<readonly Link[]> {
   return JSON.parse((await execa('ip', [...where, '-j', 'link', 'show'])).stdout || '[]');
 }
 
-/** Many commands of ip(8) by one process. */
+/** Runs many commands of ip(8) in one process. */
 export async function batch(where: readonly string[], commands: readonly string[]): Promise<void> {
   await execa('ip', [...where, '-batch', '-'], { input: commands.join('\n') });
 }

@@ -1,27 +1,28 @@
-/** The lines that native/runner.c reads and writes. */
+/** Encodes and decodes the lines that native/runner.c reads and writes. */
 
-/** A call of a program. */
+/** A program to start. */
 export interface Job {
   readonly program: string;
-  /** Paths. */
+  /** Path of the file to read as stdin. */
   readonly stdin: string;
+  /** Path of the file for stdout. */
   readonly stdout: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** How a call went. */
+/** Measurements and status of a program that has exited. */
 export interface Exit {
-  /** ms */
+  /** From start to exit, ms. */
   readonly wall: number;
-  /** ms */
+  /** User and system time, ms. */
   readonly cpu: number;
-  /** KiB */
+  /** Peak memory, KiB. */
   readonly memory: number;
-  /** Exit status, or 128 and the signal. */
+  /** Exit status, or 128 + the signal. */
   readonly status: number;
 }
 
-/** All jobs, to be started at once. @throws {Error} when something cannot be said in a line */
+/** Encodes jobs to start at once. @throws {Error} if a word has a tab, a newline or a NUL */
 export function encodeJobs(jobs: readonly Job[]): string {
   const lines = jobs.map(({ program, stdin, stdout, env }) => {
     const words = [
@@ -33,13 +34,13 @@ export function encodeJobs(jobs: readonly Job[]): string {
     ];
     const stray = words.find((word) => /[\t\n\0]/.test(word));
     if (stray !== undefined)
-      throw new Error(`Cannot tell the runner ${JSON.stringify(stray)}: tab, newline or NUL`);
+      throw new Error(`Cannot pass ${JSON.stringify(stray)} to the runner: it has a tab, a newline or a NUL`);
     return words.map((word) => `${word}\t`).join('');
   });
   return [...lines, 'go\n'].join('\n');
 }
 
-/** One line of the answer. */
+/** Decodes the line about one job. @throws {Error} if it is malformed */
 export function decodeExit(line: string): Exit {
   const numbers = line.split(' ').map(Number);
   const [wall, user, system, memory, status] = numbers;
@@ -53,7 +54,7 @@ export function decodeExit(line: string): Exit {
   };
 }
 
-/** The last line of the answer: wall time of the whole, ms. */
+/** Decodes the last line: the time from the first start to the last exit, ms. */
 export function decodeEnd(line: string): number {
   const [, nanoseconds] = /^end (\d+)$/.exec(line) ?? [];
   if (nanoseconds === undefined) throw new Error(`Cannot read the runner's "${line}"`);

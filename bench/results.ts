@@ -1,7 +1,7 @@
 import type { Cost } from './cost.ts';
 import type { Spread } from './statistics.ts';
 
-/** Names of peers that the others are measured against, and that have targets. */
+/** Names of peers that have targets or that others are compared with. */
 export const AGENT = 'tapwire';
 export const ALONE = 'tapwire-alone';
 export const BRIDGE = 'bridge';
@@ -21,26 +21,28 @@ export interface CallCosts {
   readonly peer: string;
   readonly add: Cost;
   readonly del: Cost;
-  /** ADDs right behind a DEL of the same attachment: how many there were, how many succeeded. */
+  /**
+   * ADDs immediately after a DEL of the same attachment: how many were tried, how many succeeded.
+   */
   readonly addBehindDel: { readonly tried: number; readonly done: number };
 }
 
 export interface Burst {
   /** From the first start to the last exit, ms. */
   readonly wall: Spread;
-  /** Of all called processes together, ms. */
+  /** CPU time of all called processes together, ms. */
   readonly cpu: Spread;
-  /** ms */
+  /** CPU time of the agent, ms. */
   readonly agentCpu: Spread;
-  /** Peak of the cgroup that the called processes are in, MiB. */
+  /** Peak memory of the cgroup of the called processes, MiB. */
   readonly memory: Spread;
-  /** Peak of the agent, MiB; null without one. */
+  /** Peak memory of the agent, MiB; null without an agent. */
   readonly agentMemory: Spread | null;
 }
 
 export interface BurstCosts {
   readonly peer: string;
-  /** Calls at once. */
+  /** Number of calls at once. */
   readonly calls: number;
   readonly add: Burst;
   readonly del: Burst;
@@ -48,10 +50,13 @@ export interface BurstCosts {
 
 export interface GrowthCosts {
   readonly peer: string;
-  /** Pods that this peer had wired on the node before. */
+  /** Number of pods on the node that this peer had wired before. */
   readonly pods: number;
   readonly add: Cost;
-  /** A C program that makes the same requests of the kernel, in the same rounds; null where there is none. */
+  /**
+   * Cost of a C program that makes the same kernel requests, in the same rounds; null if not
+   * measured.
+   */
   readonly kernel: Cost | null;
 }
 
@@ -75,27 +80,29 @@ export interface FloorCosts {
   readonly add: Cost;
 }
 
-/** The hook sidecar, for a VM with so many interfaces of ours and a domain of 20 KB. */
+/**
+ * Costs of the hook sidecar for a VM with `interfaces` interfaces of Tapwire and a domain of 20 KB.
+ */
 export interface HookCosts {
   readonly interfaces: number;
-  /** From exec to the answer to Info, with 200m CPU, ms. */
+  /** From exec to the reply to Info, with 200m CPU, ms. */
   readonly start: Spread;
-  /** From the socket's appearance to the answer to Info, of the time from exec to the socket: virt-launcher waits 1 s for it. */
+  /** From the socket's appearance to the reply to Info, as a share of exec to socket. virt-launcher waits 1 s for it. */
   readonly firstReply: Spread;
-  /** From exec to exit of a Node.js that does nothing, in the same place, ms. */
+  /** From exec to exit of a Node.js that does nothing, under the same limits, ms. */
   readonly emptyNode: Spread;
-  /** The first calls of OnDefineDomain, unthrottled, each over a connection of its own, ms. */
+  /** The first calls of OnDefineDomain without a CPU limit, each on a new connection, ms. */
   readonly first: Spread;
-  /** A thousand calls after them, ms. */
+  /** The next thousand calls, ms. */
   readonly define: { readonly median: number; readonly p99: number };
-  /** As many calls of Info, for which nothing is done; ms. */
+  /** A thousand calls of Info, which does nothing, ms. */
   readonly info: { readonly median: number; readonly p99: number };
-  /** Resident anonymous memory after these, MiB, in a cgroup of 64 MB. */
+  /** Resident anonymous memory after the calls of OnDefineDomain, in a cgroup of 64 MB, MiB. */
   readonly memory: number;
   readonly oomKills: number;
 }
 
-/** Everything that a run found; a part that was left out is absent. */
+/** The results of a run. A section that was not measured is absent. */
 export interface Results {
   readonly machine: Machine;
   readonly calls?: readonly CallCosts[];

@@ -8,15 +8,15 @@ export interface Outcome extends Exit {
   readonly stdout: string;
 }
 
-/** Starts calls and measures them; see native/runner.c. */
+/** Starts programs and measures them (native/runner.c). */
 export interface Runner {
   readonly pid: number;
-  /** All at once. */
+  /** Starts all jobs at once and waits for their exits. `wall`: first start to last exit, ms. */
   run(jobs: readonly Job[]): Promise<{ readonly wall: number; readonly outcomes: readonly Outcome[] }>;
   close(): Promise<void>;
 }
 
-/** @param stderr path of the file that gets what the called programs say there */
+/** @param stderr path of the file to which stderr of all programs is appended */
 export function startRunner(program: string, stderr: string): Runner {
   const log = openSync(stderr, 'a');
   const child = spawn(program, [], { stdio: ['pipe', 'pipe', log], env: {} });

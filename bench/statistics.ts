@@ -1,12 +1,12 @@
-/** What many measurements of one thing come to. */
+/** A summary of many measurements of one quantity. */
 export interface Spread {
   readonly median: number;
   readonly p90: number;
-  /** How many there were. */
+  /** Number of measurements. */
   readonly n: number;
 }
 
-/** The value below which `share` of the values lie, between two of them in proportion. Of none, NaN. */
+/** Returns the `share` quantile, interpolated linearly; NaN without values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const place = (sorted.length - 1) * share;
@@ -20,11 +20,11 @@ export const spread = (values: readonly number[]): Spread => ({
   n: values.length,
 });
 
-/** Four digits: what is behind them is noise. */
+/** Rounds to four significant digits; the others are noise. */
 export const round = (value: number): number =>
   Number.isFinite(value) ? Number(value.toPrecision(4)) : value;
 
-/** In an order of its own, so that nobody always comes after the same neighbour. */
+/** Returns the values in random order, so that none always follows the same one. */
 export function shuffled<T>(values: readonly T[], random: () => number): readonly T[] {
   const rest = [...values];
   for (let last = rest.length - 1; last > 0; last--) {

@@ -2,14 +2,17 @@ import type { Cost } from './cost.ts';
 import { BRIDGE, type Burst, ofPeer, type Results } from './results.ts';
 import type { Spread } from './statistics.ts';
 
-/** All that was found, as text for a terminal. Pure. */
+/** Formats all results as text for a terminal. Pure. */
 export function describeResults(results: Results): string {
   const { machine } = results;
   const about = `${machine.cpus} x ${machine.cpu}, ${machine.memory} GiB, Linux ${machine.kernel}, Node ${machine.node}, Go plugins ${machine.plugins}`;
   const parts = [callTable, burstTable, growthTable, limitTable, floorTable, hookTable].map((part) =>
     part(results),
   );
-  return [`${about}\nMedians, p90 in brackets; ms; "x bridge" against Go's bridge in the same run.`, ...parts]
+  return [
+    `${about}\nMedians in ms, p90 in brackets; "x bridge" is the ratio to Go's bridge in the same run.`,
+    ...parts,
+  ]
     .filter((part) => part !== '')
     .join('\n\n');
 }
@@ -33,7 +36,7 @@ function callTable({ calls }: Results): string {
     'DEL',
     'x bridge',
     'CPU',
-    'ADD behind DEL',
+    'ADD after DEL',
   ];
   return table(head, rows);
 }
@@ -51,7 +54,7 @@ function burstTable({ atOnce }: Results): string {
       [`${calls} DEL ${peer}`, ...burstCells(del, bridge?.del)],
     ];
   });
-  return table(['at once', 'all', 'x bridge', 'CPU', 'MiB together', 'agent MiB'], rows);
+  return table(['at once', 'total', 'x bridge', 'CPU', 'total MiB', 'agent MiB'], rows);
 }
 
 function burstCells(burst: Burst, bridge: Burst | undefined): readonly string[] {
@@ -77,7 +80,7 @@ function limitTable({ limits }: Results): string {
     ...[peer, time(add.wall), times(add.wall, bridge?.add.wall)],
     ...[`${succeeded}/${calls}`, String(oomKills), fixed(wall), fixed(memory)],
   ]);
-  const head = ['100m CPU, 50 MiB', 'ADD', 'x bridge', 'at once', 'OOM kills', 'all', 'MiB together'];
+  const head = ['100m CPU, 50 MiB', 'ADD', 'x bridge', 'at once', 'OOM kills', 'total', 'total MiB'];
   return table(head, rows);
 }
 
@@ -96,8 +99,13 @@ function hookTable({ hooks }: Results): string {
   if (hooks === undefined) return '';
   const rows = hooks.map(
     ({ interfaces, start, firstReply, emptyNode, first, define, info, memory, oomKills }) => [
-      ...[`sidecar, ${interfaces} of ours`, time(start), times(start, emptyNode)],
-      ...[`${fixed(firstReply.median * 100)} %`, time(first)],
+      ...[
+        `sidecar, ${interfaces} interface${interfaces === 1 ? '' : 's'}`,
+        time(start),
+        times(start, emptyNode),
+        `${fixed(firstReply.median * 100)} %`,
+        time(first),
+      ],
       ...[`${fixed(define.median)} (${fixed(define.p99)})`, (define.median / info.median).toFixed(2)],
       ...[fixed(memory), String(oomKills)],
     ],
@@ -116,7 +124,7 @@ function hookTable({ hooks }: Results): string {
   return table(head, rows);
 }
 
-/** Columns as wide as they need; the first to the left, numbers to the right. */
+/** Aligns the columns: the first to the left, the others, numbers, to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) =>
     Math.max(...[head, ...rows].map((row) => (row[column] ?? '').length)),

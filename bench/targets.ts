@@ -2,24 +2,24 @@ import { AGENT, BRIDGE, type Burst, ofPeer, type Results } from './results.ts';
 import type { Spread } from './statistics.ts';
 import { table } from './table.ts';
 
-/** What Tapwire promises, and what was found of it. */
+/** A target of Tapwire, the result of the run, and whether it meets the target. */
 export interface Verdict {
   readonly target: string;
   readonly found: string;
   readonly isMet: boolean;
 }
 
-/** How much a call may take of what Go's bridge takes. */
+/** Maximum time of a call, as a share of the time of Go's bridge. */
 const SHARE = 0.3;
 const EMPTY_ROUND_TRIPS = 4;
 const CALLED_KIB = 1024;
 const AGENT_MIB = 80;
 const MANY = 200;
 const GROWTH = 1.25;
-/** Ratio to an empty Node.js; share of the start; ratio to a call that does nothing; MiB. */
+/** Maximum ratio to the start of an empty Node.js, share of the start, ratio to a call that does nothing, and MiB. */
 const HOOKS = { start: 5, firstReply: 0.1, define: 5, memory: 32 };
 
-/** Every target that this run says something of. Pure. */
+/** Judges every target that this run has measured. Pure. */
 export const judge = (results: Results): readonly Verdict[] =>
   [judgeCalls, judgeFloor, judgeBursts, judgeGrowth, judgeLimits, judgeHooks].flatMap((part) =>
     part(results),
@@ -31,9 +31,9 @@ function judgeCalls({ calls }: Results): readonly Verdict[] {
   const { tried, done } = ours.addBehindDel;
   const memory = Math.max(ours.add.memory.median, ours.del.memory.median);
   return [
-    atMost('ADD, of Go bridge', ratio(ours.add.wall, bridge.add.wall), SHARE),
-    atMost('DEL, of Go bridge', ratio(ours.del.wall, bridge.del.wall), SHARE),
-    { target: 'ADD right behind DEL succeeds', found: `${done} of ${tried}`, isMet: done === tried },
+    atMost('ADD, ratio to Go bridge', ratio(ours.add.wall, bridge.add.wall), SHARE),
+    atMost('DEL, ratio to Go bridge', ratio(ours.del.wall, bridge.del.wall), SHARE),
+    { target: 'ADD immediately after DEL succeeds', found: `${done} of ${tried}`, isMet: done === tried },
     atMost('peak memory of the called process, KiB', memory, CALLED_KIB),
   ];
 }
@@ -41,7 +41,9 @@ function judgeCalls({ calls }: Results): readonly Verdict[] {
 function judgeFloor({ floor }: Results): readonly Verdict[] {
   const ours = ofPeer(floor, AGENT);
   if (ours === undefined) return [];
-  return [atMost('ADD, of the empty round trip', ratio(ours.add.wall, ours.version.wall), EMPTY_ROUND_TRIPS)];
+  return [
+    atMost('ADD, ratio to an empty round trip', ratio(ours.add.wall, ours.version.wall), EMPTY_ROUND_TRIPS),
+  ];
 }
 
 function judgeBursts({ atOnce }: Results): readonly Verdict[] {
@@ -50,13 +52,20 @@ function judgeBursts({ atOnce }: Results): readonly Verdict[] {
   if (ours === undefined || bridge === undefined) return [];
   const peak = ({ agentMemory }: Burst): number => agentMemory?.median ?? Number.NaN;
   return [
-    atMost(`${MANY} ADDs at once, of Go bridge`, ratio(ours.add.wall, bridge.add.wall), SHARE),
-    atMost(`${MANY} DELs at once, of Go bridge`, ratio(ours.del.wall, bridge.del.wall), SHARE),
-    atMost(`agent at ${MANY} at once, MiB`, Math.max(peak(ours.add), peak(ours.del)), AGENT_MIB),
+    atMost(`${MANY} ADDs at once, ratio to Go bridge`, ratio(ours.add.wall, bridge.add.wall), SHARE),
+    atMost(`${MANY} DELs at once, ratio to Go bridge`, ratio(ours.del.wall, bridge.del.wall), SHARE),
+    atMost(
+      `peak memory of the agent with ${MANY} calls at once, MiB`,
+      Math.max(peak(ours.add), peak(ours.del)),
+      AGENT_MIB,
+    ),
   ];
 }
 
-/** What the same requests take longer in C is the kernel's; the rest of the growth is ours. */
+/**
+ * Judges how ADD grows with the number of pods. The kernel's share, which is the growth of a C
+ * program that makes the same requests, does not count.
+ */
 function judgeGrowth({ growth }: Results): readonly Verdict[] {
   const ours = growth?.filter(({ peer }) => peer === AGENT) ?? [];
   const [few, many] = [ours.at(0), ours.at(-1)];
@@ -66,8 +75,8 @@ function judgeGrowth({ growth }: Results): readonly Verdict[] {
   const own = (many.add.wall.median - kernel) / few.add.wall.median;
   return [
     {
-      target: `ADD with ${many.pods} pods, of ADD with ${few.pods}, without the kernel's share <= ${GROWTH}`,
-      found: `${own.toFixed(2)} (with it ${whole.toFixed(2)})`,
+      target: `ADD with ${many.pods} pods, ratio to ADD with ${few.pods}, without the kernel's share <= ${GROWTH}`,
+      found: `${own.toFixed(2)} (${whole.toFixed(2)} with it)`,
       isMet: Math.min(whole, own) <= GROWTH,
     },
   ];
@@ -78,9 +87,9 @@ function judgeLimits({ limits }: Results): readonly Verdict[] {
   if (ours === undefined || bridge === undefined) return [];
   const { calls, succeeded, oomKills } = ours.atOnce;
   return [
-    atMost('ADD with 100m CPU and 50 MiB, of Go bridge', ratio(ours.add.wall, bridge.add.wall), 1),
+    atMost('ADD with 100m CPU and 50 MiB, ratio to Go bridge', ratio(ours.add.wall, bridge.add.wall), 1),
     {
-      target: `${calls} ADDs at once there, without an OOM kill`,
+      target: `${calls} ADDs at once with these limits succeed, without an OOM kill`,
       found: `${succeeded} succeeded, ${oomKills} OOM kills`,
       isMet: succeeded === calls && oomKills === 0,
     },
@@ -89,27 +98,27 @@ function judgeLimits({ limits }: Results): readonly Verdict[] {
 
 function judgeHooks({ hooks = [] }: Results): readonly Verdict[] {
   return hooks.flatMap(({ interfaces, start, firstReply, emptyNode, define, info, memory, oomKills }) => {
-    const of = `of ${interfaces} interface${interfaces === 1 ? '' : 's'}`;
+    const sidecar = `sidecar with ${interfaces} interface${interfaces === 1 ? '' : 's'}`;
     return [
       atMost(
-        `sidecar ${of}, exec to Info, of an empty Node.js, with 200m CPU`,
+        `${sidecar}, exec to Info with 200m CPU, ratio to an empty Node.js`,
         ratio(start, emptyNode),
         HOOKS.start,
       ),
       atMost(
-        `sidecar ${of}, socket to Info, of exec to socket, with 200m CPU`,
+        `${sidecar}, socket to Info with 200m CPU, share of exec to socket`,
         firstReply.median,
         HOOKS.firstReply,
       ),
-      // The target is that of a domain with one: the others are more work.
+      // This target applies to a domain with one interface; more interfaces are more work.
       ...(interfaces > 1
         ? []
         : [
-            atMost('OnDefineDomain, p50, of Info', define.median / info.median, HOOKS.define),
-            atMost('OnDefineDomain, p99, of Info', define.p99 / info.p99, HOOKS.define),
+            atMost('OnDefineDomain, p50, ratio to Info', define.median / info.median, HOOKS.define),
+            atMost('OnDefineDomain, p99, ratio to Info', define.p99 / info.p99, HOOKS.define),
           ]),
-      atMost(`sidecar ${of}, anonymous memory after 1,000 calls, MiB`, memory, HOOKS.memory),
-      atMost(`sidecar ${of}, OOM kills in 64 MB`, oomKills, 0),
+      atMost(`${sidecar}, anonymous memory after 1,000 calls, MiB`, memory, HOOKS.memory),
+      atMost(`${sidecar}, OOM kills in 64 MB`, oomKills, 0),
     ];
   });
 }
@@ -124,7 +133,7 @@ const atMost = (target: string, value: number, limit: number): Verdict => ({
 
 export const describeTargets = (verdicts: readonly Verdict[]): string =>
   verdicts.length === 0
-    ? '\nNo target can be judged: they are those of Tapwire with its agent, beside Go bridge.'
+    ? '\nJudged no target: targets need results of Tapwire with its agent and of Go bridge.'
     : `\n${table(
         ['target', 'found', ''],
         verdicts.map(({ target, found, isMet }) => [target, found, isMet ? 'met' : 'MISSED']),

@@ -1,8 +1,10 @@
 /*
- * What the kernel takes for an ADD of the tap binding, without anybody who decides anything: the requests that Tapwire makes
- * (cni/bindings/tap/plan-add.ts) in its order, in the netns at CNI_NETNS, on the pod link eth0.
+ * Shows how long the kernel takes for an ADD of the tap binding. Makes the kernel requests of
+ * Tapwire (cni/bindings/tap/plan-add.ts) in the same order, without any decisions, in the netns CNI_NETNS on the
+ * pod link eth0.
  *
- * What it takes longer on a node with many pods is the kernel's doing, and so is as much of what Tapwire takes longer.
+ * If this program takes longer on a node with many pods, that is the kernel's share, and Tapwire's
+ * ADD takes longer by the same time.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -52,7 +54,7 @@ static struct rtattr *put(int type, const void *value, int length) {
 
 static void end(struct rtattr *nest) { nest->rta_len = (char *)&request + request.header.nlmsg_len - (char *)nest; }
 
-/* Sends the request; an error of the kernel, 0 if there is none. Of a dump, reads all. */
+/* Sends the request and reads all of its answer. Returns the errno of a refusal, or 0. */
 static int ask(void) {
   if (send(rtnetlink, &request, request.header.nlmsg_len, 0) < 0) fail("send");
   for (;;) {

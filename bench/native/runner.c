@@ -1,15 +1,16 @@
 /*
- * Starts programs and measures them. Stays resident in the netns, cgroup and mount namespace that it was started in, and so
- * do those that it starts: nothing of how they got there is in the times.
+ * Starts programs and measures them. The runner stays in the netns, cgroup and mount namespace in
+ * which it was started, and so do its children. So the times do not include entering them.
  *
- * Without libc and with next to no memory of its own: a program started by vfork inherits the peak of who started it
- * (ru_maxrss takes the highest of before and after execve), so the peak that is told here is a small program's own.
+ * It has no libc and uses hardly any memory. A program started by vfork inherits the peak memory of
+ * its parent (ru_maxrss is the maximum of before and after execve). A small parent makes the
+ * measured peak that of the program itself.
  *
- * stdin, lines of fields that end with a tab:
- *   job <tab> PROGRAM <tab> STDIN <tab> STDOUT <tab> NAME=VALUE <tab> ...     queues a call
- *   go                                                                        starts all that is queued, at once
- * stdout, for each queued call in order, then the whole:
- *   WALL_NS USER_US SYSTEM_US MAXRSS_KIB EXIT_STATUS       128 + signal where one ended it
+ * stdin has lines of fields; each field ends with a tab:
+ *   job <tab> PROGRAM <tab> STDIN <tab> STDOUT <tab> NAME=VALUE <tab> ...   queues a call
+ *   go                                                                      starts all queued calls
+ * stdout has a line for each queued call, in order, and a last line:
+ *   WALL_NS USER_US SYSTEM_US MAXRSS_KIB EXIT_STATUS       128 + signal if a signal ended the call
  *   end WALL_NS                                            from the first start to the last exit
  */
 #include <fcntl.h>
@@ -30,7 +31,7 @@ struct job {
   struct usage usage;
 };
 
-/* Zero pages until they are touched: one call touches the first few. */
+/* These take no memory until they are written to: one call writes to their first few pages. */
 static struct job jobs[JOBS];
 static char arena[ARENA];
 static char answers[JOBS * 96];
@@ -50,7 +51,7 @@ static void die(const char *why) {
   call1(SYS_exit_group, 2);
 }
 
-/* In the child, on a stack of its own, with the parent asleep until execve. */
+/* Executes the program. Runs in the child, on its own stack; the parent sleeps until execve. */
 static void become(struct job *job) {
   call3(SYS_dup3, job->in, 0, 0);
   call3(SYS_dup3, job->out, 1, 0);
@@ -87,6 +88,7 @@ static char *put_number(char *to, long number) {
   return to;
 }
 
+/* Starts the queued calls, waits for all of them, and prints their measurements. */
 static void go(void) {
   for (long i = 0; i < queued; i++) start(&jobs[i]);
   for (long i = 0; i < queued; i++) reap();
@@ -110,36 +112,36 @@ static void go(void) {
   *to++ = '\n';
   for (const char *from = answers; from < to;) {
     long written = call3(SYS_write, 1, (long)from, to - from);
-    if (written < 0) die("Cannot answer\n");
+    if (written < 0) die("Cannot write the results\n");
     from += written;
   }
   queued = used = 0;
 }
 
 static void queue(char **words, int count) {
-  if (queued == JOBS || count < 4) die("Cannot queue the call\n");
+  if (queued == JOBS || count < 4) die("Cannot queue the call: want at most 256 calls of 4 or more fields\n");
   struct job *job = &jobs[queued++];
   job->program = job->argv[0] = words[1];
   job->in = (int)call4(SYS_openat, AT_FDCWD, (long)words[2], O_RDONLY | O_CLOEXEC, 0);
   job->out = (int)call4(SYS_openat, AT_FDCWD, (long)words[3], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (job->in < 0 || job->out < 0) die("Cannot open the files of a call\n");
+  if (job->in < 0 || job->out < 0) die("Cannot open stdin or stdout of a call\n");
   int kept = 0;
   for (int i = 4; i < count; i++) job->environment[kept++] = words[i];
   job->environment[kept] = NULL;
 }
 
-/* Reads a byte at a time: commands come outside the times, and no buffer is touched. */
+/* Reads single bytes, which saves a buffer. Nothing is measured while commands are read. */
 static int read_byte(void) {
   unsigned char byte;
   return call3(SYS_read, 0, (long)&byte, 1) == 1 ? byte : -1;
 }
 
-/* Reads one line into the arena, its fields into words. Negative at the end of the input. */
+/* Reads a line into the arena and its fields into words. Returns their number, or -1 at the end. */
 static int read_line(char **words) {
   int count = 0, byte;
   char *word = arena + used;
   while ((byte = read_byte()) >= 0 && byte != LINE_END) {
-    if (used == ARENA || count == WORDS) die("Cannot hold the call\n");
+    if (used == ARENA || count == WORDS) die("Cannot store the call: it is too long\n");
     arena[used++] = (char)(byte == FIELD_END ? '\0' : byte);
     if (byte != FIELD_END) continue;
     words[count++] = word;

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
-/* struct rusage as the kernel writes it; the rest of it is not looked at. */
+/* struct rusage as the kernel writes it; the other fields are not used. */
 struct usage {
   struct {
     long tv_sec, tv_usec;
@@ -26,7 +26,10 @@ static inline long call4(long number, long a, long b, long c, long d) {
   return answer;
 }
 
-/* A child on its own stack, in our memory; we go on when it has called execve or is gone. */
+/*
+ * Calls `act` in a child with its own stack that shares the parent's memory. Returns its pid when
+ * the child has called execve or exited.
+ */
 static inline long clone_vfork(char *stack, void (*act)(void *), void *argument) {
   register long fourth __asm__("r10") = 0;
   register long fifth __asm__("r8") = 0;

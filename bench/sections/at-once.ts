@@ -14,18 +14,21 @@ import { addPods, type Pod, pause, removePods } from '../pods.ts';
 import { AGENT, ALONE, BRIDGE, type Burst, type BurstCosts } from '../results.ts';
 import { shuffled, spread } from '../statistics.ts';
 
-/** How many calls come at once, and for whom: 200 Node processes take gigabytes and say nothing new. */
+/**
+ * Numbers of calls at once, and the peers that get them. Not 200 without the agent: so many Node
+ * processes take gigabytes and show nothing new.
+ */
 const BURSTS = [
   { calls: 50, peers: [AGENT, ALONE, BRIDGE] },
   { calls: 200, peers: [AGENT, BRIDGE] },
 ];
 const REPEATS = 5;
-/** Until what a burst left behind is done. */
+/** Pause for the work that a burst leaves for later. */
 const QUIET = 500; // ms
-/** How many of a burst's pods are looked into. */
+/** Number of pods of a burst whose links are checked. */
 const LOOKED_INTO = 5;
 
-/** What one burst took. */
+/** The measurement of one burst. */
 type Once = {
   readonly [Key in keyof Burst]: Burst[Key] extends infer T
     ? null extends T
@@ -34,7 +37,7 @@ type Once = {
     : never;
 };
 
-/** 50 and 200 ADDs, then DELs, at once. */
+/** Measures 50 and 200 ADDs at once, then as many DELs. */
 export async function measureAtOnce(bench: Bench): Promise<readonly BurstCosts[]> {
   const costs: BurstCosts[] = [];
   for (const { calls, peers: names } of BURSTS) {
@@ -61,7 +64,7 @@ let made = 0;
 async function burst(bench: Bench, command: Command, attachments: readonly Attachment[]): Promise<Once> {
   const peer = attachments[0]?.peer as Peer;
   const agent = peer.usesAgent ? bench.agent : null;
-  const cgroup = addCgroup(bench.cgroup, `burst${++made}`, null); // a new one: its peak starts at nothing
+  const cgroup = addCgroup(bench.cgroup, `burst${++made}`, null); // a new one: its peak starts at 0
   const runner = runnerIn(cgroup);
   await pause(QUIET);
   agent?.forgetPeak();

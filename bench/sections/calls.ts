@@ -5,7 +5,10 @@ import { addPods, type Pod, removePods } from '../pods.ts';
 import { ALONE, BRIDGE, type CallCosts } from '../results.ts';
 import { shuffled } from '../statistics.ts';
 
-/** Rounds that are not counted: the bridge is made, code is compiled, files are read for the first time. */
+/**
+ * Rounds that are not counted. In them, the bridge is created, code is compiled, and files are read
+ * for the first time.
+ */
 export const WARM_UP = 3;
 
 interface Measured {
@@ -16,8 +19,9 @@ interface Measured {
 }
 
 /**
- * ADD and DEL of each peer, one by one. Tapwire without its agent comes afterwards, beside the bridge: a node that has the agent never runs
- * it, and a whole Node process before each other call would leave none of the caches as they are on a node.
+ * Measures ADD and DEL of each peer, one by one. Tapwire without its agent is measured afterwards,
+ * together with the bridge: a node with the agent never starts Node for a call, and a Node process
+ * between the other calls would evict what a node has in its caches.
  */
 export async function measureCalls(bench: Bench): Promise<readonly CallCosts[]> {
   const alone = bench.peers.filter(({ name }) => name === ALONE);
@@ -28,7 +32,7 @@ export async function measureCalls(bench: Bench): Promise<readonly CallCosts[]> 
   return [...together, ...apart.filter(({ peer }) => peer === ALONE)];
 }
 
-/** Each round all of them, in an order of its own, each in a new pod. */
+/** Measures all peers once in each round, in random order, each in a new pod. */
 async function measureTogether(bench: Bench, peers: readonly Peer[]): Promise<readonly CallCosts[]> {
   const measured = peers.map(
     (peer): Measured => ({ peer, adds: [], dels: [], afterDel: { tried: 0, done: 0 } }),
@@ -65,7 +69,7 @@ async function measure(
   if (await addsAfterDel(bench, attachment)) afterDel.done += 1;
 }
 
-/** Whether an ADD succeeds that comes at once behind the DEL of the same attachment. */
+/** Whether an ADD succeeds immediately after the DEL of the same attachment. */
 async function addsAfterDel(bench: Bench, attachment: ReturnType<typeof attach>): Promise<boolean> {
   for (const command of ['ADD', 'DEL', 'ADD'] as const) {
     const { outcomes } = await bench.runner.run([toJob(command, attachment)]);

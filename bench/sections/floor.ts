@@ -4,7 +4,10 @@ import { addPods, type Pod, removePods } from '../pods.ts';
 import { AGENT, ALONE, type FloorCosts } from '../results.ts';
 import { WARM_UP } from './calls.ts';
 
-/** ADD against VERSION, the round trip in which nothing is done. Without an agent, of Tapwire alone. */
+/**
+ * Measures ADD and VERSION, a round trip that does nothing. Without an agent, measures the
+ * fallback.
+ */
 export async function measureFloor(bench: Bench): Promise<readonly FloorCosts[]> {
   const peer = [AGENT, ALONE]
     .map((name) => bench.peers.find((one) => one.name === name))

@@ -10,7 +10,10 @@ import { WARM_UP } from './calls.ts';
 const POPULATIONS = [1, 50, 250];
 const AT_ONCE = 25;
 
-/** ADD on a node that has many pods; for Tapwire, beside a C program that makes the same requests of the kernel. */
+/**
+ * Measures ADD on a node with many pods. For Tapwire, also measures a C program that makes the same
+ * kernel requests.
+ */
 export async function measureGrowth(bench: Bench): Promise<readonly GrowthCosts[]> {
   const named = (name: string) => bench.peers.find((peer) => peer.name === name);
   const subjects = [named(AGENT) ?? named(ALONE), named(BRIDGE)].filter((peer) => peer !== undefined);
@@ -25,7 +28,7 @@ async function measureAmong(bench: Bench, peer: Peer, count: number): Promise<Gr
   const population = await addPods(count);
   for (let from = 0; from < count; from += AT_ONCE)
     await wire(bench, peer, population.slice(from, from + AT_ONCE));
-  await pause(1000); // a bridge's new ports, addresses that settle
+  await pause(1000); // until the bridge's new ports and all addresses are ready
 
   const floor: Peer | null =
     peer.name === BRIDGE ? null : { ...peer, name: 'floor', program: FLOOR, usesAgent: false };

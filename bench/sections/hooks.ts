@@ -13,16 +13,22 @@ import type { Bench } from '../bench.ts';
 import type { HookCosts } from '../results.ts';
 import { quantile, spread } from '../statistics.ts';
 
-/** Interfaces of the VM that are ours. */
+/** Numbers of interfaces of the VM that Tapwire binds. */
 const INTERFACES = [1, 16];
 const STARTS = 7;
 const CALLS = 1000;
-/** V8 compiles what is called often; a VM that starts calls three times. */
+/**
+ * Number of calls before the measured ones, in which V8 compiles the code. (The start of a VM makes
+ * three calls.)
+ */
 const WARM_UP = 20;
 const DEFINE = '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain';
 const INFO = '/kubevirt.hooks.info.Info/Info';
 
-/** The sidecar in what a guaranteed pod gives it, and its answers when nothing holds it back. */
+/**
+ * Measures the sidecar's start with the limits of a guaranteed pod, and its calls without a CPU
+ * limit.
+ */
 export async function measureHooks(bench: Bench): Promise<readonly HookCosts[]> {
   const costs: HookCosts[] = [];
   for (const interfaces of INTERFACES) {
@@ -73,7 +79,7 @@ async function measureCalls(
     if (made % 100 === 0) bench.tell(`${interfaces} interfaces, call ${made} of ${CALLS}`);
     const began = performance.now();
     const bytes = await callOnce(socket, DEFINE, request);
-    if (bytes < answer.length) throw new Error(`Cannot measure hooks: an answer of ${bytes} bytes`);
+    if (bytes < answer.length) throw new Error(`Cannot measure hooks: the reply has only ${bytes} bytes`);
     (made <= WARM_UP ? first : times).push(performance.now() - began);
   }
   const memory = anonymousMemory(sidecar);
@@ -100,14 +106,17 @@ const middleAndEnd = (times: readonly number[]) => ({
   p99: quantile(times, 0.99),
 });
 
-/** With the prefix that gRPC puts before a message. */
+/** Adds the prefix of a gRPC message. */
 function frame(message: Buffer): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
 }
 
-/** One call over a connection of its own, as virt-launcher makes it: how many bytes came back. A client that takes little itself. */
+/**
+ * Makes one call on a new connection, as virt-launcher does, with a client that takes little time
+ * itself. Returns the number of bytes of the reply.
+ */
 async function callOnce(socket: string, path: string, request: Buffer): Promise<number> {
   const session = connect('http://localhost', { createConnection: () => connectSocket(socket) });
   const stream = session.request({

@@ -8,14 +8,22 @@ import type { Runner } from '../runner.ts';
 import { shuffled } from '../statistics.ts';
 import { WARM_UP } from './calls.ts';
 
-/** What Multus' manifest of its daemon gives to it and all plugins that it calls together. */
+/**
+ * The limits in the manifest of Multus' daemon, which apply to it and all plugins that it calls.
+ */
 const MULTUS: Limits = { cpu: 100, memory: 50 };
-/** Longer than the kernel's period: every call begins with all its quota, whoever came before. */
+/** Pause before a call, longer than the kernel's period: every call starts with its full quota. */
 const REPLENISHED = 120; // ms
-/** Calls at once. Node processes one after another, on a tenth of a CPU, would take minutes for 50 of them. */
+/**
+ * Number of calls at once. Fewer without the agent: 50 Node processes, one after another on a tenth
+ * of a CPU, would take minutes.
+ */
 const atOnce = ({ name }: Peer): number => (name === ALONE ? 10 : 50);
 
-/** ADD in cgroups with those limits: one for each peer, so that they do not eat each other's quota. The agent is outside. */
+/**
+ * Measures ADD in cgroups with these limits. Each peer has its own cgroup, so that no peer uses
+ * another's quota. The agent is outside of them.
+ */
 export async function measureLimits(bench: Bench): Promise<readonly LimitCosts[]> {
   const peers = bench.peers.filter(({ name }) => [AGENT, ALONE, BRIDGE].includes(name));
   const oneByOne = await measureOneByOne(bench, peers);
@@ -48,7 +56,7 @@ async function measureOneByOne(
   return samples;
 }
 
-/** Here a call may fail: that is what is asked. */
+/** Counts how many of the calls at once succeed: here, a failure is a result. */
 async function burst(bench: Bench, peer: Peer): Promise<LimitCosts['atOnce']> {
   const calls = atOnce(peer);
   bench.tell(`${calls} at once, ${peer.name}`);

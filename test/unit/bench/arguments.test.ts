@@ -41,14 +41,14 @@ test('says what is wrong', () => {
   for (const [argv, message] of [
     [['--only', 'everything'], `--only: want one of ${SECTIONS.join(', ')}, got "everything"`],
     [['--rounds', '0'], '--rounds: want a number in 1..9999, got "0"'],
-    [['--peer', 'tap=/a/tap'], '--peer and --peer-conf: want as many of one as of the other'],
+    [['--peer', 'tap=/a/tap'], '--peer and --peer-conf: want the same number of both'],
     [
       ['--peer', '../tap', '--peer-conf', 'x'],
-      '--peer: want NAME=/path/to/plugin, the name in lower case, got "../tap"',
+      '--peer: want NAME=/path/to/plugin with a lower-case name, got "../tap"',
     ],
     [
       ['--peer', 'bridge=/a/bridge', '--peer-conf', 'x'],
-      '--peer: "bridge" is measured already; give it another name',
+      '--peer: the name "bridge" is taken; choose another name',
     ],
   ] as const) {
     assert.throws(() => parseArguments(argv), message);

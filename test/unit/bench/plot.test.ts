@@ -29,7 +29,7 @@ test('says every peer, its times and its ratios, in rows of ADD and DEL', () => 
     '27 ms',
     '0.2×',
     '5.4×',
-    '200 pods at once, all of them',
+    '200 pods at once, in total',
   ]) {
     assert.ok(texts.includes(text), text);
   }

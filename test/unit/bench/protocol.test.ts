@@ -18,7 +18,7 @@ test('a job is a line whose fields end with a tab, and all start at "go"', () =>
 
 test('what would end a field or a line is refused', () => {
   const encode = () => encodeJobs([{ ...JOB, env: { CNI_ARGS: 'A\tB' } }]);
-  assert.throws(encode, 'Cannot tell the runner "CNI_ARGS=A\\tB": tab, newline or NUL');
+  assert.throws(encode, 'Cannot pass "CNI_ARGS=A\\tB" to the runner: it has a tab, a newline or a NUL');
 });
 
 test('times come in ms, memory in KiB', () => {
