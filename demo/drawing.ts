@@ -1,14 +1,14 @@
 import type { WiredLink, WiredRedirect, Wiring } from './wiring.ts';
 
-/** Columns within the border of each link's box, of the arrows between two, and of the boxes around all. */
+/** Widths in columns, without borders: a link's box, the arrows between two links, an outer box. */
 const LINK = 25;
 const ARROWS = 18;
 const OUTER = 2 * (LINK + 2) + ARROWS + 2;
-/** Where lines from box to box run: into the pod link, out of the tap. */
+/** Columns of the lines between boxes: into the pod link, and out of the tap. */
 const POD_LINK_COLUMN = 8;
 const TAP_COLUMN = OUTER - POD_LINK_COLUMN + 1;
 
-/** Draws how a frame gets from the node's bridge to the VM's tap and back. Pure. */
+/** Draws the path of a frame from the node's bridge to the VM's tap and back. Pure. */
 export function drawWiring(wiring: Wiring): string {
   const { bridge, port, podLink, tap, fromPodLink, fromTap } = wiring;
   const node = box(OUTER, `node: netns ${wiring.node}`, [
@@ -59,14 +59,14 @@ function describe({ ifname, kind, mac, mtu, addresses, owner }: WiredLink): stri
   ];
 }
 
-/** Two rows: what classifies and redirects, and where to. */
+/** Draws a redirect in two rows: the classifier and action, and an arrow to its target. */
 function arrow(redirect: WiredRedirect | null, to: string, head: '▶' | '◀'): string[] {
   if (redirect === null || redirect.to !== to) return [' no redirect', ''];
   const shaft = '─'.repeat(ARROWS - 3);
   return [` ${redirect.classifier}, mirred`, head === '▶' ? ` ${shaft}▶` : ` ◀${shaft}`];
 }
 
-/** A box with its title in the upper right corner. */
+/** Draws a box with its title in the upper right corner. */
 function box(width: number, title: string, lines: readonly string[]): string[] {
   const top = (title === '' ? '' : ` ${title} ─`).padStart(width, '─');
   return [`┌${top}┐`, ...lines.map((text) => `│${text.padEnd(width)}│`), `└${'─'.repeat(width)}┘`];

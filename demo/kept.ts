@@ -1,4 +1,4 @@
-/** A demo that stays up: how to look at it, how to get onto its console, how to take it down. */
+/** A demo that was kept: lists commands to inspect it, connects to its console, and deletes it. */
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, relative } from 'node:path';
@@ -8,32 +8,32 @@ import { removeLab } from '../test/helpers/lab/remove.ts';
 import { consoleOf } from '../test/helpers/lab/virt-launcher.ts';
 import { paint } from './progress.ts';
 
-/** Ctrl-], as in virsh and telnet. */
+/** Key that leaves the console: Ctrl-], as in virsh and telnet. */
 const ESCAPE = 0x1d;
 
-/** The commands to look around in a kept demo, with what each one shows. */
+/** Lists commands to inspect a kept demo, each with a comment about what it shows. */
 export function describeKept(place: LabPlace): string {
   const { id, node, pod } = place;
   const demo = `${relative(process.cwd(), process.execPath)} demo/main.ts`;
   const commands = {
-    'console of the guest (Ctrl-] leaves it)': `${demo} --console ${id}`,
+    'the console of the guest (Ctrl-] leaves it)': `${demo} --console ${id}`,
     'the domain': `virsh -c '${libvirtUri(place)}' dumpxml lab_vm`,
     'the links of the pod': `ip -n ${pod} -d address`,
     'the redirect, with counters': `tc -n ${pod} -s filter show dev eth0 ingress`,
-    'what leaves and enters the pod': `ip netns exec ${node} tcpdump -e -n -i to-eth0`,
-    'what the sidecar said': `cat ${join(place.dir, 'sidecar.log')}`,
-    'take all of it down': `${demo} --down ${id}`,
+    'the frames that enter and leave the pod': `ip netns exec ${node} tcpdump -e -n -i to-eth0`,
+    'the log of the sidecar': `cat ${join(place.dir, 'sidecar.log')}`,
+    'delete the demo': `${demo} --down ${id}`,
   };
   return Object.entries(commands)
     .map(([what, command]) => `  ${paint('dim', `# ${what}`)}\n  ${command}`)
     .join('\n');
 }
 
-/** The place of a kept demo. */
+/** Finds a kept demo. @throws {Error} if none has this id */
 export function findKept(id: string): LabPlace {
   const place = labPlace(id);
-  // The id names a directory that is deleted.
-  if (!/^[0-9a-f]{8}$/.test(id) || !existsSync(place.dir)) throw new Error(`no demo "${id}" is up`);
+  // Check the form of the id, because takeDown deletes the directory that it names.
+  if (!/^[0-9a-f]{8}$/.test(id) || !existsSync(place.dir)) throw new Error(`no demo "${id}" is running`);
   return place;
 }
 
@@ -41,7 +41,7 @@ export async function takeDown(id: string): Promise<void> {
   await removeLab(findKept(id));
 }
 
-/** Joins this terminal and the guest's console until Ctrl-] or the end of either. */
+/** Connects this terminal to the guest's console until Ctrl-] or the end of either. */
 export async function joinConsole(id: string): Promise<void> {
   const { stdin, stdout } = process;
   const socket = connect(consoleOf(findKept(id)).socket);

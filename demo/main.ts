@@ -1,4 +1,4 @@
-/** `npm run demo`: a real VM on a tap that Tapwire made, on this machine, from ADD to DEL. */
+/** `npm run demo`: runs a real VM on a tap of Tapwire on this machine, from ADD to DEL. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../shared/errors.ts';
 import { withLab } from '../test/helpers/lab/lab.ts';
@@ -9,7 +9,7 @@ import { checkHost, takeTour } from './tour.ts';
 async function demo(keep: boolean): Promise<void> {
   console.log(`${paint('bold', 'Tapwire demo')}: one VM on the primary network of a pod\n`);
   const progress = startProgress();
-  await progress.step('check what this machine has', checkHost);
+  await progress.step('check the requirements of the demo', checkHost);
   const { place, outcome } = await withLab(
     async (lab) => ({ place: lab, outcome: await takeTour(lab, progress, keep) }),
     {
@@ -17,10 +17,10 @@ async function demo(keep: boolean): Promise<void> {
     },
   );
   console.log(`\n${timeTable(progress.times())}\n`);
-  if (keep) console.log(`The VM and the network stay up:\n\n${describeKept(place)}\n`);
+  if (keep) console.log(`The VM and the network keep running:\n\n${describeKept(place)}\n`);
   const { address4, address6 } = outcome;
-  const got = `the guest got ${address4} and ${address6} from outside and reached both gateways`;
-  console.log(paint('green', `Tapwire works here: ${got}${keep ? '' : ', and nothing is left of it'}.`));
+  const got = `the guest got ${address4} and ${address6} from the outside network and reached both gateways`;
+  console.log(paint('green', `Tapwire works here: ${got}${keep ? '' : '; the demo left nothing behind'}.`));
 }
 
 async function main(): Promise<void> {

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-/** What the demo did, in order. */
+/** A step of the demo that has ended. */
 export interface StepTime {
   readonly name: string;
   /** Seconds. */
@@ -10,11 +10,16 @@ export interface StepTime {
 const NAME_WIDTH = 60;
 const BAR_WIDTH = 30;
 
-/** Without colour where the terminal, NO_COLOR or a pipe wants none. */
+/**
+ * Styles text for the terminal. Leaves it plain for NO_COLOR, a pipe, or a terminal without
+ * colours.
+ */
 export const paint = (style: Parameters<typeof styleText>[0], text: string) =>
   styleText(style, text, { stream: process.stdout });
 
-/** Runs the steps of the demo, saying what is being done while it is being done. */
+/**
+ * Runs the steps of the demo. Prints the name of a step when it starts and its time when it ends.
+ */
 export function startProgress() {
   const done: StepTime[] = [];
 
@@ -40,7 +45,7 @@ export type Progress = ReturnType<typeof startProgress>;
 
 const toSeconds = (seconds: number) => `${seconds.toFixed(2).padStart(6)} s`;
 
-/** A table of the steps, each with a bar as long as it took. */
+/** Formats a table of the steps, each with a bar in proportion to its time. */
 export function timeTable(times: readonly StepTime[]): string {
   const total = times.reduce((sum, { seconds }) => sum + seconds, 0);
   const longest = Math.max(...times.map(({ seconds }) => seconds));
@@ -51,6 +56,6 @@ export function timeTable(times: readonly StepTime[]): string {
   return [
     ...rows,
     `  ${'─'.repeat(NAME_WIDTH)} ${'─'.repeat(8)}`,
-    `  ${'in all'.padEnd(NAME_WIDTH)} ${toSeconds(total)}`,
+    `  ${'total'.padEnd(NAME_WIDTH)} ${toSeconds(total)}`,
   ].join('\n');
 }

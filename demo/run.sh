@@ -1,5 +1,5 @@
 #!/bin/sh
-# `npm run demo`: help is for whom nothing is set up yet.
+# `npm run demo`. Handles --help first, which needs no set-up.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,13 +8,14 @@ for option in "$@"; do
   cat <<'EOF'
 Usage: npm run demo [-- option]
 
-Boots a VM with libvirt and QEMU on a tap made by Tapwire, in network namespaces of its own, and shows what happens.
-Needs root and Debian; nothing of it stays, Debian packages and this checkout's node_modules/, dist/ and .cache/ apart.
+Boots a VM with libvirt and QEMU on a tap created by Tapwire, in new network namespaces, and shows each step.
+Needs root and Debian. Installs missing Debian packages, and npm packages, a build and a guest kernel in this checkout
+(node_modules/, dist/, .cache/). Leaves nothing else behind.
 
-  --keep           leave the VM and the network up, and print how to look around
-  --console <id>   get onto the console of a VM that was kept; Ctrl-] leaves it
-  --down <id>      take down what was kept
-  --help           print this
+  --keep           keep the VM and the network running, and print commands to inspect them
+  --console ID     connect to the console of a kept VM; Ctrl-] leaves it
+  --down ID        delete a kept VM and its network
+  --help           print this help
 EOF
   exit
 done

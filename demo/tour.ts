@@ -19,25 +19,28 @@ import { readWiring } from './wiring.ts';
 
 const MTU = 1500;
 
-/** What the outside network gave the guest. */
+/** The addresses that the guest got from the outside network. */
 export interface Outcome {
   readonly address4: string;
   readonly address6: string;
 }
 
-/** Says what this machine lacks, before anything is made. */
+/**
+ * Checks the requirements before anything is created. @throws {Error} that names what is missing
+ */
 export function checkHost(): void {
   const missing = missingOnHost();
   if (missing !== undefined) throw new Error(`the demo needs ${missing}`);
 }
 
 /**
- * Takes one VM from the CNI's ADD to its DEL, step by step, and stops at the first thing that does not hold.
+ * Runs one VM from CNI ADD to DEL, step by step. Stops at the first problem.
  *
- * @param keep ends with the VM running
+ * @param keep whether to leave the VM running
+ * @throws {Error} that describes the problem
  */
 export async function takeTour(lab: Lab, { step }: Progress, keep: boolean): Promise<Outcome> {
-  const podLink = await step('make a node and a pod with eth0 from another CNI plugin', async () => {
+  const podLink = await step('create a node and a pod with eth0 of another CNI plugin', async () => {
     await makeNodeNetwork(lab, MTU);
     await makePod(lab);
     return addPodLink(lab, { ifname: 'eth0', kind: 'veth', mtu: MTU });
@@ -51,18 +54,18 @@ export async function takeTour(lab: Lab, { step }: Progress, keep: boolean): Pro
   await step('CNI ADD, called as Multus calls it', wire.add);
   console.log(`\n${drawWiring(await readWiring(lab, podLink, PRIMARY_TAP_IFNAME))}\n`);
 
-  const sidecar = await step('start the sidecar as uid 107 and ask it for Info', () => startSidecar(lab, vm));
+  const sidecar = await step('start the sidecar as uid 107 and call Info', () => startSidecar(lab, vm));
   const libvirt = await step('start libvirtd in the pod as uid 107', () => startLibvirt(lab));
   await step('OnDefineDomain in three passes, define, start QEMU', () => startVm(lab, libvirt, sidecar, vm));
-  const reports = await step('boot the guest, which asks the network outside for all', () =>
+  const reports = await step('boot the guest, which configures itself from outside', () =>
     waitForGuest(lab, consoleOf(lab)),
   );
   console.log(`\n${reports.map(({ line }) => `    ${paint('cyan', line)}`).join('\n')}\n`);
-  await step('compare that with what the network outside gave and got', () =>
+  await step('compare its reports with the outside network', () =>
     expectNone(guestProblems(lab, podLink, reports)),
   );
   await step('CNI CHECK', wire.check);
-  await step("see no MAC but the guest's in what came out of the pod", async () => {
+  await step("check that all frames from the pod have the guest's MAC", async () => {
     expectNone(frameProblems(podLink, await capture.stop()));
   });
 
@@ -72,17 +75,17 @@ export async function takeTour(lab: Lab, { step }: Progress, keep: boolean): Pro
   };
   if (keep) return outcome;
 
-  await step('end the VM, tell the sidecar, see it exit with 0', async () => {
+  await step('stop the VM and the sidecar; the sidecar exits with 0', async () => {
     await stopVm(lab, libvirt, vm);
     await stopSidecar(sidecar);
   });
   await step('CNI DEL', wire.del);
-  await step("see the pod's netns as it was before ADD", async () => {
+  await step("check that the pod's netns is as before ADD", async () => {
     expectNone(netnsProblems(before, await dumpNetns(pod)));
   });
-  await step('remove all of it', async () => {
+  await step('delete the node and the pod', async () => {
     await removeLab(lab);
-    expectNone(leftOvers(lab).map((name) => `${name} is still there`));
+    expectNone(leftOvers(lab).map((name) => `${name} still exists`));
   });
   return outcome;
 }

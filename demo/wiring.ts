@@ -1,4 +1,4 @@
-/** Reads back from the kernel how a pod is wired: nothing in the drawing comes from what we meant to do. */
+/** Reads the wiring of a pod from the kernel, so that the drawing shows the actual state. */
 import type { Lab } from '../test/helpers/lab/lab.ts';
 import { BRIDGE } from '../test/helpers/lab/node-network.ts';
 import type { PodLink } from '../test/helpers/lab/pod-link.ts';
@@ -10,13 +10,13 @@ export interface WiredLink {
   readonly kind: string;
   readonly mac: string;
   readonly mtu: number;
-  /** With prefix lengths, without link-local ones. */
+  /** Global addresses with prefix lengths. */
   readonly addresses: readonly string[];
-  /** Uid and gid that may open it; a tap's alone. */
+  /** `uid:gid` that may open a tap; null for other links. */
   readonly owner: string | null;
 }
 
-/** One direction of the redirect: which classifier sends frames where. */
+/** One direction of the redirect: the classifier, and the link to which it sends frames. */
 export interface WiredRedirect {
   readonly classifier: string;
   readonly to: string;
@@ -34,7 +34,7 @@ export interface Wiring {
   readonly fromTap: WiredRedirect | null;
 }
 
-/** Of `ip -j -d address show`. */
+/** A link in the output of `ip -j -d address show`. */
 interface ShownLink {
   readonly address: string;
   readonly mtu: number;
@@ -49,7 +49,7 @@ interface ShownLink {
   }[];
 }
 
-/** Of `tc -j filter show`. */
+/** A filter in the output of `tc -j filter show`. */
 interface ShownFilter {
   readonly kind: string;
   readonly options?: { readonly actions?: readonly { readonly kind: string; readonly to_dev?: string }[] };
