@@ -1,6 +1,7 @@
 /**
- * Builds the addon, the shim and the bundles: `dist/cni` (shim, one-shot), `dist/agent`, `dist/install`, `dist/sidecar` and
- * `dist/tapwire` (command line). Needs a C compiler, not root.
+ * Builds the addon, the shim and the bundles into `dist/cni` (shim, one-shot), `dist/agent`,
+ * `dist/install`, `dist/sidecar` and `dist/tapwire` (command line). Needs a C compiler, but not
+ * root.
  */
 import {
   cpSync,
@@ -19,13 +20,15 @@ import tapwire from '../package.json' with { type: 'json' };
 import { librariesOf, nameInFallback } from './libraries.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
-/** Nothing is written outside the checkout, so tsc is kept from caching its own compiled code in /tmp. */
+/** Keeps tsc from caching its compiled code in /tmp: the build writes only to the checkout. */
 const env = { NODE_DISABLE_COMPILE_CACHE: '1' };
 const run = execa({ preferLocal: true, stdio: ['ignore', 'ignore', 'inherit'], env });
 
 const C_FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror'];
 const ADDON = 'shared/native/tapwire.node';
-/** Built aside and moved at the end: whoever runs the old programs meanwhile never sees half of the new ones. */
+/**
+ * Staging directory, renamed to `dist` at the end, so that no process ever sees a part of a build.
+ */
 const STAGE = 'build/dist';
 
 async function buildAddon(): Promise<void> {
@@ -34,7 +37,7 @@ async function buildAddon(): Promise<void> {
     ...C_FLAGS,
     '-shared',
     '-fPIC',
-    '-fvisibility=hidden', // a name that Node exports as well would otherwise be Node's
+    '-fvisibility=hidden', // otherwise a symbol that Node exports as well resolves to Node's
     '-I',
     headers,
     '-o',
@@ -44,7 +47,7 @@ async function buildAddon(): Promise<void> {
   renameSync('build/tapwire.node', ADDON);
 }
 
-/** Where each program begins. */
+/** The entry point of each program. */
 const MAINS = {
   agent: 'daemonset/main',
   cni: 'cni/main',
@@ -53,7 +56,10 @@ const MAINS = {
   tapwire: 'cli/main',
 } as const;
 
-/** Bundles one program. ncc leaves the addon out (it cannot see through createRequire), so it is laid beside the bundle. */
+/**
+ * Bundles one program. Copies the addon next to the bundle, because ncc misses it: it is loaded by
+ * createRequire.
+ */
 async function bundle(program: keyof typeof MAINS): Promise<void> {
   await run('ncc', [
     'build',
@@ -70,11 +76,11 @@ async function bundle(program: keyof typeof MAINS): Promise<void> {
   }
 }
 
-/** Everything that the shim must not have: a C library, and what compilers add for one. */
+/** Flags for a program without a C library and without what compilers add for one. */
 const FREESTANDING = [
   '-std=gnu11',
   '-ffreestanding',
-  '-fno-tree-loop-distribute-patterns', // would make memset of a loop that is memset
+  '-fno-tree-loop-distribute-patterns', // otherwise gcc makes the loop in memset a call of memset
   '-fno-stack-protector',
   '-fno-asynchronous-unwind-tables',
   '-fno-pie',
@@ -84,10 +90,13 @@ const FREESTANDING = [
   '-s',
   '-Wl,--build-id=none',
 ];
-/** The folders below dist/cni and dist/test that the shim of an architecture lies in, and who compiles it. */
+/** The compiler of each architecture, by the directory of the shim under dist/cni and dist/test. */
 const COMPILERS = { '.': 'gcc', arm64: 'aarch64-linux-gnu-gcc' } as const;
 
-/** The shim that gets installed, and the one of the tests, which takes paths and patience from the environment. */
+/**
+ * Builds the shim to install, and the one for tests, which reads paths and timeouts from the
+ * environment.
+ */
 async function buildShims(directory: keyof typeof COMPILERS): Promise<void> {
   const compiler = COMPILERS[directory];
   const sources = readdirSync('cni/shim').filter((name) => name.endsWith('.c'));
@@ -112,11 +121,14 @@ async function isInstalled(compiler: string): Promise<boolean> {
   return (await execa(compiler, ['--version'], { reject: false })).exitCode === 0;
 }
 
-/** What the shim runs where there is no agent, complete for a node that has neither Node nor a C library. */
+/**
+ * Assembles the fallback that the shim runs without an agent. It is complete, with Node and its
+ * libraries.
+ */
 async function assembleFallback(): Promise<void> {
   const fallback = `${STAGE}/cni/.tapwire`;
   mkdirSync(`${fallback}/lib`, { recursive: true });
-  symlinkSync('../../../node_modules/node/bin/node', `${fallback}/node`); // too large to be here twice
+  symlinkSync('../../../node_modules/node/bin/node', `${fallback}/node`); // too large to copy
   for (const name of ['index.js', 'package.json', 'tapwire.node', 'tapwire']) {
     symlinkSync(`../${name}`, `${fallback}/${name}`);
   }
@@ -128,7 +140,7 @@ async function assembleFallback(): Promise<void> {
 }
 
 if (!(await isInstalled('gcc'))) {
-  console.error('Cannot build: there is no gcc; apt-get install gcc libc6-dev');
+  console.error('Cannot build: gcc is missing; run "apt-get install gcc libc6-dev"');
   process.exit(1);
 }
 rmSync('build', { recursive: true, force: true });
@@ -143,10 +155,10 @@ await Promise.all([
   assembleFallback(),
   buildShims('.'),
 ]);
-// makes taps for them under another SELinux label
+// Both programs create taps with another SELinux label by running the shim.
 for (const program of ['agent', 'tapwire']) symlinkSync('../cni/tapwire', `${STAGE}/${program}/tapwire`);
 if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
-// what `npm run image` has made, of whatever was here then
+// Keep the image of an earlier `npm run image`.
 if (existsSync('dist/image')) renameSync('dist/image', `${STAGE}/image`);
 if (existsSync('dist')) renameSync('dist', 'build/dist.old');
 renameSync(STAGE, 'dist');

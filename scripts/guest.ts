@@ -1,4 +1,4 @@
-/** Downloads and builds the guest that the demo and the VM tests boot, unless it is there. */
+/** Downloads and builds the guest of the demo and the VM tests, unless it exists already. */
 import { messageOf } from '../shared/errors.ts';
 import { guestImage } from '../test/helpers/lab/guest-image.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Makes the image from the output of `npm run build`, for this machine's architecture and without pulling anything. Writes to
- * `dist/image` an OCI archive of all variants, and the root file system for daemonset/Containerfile.
+ * Packs the output of `npm run build` into an image for this machine's architecture, without
+ * pulling anything. Writes an OCI archive with all variants, and the root file system for
+ * daemonset/Containerfile, to `dist/image`.
  */
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
@@ -20,7 +21,7 @@ async function git(...args: readonly string[]): Promise<string | undefined> {
   return exitCode === 0 && stdout !== '' ? stdout : undefined;
 }
 
-/** Reads where the image comes from; empty without git or a repository. */
+/** Reads the origin from git; without git or a repository, all fields are absent. */
 async function readOrigin(): Promise<Origin> {
   const [revision, seconds, remote] = await Promise.all([
     git('rev-parse', 'HEAD'),
@@ -31,7 +32,7 @@ async function readOrigin(): Promise<Origin> {
   return {
     ...(revision === undefined ? {} : { revision }),
     ...(seconds === undefined ? {} : { created: new Date(Number(seconds) * 1000).toISOString() }),
-    // Leaves out a user name and a token.
+    // Drops a user name and a token.
     ...(url === undefined ? {} : { source: `${url.origin}${url.pathname}` }),
   };
 }
@@ -45,7 +46,7 @@ function describe(entry: Entry): string {
 }
 
 async function makeImage(): Promise<void> {
-  if (!existsSync('dist/install')) throw new Error('there is no dist; run "npm run build" first');
+  if (!existsSync('dist/install')) throw new Error('dist is missing; run "npm run build"');
   const contents = await readContents();
   const images = variants(process.arch, await readOrigin());
   const archive = await ociArchive(contents, images);
@@ -63,6 +64,6 @@ async function makeImage(): Promise<void> {
 try {
   await makeImage();
 } catch (error) {
-  console.error(`Cannot make the image: ${messageOf(error)}`);
+  console.error(`Cannot build the image: ${messageOf(error)}`);
   process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Everything that the demo, the tests and the benchmark need on a fresh Debian machine: npm packages, Debian packages, the build.
-# What is already there is not installed again, and nothing is removed.
+# Prepares a Debian machine for the demo, the tests or the benchmark. Installs missing Debian and
+# npm packages, builds Tapwire, and prepares the VM's guest. Removes no packages.
 #
 # Usage: setup.sh demo|test|bench
 set -eu
@@ -11,35 +11,35 @@ fail() {
   exit 1
 }
 
-[ "$(id -u)" = 0 ] || fail "network namespaces, taps and packages need root; run it as root"
-command -v apt-get >/dev/null || fail "no apt-get; the demo and the tests are made for Debian"
-[ "$1" = bench ] || [ "$(dpkg --print-architecture)" = amd64 ] || fail "the VM of the demo and the tests runs on x86-64 alone"
+[ "$(id -u)" = 0 ] || fail "network namespaces, taps and packages need root; run this as root"
+command -v apt-get >/dev/null || fail "apt-get is missing; use Debian"
+[ "$1" = bench ] || [ "$(dpkg --print-architecture)" = amd64 ] || fail "the VM of the demo and the tests runs only on x86-64"
 
-# A VM runs as another user, and must be able to read what is built here, also where root's files are private by default.
+# The VM's user must be able to read the files built here, even if root keeps files private.
 umask 022
 
-# C compiler; what the tests look at the kernel with.
+# The C compiler, and tools to inspect the kernel.
 packages="gcc libc6-dev iproute2 tcpdump"
-# The VM: libvirt and QEMU; the guest's initramfs; DHCP and router advertisements; what validates a domain.
+# For the VM: libvirt, QEMU, the guest's initramfs, DHCP and router advertisements, domain checks.
 packages="$packages libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86"
 packages="$packages busybox-static cpio dnsmasq-base libxml2-utils"
 if [ "$1" = test ]; then
   # The program behind the passt binding.
   packages="$packages passt"
-  # Real callers and neighbours of the plugin, unless others provide them (docker.com's containerd.io, say); what kills it
-  # between two kernel requests.
+  # The plugin's real callers and the other plugins of a chain, unless other packages (such as
+  # containerd.io of docker.com) provide them; strace, which kills the plugin between two requests.
   packages="$packages containernetworking-plugins strace"
-  # Rules in and around a pod, which a guest meets or not.
+  # Rules in and around a pod, which may affect a guest.
   packages="$packages nftables"
-  # Builds the image from daemonset/Containerfile, as admins may.
+  # Builds the image from daemonset/Containerfile, as administrators may do.
   packages="$packages buildah"
-  # The shim for the other processor, and what runs it here.
+  # Compiler and emulator for the shim of the other architecture.
   packages="$packages gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-user-static"
   command -v containerd >/dev/null || packages="$packages containerd"
   command -v runc >/dev/null || packages="$packages runc"
 fi
 if [ "$1" = bench ]; then
-  # What Tapwire is measured against; no VM.
+  # The plugins that Tapwire is compared with. No VM.
   packages="gcc libc6-dev iproute2 containernetworking-plugins"
 fi
 
@@ -48,7 +48,7 @@ for package in $packages; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
 done
 
-# Nothing that is installed here starts a service: what runs, the demo and the tests start themselves.
+# Keeps the packages from starting services: the demo and the tests start what they need themselves.
 NO_SERVICES=/usr/sbin/policy-rc.d
 install_missing() {
   if [ ! -e "$NO_SERVICES" ]; then
@@ -60,17 +60,17 @@ install_missing() {
   apt-get update -qq || fail "apt-get update failed"
   # shellcheck disable=SC2086 # a list of words
   apt-get install -y -qq --no-install-recommends --no-remove $missing >/dev/null ||
-    fail "apt-get could not install, without removing anything else:$missing"
+    fail "apt-get cannot install these packages without removing others:$missing"
 }
 if [ -n "$missing" ]; then
   echo "Installing Debian packages:$missing"
   (install_missing) || exit 1
 fi
 
-# The copy of the lockfile tells what node_modules was made from.
+# This copy of the lockfile shows from which lockfile node_modules was installed.
 if ! cmp -s package-lock.json node_modules/.tapwire-lock; then
   echo "Installing npm packages"
-  npm ci --no-audit --no-fund --loglevel=error || fail "npm could not install the packages of package-lock.json"
+  npm ci --no-audit --no-fund --loglevel=error || fail "npm ci failed"
   cp package-lock.json node_modules/.tapwire-lock
 fi
 export PATH="$PWD/node_modules/.bin:$PATH"

@@ -2,29 +2,32 @@ import tapwire from '../../package.json' with { type: 'json' };
 import { BINDINGS, IMAGE, type ImageBinding, tagOf } from './names.ts';
 import type { ImageConfig, Variant } from './oci.ts';
 
-/** Where an image comes from; nothing outside a git checkout. */
+/** The origin of an image. All fields are absent outside a git checkout. */
 export interface Origin {
-  /** The commit. */
+  /** Hash of the commit. */
   readonly revision?: string;
-  /** When it was made, ISO 8601. */
+  /** Time of the commit, ISO 8601. */
   readonly created?: string;
   /** URL of the repository. */
   readonly source?: string;
 }
 
-/** OCI's words for processors, by Node's. */
+/** OCI's names of architectures, by Node's. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /**
- * The images: one root file system, and for each binding the variable that tells the sidecar. daemonset/Containerfile says the same
- * to other builders.
+ * Returns the configurations of the image's variants. They share one root file system. Each sets
+ * the variable that tells the sidecar its binding. daemonset/Containerfile must say the same to
+ * other builders.
  *
- * @param processor as `process.arch` has it; the one that Node, the addon and the shim of this root were built for
+ * @param processor architecture that Node, the addon and the shim were built for, as in
+ * `process.arch`
+ * @throws {RangeError} for an architecture other than x64 and arm64
  */
 export function variants(processor: string, origin: Origin): readonly Variant[] {
   const architecture = ARCHITECTURES[processor];
   if (architecture === undefined)
-    throw new RangeError(`Cannot make an image for ${processor}: want x64 or arm64`);
+    throw new RangeError(`Cannot build an image for ${processor}: want x64 or arm64`);
   return BINDINGS.map((binding) => ({
     name: `${IMAGE}:${tagOf(binding)}`,
     config: configOf(binding, architecture, origin),
@@ -41,7 +44,7 @@ function configOf(
     architecture,
     os: 'linux',
     config: {
-      User: '107:107', // the sidecar; the DaemonSet says what it runs as
+      User: '107:107', // for the sidecar; the DaemonSet sets its own user
       // One heap of the C library instead of one for each thread: the sidecar has 64 MB.
       Env: [`TAPWIRE_BINDING=${binding}`, 'MALLOC_ARENA_MAX=1'],
       Entrypoint: ['/app/node', '/app/sidecar/index.js'],

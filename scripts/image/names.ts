@@ -1,12 +1,15 @@
 import tapwire from '../../package.json' with { type: 'json' };
 
-/** What the manifests call the image until an admin says where it really is; never pulled from anywhere by this name. */
+/**
+ * Name of the image in manifests until an administrator replaces it. It is never pulled by this
+ * name.
+ */
 export const IMAGE = 'localhost/tapwire';
 
-/** What the sidecar of a variant binds; the DaemonSet runs the first. */
+/** The bindings of the variants. The DaemonSet runs the first variant. */
 export const BINDINGS = ['tap', 'passt', 'slirp'] as const;
 export type ImageBinding = (typeof BINDINGS)[number];
 
-/** `0.1.0` for tap, `0.1.0-passt` for another. */
+/** Returns the tag of a variant: `0.1.0` for tap, `0.1.0-passt` for another binding. */
 export const tagOf = (binding: ImageBinding): string =>
   binding === 'tap' ? tapwire.version : `${tapwire.version}-${binding}`;

@@ -30,7 +30,7 @@ test('before the build: says what to do', () =>
     const { exitCode, stdout, stderr } = await execa(link, ['check'], { reject: false });
     assert.equal(
       [exitCode, stdout, stderr],
-      [1, '', 'Cannot run tapwire: it is not built. Run "npm run build" first'],
+      [1, '', 'Cannot run tapwire: it is not built; run "npm run build"'],
     );
   }));
 
