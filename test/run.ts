@@ -1,19 +1,20 @@
 /**
- * Runs every test file in a process of its own and closes with "N passed, N failed".
+ * Runs every test file in its own process. The last line is "N passed, N failed, N skipped".
  *
- * uvu alone is green when a file forgets `.run()`, when a suite is empty, and when the event loop runs dry in the middle of a
- * test. Here a file counts only by the totals it printed; no totals, no tests, or a bad exit status is a failure.
+ * uvu itself reports success if a file forgets `.run()`, if a suite is empty, or if the event loop
+ * is empty in the middle of a test. So this runner counts a file only by the totals that it
+ * printed. Missing totals, no tests or a bad exit status are a failure.
  *
- * A file about the plugin as others call it runs once for each way in which calls are served (helpers/way.ts); TAPWIRE_WAY=agent
- * runs it for that one alone.
+ * A file that calls the plugin as a container runtime does runs once for each way to serve a call
+ * (helpers/way.ts). TAPWIRE_WAY=agent runs it only for that way.
  *
- * Tests that replay a recording of real callers (fixtures/recorded) say so (helpers/recorded.ts). A run of all files fails if no
- * test has replayed one of them.
+ * A test that replays a recording of real callers (fixtures/recorded) reports that
+ * (helpers/recorded.ts). A run of all files fails if no test has replayed one of the recordings.
  *
- * An interrupted run leaves nothing behind: each file is a session of its own, so that Ctrl-C does not end it before all that descends
- * from it is known, and records its netns by name.
+ * An interrupted run leaves nothing behind. Each file runs in its own session, so Ctrl-C does not
+ * end it before the runner has found all its descendants, and it records the names of its netns.
  *
- * Usage: node test/run.ts [--root folder] [part of a path …]
+ * Usage: node test/run.ts [--root DIR] [PART-OF-A-PATH …]
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, constants, tmpdir } from 'node:os';
@@ -29,22 +30,28 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const ROOT = resolve(values.root);
-/** Ends a file that hangs without a limit of its own. A VM test boots several guests under emulation, on a slow machine as well. */
+/**
+ * Time after which a file that hangs is ended. Long, because a VM test boots several guests under
+ * emulation, possibly on a slow machine.
+ */
 const FILE_TIMEOUT = 60 * 60_000; // ms
 
-/** Folders and files whose tests call the plugin, and the ways in which they do. A node's runtime calls no bundle. */
+/**
+ * Directories and files whose tests call the plugin, and the ways to serve their calls. containerd
+ * starts the executable itself, so its tests do not run the one-shot bundle.
+ */
 const WAYS: Readonly<Record<string, readonly string[]>> = {
   'cni/': ['one-shot', 'agent', 'fallback'],
   'runtime/containerd': ['agent', 'fallback'],
 };
 
 const LEDGER_FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-run-'));
-/** One line for each recording that a test has replayed. */
+/** Path of a file with one line for each recording that a test has replayed. */
 const LEDGER = join(LEDGER_FOLDER, 'ledger');
 writeFileSync(LEDGER, '');
 process.on('exit', () => rmSync(LEDGER_FOLDER, { recursive: true }));
 
-/** One file, run once. */
+/** One run of a test file. */
 interface Run {
   readonly path: string;
   readonly way: string | undefined;
@@ -70,7 +77,7 @@ function runsOf(path: string): Run[] {
   return ways.filter((way) => wanted === '' || way === wanted).map((way) => ({ path, way }));
 }
 
-/** Recordings, as paths below their folder, that no test has replayed. */
+/** Returns the recordings that no test has replayed, as paths under their directory. */
 function findUnreplayed(): string[] {
   const folder = join(ROOT, 'fixtures/recorded');
   if (!existsSync(folder)) return [];
@@ -87,6 +94,13 @@ function readTotal(output: string, label: string): number | undefined {
   return totals?.[1] === undefined ? undefined : Number(totals[1]);
 }
 
+/**
+ * Runs one file.
+ * 1. Starts it in its own session, and ends it after FILE_TIMEOUT.
+ * 2. Deletes its netns if it was ended or the run is being stopped.
+ * 3. Reads the totals that it printed, and looks for a problem.
+ * 4. Prints the result, with all output if it failed.
+ */
 async function runFile({ path, way }: Run): Promise<FileResult> {
   const started = performance.now();
   const netnsLedger = join(LEDGER_FOLDER, `netns-${way ?? 'only'}-${path.replaceAll('/', '-')}`);
@@ -119,7 +133,7 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
   const skipped = readTotal(all, 'Skipped') ?? 0;
 
   const problem = timedOut
-    ? `no end within ${FILE_TIMEOUT / 1000} s`
+    ? `did not end within ${FILE_TIMEOUT / 1000} s`
     : total === undefined
       ? `unfinished: exit status ${exitCode} and no totals (a pending promise, a crash, or no .run())`
       : total === 0
@@ -129,12 +143,13 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
           : undefined;
   const failed =
     (total ?? 0) -
-    passed + // uvu's total leaves the skipped ones out
+    passed + // uvu's total does not include skipped tests
     (problem === undefined ? 0 : 1);
 
   const name = `test/${path}${way === undefined ? '' : ` by ${way}`}`;
   console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} ${name} (${passed} passed, ${seconds} s)`);
-  // Of a green file only what it wants seen all the same, such as what a guest's console said.
+  // Of a file that passed, only lines with the mark "@" are shown, such as those of a guest's
+  // console.
   const shown = failed > 0 ? all : (all.match(/^@.*$/gm) ?? []).join('\n');
   if (shown !== '') console.log(shown.replace(/^/gm, '     '));
   if (problem !== undefined) console.log(`     ${problem}`);
@@ -170,7 +185,7 @@ if (stopping !== null) {
   process.exit(128 + constants.signals[stopping]);
 }
 
-// A run of some files replays some recordings.
+// Only a run of all files replays all recordings.
 const unreplayed = positionals.length === 0 ? findUnreplayed() : [];
 for (const path of unreplayed) console.log(`FAIL test/fixtures/recorded/${path}: no test has replayed it`);
 
