@@ -1,5 +1,6 @@
 /**
- * Runs every test file in its own process. The last line is "N passed, N failed, N skipped".
+ * Runs every test file in its own process and says where the time went. The last line is
+ * "N passed, N failed, N skipped".
  *
  * uvu itself reports success if a file forgets `.run()`, if a suite is empty, or if the event loop
  * is empty in the middle of a test. So this runner counts a file only by the totals that it
@@ -24,6 +25,7 @@ import { execa } from 'execa';
 import { endNetns } from './helpers/lab/remove.ts';
 import { NETNS_LEDGER, recordedNetns } from './helpers/ledger.ts';
 import { killSession } from './helpers/process-tree.ts';
+import { describeTimes, type RunTime } from './helpers/run-times.ts';
 
 const { values, positionals } = parseArgs({
   options: { root: { type: 'string', default: import.meta.dirname } },
@@ -94,6 +96,8 @@ function readTotal(output: string, label: string): number | undefined {
   return totals?.[1] === undefined ? undefined : Number(totals[1]);
 }
 
+const times: RunTime[] = [];
+
 /**
  * Runs one file.
  * 1. Starts it in its own session, and ends it after FILE_TIMEOUT.
@@ -127,7 +131,7 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
   running.delete(file.pid);
   if (timedOut || stopping !== null) for (const netns of recordedNetns(netnsLedger)) await endNetns(netns);
   if (stopping !== null) return { passed: 0, failed: 0, skipped: 0 };
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const seconds = (performance.now() - started) / 1000;
   const total = readTotal(all, 'Total');
   const passed = readTotal(all, 'Passed') ?? 0;
   const skipped = readTotal(all, 'Skipped') ?? 0;
@@ -146,8 +150,9 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
     passed + // uvu's total does not include skipped tests
     (problem === undefined ? 0 : 1);
 
-  const name = `test/${path}${way === undefined ? '' : ` by ${way}`}`;
-  console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} ${name} (${passed} passed, ${seconds} s)`);
+  const name = `${path}${way === undefined ? '' : ` by ${way}`}`;
+  times.push({ name, seconds });
+  console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} test/${name} (${passed} passed, ${seconds.toFixed(1)} s)`);
   // Of a file that passed, only lines with the mark "@" are shown, such as those of a guest's
   // console.
   const shown = failed > 0 ? all : (all.match(/^@.*$/gm) ?? []).join('\n');
@@ -192,5 +197,6 @@ for (const path of unreplayed) console.log(`FAIL test/fixtures/recorded/${path}:
 const sum = (key: keyof FileResult) => results.reduce((total, result) => total + result[key], 0);
 const failed = sum('failed') + unreplayed.length + (files.length === 0 ? 1 : 0);
 if (files.length === 0) console.log(`No test file in ${ROOT} matches`);
+if (times.length > 1) console.log(['', ...describeTimes(times, process.uptime())].join('\n'));
 console.log(`\n${sum('passed')} passed, ${failed} failed, ${sum('skipped')} skipped`);
 if (failed > 0) process.exitCode = 1;

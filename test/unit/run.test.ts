@@ -96,6 +96,12 @@ test('a file that calls the plugin runs once for each way, and knows which', asy
   });
 });
 
+test('a run of several files says where the time went', async () => {
+  const { stdout } = await runFile(PASSING, 'cni/a.test.ts');
+  assert.match(stdout, /\nLongest of 3 runs of files, in seconds:\n( +\d+\.\d cni\/a\.test\.ts by \S+\n){3}/);
+  assert.match(stdout, /\nSeconds by directory: cni \d+; \d+ in all, done in \d+\n/);
+});
+
 test('TAPWIRE_WAY chooses one way', async () => {
   const { stdout: _, ...run } = await runFile(PASSING, 'runtime/containerd.test.ts', {
     TAPWIRE_WAY: 'fallback',
