@@ -47,6 +47,24 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   'runtime/containerd': ['agent', 'fallback'],
 };
 
+/** Files that start first, the longest first, so that none of them is left to run alone at the end. */
+const LONGEST = [
+  'runtime/upgrade',
+  'cni/lost-answers',
+  'vm/queues',
+  'agent/lost',
+  'runtime/sidecar-small',
+  'netns/add',
+  'cni/kill',
+  'vm/demo',
+  'runtime/containerd-rounds',
+  'netns/doctor',
+  'cni/conformance',
+];
+
+/** Files that run at a time. For half of their time they wait: for the kernel to delete a netns, a timeout or a guest. */
+const LANES = Math.ceil(availableParallelism() * 1.5);
+
 const LEDGER_FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-run-'));
 /** Path of a file with one line for each recording that a test has replayed. */
 const LEDGER = join(LEDGER_FOLDER, 'ledger');
@@ -77,6 +95,12 @@ function runsOf(path: string): Run[] {
   if (ways === undefined) return [{ path, way: undefined }];
   const wanted = process.env['TAPWIRE_WAY'] ?? '';
   return ways.filter((way) => wanted === '' || way === wanted).map((way) => ({ path, way }));
+}
+
+/** Returns the place in the queue: the index in LONGEST, or its length. */
+function rankOf({ path }: Run): number {
+  const rank = LONGEST.findIndex((start) => path.startsWith(start));
+  return rank === -1 ? LONGEST.length : rank;
 }
 
 /** Returns the recordings that no test has replayed, as paths under their directory. */
@@ -162,7 +186,7 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
 }
 
 const files = findTestFiles(positionals);
-const queue = files.flatMap(runsOf);
+const queue = files.flatMap(runsOf).sort((one, other) => rankOf(one) - rankOf(other));
 /** Process ids of the files that run now. */
 const running = new Set<number | undefined>();
 let stopping: NodeJS.Signals | null = null;
@@ -183,7 +207,7 @@ const results: FileResult[] = [];
 const worker = async () => {
   for (let run = queue.shift(); run !== undefined; run = queue.shift()) results.push(await runFile(run));
 };
-await Promise.all(Array.from({ length: availableParallelism() }, worker));
+await Promise.all(Array.from({ length: LANES }, worker));
 
 if (stopping !== null) {
   console.log(`Stopped by ${stopping}`);
