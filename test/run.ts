@@ -6,8 +6,8 @@
  * is empty in the middle of a test. So this runner counts a file only by the totals that it
  * printed. Missing totals, no tests or a bad exit status are a failure.
  *
- * A file that calls the plugin as a container runtime does runs once for each way to serve a call
- * (helpers/way.ts). TAPWIRE_WAY=agent runs it only for that way.
+ * A file that calls the plugin as a container runtime does runs once for each way to serve a call: with the agent all of its
+ * tests, in the other ways the sample that the file names (helpers/way.ts). TAPWIRE_WAY=fallback runs all tests in that way only.
  *
  * A test that replays a recording of real callers (fixtures/recorded) reports that
  * (helpers/recorded.ts). A run of all files fails if no test has replayed one of the recordings.
@@ -90,11 +90,13 @@ function findTestFiles(parts: readonly string[]): string[] {
     .sort();
 }
 
+/** The only way that was asked for; empty: all. */
+const WANTED_WAY = process.env['TAPWIRE_WAY'] ?? '';
+
 function runsOf(path: string): Run[] {
   const [, ways] = Object.entries(WAYS).find(([start]) => path.startsWith(start)) ?? [];
   if (ways === undefined) return [{ path, way: undefined }];
-  const wanted = process.env['TAPWIRE_WAY'] ?? '';
-  return ways.filter((way) => wanted === '' || way === wanted).map((way) => ({ path, way }));
+  return ways.filter((way) => WANTED_WAY === '' || way === WANTED_WAY).map((way) => ({ path, way }));
 }
 
 /** Returns the place in the queue: the index in LONGEST, or its length. */
@@ -141,7 +143,7 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
       FORCE_COLOR: '0',
       TAPWIRE_REPLAYED: LEDGER,
       [NETNS_LEDGER]: netnsLedger,
-      ...(way === undefined ? {} : { TAPWIRE_WAY: way }),
+      ...(way === undefined ? {} : { TAPWIRE_WAY: way, TAPWIRE_WAYS: WANTED_WAY === '' ? 'all' : 'one' }),
     },
   });
   let timedOut = false;

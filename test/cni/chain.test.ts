@@ -21,8 +21,10 @@ import {
   withSandbox,
 } from '../helpers/cni-runtime.ts';
 import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+import { inOneWay } from '../helpers/way.ts';
 
-const test = suite('chains with other CNI plugins');
+const everyWay = suite('chains with other CNI plugins');
+const test = inOneWay(everyWay);
 
 const POD_LINK = hashedPodIfname('red');
 const TAP = secondaryTapIfname(POD_LINK);
@@ -223,29 +225,33 @@ for (const neighbour of Object.keys(NEIGHBOURS)) {
     ));
 }
 
-test('host-device: a NIC comes back under its name, with nothing of ours on it, whether our DEL ran or not', () =>
-  withChain(
-    { neighbour: 'host-device', after: () => [] },
-    async ({ runtime, list, neighbours, attach, node }) => {
-      const before = await linkOf(node.netns, 'nic0');
-      for (const deleted of [list, neighbours]) {
-        await runtime.add(list, attach);
-        assert.is(
-          await node.netns.ip('-br link show type veth').then((links) => /^nic0/m.test(links)),
-          false,
-        );
-        await runtime.del(deleted, attach);
-        assert.equal(await linkOf(node.netns, 'nic0'), before);
-        assert.not.match(await node.netns.tc('qdisc show dev nic0'), /clsact/);
-        await runtime.del({ ...list, plugins: [{ type: 'tapwire' }] }, attach);
-      }
-    },
-  ));
+everyWay(
+  'host-device: a NIC comes back under its name, with nothing of ours on it, whether our DEL ran or not',
+  () =>
+    withChain(
+      { neighbour: 'host-device', after: () => [] },
+      async ({ runtime, list, neighbours, attach, node }) => {
+        const before = await linkOf(node.netns, 'nic0');
+        for (const deleted of [list, neighbours]) {
+          await runtime.add(list, attach);
+          assert.is(
+            await node.netns.ip('-br link show type veth').then((links) => /^nic0/m.test(links)),
+            false,
+          );
+          await runtime.del(deleted, attach);
+          assert.equal(await linkOf(node.netns, 'nic0'), before);
+          assert.not.match(await node.netns.tc('qdisc show dev nic0'), /clsact/);
+          await runtime.del({ ...list, plugins: [{ type: 'tapwire' }] }, attach);
+        }
+      },
+    ),
+);
 
-test("behind bridge as the pod's default network, where the node file allows it", () =>
+everyWay("behind bridge as the pod's default network, where the node file allows it", () =>
   withChain({ neighbour: 'bridge', ifname: 'eth0', nodeFile: { tap: { defaultNetwork: true } } }, (chain) =>
     lives(chain, 'tap0'),
-  ));
+  ),
+);
 
 test("behind bridge as the pod's default network, where the node file does not allow it", () =>
   withChain(
@@ -299,7 +305,7 @@ test('before sbr, which moves the routes of the pod link to a table of its own',
     },
   ));
 
-test('passt behind bridge, before tuning: the pod link and the result are as without us', () =>
+everyWay('passt behind bridge, before tuning: the pod link and the result are as without us', () =>
   withChain({ neighbour: 'bridge', conf: { binding: 'passt' } }, async (chain) => {
     const { runtime, list, attach, pod, sameAsBefore } = chain;
     const final = await runtime.add(list, attach);
@@ -310,9 +316,10 @@ test('passt behind bridge, before tuning: the pod link and the result are as wit
     await runtime.del(list, attach);
     await sameAsBefore();
     await delAgain(chain);
-  }));
+  }),
+);
 
-test('the netns is gone when the chain is deleted', () =>
+everyWay('the netns is gone when the chain is deleted', () =>
   withNode(async (node) => {
     const runtime = openRuntime({ node });
     const plugins = [{ ...NEIGHBOURS['bridge'], ...addressing(node) } as Plugin, { type: 'tapwire' }];
@@ -325,7 +332,8 @@ test('the netns is gone when the chain is deleted', () =>
     await runtime.del(list, attach);
     assert.equal(node.leases(), []);
     await runtime.del(list, { ...attach, netns: '' });
-  }));
+  }),
+);
 
 /** All that results of 1.1.0 can say of an interface and of a route. */
 const FULL_RESULT = (netns: TestNetns, mac: string) => ({
@@ -367,7 +375,7 @@ for (const cniVersion of ['1.0.0', '1.1.0']) {
     }));
 }
 
-test('[1.1.0] STATUS, and GC that leaves the valid attachment and takes the other', () =>
+everyWay('[1.1.0] STATUS, and GC that leaves the valid attachment and takes the other', () =>
   withNode((node) =>
     withPod(POD_LINK, async (pod) => {
       await pod.ip('link add poddead type veth peer name host-dead');
@@ -392,6 +400,7 @@ test('[1.1.0] STATUS, and GC that leaves the valid attachment and takes the othe
       await runtime.gc(list, []);
       assert.not.match(await pod.ip('link show'), / tap/);
     }),
-  ));
+  ),
+);
 
-test.run();
+everyWay.run();

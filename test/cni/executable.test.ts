@@ -9,16 +9,17 @@ import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { callProgram, callThrough, callWith, cni, netconf, newContainerId } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { onlyBy, TAPWIRE } from '../helpers/way.ts';
+import { inOneWay, onlyBy, TAPWIRE } from '../helpers/way.ts';
 
-const test = suite('the executable');
+const everyWay = suite('the executable');
+const test = inOneWay(everyWay);
 
 const hashed = (network: string) => `pod${createHash('sha256').update(network).digest('hex').slice(0, 11)}`;
 const ENV = { CNI_CONTAINERID: 'pod1', CNI_IFNAME: 'net1', CNI_PATH: '/opt/cni/bin' };
 const SILENCE = { exitCode: 0, stdout: '', stderr: '', json: undefined };
 
 for (const cniVersion of SUPPORTED_VERSIONS) {
-  test(`[${cniVersion}] binding: ADD, ADD, CHECK, DEL, DEL on the primary network`, () =>
+  everyWay(`[${cniVersion}] binding: ADD, ADD, CHECK, DEL, DEL on the primary network`, () =>
     withPod('eth0', async (netns) => {
       const call = {
         netns: netns.path,
@@ -45,7 +46,8 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
       assert.equal(await cni('DEL', call), SILENCE);
       sameNetns(await dumpNetns(netns), before);
       assert.equal(await cni('DEL', call), SILENCE);
-    }));
+    }),
+  );
 
   test(`[${cniVersion}] network: prevResult passes through`, () =>
     withPod(hashed('blue'), async (netns) => {
@@ -125,7 +127,7 @@ test('DEL needs a container id and ifname that match the record', () =>
     sameNetns(await dumpNetns(netns), wired);
   }));
 
-test('DEL succeeds where the netns is gone', async () => {
+everyWay('DEL succeeds where the netns is gone', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-netns-'));
   try {
     const stale = join(folder, 'stale'); // what stays of a bind mount
@@ -140,7 +142,7 @@ test('DEL succeeds where the netns is gone', async () => {
 });
 
 for (const command of ['ADD', 'DEL', 'CHECK']) {
-  test(`${command} on the node's own netns is refused`, async () => {
+  everyWay(`${command} on the node's own netns is refused`, async () => {
     const { json, exitCode } = await cni(command, {
       netns: '/proc/self/ns/net',
       network: 'default',
@@ -154,7 +156,7 @@ for (const command of ['ADD', 'DEL', 'CHECK']) {
   });
 }
 
-test('ADD on what is no netns', async () => {
+everyWay('ADD on what is no netns', async () => {
   const { json } = await cni('ADD', { netns: '/run/netns/none', network: 'default' });
   assert.equal(
     [json.code, json.msg],
@@ -162,7 +164,7 @@ test('ADD on what is no netns', async () => {
   );
 });
 
-test('an error is one JSON document on stdout and one log line on stderr', () =>
+everyWay('an error is one JSON document on stdout and one log line on stderr', () =>
   withNetns(async (netns) => {
     const { exitCode, json, stderr } = await cni('ADD', { netns: netns.path, network: 'default' });
     const msg = 'Cannot wire "tap0": no pod link "eth0"; its network must come before this attachment';
@@ -178,21 +180,22 @@ test('an error is one JSON document on stdout and one log line on stderr', () =>
       details: 'links seen: lo',
     });
     assert.ok(Date.parse(time) > 0);
-  }));
+  }),
+);
 
-test('VERSION needs no stdin and no other variable', async () => {
+everyWay('VERSION needs no stdin and no other variable', async () => {
   const { json, exitCode } = await callWith({ CNI_COMMAND: 'VERSION' }, '');
   assert.equal([exitCode, json], [0, { cniVersion: '1.1.0', supportedVersions: [...SUPPORTED_VERSIONS] }]);
 });
 
-test('STATUS and GC succeed in silence', async () => {
+everyWay('STATUS and GC succeed in silence', async () => {
   const input = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] } }));
   for (const CNI_COMMAND of ['STATUS', 'GC']) {
     assert.equal(await callWith({ CNI_COMMAND, CNI_PATH: '/opt/cni/bin' }, input), SILENCE);
   }
 });
 
-test('a result that cannot be written is an error in the log and the exit status', () =>
+everyWay('a result that cannot be written is an error in the log and the exit status', () =>
   withPod('eth0', async (netns) => {
     const env = { ...ENV, CNI_COMMAND: 'ADD', CNI_NETNS: netns.path };
     const input = JSON.stringify(netconf({ network: 'default' }));
@@ -200,17 +203,19 @@ test('a result that cannot be written is an error in the log and the exit status
     const { exitCode, stderr } = await callThrough(through, env, input);
     assert.is(exitCode, 1);
     assert.match(JSON.parse(stderr).message, /^Cannot write the result: ENOSPC/);
-  }));
+  }),
+);
 
-test('however many variables there are, those of CNI arrive', () =>
+everyWay('however many variables there are, those of CNI arrive', () =>
   withPod('eth0', async (netns) => {
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`CNI_A${i}`, 'x']));
     const env = { ...many, ...ENV, CNI_COMMAND: 'ADD', CNI_NETNS: netns.path };
     const { json } = await callWith(env, JSON.stringify(netconf({ network: 'default' })));
     assert.equal(json, { cniVersion: '1.0.0' });
-  }));
+  }),
+);
 
-onlyBy(['fallback'], test)(
+onlyBy(['fallback'], everyWay)(
   'it runs from wherever it was copied to, and says what is missing there',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tapwire "copy" '));
@@ -239,7 +244,7 @@ onlyBy(['fallback'], test)(
   },
 );
 
-const byShim = onlyBy(['agent', 'fallback'], test); // which runtimes call; it hands the bundle no such call
+const byShim = onlyBy(['agent', 'fallback'], everyWay); // which runtimes call; it hands the bundle no such call
 
 byShim('without a command it says what it is', async () => {
   const { exitCode, stdout, stderr } = await callWith({}, '');
@@ -250,7 +255,7 @@ byShim('without a command it says what it is', async () => {
   );
 });
 
-test('keys that nobody reads are one warning on stderr', () =>
+everyWay('keys that nobody reads are one warning on stderr', () =>
   withPod('eth0', async (netns) => {
     const { exitCode, stderr } = await cni('ADD', {
       netns: netns.path,
@@ -263,7 +268,8 @@ test('keys that nobody reads are one warning on stderr', () =>
       [0, 'warn', 'Ignored keys of network "tapwire-tap" that nobody reads'],
     );
     assert.equal(keys, ['mut', 'ipam']);
-  }));
+  }),
+);
 
 test('CHECK needs the result of ADD', () =>
   withPod('eth0', async (netns) => {
@@ -291,4 +297,4 @@ byShim("the caller's own environment does not reach Node", async () => {
   assert.equal([exitCode, stderr], [0, '']);
 });
 
-test.run();
+everyWay.run();

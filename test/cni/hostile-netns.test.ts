@@ -13,8 +13,10 @@ import { type Answer, type Call, cni, environmentOf, netconf } from '../helpers/
 import { boundedCall } from '../helpers/fuzz.ts';
 import { addLargeFilter } from '../helpers/large-filter.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+import { inOneWay } from '../helpers/way.ts';
 
-const test = suite('a hostile netns');
+const everyWay = suite('a hostile netns');
+const test = inOneWay(everyWay);
 
 const callOf = ({ path }: TestNetns): Call => ({
   netns: path,
@@ -48,23 +50,26 @@ async function recordOf({ ip }: TestNetns): Promise<{ readonly record: string; r
 
 const LISTED = 'the kernel cannot list the filters of "eth0" (Message too long)';
 
-test('a filter that is too large for a dump: DEL deletes tap and redirect, and leaves that filter and its qdisc', () =>
-  withWired(async (pod) => {
-    await addLargeFilter(pod, 'eth0', 1);
-    await succeeds('DEL', pod, 'the first DEL');
-    assert.not.ok((await namesOf(pod)).includes('tap0'));
-    assert.match(await pod.tc('qdisc show dev eth0'), /clsact/);
-    assert.is(await pod.tc('filter show dev eth0 ingress pref 65535'), '', 'the redirect is gone');
-    await succeeds('DEL', pod, 'the second DEL');
+everyWay(
+  'a filter that is too large for a dump: DEL deletes tap and redirect, and leaves that filter and its qdisc',
+  () =>
+    withWired(async (pod) => {
+      await addLargeFilter(pod, 'eth0', 1);
+      await succeeds('DEL', pod, 'the first DEL');
+      assert.not.ok((await namesOf(pod)).includes('tap0'));
+      assert.match(await pod.tc('qdisc show dev eth0'), /clsact/);
+      assert.is(await pod.tc('filter show dev eth0 ingress pref 65535'), '', 'the redirect is gone');
+      await succeeds('DEL', pod, 'the second DEL');
 
-    // Now without that filter: what ADD would find is all that DEL left.
-    await pod.tc('filter del dev eth0 ingress pref 1');
-    await succeeds('ADD', pod);
-    await succeeds('DEL', pod);
-    assert.match(await pod.tc('qdisc show dev eth0'), /clsact/);
-  }));
+      // Now without that filter: what ADD would find is all that DEL left.
+      await pod.tc('filter del dev eth0 ingress pref 1');
+      await succeeds('ADD', pod);
+      await succeeds('DEL', pod);
+      assert.match(await pod.tc('qdisc show dev eth0'), /clsact/);
+    }),
+);
 
-test('a filter that is too large for a dump: ADD and CHECK name the link and what to do', () =>
+everyWay('a filter that is too large for a dump: ADD and CHECK name the link and what to do', () =>
   withWired(async (pod) => {
     await addLargeFilter(pod, 'eth0', 1);
     const wired = await namesOf(pod);
@@ -81,7 +86,8 @@ test('a filter that is too large for a dump: ADD and CHECK name the link and wha
     assert.equal(await namesOf(pod), wired);
     await pod.tc('filter del dev eth0 ingress pref 1');
     for (const command of ['ADD', 'CHECK', 'DEL']) await succeeds(command, pod);
-  }));
+  }),
+);
 
 test('a filter that is too large for a dump on a link of its own keeps nobody from anything', () =>
   withPod('eth0', async (pod) => {
@@ -262,4 +268,4 @@ for (const [why, flooded] of [
     ));
 }
 
-test.run();
+everyWay.run();

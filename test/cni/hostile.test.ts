@@ -23,9 +23,10 @@ import * as assert from 'uvu/assert';
 import { withNodeFile } from '../helpers/cni.ts';
 import { boundedCall, errorOf, type Outcome } from '../helpers/fuzz.ts';
 import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { NODE_FILE, WAY } from '../helpers/way.ts';
+import { inOneWay, NODE_FILE } from '../helpers/way.ts';
 
-const test = suite('hostile input');
+const everyWay = suite('hostile input');
+const test = inOneWay(everyWay);
 
 type Env = Readonly<Record<string, string>>;
 type Conf = Readonly<Record<string, unknown>>;
@@ -260,15 +261,10 @@ function withValue(path: string, value: unknown): Conf {
   return set(PRIMARY, keys);
 }
 
-/** All bad values go through the agent; of the others, which take ten times as long, each has half. */
-const isOurs = (index: number): boolean => WAY === 'agent' || (index % 2 === 0) === (WAY === 'one-shot');
-
 /** The keys of the top, each with all that is tried below it. */
 const TOPS = [...new Set(Object.keys(VALUES).map((path) => path.split('.')[0] ?? ''))];
 for (const top of TOPS) {
-  const paths = Object.entries(VALUES)
-    .filter(([path]) => path.split('.')[0] === top)
-    .map(([path, values]) => [path, values.filter((_, i) => isOurs(i))] as const);
+  const paths = Object.entries(VALUES).filter(([path]) => path.split('.')[0] === top);
   test(`$.${top}: ${paths.flatMap(([, values]) => values).length} bad values`, () =>
     onStage(async (stage) => {
       for (const [path, values] of paths) {
@@ -423,13 +419,14 @@ const INPUTS: readonly (readonly [string, string | Uint8Array, { code: number; n
   ],
 ];
 
-test(`${INPUTS.length} kinds of stdin that are no configuration`, () =>
+everyWay(`${INPUTS.length} kinds of stdin that are no configuration`, () =>
   onStage(async (stage) => {
     for (const [why, input, want] of INPUTS) {
       await refuses(stage, why, want, {}, input);
       await isDeleted(stage, why, {}, input);
     }
-  }));
+  }),
+);
 
 test('large and odd configurations that are fine', () =>
   onStage(async (stage) => {
@@ -522,7 +519,7 @@ test('environments', () =>
     await stage.unchanged('commands that there are not');
   }));
 
-test('environments that are large and fine', () =>
+everyWay('environments that are large and fine', () =>
   onStage(async (stage) => {
     await harmless(stage, 'a container id of 10,000 characters', { CNI_CONTAINERID: long(10_000) }, ADD);
     await harmless(stage, 'CNI_IFNAME of 15 bytes', { CNI_IFNAME: 'fifteen-bytes-a' }, ADD);
@@ -539,9 +536,10 @@ test('environments that are large and fine', () =>
     };
     await harmless(stage, 'variables that would run code', injected, ADD);
     await harmless(stage, 'a node file of the caller’s', { TAPWIRE_NODE_FILE: '/proc/kmsg' }, ADD);
-  }));
+  }),
+);
 
-test("100 variables of CNI's before those that count", () =>
+everyWay("100 variables of CNI's before those that count", () =>
   withPod('eth0', async (pod) => {
     const before = await dumpNetns(pod);
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`CNI_A${i}`, 'x']));
@@ -551,7 +549,8 @@ test("100 variables of CNI's before those that count", () =>
       assert.equal([outcome.exitCode, outcome.stdout, outcome.stderr], [0, want, '']);
     }
     sameNetns(await dumpNetns(pod), before);
-  }));
+  }),
+);
 
 test('names of pod links, as a network', () =>
   onStage(async (stage) => {
@@ -628,7 +627,7 @@ async function withStrangeFiles(
   }
 }
 
-test('CNI_NETNS that is no netns', () =>
+everyWay('CNI_NETNS that is no netns', () =>
   onStage((stage) =>
     withStrangeFiles(async (paths) => {
       const checkable = JSON.stringify({ ...PRIMARY, prevResult: { cniVersion: '1.0.0' } });
@@ -646,9 +645,10 @@ test('CNI_NETNS that is no netns', () =>
         assert.is(del.exitCode, 0, `DEL ${why}: ${del.stdout}`);
       }
     }),
-  ));
+  ),
+);
 
-test("CNI_NETNS that is the node's own", () =>
+everyWay("CNI_NETNS that is the node's own", () =>
   onStage(async ({ node, call }) => {
     const folder = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
     const link = join(folder, 'link');
@@ -679,9 +679,10 @@ test("CNI_NETNS that is the node's own", () =>
     } finally {
       rmSync(folder, { recursive: true });
     }
-  }));
+  }),
+);
 
-test("CNI_NETNS that is the real node's, from the real node", async () => {
+everyWay("CNI_NETNS that is the real node's, from the real node", async () => {
   // The pod link is one that the node has not, so that a plugin which got this wrong would not cut the machine off.
   const input = JSON.stringify(withValue('podLink', 'absent0'));
   for (const path of ['/proc/1/ns/net', '/proc/self/ns/net', `/proc/${process.pid}/ns/net`]) {
@@ -759,7 +760,7 @@ test('node files that cannot be trusted or read allow nothing', () =>
     }
   }));
 
-test('without a pod link nothing is done', () =>
+everyWay('without a pod link nothing is done', () =>
   withNetns(async (pod) => {
     const before = await dumpNetns(pod);
     const env = { ...KEY, CNI_NETNS: pod.path };
@@ -768,6 +769,7 @@ test('without a pod link nothing is done', () =>
       assert.is(code, 100, msg);
     }
     sameNetns(await dumpNetns(pod), before);
-  }));
+  }),
+);
 
-test.run();
+everyWay.run();

@@ -23,8 +23,10 @@ import {
   type Pod,
 } from '../helpers/multus.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+import { inOneWay } from '../helpers/way.ts';
 
-const test = suite('a caller like Multus');
+const everyWay = suite('a caller like Multus');
+const test = inOneWay(everyWay);
 
 const [BLUE, RED, GREEN] = ['blue', 'red', 'green'].map(hashedPodIfname) as [string, string, string];
 const RED_MAC = '02:00:00:00:00:11';
@@ -188,7 +190,7 @@ const failure = (call: Promise<unknown>): Promise<string> =>
 const oursIn = ({ calls }: Runtime, from = 0) => calls.slice(from).filter(({ type }) => type === 'tapwire');
 
 for (const variant of ['thin', 'thick'] as const) {
-  test(`[${variant}] a primary and a secondary network, both with our binding`, () =>
+  everyWay(`[${variant}] a primary and a secondary network, both with our binding`, () =>
     withVm(variant, VM, async ({ pod, multus, runtime, node }) => {
       const status = await multus.add(pod);
       const wired = ['lo', 'eth0', 'tap0', RED, secondaryTapIfname(RED)];
@@ -247,7 +249,8 @@ for (const variant of ['thin', 'thick'] as const) {
       await multus.del(pod);
       multus.forget();
       await multus.del(pod);
-    }));
+    }),
+  );
 
   test(`[${variant}] the netns is gone at DEL, or nobody knows of one`, () =>
     withMultus(variant, async ({ multus, node, runtime }) => {
@@ -504,7 +507,7 @@ test('ten pods at once, twice', () =>
 const UNWIRED =
   'Cannot confirm the wiring of "eth0": tap "tap0" is gone; "eth0" has no clsact qdisc, so no redirect to "tap0"';
 
-test('several callers for one container at once never see half a wiring, and leave none', () =>
+everyWay('several callers for one container at once never see half a wiring, and leave none', () =>
   withPod('eth0', async (netns) => {
     const call = {
       netns: netns.path,
@@ -537,7 +540,8 @@ test('several callers for one container at once never see half a wiring, and lea
     assert.equal((await all(['CHECK', 'CHECK', 'CHECK'])).map(silent), Array(3).fill([0, '', '']));
     assert.equal((await all(['DEL', 'DEL', 'DEL'])).map(silent), Array(3).fill([0, '', '']));
     sameNetns(await dumpNetns(netns), before);
-  }));
+  }),
+);
 
 async function redirects({ tc }: TestNetns): Promise<number> {
   const filters = await Promise.all(
@@ -546,4 +550,4 @@ async function redirects({ tc }: TestNetns): Promise<number> {
   return filters.join('\n').match(/Redirect to device/gi)?.length ?? 0;
 }
 
-test.run();
+everyWay.run();

@@ -10,8 +10,10 @@ import { DEFAULT_POLICY } from '../../cni/policy/node-policy.ts';
 import { caught } from '../helpers/caught.ts';
 import { cni } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
+import { inOneWay } from '../helpers/way.ts';
 
-const test = suite('the node file');
+const everyWay = suite('the node file');
+const test = inOneWay(everyWay);
 
 async function withFolder(act: (path: string) => unknown): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
@@ -69,7 +71,7 @@ for (const [why, make, reason] of [
     }));
 }
 
-test('says whose pods may be wired; CHECK and DEL do not ask it', () =>
+everyWay('says whose pods may be wired; CHECK and DEL do not ask it', () =>
   withPod('eth0', async (netns) => {
     const call = { netns: netns.path, network: 'default', conf: { prevResult: { cniVersion: '1.0.0' } } };
     const before = await dumpNetns(netns);
@@ -87,9 +89,10 @@ test('says whose pods may be wired; CHECK and DEL do not ask it', () =>
       assert.is((await cni(command, { ...call, nodeFile: 'broken' })).exitCode, 0, command);
     }
     sameNetns(await dumpNetns(netns), before);
-  }));
+  }),
+);
 
-test("lets a pod's eth0 be wired as a network only where it says so", () =>
+everyWay("lets a pod's eth0 be wired as a network only where it says so", () =>
   withPod('eth0', async (netns) => {
     const call = { netns: netns.path, ifname: 'eth0' };
     assert.is((await cni('ADD', call)).json.code, 107);
@@ -98,12 +101,14 @@ test("lets a pod's eth0 be wired as a network only where it says so", () =>
     assert.match(await netns.ip('link show'), / tap0:/);
     assert.equal((await cni('CHECK', { ...call, conf: { prevResult: json } })).exitCode, 0);
     assert.is((await cni('DEL', call)).exitCode, 0);
-  }));
+  }),
+);
 
-test('is not where a caller says', () =>
+everyWay('is not where a caller says', () =>
   withPod('eth0', async (netns) => {
     const env = { TAPWIRE_NODE_FILE: '/nonexistent/../etc/shadow' };
     assert.is((await cni('ADD', { netns: netns.path, network: 'default', env })).exitCode, 0);
-  }));
+  }),
+);
 
-test.run();
+everyWay.run();

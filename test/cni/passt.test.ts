@@ -15,9 +15,10 @@ import {
   withPod,
 } from '../helpers/netns.ts';
 import { callFailing } from '../helpers/strace.ts';
-import { onlyBy, withAgentUnder } from '../helpers/way.ts';
+import { inOneWay, onlyBy, withAgentUnder } from '../helpers/way.ts';
 
-const test = suite('the passt binding');
+const everyWay = suite('the passt binding');
+const test = inOneWay(everyWay);
 
 const SILENCE = { exitCode: 0, stdout: '', stderr: '', json: undefined };
 const FRESH = [1024, 1, 0];
@@ -80,13 +81,14 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
     }));
 }
 
-test('needs no link at all, and has nothing to say of one', () =>
+everyWay('needs no link at all, and has nothing to say of one', () =>
   withNetns(async (netns) => {
     assert.equal((await cni('ADD', passt(netns))).json, { cniVersion: '1.0.0' });
     assert.equal(await cni('CHECK', checkOf(passt(netns))), SILENCE);
     const asNetwork = { netns: netns.path, ifname: BLUE, conf: { binding: 'passt' } };
     assert.equal((await cni('ADD', asNetwork)).json, { cniVersion: '1.0.0' });
-  }));
+  }),
+);
 
 for (const [why, before, keys, after] of [
   ['groups below', [1024, 0, 10], {}, [0, 0, 107]],
@@ -133,7 +135,7 @@ test('beside a tap in one pod: neither touches what is the other one’s', () =>
     assert.equal(await passtSysctls(netns), OPEN);
   }));
 
-test('CHECK names what was narrowed afterwards, ADD widens it again', () =>
+everyWay('CHECK names what was narrowed afterwards, ADD widens it again', () =>
   withNetns(async (netns) => {
     const call = passt(netns);
     await cni('ADD', call);
@@ -151,9 +153,10 @@ test('CHECK names what was narrowed afterwards, ADD widens it again', () =>
     await cni('ADD', call);
     assert.equal(await cni('CHECK', checkOf(call)), SILENCE);
     assert.equal((await cni('CHECK', call)).json.msg, 'Required prevResult missing');
-  }));
+  }),
+);
 
-test('DEL succeeds where the netns is gone, ADD and CHECK tell', async () => {
+everyWay('DEL succeeds where the netns is gone, ADD and CHECK tell', async () => {
   const gone = await withNetns(async (netns) => passt(netns));
   for (const call of [gone, { ...gone, netns: '' }]) assert.equal(await cni('DEL', call), SILENCE);
   for (const command of ['ADD', 'CHECK']) {
@@ -226,15 +229,16 @@ for (const [why, under] of [
   ['read-only', READ_ONLY],
   ['masked', mounted('mount -t tmpfs none /proc/sys')],
 ] as const) {
-  test(`/proc/sys is ${why}: done by a procfs of its own`, () =>
+  everyWay(`/proc/sys is ${why}: done by a procfs of its own`, () =>
     withNetns(async (netns) => {
       const { exitCode, stdout } = await addUnder(under, passt(netns));
       assert.equal([exitCode, stdout], [0, '{"cniVersion":"1.0.0"}']);
       assert.equal(await passtSysctls(netns), OPEN);
-    }));
+    }),
+  );
 }
 
-test('/proc/sys is read-only, and the kernel knows no other way: ADD says what it takes', () =>
+everyWay('/proc/sys is read-only, and the kernel knows no other way: ADD says what it takes', () =>
   withNetns(async (netns) => {
     const inject = ['-e', 'trace=fsopen', '-e', 'inject=fsopen:error=ENOSYS'];
     const { exitCode, json } = await addFailing(inject, passt(netns), READ_ONLY);
@@ -248,10 +252,11 @@ test('/proc/sys is read-only, and the kernel knows no other way: ADD says what i
       ],
     );
     assert.equal(await passtSysctls(netns), FRESH);
-  }));
+  }),
+);
 
 // A program that ends can leave nothing behind.
-onlyBy(['agent'], test)('/proc/sys is read-only: no mount and no descriptor stays', () =>
+onlyBy(['agent'], everyWay)('/proc/sys is read-only: no mount and no descriptor stays', () =>
   withAgentUnder(READ_ONLY, async (agent) => {
     // But for network namespaces, which others on this machine name meanwhile.
     const mounts = () =>
@@ -270,4 +275,4 @@ onlyBy(['agent'], test)('/proc/sys is read-only: no mount and no descriptor stay
   }),
 );
 
-test.run();
+everyWay.run();

@@ -6,8 +6,10 @@ import { testKernel } from '../../cni/kernel/self-test.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
 import { callUnder, netconf } from '../helpers/cni.ts';
+import { inOneWay } from '../helpers/way.ts';
 
-const test = suite('STATUS');
+const everyWay = suite('STATUS');
+const test = inOneWay(everyWay);
 
 const CONF = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0' } }));
 
@@ -23,7 +25,7 @@ async function status(under: readonly string[]) {
   return { exitCode, error: json ?? null };
 }
 
-test('is silent on a node that can', async () => {
+everyWay('is silent on a node that can', async () => {
   assert.equal(await statusAfter('true'), { exitCode: 0, error: null });
 });
 
@@ -39,7 +41,7 @@ for (const [why, prepare, reason] of [
     'Cannot add tap "pod0": TUNSETIFF: Inappropriate ioctl for device',
   ],
 ] as const) {
-  test(`says 50 with the reason: ${why}`, async () => {
+  everyWay(`says 50 with the reason: ${why}`, async () => {
     const { exitCode, error } = await statusAfter(prepare);
     assert.equal(
       [exitCode, error],
@@ -48,7 +50,7 @@ for (const [why, prepare, reason] of [
   });
 }
 
-test('says 50 with the reason: no privilege', async () => {
+everyWay('says 50 with the reason: no privilege', async () => {
   const nobody = ['--bounding-set', '-all', '--inh-caps', '-all', '--no-new-privs', '--'];
   const { error } = await status(['/usr/bin/setpriv', ...nobody]);
   assert.equal(
@@ -77,4 +79,4 @@ test('leaves no netns and no descriptor behind', async () => {
   assert.is(descriptors(), before);
 });
 
-test.run();
+everyWay.run();

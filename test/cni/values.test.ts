@@ -8,8 +8,10 @@ import * as assert from 'uvu/assert';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import { type Call, cni } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
+import { inOneWay } from '../helpers/way.ts';
 
-const test = suite('values as Go programs send them');
+const everyWay = suite('values as Go programs send them');
+const test = inOneWay(everyWay);
 
 const RED = hashedPodIfname('red');
 const TAP = secondaryTapIfname(RED);
@@ -78,16 +80,19 @@ const ZEROS: readonly Conf[] = [
   { ipam: {}, dns: {} },
 ];
 
-test('zero is absent in every key: ADD succeeds, warns of nothing, and a second one has nothing to change', () =>
-  withPod(RED, async (netns) => {
-    await succeeds('ADD', network(netns));
-    const wired = await dumpNetns(netns);
-    for (const conf of ZEROS) {
-      const { stderr } = await succeeds('ADD', network(netns, conf));
-      assert.is(stderr, '', JSON.stringify(conf));
-    }
-    sameNetns(await dumpNetns(netns), wired);
-  }));
+everyWay(
+  'zero is absent in every key: ADD succeeds, warns of nothing, and a second one has nothing to change',
+  () =>
+    withPod(RED, async (netns) => {
+      await succeeds('ADD', network(netns));
+      const wired = await dumpNetns(netns);
+      for (const conf of ZEROS) {
+        const { stderr } = await succeeds('ADD', network(netns, conf));
+        assert.is(stderr, '', JSON.stringify(conf));
+      }
+      sameNetns(await dumpNetns(netns), wired);
+    }),
+);
 
 test('zero in prevResult is absent, and passes through', () =>
   withPod(RED, async (netns) => {
@@ -205,18 +210,21 @@ test('"network": "secondary": a network without a link of its own is rejected, a
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('"network": "secondary": a network with a link of its own is wired, as a binding and as a network', () =>
-  withPod(RED, async (netns) => {
-    await netns.ip('link add eth0 type veth peer name host1');
-    const before = await dumpNetns(netns);
-    for (const call of [BINDING(netns, 'red', 'net1', SECONDARY), network(netns, SECONDARY)]) {
-      const prevResult = (await succeeds('ADD', call)).json;
-      assert.match(await recordOf(netns), ` link=${RED} `);
-      await succeeds('CHECK', { ...call, conf: { ...SECONDARY, prevResult } });
-      await succeeds('DEL', call);
-      sameNetns(await dumpNetns(netns), before);
-    }
-  }));
+everyWay(
+  '"network": "secondary": a network with a link of its own is wired, as a binding and as a network',
+  () =>
+    withPod(RED, async (netns) => {
+      await netns.ip('link add eth0 type veth peer name host1');
+      const before = await dumpNetns(netns);
+      for (const call of [BINDING(netns, 'red', 'net1', SECONDARY), network(netns, SECONDARY)]) {
+        const prevResult = (await succeeds('ADD', call)).json;
+        assert.match(await recordOf(netns), ` link=${RED} `);
+        await succeeds('CHECK', { ...call, conf: { ...SECONDARY, prevResult } });
+        await succeeds('DEL', call);
+        sameNetns(await dumpNetns(netns), before);
+      }
+    }),
+);
 
 test('a second binding that would take the primary link is rejected by the names of both, and the first one lives', () =>
   withPod('eth0', async (netns) => {
@@ -248,4 +256,4 @@ test('a network whose own NAD runs Tapwire is not wired by its binding as well',
     );
   }));
 
-test.run();
+everyWay.run();

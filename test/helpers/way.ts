@@ -1,6 +1,14 @@
 /**
- * The three ways in which a call of the plugin is served. Every file of test/cni runs once for each (test/run.ts); whoever calls
- * the plugin sees no difference.
+ * The three ways in which a call of the plugin is served. Clients see no difference between them.
+ *
+ * The runner starts every file of test/cni once for each way. Past the point where a request is read, all ways run the same code.
+ * So most tests run by the agent only, and each file names a sample that runs in every way:
+ *
+ *     const everyWay = suite('the subject');
+ *     const test = inOneWay(everyWay);
+ *
+ * `everyWay(…)` registers what a way could break by itself: processes, descriptors, environment, stdin, exit status, locks, and at
+ * least one whole ADD, CHECK and DEL of what the file is about. `TAPWIRE_WAY=fallback` runs all tests by that way.
  */
 import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -125,10 +133,23 @@ const scrubbed = (env: Readonly<Record<string, string>>): Record<string, string>
   Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('CNI_')));
 
 type Register = (title: string, act: () => Promise<unknown> | unknown) => void;
+type Suite = (title: string, act: () => Promise<void>) => void;
+
+/** The way that runs every test. */
+export const MAIN_WAY: Way = 'agent';
+
+/** Whether this run goes through all ways (test/run.ts), so that each of the others runs the sample only. */
+const IS_ONE_OF_ALL = process.env['TAPWIRE_WAYS'] === 'all';
+
+/** Whether this process runs the tests that need to run in one way only. */
+export const RUNS_ALL: boolean = !IS_ONE_OF_ALL || WAY === MAIN_WAY;
+
+/** Registers tests of code that is the same in every way. */
+export const inOneWay = (everyWay: Suite): Register => onlyBy(RUNS_ALL ? WAYS : [], everyWay);
 
 /** Registers tests of what only some ways have. Each says beside it what its counterpart is. */
 export const onlyBy =
-  (ways: readonly Way[], test: (title: string, act: () => Promise<void>) => void): Register =>
+  (ways: readonly Way[], test: Suite): Register =>
   (title, act) => {
     if (ways.includes(WAY)) {
       test(title, async () => {

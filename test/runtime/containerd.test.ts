@@ -16,8 +16,10 @@ import {
 } from '../helpers/containerd/pods.ts';
 import { processesOf } from '../helpers/containerd/processes.ts';
 import { dumpNetns, sameNetns } from '../helpers/netns.ts';
+import { inOneWay } from '../helpers/way.ts';
 
-const test = suite('containerd');
+const everyWay = suite('containerd');
+const test = inOneWay(everyWay);
 
 /** A node that may wire the default network, as the lab's and `multus.default` networks need it. */
 const withDefaultNetwork = <T>(act: (node: Node) => Promise<T>): Promise<T> =>
@@ -227,7 +229,7 @@ for (const [why, damage] of [
     }));
 }
 
-test('a pod that is stopped three times at once', () =>
+everyWay('a pod that is stopped three times at once', () =>
   withDefaultNetwork(async (node) => {
     await configureNetwork(node, '1.0.0', [BRIDGE, TAPWIRE, TUNING]);
     const pod = await runPod(node);
@@ -241,9 +243,10 @@ test('a pod that is stopped three times at once', () =>
     await removePod(node, pod);
     await nothingLeft(node);
     assert.equal(ourLog(node), []);
-  }));
+  }),
+);
 
-test('a key that nobody knows is told in the log of containerd, and the pod runs', () =>
+everyWay('a key that nobody knows is told in the log of containerd, and the pod runs', () =>
   withDefaultNetwork(async (node) => {
     const network = await configureNetwork(node, '1.0.0', [BRIDGE, { ...TAPWIRE, podlinks: 'eth0' }, TUNING]);
     const pod = await runPod(node);
@@ -253,6 +256,7 @@ test('a key that nobody knows is told in the log of containerd, and the pod runs
     assert.equal(lines, [{ time: '', level: 'warn', message, keys: ['podlinks'] }]);
     await removePod(node, pod);
     await nothingLeft(node);
-  }));
+  }),
+);
 
-test.run();
+everyWay.run();

@@ -96,10 +96,32 @@ test('a file that calls the plugin runs once for each way, and knows which', asy
   });
 });
 
-test('a run of several files says where the time went', async () => {
-  const { stdout } = await runFile(PASSING, 'cni/a.test.ts');
+const SAMPLED = `import { inOneWay } from '${resolve(import.meta.dirname, '../helpers/way.ts')}';
+import { suite } from 'uvu';
+const everyWay = suite('x');
+const test = inOneWay(everyWay);
+everyWay('a', () => {});
+test('b', () => {});
+everyWay.run();
+`;
+
+test('a run of all ways runs only the sample outside the agent, and says where the time went', async () => {
+  const { exitCode, closing, stdout } = await runFile(SAMPLED, 'cni/a.test.ts');
+  assert.equal([exitCode, closing], [0, '4 passed, 0 failed, 0 skipped']);
+  assert.match(stdout, /by agent \(2 passed/);
   assert.match(stdout, /\nLongest of 3 runs of files, in seconds:\n( +\d+\.\d cni\/a\.test\.ts by \S+\n){3}/);
   assert.match(stdout, /\nSeconds by directory: cni \d+; \d+ in all, done in \d+\n/);
+});
+
+test('a run of one way runs every test', async () => {
+  const { exitCode, closing } = await runFile(SAMPLED, 'cni/a.test.ts', { TAPWIRE_WAY: 'fallback' });
+  assert.equal([exitCode, closing], [0, '2 passed, 0 failed, 0 skipped']);
+});
+
+test('a file that names no sample is red', async () => {
+  const unsampled = SAMPLED.replace("everyWay('a', () => {});\n", '');
+  const { exitCode, closing } = await runFile(unsampled, 'cni/a.test.ts');
+  assert.equal([exitCode, closing], [1, '1 passed, 2 failed, 0 skipped']);
 });
 
 test('TAPWIRE_WAY chooses one way', async () => {

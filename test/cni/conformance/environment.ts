@@ -40,6 +40,7 @@ export const ENVIRONMENT: Section = {
   rows: [
     {
       id: 'R1.1',
+      everyWay: true,
       requires: 'All missing variables are reported at once, in a fixed order, with code 4.',
       shows:
         'ADD without any variable names CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME and CNI_PATH, in that order',
@@ -174,6 +175,7 @@ export const ENVIRONMENT: Section = {
     },
     {
       id: 'R1.7',
+      everyWay: true,
       requires:
         'Without a command a plugin with an about text prints it and its versions on stderr, nothing on stdout, exit 0.',
       shows: 'the about text and the versions 0.3.0 to 1.1.0 are on stderr',
@@ -189,6 +191,7 @@ export const ENVIRONMENT: Section = {
     },
     {
       id: 'R1.8 read',
+      everyWay: true,
       requires: 'stdin that cannot be read: code 5, "error reading from stdin".',
       shows: 'a directory as stdin',
       test: async () => {
@@ -209,6 +212,7 @@ export const ENVIRONMENT: Section = {
     },
     {
       id: 'R1.8 parse',
+      everyWay: true,
       requires: 'stdin that is no JSON: code 6.',
       shows: 'nothing, half a document, two documents and a comment are code 6',
       test: async () => {
@@ -228,12 +232,14 @@ export const ENVIRONMENT: Section = {
     },
     {
       id: 'R1.9',
+      everyWay: true,
       requires: 'Runtimes call a plugin for several containers at once.',
       shows: 'six pods get ADD, CHECK and DEL at once; each is wired and left as it was',
       test: () => Promise.all(Array.from({ length: 6 }, () => onPod(roundTrip))),
     },
     {
       id: 'R1.10',
+      everyWay: true,
       requires:
         'Exit status 0 for success, another for failure; the error is JSON on stdout; stderr is for logs.',
       shows: 'a failure is one JSON document on stdout, one JSON line on stderr, exit status 1',

@@ -123,6 +123,7 @@ export const INPUT: Section = {
     },
     {
       id: 'R2.5',
+      everyWay: true,
       requires: 'Input that is hostile in size or depth is refused at once.',
       shows: 'more than 1 MiB, and nesting above 64, are code 6',
       test: async () => {

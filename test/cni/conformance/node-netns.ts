@@ -11,6 +11,7 @@ export const NETNS: Section = {
   rows: [
     {
       id: 'R12.1',
+      everyWay: true,
       requires: "ADD and DEL in the plugin's own netns: code 8; the library finds out afterwards.",
       differs: 'it is checked before anything is done: afterwards the node would be cut off',
       shows:
@@ -35,6 +36,7 @@ export const NETNS: Section = {
     },
     {
       id: 'R12.2',
+      everyWay: true,
       requires: "CNI_NETNS_OVERRIDE=1 or TRUE allows the plugin's own netns.",
       differs:
         "it does not: a tap on a node's own link cuts the node off, and nothing of KubeVirt needs that",
@@ -48,6 +50,7 @@ export const NETNS: Section = {
     },
     {
       id: 'R12.3',
+      everyWay: true,
       requires: 'A netns that cannot be opened is no error of this check, so that DEL works without it.',
       shows: 'DEL of a path that is not there',
       test: async () => silent(await call({ CNI_COMMAND: 'DEL' })),

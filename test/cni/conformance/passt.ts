@@ -26,6 +26,7 @@ export const PASST: Section = {
     },
     {
       id: 'P2',
+      everyWay: true,
       requires: 'ADD sets two sysctls; a failure of either is reported.',
       shows:
         'both are set in the pod; where the kernel refuses one, code 104 names it, and neither has changed',

@@ -158,6 +158,7 @@ export const SKELETON: Section = {
     },
     {
       id: 'S26-S27',
+      everyWay: true,
       requires: 'VERSION prints JSON and needs no other variable.',
       shows: 'with CNI_COMMAND alone',
       test: async () => {
@@ -167,6 +168,7 @@ export const SKELETON: Section = {
     },
     {
       id: 'S28',
+      everyWay: true,
       requires: 'VERSION does not read stdin.',
       shows: 'it answers while stdin stays open',
       test: async () => {
@@ -182,6 +184,7 @@ export const SKELETON: Section = {
     },
     {
       id: 'S30',
+      everyWay: true,
       requires: 'A blank command, and the plugin has an about text: it is on stderr, exit 0.',
       shows: 'R1.7, and nothing is read from stdin',
       test: async () =>

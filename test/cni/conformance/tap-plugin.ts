@@ -190,6 +190,7 @@ export const TAP: Section = {
     },
     {
       id: 'T3 tools',
+      everyWay: true,
       requires: 'No program of the node is needed.',
       shows: 'every call of these tests has an empty PATH; ADD starts no other program than its own',
       test: () =>
