@@ -162,12 +162,13 @@ class Player {
 const pairs = (raw: readonly string[]): (readonly [string, string])[] =>
   raw.flatMap((name, i) => (i % 2 === 0 ? [[name, raw[i + 1] ?? ''] as const] : []));
 
-/** The time that is left, in µs, is never the same. */
+/** Replaces the time that is left, which differs between machines, by the timeout. */
 const timeless = ([name, value]: readonly [string, string]) =>
-  [
-    name,
-    name === 'grpc-timeout' ? value.replace(/^(9{3}|1000|5999|6000)\d*u$/, 'just below') : value,
-  ] as const;
+  [name, name === 'grpc-timeout' ? value.replace(/^(\d+)u$/, timeoutOf) : value] as const;
+
+/** The shortest of virt-launcher's timeouts that fits. @param left microseconds */
+const timeoutOf = (_: string, left: string): string =>
+  `at most ${[1, 60].find((seconds) => Number(left) <= seconds * 1_000_000)} s`;
 
 /** How headers were compressed does not matter. */
 const comparable = (frames: readonly string[]) =>
