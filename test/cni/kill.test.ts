@@ -166,11 +166,15 @@ async function pointsOf(observe: () => Promise<readonly Point[]>): Promise<reado
   let before = await observe();
   for (;;) {
     const points = await observe();
-    if (JSON.stringify(points) === JSON.stringify(before)) return points;
+    if (isSame(points, before)) return points;
     assert.ok(performance.now() < deadline, 'two calls in a row reach the same points');
     before = points;
   }
 }
+
+/** In any order: threads close their descriptors at any time. */
+const isSame = (one: readonly Point[], other: readonly Point[]): boolean =>
+  one.map(shown).sort().join() === other.map(shown).sort().join();
 
 /** Does `visit` for each point, and again with the next ADD where the one before the point changed something. */
 async function visitAll(
