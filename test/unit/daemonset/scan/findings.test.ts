@@ -35,7 +35,7 @@ test('reportOf() says what came, with who has it and what to do', () => {
     {
       level: 'error',
       message:
-        '"eth0" has a u32 filter at pref 10 that takes its frames: the guest gets none; remove it, in the pod\'s netns: ' +
+        '"eth0" has a u32 filter at pref 10 that takes its frames: the guest receives none; in the pod\'s netns, run: ' +
         'tc filter del dev eth0 ingress pref 10',
       fields: { netns: 'a', container: 'c1', ifname: 'net1' },
     },
