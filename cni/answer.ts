@@ -1,6 +1,6 @@
 import type { LogLine } from '../shared/log.ts';
 import { serve } from './commands.ts';
-import type { Host } from './host.ts';
+import type { CallContext } from './host.ts';
 import { type Environment, parseRequest } from './request/request.ts';
 import { DEFAULT_VERSION, SUPPORTED_VERSIONS, type Version } from './request/version.ts';
 import { type ErrorResult, type Result, toErrorResult } from './result.ts';
@@ -16,7 +16,11 @@ export interface Answer {
 }
 
 /** Does what a call asks. Never throws: every failure is an answer. */
-export async function answer(env: Environment, readStdin: () => Buffer, host: Host): Promise<Answer> {
+export async function answer(
+  env: Environment,
+  readStdin: () => Buffer,
+  context: CallContext,
+): Promise<Answer> {
   const command = env['CNI_COMMAND'] ?? '';
   const log: LogLine[] = [];
   const { CNI_CONTAINERID: container, CNI_IFNAME: ifname } = env;
@@ -37,7 +41,7 @@ export async function answer(env: Environment, readStdin: () => Buffer, host: Ho
         fields: { keys },
       });
     }
-    const result = await serve(request, host, warn);
+    const result = await serve(request, context, warn);
     return { command, code: 0, stdout: result === null ? '' : print(result), log };
   } catch (error) {
     const failure = toErrorResult(error, versionOf(stdin));

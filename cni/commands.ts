@@ -1,13 +1,13 @@
 import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
 import { bindingOf } from './bindings/table.ts';
-import type { Host } from './host.ts';
+import type { CallContext } from './host.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { lockNetns } from './kernel/open-netns.ts';
 import { testKernel, testSilence } from './kernel/self-test.ts';
 import { apply, attempt } from './plan/apply.ts';
 import { planDel } from './plan/plan-del.ts';
-import { checkPolicy } from './policy/node-policy.ts';
+import { requireAllowed } from './policy/node-policy.ts';
 import type { CniRequest } from './request/request.ts';
 import { type Result, versionResult } from './result.ts';
 
@@ -21,16 +21,16 @@ export type Warn = (message: string) => void;
  *
  * @throws {BindingError} with nothing changed, or for DEL with all done that could be
  */
-export async function serve(request: CniRequest, host: Host, warn: Warn): Promise<Result | null> {
+export async function serve(request: CniRequest, context: CallContext, warn: Warn): Promise<Result | null> {
   switch (request.command) {
     case 'VERSION':
       return versionResult();
     case 'ADD':
-      return add(request, host, warn);
+      return add(request, context, warn);
     case 'DEL':
-      return del(request, host);
+      return del(request, context);
     case 'CHECK':
-      return checkWiring(request, host);
+      return check(request, context);
     case 'STATUS':
       await testKernel();
       (await testSilence()).forEach(warn);
@@ -40,9 +40,13 @@ export async function serve(request: CniRequest, host: Host, warn: Warn): Promis
   }
 }
 
-function add({ podNamespace, ...call }: Of<'ADD' | 'CHECK'>, host: Host, warn: Warn): Promise<Result> {
-  checkPolicy(call.conf, call.key, podNamespace, host.readNodePolicy());
-  return withKernel(call.netns, host, async (kernel) => {
+function add(
+  { podNamespace, ...call }: Of<'ADD' | 'CHECK'>,
+  context: CallContext,
+  warn: Warn,
+): Promise<Result> {
+  requireAllowed(call.conf, call.key, podNamespace, context.readNodePolicy());
+  return withKernel(call.netns, context, async (kernel) => {
     const { levels, result, warnings, withoutFirst } = await bindingOf(call.conf).plan(kernel, call);
     for (const warning of warnings) warn(warning);
     const orElse = (refusal: Error) => {
@@ -50,25 +54,25 @@ function add({ podNamespace, ...call }: Of<'ADD' | 'CHECK'>, host: Host, warn: W
       for (const warning of less?.warnings ?? []) warn(warning);
       return less?.levels;
     };
-    await apply(levels, kernel.run, host.signal, orElse); // last: nothing can fail behind it
+    await apply(levels, kernel.run, context.signal, orElse); // last: nothing can fail behind it
     return result;
   });
 }
 
 /** The node's policy has no say: what was allowed when the pod was made is there now. */
-function checkWiring(call: Of<'ADD' | 'CHECK'>, host: Host): Promise<null> {
+function check(call: Of<'ADD' | 'CHECK'>, context: CallContext): Promise<null> {
   const { prevResult } = call.conf;
   if (prevResult === null) throw new BindingError('INVALID_CONFIG', 'Required prevResult missing');
-  return withKernel(call.netns, host, async (kernel) => {
+  return withKernel(call.netns, context, async (kernel) => {
     await bindingOf(call.conf).check(kernel, call, prevResult);
     return null;
   });
 }
 
-async function del({ key, netns }: Of<'DEL'>, host: Host): Promise<null> {
-  const fd = netns === null ? null : host.openNetns(netns);
+async function del({ key, netns }: Of<'DEL'>, context: CallContext): Promise<null> {
+  const fd = netns === null ? null : context.openNetns(netns);
   if (fd === null) return null; // gone, and everything of ours with it
-  return useKernel(fd, host, async (kernel) => {
+  return useKernel(fd, context, async (kernel) => {
     const failures = await attempt(planDel(key, await kernel.observe()), kernel.run);
     if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', tellSome(failures));
     return null;
@@ -83,21 +87,21 @@ function tellSome(failures: readonly string[]): string {
   return [...failures.slice(0, MAX_TOLD), ...(rest > 0 ? [`and ${rest} more failures`] : [])].join('; ');
 }
 
-function withKernel<T>(path: string, host: Host, act: (kernel: Kernel) => Promise<T>): Promise<T> {
-  const fd = host.openNetns(path);
+function withKernel<T>(path: string, context: CallContext, act: (kernel: Kernel) => Promise<T>): Promise<T> {
+  const fd = context.openNetns(path);
   if (fd === null) {
     throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": there is no network namespace`);
   }
-  return useKernel(fd, host, act);
+  return useKernel(fd, context, act);
 }
 
 async function useKernel<T>(
   netns: number,
-  { lockPatience, openKernel }: Host,
+  { lockTimeout, openKernel }: CallContext,
   act: (kernel: Kernel) => Promise<T>,
 ): Promise<T> {
   try {
-    await lockNetns(netns, lockPatience);
+    await lockNetns(netns, lockTimeout);
     const kernel = openKernel(netns);
     try {
       return await act(kernel);

@@ -3,7 +3,7 @@ import type { Signal } from './plan/apply.ts';
 import type { NodePolicy } from './policy/node-policy.ts';
 
 /** How the core reaches what is around it; the executable and the agent differ in nothing else. */
-export interface Host {
+export interface CallContext {
   /**
    * A descriptor of the netns at CNI_NETNS, for the core to close; null where it is gone.
    *
@@ -13,7 +13,7 @@ export interface Host {
   /** A way into that netns. */
   openKernel(netns: number): Kernel;
   /** How long to wait for whoever changes the netns now, in ms; 0 where our caller has done so. */
-  readonly lockPatience: number;
+  readonly lockTimeout: number;
   /** @throws {BindingError} NOT_ALLOWED */
   readNodePolicy(): NodePolicy;
   /** Aborted with a BindingError once nobody waits for the answer any more: ADD is taken back then. */

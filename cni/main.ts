@@ -44,12 +44,12 @@ function writeSome(bytes: Buffer, from: number): number {
 }
 
 /** Well below the two minutes that kubelet gives a sandbox; the slowest call takes a second on a node that is busy. */
-const LOCK_PATIENCE = 15_000; // ms
+const LOCK_TIMEOUT = 15_000; // ms
 
 const given = await answer(process.env, readStdin, {
   openNetns,
   openKernel,
-  lockPatience: LOCK_PATIENCE,
+  lockTimeout: LOCK_TIMEOUT,
   // Only the shim that tests run lets this variable through.
   readNodePolicy: () => readNodePolicy(process.env['TAPWIRE_NODE_FILE']),
 });

@@ -64,7 +64,7 @@ async function wire(netns: string, containerId: string): Promise<void> {
     const { code, log } = await answer({ ...env, CNI_COMMAND }, () => conf, {
       openNetns: (path) => openSync(path, 'r'),
       openKernel,
-      lockPatience: 0,
+      lockTimeout: 0,
       readNodePolicy: () => DEFAULT_POLICY,
     });
     if (code !== 0) throw new Error(log.map(({ message }) => message).join('; '));

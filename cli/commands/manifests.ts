@@ -22,7 +22,7 @@ import { type Command, readArguments, usageError } from '../command.ts';
 
 const NAME = 'tapwire manifests';
 const PARTS = ['nad', 'registration', 'gate', 'vm'] as const;
-type Part = (typeof PARTS)[number];
+type ManifestPart = (typeof PARTS)[number];
 
 const HELP = `Usage: ${NAME} --binding KIND [options]
 
@@ -84,12 +84,12 @@ export const manifests: Command = {
 /** The decoded options: what to print. */
 interface Order extends Omit<Registration, 'kind' | 'nadNamespace'> {
   readonly kinds: readonly BindingKind[];
-  readonly parts: readonly Part[];
+  readonly parts: readonly ManifestPart[];
   readonly operator: 'kubevirt' | 'hco';
   readonly namespaces: Namespaces;
 }
 
-const MAKERS: Readonly<Record<Part, (kind: BindingKind, order: Order) => readonly Manifest[]>> = {
+const MAKERS: Readonly<Record<ManifestPart, (kind: BindingKind, order: Order) => readonly Manifest[]>> = {
   nad: (kind, { form, namespaces }) => nadOf(kind, form, namespaces),
   registration(kind, { operator, ...order }) {
     const registration = { ...order, kind, nadNamespace: order.namespaces.binding };

@@ -7,7 +7,7 @@ import {
 import { type Dropped, findSilence, silenceTable, silenceTables } from '../../cni/bindings/tap/silence.ts';
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
 import { isHashed } from '../../cni/plan/ours.ts';
-import type { Netns } from '../../cni/plan/seen.ts';
+import type { NetnsState } from '../../cni/plan/seen.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
@@ -15,7 +15,7 @@ import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import type { Attachment, Holder, Inspection, PodLink, Redirect } from './inspection.ts';
 
 /** Everything that was observed in a netns. */
-export interface Seen extends Netns {
+export interface Seen extends NetnsState {
   readonly filters: readonly CountedFilter[];
   readonly addresses: readonly Address[];
   readonly sysctls: Sysctls | null;

@@ -17,7 +17,7 @@ export interface NetnsSeen extends NetnsPlace {
   readonly containerIds: readonly string[];
 }
 
-export interface Node<Netns extends NetnsSeen = NetnsSeen> {
+export interface NodeState<Netns extends NetnsSeen = NetnsSeen> {
   readonly netnses: readonly Netns[];
   readonly results: readonly CniResult[];
   /** Cgroup paths by pid. Container runtimes put the container id into them. */
@@ -36,7 +36,7 @@ export const pathOf = ({ paths, pids }: NetnsPlace): string => paths[0] ?? `/pro
  * @param subject a name under /run/netns, a pid, the id of a container or pod sandbox or a prefix of it, or `namespace/pod`
  * @throws {BindingError} INVALID_NETNS if none or several match
  */
-export function findNetns<Netns extends NetnsSeen>(subject: string, node: Node<Netns>): Netns {
+export function findNetns<Netns extends NetnsSeen>(subject: string, node: NodeState<Netns>): Netns {
   const found = node.netnses.filter((netns) => isMeant(subject, netns, node));
   const [netns, other] = found;
   if (netns === undefined) {
@@ -55,7 +55,7 @@ export function findNetns<Netns extends NetnsSeen>(subject: string, node: Node<N
   return netns;
 }
 
-function isMeant(subject: string, netns: NetnsSeen, { results, cgroups }: Node): boolean {
+function isMeant(subject: string, netns: NetnsSeen, { results, cgroups }: NodeState): boolean {
   const { paths, pids, containerIds } = netns;
   if (paths.includes(`/run/netns/${subject}`)) return true;
   if (/^\d{1,7}$/.test(subject)) return pids.includes(Number(subject));

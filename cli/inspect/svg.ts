@@ -8,7 +8,7 @@ const MARGIN = 20;
 const PADDING = 10;
 const [INK, GREY, GOOD, BAD] = ['#1f2933', '#7b8794', '#18794e', '#c62a2f'];
 
-interface Part {
+interface Drawing {
   readonly svg: string;
   readonly width: number;
   readonly height: number;
@@ -39,7 +39,7 @@ export function drawSvg(inspection: Inspection): string {
   ].join('\n');
 }
 
-function drawAttachment({ podLink, tap, toTap, toPodLink, notes }: Picture): Part {
+function drawAttachment({ podLink, tap, toTap, toPodLink, notes }: Picture): Drawing {
   const rows = Math.max(podLink.lines.length, tap.lines.length, 4) + 1;
   const height = rows * LINE + 2 * PADDING;
   const [left, right] = [boxWidth(podLink), boxWidth(tap)];
@@ -80,7 +80,7 @@ function drawArrow(label: string | null, left: number, gap: number, y: number, i
   ].join('\n');
 }
 
-function drawNotes(notes: readonly Note[]): Part {
+function drawNotes(notes: readonly Note[]): Drawing {
   const INDENT = 11 * CHARACTER;
   const lines = notes.flatMap(({ about, text: said, isGood }, i) => {
     const y = LINE * (i + 0.75);

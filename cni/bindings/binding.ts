@@ -4,7 +4,10 @@ import type { PrevResult } from '../request/prev-result.ts';
 import type { CniRequest } from '../request/request.ts';
 import type { Result } from '../result.ts';
 
-export type Call = Pick<Extract<CniRequest, { command: 'ADD' | 'CHECK' }>, 'key' | 'netns' | 'version'>;
+export type AttachmentRequest = Pick<
+  Extract<CniRequest, { command: 'ADD' | 'CHECK' }>,
+  'key' | 'netns' | 'version'
+>;
 
 /** What ADD is to change, and to answer once that is done. */
 export interface Plan {
@@ -17,9 +20,9 @@ export interface Plan {
 }
 
 /** How a guest is wired, as far as bindings differ. DEL is the same for all: it takes away what carries the attachment's record. */
-export interface Binding {
+export interface BindingActions {
   /** Looks at the netns and decides; changes nothing. */
-  plan(kernel: Kernel, call: Call): Promise<Plan>;
+  plan(kernel: Kernel, request: AttachmentRequest): Promise<Plan>;
   /** @throws {BindingError} WIRING_BROKEN that names every defect */
-  check(kernel: Kernel, call: Call, prevResult: PrevResult): Promise<void>;
+  check(kernel: Kernel, request: AttachmentRequest, prevResult: PrevResult): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { BindingError } from '../../shared/errors.ts';
 import { SYSCTLS, type Sysctls } from '../../shared/netns/part.ts';
 import type { Level, Step } from '../plan/op.ts';
 import { MAX_PING_GROUP, type PasstConf } from '../request/config.ts';
-import type { Binding } from './binding.ts';
+import type { BindingActions } from './binding.ts';
 
 /**
  * A passt that the sidecar has libvirt start in the pod, as QEMU's user: it takes the guest's ports and pings for it with sockets
@@ -12,7 +12,7 @@ import type { Binding } from './binding.ts';
  *
  * Source: kubevirt cmd/cniplugins/passt-binding
  */
-export function passtBinding(conf: PasstConf): Binding {
+export function passtBinding(conf: PasstConf): BindingActions {
   return {
     async plan(kernel, { version }) {
       const levels = planPasst(conf, await kernel.readSysctls());

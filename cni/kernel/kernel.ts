@@ -9,7 +9,7 @@ import { type Address, allAddresses } from '../../shared/rtnetlink/address.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { filtersAt } from '../../shared/rtnetlink/filters-at.ts';
 import { describeOp, type Op, type Outcome, REDIRECT_PREF, type Run } from '../plan/op.ts';
-import type { Netns } from '../plan/seen.ts';
+import type { NetnsState } from '../plan/seen.ts';
 import { encodeOp, encodeRedirect } from './encode-op.ts';
 import { type Classifiers, redirectDeletions, THIS_KERNEL } from './redirects.ts';
 import { EINVAL, ENOENT, toFailure } from './refusal.ts';
@@ -19,7 +19,7 @@ import { viewOf } from './view.ts';
 
 /** One netns: looked at, changed. */
 export interface Kernel {
-  observe(): Promise<Netns>;
+  observe(): Promise<NetnsState>;
   addresses(): Promise<readonly Address[]>;
   /** What is known of eBPF programs, by their ids. */
   readPrograms(ids: readonly number[]): Promise<readonly Program[]>;

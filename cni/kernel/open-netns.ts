@@ -19,7 +19,7 @@ export function openNetns(path: string): number | null {
   }
   const own = openSync('/proc/self/ns/net', 'r');
   try {
-    return checkNetns(path, fd, [own]);
+    return requirePodNetns(path, fd, [own]);
   } finally {
     closeSync(own);
   }
@@ -40,7 +40,7 @@ export function refuseOpening(path: string, code: string | undefined, reason: st
  * @param hosts descriptors of the netns that we or our caller run in: wiring the node's own would cut the node off. CNI_NETNS_OVERRIDE does not
  * change that
  */
-export function checkNetns(path: string, fd: number, hosts: readonly number[]): number | null {
+export function requirePodNetns(path: string, fd: number, hosts: readonly number[]): number | null {
   if (!native.isNetns(fd)) {
     closeSync(fd);
     return null;
@@ -63,17 +63,17 @@ const LOCK_POLL = 10; // ms
  *
  * The wait is bounded: whoever runs in the pod can take this lock as well.
  *
- * @param patience ms
+ * @param timeout ms
  * @throws {BindingError} TRY_AGAIN
  */
-export async function lockNetns(netns: number, patience: number): Promise<void> {
+export async function lockNetns(netns: number, timeout: number): Promise<void> {
   for (let waited = 0; !native.tryLock(netns); waited += LOCK_POLL) {
-    if (waited >= patience) {
+    if (waited >= timeout) {
       throw new BindingError(
         'TRY_AGAIN',
-        patience === 0
+        timeout === 0
           ? "Cannot lock the pod's netns: another call holds it"
-          : `Cannot lock the pod's netns: another call has held it for ${patience / 1000} s`,
+          : `Cannot lock the pod's netns: another call has held it for ${timeout / 1000} s`,
       );
     }
     await sleep(LOCK_POLL);

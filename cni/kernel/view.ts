@@ -6,7 +6,7 @@ import { type Filter, filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { allLinks, type Link } from '../../shared/rtnetlink/link.ts';
 import { type IngressQdisc, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { describeOp, linksOf, type Op } from '../plan/op.ts';
-import type { Gap, Netns } from '../plan/seen.ts';
+import type { Gap, NetnsState } from '../plan/seen.ts';
 import type { Known } from './encode-op.ts';
 import { observeFilters } from './observe-filters.ts';
 import type { Classifiers } from './redirects.ts';
@@ -16,7 +16,7 @@ const MAX_IFINDEX = 2 ** 31 - 1;
 
 /** What is known of a netns since the last look. */
 export interface View {
-  observe(): Promise<Netns>;
+  observe(): Promise<NetnsState>;
   /** Whether all links of the op are known. */
   knows(op: Op): boolean;
   /** Looks at the links once more. */

@@ -11,7 +11,7 @@ import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { restoreOf } from './cookie.ts';
 import { REDIRECT_PREF } from './op.ts';
-import { ingressFilters, type Netns } from './seen.ts';
+import { ingressFilters, type NetnsState } from './seen.ts';
 
 /** One of our filters, as found. */
 export interface OurFilter extends Redirect {
@@ -21,7 +21,7 @@ export interface OurFilter extends Redirect {
 }
 
 /** Our filter at the ingress of a link. */
-export function findOurFilter(ifindex: number, key: AttachmentKey, seen: Netns): OurFilter | null {
+export function findOurFilter(ifindex: number, key: AttachmentKey, seen: NetnsState): OurFilter | null {
   for (const { redirect } of ingressFilters(ifindex, seen).filter(isInOurPlace)) {
     const cookie = redirect?.cookie ?? null;
     const restore = restoreOf(cookie, key);
@@ -38,7 +38,7 @@ export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
  * Whether anything but this attachment's redirect is in the link's ingress qdisc, on either side of it. Filters that the kernel
  * cannot list are somebody else's: ours are small.
  */
-export function hasOtherFilters(ifindex: number, key: AttachmentKey, seen: Netns): boolean {
+export function hasOtherFilters(ifindex: number, key: AttachmentKey, seen: NetnsState): boolean {
   const ownTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
   return (
     seen.gaps.some((gap) => gap.ifindex === ifindex) ||
@@ -50,7 +50,7 @@ export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
   isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null;
 
 /** The taps that carry this attachment's record: one, or none. */
-export const findOurTaps = (key: AttachmentKey, seen: Netns): readonly Link[] =>
+export const findOurTaps = (key: AttachmentKey, seen: NetnsState): readonly Link[] =>
   seen.links.filter((link) => recordOf(link, key) !== null);
 
 /** Whether a record had no room for the container id of the key, and holds a hash of it instead. */
@@ -67,7 +67,7 @@ export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
 }
 
 /** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
-export function describeHolder(link: Link): string {
+export function describeLinkOwner(link: Link): string {
   const record = readRecord(link);
   if (record === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
   return `Tapwire's for container "${record.key.containerId}", "${record.key.ifname}"`;

@@ -3,14 +3,14 @@ import type { Link } from '../../shared/rtnetlink/link.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
 import type { Op } from './op.ts';
 import { findOurFilter, findOurTaps, hasOtherFilters, recordOf } from './ours.ts';
-import { hasClsact, isShared, type Netns } from './seen.ts';
+import { hasClsact, isShared, type NetnsState } from './seen.ts';
 
 /**
  * Decides every change of DEL: takes away what carries this attachment's record or cookie, and nothing else. Pure.
  *
  * The pod link is freed before the tap is deleted: with its redirect gone, nothing on it waits for the kernel to forget the tap.
  */
-export function planDel(key: AttachmentKey, seen: Netns): readonly Op[] {
+export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
   const taps = findOurTaps(key, seen);
   const others = seen.links.filter((link) => !taps.includes(link));
   return [
@@ -21,7 +21,7 @@ export function planDel(key: AttachmentKey, seen: Netns): readonly Op[] {
 }
 
 /** Last, so that a pod link which goes back down says nothing meanwhile. */
-const planSound = (key: AttachmentKey, { nftables }: Netns): Op[] =>
+const planSound = (key: AttachmentKey, { nftables }: NetnsState): Op[] =>
   ownTables(key, nftables).length > 0 ? [{ op: 'deleteSilence', table: silenceTable(key) }] : [];
 
 /** What the taps' records say of this link. */
@@ -30,7 +30,7 @@ function recordedRestore(link: Link, taps: readonly Link[], key: AttachmentKey):
   return records.find((record) => record?.podLink === link.ifname)?.restore ?? null;
 }
 
-function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, seen: Netns): Op[] {
+function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, seen: NetnsState): Op[] {
   const filter = findOurFilter(link.ifindex, key, seen);
   const restore = recorded ?? filter?.restore;
   // A version that does not know this key drops it from a record that it writes again, but leaves the cookie as it is.

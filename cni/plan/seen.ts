@@ -6,7 +6,7 @@ import type { Link } from '../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 
 /** What of a netns matters to the planner. */
-export interface Netns {
+export interface NetnsState {
   readonly links: readonly Link[];
   readonly qdiscs: readonly IngressQdisc[];
   /** For a link in `gaps`, only the filters at our pref. */
@@ -32,24 +32,24 @@ export interface Gap {
 }
 
 /** Whether a link has the kind of qdisc that ADD adds. An `ingress` qdisc is always somebody else's; ADD uses it if it is there. */
-export const hasClsact = (ifindex: number, seen: Netns): boolean =>
+export const hasClsact = (ifindex: number, seen: NetnsState): boolean =>
   seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.kind === 'clsact');
 
-export const hasIngressQdisc = (ifindex: number, seen: Netns): boolean =>
+export const hasIngressQdisc = (ifindex: number, seen: NetnsState): boolean =>
   seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex);
 
 /** Whether a link's qdisc shares a block of filters with other links. ADD makes none that does, and the kernel does not list those filters by link. */
-export const isShared = (ifindex: number, seen: Netns): boolean =>
+export const isShared = (ifindex: number, seen: NetnsState): boolean =>
   seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.isShared);
 
-export const findLink = (ifname: string, seen: Netns): Link | undefined =>
+export const findLink = (ifname: string, seen: NetnsState): Link | undefined =>
   seen.links.find((link) => link.ifname === ifname);
 
-export const ingressFilters = (ifindex: number, seen: Netns): readonly Filter[] =>
+export const ingressFilters = (ifindex: number, seen: NetnsState): readonly Filter[] =>
   seen.filters.filter((filter) => filter.ifindex === ifindex && filter.direction === 'ingress');
 
 /** What is not known of these links, in words; null if everything is. */
-export function findGap(ifnames: readonly string[], seen: Netns): string | null {
+export function findGap(ifnames: readonly string[], seen: NetnsState): string | null {
   for (const { ifindex, reason } of seen.gaps) {
     if (ifindex === null) return `the netns cannot be read: ${reason}`;
     const link = seen.links.find((one) => one.ifindex === ifindex);

@@ -60,7 +60,7 @@ export const decodeNodePolicy = strictFields<NodePolicy>({
  * @param podNamespace of the pod; null where the runtime did not say
  * @throws {BindingError} NOT_ALLOWED
  */
-export function checkPolicy(
+export function requireAllowed(
   { binding }: NetConf,
   { ifname }: AttachmentKey,
   podNamespace: string | null,

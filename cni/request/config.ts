@@ -18,7 +18,7 @@ import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
-import { checkVersion, SUPPORTED_VERSIONS, type Version } from './version.ts';
+import { requireVersion, SUPPORTED_VERSIONS, type Version } from './version.ts';
 
 /** What the configuration says of any binding. */
 interface CommonConf {
@@ -190,7 +190,7 @@ export const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
 
 /** Checks what every command needs of the configuration, and returns its version. `tapwire check` calls it too. */
-export function checkBase(conf: unknown, command: string): Version {
+export function requireBase(conf: unknown, command: string): Version {
   const { cniVersion, name } = decodeBase(conf, '$');
   if (name === '') throw new BindingError('INVALID_CONFIG', 'missing network name');
   if (!IDENTIFIER.test(name)) {
@@ -198,7 +198,7 @@ export function checkBase(conf: unknown, command: string): Version {
       details: name.slice(0, MAX_DETAILS),
     });
   }
-  return checkVersion(cniVersion || '0.1.0', command);
+  return requireVersion(cniVersion || '0.1.0', command);
 }
 
 /** The newest of those CNI versions that the plugin supports; undefined if it supports none of them. */

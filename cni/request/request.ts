@@ -2,7 +2,7 @@ import { array, fields, optional, show, string } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { AttachmentKey } from '../../shared/record.ts';
 import { parseCniArgs } from './cni-args.ts';
-import { checkBase, decodeNetConf, IDENTIFIER, MAX_DETAILS, type NetConf } from './config.ts';
+import { decodeNetConf, IDENTIFIER, MAX_DETAILS, type NetConf, requireBase } from './config.ts';
 import { ifnameDefect } from './ifname.ts';
 import { parseInput } from './input.ts';
 import type { Version } from './version.ts';
@@ -49,7 +49,7 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
  */
 export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequest {
   const command = env['CNI_COMMAND'] ?? '';
-  checkEnvironment(command, env);
+  requireEnvironment(command, env);
   if (command === 'VERSION') return { command };
 
   const key = { containerId: env['CNI_CONTAINERID'] ?? '', ifname: env['CNI_IFNAME'] ?? '' };
@@ -60,7 +60,7 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
   }
 
   const conf = parseInput(readStdin());
-  const version = checkBase(conf, command);
+  const version = requireBase(conf, command);
   switch (command) {
     case 'ADD':
     case 'CHECK': {
@@ -90,19 +90,19 @@ function readLeniently(readStdin: () => Buffer): void {
 const invalid = (message: string, details?: string): BindingError =>
   new BindingError('INVALID_ENVIRONMENT', message, details === undefined ? {} : { details });
 
-function checkEnvironment(command: string, env: Environment): void {
+function requireEnvironment(command: string, env: Environment): void {
   if (command === '') throw invalid('required env variables [CNI_COMMAND] missing');
   const required = Object.hasOwn(REQUIRED, command) ? REQUIRED[command] : undefined;
   if (required === undefined) throw invalid(`unknown CNI_COMMAND: ${command.slice(0, MAX_DETAILS)}`);
 
-  if (command !== 'DEL') checkNames(required, env);
+  if (command !== 'DEL') requireNames(required, env);
 
   const missing = required.filter((name) => (env[name] ?? '') === '');
   if (missing.length > 0) throw invalid(`required env variables [${missing.join(',')}] missing`);
 }
 
 /** Not for DEL: ADD rejects a bad name, and the library checks an interface's name before it calls ADD, but not before DEL. */
-function checkNames(required: readonly string[], env: Environment): void {
+function requireNames(required: readonly string[], env: Environment): void {
   const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifname = '' } = env;
   if (required.includes('CNI_CONTAINERID') && containerId !== '' && !IDENTIFIER.test(containerId)) {
     throw invalid('invalid characters in containerID', containerId.slice(0, MAX_DETAILS));

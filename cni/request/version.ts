@@ -17,7 +17,7 @@ const SINCE: Readonly<Record<string, string>> = { CHECK: '0.4.0', GC: '1.1.0', S
  * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON where CHECK, GC and STATUS cannot compare it
  * Source: libcni pkg/skel, pkg/version
  */
-export function checkVersion(version: string, command: string): Version {
+export function requireVersion(version: string, command: string): Version {
   const refuse = (message: string, details?: string) =>
     new BindingError('INCOMPATIBLE_VERSION', message, details === undefined ? {} : { details });
   const since = Object.hasOwn(SINCE, command) ? SINCE[command] : undefined;

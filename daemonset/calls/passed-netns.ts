@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { type Kernel, openKernel } from '../../cni/kernel/kernel.ts';
-import { checkNetns, refuseOpening } from '../../cni/kernel/open-netns.ts';
+import { refuseOpening, requirePodNetns } from '../../cni/kernel/open-netns.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import type { Call } from './caller.ts';
@@ -41,7 +41,7 @@ export function takeNetns({ clientNetns, netns, netnsErrno }: Call, hostNetns: n
         throw new BindingError('INVALID_NETNS', `Cannot use netns "${path}": the client did not pass it`);
       }
       left.delete(netns);
-      return checkNetns(path, netns, [clientNetns, hostNetns]);
+      return requirePodNetns(path, netns, [clientNetns, hostNetns]);
     },
     openKernel(descriptor) {
       if (kernel === null || seen === undefined) return openKernel(descriptor);

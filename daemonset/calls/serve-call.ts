@@ -32,7 +32,7 @@ export async function serveCall(call: Call, signal: Signal, context: AgentContex
     const given = await answer(call.env, () => stdinOf(call), {
       openNetns: netns.open,
       openKernel: netns.openKernel,
-      lockPatience: 0, // the shim holds the lock and passed it with the descriptor
+      lockTimeout: 0, // the shim holds the lock and passed it with the descriptor
       readNodePolicy: context.readNodePolicy,
       signal,
     });

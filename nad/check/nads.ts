@@ -1,4 +1,4 @@
-import { checkBase, decodeNetConf, type NetConf } from '../../cni/request/config.ts';
+import { decodeNetConf, type NetConf, requireBase } from '../../cni/request/config.ts';
 import { show } from '../../shared/decode.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { get } from '../../shared/json.ts';
@@ -74,7 +74,7 @@ function wiringOf(conf: NetConf): Wiring {
 /** Rejects versions and names that ADD rejects before it reads other keys, and adds a remedy to its message. */
 function checkIdentity(conf: unknown): void {
   try {
-    checkBase(conf, 'ADD');
+    requireBase(conf, 'ADD');
   } catch (cause) {
     if (!(cause instanceof BindingError)) throw cause;
     const { code, message, details } = cause;

@@ -5,7 +5,7 @@ import type { Attachment } from '../../cni/bindings/tap/attachment.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../cni/plan/cookie.ts';
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
-import type { Netns, Nftables } from '../../cni/plan/seen.ts';
+import type { NetnsState, Nftables } from '../../cni/plan/seen.ts';
 import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/request/config.ts';
 import { DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { FAMILIES } from '../../shared/nftables/message.ts';
@@ -103,7 +103,7 @@ export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOT
 export const clsactOf = (ifindex: number): IngressQdisc => ({ ifindex, kind: 'clsact', isShared: false });
 
 /** A netns before ADD. */
-export const BARE: Netns = {
+export const BARE: NetnsState = {
   links: [LO, ETH0],
   qdiscs: [],
   filters: [],
@@ -114,7 +114,7 @@ export const BARE: Netns = {
 };
 
 /** A netns after ADD. */
-export function wired(changes: Partial<Netns> = {}): Netns {
+export function wired(changes: Partial<NetnsState> = {}): NetnsState {
   return {
     links: [LO, ETH0, tapOf()],
     qdiscs: [clsactOf(2), clsactOf(3)],

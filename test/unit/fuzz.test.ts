@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findSilence } from '../../cni/bindings/tap/silence.ts';
 import { encodeCookie, restoreOf } from '../../cni/plan/cookie.ts';
-import { describeHolder, recordOf } from '../../cni/plan/ours.ts';
+import { describeLinkOwner, recordOf } from '../../cni/plan/ours.ts';
 import { decodeNodePolicy } from '../../cni/policy/node-policy.ts';
 import { parseCniArgs } from '../../cni/request/cni-args.ts';
 import { decodeNetConf, MAX_PING_GROUP, type NetConf } from '../../cni/request/config.ts';
@@ -107,7 +107,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       ? arbitraryString(random)
       : mutateBytes(random, Buffer.from(ours)).toString();
     const link = tapOf({ ifalias });
-    return [ifalias, () => [recordOf(link, key), describeHolder(link)]];
+    return [ifalias, () => [recordOf(link, key), describeLinkOwner(link)]];
   },
   'records that nobody touched': (random) => {
     const key = {

@@ -1,7 +1,7 @@
 import { BindingError } from '../../../shared/errors.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
-import { describeHolder, findOurFilter, recordOf } from '../../plan/ours.ts';
-import { findGap, findLink, hasIngressQdisc, type Netns } from '../../plan/seen.ts';
+import { describeLinkOwner, findOurFilter, recordOf } from '../../plan/ours.ts';
+import { findGap, findLink, hasIngressQdisc, type NetnsState } from '../../plan/seen.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { Attachment } from './attachment.ts';
 import { findConflicts } from './conflicts.ts';
@@ -17,7 +17,7 @@ export interface Wired extends Omit<Attachment, 'conf'> {
  *
  * What later plugins of a chain may change (the pod link's MAC, MTU, addresses) is not compared; the tap only has to fit.
  */
-export function findDefects(attachment: Wired, seen: Netns): readonly string[] {
+export function findDefects(attachment: Wired, seen: NetnsState): readonly string[] {
   const pod = findLink(attachment.podLink, seen);
   const tap = findLink(attachment.tap, seen);
   return [
@@ -32,7 +32,11 @@ export function findDefects(attachment: Wired, seen: Netns): readonly string[] {
 }
 
 /** @throws {BindingError} WIRING_BROKEN that names every defect */
-export function check(defects: readonly string[], { podLink }: Attachment, { links }: Netns): void {
+export function refuseDefects(
+  defects: readonly string[],
+  { podLink }: Attachment,
+  { links }: NetnsState,
+): void {
   if (defects.length === 0) return;
   throw new BindingError(
     'WIRING_BROKEN',
@@ -47,7 +51,7 @@ function tapDefects(tap: Link, pod: Link | undefined, { key, conf }: Wired): str
   const name = `tap "${tap.ifname}"`;
   const record = recordOf(tap, key);
   if (tap.tun === null || record === null) {
-    return [`"${tap.ifname}" is ${describeHolder(tap)}`];
+    return [`"${tap.ifname}" is ${describeLinkOwner(tap)}`];
   }
   const defects: string[] = [];
   const compare = (what: string, want: unknown, got: unknown) => {
@@ -77,7 +81,7 @@ function recordDefects(
   pod: Link | undefined,
   tap: Link | undefined,
   { key }: Wired,
-  { nftables }: Netns,
+  { nftables }: NetnsState,
 ): string[] {
   const record = tap === undefined ? null : recordOf(tap, key);
   if (pod === undefined || tap === undefined || record === null) return [];
@@ -107,7 +111,7 @@ function redirectDefects(
   from: Link | undefined,
   to: Link | undefined,
   attachment: Wired,
-  seen: Netns,
+  seen: NetnsState,
 ): string[] {
   if (from === undefined) return [];
   const target = from.ifname === attachment.tap ? attachment.podLink : attachment.tap;
@@ -129,7 +133,7 @@ function redirectDefects(
 }
 
 /** Our redirect on a link that is no part of this attachment. */
-function strayDefects(own: readonly (Link | undefined)[], { key }: Wired, seen: Netns): string[] {
+function strayDefects(own: readonly (Link | undefined)[], { key }: Wired, seen: NetnsState): string[] {
   const strays = seen.links.filter(
     (link) => !own.includes(link) && findOurFilter(link.ifindex, key, seen) !== null,
   );

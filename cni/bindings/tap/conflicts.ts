@@ -15,7 +15,7 @@ import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { ETH_P_ALL, verdictFor } from '../../../shared/rtnetlink/match.ts';
 import { REDIRECT_PREF } from '../../plan/op.ts';
 import { findOurFilter, isOurs } from '../../plan/ours.ts';
-import { ingressFilters, type Netns } from '../../plan/seen.ts';
+import { ingressFilters, type NetnsState } from '../../plan/seen.ts';
 
 /** One of them that is not harmless. */
 export interface Conflict {
@@ -31,7 +31,7 @@ export interface Conflict {
 }
 
 /** Conflicts at one link, in the order in which a frame meets them. Linear in its filters and programs. Pure. */
-export function findConflicts(link: Link, key: AttachmentKey, seen: Netns): readonly Conflict[] {
+export function findConflicts(link: Link, key: AttachmentKey, seen: NetnsState): readonly Conflict[] {
   const isRedirected = findOurFilter(link.ifindex, key, seen) !== null;
   const filters = ingressFilters(link.ifindex, seen)
     .filter((filter) => filter.chain === 0 && !isHashTable(filter) && !isOurs(filter, key))
@@ -49,7 +49,7 @@ export function findConflicts(link: Link, key: AttachmentKey, seen: Netns): read
 }
 
 /** Ids of the programs that findConflicts() needs to know of to judge these links. Pure. */
-export function programsAt(links: readonly Link[], seen: Netns): readonly number[] {
+export function programsAt(links: readonly Link[], seen: NetnsState): readonly number[] {
   const isAt = ({ ifindex }: { readonly ifindex: number }) => links.some((link) => link.ifindex === ifindex);
   const ids = [
     ...links.map(({ xdp }) => xdp),
@@ -64,7 +64,7 @@ const MAX_PROGRAMS = 64;
 
 type Judged = Omit<Conflict, 'verdict'> & { readonly verdict: Verdict };
 
-function judgeXdp({ ifname }: Link, id: number, seen: Netns): Judged {
+function judgeXdp({ ifname }: Link, id: number, seen: NetnsState): Judged {
   const program = programOf(id, seen);
   return {
     what: `the XDP program ${nameOf(id, program)}`,
@@ -75,7 +75,7 @@ function judgeXdp({ ifname }: Link, id: number, seen: Netns): Judged {
   };
 }
 
-function judgeTcx({ ifname }: Link, id: number, seen: Netns): Judged {
+function judgeTcx({ ifname }: Link, id: number, seen: NetnsState): Judged {
   const program = programOf(id, seen);
   return {
     what: `the TCX program ${nameOf(id, program)}`,
@@ -88,7 +88,7 @@ function judgeTcx({ ifname }: Link, id: number, seen: Netns): Judged {
 
 const RETURNS: Readonly<Record<'action' | 'match', Ends>> = { action: endsDirectAction, match: isMatch };
 
-function judge({ ifname }: Link, filter: Filter, seen: Netns): Judged {
+function judge({ ifname }: Link, filter: Filter, seen: NetnsState): Judged {
   const { kind, pref, protocol, redirect, program } = filter;
   const known = program === null ? undefined : programOf(program.id, seen);
   const byProgram = program === null ? '' : ` with program ${nameOf(program.id, known)}`;
@@ -106,7 +106,7 @@ function judge({ ifname }: Link, filter: Filter, seen: Netns): Judged {
   };
 }
 
-const programOf = (id: number, { programs }: Netns): Program | undefined =>
+const programOf = (id: number, { programs }: NetnsState): Program | undefined =>
   programs.find((program) => program.id === id);
 
 const nameOf = (id: number, program: Program | undefined): string =>

@@ -3,7 +3,7 @@ import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
 import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { recordOf } from '../../plan/ours.ts';
-import { findLink, type Netns } from '../../plan/seen.ts';
+import { findLink, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 
 /**
@@ -12,7 +12,7 @@ import type { Attachment } from './attachment.ts';
  *
  * @throws {BindingError} LINK_EXISTS that names both attachments
  */
-export function refuseOtherAttachment(attachment: Attachment, pod: Link, seen: Netns): void {
+export function refuseOtherAttachment(attachment: Attachment, pod: Link, seen: NetnsState): void {
   const { tap } = attachment;
   const taken = findLink(tap, seen);
   const record = taken === undefined ? null : recordOfOther(taken, attachment);

@@ -4,7 +4,7 @@ import { passesAllMulticast } from '../../../shared/rtnetlink/link-kind.ts';
 import { encodeCookie } from '../../plan/cookie.ts';
 import type { Level, Step } from '../../plan/op.ts';
 import { findOurFilter, recordOf } from '../../plan/ours.ts';
-import { findLink, hasClsact, hasIngressQdisc, type Netns } from '../../plan/seen.ts';
+import { findLink, hasClsact, hasIngressQdisc, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
 import { requirePodLink } from './pod-link.ts';
@@ -23,7 +23,11 @@ import { findSilence, ownTables, silenceTable } from './silence.ts';
  * @param told marks of what prevResult claims and is not true, for the record
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing was changed then
  */
-export function planAdd(attachment: Attachment, seen: Netns, told: readonly string[] = []): readonly Level[] {
+export function planAdd(
+  attachment: Attachment,
+  seen: NetnsState,
+  told: readonly string[] = [],
+): readonly Level[] {
   const pod = requirePodLink(attachment, seen.links);
   refuseOtherAttachment(attachment, pod, seen);
   requireFilters(attachment, seen);
@@ -57,7 +61,7 @@ export function planAdd(attachment: Attachment, seen: Netns, told: readonly stri
 }
 
 /** What DEL will have to take back: what an earlier, unfinished ADD wrote down, and what this one changes. */
-function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen: Netns): Restore {
+function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen: NetnsState): Restore {
   const earlier =
     (tap && recordOf(tap, key)?.restore) ?? findOurFilter(pod.ifindex, key, seen)?.restore ?? undefined;
   return {
@@ -77,7 +81,7 @@ const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
 const needsAllmulti = (pod: Link): boolean => !passesAllMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
 
 /** Replaces tables whose rules are not all there; that they were incomplete is nothing to go back to. */
-function planSilence({ key, tap }: Attachment, pod: Link, { nftables }: Netns): Step[] {
+function planSilence({ key, tap }: Attachment, pod: Link, { nftables }: NetnsState): Step[] {
   const links = [pod.ifname, tap];
   const table = silenceTable(key);
   if (nftables.refusal !== null || findSilence(table, links, nftables) !== null) return [];
@@ -142,19 +146,19 @@ function planPodUp(pod: Link): Step[] {
   return [{ do: { ...op, on: true }, undo: { ...op, on: false } }];
 }
 
-function planClsact(ifname: string, link: Link | undefined, seen: Netns): Step[] {
+function planClsact(ifname: string, link: Link | undefined, seen: NetnsState): Step[] {
   if (link !== undefined && hasIngressQdisc(link.ifindex, seen)) return [];
   return [{ do: { op: 'addClsact', link: ifname }, undo: { op: 'deleteClsact', link: ifname } }];
 }
 
 /** Changes nothing yet: it is there for its undo, which comes after that of the pod link's qdisc. */
-function planQueueUndo(pod: Link, restore: Restore, seen: Netns): Step[] {
+function planQueueUndo(pod: Link, restore: Restore, seen: NetnsState): Step[] {
   const op = { op: 'setTxqlen', link: pod.ifname, txqlen: 0 } as const;
   return planNoQueue(pod, restore, seen).length === 0 ? [] : [{ do: op, undo: op }];
 }
 
 /** With the first qdisc of a link that has no queue the kernel gives it one of 1000 frames: it is taken away again. */
-function planNoQueue(pod: Link, { noQueue }: Restore, seen: Netns): Step[] {
+function planNoQueue(pod: Link, { noQueue }: Restore, seen: NetnsState): Step[] {
   if (!noQueue || (hasIngressQdisc(pod.ifindex, seen) && pod.txqlen === 0)) return [];
   return [{ do: { op: 'setTxqlen', link: pod.ifname, txqlen: 0 }, undo: null }];
 }
@@ -170,7 +174,7 @@ function planRedirect(
   { key }: Attachment,
   { from, to }: { readonly from: string; readonly to: string },
   restore: Restore,
-  seen: Netns,
+  seen: NetnsState,
 ): Step[] {
   const source = findLink(from, seen);
   const earlier = source === undefined ? null : findOurFilter(source.ifindex, key, seen);

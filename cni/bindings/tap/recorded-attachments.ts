@@ -1,7 +1,7 @@
 import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link, TunDetails } from '../../../shared/rtnetlink/link.ts';
 import { isHashed } from '../../plan/ours.ts';
-import type { Netns } from '../../plan/seen.ts';
+import type { NetnsState } from '../../plan/seen.ts';
 import { type Conflict, findConflicts } from './conflicts.ts';
 
 /** An attachment of the tap binding as its tap's record describes it. */
@@ -33,7 +33,7 @@ export interface RecordedConflict extends Conflict {
 }
 
 /** What may keep frames from either end of a wire. Of a record with half a key our own filter cannot be told from others. */
-export function conflictsOf(wire: RecordedWire, seen: Netns): readonly RecordedConflict[] {
+export function conflictsOf(wire: RecordedWire, seen: NetnsState): readonly RecordedConflict[] {
   const { key } = wire.record;
   if (isHashed(key)) return [];
   return endsOf([wire]).flatMap((link) =>

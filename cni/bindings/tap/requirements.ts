@@ -2,20 +2,20 @@
 import { BindingError } from '../../../shared/errors.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { REDIRECT_PREF } from '../../plan/op.ts';
-import { describeHolder, recordOf } from '../../plan/ours.ts';
-import { findGap, findLink, isShared, type Netns } from '../../plan/seen.ts';
+import { describeLinkOwner, recordOf } from '../../plan/ours.ts';
+import { findGap, findLink, isShared, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { findConflicts } from './conflicts.ts';
 
 /** Our tap, or undefined where its name is free. */
-export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Netns): Link | undefined {
+export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: NetnsState): Link | undefined {
   const link = findLink(tap, seen);
   if (link === undefined) return undefined;
   const record = recordOf(link, key);
   if (link.tun === null || record === null) {
     throw new BindingError(
       'LINK_EXISTS',
-      `Cannot add tap "${tap}": that name is taken by ${describeHolder(link)}`,
+      `Cannot add tap "${tap}": that name is taken by ${describeLinkOwner(link)}`,
     );
   }
   if (record.podLink !== podLink) {
@@ -35,13 +35,13 @@ export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Net
 }
 
 /** Rejects a pod link or tap whose filters the kernel cannot list, since one of them may take the frames. Other links do not matter. */
-export function requireFilters({ podLink, tap }: Attachment, seen: Netns): void {
+export function requireFilters({ podLink, tap }: Attachment, seen: NetnsState): void {
   const gap = findGap([podLink, tap], seen);
   if (gap !== null) throw new BindingError('KERNEL_REFUSED', `Cannot wire "${tap}" to "${podLink}": ${gap}`);
 }
 
 /** Others may have filters and programs on the pod link, but none that is known to keep frames from ours, or has its place. */
-export function refuseConflicts(pod: Link, { key, tap }: Attachment, seen: Netns): void {
+export function refuseConflicts(pod: Link, { key, tap }: Attachment, seen: NetnsState): void {
   if (isShared(pod.ifindex, seen)) {
     throw new BindingError(
       'LINK_UNSUPPORTED',
@@ -65,7 +65,7 @@ export function refuseConflicts(pod: Link, { key, tap }: Attachment, seen: Netns
 export const conflictWarnings = (
   pod: Link,
   { key }: Pick<Attachment, 'key'>,
-  seen: Netns,
+  seen: NetnsState,
 ): readonly string[] =>
   findConflicts(pod, key, seen)
     .filter(({ verdict }) => verdict === 'unknown')

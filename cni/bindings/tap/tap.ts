@@ -2,13 +2,13 @@ import type { AttachmentKey } from '../../../shared/record.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Level } from '../../plan/op.ts';
 import { recordOf } from '../../plan/ours.ts';
-import { findLink, type Netns } from '../../plan/seen.ts';
+import { findLink, type NetnsState } from '../../plan/seen.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { PrevResult } from '../../request/prev-result.ts';
 import { linkResult } from '../../result.ts';
-import type { Binding, Plan } from '../binding.ts';
+import type { BindingActions, Plan } from '../binding.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
-import { check, findDefects } from './check.ts';
+import { findDefects, refuseDefects } from './check.ts';
 import {
   claimsAddresses,
   findLost,
@@ -25,7 +25,7 @@ import { ownTables } from './silence.ts';
 import { findWarnings, warnOfSound } from './warnings.ts';
 
 /** A tap beside the pod link, and all frames redirected from one to the other. */
-export function tapBinding(conf: TapConf): Binding {
+export function tapBinding(conf: TapConf): BindingActions {
   const look = async (kernel: Kernel, key: AttachmentKey) => {
     const seen = await kernel.observe();
     const attachment = resolveAttachment(key, conf, seen.links);
@@ -58,7 +58,7 @@ export function tapBinding(conf: TapConf): Binding {
       const untrue = await untrueClaims(kernel, attachment, prevResult, netns, seen);
       const tap = findLink(attachment.tap, seen);
       const told = (tap && recordOf(tap, key)?.told) ?? null;
-      check([...findDefects(attachment, seen), ...findLost(untrue, told)], attachment, seen);
+      refuseDefects([...findDefects(attachment, seen), ...findLost(untrue, told)], attachment, seen);
     },
   };
 }
@@ -66,7 +66,7 @@ export function tapBinding(conf: TapConf): Binding {
 /** No pod goes without its network for want of silence: it is wired as if the kernel had no nf_tables. */
 function withoutSilence(
   attachment: Attachment,
-  seen: Netns,
+  seen: NetnsState,
   told: readonly string[],
   levels: readonly Level[],
 ): Plan['withoutFirst'] {
@@ -83,7 +83,7 @@ async function untrueClaims(
   { podLink }: Attachment,
   prevResult: PrevResult | null,
   netns: string,
-  seen: Netns,
+  seen: NetnsState,
 ): Promise<readonly UntrueClaim[]> {
   const pod = findLink(podLink, seen);
   if (pod === undefined || prevResult === null) return [];
@@ -92,14 +92,18 @@ async function untrueClaims(
 }
 
 /** Nearly always there is no program, and nothing more to ask. */
-async function withPrograms(kernel: Kernel, { podLink, tap }: Attachment, seen: Netns): Promise<Netns> {
+async function withPrograms(
+  kernel: Kernel,
+  { podLink, tap }: Attachment,
+  seen: NetnsState,
+): Promise<NetnsState> {
   const ends = seen.links.filter(({ ifname }) => ifname === podLink || ifname === tap);
   const ids = programsAt(ends, seen);
   return ids.length === 0 ? seen : { ...seen, programs: await kernel.readPrograms(ids) };
 }
 
 /** Before the first ADD of an attachment it has no tables, and there is nothing to ask. */
-export async function withRules(kernel: Kernel, key: AttachmentKey, seen: Netns): Promise<Netns> {
+export async function withRules(kernel: Kernel, key: AttachmentKey, seen: NetnsState): Promise<NetnsState> {
   const tables = ownTables(key, seen.nftables);
   if (tables.length === 0) return seen;
   return { ...seen, nftables: { ...seen.nftables, rules: await kernel.readRules(tables) } };

@@ -1,11 +1,11 @@
 /** What ADD tells an admin of a pod that it wires all the same. */
 
-import { findLink, type Netns } from '../../plan/seen.ts';
+import { findLink, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { SILENCE_OPTIONS } from './silence.ts';
 
 /** A sentence each, with the link. Pure. */
-export function findWarnings({ podLink, tap }: Attachment, seen: Netns): readonly string[] {
+export function findWarnings({ podLink, tap }: Attachment, seen: NetnsState): readonly string[] {
   const pod = findLink(podLink, seen);
   const { refusal } = seen.nftables;
   return [

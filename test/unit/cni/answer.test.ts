@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { answer } from '../../../cni/answer.ts';
-import type { Host } from '../../../cni/host.ts';
+import type { CallContext } from '../../../cni/host.ts';
 import { openKernel } from '../../../cni/kernel/kernel.ts';
 import { DEFAULT_POLICY } from '../../../cni/policy/node-policy.ts';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
@@ -10,10 +10,10 @@ import { BindingError } from '../../../shared/errors.ts';
 const test = suite('answer()');
 
 /** A node where no netns is there any more. */
-const HOST: Host = {
+const CONTEXT: CallContext = {
   openNetns: () => null,
   openKernel,
-  lockPatience: 0,
+  lockTimeout: 0,
   readNodePolicy: () => DEFAULT_POLICY,
 };
 const ENV = {
@@ -23,15 +23,15 @@ const ENV = {
   CNI_PATH: '/opt/cni/bin',
 };
 
-const ask = (command: string, conf: unknown, host: Host = HOST) =>
-  answer({ ...ENV, CNI_COMMAND: command }, () => Buffer.from(JSON.stringify(conf)), host);
+const ask = (command: string, conf: unknown, context: CallContext = CONTEXT) =>
+  answer({ ...ENV, CNI_COMMAND: command }, () => Buffer.from(JSON.stringify(conf)), context);
 const BINDING = { cniVersion: '1.1.0', name: 'x', args: { cni: { logicNetworkName: 'default' } } };
 
 test('VERSION is a result, and reads no stdin', async () => {
   const unread = () => assert.unreachable('stdin is read') as never;
   const stdout = `${JSON.stringify({ cniVersion: '1.1.0', supportedVersions: SUPPORTED_VERSIONS })}\n`;
   const want = { command: 'VERSION', code: 0, stdout, log: [] };
-  assert.equal(await answer({ CNI_COMMAND: 'VERSION' }, unread, HOST), want);
+  assert.equal(await answer({ CNI_COMMAND: 'VERSION' }, unread, CONTEXT), want);
 });
 
 test('success without a result is silent', async () => {
@@ -71,7 +71,7 @@ for (const [why, stdin, version] of [
   ['nothing', '', '1.0.0'],
 ] as const) {
   test(`stdin of ${why} is answered in ${version}`, async () => {
-    const { stdout } = await answer({ ...ENV, CNI_COMMAND: 'ADD' }, () => Buffer.from(stdin), HOST);
+    const { stdout } = await answer({ ...ENV, CNI_COMMAND: 'ADD' }, () => Buffer.from(stdin), CONTEXT);
     const { cniVersion, code } = JSON.parse(stdout);
     assert.equal([cniVersion, code], [version, 6]);
   });
@@ -81,13 +81,13 @@ test('what cannot be read or opened is an answer', async () => {
   const failing = () => {
     throw new BindingError('IO_FAILURE', 'error reading from stdin: EISDIR');
   };
-  const unread = await answer({ ...ENV, CNI_COMMAND: 'ADD' }, failing, HOST);
+  const unread = await answer({ ...ENV, CNI_COMMAND: 'ADD' }, failing, CONTEXT);
   assert.equal([unread.code, JSON.parse(unread.stdout).msg], [5, 'error reading from stdin: EISDIR']);
 
   const openNetns = () => {
     throw new BindingError('INVALID_NETNS', 'Cannot open netns', { details: 'why' });
   };
-  const unopened = await ask('DEL', BINDING, { ...HOST, openNetns });
+  const unopened = await ask('DEL', BINDING, { ...CONTEXT, openNetns });
   const { code, details } = JSON.parse(unopened.stdout);
   assert.equal([code, details], [8, 'why']);
 });
@@ -96,7 +96,7 @@ test('a bug is code 999, with where it is', async () => {
   const readNodePolicy = () => {
     throw new TypeError('oops');
   };
-  const { code, stdout } = await ask('ADD', BINDING, { ...HOST, readNodePolicy });
+  const { code, stdout } = await ask('ADD', BINDING, { ...CONTEXT, readNodePolicy });
   assert.is(code, 999);
   assert.match(JSON.parse(stdout).details, /TypeError: oops\n\s+at /);
 });

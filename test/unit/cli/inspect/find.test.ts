@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findNetns, type NetnsSeen, type Node, pathOf } from '../../../../cli/inspect/find.ts';
+import { findNetns, type NetnsSeen, type NodeState, pathOf } from '../../../../cli/inspect/find.ts';
 import { caught } from '../../../helpers/caught.ts';
 
 const test = suite('findNetns()');
@@ -9,7 +9,7 @@ const ID = 'abcdef0123456789';
 const RED: NetnsSeen = { id: '4:1', paths: ['/run/netns/red'], pids: [10, 11], containerIds: [ID] };
 const BLUE: NetnsSeen = { id: '4:2', paths: [], pids: [20], containerIds: [] };
 const result = { netns: null, pod: null, passt: null };
-const NODE: Node = {
+const NODE: NodeState = {
   netnses: [RED, BLUE],
   results: [
     { ...result, containerId: ID, pod: 'vms/red' },

@@ -1,10 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeHolder, recordOf } from '../../../../cni/plan/ours.ts';
+import { describeLinkOwner, recordOf } from '../../../../cni/plan/ours.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
 import { KEY, linkOf, OTHER, tapOf } from '../../../helpers/seen.ts';
 
-const test = suite('recordOf() and describeHolder()');
+const test = suite('recordOf() and describeLinkOwner()');
 
 const RECORD = {
   key: KEY,
@@ -49,13 +49,13 @@ test('recordOf() reads what an earlier version wrote: it left the link as it was
   assert.equal(restore, { ...RECORD.restore, down: null, silence: false });
 });
 
-test('describeHolder() says whose link it is', () => {
+test('describeLinkOwner() says whose link it is', () => {
   assert.is(
-    describeHolder(tapOf({ ifalias: encodeRecord(RECORD) })),
+    describeLinkOwner(tapOf({ ifalias: encodeRecord(RECORD) })),
     'Tapwire\'s for container "pod1", "net1"',
   );
   assert.is(
-    describeHolder(linkOf(3, 'tap0', { kind: null, ifalias: encodeRecord(RECORD) })),
+    describeLinkOwner(linkOf(3, 'tap0', { kind: null, ifalias: encodeRecord(RECORD) })),
     'a physical link that Tapwire did not make',
   );
 });

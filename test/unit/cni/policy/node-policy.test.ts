@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkPolicy, DEFAULT_POLICY, decodeNodePolicy } from '../../../../cni/policy/node-policy.ts';
+import { DEFAULT_POLICY, decodeNodePolicy, requireAllowed } from '../../../../cni/policy/node-policy.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { KEY, passtConf, tapConf } from '../../../helpers/seen.ts';
 
@@ -43,10 +43,10 @@ for (const [file, message] of [
   });
 }
 
-test('checkPolicy() lets every pod through where there is no list', () => {
+test('requireAllowed() lets every pod through where there is no list', () => {
   for (const conf of [tapConf(), passtConf()]) {
-    checkPolicy(conf, KEY, 'vms', DEFAULT_POLICY);
-    checkPolicy(conf, KEY, null, DEFAULT_POLICY);
+    requireAllowed(conf, KEY, 'vms', DEFAULT_POLICY);
+    requireAllowed(conf, KEY, null, DEFAULT_POLICY);
   }
 });
 
@@ -58,16 +58,16 @@ for (const conf of [tapConf(), passtConf()]) {
     ['other', `Cannot wire pods of namespace "other": ${end}`],
     [null, `Cannot wire a pod of no namespace: ${end}`],
   ] as const) {
-    test(`checkPolicy() of ${binding} refuses ${namespace} where it is not listed`, async () => {
-      checkPolicy(conf, KEY, 'vms', listed);
-      const error = await caught(() => checkPolicy(conf, KEY, namespace, listed));
+    test(`requireAllowed() of ${binding} refuses ${namespace} where it is not listed`, async () => {
+      requireAllowed(conf, KEY, 'vms', listed);
+      const error = await caught(() => requireAllowed(conf, KEY, namespace, listed));
       assert.equal([error.code, error.message], ['NOT_ALLOWED', message]);
     });
   }
 }
 
-test("checkPolicy() goes by the binding's own list", () =>
-  checkPolicy(passtConf(), KEY, 'other', decodeNodePolicy({ tap: { namespaces: ['vms'] } }, '$')));
+test("requireAllowed() goes by the binding's own list", () =>
+  requireAllowed(passtConf(), KEY, 'other', decodeNodePolicy({ tap: { namespaces: ['vms'] } }, '$')));
 
 const ETH0 = { ...KEY, ifname: 'eth0' };
 const BINDINGS = { args: { cni: { logicNetworkName: 'default' } } };
@@ -80,8 +80,8 @@ for (const [why, conf, harm] of [
   ],
   ['of passt', passtConf(), 'would let everybody in it bind privileged ports'],
 ] as const) {
-  test(`checkPolicy() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {
-    const error = await caught(() => checkPolicy(conf, ETH0, 'vms', DEFAULT_POLICY));
+  test(`requireAllowed() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {
+    const error = await caught(() => requireAllowed(conf, ETH0, 'vms', DEFAULT_POLICY));
     assert.equal(
       [error.code, error.message],
       [
@@ -89,7 +89,7 @@ for (const [why, conf, harm] of [
         `Cannot wire "eth0" as a network: every pod on this network ${harm}; name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, or set $.${conf.binding}.defaultNetwork in /etc/tapwire/node.json on the node`,
       ],
     );
-    checkPolicy(conf, ETH0, 'vms', decodeNodePolicy({ [conf.binding]: { defaultNetwork: true } }, '$'));
+    requireAllowed(conf, ETH0, 'vms', decodeNodePolicy({ [conf.binding]: { defaultNetwork: true } }, '$'));
   });
 }
 

@@ -1,13 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkVersion, isSameForm, SUPPORTED_VERSIONS } from '../../../../cni/request/version.ts';
+import { isSameForm, requireVersion, SUPPORTED_VERSIONS } from '../../../../cni/request/version.ts';
 import { caught } from '../../../helpers/caught.ts';
 
-const test = suite('checkVersion()');
+const test = suite('requireVersion()');
 
 for (const version of SUPPORTED_VERSIONS) {
   test(`[${version}] ADD and DEL`, () => {
-    assert.equal([checkVersion(version, 'ADD'), checkVersion(version, 'DEL')], [version, version]);
+    assert.equal([requireVersion(version, 'ADD'), requireVersion(version, 'DEL')], [version, version]);
   });
 }
 
@@ -50,7 +50,7 @@ for (const [version, command, code, message, details] of [
   ['1.0.0.0', 'STATUS', 'INVALID_JSON', 'Cannot read $.cniVersion: want a version, got "1.0.0.0"', undefined],
 ] as const) {
   test(`${command} for "${version}": ${message}`, async () => {
-    const error = await caught(() => checkVersion(version, command));
+    const error = await caught(() => requireVersion(version, command));
     assert.equal([error.code, error.message, error.details], [code, message, details]);
   });
 }

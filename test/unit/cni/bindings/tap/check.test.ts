@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { check, findDefects } from '../../../../../cni/bindings/tap/check.ts';
+import { findDefects, refuseDefects } from '../../../../../cni/bindings/tap/check.ts';
 import { silenceTable } from '../../../../../cni/bindings/tap/silence.ts';
 import { IFF_ALLMULTI, IFF_UP } from '../../../../../shared/rtnetlink/link.ts';
 import { caught } from '../../../../helpers/caught.ts';
@@ -215,9 +215,9 @@ for (const [why, seen, want] of [
   });
 }
 
-test('check() names every defect in one error', async () => {
+test('refuseDefects() names every defect in one error', async () => {
   const [attachment, seen] = [attachmentOf(), { ...BARE, links: [LO, linkOf(2, 'eth1')] }];
-  const error = await caught(() => check(findDefects(attachment, seen), attachment, seen));
+  const error = await caught(() => refuseDefects(findDefects(attachment, seen), attachment, seen));
   assert.equal(
     [error.code, error.message, error.details],
     [
@@ -226,7 +226,7 @@ test('check() names every defect in one error', async () => {
       'links seen: lo, eth1',
     ],
   );
-  check([], attachment, seen);
+  refuseDefects([], attachment, seen);
 });
 
 test('the record is that of the key', () => {

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findConflicts, programsAt } from '../../../../../cni/bindings/tap/conflicts.ts';
 import { conflictWarnings } from '../../../../../cni/bindings/tap/requirements.ts';
-import type { Netns } from '../../../../../cni/plan/seen.ts';
+import type { NetnsState } from '../../../../../cni/plan/seen.ts';
 import type { Filter } from '../../../../../shared/rtnetlink/filter.ts';
 import { BARE, clsactOf, ETH0, KEY, LO, OTHER, redirectOf, tapOf, wired } from '../../../../helpers/seen.ts';
 
@@ -15,7 +15,7 @@ const foreign = (changes: Partial<Filter>): Filter => ({
   ...changes,
 });
 const OURS = [redirectOf(2, 3), redirectOf(3, 2)];
-const found = (changes: Partial<Netns>, link = ETH0) =>
+const found = (changes: Partial<NetnsState>, link = ETH0) =>
   findConflicts(link, KEY, wired(changes)).map(({ what, verdict }) => `${verdict}: ${what}`);
 
 test('a wired link has none', () => {

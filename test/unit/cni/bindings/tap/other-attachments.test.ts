@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../../../../cni/bindings/tap/attachment.ts';
 import { refuseOtherAttachment } from '../../../../../cni/bindings/tap/other-attachments.ts';
-import type { Netns } from '../../../../../cni/plan/seen.ts';
+import type { NetnsState } from '../../../../../cni/plan/seen.ts';
 import { encodeRecord } from '../../../../../shared/record.ts';
 import { caught } from '../../../../helpers/caught.ts';
 import {
@@ -30,7 +30,7 @@ const attachmentOf = (network: string | null, changes: Partial<Attachment> = {})
   conf: tapConf({ args: { cni: { logicNetworkName: network } } }),
   ...changes,
 });
-const refuse = (attachment: Attachment, seen: Netns) =>
+const refuse = (attachment: Attachment, seen: NetnsState) =>
   refuseOtherAttachment(attachment, linkOf(2, attachment.podLink), seen);
 
 /** A pod link of another name that `net1` has wired. */

@@ -4,7 +4,7 @@ import * as plan from '../../../../../cni/bindings/tap/plan-add.ts';
 import { silenceTable } from '../../../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../../../cni/plan/cookie.ts';
 import type { Op, Step } from '../../../../../cni/plan/op.ts';
-import type { Netns } from '../../../../../cni/plan/seen.ts';
+import type { NetnsState } from '../../../../../cni/plan/seen.ts';
 import { encodeRecord, type Restore } from '../../../../../shared/record.ts';
 import type { Filter } from '../../../../../shared/rtnetlink/filter.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../../../shared/rtnetlink/link.ts';
@@ -150,7 +150,10 @@ for (const kind of ['veth', 'tun', 'vxlan']) {
 
 for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorrow']) {
   test(`a pod link of kind ${kind} gets allmulticast, and DEL is told to take it back`, () => {
-    const seen: Netns = { ...BARE, links: [LO, { ...ETH0, kind, layer: kind === 'ipvlan' ? 'L2' : null }] };
+    const seen: NetnsState = {
+      ...BARE,
+      links: [LO, { ...ETH0, kind, layer: kind === 'ipvlan' ? 'L2' : null }],
+    };
     const steps = planAdd(attachmentOf(), seen);
     assert.equal(steps.at(-2), {
       do: { op: 'setAllmulti', link: 'eth0', on: true },
@@ -202,7 +205,7 @@ test('after a crash behind the qdisc its queue is taken away', () => {
 });
 
 test('a macvlan with allmulticast on is left alone', () => {
-  const seen: Netns = { ...BARE, links: [{ ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }] };
+  const seen: NetnsState = { ...BARE, links: [{ ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }] };
   assert.equal(
     ops(planAdd(attachmentOf(), seen)).filter(({ op }) => op === 'setAllmulti'),
     [],
@@ -561,7 +564,7 @@ for (const [why, filter] of [
   });
 }
 
-const seenWith = (filter: Partial<Filter>): Netns => ({
+const seenWith = (filter: Partial<Filter>): NetnsState => ({
   ...BARE,
   qdiscs: [clsactOf(2)],
   filters: [{ ...foreignFilter, redirect: null, ...filter }],
