@@ -1,7 +1,7 @@
 import type { Request } from '../../shared/netlink/message.ts';
 import type { NewTap, Part } from '../../shared/netns/part.ts';
 import { type Classifier, type Filter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
-import { type LinkChange, linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
+import { linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
 import { clsactAddition, clsactDeletion, type IngressKind } from '../../shared/rtnetlink/qdisc.ts';
 import { silenceAddition, silenceDeletion } from '../bindings/tap/silence.ts';
 import { type Op, REDIRECT_PREF } from '../plan/op.ts';
@@ -35,6 +35,8 @@ export function encodeOp(op: Op, known: Known): Part | null {
     }
     case 'persistTap':
       return { part: 'persistTap' };
+    case 'setLink':
+      return change([linkChange(known.ifindexOf(op.link), op.change)]);
     case 'deleteLink':
       return { part: 'deleteLink', deletion: linkDeletion(known.ifindexOf(op.link)) };
     case 'addRedirect':
@@ -51,8 +53,6 @@ export function encodeOp(op: Op, known: Known): Part | null {
       return { part: 'nftables', requests: silenceDeletion(op.table) };
     case 'setSysctl':
       return { part: 'writeSysctl', sysctl: op.sysctl, value: op.value };
-    default:
-      return change([linkChange(known.ifindexOf(op.link), changeOf(op))]);
   }
 }
 
@@ -68,26 +68,4 @@ export function encodeRedirect(
     { from: source, qdisc: qdiscOf(source), to: ifindexOf(to), pref: REDIRECT_PREF, cookie },
     classifier,
   );
-}
-
-type LinkOp = Extract<
-  Op,
-  { op: 'setAlias' | 'setMtu' | 'setTxqlen' | 'setAddrGenModeNone' | 'setUp' | 'setAllmulti' }
->;
-
-function changeOf(op: LinkOp): LinkChange {
-  switch (op.op) {
-    case 'setAlias':
-      return { set: 'alias', ifalias: op.ifalias };
-    case 'setMtu':
-      return { set: 'mtu', mtu: op.mtu };
-    case 'setTxqlen':
-      return { set: 'txqueuelen', txqlen: op.txqlen };
-    case 'setAddrGenModeNone':
-      return { set: 'addrgenmode none' };
-    case 'setUp':
-      return { set: 'up', on: op.on };
-    case 'setAllmulti':
-      return { set: 'allmulticast', on: op.on };
-  }
 }

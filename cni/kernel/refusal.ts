@@ -56,9 +56,10 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
     );
   }
   if (GONE[op.op]?.includes(errno)) return null;
+  const change = op.op === 'setLink' ? op.change.set : null;
   // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
-  if (op.op === 'setAddrGenModeNone' && errno === EAFNOSUPPORT) return null;
-  if (op.op === 'setUp' && CANNOT_GO_UP.includes(errno)) {
+  if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return null;
+  if (change === 'up' && CANNOT_GO_UP.includes(errno)) {
     return new BindingError(
       'KERNEL_REFUSED',
       `Cannot ${describeOp(op)}: ${reason}; check that the link below it is up, and that no other link there has its MAC`,

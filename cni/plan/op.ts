@@ -1,5 +1,6 @@
 import { unreachable } from '../../shared/errors.ts';
 import type { Sysctl } from '../../shared/netns/part.ts';
+import type { LinkChange } from '../../shared/rtnetlink/link-change.ts';
 
 /** One change to one netns; links are named by ifname. */
 export type Op =
@@ -13,13 +14,7 @@ export type Op =
       readonly selinuxContext: string | null;
     }
   | { readonly op: 'persistTap'; readonly link: string }
-  | { readonly op: 'setAlias'; readonly link: string; readonly ifalias: string }
-  | { readonly op: 'setMtu'; readonly link: string; readonly mtu: number }
-  | { readonly op: 'setTxqlen'; readonly link: string; readonly txqlen: number }
-  /** Keeps the kernel from giving the link an IPv6 address and from speaking on it when it goes up. */
-  | { readonly op: 'setAddrGenModeNone'; readonly link: string }
-  | { readonly op: 'setUp'; readonly link: string; readonly on: boolean }
-  | { readonly op: 'setAllmulti'; readonly link: string; readonly on: boolean }
+  | { readonly op: 'setLink'; readonly link: string; readonly change: LinkChange }
   | { readonly op: 'deleteLink'; readonly link: string }
   | { readonly op: 'addClsact'; readonly link: string }
   | { readonly op: 'deleteClsact'; readonly link: string }
@@ -37,6 +32,8 @@ export type Op =
   /** Does nothing if there is none. */
   | { readonly op: 'deleteSilence'; readonly table: string }
   | { readonly op: 'setSysctl'; readonly sysctl: Sysctl; readonly value: string };
+
+export const setLink = (link: string, change: LinkChange): Op => ({ op: 'setLink', link, change });
 
 /** A change, and the change that takes it back; null where an earlier step's undo takes it back as well, or nothing should. */
 export interface Step {
@@ -68,18 +65,8 @@ export function describeOp(op: Op): string {
       return `add tap "${op.link}"`;
     case 'persistTap':
       return `make tap "${op.link}" persistent`;
-    case 'setAlias':
-      return `write the record on "${op.link}"`;
-    case 'setMtu':
-      return `set mtu ${op.mtu} on "${op.link}"`;
-    case 'setTxqlen':
-      return `set txqueuelen ${op.txqlen} on "${op.link}"`;
-    case 'setAddrGenModeNone':
-      return `set addrgenmode none on "${op.link}"`;
-    case 'setUp':
-      return `set "${op.link}" ${op.on ? 'up' : 'down'}`;
-    case 'setAllmulti':
-      return `turn allmulticast ${op.on ? 'on' : 'off'} on "${op.link}"`;
+    case 'setLink':
+      return describeChange(op.link, op.change);
     case 'deleteLink':
       return `delete "${op.link}"`;
     case 'addClsact':
@@ -98,6 +85,23 @@ export function describeOp(op: Op): string {
       return `set ${op.sysctl} to "${op.value}"`;
     default:
       return unreachable(op);
+  }
+}
+
+function describeChange(link: string, change: LinkChange): string {
+  switch (change.set) {
+    case 'alias':
+      return `write the record on "${link}"`;
+    case 'mtu':
+      return `set mtu ${change.mtu} on "${link}"`;
+    case 'txqueuelen':
+      return `set txqueuelen ${change.txqlen} on "${link}"`;
+    case 'addrgenmode none':
+      return `set addrgenmode none on "${link}"`;
+    case 'up':
+      return `set "${link}" ${change.on ? 'up' : 'down'}`;
+    case 'allmulticast':
+      return `turn allmulticast ${change.on ? 'on' : 'off'} on "${link}"`;
   }
 }
 

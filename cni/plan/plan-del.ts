@@ -1,7 +1,7 @@
 import type { AttachmentKey, Restore } from '../../shared/record.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
-import type { Op } from './op.ts';
+import { type Op, setLink } from './op.ts';
 import { findOurFilter, findOurTaps, hasOtherFilters, recordOf } from './ours.ts';
 import { hasClsact, isShared, type NetnsState } from './seen.ts';
 
@@ -41,8 +41,8 @@ function planPodLink(link: Link, key: AttachmentKey, recorded: Restore | null, s
   if (restore?.clsact && isOurs && !hasOtherFilters(link.ifindex, key, seen)) {
     ops.push({ op: 'deleteClsact', link: link.ifname });
   }
-  if (restore?.noQueue) ops.push({ op: 'setTxqlen', link: link.ifname, txqlen: 0 });
-  if (restore?.allmulti) ops.push({ op: 'setAllmulti', link: link.ifname, on: false });
-  if (wasDown) ops.push({ op: 'setUp', link: link.ifname, on: false });
+  if (restore?.noQueue) ops.push(setLink(link.ifname, { set: 'txqueuelen', txqlen: 0 }));
+  if (restore?.allmulti) ops.push(setLink(link.ifname, { set: 'allmulticast', on: false }));
+  if (wasDown) ops.push(setLink(link.ifname, { set: 'up', on: false }));
   return ops;
 }

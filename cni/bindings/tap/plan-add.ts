@@ -2,7 +2,7 @@ import { encodeRecord, type Restore } from '../../../shared/record.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
 import { passesAllMulticast } from '../../../shared/rtnetlink/link-kind.ts';
 import { encodeCookie } from '../../plan/cookie.ts';
-import type { Level, Step } from '../../plan/op.ts';
+import { type Level, type Step, setLink } from '../../plan/op.ts';
 import { findOurFilter, recordOf } from '../../plan/ours.ts';
 import { findLink, hasClsact, hasIngressQdisc, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
@@ -111,24 +111,30 @@ function planTapSettings(
 ): Step[] {
   if (tap === undefined) {
     return [
-      { do: { op: 'setAlias', link, ifalias }, undo: null },
-      { do: { op: 'setAddrGenModeNone', link }, undo: null },
-      { do: { op: 'setMtu', link, mtu }, undo: null },
+      { do: setLink(link, { set: 'alias', ifalias }), undo: null },
+      { do: setLink(link, { set: 'addrgenmode none' }), undo: null },
+      { do: setLink(link, { set: 'mtu', mtu }), undo: null },
     ];
   }
   const steps: Step[] = [];
   if (tap.ifalias !== null && tap.ifalias !== ifalias) {
     steps.push({
-      do: { op: 'setAlias', link, ifalias },
-      undo: { op: 'setAlias', link, ifalias: tap.ifalias },
+      do: setLink(link, { set: 'alias', ifalias }),
+      undo: setLink(link, { set: 'alias', ifalias: tap.ifalias }),
     });
   }
   if (tap.mtu !== mtu) {
-    steps.push({ do: { op: 'setMtu', link, mtu }, undo: { op: 'setMtu', link, mtu: tap.mtu } });
+    steps.push({
+      do: setLink(link, { set: 'mtu', mtu }),
+      undo: setLink(link, { set: 'mtu', mtu: tap.mtu }),
+    });
   }
   if (!isUp(tap)) {
-    steps.push({ do: { op: 'setAddrGenModeNone', link }, undo: null });
-    steps.push({ do: { op: 'setUp', link, on: true }, undo: { op: 'setUp', link, on: false } });
+    steps.push({ do: setLink(link, { set: 'addrgenmode none' }), undo: null });
+    steps.push({
+      do: setLink(link, { set: 'up', on: true }),
+      undo: setLink(link, { set: 'up', on: false }),
+    });
   }
   return steps;
 }
@@ -136,14 +142,14 @@ function planTapSettings(
 /** Behind the qdisc: a link that is up is stopped for one. */
 function planUp({ tap: link }: Attachment, tap: Link | undefined): Step[] {
   if (tap !== undefined) return [];
-  return [{ do: { op: 'setUp', link, on: true }, undo: null }];
+  return [{ do: setLink(link, { set: 'up', on: true }), undo: null }];
 }
 
 /** Last, and only with the redirect in its place: until then no frame of the network reaches the pod's own stack. */
 function planPodUp(pod: Link): Step[] {
   if (isUp(pod)) return [];
-  const op = { op: 'setUp', link: pod.ifname } as const;
-  return [{ do: { ...op, on: true }, undo: { ...op, on: false } }];
+  const setUp = (on: boolean) => setLink(pod.ifname, { set: 'up', on });
+  return [{ do: setUp(true), undo: setUp(false) }];
 }
 
 function planClsact(ifname: string, link: Link | undefined, seen: NetnsState): Step[] {
@@ -153,20 +159,20 @@ function planClsact(ifname: string, link: Link | undefined, seen: NetnsState): S
 
 /** Changes nothing yet: it is there for its undo, which comes after that of the pod link's qdisc. */
 function planQueueUndo(pod: Link, restore: Restore, seen: NetnsState): Step[] {
-  const op = { op: 'setTxqlen', link: pod.ifname, txqlen: 0 } as const;
+  const op = setLink(pod.ifname, { set: 'txqueuelen', txqlen: 0 });
   return planNoQueue(pod, restore, seen).length === 0 ? [] : [{ do: op, undo: op }];
 }
 
 /** With the first qdisc of a link that has no queue the kernel gives it one of 1000 frames: it is taken away again. */
 function planNoQueue(pod: Link, { noQueue }: Restore, seen: NetnsState): Step[] {
   if (!noQueue || (hasIngressQdisc(pod.ifindex, seen) && pod.txqlen === 0)) return [];
-  return [{ do: { op: 'setTxqlen', link: pod.ifname, txqlen: 0 }, undo: null }];
+  return [{ do: setLink(pod.ifname, { set: 'txqueuelen', txqlen: 0 }), undo: null }];
 }
 
 function planAllmulti(pod: Link): Step[] {
   if (!needsAllmulti(pod)) return [];
-  const op = { op: 'setAllmulti', link: pod.ifname } as const;
-  return [{ do: { ...op, on: true }, undo: { ...op, on: false } }];
+  const setAllmulticast = (on: boolean) => setLink(pod.ifname, { set: 'allmulticast', on });
+  return [{ do: setAllmulticast(true), undo: setAllmulticast(false) }];
 }
 
 /** A redirect of ours that leads elsewhere (its target was deleted and made anew) is replaced. */

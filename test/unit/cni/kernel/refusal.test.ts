@@ -16,8 +16,8 @@ const TAP: Op = {
 const CLSACT: Op = { op: 'addClsact', link: 'eth0' };
 const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
 const SYSCTL: Op = { op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '107 107' };
-const UP: Op = { op: 'setUp', link: 'tap0', on: true };
-const QUIET: Op = { op: 'setAddrGenModeNone', link: 'tap0' };
+const UP: Op = { op: 'setLink', link: 'tap0', change: { set: 'up', on: true } };
+const QUIET: Op = { op: 'setLink', link: 'tap0', change: { set: 'addrgenmode none' } };
 const SILENCE: Op = { op: 'addSilence', table: 'tapwire-0', links: ['eth0', 'tap0'], replaces: false };
 const [EPERM, ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 19, 22, 25];
 const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
@@ -118,7 +118,7 @@ for (const [op, errno, reason, code, message] of [
       addRedirect: 'redirect "eth0" to "tap0"',
       addSilence: 'silence the pod\'s own stack on "eth0" and "tap0"',
       deleteLink: 'delete "tap0"',
-      setUp: 'set "tap0" up',
+      setLink: 'set "tap0" up',
       setSysctl: 'set net.ipv4.ping_group_range to "107 107"',
     };
     assert.equal([failure?.code, failure?.message], [code, `Cannot ${verbs[op.op]}: ${message}`]);

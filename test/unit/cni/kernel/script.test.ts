@@ -6,7 +6,7 @@ import type { Part } from '../../../../shared/netns/part.ts';
 
 const test = suite('newScript()');
 
-const up = (link: string): Op => ({ op: 'setUp', link, on: true });
+const up = (link: string): Op => ({ op: 'setLink', link, change: { set: 'up', on: true } });
 const requests = (...types: readonly number[]) => types.map((type) => ({ type, flags: 0, body: [] }));
 const change = (...types: readonly number[]): Part => ({ part: 'change', requests: requests(...types) });
 const REFUSED = { errno: 12, reason: 'busy' };

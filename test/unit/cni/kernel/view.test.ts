@@ -8,7 +8,7 @@ import { BARE, NO_NFTABLES, wired } from '../../../helpers/seen.ts';
 
 const test = suite('viewOf()');
 
-const UP: Op = { op: 'setUp', link: 'tap0', on: true };
+const UP: Op = { op: 'setLink', link: 'tap0', change: { set: 'up', on: true } };
 const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
 
 /** A view of a socket that answers in turn. */

@@ -7,8 +7,8 @@ import { caught } from '../../../helpers/caught.ts';
 
 const test = suite('apply()');
 
-const up = (link: string): Op => ({ op: 'setUp', link, on: true });
-const down = (link: string): Op => ({ op: 'setUp', link, on: false });
+const up = (link: string): Op => ({ op: 'setLink', link, change: { set: 'up', on: true } });
+const down = (link: string): Op => ({ op: 'setLink', link, change: { set: 'up', on: false } });
 const LEVELS: readonly Level[] = [
   [{ do: up('a'), undo: down('a') }],
   [
@@ -46,7 +46,7 @@ test('a failing step: all that were done are undone, newest first, also those be
   const { ran, run } = recorder(up('c'));
   const error = await caught(() => apply(LEVELS, run));
   assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [down('d'), down('a')]]);
-  assert.equal([error.code, error.message, error.details], ['KERNEL_REFUSED', 'no c setUp', undefined]);
+  assert.equal([error.code, error.message, error.details], ['KERNEL_REFUSED', 'no c setLink', undefined]);
 });
 
 test('a first step that the pod can do without: something else is applied instead', async () => {
@@ -57,7 +57,7 @@ test('a first step that the pod can do without: something else is applied instea
     return LEVELS.slice(1);
   };
   await apply(LEVELS, run, undefined, orElse);
-  assert.equal(refusals, ['no a setUp']);
+  assert.equal(refusals, ['no a setLink']);
   assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [up('e')]]);
 });
 
@@ -77,10 +77,10 @@ test('only the first step can be done without: if a later one fails, or one of w
   const unasked = (): never => {
     throw new Error('nobody asks for something else');
   };
-  assert.is((await caught(() => apply(LEVELS, late.run, undefined, unasked))).message, 'no c setUp');
+  assert.is((await caught(() => apply(LEVELS, late.run, undefined, unasked))).message, 'no c setLink');
   const twice = recorder(up('a'), up('e'));
   const error = await caught(() => apply(LEVELS, twice.run, undefined, () => LEVELS.slice(1)));
-  assert.is(error.message, 'no e setUp');
+  assert.is(error.message, 'no e setLink');
   assert.equal(twice.ran.at(-1), [down('d'), down('c')]);
 });
 
@@ -97,12 +97,12 @@ test('a first step that fails after nobody waits any more: nothing else is done'
 
 test('of several failing steps the first one tells why', async () => {
   const { run } = recorder(up('d'), up('c'));
-  assert.is((await caught(() => apply(LEVELS, run))).message, 'no c setUp');
+  assert.is((await caught(() => apply(LEVELS, run))).message, 'no c setLink');
 });
 
 test('a first step that fails leaves nothing to undo', async () => {
   const { ran, run } = recorder(up('a'));
-  assert.is((await caught(() => apply(LEVELS, run))).message, 'no a setUp');
+  assert.is((await caught(() => apply(LEVELS, run))).message, 'no a setLink');
   assert.equal(ran, [[up('a')]]);
 });
 
@@ -112,7 +112,7 @@ test('a failing undo does not stop the others and is told', async () => {
   assert.equal(ran.at(-1), [down('d'), down('c'), down('a')]);
   assert.equal(
     [error.code, error.message, error.details],
-    ['KERNEL_REFUSED', 'no e setUp (rollback incomplete)', 'no c setUp'],
+    ['KERNEL_REFUSED', 'no e setLink (rollback incomplete)', 'no c setLink'],
   );
 });
 
@@ -161,7 +161,7 @@ test('a rollback is told to whoever listens', async () => {
 
 test('attempt() goes on after a failure and returns all of them', async () => {
   const { ran, run } = recorder(up('a'), up('c'));
-  assert.equal(await attempt([up('a'), up('b'), up('c')], run), ['no a setUp', 'no c setUp']);
+  assert.equal(await attempt([up('a'), up('b'), up('c')], run), ['no a setLink', 'no c setLink']);
   assert.is(ran.length, 1);
 });
 

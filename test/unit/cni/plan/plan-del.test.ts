@@ -27,7 +27,7 @@ const deleteRedirect = (
 ) => ({ op: 'deleteRedirect', from: 'eth0', cookie: encodeCookie(KEY, restore) }) as const;
 const deleteClsact = { op: 'deleteClsact', link: 'eth0' } as const;
 const deleteTap = { op: 'deleteLink', link: 'tap0' } as const;
-const allmultiOff = { op: 'setAllmulti', link: 'eth0', on: false } as const;
+const allmultiOff = { op: 'setLink', link: 'eth0', change: { set: 'allmulticast', on: false } } as const;
 const police = { ...redirectOf(2, 1), pref: 7, redirect: null };
 
 for (const [why, seen, want] of [
@@ -88,7 +88,12 @@ for (const [why, seen, want] of [
   [
     'a pod link without a queue has none again',
     wired({ filters: [redirectOf(2, 3, KEY, NO_QUEUE)], links: [LO, ETH0, tapOf({}, KEY, NO_QUEUE)] }),
-    [deleteRedirect(NO_QUEUE), deleteClsact, { op: 'setTxqlen', link: 'eth0', txqlen: 0 }, deleteTap],
+    [
+      deleteRedirect(NO_QUEUE),
+      deleteClsact,
+      { op: 'setLink', link: 'eth0', change: { set: 'txqueuelen', txqlen: 0 } },
+      deleteTap,
+    ],
   ],
   [
     'allmulticast goes back off',
@@ -150,7 +155,7 @@ for (const [why, seen, want] of [
 }
 
 const DOWN = { ...NEITHER, down: true };
-const goDown = { op: 'setUp', link: 'eth0', on: false } as const;
+const goDown = { op: 'setLink', link: 'eth0', change: { set: 'up', on: false } } as const;
 const deleteSilence = { op: 'deleteSilence', table: silenceTable(KEY) } as const;
 for (const [why, seen, want] of [
   [

@@ -29,15 +29,17 @@ const test = suite('planAdd()');
 /** The steps of all levels. */
 const planAdd = (...given: Parameters<typeof plan.planAdd>): readonly Step[] => plan.planAdd(...given).flat();
 const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
+/** What an op is, or which setting of a link it changes. */
+const nameOf = (op: Op): string => (op.op === 'setLink' ? op.change.set : op.op);
 const aliasOf = (restore: Restore, mtu = 1500) =>
   encodeRecord({ key: KEY, podLink: 'eth0', mtu, restore, told: [] });
 const fresh = (restore: Restore): Op[] => [
   { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107, selinuxContext: null },
-  { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
-  { op: 'setAddrGenModeNone', link: 'tap0' },
-  { op: 'setMtu', link: 'tap0', mtu: 1500 },
+  { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf(restore) } },
+  { op: 'setLink', link: 'tap0', change: { set: 'addrgenmode none' } },
+  { op: 'setLink', link: 'tap0', change: { set: 'mtu', mtu: 1500 } },
   { op: 'addClsact', link: 'tap0' },
-  { op: 'setUp', link: 'tap0', on: true },
+  { op: 'setLink', link: 'tap0', change: { set: 'up', on: true } },
   { op: 'persistTap', link: 'tap0' },
 ];
 const redirectTap = (restore: Restore): Op => ({
@@ -60,7 +62,11 @@ test('a bare netns: the tap is there and persistent before the pod link is touch
 test('the record keeps what prevResult claimed and is not true; a second ADD changes nothing', () => {
   const told = ['a1b2c3', '*'];
   const ifalias = encodeRecord({ key: KEY, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS, told });
-  assert.equal(ops(planAdd(attachmentOf(), BARE, told))[1], { op: 'setAlias', link: 'tap0', ifalias });
+  assert.equal(ops(planAdd(attachmentOf(), BARE, told))[1], {
+    op: 'setLink',
+    link: 'tap0',
+    change: { set: 'alias', ifalias },
+  });
   assert.equal(planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias })] }), told), []);
 });
 
@@ -70,17 +76,17 @@ test('a record of an older ADD is completed by a second ADD', () => {
   const [step, ...others] = planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias: older })] }));
   const ifalias = encodeRecord({ ...record, told: [] });
   assert.equal(step, {
-    do: { op: 'setAlias', link, ifalias },
-    undo: { op: 'setAlias', link, ifalias: older },
+    do: { op: 'setLink', link, change: { set: 'alias', ifalias } },
+    undo: { op: 'setLink', link, change: { set: 'alias', ifalias: older } },
   });
   assert.is(others.length, 0);
 });
 
 test('a bare netns: the tap, its record and settings, persistence and the pod link are levels of their own', () => {
-  const levels = plan.planAdd(attachmentOf(), BARE).map((level) => level.map((step) => step.do.op));
+  const levels = plan.planAdd(attachmentOf(), BARE).map((level) => level.map((step) => nameOf(step.do)));
   assert.equal(levels, [
     ['addTap'],
-    ['setAlias', 'setAddrGenModeNone', 'setMtu', 'addClsact', 'setUp'],
+    ['alias', 'addrgenmode none', 'mtu', 'addClsact', 'up'],
     ['persistTap'],
     ['addClsact', 'addRedirect', 'addRedirect'],
   ]);
@@ -109,8 +115,12 @@ test('the tap has the keys of the configuration', () => {
     group: 0,
     selinuxContext: 'u:r:t:s0',
   });
-  assert.equal(setAlias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS, 1400) });
-  assert.equal(setMtu, { op: 'setMtu', link: 'tap0', mtu: 1400 });
+  assert.equal(setAlias, {
+    op: 'setLink',
+    link: 'tap0',
+    change: { set: 'alias', ifalias: aliasOf(BOTH_OURS, 1400) },
+  });
+  assert.equal(setMtu, { op: 'setLink', link: 'tap0', change: { set: 'mtu', mtu: 1400 } });
 });
 
 for (const kind of ['clsact', 'ingress'] as const) {
@@ -131,7 +141,7 @@ test('an ingress qdisc that took the place of ours is used, and DEL is told to l
     filters: [redirectOf(3, 2)],
   });
   assert.equal(ops(planAdd(attachmentOf(), seen)), [
-    { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) },
+    { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf(restore) } },
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
   ]);
 });
@@ -144,7 +154,7 @@ test("another link's filters that the kernel cannot list do not matter", () => {
 for (const kind of ['veth', 'tun', 'vxlan']) {
   test(`planAdd() leaves allmulticast of a ${kind} link as it is`, () => {
     const changes = ops(planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, kind }] }));
-    assert.not(changes.some(({ op }) => op === 'setAllmulti'));
+    assert.not(changes.some((op) => nameOf(op) === 'allmulticast'));
   });
 }
 
@@ -156,18 +166,21 @@ for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorr
     };
     const steps = planAdd(attachmentOf(), seen);
     assert.equal(steps.at(-2), {
-      do: { op: 'setAllmulti', link: 'eth0', on: true },
-      undo: { op: 'setAllmulti', link: 'eth0', on: false },
+      do: { op: 'setLink', link: 'eth0', change: { set: 'allmulticast', on: true } },
+      undo: { op: 'setLink', link: 'eth0', change: { set: 'allmulticast', on: false } },
     });
     assert.equal(steps[1]?.do, {
-      op: 'setAlias',
+      op: 'setLink',
       link: 'tap0',
-      ifalias: aliasOf({ clsact: true, allmulti: true, noQueue: false, down: false, silence: false }),
+      change: {
+        set: 'alias',
+        ifalias: aliasOf({ clsact: true, allmulti: true, noQueue: false, down: false, silence: false }),
+      },
     });
   });
 }
 
-const noQueue = { op: 'setTxqlen', link: 'eth0', txqlen: 0 } as const;
+const noQueue = { op: 'setLink', link: 'eth0', change: { set: 'txqueuelen', txqlen: 0 } } as const;
 
 test('a pod link without a queue gets none by its first qdisc, and DEL is told', () => {
   const restore = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
@@ -182,8 +195,10 @@ test('a pod link without a queue gets none by its first qdisc, and DEL is told',
     { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: encodeCookie(KEY, restore) },
   ]);
   assert.equal(
-    steps.flatMap(({ undo }) => (undo?.op === 'setTxqlen' || undo?.op === 'deleteClsact' ? undo.op : [])),
-    ['deleteClsact', 'setTxqlen', 'deleteClsact'],
+    steps.flatMap(({ undo }) =>
+      undo !== null && /^(txqueuelen|deleteClsact)$/.test(nameOf(undo)) ? nameOf(undo) : [],
+    ),
+    ['deleteClsact', 'txqueuelen', 'deleteClsact'],
   );
 });
 
@@ -193,21 +208,15 @@ test('after a crash behind the qdisc its queue is taken away', () => {
     links: [LO, ETH0, tapOf({}, KEY, restore)],
     filters: [redirectOf(3, 2, KEY, restore)],
   });
-  assert.equal(
-    ops(planAdd(attachmentOf(), seen)).map(({ op }) => op),
-    ['setTxqlen', 'setTxqlen', 'addRedirect'],
-  );
+  assert.equal(ops(planAdd(attachmentOf(), seen)).map(nameOf), ['txqueuelen', 'txqueuelen', 'addRedirect']);
   const done = { ...seen, links: [LO, { ...ETH0, txqlen: 0 }, tapOf({}, KEY, restore)] };
-  assert.equal(
-    ops(planAdd(attachmentOf(), done)).map(({ op }) => op),
-    ['addRedirect'],
-  );
+  assert.equal(ops(planAdd(attachmentOf(), done)).map(nameOf), ['addRedirect']);
 });
 
 test('a macvlan with allmulticast on is left alone', () => {
   const seen: NetnsState = { ...BARE, links: [{ ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }] };
   assert.equal(
-    ops(planAdd(attachmentOf(), seen)).filter(({ op }) => op === 'setAllmulti'),
+    ops(planAdd(attachmentOf(), seen)).filter((op) => nameOf(op) === 'allmulticast'),
     [],
   );
 });
@@ -218,8 +227,8 @@ test('a second ADD of the same attachment changes nothing', () => {
 
 const cookie = encodeCookie(KEY, BOTH_OURS);
 for (const [why, seen, want] of [
-  ['the tap is down', wired({ links: [LO, ETH0, tapOf({ flags: 0 })] }), ['setAddrGenModeNone', 'setUp']],
-  ['the tap has another mtu', wired({ links: [LO, ETH0, tapOf({ mtu: 1000 })] }), ['setMtu']],
+  ['the tap is down', wired({ links: [LO, ETH0, tapOf({ flags: 0 })] }), ['addrgenmode none', 'up']],
+  ['the tap has another mtu', wired({ links: [LO, ETH0, tapOf({ mtu: 1000 })] }), ['mtu']],
   ["the pod link's redirect is gone", wired({ filters: [redirectOf(3, 2)] }), ['addRedirect']],
   ["the tap's redirect is gone", wired({ filters: [redirectOf(2, 3)] }), ['addRedirect']],
   [
@@ -234,10 +243,7 @@ for (const [why, seen, want] of [
   ],
 ] as const) {
   test(`after a crash, or damage: ${why}`, () => {
-    assert.equal(
-      ops(planAdd(attachmentOf(), seen)).map(({ op }) => op),
-      want,
-    );
+    assert.equal(ops(planAdd(attachmentOf(), seen)).map(nameOf), want);
   });
 }
 
@@ -272,8 +278,8 @@ test('an earlier tap is given its values back', () => {
   assert.equal(
     steps.flatMap(({ undo }) => undo ?? []),
     [
-      { op: 'setMtu', link: 'tap0', mtu: 1000 },
-      { op: 'setUp', link: 'tap0', on: false },
+      { op: 'setLink', link: 'tap0', change: { set: 'mtu', mtu: 1000 } },
+      { op: 'setLink', link: 'tap0', change: { set: 'up', on: false } },
     ],
   );
 });
@@ -311,7 +317,11 @@ test('a table whose rules are not all there is replaced, which is nothing to und
 test('a pod that an earlier version wired is silenced, and its record says so', () => {
   const [silence, setAlias, ...rest] = planAdd(attachmentOf(), wired({ nftables: NOT_YET }));
   assert.equal(silence?.do, addSilence);
-  assert.equal(setAlias?.do, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(SILENCED) });
+  assert.equal(setAlias?.do, {
+    op: 'setLink',
+    link: 'tap0',
+    change: { set: 'alias', ifalias: aliasOf(SILENCED) },
+  });
   assert.equal(rest, []);
 });
 
@@ -319,10 +329,13 @@ test('a pod link that is down is set up last, on its own, and DEL is told', () =
   const restore = { ...BOTH_OURS, down: true };
   const levels = plan.planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, flags: 0 }] });
   assert.equal(levels.at(-1), [
-    { do: { op: 'setUp', link: 'eth0', on: true }, undo: { op: 'setUp', link: 'eth0', on: false } },
+    {
+      do: { op: 'setLink', link: 'eth0', change: { set: 'up', on: true } },
+      undo: { op: 'setLink', link: 'eth0', change: { set: 'up', on: false } },
+    },
   ]);
   const [, alias] = ops(levels.flat());
-  assert.equal(alias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) });
+  assert.equal(alias, { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf(restore) } });
   assert.equal(
     ops(levels.flat()).flatMap((op) => (op.op === 'addRedirect' ? op.cookie : [])),
     [encodeCookie(KEY, restore), encodeCookie(KEY, restore)],
@@ -331,15 +344,15 @@ test('a pod link that is down is set up last, on its own, and DEL is told', () =
 
 test('a pod link that went down after ADD is set up again, which DEL does not undo', () => {
   const levels = plan.planAdd(attachmentOf(), wired({ links: [LO, { ...ETH0, flags: 0 }, tapOf()] }));
-  assert.equal(ops(levels.flat()), [{ op: 'setUp', link: 'eth0', on: true }]);
+  assert.equal(ops(levels.flat()), [{ op: 'setLink', link: 'eth0', change: { set: 'up', on: true } }]);
 });
 
 test('a pod link that an earlier version left down is set up, and DEL is told', () => {
   const ifalias = tapOf().ifalias?.replace(' down=0 silence=0', '') ?? '';
   const links = [LO, { ...ETH0, flags: 0 }, tapOf({ ifalias })];
   assert.equal(ops(planAdd(attachmentOf(), wired({ links }))), [
-    { op: 'setAlias', link: 'tap0', ifalias: aliasOf({ ...BOTH_OURS, down: true }) },
-    { op: 'setUp', link: 'eth0', on: true },
+    { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf({ ...BOTH_OURS, down: true }) } },
+    { op: 'setLink', link: 'eth0', change: { set: 'up', on: true } },
   ]);
 });
 
@@ -352,7 +365,7 @@ test('a pod link that was down when the first ADD began is still put back to dow
   const [, alias] = ops(
     planAdd(attachmentOf(), wired({ links: [LO, ETH0], qdiscs: [clsactOf(2)], filters })),
   );
-  assert.equal(alias, { op: 'setAlias', link: 'tap0', ifalias: aliasOf(restore) });
+  assert.equal(alias, { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf(restore) } });
 });
 
 const foreignFilter = { ...redirectOf(2, 1, OTHER), pref: 7 };
@@ -525,8 +538,8 @@ test('what a repair writes down anew can be taken back', () => {
     filters: [redirectOf(3, 2, KEY, restore)],
   });
   assert.equal(planAdd(attachmentOf(), seen)[0], {
-    do: { op: 'setAlias', link: 'tap0', ifalias: aliasOf(BOTH_OURS) },
-    undo: { op: 'setAlias', link: 'tap0', ifalias: tap.ifalias },
+    do: { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf(BOTH_OURS) } },
+    undo: { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: tap.ifalias } },
   });
 });
 
