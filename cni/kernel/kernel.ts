@@ -2,7 +2,7 @@ import type { Program } from '../../shared/bpf/program.ts';
 import { toError } from '../../shared/errors.ts';
 import type { Request } from '../../shared/netlink/message.ts';
 import { openRtnetlink } from '../../shared/netns/netns.ts';
-import type { Refusal, Sysctls } from '../../shared/netns/part.ts';
+import type { RequestOutcome, Sysctls } from '../../shared/netns/part.ts';
 import { type Rule, rulesOf } from '../../shared/nftables/rule.ts';
 import type { Table } from '../../shared/nftables/table.ts';
 import { type Address, allAddresses } from '../../shared/rtnetlink/address.ts';
@@ -12,7 +12,7 @@ import { describeOp, type Op, type Outcome, REDIRECT_PREF, type Run } from '../p
 import type { NetnsState } from '../plan/seen.ts';
 import { encodeOp, encodeRedirect } from './encode-op.ts';
 import { type Classifiers, redirectDeletions, THIS_KERNEL } from './redirects.ts';
-import { EINVAL, ENOENT, toFailure } from './refusal.ts';
+import { EINVAL, ENOENT, toOutcome } from './refusal.ts';
 import { newScript } from './script.ts';
 import { labelledTap } from './selinux.ts';
 import { viewOf } from './view.ts';
@@ -36,24 +36,28 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
   const rtnetlink = openRtnetlink(netns);
   const view = viewOf(rtnetlink, classifiers, labelledTap);
 
-  const change = async (requests: readonly Request[]): Promise<Refusal | null> => {
-    const [refusals = []] = await rtnetlink.run([{ part: 'change', requests }], true);
-    return refusals.find((refusal) => refusal !== null) ?? null;
+  const change = async (requests: readonly Request[]): Promise<RequestOutcome> => {
+    const [outcomes = 'notReached'] = await rtnetlink.run([{ part: 'change', requests }], true);
+    if (outcomes === 'notReached') throw new Error('Cannot change the netns: the kernel was not asked');
+    return outcomes.find((outcome) => outcome !== 'done') ?? 'done';
   };
 
-  const addRedirect = async (op: Extract<Op, { op: 'addRedirect' }>): Promise<Refusal | null> => {
-    let refusal: Refusal | null = null;
+  const addRedirect = async (op: Extract<Op, { op: 'addRedirect' }>): Promise<RequestOutcome> => {
+    let outcome: RequestOutcome = 'done';
     for (const classifier of classifiers.candidates) {
-      refusal = await change([encodeRedirect(op, classifier, view.known(op))]);
-      if (refusal === null) classifiers.candidates = [classifier];
+      outcome = await change([encodeRedirect(op, classifier, view.known(op))]);
+      if (outcome === 'done') {
+        classifiers.candidates = [classifier];
+        break;
+      }
       // No such classifier, or no mirred; a table that another classifier left at our pref.
-      if (refusal?.errno !== ENOENT && refusal?.errno !== EINVAL) break;
+      if (outcome.errno !== ENOENT && outcome.errno !== EINVAL) break;
     }
-    return refusal;
+    return outcome;
   };
 
   /** Runs an op of which more has to be found out first. */
-  const runAlone = async (op: Op): Promise<Refusal | null> => {
+  const runAlone = async (op: Op): Promise<RequestOutcome> => {
     if (op.op === 'addRedirect') return addRedirect(op);
     if (op.op !== 'deleteRedirect') throw new Error(`Cannot ${describeOp(op)} alone`);
     const { ifindexOf, qdiscOf } = view.known(op);
@@ -63,7 +67,8 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
     return change(redirectDeletions(filters, ifindex, op.cookie));
   };
 
-  const run: Run = async (levels, continueOnError) => {
+  /** The outcomes of the ops that were reached. */
+  const runLevels: Run = async (levels, continueOnError) => {
     const outcomes: Outcome[] = [];
     let script = newScript();
 
@@ -76,7 +81,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
       } catch (error) {
         outcomes.push(...ops.map(() => toError(error)));
       }
-      return continueOnError || outcomes.every((outcome) => outcome === null);
+      return continueOnError || outcomes.every((outcome) => outcome === 'done');
     };
 
     const add = async (op: Op): Promise<boolean> => {
@@ -91,7 +96,8 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
         return true;
       }
       if (!(await flush())) return false;
-      outcomes.push(toFailure(op, await runAlone(op)));
+      const outcome = await runAlone(op);
+      outcomes.push(outcome === 'done' ? outcome : toOutcome(op, outcome));
       return flush();
     };
 
@@ -111,6 +117,11 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
     await flush();
     view.forgetFilters();
     return outcomes;
+  };
+
+  const run: Run = async (levels, continueOnError) => {
+    const outcomes = await runLevels(levels, continueOnError);
+    return levels.flat().map((_, i) => outcomes[i] ?? 'notReached');
   };
 
   return {

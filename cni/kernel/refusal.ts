@@ -42,12 +42,12 @@ const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
 };
 
 /**
- * What became of an op; null: it is done. Pure.
+ * Decides what a refused request means for its op. Some refusals are fine, such as that of deleting what no longer
+ * exists. Pure.
  *
- * @returns TRY_AGAIN if it may have been done; LINK_MISSING if its link is gone
+ * @returns TRY_AGAIN if the op may have been done; LINK_MISSING if its link no longer exists
  */
-export function toFailure(op: Op, refusal: Refusal | null): BindingError | null {
-  if (refusal === null) return null;
+export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
   const { errno, reason, isUnanswered } = refusal;
   if (isUnanswered) {
     return new BindingError(
@@ -55,10 +55,10 @@ export function toFailure(op: Op, refusal: Refusal | null): BindingError | null 
       `Cannot ${describeOp(op)}: the kernel's answer is lost (${reason}); try again`,
     );
   }
-  if (GONE[op.op]?.includes(errno)) return null;
+  if (GONE[op.op]?.includes(errno)) return 'done';
   const change = op.op === 'setLink' ? op.change.set : null;
   // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
-  if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return null;
+  if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return 'done';
   if (change === 'up' && CANNOT_GO_UP.includes(errno)) {
     return new BindingError(
       'KERNEL_REFUSED',

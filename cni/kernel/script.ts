@@ -1,6 +1,6 @@
-import type { Part, Refusals } from '../../shared/netns/part.ts';
+import type { Part, PartOutcome } from '../../shared/netns/part.ts';
 import type { Op, Outcome } from '../plan/op.ts';
-import { toFailure } from './refusal.ts';
+import { toOutcome } from './refusal.ts';
 
 /** Ops on their way to the kernel, together. */
 export interface Script {
@@ -10,7 +10,7 @@ export interface Script {
   add(op: Op, part: Part): void;
   endLevel(): void;
   /** What became of each op. */
-  outcomesOf(refusals: readonly Refusals[]): readonly Outcome[];
+  outcomesOf(parts: readonly PartOutcome[]): readonly Outcome[];
 }
 
 export function newScript(): Script {
@@ -40,10 +40,12 @@ export function newScript(): Script {
     endLevel() {
       isLevelOpen = false;
     },
-    outcomesOf(refusals) {
+    outcomesOf(outcomes) {
       return places.map(({ op, part, from, to }) => {
-        const own = refusals[part]?.slice(from, to);
-        return own && toFailure(op, own.find((refusal) => refusal !== null) ?? null);
+        const ofPart = outcomes[part] ?? 'notReached';
+        if (ofPart === 'notReached') return ofPart;
+        const refusal = ofPart.slice(from, to).find((outcome) => outcome !== 'done');
+        return refusal === undefined ? 'done' : toOutcome(op, refusal);
       });
     },
   };

@@ -37,9 +37,10 @@ export async function apply(
   throw await rollback(failure ?? signal?.reason, undos.reverse(), run);
 }
 
-const mayBeDone = (outcome: Outcome): boolean => outcome === null || hasCode(outcome, 'TRY_AGAIN');
+const mayBeDone = (outcome: Outcome | undefined): boolean =>
+  outcome === 'done' || hasCode(outcome, 'TRY_AGAIN');
 
-const hasCode = (outcome: Outcome, code: ErrorCode): boolean =>
+const hasCode = (outcome: Outcome | undefined, code: ErrorCode): boolean =>
   outcome instanceof BindingError && outcome.code === code;
 
 /** The error to throw afterwards. */

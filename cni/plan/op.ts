@@ -105,13 +105,17 @@ function describeChange(link: string, change: LinkChange): string {
   }
 }
 
-/** What became of an op: null if it is done, undefined if it was not reached; TRY_AGAIN if nobody knows. */
-export type Outcome = Error | null | undefined;
+/**
+ * What became of an op. An error says why it failed; with the code TRY_AGAIN, the op may have been done. `notReached`: an
+ * earlier op failed first.
+ */
+export type Outcome = 'done' | 'notReached' | Error;
 
 /**
- * Runs ops, level by level. Those of one level are sent to the kernel together, which goes on when one fails.
+ * Runs ops, level by level, and returns one outcome for each. Ops of one level are sent to the kernel together, which
+ * continues when one fails.
  *
- * @param continueOnError whether to run the next level after one that failed
+ * @param continueOnError whether to continue with the next level as well
  */
 export type Run = (levels: readonly (readonly Op[])[], continueOnError: boolean) => Promise<readonly Outcome[]>;
 

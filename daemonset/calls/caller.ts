@@ -74,8 +74,8 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
   const take = (received: number): boolean => {
     length += received;
     const decoded = header ?? decodeHeader(bytes.subarray(0, length));
-    if (decoded === undefined) return true;
-    if (decoded === null || length > requestLength(decoded)) return false;
+    if (decoded === 'incomplete') return true;
+    if (decoded === 'invalid' || length > requestLength(decoded)) return false;
     header = decoded;
     if (length === requestLength(header)) state = 'complete';
     else if (bytes.length < requestLength(header)) {

@@ -35,14 +35,18 @@ export interface CallFrame {
   readonly netnsErrno: number;
 }
 
-/** Decodes a request header. Undefined means wait for more bytes; null means close the connection: no shim sends this. */
-export function decodeHeader(bytes: Buffer): Header | null | undefined {
-  if (bytes.length < REQUEST_HEADER) return undefined;
+/**
+ * Decodes a request header.
+ *
+ * @returns `incomplete` to wait for more bytes; `invalid` to close the connection, because no shim sends this
+ */
+export function decodeHeader(bytes: Buffer): Header | 'incomplete' | 'invalid' {
+  if (bytes.length < REQUEST_HEADER) return 'incomplete';
   const [environmentBytes = 0, stdinBytes = 0, netnsErrno = 0, stdinErrno = 0] = [0, 4, 8, 12].map((offset) =>
     bytes.readUInt32LE(offset),
   );
-  // One byte more than allowed shows that stdin is too long (cni/request/input.ts).
-  if (environmentBytes > MAX_ENVIRONMENT || stdinBytes > MAX_INPUT + 1) return null;
+  // One byte more tells that there is too much (cni/request/input.ts).
+  if (environmentBytes > MAX_ENVIRONMENT || stdinBytes > MAX_INPUT + 1) return 'invalid';
   return { environmentBytes, stdinBytes, netnsErrno, stdinErrno };
 }
 

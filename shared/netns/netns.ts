@@ -26,7 +26,7 @@ import {
 } from '../netlink/message.ts';
 import { batch } from '../nftables/message.ts';
 import { readOutcome } from './outcome.ts';
-import { type Part, type Refusals, SYSCTLS, type Sysctls } from './part.ts';
+import { type Part, type PartOutcome, SYSCTLS, type Sysctls } from './part.ts';
 import { newQuestions } from './questions.ts';
 
 type Answers<Queries extends readonly Query<unknown>[]> = {
@@ -51,7 +51,7 @@ export interface Rtnetlink {
    * @param continueOnError whether to run the next part after one that failed or that the kernel refused
    * @throws {BindingError} KERNEL_REFUSED when the netns cannot be reached
    */
-  run(parts: readonly Part[], continueOnError: boolean): Promise<readonly Refusals[]>;
+  run(parts: readonly Part[], continueOnError: boolean): Promise<readonly PartOutcome[]>;
   close(): Promise<void>;
 }
 

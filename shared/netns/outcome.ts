@@ -10,25 +10,30 @@ import {
   NLMSG_ERROR,
   type Refused,
 } from '../netlink/message.ts';
-import type { Part, Refusal, Refusals } from './part.ts';
+import type { Part, PartOutcome, Refusal, RequestOutcome } from './part.ts';
 
 const NLMSG_ERROR_BYTES = 4 + 16; // error number, header of the request (NETLINK_CAP_ACK: not its body)
 const NLMSGERR_ATTR_MSG = 1;
 
 /**
- * What became of each request of a part.
+ * Reads what became of each request of a part.
  *
- * @param outcome as native.run returns it
+ * @param outcome as native.run returns it: the kernel's replies, an error for the whole part, null if the part is done without
+ * replies, or undefined if it was not reached
  * @param first number of the part's first request
  */
-export function readOutcome(outcome: Buffer | Error | null | undefined, part: Part, first: number): Refusals {
+export function readOutcome(
+  outcome: Buffer | Error | null | undefined,
+  part: Part,
+  first: number,
+): PartOutcome {
+  if (outcome === undefined) return 'notReached';
   const count = part.part === 'change' ? part.requests.length : 1;
-  if (outcome === undefined) return undefined;
   if (outcome !== null && !Buffer.isBuffer(outcome)) return Array(count).fill(failureOf(outcome));
-  const refusals: (Refusal | null)[] = Array(count).fill(null);
+  const outcomes: RequestOutcome[] = Array(count).fill('done');
   for (const message of outcome === null ? [] : decodeMessages(outcome))
-    refusals[message.seq - first] = readRefusal(message);
-  return refusals;
+    outcomes[message.seq - first] = readRefusal(message) ?? 'done';
+  return outcomes;
 }
 
 function failureOf(error: Error): Refusal {

@@ -42,5 +42,8 @@ export type Part =
   | { readonly part: 'nftables'; readonly requests: readonly Request[] }
   | { readonly part: 'writeSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
-/** Of each request of a part, null where the kernel did it; undefined where it was not come to. */
-export type Refusals = readonly (Refusal | null)[] | undefined;
+/** What became of a request: `done`, or why the kernel refused it. */
+export type RequestOutcome = 'done' | Refusal;
+
+/** What became of a part: an outcome for each request, or `notReached` because an earlier part failed. */
+export type PartOutcome = readonly RequestOutcome[] | 'notReached';

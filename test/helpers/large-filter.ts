@@ -44,7 +44,7 @@ export async function addLargeFilter(netns: TestNetns, ifname: string, pref: num
       ),
     ];
     const request = { type: RTM_NEWTFILTER, flags: NLM_F_CREATE | NLM_F_EXCL, body };
-    assert.equal(await rtnetlink.run([{ part: 'change', requests: [request] }], false), [[null]]);
+    assert.equal(await rtnetlink.run([{ part: 'change', requests: [request] }], false), [['done']]);
   } finally {
     await rtnetlink.close();
     closeSync(fd);

@@ -120,7 +120,7 @@ export const DELETION: Section = {
           levels.flat().map((op) => {
             const link = linksOf(op)[0] ?? '';
             ran.push(link);
-            return link === 'b' ? null : new BindingError('KERNEL_REFUSED', `no ${link}`);
+            return link === 'b' ? 'done' : new BindingError('KERNEL_REFUSED', `no ${link}`);
           });
         const failures = await attempt(ops, run);
         assert.equal(

@@ -173,14 +173,15 @@ export const TAP: Section = {
       test: async () => {
         const ran: string[] = [];
         const step = (link: string) => ({
-          do: { op: 'setUp', link, on: true } as const,
-          undo: { op: 'setUp', link, on: false } as const,
+          do: { op: 'setLink', link, change: { set: 'up', on: true } } as const,
+          undo: { op: 'setLink', link, change: { set: 'up', on: false } } as const,
         });
         const run: Run = async (levels) =>
           levels.flat().map((op) => {
-            const what = op.op === 'setUp' ? `${op.on ? '+' : '-'}${op.link}` : op.op;
+            const what =
+              op.op === 'setLink' && op.change.set === 'up' ? `${op.change.on ? '+' : '-'}${op.link}` : op.op;
             ran.push(what);
-            return what === '+c' || what === '-b' ? new BindingError('KERNEL_REFUSED', `no ${what}`) : null;
+            return what === '+c' || what === '-b' ? new BindingError('KERNEL_REFUSED', `no ${what}`) : 'done';
           });
         const levels = ['a', 'b', 'c'].map((link) => [step(link)]);
         const error = await apply(levels, run).catch((thrown) => thrown);

@@ -1,9 +1,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { toFailure } from '../../../../cni/kernel/refusal.ts';
+import { toOutcome } from '../../../../cni/kernel/refusal.ts';
 import type { Op } from '../../../../cni/plan/op.ts';
+import type { BindingError } from '../../../../shared/errors.ts';
+import type { Refusal } from '../../../../shared/netns/part.ts';
 
-const test = suite('toFailure()');
+const test = suite('toOutcome()');
+
+function failureOf(op: Op, refusal: Refusal): BindingError | null {
+  const outcome = toOutcome(op, refusal);
+  return outcome === 'done' ? null : outcome;
+}
 
 const TAP: Op = {
   op: 'addTap',
@@ -22,18 +29,16 @@ const SILENCE: Op = { op: 'addSilence', table: 'tapwire-0', links: ['eth0', 'tap
 const [EPERM, ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 19, 22, 25];
 const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
 
-test('what was not refused is no failure', () => assert.is(toFailure(TAP, null), null));
-
 test('without IPv6 there is nothing to keep silent, and only for that', () => {
-  assert.is(toFailure(QUIET, { errno: EAFNOSUPPORT, reason: 'x' }), null);
-  const failure = toFailure(UP, { errno: EAFNOSUPPORT, reason: 'x' });
+  assert.is(toOutcome(QUIET, { errno: EAFNOSUPPORT, reason: 'x' }), 'done');
+  const failure = failureOf(UP, { errno: EAFNOSUPPORT, reason: 'x' });
   assert.is(failure?.message, 'Cannot set "tap0" up: x');
 });
 
 test('a table that a process of the pod owns does not keep DEL from its end', () => {
   const refusal = { errno: EPERM, reason: 'nftables: Operation not permitted' };
-  assert.is(toFailure({ op: 'deleteSilence', table: 'tapwire-0' }, refusal), null);
-  assert.is(toFailure(SILENCE, refusal)?.code, 'KERNEL_REFUSED');
+  assert.is(toOutcome({ op: 'deleteSilence', table: 'tapwire-0' }, refusal), 'done');
+  assert.is(failureOf(SILENCE, refusal)?.code, 'KERNEL_REFUSED');
 });
 
 const NO_NF_TABLES = 'x; this kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
@@ -111,7 +116,7 @@ for (const [op, errno, reason, code, message] of [
   [{ op: 'deleteLink', link: 'tap0' }, ENOENT, 'x', 'KERNEL_REFUSED', 'x'],
 ] as const) {
   test(`${op.op}, errno ${errno}: ${reason}`, () => {
-    const failure = toFailure(op, { errno, reason });
+    const failure = failureOf(op, { errno, reason });
     const verbs = {
       addTap: 'add tap "tap0"',
       addClsact: 'add a clsact qdisc to "eth0"',
@@ -137,14 +142,14 @@ for (const [op, errnos] of [
   [UNDO.deleteRedirect, [ENOENT, EINVAL, ENODEV]],
 ] as const) {
   test(`${op.op} succeeds if there is nothing to delete`, () => {
-    for (const errno of errnos) assert.is(toFailure(op, { errno, reason: 'x' }), null, String(errno));
-    assert.is(toFailure(op, { errno: EBUSY, reason: 'x' })?.code, 'KERNEL_REFUSED');
+    for (const errno of errnos) assert.is(toOutcome(op, { errno, reason: 'x' }), 'done', String(errno));
+    assert.is(failureOf(op, { errno: EBUSY, reason: 'x' })?.code, 'KERNEL_REFUSED');
   });
 }
 
 test('an op whose answer is lost may be done: TRY_AGAIN', () => {
   for (const op of [TAP, CLSACT, QUIET, ...Object.values(UNDO)]) {
-    const failure = toFailure(op, { errno: EINVAL, reason: 'x', isUnanswered: true });
+    const failure = failureOf(op, { errno: EINVAL, reason: 'x', isUnanswered: true });
     assert.is(failure?.code, 'TRY_AGAIN');
     assert.match(failure?.message ?? '', /^Cannot .*: the kernel's answer is lost \(x\); try again$/);
   }

@@ -26,9 +26,9 @@ function recorder(...broken: readonly Op[]) {
   const run: Run = async (levels, continueOnError) => {
     const outcomes: Outcome[] = [];
     for (const level of levels) {
-      if (!continueOnError && outcomes.some((outcome) => outcome !== null)) break;
+      if (!continueOnError && outcomes.some((outcome) => outcome !== 'done')) break;
       ran.push(level);
-      outcomes.push(...level.map((op) => (isBroken(op) ? refuse(op) : null)));
+      outcomes.push(...level.map((op) => (isBroken(op) ? refuse(op) : 'done')));
     }
     return outcomes;
   };
@@ -65,7 +65,7 @@ test('a first step that may have been done although it failed is undone before s
   const ran: (readonly Op[])[] = [];
   const run: Run = async (levels) => {
     ran.push(levels.flat());
-    return levels.flat().map((op) => (ran.length === 1 && op === LEVELS[0]?.[0]?.do ? LOST : null));
+    return levels.flat().map((op) => (ran.length === 1 && op === LEVELS[0]?.[0]?.do ? LOST : 'done'));
   };
   await apply(LEVELS.slice(0, 1), run, undefined, () => LEVELS.slice(2));
   assert.equal(ran, [[up('a')], [down('a')], [up('e')]]);

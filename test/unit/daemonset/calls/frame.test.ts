@@ -5,6 +5,7 @@ import {
   decodeHeader,
   encodeReply,
   HELLO,
+  type Header,
   requestLength,
 } from '../../../../daemonset/calls/frame.ts';
 import { parseRequest, reply, HELLO as SHIMS_HELLO } from '../../../helpers/shim.ts';
@@ -28,9 +29,14 @@ function request(variables: readonly string[], stdin: string, ...errnos: readonl
   return Buffer.concat([start, environment, Buffer.from(stdin)]);
 }
 
-function decode(bytes: Buffer) {
+function wholeHeader(bytes: Buffer): Header {
   const decoded = decodeHeader(bytes);
-  assert.ok(decoded);
+  if (typeof decoded === 'string') throw new Error(decoded);
+  return decoded;
+}
+
+function decode(bytes: Buffer) {
+  const decoded = wholeHeader(bytes);
   assert.is(requestLength(decoded), bytes.length);
   const { env, ...rest } = decodeCall(decoded, bytes);
   return { env: { ...env }, ...rest };
@@ -41,7 +47,8 @@ test('hello is what the shim waits for', () => assert.is(HELLO.toString(), SHIMS
 test('a header is decoded once its 16 bytes are there', () => {
   const bytes = header(7, 300, 2, 5);
   const want = { environmentBytes: 7, stdinBytes: 300, netnsErrno: 2, stdinErrno: 5 };
-  for (let length = 0; length < 16; length++) assert.is(decodeHeader(bytes.subarray(0, length)), undefined);
+  for (let length = 0; length < 16; length++)
+    assert.is(decodeHeader(bytes.subarray(0, length)), 'incomplete');
   assert.equal(decodeHeader(bytes), want);
   assert.equal(decodeHeader(Buffer.concat([bytes, Buffer.from('CNI_')])), want);
   assert.is(requestLength(want), 16 + 7 + 300);
@@ -55,7 +62,7 @@ for (const [why, environment, stdin, isRequest] of [
   ['lengths that would be negative', 0xffffffff, 0xffffffff, false],
 ] as const) {
   test(`a header that announces ${why} is ${isRequest ? 'fine' : 'no request'}`, () =>
-    assert.is(decodeHeader(header(environment, stdin)) !== null, isRequest));
+    assert.is(decodeHeader(header(environment, stdin)) !== 'invalid', isRequest));
 }
 
 test("a request is CNI's variables, stdin and what could not be opened or read", () => {
@@ -83,8 +90,7 @@ test('what is no variable of CNI is left out; names that every object has are na
     request(['PATH=/x', 'CNI_COMMAND', '=x', '', 'CNI_=y', 'NODE_OPTIONS=CNI_A=b', '__proto__=x'], ''),
   );
   assert.equal(env, { CNI_: 'y' });
-  const header = decodeHeader(request([], ''));
-  assert.ok(header);
+  const header = wholeHeader(request([], ''));
   assert.is(Object.getPrototypeOf(decodeCall(header, request([], '')).env), null);
 });
 
