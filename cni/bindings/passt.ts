@@ -35,7 +35,7 @@ export function passtBinding(conf: PasstConf): BindingActions {
 export function planPasst(conf: PasstConf, seen: Sysctls): readonly Level[] {
   const steps = tooNarrow(conf, seen).map(({ sysctl, is, wanted }): Step => {
     const op = { op: 'setSysctl', sysctl } as const;
-    return { do: { ...op, value: wanted }, undo: { ...op, value: is } };
+    return { do: { ...op, value: wanted }, undo: [{ ...op, value: is }] };
   });
   return steps.length === 0 ? [] : [steps];
 }

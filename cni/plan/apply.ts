@@ -27,14 +27,17 @@ export async function apply(
   if (failure === undefined && !signal?.aborted) return;
   const undos = levels
     .flat()
-    .flatMap(({ undo }, i) => (undo !== null && mayBeDone(outcomes[i]) ? [undo] : []));
+    .filter((_, i) => mayBeDone(outcomes[i]))
+    .map(({ undo }) => undo)
+    .reverse()
+    .flat();
   const isFirst = failure !== undefined && failure === outcomes[0] && !signal?.aborted;
   const instead = isFirst ? orElse(failure) : undefined;
   if (instead !== undefined) {
     if (undos.length > 0) await attempt(undos, run);
     return apply(instead, run, signal);
   }
-  throw await rollback(failure ?? signal?.reason, undos.reverse(), run);
+  throw await rollback(failure ?? signal?.reason, undos, run);
 }
 
 const mayBeDone = (outcome: Outcome | undefined): boolean =>

@@ -35,10 +35,10 @@ export type Op =
 
 export const setLink = (link: string, change: LinkChange): Op => ({ op: 'setLink', link, change });
 
-/** A change, and the change that takes it back; null where an earlier step's undo takes it back as well, or nothing should. */
+/** A change, and the ops that undo it, in their order: none if the undo of an earlier step undoes it as well, or nothing should. */
 export interface Step {
   readonly do: Op;
-  readonly undo: Op | null;
+  readonly undo: readonly Op[];
 }
 
 /** The links that must be there for it. */

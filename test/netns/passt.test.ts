@@ -90,9 +90,9 @@ test('a refusal of the kernel has its words, takes back what came before, and is
       const set = (sysctl: typeof PORTS | typeof PINGS, value: string) =>
         ({ op: 'setSysctl', sysctl, value }) as const;
       const steps = [
-        { do: set(PINGS, '107 107'), undo: set(PINGS, '1 0') },
-        { do: set(PORTS, '70000'), undo: null },
-        { do: set(PORTS, '80'), undo: null },
+        { do: set(PINGS, '107 107'), undo: [set(PINGS, '1 0')] },
+        { do: set(PORTS, '70000'), undo: [] },
+        { do: set(PORTS, '80'), undo: [] },
       ];
       const error = await caught(() => apply([steps], kernel.run));
       assert.equal(

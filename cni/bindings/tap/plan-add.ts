@@ -2,7 +2,7 @@ import { encodeRecord, type Restore } from '../../../shared/record.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
 import { passesAllMulticast } from '../../../shared/rtnetlink/link-kind.ts';
 import { encodeCookie } from '../../plan/cookie.ts';
-import { type Level, type Step, setLink } from '../../plan/op.ts';
+import { type Level, type Op, type Step, setLink } from '../../plan/op.ts';
 import { findOurFilter, recordOf } from '../../plan/ours.ts';
 import { findLink, hasClsact, hasIngressQdisc, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
@@ -45,12 +45,10 @@ export function planAdd(
       ...planTapSettings(attachment, tap, mtu, record),
       ...planClsact(attachment.tap, tap, seen),
       ...planUp(attachment, tap),
-      ...planQueueUndo(pod, restore, seen),
     ],
-    tap === undefined ? [{ do: { op: 'persistTap', link: attachment.tap }, undo: null }] : [],
+    tap === undefined ? [{ do: { op: 'persistTap', link: attachment.tap }, undo: [] }] : [],
     [
-      ...planClsact(pod.ifname, pod, seen),
-      ...planNoQueue(pod, restore, seen),
+      ...planPodClsact(pod, restore, seen),
       ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
       ...planAllmulti(pod),
       ...planRedirect(attachment, { from: pod.ifname, to: attachment.tap }, restore, seen),
@@ -89,7 +87,7 @@ function planSilence({ key, tap }: Attachment, pod: Link, { nftables }: NetnsSta
   return [
     {
       do: { op: 'addSilence', table, links, replaces },
-      undo: replaces ? null : { op: 'deleteSilence', table },
+      undo: replaces ? [] : [{ op: 'deleteSilence', table }],
     },
   ];
 }
@@ -99,7 +97,7 @@ function planTap({ tap: link, conf }: Attachment, tap: Link | undefined): Step[]
   if (tap !== undefined) return [];
   const { multiQueue, owner, group, selinuxContext } = conf;
   const op = { op: 'addTap', link, multiQueue, owner, group, selinuxContext } as const;
-  return [{ do: op, undo: { op: 'deleteLink', link } }];
+  return [{ do: op, undo: [{ op: 'deleteLink', link }] }];
 }
 
 /** A tap of an earlier ADD is given its values back when this one fails. */
@@ -111,29 +109,29 @@ function planTapSettings(
 ): Step[] {
   if (tap === undefined) {
     return [
-      { do: setLink(link, { set: 'alias', ifalias }), undo: null },
-      { do: setLink(link, { set: 'addrgenmode none' }), undo: null },
-      { do: setLink(link, { set: 'mtu', mtu }), undo: null },
+      { do: setLink(link, { set: 'alias', ifalias }), undo: [] },
+      { do: setLink(link, { set: 'addrgenmode none' }), undo: [] },
+      { do: setLink(link, { set: 'mtu', mtu }), undo: [] },
     ];
   }
   const steps: Step[] = [];
   if (tap.ifalias !== null && tap.ifalias !== ifalias) {
     steps.push({
       do: setLink(link, { set: 'alias', ifalias }),
-      undo: setLink(link, { set: 'alias', ifalias: tap.ifalias }),
+      undo: [setLink(link, { set: 'alias', ifalias: tap.ifalias })],
     });
   }
   if (tap.mtu !== mtu) {
     steps.push({
       do: setLink(link, { set: 'mtu', mtu }),
-      undo: setLink(link, { set: 'mtu', mtu: tap.mtu }),
+      undo: [setLink(link, { set: 'mtu', mtu: tap.mtu })],
     });
   }
   if (!isUp(tap)) {
-    steps.push({ do: setLink(link, { set: 'addrgenmode none' }), undo: null });
+    steps.push({ do: setLink(link, { set: 'addrgenmode none' }), undo: [] });
     steps.push({
       do: setLink(link, { set: 'up', on: true }),
-      undo: setLink(link, { set: 'up', on: false }),
+      undo: [setLink(link, { set: 'up', on: false })],
     });
   }
   return steps;
@@ -142,37 +140,42 @@ function planTapSettings(
 /** Behind the qdisc: a link that is up is stopped for one. */
 function planUp({ tap: link }: Attachment, tap: Link | undefined): Step[] {
   if (tap !== undefined) return [];
-  return [{ do: setLink(link, { set: 'up', on: true }), undo: null }];
+  return [{ do: setLink(link, { set: 'up', on: true }), undo: [] }];
 }
 
 /** Last, and only with the redirect in its place: until then no frame of the network reaches the pod's own stack. */
 function planPodUp(pod: Link): Step[] {
   if (isUp(pod)) return [];
   const setUp = (on: boolean) => setLink(pod.ifname, { set: 'up', on });
-  return [{ do: setUp(true), undo: setUp(false) }];
+  return [{ do: setUp(true), undo: [setUp(false)] }];
 }
 
-function planClsact(ifname: string, link: Link | undefined, seen: NetnsState): Step[] {
+function planClsact(
+  ifname: string,
+  link: Link | undefined,
+  seen: NetnsState,
+  alsoUndo: readonly Op[] = [],
+): Step[] {
   if (link !== undefined && hasIngressQdisc(link.ifindex, seen)) return [];
-  return [{ do: { op: 'addClsact', link: ifname }, undo: { op: 'deleteClsact', link: ifname } }];
+  const undo: readonly Op[] = [{ op: 'deleteClsact', link: ifname }, ...alsoUndo];
+  return [{ do: { op: 'addClsact', link: ifname }, undo }];
 }
 
-/** Changes nothing yet: it is there for its undo, which comes after that of the pod link's qdisc. */
-function planQueueUndo(pod: Link, restore: Restore, seen: NetnsState): Step[] {
-  const op = setLink(pod.ifname, { set: 'txqueuelen', txqlen: 0 });
-  return planNoQueue(pod, restore, seen).length === 0 ? [] : [{ do: op, undo: op }];
-}
-
-/** With the first qdisc of a link that has no queue the kernel gives it one of 1000 frames: it is taken away again. */
-function planNoQueue(pod: Link, { noQueue }: Restore, seen: NetnsState): Step[] {
-  if (!noQueue || (hasIngressQdisc(pod.ifindex, seen) && pod.txqlen === 0)) return [];
-  return [{ do: setLink(pod.ifname, { set: 'txqueuelen', txqlen: 0 }), undo: null }];
+/**
+ * Gives the pod link its qdisc. With the first qdisc of a link that has no queue, the kernel gives the link a queue of 1000
+ * frames: it is set back to none, also when the qdisc is undone.
+ */
+function planPodClsact(pod: Link, { noQueue }: Restore, seen: NetnsState): Step[] {
+  const setNoQueue = () => setLink(pod.ifname, { set: 'txqueuelen', txqlen: 0 });
+  const clsact = planClsact(pod.ifname, pod, seen, noQueue ? [setNoQueue()] : []);
+  const isRight = !noQueue || (clsact.length === 0 && pod.txqlen === 0);
+  return [...clsact, ...(isRight ? [] : [{ do: setNoQueue(), undo: [] }])];
 }
 
 function planAllmulti(pod: Link): Step[] {
   if (!needsAllmulti(pod)) return [];
   const setAllmulticast = (on: boolean) => setLink(pod.ifname, { set: 'allmulticast', on });
-  return [{ do: setAllmulticast(true), undo: setAllmulticast(false) }];
+  return [{ do: setAllmulticast(true), undo: [setAllmulticast(false)] }];
 }
 
 /** A redirect of ours that leads elsewhere (its target was deleted and made anew) is replaced. */
@@ -189,11 +192,11 @@ function planRedirect(
   const cookie = encodeCookie(key, restore);
   const add: Step = {
     do: { op: 'addRedirect', from, to, cookie },
-    undo: { op: 'deleteRedirect', from, cookie },
+    undo: [{ op: 'deleteRedirect', from, cookie }],
   };
   if (earlier === null) return [add];
   const before = seen.links.find(({ ifindex }) => ifindex === earlier.to)?.ifname;
   const undo =
-    before === undefined ? null : ({ op: 'addRedirect', from, to: before, cookie: earlier.cookie } as const);
+    before === undefined ? [] : [{ op: 'addRedirect', from, to: before, cookie: earlier.cookie } as const];
   return [{ do: { op: 'deleteRedirect', from, cookie: earlier.cookie }, undo }, add];
 }

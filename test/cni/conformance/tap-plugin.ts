@@ -174,7 +174,7 @@ export const TAP: Section = {
         const ran: string[] = [];
         const step = (link: string) => ({
           do: { op: 'setLink', link, change: { set: 'up', on: true } } as const,
-          undo: { op: 'setLink', link, change: { set: 'up', on: false } } as const,
+          undo: [{ op: 'setLink', link, change: { set: 'up', on: false } } as const],
         });
         const run: Run = async (levels) =>
           levels.flat().map((op) => {

@@ -11,7 +11,7 @@ const PINGS = 'net.ipv4.ping_group_range';
 const sysctls = (ports: string, pings: string): Sysctls => ({ [PORTS]: ports, [PINGS]: pings });
 const step = (sysctl: Sysctl, from: string, to: string) => ({
   do: { op: 'setSysctl', sysctl, value: to },
-  undo: { op: 'setSysctl', sysctl, value: from },
+  undo: [{ op: 'setSysctl', sysctl, value: from }],
 });
 
 test('a new netns: both are set, with an undo to exactly what was', () =>

@@ -10,13 +10,13 @@ const test = suite('apply()');
 const up = (link: string): Op => ({ op: 'setLink', link, change: { set: 'up', on: true } });
 const down = (link: string): Op => ({ op: 'setLink', link, change: { set: 'up', on: false } });
 const LEVELS: readonly Level[] = [
-  [{ do: up('a'), undo: down('a') }],
+  [{ do: up('a'), undo: [down('a')] }],
   [
-    { do: up('b'), undo: null },
-    { do: up('c'), undo: down('c') },
-    { do: up('d'), undo: down('d') },
+    { do: up('b'), undo: [] },
+    { do: up('c'), undo: [down('c')] },
+    { do: up('d'), undo: [down('d')] },
   ],
-  [{ do: up('e'), undo: down('e') }],
+  [{ do: up('e'), undo: [down('e')] }],
 ];
 
 /** Records what ran, level by level; fails for the ops in `broken` and goes on with their level, as the kernel does. */
@@ -93,6 +93,13 @@ test('a first step that fails after nobody waits any more: nothing else is done'
   };
   await caught(() => apply(LEVELS, abort, signal, () => LEVELS.slice(1)));
   assert.equal(ran, [[up('a')]]);
+});
+
+test('apply() undoes a step by all ops of its undo, in their order', async () => {
+  const { ran, run } = recorder(up('e'));
+  const step = { do: up('b'), undo: [down('b'), up('a')] };
+  await caught(() => apply([[{ do: up('a'), undo: [down('a')] }], [step, ...(LEVELS[2] ?? [])]], run));
+  assert.equal(ran.at(-1), [down('b'), up('a'), down('a')]);
 });
 
 test('of several failing steps the first one tells why', async () => {
