@@ -1,22 +1,25 @@
 import { findDefects } from '../../cni/bindings/tap/check.ts';
 import {
   conflictsOf,
-  type RecordedWire,
-  recordedWires,
+  endNamesOf,
+  endsOfRecorded,
+  namesOf,
+  type RecordedAttachment,
+  recordedAttachments,
 } from '../../cni/bindings/tap/recorded-attachments.ts';
 import { type Dropped, findSilence, silenceTable, silenceTables } from '../../cni/bindings/tap/silence.ts';
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
 import { isHashed } from '../../cni/plan/ours.ts';
-import type { NetnsState } from '../../cni/plan/seen.ts';
+import type { IndexedNetns } from '../../cni/plan/seen.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
+import type { Filter } from '../../shared/rtnetlink/filter.ts';
 import { IFF_UP, type Link } from '../../shared/rtnetlink/link.ts';
 import type { Attachment, Holder, Inspection, PodLink, Redirect } from './inspection.ts';
 
 /** Everything that was observed in a netns. */
-export interface Seen extends NetnsState {
-  readonly filters: readonly CountedFilter[];
+export interface Seen extends IndexedNetns<CountedFilter> {
   readonly addresses: readonly Address[];
   readonly sysctls: Sysctls | null;
   /** Processes that have a tap open, by name of the tap. */
@@ -27,8 +30,8 @@ export type Found = Pick<Inspection, 'attachments' | 'strays' | 'sysctls'>;
 
 /** Finds the attachments of Tapwire in a netns, and leftovers of it. Pure. */
 export function describe(seen: Seen): Found {
-  const attachments = recordedWires(seen.links);
-  const tied = attachments.flatMap(({ tap, pod }) => [tap.ifindex, pod?.ifindex]);
+  const attachments = recordedAttachments(seen.links);
+  const tied = new Set(endNamesOf(attachments).map((ifname) => seen.byIfname.get(ifname)?.link.ifindex));
   return {
     attachments: attachments.map((attachment) => describeAttachment(attachment, seen)),
     strays: [
@@ -39,10 +42,12 @@ export function describe(seen: Seen): Found {
   };
 }
 
-function describeAttachment(attachment: RecordedWire, seen: Seen): Attachment {
-  const { tap, record, pod } = attachment;
+function describeAttachment(attachment: RecordedAttachment, seen: Seen): Attachment {
+  const { tap, record } = attachment;
   const { key, podLink } = record;
   const { tun } = tap;
+  const ends = endsOfRecorded(attachment, seen);
+  const pod = ends.pod?.link;
   return {
     ...key,
     binding: 'tap',
@@ -60,14 +65,14 @@ function describeAttachment(attachment: RecordedWire, seen: Seen): Attachment {
     },
     toTap: redirectBetween(pod, tap, seen),
     toPodLink: redirectBetween(tap, pod, seen),
-    // The NAD is unknown here, so the tap's own settings count as the configured ones. With a hashed key, cookies cannot be checked.
-    filters: conflictsOf(attachment, seen).map(({ link, what, verdict }) => ({
+    // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
+    filters: conflictsOf(attachment, ends).map(({ link, what, verdict }) => ({
       link,
       filter: what,
       verdict,
     })),
     silence: droppedBetween(podLink, tap.ifname, seen),
-    defects: isHashed(key) ? [] : findDefects({ key, podLink, tap: tap.ifname, conf: tun }, seen),
+    defects: isHashed(key) ? [] : findDefects({ ...namesOf(attachment), conf: tun }, ends),
   };
 }
 
@@ -88,26 +93,22 @@ function describePodLink(link: Link, addresses: readonly Address[]): PodLink {
 }
 
 function redirectBetween(from: Link | undefined, to: Link | undefined, seen: Seen): Redirect | null {
-  const filter = seen.filters.find(
-    ({ ifindex, direction, redirect }) =>
-      direction === 'ingress' &&
-      ifindex === from?.ifindex &&
-      redirect !== null &&
-      redirect.to === to?.ifindex,
+  const filters = (from && seen.byIfindex.get(from.ifindex)?.filters) ?? [];
+  const filter = filters.find(
+    ({ direction, redirect }) => direction === 'ingress' && redirect !== null && redirect.to === to?.ifindex,
   );
   if (filter === undefined) return null;
   return { classifier: filter.kind, ...(filter.traffic ?? { packets: 0, bytes: 0 }) };
 }
 
-/** Whether a filter looks like Tapwire's but sits on a link that no record names. */
-function isStray({ ifindex, direction, pref, redirect }: CountedFilter, tied: readonly unknown[]): boolean {
+/** Whether a filter looks like Tapwire's but is on a link that no record names. */
+function isStray({ ifindex, direction, pref, redirect }: Filter, tied: ReadonlySet<unknown>): boolean {
   const looksLikeOurs = direction === 'ingress' && pref === REDIRECT_PREF && redirect?.cookie?.length === 32;
-  return looksLikeOurs && !tied.includes(ifindex);
+  return looksLikeOurs && !tied.has(ifindex);
 }
 
-function describeStray({ ifindex, redirect }: CountedFilter, { links }: Seen): string {
-  const nameOf = (wanted: number | undefined) =>
-    links.find((link) => link.ifindex === wanted)?.ifname ?? 'a deleted link';
+function describeStray({ ifindex, redirect }: Filter, { byIfindex }: Seen): string {
+  const nameOf = (wanted = 0) => byIfindex.get(wanted)?.link.ifname ?? 'a deleted link';
   return (
     `"${nameOf(ifindex)}" has a redirect to ${nameOf(redirect?.to)} that looks like Tapwire's, but no tap has a record of it; ` +
     'DEL of the attachment removes it, and so does deleting the pod'
@@ -125,7 +126,7 @@ function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | nul
   return dropped.find((one) => one !== null) ?? null;
 }
 
-function strayTables(attachments: readonly RecordedWire[], seen: Seen): readonly string[] {
+function strayTables(attachments: readonly RecordedAttachment[], seen: Seen): readonly string[] {
   const isTied = (name: string) =>
     attachments.some(({ tap, record: { key, podLink } }) =>
       isHashed(key)

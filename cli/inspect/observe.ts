@@ -1,8 +1,9 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { programsAt } from '../../cni/bindings/tap/conflicts.ts';
-import { endsOf, recordedWires } from '../../cni/bindings/tap/recorded-attachments.ts';
+import { endNamesOf, recordedAttachments } from '../../cni/bindings/tap/recorded-attachments.ts';
 import { silenceTables } from '../../cni/bindings/tap/silence.ts';
 import { observeFilters } from '../../cni/kernel/observe-filters.ts';
+import { indexNetns } from '../../cni/plan/seen.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
@@ -67,17 +68,16 @@ async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders'>> {
   const rules = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
   // Linux before 4.11 lacks these sysctls, but taps work there.
   const sysctls = await rtnetlink.readSysctls().catch(() => null);
-  const seen = {
+  const seen = indexNetns({
     links,
     qdiscs,
-    addresses,
     filters,
     gaps,
-    sysctls,
     tcx,
     programs: [],
     nftables: { ...tables, rules },
-  };
-  const ids = programsAt(endsOf(recordedWires(links)), seen);
-  return ids.length === 0 ? seen : { ...seen, programs: await rtnetlink.readPrograms(ids) };
+  });
+  const ids = programsAt(endNamesOf(recordedAttachments(links)), seen);
+  const programs = ids.length === 0 ? [] : await rtnetlink.readPrograms(ids);
+  return { ...seen, programs, addresses, sysctls };
 }

@@ -19,7 +19,7 @@ export function encodeCookie(key: AttachmentKey, restore: Restore): string {
 
 /** What the cookie says; null if it belongs to another attachment. */
 export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | null {
-  if (cookie === null || cookie.slice(0, COOKIE_HASH_DIGITS) !== cookieHash(key)) return null;
+  if (cookie === null || hashPartOf(cookie) !== cookieHash(key)) return null;
   const flags = Number.parseInt(cookie.slice(COOKIE_HASH_DIGITS), 16);
   return {
     clsact: (flags & 1) !== 0,
@@ -30,7 +30,10 @@ export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | 
   };
 }
 
-/** Hashes by key: every filter in the netns is compared with the same one. */
+/** The part of a cookie that names the attachment. */
+export const hashPartOf = (cookie: string): string => cookie.slice(0, COOKIE_HASH_DIGITS);
+
+/** Every filter that is seen is asked whether it is of one and the same attachment. */
 const cookieHashes = new WeakMap<AttachmentKey, string>();
 
 /** 30 hex digits. */

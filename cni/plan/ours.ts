@@ -11,7 +11,7 @@ import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { restoreOf } from './cookie.ts';
 import { REDIRECT_PREF } from './op.ts';
-import { ingressFilters, type NetnsState } from './seen.ts';
+import type { SeenLink } from './seen.ts';
 
 /** One of our filters, as found. */
 export interface OurFilter extends Redirect {
@@ -20,9 +20,11 @@ export interface OurFilter extends Redirect {
   readonly restore: Restore;
 }
 
-/** Our filter at the ingress of a link. */
-export function findOurFilter(ifindex: number, key: AttachmentKey, seen: NetnsState): OurFilter | null {
-  for (const { redirect } of ingressFilters(ifindex, seen).filter(isInOurPlace)) {
+/** Finds our filter at the ingress of a link. */
+export function findOurFilter({ filters }: SeenLink, key: AttachmentKey): OurFilter | null {
+  for (const filter of filters) {
+    if (!isInOurPlace(filter)) continue;
+    const { redirect } = filter;
     const cookie = redirect?.cookie ?? null;
     const restore = restoreOf(cookie, key);
     if (redirect !== null && cookie !== null && restore !== null) return { to: redirect.to, cookie, restore };
@@ -35,23 +37,16 @@ export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
   direction === 'ingress' && chain === 0 && pref === REDIRECT_PREF;
 
 /**
- * Whether anything but this attachment's redirect is in the link's ingress qdisc, on either side of it. Filters that the kernel
- * cannot list are somebody else's: ours are small.
+ * Whether the qdisc of a link has filters other than this attachment's redirect, on either side. Filters that the kernel
+ * cannot list belong to other programs: ours are small.
  */
-export function hasOtherFilters(ifindex: number, key: AttachmentKey, seen: NetnsState): boolean {
-  const ownTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
-  return (
-    seen.gaps.some((gap) => gap.ifindex === ifindex) ||
-    seen.filters.some((filter) => filter.ifindex === ifindex && !isOurs(filter, key) && !ownTable(filter))
-  );
+export function hasOtherFilters({ filters, isComplete }: SeenLink, key: AttachmentKey): boolean {
+  const isOwnTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
+  return !isComplete || filters.some((filter) => !isOurs(filter, key) && !isOwnTable(filter));
 }
 
 export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
   isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null;
-
-/** The taps that carry this attachment's record: one, or none. */
-export const findOurTaps = (key: AttachmentKey, seen: NetnsState): readonly Link[] =>
-  seen.links.filter((link) => recordOf(link, key) !== null);
 
 /** Whether a record had no room for the container id of the key, and holds a hash of it instead. */
 export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);

@@ -4,6 +4,7 @@ import type { Tables } from '../../shared/nftables/table.ts';
 import type { Filter } from '../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
+import { hashPartOf } from './cookie.ts';
 
 /** What of a netns matters to the planner. */
 export interface NetnsState {
@@ -31,30 +32,69 @@ export interface Gap {
   readonly reason: string;
 }
 
-/** Whether a link has the kind of qdisc that ADD adds. An `ingress` qdisc is always somebody else's; ADD uses it if it is there. */
-export const hasClsact = (ifindex: number, seen: NetnsState): boolean =>
-  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.kind === 'clsact');
+/** A link and everything that was seen at it. */
+export interface SeenLink<F extends Filter = Filter> {
+  readonly link: Link;
+  /** Null: it has no qdisc that takes ingress filters. */
+  readonly qdisc: IngressQdisc | null;
+  /** Filters on both sides of the qdisc. */
+  readonly filters: readonly F[];
+  /** Ids of the TCX programs at its ingress. */
+  readonly tcx: readonly number[];
+  /** False if the kernel cannot list all of its filters. */
+  readonly isComplete: boolean;
+}
 
-export const hasIngressQdisc = (ifindex: number, seen: NetnsState): boolean =>
-  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex);
+/** What was seen of a netns, by link. */
+export interface IndexedNetns<F extends Filter = Filter> extends NetnsState {
+  readonly filters: readonly F[];
+  readonly byIfname: ReadonlyMap<string, SeenLink<F>>;
+  readonly byIfindex: ReadonlyMap<number, SeenLink<F>>;
+  /** Redirects by the part of their cookie that names an attachment. */
+  readonly byCookie: ReadonlyMap<string, readonly Filter[]>;
+}
 
-/** Whether a link's qdisc shares a block of filters with other links. ADD makes none that does, and the kernel does not list those filters by link. */
-export const isShared = (ifindex: number, seen: NetnsState): boolean =>
-  seen.qdiscs.some((qdisc) => qdisc.ifindex === ifindex && qdisc.isShared);
+/** Sorts what was seen by link, so that no planner searches it again. Linear. Pure. */
+export function indexNetns<F extends Filter>(
+  seen: NetnsState & { readonly filters: readonly F[] },
+): IndexedNetns<F> {
+  const qdiscs = new Map(seen.qdiscs.map((qdisc) => [qdisc.ifindex, qdisc]));
+  const filters = Map.groupBy(seen.filters, ({ ifindex }) => ifindex);
+  const tcx = Map.groupBy(seen.tcx, ({ ifindex }) => ifindex);
+  const gaps = new Set(seen.gaps.map(({ ifindex }) => ifindex));
+  const links = seen.links.map((link): SeenLink<F> => {
+    const { ifindex } = link;
+    return {
+      link,
+      qdisc: qdiscs.get(ifindex) ?? null,
+      filters: filters.get(ifindex) ?? [],
+      tcx: tcx.get(ifindex)?.map(({ program }) => program) ?? [],
+      isComplete: !gaps.has(ifindex),
+    };
+  });
+  return {
+    ...seen,
+    byIfname: new Map(links.map((one) => [one.link.ifname, one])),
+    byIfindex: new Map(links.map((one) => [one.link.ifindex, one])),
+    byCookie: Map.groupBy(seen.filters.filter(hasCookie), ({ redirect }) =>
+      hashPartOf(redirect?.cookie ?? ''),
+    ),
+  };
+}
 
-export const findLink = (ifname: string, seen: NetnsState): Link | undefined =>
-  seen.links.find((link) => link.ifname === ifname);
+const hasCookie = ({ redirect }: Filter): boolean => redirect !== null && redirect.cookie !== null;
 
-export const ingressFilters = (ifindex: number, seen: NetnsState): readonly Filter[] =>
-  seen.filters.filter((filter) => filter.ifindex === ifindex && filter.direction === 'ingress');
+/** The filters that see every frame which comes in: those of the first chain. */
+export const ingressFilters = <F extends Filter>({ filters }: SeenLink<F>): readonly F[] =>
+  filters.filter(({ direction, chain }) => direction === 'ingress' && chain === 0);
 
-/** What is not known of these links, in words; null if everything is. */
-export function findGap(ifnames: readonly string[], seen: NetnsState): string | null {
-  for (const { ifindex, reason } of seen.gaps) {
+/** Says what is not known of these links; null if everything is. */
+export function findGap(ifnames: readonly string[], { gaps, byIfindex }: IndexedNetns): string | null {
+  for (const { ifindex, reason } of gaps) {
     if (ifindex === null) return `the netns cannot be read: ${reason}`;
-    const link = seen.links.find((one) => one.ifindex === ifindex);
-    if (link === undefined || !ifnames.includes(link.ifname)) continue;
-    return `the kernel cannot list the filters of "${link.ifname}" (${reason}); remove those that another program added`;
+    const ifname = byIfindex.get(ifindex)?.link.ifname;
+    if (ifname === undefined || !ifnames.includes(ifname)) continue;
+    return `the kernel cannot list the filters of "${ifname}" (${reason}); remove those that another program added`;
   }
   return null;
 }

@@ -1,7 +1,12 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { programsAt } from '../../cni/bindings/tap/conflicts.ts';
-import { conflictsOf, endsOf, recordedWires } from '../../cni/bindings/tap/recorded-attachments.ts';
-import type { Nftables } from '../../cni/plan/seen.ts';
+import {
+  conflictsOf,
+  endNamesOf,
+  endsOfRecorded,
+  recordedAttachments,
+} from '../../cni/bindings/tap/recorded-attachments.ts';
+import { indexNetns, type Nftables } from '../../cni/plan/seen.ts';
 import { native } from '../../shared/native/native.ts';
 import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
@@ -12,7 +17,7 @@ import { type Finding, MAX_PER_POD, type ScannedNetns } from './findings.ts';
 /** Bytes of netlink replies read per request. A link takes 1 to 2 KiB, a filter a few hundred bytes. */
 const MAX_ANSWER = 512 * 1024;
 /** Attachments examined per pod. A pod has one for each network of its VM. */
-const MAX_WIRES = 32;
+const MAX_ATTACHMENTS = 32;
 
 /**
  * Finds conflicting filters in one netns. Closes its descriptor at once, because an open one keeps a deleted netns alive.
@@ -52,21 +57,23 @@ const UNREAD: Nftables = { tables: [], rules: [], refusal: 'not asked' };
 
 async function look(rtnetlink: Rtnetlink): Promise<readonly Finding[]> {
   const [[links, qdiscs], tcx] = await rtnetlink.askWithTcx(allLinks, ingressQdiscs);
-  const wires = recordedWires(links).slice(0, MAX_WIRES);
-  if (wires.length === 0) return [];
-  const ends = endsOf(wires);
-  const own = qdiscs.filter(({ ifindex }) => ends.some((link) => link.ifindex === ifindex));
+  const attachments = recordedAttachments(links).slice(0, MAX_ATTACHMENTS);
+  if (attachments.length === 0) return [];
+  const names = endNamesOf(attachments);
+  const indexes = new Set(links.filter(({ ifname }) => names.includes(ifname)).map(({ ifindex }) => ifindex));
+  const own = qdiscs.filter(({ ifindex }) => indexes.has(ifindex));
   const queries = own.map((qdisc) => filtersOf(qdisc, 'ingress'));
   const filters = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
-  const seen = { links, qdiscs, filters, gaps: [], tcx, programs: [], nftables: UNREAD };
-  const ids = programsAt(ends, seen);
+  const seen = indexNetns({ links, qdiscs, filters, gaps: [], tcx, programs: [], nftables: UNREAD });
+  const ids = programsAt(names, seen);
   const programs = ids.length === 0 ? [] : await rtnetlink.readPrograms(ids);
-  return wires
-    .flatMap((wire) =>
-      conflictsOf(wire, { ...seen, programs }).map(({ link, what, verdict, removal }) => {
-        const { containerId: container, ifname } = wire.record.key;
-        return { container, ifname, link, what, verdict, removal };
-      }),
-    )
+  const whole = { ...seen, programs };
+  return attachments
+    .flatMap((attachment) => {
+      const { containerId: container, ifname } = attachment.record.key;
+      return conflictsOf(attachment, endsOfRecorded(attachment, whole)).map(
+        ({ link, what, verdict, removal }) => ({ container, ifname, link, what, verdict, removal }),
+      );
+    })
     .slice(0, MAX_PER_POD);
 }

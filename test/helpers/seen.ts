@@ -2,10 +2,11 @@
 
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../cni/bindings/tap/attachment.ts';
+import { type AttachmentNames, type Ends, endsOf } from '../../cni/bindings/tap/ends.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../cni/plan/cookie.ts';
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
-import type { NetnsState, Nftables } from '../../cni/plan/seen.ts';
+import { indexNetns, type NetnsState, type Nftables } from '../../cni/plan/seen.ts';
 import { decodeNetConf, type PasstConf, type TapConf } from '../../cni/request/config.ts';
 import { DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { FAMILIES } from '../../shared/nftables/message.ts';
@@ -126,6 +127,10 @@ export function wired(changes: Partial<NetnsState> = {}): NetnsState {
     ...changes,
   };
 }
+
+/** Both ends of an attachment in a netns. */
+export const endsIn = (seen: NetnsState, names: AttachmentNames = attachmentOf()): Ends =>
+  endsOf(names, indexNetns(seen));
 
 /** The rules that ADD adds, each of which has dropped that much. */
 export function silenced(dropped = { packets: 0, bytes: 0 }, key = KEY, links = ['eth0', 'tap0']): Nftables {

@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { resolveAttachment } from '../../cni/bindings/tap/attachment.ts';
 import { findDefects } from '../../cni/bindings/tap/check.ts';
+import { endsOf } from '../../cni/bindings/tap/ends.ts';
 import { planAdd } from '../../cni/bindings/tap/plan-add.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
 import { withRules } from '../../cni/bindings/tap/tap.ts';
@@ -13,6 +14,7 @@ import type { Classifiers } from '../../cni/kernel/redirects.ts';
 import { apply, attempt } from '../../cni/plan/apply.ts';
 import type { Level, Op, Run } from '../../cni/plan/op.ts';
 import { planDel } from '../../cni/plan/plan-del.ts';
+import { indexNetns } from '../../cni/plan/seen.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
@@ -40,10 +42,11 @@ async function withKernel<T>(
 
 async function attach(kernel: Kernel, conf: Readonly<Record<string, unknown>> = {}) {
   const args = { cni: { logicNetworkName: 'default' } };
-  const seen = await withRules(kernel, KEY, await kernel.observe());
+  const seen = await withRules(kernel, KEY, indexNetns(await kernel.observe()));
   const attachment = resolveAttachment(KEY, tapConf({ args, ...conf }), seen.links);
-  const levels = planAdd(attachment, seen);
-  return { attachment, seen, levels, steps: levels.flat() };
+  const ends = endsOf(attachment, seen);
+  const levels = planAdd(attachment, ends);
+  return { attachment, ends, levels, steps: levels.flat() };
 }
 
 const add = (netns: TestNetns, conf: Readonly<Record<string, unknown>> = {}): Promise<readonly Level[]> =>
@@ -62,8 +65,8 @@ const del = (netns: TestNetns): Promise<readonly Op[]> =>
 
 const defects = (netns: TestNetns): Promise<readonly string[]> =>
   withKernel(netns, async (kernel) => {
-    const { attachment, seen } = await attach(kernel);
-    return findDefects(attachment, seen);
+    const { attachment, ends } = await attach(kernel);
+    return findDefects(attachment, ends);
   });
 
 const DOWN = 'a veth that is down, as the bridge plugin leaves it if told to (disableContainerInterface)';

@@ -1,11 +1,10 @@
 import { BindingError } from '../../../shared/errors.ts';
-import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
-import { describeLinkOwner, findOurFilter, recordOf } from '../../plan/ours.ts';
-import { findGap, findLink, hasIngressQdisc, type NetnsState } from '../../plan/seen.ts';
+import { IFF_ALLMULTI, IFF_UP } from '../../../shared/rtnetlink/link.ts';
+import { describeLinkOwner } from '../../plan/ours.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { Attachment } from './attachment.ts';
-import { findConflicts } from './conflicts.ts';
-import { findSilence, silenceTable } from './silence.ts';
+import type { End, Ends } from './ends.ts';
+import { silenceTable } from './silence.ts';
 
 /** An attachment, as far as it leaves traces. */
 export interface Wired extends Omit<Attachment, 'conf'> {
@@ -13,43 +12,38 @@ export interface Wired extends Omit<Attachment, 'conf'> {
 }
 
 /**
- * Everything that is not as ADD left it, in words, each with the link it is about; empty when all is well. Pure.
+ * Finds everything that is not as ADD left it, in words, each with the link it is about; empty if all is well. Pure.
  *
  * What later plugins of a chain may change (the pod link's MAC, MTU, addresses) is not compared; the tap only has to fit.
  */
-export function findDefects(attachment: Wired, seen: NetnsState): readonly string[] {
-  const pod = findLink(attachment.podLink, seen);
-  const tap = findLink(attachment.tap, seen);
+export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
+  const { podLink, tap: tapName } = attachment;
+  const { pod, tap, gap, strays } = ends;
   return [
-    ...[findGap([attachment.podLink, attachment.tap], seen) ?? []].flat(),
-    ...(tap === undefined ? [`tap "${attachment.tap}" is gone`] : tapDefects(tap, pod, attachment)),
-    ...(pod === undefined ? [`pod link "${attachment.podLink}" is gone`] : podDefects(pod, tap, attachment)),
-    ...recordDefects(pod, tap, attachment, seen),
-    ...redirectDefects(pod, tap, attachment, seen),
-    ...redirectDefects(tap, pod, attachment, seen),
-    ...strayDefects([pod, tap], attachment, seen),
+    ...(gap === null ? [] : [gap]),
+    ...(tap === null ? [`tap "${tapName}" is gone`] : tapDefects(tap, pod, attachment)),
+    ...(pod === null ? [`pod link "${podLink}" is gone`] : podDefects(pod, tap)),
+    ...recordDefects(attachment, ends),
+    ...(pod === null ? [] : redirectDefects(pod, tap, tapName)),
+    ...(tap === null ? [] : redirectDefects(tap, pod, podLink)),
+    ...strays.map((ifname) => `"${ifname}" is redirected as well`),
   ];
 }
 
 /** @throws {BindingError} WIRING_BROKEN that names every defect */
-export function refuseDefects(
-  defects: readonly string[],
-  { podLink }: Attachment,
-  { links }: NetnsState,
-): void {
+export function refuseDefects(defects: readonly string[], { podLink }: Attachment, { ifnames }: Ends): void {
   if (defects.length === 0) return;
   throw new BindingError(
     'WIRING_BROKEN',
     `Cannot confirm the wiring of "${podLink}": ${defects.join('; ')}`,
     {
-      details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}`,
+      details: `links seen: ${ifnames.join(', ')}`,
     },
   );
 }
 
-function tapDefects(tap: Link, pod: Link | undefined, { key, conf }: Wired): string[] {
+function tapDefects({ link: tap, record }: End, pod: End | null, { conf }: Wired): string[] {
   const name = `tap "${tap.ifname}"`;
-  const record = recordOf(tap, key);
   if (tap.tun === null || record === null) {
     return [`"${tap.ifname}" is ${describeLinkOwner(tap)}`];
   }
@@ -62,42 +56,34 @@ function tapDefects(tap: Link, pod: Link | undefined, { key, conf }: Wired): str
   compare('multiQueue', conf.multiQueue, tap.tun.multiQueue);
   compare('persistence', true, tap.tun.persist);
   compare('mtu', record.mtu, tap.mtu);
-  if (pod !== undefined && tap.mtu > pod.mtu) {
-    defects.push(`${name} has mtu ${tap.mtu}, more than the ${pod.mtu} of "${pod.ifname}"`);
+  if (pod !== null && tap.mtu > pod.link.mtu) {
+    defects.push(`${name} has mtu ${tap.mtu}, more than the ${pod.link.mtu} of "${pod.link.ifname}"`);
   }
   if ((tap.flags & IFF_UP) === 0) defects.push(`${name} is down`);
   return defects;
 }
 
 /** What the record does not say was not done by the ADD of this pod, perhaps one of an earlier version. */
-function podDefects(pod: Link, tap: Link | undefined, { key }: Wired): string[] {
-  const restore = tap === undefined ? undefined : recordOf(tap, key)?.restore;
-  if (!restore?.allmulti || (pod.flags & IFF_ALLMULTI) !== 0) return [];
-  return [`pod link "${pod.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
+function podDefects({ link }: End, tap: End | null): string[] {
+  if (!tap?.record?.restore.allmulti || (link.flags & IFF_ALLMULTI) !== 0) return [];
+  return [`pod link "${link.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
 }
 
 /** What only some versions do: an ADD is judged by its own record. */
-function recordDefects(
-  pod: Link | undefined,
-  tap: Link | undefined,
-  { key }: Wired,
-  { nftables }: NetnsState,
-): string[] {
-  const record = tap === undefined ? null : recordOf(tap, key);
-  if (pod === undefined || tap === undefined || record === null) return [];
+function recordDefects({ key, podLink }: Wired, { pod, tap, silence: seen }: Ends): string[] {
+  const record = tap?.record ?? null;
+  if (pod === null || record === null) return [];
   const { down, silence } = record.restore;
   const defects: string[] = [];
-  if (down !== null && (pod.flags & IFF_UP) === 0) {
+  if (down !== null && (pod.link.flags & IFF_UP) === 0) {
     defects.push(
-      `pod link "${pod.ifname}" is down, so that no frame passes; set it up: ip link set ${pod.ifname} up`,
+      `pod link "${podLink}" is down, so that no frame passes; set it up: ip link set ${podLink} up`,
     );
   }
-  // If the kernel does not tell its rules, nobody knows; a pod must not lose its addresses for that.
-  const canTell = nftables.refusal === null;
-  const table = silenceTable(key);
-  if (silence && canTell && findSilence(table, [pod.ifname, tap.ifname], nftables) === null) {
+  // If the kernel does not tell its rules, they may still be there: a pod must not lose its addresses for that.
+  if (silence && seen.refusal === null && seen.dropped === null) {
     defects.push(
-      `the pod's own stack is not silenced on "${pod.ifname}" any more: nftables tables "${table}" are gone ` +
+      `the pod's own stack is not silenced on "${podLink}" any more: nftables tables "${silenceTable(key)}" are gone ` +
         'or changed; restart the VM to have them added again',
     );
   }
@@ -107,35 +93,18 @@ function recordDefects(
 /** Those that CHECK names; somebody in the pod could add thousands. */
 const MAX_CONFLICTS = 4;
 
-function redirectDefects(
-  from: Link | undefined,
-  to: Link | undefined,
-  attachment: Wired,
-  seen: NetnsState,
-): string[] {
-  if (from === undefined) return [];
-  const target = from.ifname === attachment.tap ? attachment.podLink : attachment.tap;
-  if (!hasIngressQdisc(from.ifindex, seen))
-    return [`"${from.ifname}" has no clsact qdisc, so no redirect to "${target}"`];
-  const filter = findOurFilter(from.ifindex, attachment.key, seen);
-  const deadly = findConflicts(from, attachment.key, seen).filter(({ verdict }) => verdict === 'deadly');
+/** @param target name of the link to which frames should go */
+function redirectDefects(from: End, to: End | null, target: string): string[] {
+  const { link, qdisc, redirect, conflicts } = from;
+  if (qdisc === null) return [`"${link.ifname}" has no clsact qdisc, so no redirect to "${target}"`];
+  const deadly = conflicts.filter(({ verdict }) => verdict === 'deadly');
   if (deadly.length > 0) {
     return deadly
       .slice(0, MAX_CONFLICTS)
-      .map(({ what }) => `"${from.ifname}" has ${what} that takes its frames`);
+      .map(({ what }) => `"${link.ifname}" has ${what} that takes its frames`);
   }
-  if (filter === null) return [`"${from.ifname}" has no redirect to "${target}"`];
-  if (to !== undefined && filter.to === to.ifindex) return [];
-  const found = seen.links.find(({ ifindex }) => ifindex === filter.to);
-  return [
-    `"${from.ifname}" is redirected to ${found ? `"${found.ifname}"` : 'a link that is gone'} instead of "${target}"`,
-  ];
-}
-
-/** Our redirect on a link that is no part of this attachment. */
-function strayDefects(own: readonly (Link | undefined)[], { key }: Wired, seen: NetnsState): string[] {
-  const strays = seen.links.filter(
-    (link) => !own.includes(link) && findOurFilter(link.ifindex, key, seen) !== null,
-  );
-  return strays.map(({ ifname }) => `"${ifname}" is redirected as well`);
+  if (redirect === null) return [`"${link.ifname}" has no redirect to "${target}"`];
+  if (to !== null && redirect.to === to.link.ifindex) return [];
+  const found = redirect.target === null ? 'a link that is gone' : `"${redirect.target.ifname}"`;
+  return [`"${link.ifname}" is redirected to ${found} instead of "${target}"`];
 }

@@ -14,47 +14,54 @@ import { type Filter, isHashTable } from '../../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { ETH_P_ALL, verdictFor } from '../../../shared/rtnetlink/match.ts';
 import { REDIRECT_PREF } from '../../plan/op.ts';
-import { findOurFilter, isOurs } from '../../plan/ours.ts';
-import { ingressFilters, type NetnsState } from '../../plan/seen.ts';
+import { isOurs } from '../../plan/ours.ts';
+import { type IndexedNetns, ingressFilters, type SeenLink } from '../../plan/seen.ts';
 
 /** One of them that is not harmless. */
 export interface Conflict {
   /** In words: `a u32 filter at pref 10 for IPv4 frames`, `the TCX program 12 "count"`. */
   readonly what: string;
   readonly verdict: Exclude<Verdict, 'harmless'>;
-  /** Ifindex of the link that it redirects frames to; null if it does something else with them. */
-  readonly to: number | null;
+  /** The link that it redirects frames to, in words; null if it does something else with them. */
+  readonly to: string | null;
   /** Priority of a filter; null for a program. */
   readonly pref: number | null;
   /** The command that removes it, for the pod's netns. */
   readonly removal: string;
 }
 
-/** Conflicts at one link, in the order in which a frame meets them. Linear in its filters and programs. Pure. */
-export function findConflicts(link: Link, key: AttachmentKey, seen: NetnsState): readonly Conflict[] {
-  const isRedirected = findOurFilter(link.ifindex, key, seen) !== null;
-  const filters = ingressFilters(link.ifindex, seen)
-    .filter((filter) => filter.chain === 0 && !isHashTable(filter) && !isOurs(filter, key))
+/**
+ * Finds the conflicts at one link, in the order in which a frame meets them. Linear in its filters and programs. Pure.
+ *
+ * @param isRedirected whether our filter is on the link
+ */
+export function findConflicts(
+  one: SeenLink,
+  key: AttachmentKey,
+  isRedirected: boolean,
+  seen: IndexedNetns,
+): readonly Conflict[] {
+  const { link, tcx } = one;
+  const filters = ingressFilters(one)
+    .filter((filter) => !isHashTable(filter) && !isOurs(filter, key))
     // At our own pref, ours is the first. Without ours, a filter there is where ours has to be.
     .filter((filter) => filter.pref < REDIRECT_PREF || !isRedirected)
-    .sort((one, other) => one.pref - other.pref);
+    .sort((filter, other) => filter.pref - other.pref);
   const found = [
     ...(link.xdp === null ? [] : [judgeXdp(link, link.xdp, seen)]),
-    ...seen.tcx
-      .filter(({ ifindex }) => ifindex === link.ifindex)
-      .map(({ program }) => judgeTcx(link, program, seen)),
+    ...tcx.map((program) => judgeTcx(link, program, seen)),
     ...filters.map((filter) => judge(link, filter, seen)),
   ];
   return found.filter((conflict): conflict is Conflict => conflict.verdict !== 'harmless');
 }
 
-/** Ids of the programs that findConflicts() needs to know of to judge these links. Pure. */
-export function programsAt(links: readonly Link[], seen: NetnsState): readonly number[] {
-  const isAt = ({ ifindex }: { readonly ifindex: number }) => links.some((link) => link.ifindex === ifindex);
+/** Ids of the programs that findConflicts() needs to know of to judge these links. Linear. Pure. */
+export function programsAt(ifnames: readonly string[], { byIfname }: IndexedNetns): readonly number[] {
+  const links = ifnames.flatMap((ifname) => byIfname.get(ifname) ?? []);
   const ids = [
-    ...links.map(({ xdp }) => xdp),
-    ...seen.tcx.filter(isAt).map(({ program }) => program),
-    ...seen.filters.filter(isAt).map(({ program }) => program?.id ?? null),
+    ...links.map(({ link }) => link.xdp),
+    ...links.flatMap(({ tcx }) => tcx),
+    ...links.flatMap(({ filters }) => filters.map(({ program }) => program?.id ?? null)),
   ].filter((id) => id !== null);
   return [...new Set(ids)].slice(0, MAX_PROGRAMS);
 }
@@ -64,7 +71,7 @@ const MAX_PROGRAMS = 64;
 
 type Judged = Omit<Conflict, 'verdict'> & { readonly verdict: Verdict };
 
-function judgeXdp({ ifname }: Link, id: number, seen: NetnsState): Judged {
+function judgeXdp({ ifname }: Link, id: number, seen: IndexedNetns): Judged {
   const program = programOf(id, seen);
   return {
     what: `the XDP program ${nameOf(id, program)}`,
@@ -75,7 +82,7 @@ function judgeXdp({ ifname }: Link, id: number, seen: NetnsState): Judged {
   };
 }
 
-function judgeTcx({ ifname }: Link, id: number, seen: NetnsState): Judged {
+function judgeTcx({ ifname }: Link, id: number, seen: IndexedNetns): Judged {
   const program = programOf(id, seen);
   return {
     what: `the TCX program ${nameOf(id, program)}`,
@@ -88,7 +95,7 @@ function judgeTcx({ ifname }: Link, id: number, seen: NetnsState): Judged {
 
 const RETURNS: Readonly<Record<'action' | 'match', Ends>> = { action: endsDirectAction, match: isMatch };
 
-function judge({ ifname }: Link, filter: Filter, seen: NetnsState): Judged {
+function judge({ ifname }: Link, filter: Filter, seen: IndexedNetns): Judged {
   const { kind, pref, protocol, redirect, program } = filter;
   const known = program === null ? undefined : programOf(program.id, seen);
   const byProgram = program === null ? '' : ` with program ${nameOf(program.id, known)}`;
@@ -100,13 +107,13 @@ function judge({ ifname }: Link, filter: Filter, seen: NetnsState): Judged {
   return {
     what: `a ${kind} filter at pref ${pref}${framesOf(protocol)}${byProgram}`,
     verdict: verdict(),
-    to: redirect?.to ?? null,
+    to: redirect && (seen.byIfindex.get(redirect.to)?.link.ifname ?? 'a link that is gone'),
     pref,
     removal: `tc filter del dev ${ifname} ingress pref ${pref}`,
   };
 }
 
-const programOf = (id: number, { programs }: NetnsState): Program | undefined =>
+const programOf = (id: number, { programs }: IndexedNetns): Program | undefined =>
   programs.find((program) => program.id === id);
 
 const nameOf = (id: number, program: Program | undefined): string =>

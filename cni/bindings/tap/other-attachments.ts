@@ -3,8 +3,8 @@ import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
 import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { recordOf } from '../../plan/ours.ts';
-import { findLink, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
+import type { Ends } from './ends.ts';
 
 /**
  * Rejects an attachment whose tap or pod link another attachment of this pod has. That is how it shows that a secondary network
@@ -12,20 +12,14 @@ import type { Attachment } from './attachment.ts';
  *
  * @throws {BindingError} LINK_EXISTS that names both attachments
  */
-export function refuseOtherAttachment(attachment: Attachment, pod: Link, seen: NetnsState): void {
-  const { tap } = attachment;
-  const taken = findLink(tap, seen);
-  const record = taken === undefined ? null : recordOfOther(taken, attachment);
-  if (record !== null) throw refusal(attachment, record, tap);
+export function refuseOtherAttachment(attachment: Attachment, { pod, tap }: Ends): void {
+  const record = tap === null ? null : recordOfOther(tap.link, attachment);
+  if (record !== null) throw refusal(attachment, record, attachment.tap);
 
-  // A tap without its redirect is left over, and harms nobody.
-  const reached = seen.filters.filter(
-    ({ ifindex, direction, chain }) => ifindex === pod.ifindex && direction === 'ingress' && chain === 0,
-  );
-  const targets = new Set(reached.flatMap(({ redirect }) => redirect?.to ?? []));
-  for (const link of seen.links.filter(({ ifindex }) => targets.has(ifindex))) {
+  // A tap to which the pod link is not redirected is left over, and harms nobody.
+  for (const link of pod?.targets ?? []) {
     const other = recordOfOther(link, attachment);
-    if (other?.podLink === pod.ifname) throw refusal(attachment, other, link.ifname);
+    if (other?.podLink === attachment.podLink) throw refusal(attachment, other, link.ifname);
   }
 }
 

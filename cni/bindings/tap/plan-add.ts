@@ -3,13 +3,12 @@ import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.
 import { passesAllMulticast } from '../../../shared/rtnetlink/link-kind.ts';
 import { encodeCookie } from '../../plan/cookie.ts';
 import { type Level, type Op, type Step, setLink } from '../../plan/op.ts';
-import { findOurFilter, recordOf } from '../../plan/ours.ts';
-import { findLink, hasClsact, hasIngressQdisc, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
+import type { End, Ends } from './ends.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
 import { requirePodLink } from './pod-link.ts';
 import { refuseConflicts, requireFilters, requireMac, requireMtu, requireOurTap } from './requirements.ts';
-import { findSilence, ownTables, silenceTable } from './silence.ts';
+import { type Silence, silenceTable } from './silence.ts';
 
 /**
  * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
@@ -23,54 +22,49 @@ import { findSilence, ownTables, silenceTable } from './silence.ts';
  * @param told marks of what prevResult claims and is not true, for the record
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing was changed then
  */
-export function planAdd(
-  attachment: Attachment,
-  seen: NetnsState,
-  told: readonly string[] = [],
-): readonly Level[] {
-  const pod = requirePodLink(attachment, seen.links);
-  refuseOtherAttachment(attachment, pod, seen);
-  requireFilters(attachment, seen);
-  requireMac(attachment, pod);
-  const tap = requireOurTap(attachment, seen);
-  refuseConflicts(pod, attachment, seen);
-  const mtu = requireMtu(attachment, pod);
-  const restore = planRestore(attachment, pod, tap, seen);
+export function planAdd(attachment: Attachment, ends: Ends, told: readonly string[] = []): readonly Level[] {
+  const pod = requirePodLink(attachment, ends);
+  refuseOtherAttachment(attachment, ends);
+  requireFilters(attachment, ends);
+  requireMac(attachment, pod.link);
+  const tap = requireOurTap(attachment, ends);
+  refuseConflicts(attachment, pod);
+  const mtu = requireMtu(attachment, pod.link);
+  const restore = planRestore(pod, tap, ends.silence);
 
-  const record = encodeRecord({ key: attachment.key, podLink: pod.ifname, mtu, restore, told });
+  const { key, podLink } = attachment;
+  const record = encodeRecord({ key, podLink, mtu, restore, told });
+  const cookie = encodeCookie(key, restore);
   const levels: readonly Level[] = [
-    planSilence(attachment, pod, seen),
+    planSilence(attachment, ends.silence),
     planTap(attachment, tap),
     [
       ...planTapSettings(attachment, tap, mtu, record),
-      ...planClsact(attachment.tap, tap, seen),
+      ...planClsact(attachment.tap, tap),
       ...planUp(attachment, tap),
     ],
-    tap === undefined ? [{ do: { op: 'persistTap', link: attachment.tap }, undo: [] }] : [],
+    tap === null ? [{ do: { op: 'persistTap', link: attachment.tap }, undo: [] }] : [],
     [
-      ...planPodClsact(pod, restore, seen),
-      ...planRedirect(attachment, { from: attachment.tap, to: pod.ifname }, restore, seen),
+      ...planPodClsact(pod, restore),
+      ...planRedirect(attachment.tap, tap, podLink, pod, cookie),
       ...planAllmulti(pod),
-      ...planRedirect(attachment, { from: pod.ifname, to: attachment.tap }, restore, seen),
+      ...planRedirect(podLink, pod, attachment.tap, tap, cookie),
     ],
     planPodUp(pod),
   ];
   return levels.filter((level) => level.length > 0);
 }
 
-/** What DEL will have to take back: what an earlier, unfinished ADD wrote down, and what this one changes. */
-function planRestore({ key }: Attachment, pod: Link, tap: Link | undefined, seen: NetnsState): Restore {
-  const earlier =
-    (tap && recordOf(tap, key)?.restore) ?? findOurFilter(pod.ifindex, key, seen)?.restore ?? undefined;
+/** What DEL will have to undo: what an earlier, unfinished ADD recorded, and what this one changes. */
+function planRestore({ link, qdisc, redirect }: End, tap: End | null, silence: Silence): Restore {
+  const earlier = tap?.record?.restore ?? redirect?.restore;
   return {
-    clsact: hasIngressQdisc(pod.ifindex, seen)
-      ? hasClsact(pod.ifindex, seen) && earlier?.clsact === true
-      : true,
-    allmulti: earlier?.allmulti || needsAllmulti(pod),
-    noQueue: earlier?.noQueue || (pod.txqlen === 0 && !hasIngressQdisc(pod.ifindex, seen)),
-    // As the first ADD found it: one that went down since is repaired.
-    down: earlier?.down ?? !isUp(pod),
-    silence: seen.nftables.refusal === null,
+    clsact: qdisc === null || (qdisc.kind === 'clsact' && earlier?.clsact === true),
+    allmulti: earlier?.allmulti || needsAllmulti(link),
+    noQueue: earlier?.noQueue || (link.txqlen === 0 && qdisc === null),
+    // The state that the first ADD found: if the link went down since, ADD only repairs it.
+    down: earlier?.down ?? !isUp(link),
+    silence: silence.refusal === null,
   };
 }
 
@@ -78,42 +72,36 @@ const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
 
 const needsAllmulti = (pod: Link): boolean => !passesAllMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
 
-/** Replaces tables whose rules are not all there; that they were incomplete is nothing to go back to. */
-function planSilence({ key, tap }: Attachment, pod: Link, { nftables }: NetnsState): Step[] {
-  const links = [pod.ifname, tap];
+/** Replaces tables with missing rules. That has no undo: the incomplete tables are not worth restoring. */
+function planSilence({ key, podLink, tap }: Attachment, { refusal, hasTables, dropped }: Silence): Step[] {
+  if (refusal !== null || dropped !== null) return [];
   const table = silenceTable(key);
-  if (nftables.refusal !== null || findSilence(table, links, nftables) !== null) return [];
-  const replaces = ownTables(key, nftables).length > 0;
   return [
     {
-      do: { op: 'addSilence', table, links, replaces },
-      undo: replaces ? [] : [{ op: 'deleteSilence', table }],
+      do: { op: 'addSilence', table, links: [podLink, tap], replaces: hasTables },
+      undo: hasTables ? [] : [{ op: 'deleteSilence', table }],
     },
   ];
 }
 
-/** Deleting a new tap takes back all that is done to it. */
-function planTap({ tap: link, conf }: Attachment, tap: Link | undefined): Step[] {
-  if (tap !== undefined) return [];
+/** Adds the tap. Its undo deletes it, and with it all that later steps do to it. */
+function planTap({ tap: link, conf }: Attachment, tap: End | null): Step[] {
+  if (tap !== null) return [];
   const { multiQueue, owner, group, selinuxContext } = conf;
   const op = { op: 'addTap', link, multiQueue, owner, group, selinuxContext } as const;
   return [{ do: op, undo: [{ op: 'deleteLink', link }] }];
 }
 
-/** A tap of an earlier ADD is given its values back when this one fails. */
-function planTapSettings(
-  { tap: link }: Attachment,
-  tap: Link | undefined,
-  mtu: number,
-  ifalias: string,
-): Step[] {
-  if (tap === undefined) {
+/** Sets what differs. If this ADD fails, the tap of an earlier ADD gets its values back. */
+function planTapSettings({ tap: link }: Attachment, end: End | null, mtu: number, ifalias: string): Step[] {
+  if (end === null) {
     return [
       { do: setLink(link, { set: 'alias', ifalias }), undo: [] },
       { do: setLink(link, { set: 'addrgenmode none' }), undo: [] },
       { do: setLink(link, { set: 'mtu', mtu }), undo: [] },
     ];
   }
+  const { link: tap } = end;
   const steps: Step[] = [];
   if (tap.ifalias !== null && tap.ifalias !== ifalias) {
     steps.push({
@@ -137,65 +125,59 @@ function planTapSettings(
   return steps;
 }
 
-/** Behind the qdisc: a link that is up is stopped for one. */
-function planUp({ tap: link }: Attachment, tap: Link | undefined): Step[] {
-  if (tap !== undefined) return [];
+/** Sets the new tap up after it has its qdisc: the kernel stops a link that is up for one. */
+function planUp({ tap: link }: Attachment, tap: End | null): Step[] {
+  if (tap !== null) return [];
   return [{ do: setLink(link, { set: 'up', on: true }), undo: [] }];
 }
 
-/** Last, and only with the redirect in its place: until then no frame of the network reaches the pod's own stack. */
-function planPodUp(pod: Link): Step[] {
-  if (isUp(pod)) return [];
-  const setUp = (on: boolean) => setLink(pod.ifname, { set: 'up', on });
+/** Last, and only once the redirect works: until then no frame of the network reaches the pod's own stack. */
+function planPodUp({ link }: End): Step[] {
+  if (isUp(link)) return [];
+  const setUp = (on: boolean) => setLink(link.ifname, { set: 'up', on });
   return [{ do: setUp(true), undo: [setUp(false)] }];
 }
 
-function planClsact(
-  ifname: string,
-  link: Link | undefined,
-  seen: NetnsState,
-  alsoUndo: readonly Op[] = [],
-): Step[] {
-  if (link !== undefined && hasIngressQdisc(link.ifindex, seen)) return [];
-  const undo: readonly Op[] = [{ op: 'deleteClsact', link: ifname }, ...alsoUndo];
-  return [{ do: { op: 'addClsact', link: ifname }, undo }];
+function planClsact(link: string, end: End | null, alsoUndo: readonly Op[] = []): Step[] {
+  if (end !== null && end.qdisc !== null) return [];
+  return [{ do: { op: 'addClsact', link }, undo: [{ op: 'deleteClsact', link }, ...alsoUndo] }];
 }
 
 /**
  * Gives the pod link its qdisc. With the first qdisc of a link that has no queue, the kernel gives the link a queue of 1000
  * frames: it is set back to none, also when the qdisc is undone.
  */
-function planPodClsact(pod: Link, { noQueue }: Restore, seen: NetnsState): Step[] {
-  const setNoQueue = () => setLink(pod.ifname, { set: 'txqueuelen', txqlen: 0 });
-  const clsact = planClsact(pod.ifname, pod, seen, noQueue ? [setNoQueue()] : []);
-  const isRight = !noQueue || (clsact.length === 0 && pod.txqlen === 0);
+function planPodClsact(pod: End, { noQueue }: Restore): Step[] {
+  const { ifname, txqlen } = pod.link;
+  const setNoQueue = () => setLink(ifname, { set: 'txqueuelen', txqlen: 0 });
+  const clsact = planClsact(ifname, pod, noQueue ? [setNoQueue()] : []);
+  const isRight = !noQueue || (clsact.length === 0 && txqlen === 0);
   return [...clsact, ...(isRight ? [] : [{ do: setNoQueue(), undo: [] }])];
 }
 
-function planAllmulti(pod: Link): Step[] {
-  if (!needsAllmulti(pod)) return [];
-  const setAllmulticast = (on: boolean) => setLink(pod.ifname, { set: 'allmulticast', on });
+function planAllmulti({ link }: End): Step[] {
+  if (!needsAllmulti(link)) return [];
+  const setAllmulticast = (on: boolean) => setLink(link.ifname, { set: 'allmulticast', on });
   return [{ do: setAllmulticast(true), undo: [setAllmulticast(false)] }];
 }
 
-/** A redirect of ours that leads elsewhere (its target was deleted and made anew) is replaced. */
+/** Replaces a redirect of ours that leads elsewhere, because its target was deleted and created again. */
 function planRedirect(
-  { key }: Attachment,
-  { from, to }: { readonly from: string; readonly to: string },
-  restore: Restore,
-  seen: NetnsState,
+  from: string,
+  source: End | null,
+  to: string,
+  target: End | null,
+  cookie: string,
 ): Step[] {
-  const source = findLink(from, seen);
-  const earlier = source === undefined ? null : findOurFilter(source.ifindex, key, seen);
-  if (earlier !== null && earlier.to === findLink(to, seen)?.ifindex) return [];
+  const earlier = source?.redirect ?? null;
+  if (earlier !== null && earlier.to === target?.link.ifindex) return [];
 
-  const cookie = encodeCookie(key, restore);
   const add: Step = {
     do: { op: 'addRedirect', from, to, cookie },
     undo: [{ op: 'deleteRedirect', from, cookie }],
   };
   if (earlier === null) return [add];
-  const before = seen.links.find(({ ifindex }) => ifindex === earlier.to)?.ifname;
+  const before = earlier.target?.ifname;
   const undo =
     before === undefined ? [] : [{ op: 'addRedirect', from, to: before, cookie: earlier.cookie } as const];
   return [{ do: { op: 'deleteRedirect', from, cookie: earlier.cookie }, undo }, add];

@@ -1,21 +1,22 @@
 import { BindingError } from '../../../shared/errors.ts';
-import { ARPHRD_ETHER, type Link } from '../../../shared/rtnetlink/link.ts';
+import { ARPHRD_ETHER } from '../../../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
+import type { End, Ends } from './ends.ts';
 
 /**
- * The pod link of an attachment, if frames of a guest can pass through it.
+ * Returns the pod link of an attachment, if frames of a guest can pass through it.
  *
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED
  */
-export function requirePodLink({ podLink, tap }: Attachment, links: readonly Link[]): Link {
-  const link = links.find(({ ifname }) => ifname === podLink);
-  if (link === undefined) {
+export function requirePodLink({ podLink, tap }: Attachment, { pod, ifnames }: Ends): End {
+  if (pod === null) {
     throw new BindingError(
       'LINK_MISSING',
       `Cannot wire "${tap}": no pod link "${podLink}"; its network must come before this attachment`,
-      { details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}` },
+      { details: `links seen: ${ifnames.join(', ')}` },
     );
   }
+  const { link } = pod;
   if (link.type !== ARPHRD_ETHER || link.layer === 'L3') {
     const kind = link.kind ?? `ARPHRD ${link.type}`;
     throw new BindingError(
@@ -24,5 +25,5 @@ export function requirePodLink({ podLink, tap }: Attachment, links: readonly Lin
         'use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
     );
   }
-  return link;
+  return pod;
 }

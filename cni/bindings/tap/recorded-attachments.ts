@@ -1,42 +1,48 @@
 import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link, TunDetails } from '../../../shared/rtnetlink/link.ts';
 import { isHashed } from '../../plan/ours.ts';
-import type { NetnsState } from '../../plan/seen.ts';
-import { type Conflict, findConflicts } from './conflicts.ts';
+import type { IndexedNetns } from '../../plan/seen.ts';
+import type { Conflict } from './conflicts.ts';
+import { type AttachmentNames, type Ends, endsOf } from './ends.ts';
 
 /** An attachment of the tap binding as its tap's record describes it. */
-export interface RecordedWire {
+export interface RecordedAttachment {
   readonly tap: Link & { readonly tun: TunDetails };
   readonly record: TapRecord;
-  /** Undefined if it no longer exists. */
-  readonly pod: Link | undefined;
 }
 
-/** All attachments that taps of a netns have records of. Pure. */
-export function recordedWires(links: readonly Link[]): readonly RecordedWire[] {
-  const byName = new Map(links.map((link) => [link.ifname, link]));
+/** Finds all attachments that have a record on one of these links. Pure. */
+export function recordedAttachments(links: readonly Link[]): readonly RecordedAttachment[] {
   return links.flatMap((tap) => {
     const record = readRecord(tap);
-    if (record === null || tap.tun === null) return [];
-    return [{ tap: { ...tap, tun: tap.tun }, record, pod: byName.get(record.podLink) }];
+    return record === null || tap.tun === null ? [] : [{ tap: { ...tap, tun: tap.tun }, record }];
   });
 }
 
-/** The links of wires, of which frames come in at either. */
-export const endsOf = (wires: readonly RecordedWire[]): readonly Link[] =>
-  wires.flatMap(({ tap, pod }) => (pod === undefined ? [tap] : [pod, tap]));
+export const namesOf = ({ tap, record: { key, podLink } }: RecordedAttachment): AttachmentNames => ({
+  key,
+  podLink,
+  tap: tap.ifname,
+});
 
-/** A conflict at one end of a wire. */
+/** Ifnames of both ends of each attachment, whether or not the pod link still exists. */
+export const endNamesOf = (attachments: readonly RecordedAttachment[]): readonly string[] =>
+  attachments.flatMap(({ tap, record }) => [record.podLink, tap.ifname]);
+
+/** Finds both ends of an attachment. */
+export const endsOfRecorded = (attachment: RecordedAttachment, seen: IndexedNetns): Ends =>
+  endsOf(namesOf(attachment), seen);
+
+/** A conflict at one end of an attachment. */
 export interface RecordedConflict extends Conflict {
   /** Ifname. */
   readonly link: string;
 }
 
-/** What may keep frames from either end of a wire. Of a record with half a key our own filter cannot be told from others. */
-export function conflictsOf(wire: RecordedWire, seen: NetnsState): readonly RecordedConflict[] {
-  const { key } = wire.record;
-  if (isHashed(key)) return [];
-  return endsOf([wire]).flatMap((link) =>
-    findConflicts(link, key, seen).map((conflict) => ({ ...conflict, link: link.ifname })),
-  );
+/** What may keep frames from either end. A record with a hashed container id cannot tell our own filter from others. */
+export function conflictsOf({ record }: RecordedAttachment, { pod, tap }: Ends): readonly RecordedConflict[] {
+  if (isHashed(record.key)) return [];
+  return [pod, tap]
+    .filter((end) => end !== null)
+    .flatMap(({ link, conflicts }) => conflicts.map((conflict) => ({ ...conflict, link: link.ifname })));
 }

@@ -2,16 +2,14 @@
 import { BindingError } from '../../../shared/errors.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { REDIRECT_PREF } from '../../plan/op.ts';
-import { describeLinkOwner, recordOf } from '../../plan/ours.ts';
-import { findGap, findLink, isShared, type NetnsState } from '../../plan/seen.ts';
+import { describeLinkOwner } from '../../plan/ours.ts';
 import type { Attachment } from './attachment.ts';
-import { findConflicts } from './conflicts.ts';
+import type { End, Ends } from './ends.ts';
 
-/** Our tap, or undefined where its name is free. */
-export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: NetnsState): Link | undefined {
-  const link = findLink(tap, seen);
-  if (link === undefined) return undefined;
-  const record = recordOf(link, key);
+/** Returns our tap, or null if its name is free. @throws {BindingError} LINK_EXISTS */
+export function requireOurTap({ podLink, tap, conf }: Attachment, { tap: end }: Ends): End | null {
+  if (end === null) return null;
+  const { link, record } = end;
   if (link.tun === null || record === null) {
     throw new BindingError(
       'LINK_EXISTS',
@@ -31,48 +29,42 @@ export function requireOurTap({ key, podLink, tap, conf }: Attachment, seen: Net
       `Cannot add tap "${tap}": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it`,
     );
   }
-  return link;
+  return end;
 }
 
 /** Rejects a pod link or tap whose filters the kernel cannot list, since one of them may take the frames. Other links do not matter. */
-export function requireFilters({ podLink, tap }: Attachment, seen: NetnsState): void {
-  const gap = findGap([podLink, tap], seen);
+export function requireFilters({ podLink, tap }: Attachment, { gap }: Ends): void {
   if (gap !== null) throw new BindingError('KERNEL_REFUSED', `Cannot wire "${tap}" to "${podLink}": ${gap}`);
 }
 
 /** Others may have filters and programs on the pod link, but none that is known to keep frames from ours, or has its place. */
-export function refuseConflicts(pod: Link, { key, tap }: Attachment, seen: NetnsState): void {
-  if (isShared(pod.ifindex, seen)) {
+export function refuseConflicts({ podLink, tap }: Attachment, { qdisc, conflicts }: End): void {
+  if (qdisc?.isShared) {
     throw new BindingError(
       'LINK_UNSUPPORTED',
-      `Cannot wire "${tap}" to "${pod.ifname}": its ingress qdisc shares a filter block with other links, ` +
+      `Cannot wire "${tap}" to "${podLink}": its ingress qdisc shares a filter block with other links, ` +
         'which would be redirected as well',
     );
   }
-  const conflict = findConflicts(pod, key, seen).find(({ verdict }) => verdict === 'deadly');
+  const conflict = conflicts.find(({ verdict }) => verdict === 'deadly');
   if (conflict === undefined) return;
   const { what, to, pref, removal } = conflict;
-  const target = seen.links.find(({ ifindex }) => ifindex === to)?.ifname ?? 'a link that is gone';
-  const taking = to === null ? 'there is' : `its frames are redirected to "${target}" by`;
+  const taking = to === null ? 'there is' : `its frames are redirected to "${to}" by`;
   const reason =
     to !== null || pref === REDIRECT_PREF
       ? `${taking} ${what} that is not this attachment's; remove it first`
       : `${what} keeps its frames from the guest; remove it first, in the pod's netns: ${removal}`;
-  throw new BindingError('LINK_EXISTS', `Cannot wire "${tap}" to "${pod.ifname}": ${reason}`);
+  throw new BindingError('LINK_EXISTS', `Cannot wire "${tap}" to "${podLink}": ${reason}`);
 }
 
 /** What ADD says of filters and programs that may keep frames from the guest. Pure. */
-export const conflictWarnings = (
-  pod: Link,
-  { key }: Pick<Attachment, 'key'>,
-  seen: NetnsState,
-): readonly string[] =>
-  findConflicts(pod, key, seen)
+export const conflictWarnings = ({ link, conflicts }: End): readonly string[] =>
+  conflicts
     .filter(({ verdict }) => verdict === 'unknown')
     .slice(0, MAX_WARNINGS)
     .map(
       ({ what }) =>
-        `"${pod.ifname}" has ${what}, which may keep frames from the guest; if the guest gets none, let it pass them on ` +
+        `"${link.ifname}" has ${what}, which may keep frames from the guest; if the guest gets none, let it pass them on ` +
         '(TC_ACT_UNSPEC, TCX_NEXT, XDP_PASS) or remove it',
     );
 

@@ -65,6 +65,16 @@ export interface Dropped {
   readonly bytes: number;
 }
 
+/** What was seen of an attachment's silence. */
+export interface Silence {
+  /** Why the kernel does not tell its rules; null: it does. */
+  readonly refusal: string | null;
+  /** Whether one of the attachment's tables exists. */
+  readonly hasTables: boolean;
+  /** What the rules have dropped; null: not all of them exist. */
+  readonly dropped: Dropped | null;
+}
+
 /** What the rules of these tables have dropped on these links; null if one of the rules is missing. Pure. */
 export function findSilence(name: string, links: readonly string[], { rules }: Nftables): Dropped | null {
   const dropped = { packets: 0, bytes: 0 };

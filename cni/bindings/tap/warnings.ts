@@ -1,15 +1,14 @@
 /** What ADD tells an admin of a pod that it wires all the same. */
 
-import { findLink, type NetnsState } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
+import type { Ends } from './ends.ts';
 import { SILENCE_OPTIONS } from './silence.ts';
 
 /** A sentence each, with the link. Pure. */
-export function findWarnings({ podLink, tap }: Attachment, seen: NetnsState): readonly string[] {
-  const pod = findLink(podLink, seen);
-  const { refusal } = seen.nftables;
+export function findWarnings({ podLink, tap }: Attachment, { pod, silence }: Ends): readonly string[] {
+  const { refusal } = silence;
   return [
-    ...(pod?.kind === 'tun' && !pod.hasCarrier ? [warnOfTap(podLink)] : []),
+    ...(pod?.link.kind === 'tun' && !pod.link.hasCarrier ? [warnOfTap(podLink)] : []),
     ...(refusal === null
       ? []
       : [warnOfSound(`Cannot silence the pod's own stack on "${podLink}" and "${tap}": ${refusal}`)]),

@@ -2,15 +2,17 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describe, type Seen } from '../../../../cli/inspect/describe.ts';
 import { silenceTable } from '../../../../cni/bindings/tap/silence.ts';
+import { indexNetns, type NetnsState } from '../../../../cni/plan/seen.ts';
 import { BARE, KEY, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/seen.ts';
 
 const test = suite('describe()');
 
 const TRAFFIC = { packets: 3, bytes: 300 };
 
-function seenIn(netns: ReturnType<typeof wired>, changes: Partial<Seen> = {}): Seen {
+function seenIn(netns: NetnsState, changes: Partial<Seen> = {}): Seen {
   const filters = netns.filters.map((filter) => ({ ...filter, traffic: TRAFFIC }));
-  return { ...netns, filters, addresses: [], sysctls: null, holders: new Map(), ...changes };
+  const seen = indexNetns({ ...netns, filters });
+  return { ...seen, addresses: [], sysctls: null, holders: new Map(), ...changes };
 }
 
 test('describes a wired pod: both links, both redirects, no defects', () => {

@@ -9,6 +9,7 @@ import {
   BARE,
   clsactOf,
   ETH0,
+  endsIn,
   KEY,
   LO,
   linkOf,
@@ -67,7 +68,7 @@ for (const [why, seen, want] of [
   ],
 ] as const) {
   test(`link state and silence: ${why}`, () => {
-    assert.equal(findDefects(attachmentOf(), seen), want);
+    assert.equal(findDefects(attachmentOf(), endsIn(seen)), want);
   });
 }
 
@@ -211,13 +212,13 @@ for (const [why, seen, want] of [
   ),
 ] as const) {
   test(why, () => {
-    assert.equal(findDefects(attachmentOf(), seen), want);
+    assert.equal(findDefects(attachmentOf(), endsIn(seen)), want);
   });
 }
 
 test('refuseDefects() names every defect in one error', async () => {
-  const [attachment, seen] = [attachmentOf(), { ...BARE, links: [LO, linkOf(2, 'eth1')] }];
-  const error = await caught(() => refuseDefects(findDefects(attachment, seen), attachment, seen));
+  const [attachment, ends] = [attachmentOf(), endsIn({ ...BARE, links: [LO, linkOf(2, 'eth1')] })];
+  const error = await caught(() => refuseDefects(findDefects(attachment, ends), attachment, ends));
   assert.equal(
     [error.code, error.message, error.details],
     [
@@ -226,11 +227,12 @@ test('refuseDefects() names every defect in one error', async () => {
       'links seen: lo, eth1',
     ],
   );
-  refuseDefects([], attachment, seen);
+  refuseDefects([], attachment, ends);
 });
 
 test('the record is that of the key', () => {
-  assert.equal(findDefects({ ...attachmentOf(), key: { ...KEY, ifname: 'net2' } }, wired()).length, 3);
+  const other = { ...attachmentOf(), key: { ...KEY, ifname: 'net2' } };
+  assert.equal(findDefects(other, endsIn(wired(), other)).length, 3);
 });
 
 test.run();

@@ -1,10 +1,20 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findConflicts, programsAt } from '../../../../../cni/bindings/tap/conflicts.ts';
+import { programsAt } from '../../../../../cni/bindings/tap/conflicts.ts';
 import { conflictWarnings } from '../../../../../cni/bindings/tap/requirements.ts';
-import type { NetnsState } from '../../../../../cni/plan/seen.ts';
+import { indexNetns, type NetnsState } from '../../../../../cni/plan/seen.ts';
 import type { Filter } from '../../../../../shared/rtnetlink/filter.ts';
-import { BARE, clsactOf, ETH0, KEY, LO, OTHER, redirectOf, tapOf, wired } from '../../../../helpers/seen.ts';
+import {
+  BARE,
+  clsactOf,
+  ETH0,
+  endsIn,
+  LO,
+  OTHER,
+  redirectOf,
+  tapOf,
+  wired,
+} from '../../../../helpers/seen.ts';
 
 const test = suite('findConflicts()');
 
@@ -15,8 +25,10 @@ const foreign = (changes: Partial<Filter>): Filter => ({
   ...changes,
 });
 const OURS = [redirectOf(2, 3), redirectOf(3, 2)];
-const found = (changes: Partial<NetnsState>, link = ETH0) =>
-  findConflicts(link, KEY, wired(changes)).map(({ what, verdict }) => `${verdict}: ${what}`);
+const conflictsIn = (changes: Partial<NetnsState>, pod = ETH0) =>
+  endsIn(wired({ links: [LO, pod, tapOf()], ...changes })).pod?.conflicts ?? [];
+const found = (changes: Partial<NetnsState>, pod = ETH0) =>
+  conflictsIn(changes, pod).map(({ what, verdict }) => `${verdict}: ${what}`);
 
 test('a wired link has none', () => {
   assert.equal(found({}), []);
@@ -85,7 +97,7 @@ for (const [hook, returns, want] of [
   ['match', [0, 1], ['unknown']],
 ] as const) {
   test(`judges a program of ${hook} that returns ${returns?.join(' or ') ?? 'something'}`, () => {
-    const seen = wired({
+    const seen = {
       programs: [{ id: 12, name: 'p', returns }],
       tcx: hook === 'tcx' ? [{ ifindex: 2, program: 12 }] : [],
       filters: [
@@ -94,8 +106,8 @@ for (const [hook, returns, want] of [
           : []),
         ...OURS,
       ],
-    });
-    const conflicts = findConflicts({ ...ETH0, xdp: hook === 'xdp' ? 12 : null }, KEY, seen);
+    };
+    const conflicts = conflictsIn(seen, { ...ETH0, xdp: hook === 'xdp' ? 12 : null });
     assert.equal(
       conflicts.map(({ verdict }) => verdict),
       want,
@@ -109,6 +121,7 @@ test('a program that nobody could read is unknown', () => {
 
 test('programsAt() names each program of the links once, and not those of others', () => {
   const seen = wired({
+    links: [LO, { ...ETH0, xdp: 11 }, tapOf()],
     tcx: [
       { ifindex: 2, program: 12 },
       { ifindex: 3, program: 12 },
@@ -116,14 +129,19 @@ test('programsAt() names each program of the links once, and not those of others
     ],
     filters: [...OURS, foreign({ program: { id: 14, returns: 'action' } })],
   });
-  assert.equal(programsAt([{ ...ETH0, xdp: 11 }, tapOf()], seen), [11, 12, 14]);
-  assert.equal(programsAt([ETH0, tapOf()], wired()), []);
+  assert.equal(programsAt(['eth0', 'tap0'], indexNetns(seen)), [11, 12, 14]);
+  assert.equal(programsAt(['eth0', 'tap0'], indexNetns(wired())), []);
 });
 
 test('programsAt() has a bound', () => {
   const tcx = Array.from({ length: 500 }, (_, i) => ({ ifindex: 2, program: i + 1 }));
-  assert.is(programsAt([ETH0], wired({ tcx })).length, 64);
+  assert.is(programsAt(['eth0'], indexNetns(wired({ tcx }))).length, 64);
 });
+
+function warningsIn(seen: NetnsState): readonly string[] {
+  const { pod } = endsIn(seen);
+  return pod === null ? [] : conflictWarnings(pod);
+}
 
 test('conflictWarnings() names what is not known, and not what is', () => {
   const filters = [
@@ -131,15 +149,12 @@ test('conflictWarnings() names what is not known, and not what is', () => {
     foreign({ verdict: 'deadly' }),
     foreign({ verdict: 'harmless' }),
   ];
-  assert.equal(
-    conflictWarnings(ETH0, { key: KEY }, { ...BARE, links: [LO, ETH0], qdiscs: [clsactOf(2)], filters }),
-    [
-      '"eth0" has a u32 filter at pref 7, which may keep frames from the guest; if the guest gets none, let it pass them on ' +
-        '(TC_ACT_UNSPEC, TCX_NEXT, XDP_PASS) or remove it',
-    ],
-  );
+  assert.equal(warningsIn({ ...BARE, links: [LO, ETH0], qdiscs: [clsactOf(2)], filters }), [
+    '"eth0" has a u32 filter at pref 7, which may keep frames from the guest; if the guest gets none, let it pass them on ' +
+      '(TC_ACT_UNSPEC, TCX_NEXT, XDP_PASS) or remove it',
+  ]);
   const many = Array.from({ length: 9 }, (_, pref) => foreign({ verdict: 'unknown', pref }));
-  assert.is(conflictWarnings(ETH0, { key: KEY }, wired({ filters: many })).length, 4);
+  assert.is(warningsIn(wired({ filters: many })).length, 4);
 });
 
 test.run();

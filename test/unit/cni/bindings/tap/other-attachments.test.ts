@@ -8,6 +8,7 @@ import { caught } from '../../../../helpers/caught.ts';
 import {
   BARE,
   ETH0,
+  endsIn,
   KEY,
   LO,
   linkOf,
@@ -31,7 +32,7 @@ const attachmentOf = (network: string | null, changes: Partial<Attachment> = {})
   ...changes,
 });
 const refuse = (attachment: Attachment, seen: NetnsState) =>
-  refuseOtherAttachment(attachment, linkOf(2, attachment.podLink), seen);
+  refuseOtherAttachment(attachment, endsIn(seen, attachment));
 
 /** A pod link of another name that `net1` has wired. */
 const wiredAs = (podLink: string, tap = 'tap16477688c0e') => {

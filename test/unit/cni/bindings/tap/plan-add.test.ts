@@ -1,9 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Attachment } from '../../../../../cni/bindings/tap/attachment.ts';
 import * as plan from '../../../../../cni/bindings/tap/plan-add.ts';
 import { silenceTable } from '../../../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../../../cni/plan/cookie.ts';
-import type { Op, Step } from '../../../../../cni/plan/op.ts';
+import type { Level, Op, Step } from '../../../../../cni/plan/op.ts';
 import type { NetnsState } from '../../../../../cni/plan/seen.ts';
 import { encodeRecord, type Restore } from '../../../../../shared/record.ts';
 import type { Filter } from '../../../../../shared/rtnetlink/filter.ts';
@@ -14,6 +15,7 @@ import {
   BARE,
   clsactOf,
   ETH0,
+  endsIn,
   KEY,
   LO,
   linkOf,
@@ -26,8 +28,12 @@ import {
 
 const test = suite('planAdd()');
 
+const planLevels = (attachment: Attachment, seen: NetnsState, told?: readonly string[]): readonly Level[] =>
+  plan.planAdd(attachment, endsIn(seen, attachment), told);
+
 /** The steps of all levels. */
-const planAdd = (...given: Parameters<typeof plan.planAdd>): readonly Step[] => plan.planAdd(...given).flat();
+const planAdd = (attachment: Attachment, seen: NetnsState, told?: readonly string[]): readonly Step[] =>
+  planLevels(attachment, seen, told).flat();
 const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
 /** What an op is, or which setting of a link it changes. */
 const nameOf = (op: Op): string => (op.op === 'setLink' ? op.change.set : op.op);
@@ -83,7 +89,7 @@ test('a record of an older ADD is completed by a second ADD', () => {
 });
 
 test('a bare netns: the tap, its record and settings, persistence and the pod link are levels of their own', () => {
-  const levels = plan.planAdd(attachmentOf(), BARE).map((level) => level.map((step) => nameOf(step.do)));
+  const levels = planLevels(attachmentOf(), BARE).map((level) => level.map((step) => nameOf(step.do)));
   assert.equal(levels, [
     ['addTap'],
     ['alias', 'addrgenmode none', 'mtu', 'addClsact', 'up'],
@@ -284,7 +290,7 @@ const NOT_YET = { tables: [], rules: [], refusal: null };
 const addSilence = { op: 'addSilence', table: TABLE, links: ['eth0', 'tap0'], replaces: false } as const;
 
 test("the pod's own stack is silenced before anything else is done, and the record says so", () => {
-  const levels = plan.planAdd(attachmentOf(), { ...BARE, nftables: NOT_YET });
+  const levels = planLevels(attachmentOf(), { ...BARE, nftables: NOT_YET });
   const undo = [{ op: 'deleteSilence', table: TABLE }] as const;
   assert.equal(levels[0], [{ do: addSilence, undo }]);
   assert.equal(ops(levels.slice(1).flat()), [
@@ -321,7 +327,7 @@ test('a pod that an earlier version wired is silenced, and its record says so', 
 
 test('a pod link that is down is set up last, on its own, and DEL is told', () => {
   const restore = { ...BOTH_OURS, down: true };
-  const levels = plan.planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, flags: 0 }] });
+  const levels = planLevels(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, flags: 0 }] });
   assert.equal(levels.at(-1), [
     {
       do: { op: 'setLink', link: 'eth0', change: { set: 'up', on: true } },
@@ -337,7 +343,7 @@ test('a pod link that is down is set up last, on its own, and DEL is told', () =
 });
 
 test('a pod link that went down after ADD is set up again, which DEL does not undo', () => {
-  const levels = plan.planAdd(attachmentOf(), wired({ links: [LO, { ...ETH0, flags: 0 }, tapOf()] }));
+  const levels = planLevels(attachmentOf(), wired({ links: [LO, { ...ETH0, flags: 0 }, tapOf()] }));
   assert.equal(ops(levels.flat()), [{ op: 'setLink', link: 'eth0', change: { set: 'up', on: true } }]);
 });
 

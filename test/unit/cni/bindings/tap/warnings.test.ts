@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findWarnings } from '../../../../../cni/bindings/tap/warnings.ts';
-import { attachmentOf, BARE, ETH0, LO, silenced } from '../../../../helpers/seen.ts';
+import { attachmentOf, BARE, ETH0, endsIn, LO, silenced } from '../../../../helpers/seen.ts';
 
 const test = suite('findWarnings()');
 
@@ -9,20 +9,20 @@ const QUIET = { ...BARE, nftables: silenced() };
 const tap = (hasCarrier: boolean) => ({ ...QUIET, links: [LO, { ...ETH0, kind: 'tun', hasCarrier }] });
 
 test('nothing to say of most pods', () => {
-  assert.equal(findWarnings(attachmentOf(), QUIET), []);
-  assert.equal(findWarnings(attachmentOf(), tap(true)), []);
+  assert.equal(findWarnings(attachmentOf(), endsIn(QUIET)), []);
+  assert.equal(findWarnings(attachmentOf(), endsIn(tap(true))), []);
   const unplugged = { ...QUIET, links: [LO, { ...ETH0, hasCarrier: false }] };
-  assert.equal(findWarnings(attachmentOf(), unplugged), []);
+  assert.equal(findWarnings(attachmentOf(), endsIn(unplugged)), []);
 });
 
 test('a pod link that is a tap which nobody has open', () => {
-  assert.equal(findWarnings(attachmentOf(), tap(false)), [
+  assert.equal(findWarnings(attachmentOf(), endsIn(tap(false))), [
     'Pod link "eth0" is a tap that no process has open, so that no frame passes; check the plugin that creates it',
   ]);
 });
 
 test('a kernel without nf_tables', () => {
-  assert.equal(findWarnings(attachmentOf(), BARE), [
+  assert.equal(findWarnings(attachmentOf(), endsIn(BARE)), [
     'Cannot silence the pod\'s own stack on "eth0" and "tap0": Protocol not supported; until the guest is up, frames with ' +
       "the VM's MAC may come from the pod's own stack; check that the kernel has CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and " +
       'CONFIG_NF_TABLES_ARP',

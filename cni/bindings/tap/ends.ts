@@ -1,0 +1,93 @@
+/** The two ends of an attachment, with all that the planners, CHECK and inspect need to know of them. */
+import type { Link } from '../../../shared/rtnetlink/link.ts';
+import type { IngressQdisc } from '../../../shared/rtnetlink/qdisc.ts';
+import type { AttachmentKey, TapRecord } from '../../../shared/record.ts';
+import { cookieHash } from '../../plan/cookie.ts';
+import { findOurFilter, isOurs, type OurFilter, recordOf } from '../../plan/ours.ts';
+import { findGap, type IndexedNetns, ingressFilters, type SeenLink } from '../../plan/seen.ts';
+import type { Attachment } from './attachment.ts';
+import { type Conflict, findConflicts } from './conflicts.ts';
+import { findSilence, ownTables, type Silence, silenceTable } from './silence.ts';
+
+/** A link that is one end of an attachment. */
+export interface End {
+  readonly link: Link;
+  /** Null: it has no qdisc that takes ingress filters. */
+  readonly qdisc: IngressQdisc | null;
+  /** Our filter at its ingress; null: there is none. */
+  readonly redirect: EndRedirect | null;
+  /** Filters and programs of others that may keep frames from our filter, in the order in which a frame meets them. */
+  readonly conflicts: readonly Conflict[];
+  /** This attachment's record on it; null: it has none, or that of another attachment. */
+  readonly record: TapRecord | null;
+  /** The links to which filters at its ingress redirect frames, ours or not. */
+  readonly targets: readonly Link[];
+}
+
+export interface EndRedirect extends OurFilter {
+  /** Where it leads; null: a link that no longer exists. */
+  readonly target: Link | null;
+}
+
+/** What was seen of one attachment. */
+export interface Ends {
+  /** Null: there is no such link. */
+  readonly pod: End | null;
+  readonly tap: End | null;
+  /** Other links with our redirect. */
+  readonly strays: readonly string[];
+  /** What is not known of the ends, in words; null: everything is known. */
+  readonly gap: string | null;
+  readonly silence: Silence;
+  /** Every link of the netns, for messages. */
+  readonly ifnames: readonly string[];
+}
+
+/** What identifies an attachment in a netns. */
+export type AttachmentNames = Pick<Attachment, 'key' | 'podLink' | 'tap'>;
+
+/**
+ * Finds both ends of an attachment. Linear in what is at them. Pure.
+ *
+ * @param seen with the programs at the ends (`programsAt`) and the rules of the attachment's tables (`ownTables`)
+ */
+export function endsOf({ key, podLink, tap }: AttachmentNames, seen: IndexedNetns): Ends {
+  const { nftables, byIfname } = seen;
+  const [podSeen, tapSeen] = [byIfname.get(podLink), byIfname.get(tap)];
+  return {
+    pod: podSeen === undefined ? null : endAt(podSeen, key, seen),
+    tap: tapSeen === undefined ? null : endAt(tapSeen, key, seen),
+    strays: straysOf(key, seen, [podSeen, tapSeen]),
+    gap: findGap([podLink, tap], seen),
+    silence: {
+      refusal: nftables.refusal,
+      hasTables: ownTables(key, nftables).length > 0,
+      dropped: findSilence(silenceTable(key), [podLink, tap], nftables),
+    },
+    ifnames: seen.links.map(({ ifname }) => ifname),
+  };
+}
+
+function endAt(one: SeenLink, key: AttachmentKey, seen: IndexedNetns): End {
+  const redirect = findOurFilter(one, key);
+  return {
+    link: one.link,
+    qdisc: one.qdisc,
+    redirect: redirect && { ...redirect, target: seen.byIfindex.get(redirect.to)?.link ?? null },
+    conflicts: findConflicts(one, key, redirect !== null, seen),
+    record: recordOf(one.link, key),
+    targets: ingressFilters(one).flatMap(
+      ({ redirect }) => (redirect && seen.byIfindex.get(redirect.to)?.link) ?? [],
+    ),
+  };
+}
+
+function straysOf(
+  key: AttachmentKey,
+  { byIfindex, byCookie }: IndexedNetns,
+  ends: readonly (SeenLink | undefined)[],
+): readonly string[] {
+  const ours = (byCookie.get(cookieHash(key)) ?? []).filter((filter) => isOurs(filter, key));
+  const strays = new Set(ours.map(({ ifindex }) => byIfindex.get(ifindex)));
+  return [...strays].flatMap((one) => (one === undefined || ends.includes(one) ? [] : one.link.ifname));
+}
