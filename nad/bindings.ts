@@ -1,22 +1,16 @@
+import { REGISTERED_AS, type Variant } from '../shared/bindings.ts';
 import type { Minor, Plugin } from './kubevirt-versions.ts';
 
-/** Names of the bindings on the command line. */
-export const BINDING_KINDS = [
-  'tap',
-  'tap-mq',
-  'tap-secondary',
-  'tap-secondary-mq',
-  'passt',
-  'slirp',
-] as const;
-export type BindingKind = (typeof BINDING_KINDS)[number];
+/** What the command line calls a binding. */
+export type BindingKind = Variant;
+export const BINDING_KINDS = Object.keys(REGISTERED_AS) as readonly BindingKind[];
 
 /** Where the NAD is named: in the registration of the binding, or in each VM's network. */
 export const FORMS = ['binding', 'network'] as const;
 export type Form = (typeof FORMS)[number];
 
-export interface Binding {
-  /** Name in the VM's spec. Before KubeVirt 1.9, which tells the sidecar its name, the sidecar knows these names by heart. */
+export interface BindingManifests {
+  /** The name that VMs give, and that the sidecar knows on a KubeVirt that does not tell it (before 1.9). */
   readonly registeredAs: string;
   /** Prefix of the paths of its files, relative to nad/. */
   readonly files: string;
@@ -30,10 +24,9 @@ export interface Binding {
   readonly since: readonly (readonly [Minor, Plugin])[];
 }
 
-/** One row for each binding. */
-export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
+export const BINDINGS: Readonly<Record<BindingKind, BindingManifests>> = {
   tap: {
-    registeredAs: 'tapwire',
+    registeredAs: REGISTERED_AS.tap,
     files: 'tap/',
     forms: FORMS,
     nad: { name: 'tapwire-tap', config: {} },
@@ -41,7 +34,7 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
     since: [],
   },
   'tap-mq': {
-    registeredAs: 'tapwire-mq',
+    registeredAs: REGISTERED_AS['tap-mq'],
     files: 'tap-mq/',
     forms: FORMS,
     nad: { name: 'tapwire-tap-mq', config: { multiQueue: true } },
@@ -49,7 +42,7 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
     since: [],
   },
   'tap-secondary': {
-    registeredAs: 'tapwire-secondary',
+    registeredAs: REGISTERED_AS['tap-secondary'],
     files: 'tap/secondary-',
     forms: ['binding'],
     nad: { name: 'tapwire-secondary', config: { network: 'secondary' } },
@@ -57,7 +50,7 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
     since: [],
   },
   'tap-secondary-mq': {
-    registeredAs: 'tapwire-secondary-mq',
+    registeredAs: REGISTERED_AS['tap-secondary-mq'],
     files: 'tap-mq/secondary-',
     forms: ['binding'],
     nad: { name: 'tapwire-secondary-mq', config: { network: 'secondary', multiQueue: true } },
@@ -65,7 +58,7 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
     since: [],
   },
   passt: {
-    registeredAs: 'tapwire-passt',
+    registeredAs: REGISTERED_AS.passt,
     files: 'passt/',
     forms: FORMS,
     nad: { name: 'tapwire-passt', config: { binding: 'passt' } },
@@ -78,7 +71,7 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
     ],
   },
   slirp: {
-    registeredAs: 'tapwire-slirp',
+    registeredAs: REGISTERED_AS.slirp,
     files: 'slirp/',
     forms: ['binding'],
     nad: null,
@@ -87,13 +80,15 @@ export const BINDINGS: Readonly<Record<BindingKind, Binding>> = {
   },
 };
 
-export const needsSidecar = ({ plugin }: Binding): boolean => plugin.domainAttachmentType === undefined;
+export const needsSidecar = ({ plugin }: BindingManifests): boolean =>
+  plugin.domainAttachmentType === undefined;
 
-/** Whether the binding rejects primary networks. */
-export const isForSecondaryOnly = ({ nad }: Binding): boolean => nad?.config['network'] === 'secondary';
+/** Whether it never wires a primary network. */
+export const isForSecondaryOnly = ({ nad }: BindingManifests): boolean =>
+  nad?.config['network'] === 'secondary';
 
-/** Whether the admin chooses the `migration` field. KubeVirt asks only the binding of the primary network whether a VM can migrate. */
-export const hasChoiceOfMigration = (binding: Binding): boolean =>
+/** Whether the admin says what KubeVirt is told of live migration: only the primary network keeps a VM where it is. */
+export const hasChoiceOfMigration = (binding: BindingManifests): boolean =>
   binding.plugin.domainAttachmentType === 'tap' && !isForSecondaryOnly(binding);
 
 /** Path of a binding's file, relative to nad/. */

@@ -1,5 +1,6 @@
-/** The record that the CNI plugin leaves on each tap, as the tap's alias. Later versions and the sidecar read it. */
+/** The record that the CNI plugin leaves on each link that it creates, as the link's alias. Later versions and the sidecar read it. */
 import { hash } from 'node:crypto';
+import type { CniBinding } from './bindings.ts';
 import type { Link } from './rtnetlink/link.ts';
 
 /** Names one attachment of one container: a runtime never has two with the same pair (CNI SPEC §2). */
@@ -22,9 +23,10 @@ export interface Restore {
   readonly silence: boolean;
 }
 
-/** The attachment that a tap belongs to, and what ADD changed for it. */
-export interface TapRecord {
+/** The attachment that a link of Tapwire belongs to, and what ADD changed for it. */
+export interface AttachmentRecord {
   readonly key: AttachmentKey;
+  readonly binding: CniBinding;
   readonly podLink: string;
   /** What ADD gave the tap: CHECK cannot ask the pod link, whose MTU a later plugin of the chain may change. Bytes. */
   readonly mtu: number;
@@ -43,9 +45,9 @@ const ANY_FORM = /^tapwire\/\d+$/;
  * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
  * allmulti=0 noqueue=0 down=0 silence=1 told=0`. A container id that does not fit is replaced by its hash.
  */
-export function encodeRecord({ key, podLink, mtu, restore, told }: TapRecord): string {
+export function encodeRecord({ key, binding, podLink, mtu, restore, told }: AttachmentRecord): string {
   const encode = (container: string) =>
-    `${FORM} container=${container} ifname=${key.ifname} binding=tap link=${podLink} mtu=${mtu} ` +
+    `${FORM} container=${container} ifname=${key.ifname} binding=${binding} link=${podLink} mtu=${mtu} ` +
     `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)} ` +
     `down=${Number(restore.down)} silence=${Number(restore.silence)}` +
     (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`);
@@ -57,13 +59,25 @@ export function encodeRecord({ key, podLink, mtu, restore, told }: TapRecord): s
 export const HASHED = 'sha256:';
 export const hashed = (containerId: string): string => `${HASHED}${hash('sha256', containerId, 'hex')}`;
 
-/** The record of any tap that Tapwire made; its container id may be a hash of the real one. Null for every other link. */
-export function readRecord(link: Link): TapRecord | null {
-  if (link.tun?.mode !== 'tap') return null;
+/** Whether a link can have the record of a binding: it is of the kind that the binding creates. */
+const CAN_HAVE_RECORD = {
+  tap: ({ tun }) => tun?.mode === 'tap',
+  passt: () => false, // creates no link
+} as const satisfies Record<CniBinding, (link: Link) => boolean>;
+
+const isRecorded = (name: string): name is CniBinding => Object.hasOwn(CAN_HAVE_RECORD, name);
+
+/**
+ * Reads the record of a link that Tapwire created, of any attachment; the container id may be a hash of the real one. Null for every
+ * other link, whatever its alias says.
+ */
+export function readRecord(link: Link): AttachmentRecord | null {
   const { form, values } = parseIfalias(link.ifalias);
-  if (form !== FORM) return null;
+  const binding = values.get('binding') ?? 'tap';
+  if (form !== FORM || !isRecorded(binding) || !CAN_HAVE_RECORD[binding](link)) return null;
   return {
     key: { containerId: values.get('container') ?? '', ifname: values.get('ifname') ?? '' },
+    binding,
     podLink: values.get('link') ?? '',
     mtu: Number(values.get('mtu')),
     restore: {
@@ -77,7 +91,7 @@ export function readRecord(link: Link): TapRecord | null {
   };
 }
 
-const decodeTold = (text: string | undefined): TapRecord['told'] =>
+const decodeTold = (text: string | undefined): AttachmentRecord['told'] =>
   text === undefined ? null : text === '0' ? [] : text.split(',');
 
 /** The binding that a record names, in any form: a sidecar may be older than the plugin. Undefined without a record. */

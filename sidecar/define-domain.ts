@@ -1,7 +1,7 @@
 import type { OnDefineDomainParams } from '../shared/grpc/hooks_pb.ts';
 import { kindOf } from './bindings/kind.ts';
 import { aliasOf } from './bindings/nic.ts';
-import { BINDINGS } from './bindings/table.ts';
+import { BINDERS } from './bindings/table.ts';
 import { bindInterfaces } from './domain/bind-interfaces.ts';
 import type { DefinedDomain } from './hooks/server.ts';
 import type { Observed } from './pod/observe.ts';
@@ -26,7 +26,7 @@ export async function defineDomain(
 
   const observed = { ...(await observe()), passtBackend: settings.passtBackend };
   const bound = vmi.interfaces.map((one) => {
-    const bind = BINDINGS[kindOf(one, settings.kind, observed.links)];
+    const bind = BINDERS[kindOf(one, settings.kind, observed.links)];
     return { name: one.name, alias: aliasOf(one.name), ...bind(vmi, one, observed) };
   });
   const warnings = bound.flatMap((one) => one.warnings);

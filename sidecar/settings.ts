@@ -1,7 +1,6 @@
+import { BINDING_NAMES, BINDINGS, type Binding, REGISTERED_AS } from '../shared/bindings.ts';
 import { type Decoder, mismatch, oneOf } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
-import { kindOfName } from './bindings/kind.ts';
-import { BINDING_KINDS, type BindingKind } from './bindings/table.ts';
 import type { PasstBackend } from './pod/observe.ts';
 
 export interface Settings {
@@ -14,24 +13,11 @@ export interface Settings {
   /** Registered names whose interfaces are ours. */
   readonly bindings: readonly string[];
   /** What they all are; null: links and names say it. */
-  readonly kind: BindingKind | null;
+  readonly kind: Binding | null;
   readonly passtBackend: PasstBackend;
 }
 
 const HOOK_DIRECTORY = '/var/run/kubevirt-hooks';
-
-/**
- * The names that our manifests register. KubeVirt before 1.9 does not tell a sidecar which one it was started for, so there it
- * serves all; where a pod then has two of us, the second finds the first's work and changes nothing.
- */
-const REGISTERED_BINDINGS = [
-  'tapwire',
-  'tapwire-mq',
-  'tapwire-secondary',
-  'tapwire-secondary-mq',
-  'tapwire-passt',
-  'tapwire-slirp',
-];
 
 /**
  * Reads the environment. Pure; an empty variable counts as not set.
@@ -42,7 +28,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const choose = <T, F>(variable: string, decode: Decoder<T>, fallback: F): T | F =>
     env[variable] ? decode(env[variable], variable) : fallback;
 
-  const kind = choose('TAPWIRE_BINDING', oneOf(...BINDING_KINDS), null);
+  const kind = choose('TAPWIRE_BINDING', oneOf(...BINDING_NAMES), null);
   const told = env['NETWORK_BINDING_PLUGIN_NAME'];
   const also = choose('TAPWIRE_BINDING_NAMES', names, []);
   return {
@@ -56,8 +42,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   };
 }
 
-function registeredAs(kind: BindingKind | null): string[] {
-  return REGISTERED_BINDINGS.filter((name) => kind === null || kindOfName(name) === kind);
+/**
+ * The names that our manifests register. KubeVirt before 1.9 does not tell a sidecar for which one it was started, so there it
+ * serves all. If a pod then has two of our sidecars, the second finds the first's work and changes nothing.
+ */
+function registeredAs(binding: Binding | null): readonly string[] {
+  return Object.values(binding === null ? REGISTERED_AS : BINDINGS[binding].registeredAs);
 }
 
 const absolutePath: Decoder<string> = (value, path) => {

@@ -11,6 +11,7 @@ import { type Dropped, findSilence, silenceTable, silenceTables } from '../../cn
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
 import { isHashed } from '../../cni/plan/ours.ts';
 import type { IndexedNetns } from '../../cni/plan/seen.ts';
+import type { CniBinding } from '../../shared/bindings.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
@@ -33,7 +34,7 @@ export function describe(seen: Seen): Found {
   const attachments = recordedAttachments(seen.links);
   const tied = new Set(endNamesOf(attachments).map((ifname) => seen.byIfname.get(ifname)?.link.ifindex));
   return {
-    attachments: attachments.map((attachment) => describeAttachment(attachment, seen)),
+    attachments: attachments.flatMap((one) => DESCRIPTIONS[one.record.binding]?.(one, seen) ?? []),
     strays: [
       ...seen.filters.filter((filter) => isStray(filter, tied)).map((filter) => describeStray(filter, seen)),
       ...strayTables(attachments, seen),
@@ -42,15 +43,16 @@ export function describe(seen: Seen): Found {
   };
 }
 
-function describeAttachment(attachment: RecordedAttachment, seen: Seen): Attachment {
-  const { tap, record } = attachment;
+function describeTap(attachment: RecordedAttachment, seen: Seen): Attachment | null {
+  const { link: tap, record } = attachment;
   const { key, podLink } = record;
   const { tun } = tap;
+  if (tun === null) return null;
   const ends = endsOfRecorded(attachment, seen);
   const pod = ends.pod?.link;
   return {
     ...key,
-    binding: 'tap',
+    binding: record.binding,
     podLink: pod === undefined ? null : describePodLink(pod, seen.addresses),
     tap: {
       name: tap.ifname,
@@ -115,6 +117,12 @@ function describeStray({ ifindex, redirect }: Filter, { byIfindex }: Seen): stri
   );
 }
 
+/** How an attachment is described; null: its binding creates no link, and so leaves no record. */
+const DESCRIPTIONS = { tap: describeTap, passt: null } as const satisfies Record<
+  CniBinding,
+  ((attachment: RecordedAttachment, seen: Seen) => Attachment | null) | null
+>;
+
 /** Names of nftables tables that look like Tapwire's. */
 const tableNames = ({ nftables }: Seen): readonly string[] => [
   ...new Set(silenceTables(nftables).map(({ name }) => name)),
@@ -128,9 +136,9 @@ function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | nul
 
 function strayTables(attachments: readonly RecordedAttachment[], seen: Seen): readonly string[] {
   const isTied = (name: string) =>
-    attachments.some(({ tap, record: { key, podLink } }) =>
+    attachments.some(({ link, record: { key, podLink } }) =>
       isHashed(key)
-        ? findSilence(name, [podLink, tap.ifname], seen.nftables) !== null
+        ? findSilence(name, [podLink, link.ifname], seen.nftables) !== null
         : silenceTable(key) === name,
     );
   return tableNames(seen)

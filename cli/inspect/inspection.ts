@@ -1,4 +1,5 @@
 import type { Dropped } from '../../cni/bindings/tap/silence.ts';
+import type { CniBinding } from '../../shared/bindings.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 
 /** The wiring by Tapwire in one netns. --json prints it unchanged. */
@@ -21,7 +22,7 @@ export interface Attachment {
   readonly containerId: string;
   /** CNI_IFNAME of its ADD. */
   readonly ifname: string;
-  readonly binding: 'tap';
+  readonly binding: CniBinding;
   /** Null if it no longer exists. */
   readonly podLink: PodLink | null;
   readonly tap: Tap;

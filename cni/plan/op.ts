@@ -117,7 +117,10 @@ export type Outcome = 'done' | 'notReached' | Error;
  *
  * @param continueOnError whether to continue with the next level as well
  */
-export type Run = (levels: readonly (readonly Op[])[], continueOnError: boolean) => Promise<readonly Outcome[]>;
+export type Run = (
+  levels: readonly (readonly Op[])[],
+  continueOnError: boolean,
+) => Promise<readonly Outcome[]>;
 
 /** Steps that do no harm when an earlier one of them has failed. */
 export type Level = readonly Step[];

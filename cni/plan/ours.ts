@@ -1,10 +1,10 @@
 import {
   type AttachmentKey,
+  type AttachmentRecord,
   HASHED,
   hashed,
   type Restore,
   readRecord,
-  type TapRecord,
 } from '../../shared/record.ts';
 import type { Redirect } from '../../shared/rtnetlink/action.ts';
 import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
@@ -52,7 +52,7 @@ export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
 export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);
 
 /** The record of a tap that Tapwire made for this attachment; null for every other link, whatever its alias says. */
-export function recordOf(link: Link, key: AttachmentKey): TapRecord | null {
+export function recordOf(link: Link, key: AttachmentKey): AttachmentRecord | null {
   const record = readRecord(link);
   if (record === null || record.key.ifname !== key.ifname) return null;
   const { containerId } = record.key;

@@ -1,6 +1,6 @@
+import type { AttachmentKey, Restore } from '../../shared/record.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
 import { type Op, setLink } from './op.ts';
-import type { AttachmentKey, Restore } from '../../shared/record.ts';
 import { findOurFilter, hasOtherFilters, recordOf } from './ours.ts';
 import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 

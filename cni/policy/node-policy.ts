@@ -1,3 +1,4 @@
+import { CNI_BINDINGS, type CniBinding } from '../../shared/bindings.ts';
 import {
   array,
   boolean,
@@ -13,7 +14,7 @@ import type { AttachmentKey } from '../../shared/record.ts';
 import type { NetConf } from '../request/config.ts';
 
 /** What the node's owner allows configurations to ask for; those may be written by tenants. */
-export type NodePolicy = Readonly<Record<NetConf['binding'], BindingPolicy>>;
+export type NodePolicy = Readonly<Record<CniBinding, BindingPolicy>>;
 
 interface BindingPolicy {
   /** Namespaces whose pods may be wired; null: all. */
@@ -24,13 +25,18 @@ interface BindingPolicy {
 
 /** What a pod gets is its own: raw frames of its link by a tap, ports and pings by passt. But a default network is every pod's. */
 const NO_FILE: BindingPolicy = { namespaces: null, defaultNetwork: false };
-export const DEFAULT_POLICY: NodePolicy = { tap: NO_FILE, passt: NO_FILE };
+
+/** The same value for every binding. */
+const forEachBinding = <T>(value: T): Readonly<Record<CniBinding, T>> =>
+  Object.fromEntries(CNI_BINDINGS.map((binding) => [binding, value])) as Record<CniBinding, T>;
+
+export const DEFAULT_POLICY: NodePolicy = forEachBinding(NO_FILE);
 
 /** What would become of every pod of a default network. */
-const HARM: Readonly<Record<NetConf['binding'], string>> = {
+const HARM = {
   tap: 'would lose it to a tap',
   passt: 'would let everybody in it bind privileged ports',
-};
+} as const satisfies Record<CniBinding, string>;
 
 export const NODE_FILE = '/etc/tapwire/node.json';
 
@@ -49,10 +55,9 @@ const decodeBindingPolicy = strictFields<BindingPolicy>({
 });
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
-export const decodeNodePolicy = strictFields<NodePolicy>({
-  tap: optional(decodeBindingPolicy, NO_FILE),
-  passt: optional(decodeBindingPolicy, NO_FILE),
-});
+export const decodeNodePolicy = strictFields<NodePolicy>(
+  forEachBinding(optional(decodeBindingPolicy, NO_FILE)),
+);
 
 /**
  * Checks that the pod may have what the configuration asks for.

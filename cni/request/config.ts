@@ -1,3 +1,4 @@
+import { CNI_BINDINGS, type CniBinding } from '../../shared/bindings.ts';
 import {
   array,
   boolean,
@@ -56,7 +57,12 @@ export interface PasstConf extends CommonConf {
 }
 
 /** The plugin's configuration, as a NetworkAttachmentDefinition gives it (CNI SPEC §1, and our keys). */
-export type NetConf = TapConf | PasstConf;
+export type NetConf = Confs[CniBinding];
+
+interface Confs {
+  readonly tap: TapConf;
+  readonly passt: PasstConf;
+}
 
 /** Uid and gid of QEMU in virt-launcher (kubevirt pkg/util NonRootUID). */
 const QEMU = 107;
@@ -131,7 +137,7 @@ const passtKeys = {
 const commonKeys = {
   cniVersion: string,
   name: string,
-  binding: unset(oneOf('tap', 'passt'), 'tap' as const),
+  binding: unset(oneOf(...CNI_BINDINGS), 'tap' as const),
   args: optional(foldedFields({ cni: optional(cniArgs, null) }), null),
   runtimeConfig: optional(runtimeConfig, { mac: null }),
   capabilities: optional(object, null),

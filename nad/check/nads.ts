@@ -66,9 +66,13 @@ function readOurs({ plugins }: Chain): OursRead {
 }
 
 function wiringOf(conf: NetConf): Wiring {
-  if (conf.binding === 'passt') return 'passt';
-  if (conf.network === 'secondary') return conf.multiQueue ? 'tap-secondary-mq' : 'tap-secondary';
-  return conf.multiQueue ? 'tap-mq' : 'tap';
+  switch (conf.binding) {
+    case 'passt':
+      return 'passt';
+    case 'tap':
+      if (conf.network === 'secondary') return conf.multiQueue ? 'tap-secondary-mq' : 'tap-secondary';
+      return conf.multiQueue ? 'tap-mq' : 'tap';
+  }
 }
 
 /** Rejects versions and names that ADD rejects before it reads other keys, and adds a remedy to its message. */

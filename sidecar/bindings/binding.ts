@@ -9,11 +9,11 @@ export interface Bound extends Pick<BoundInterface, 'render' | 'needs'> {
 }
 
 /**
- * A kind of binding: what an interface of the VMI becomes in the domain.
+ * What a binding makes of an interface of the VMI in the domain.
  *
  * Pure. virt-launcher shows each answer again, less what it did not understand: what we decide must not depend on what we
  * decided before. From the current element comes what others decide, such as the PCI address.
  *
  * @throws {BindingError} when the guest could not start, or not be reached, as the pod is
  */
-export type Binding = (vmi: Vmi, one: VmiInterface, observed: Observed) => Bound;
+export type BindInterface = (vmi: Vmi, one: VmiInterface, observed: Observed) => Bound;

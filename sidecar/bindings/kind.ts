@@ -1,9 +1,9 @@
+import { BINDING_NAMES, type Binding } from '../../shared/bindings.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { readBinding } from '../../shared/record.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { lookUpTap } from '../pod/wiring.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
-import { BINDING_KINDS, type BindingKind } from './table.ts';
 
 /**
  * The kind of binding that an interface has. The first of these that says one decides:
@@ -17,12 +17,12 @@ import { BINDING_KINDS, type BindingKind } from './table.ts';
  */
 export function kindOf(
   one: Pick<VmiInterface, 'name' | 'binding' | 'network'>,
-  configured: BindingKind | null,
+  configured: Binding | null,
   links: readonly Link[],
-): BindingKind {
+): Binding {
   const kind = configured ?? kindOfRecord(lookUpTap(one, links)) ?? kindOfName(one.binding);
   if (kind !== null) return kind;
-  const words = `${BINDING_KINDS.slice(0, -1).join(', ')} or ${BINDING_KINDS.at(-1)}`;
+  const words = `${BINDING_NAMES.slice(0, -1).join(', ')} or ${BINDING_NAMES.at(-1)}`;
   throw new BindingError(
     'INVALID_VMI',
     `Cannot bind interface "${one.name}": nothing says what binding "${one.binding}" is; ` +
@@ -34,14 +34,14 @@ export function kindOf(
  * The kind that a registered name has in it, as the only one among its words, which are parted by "-". `tapwire` alone means tap.
  * Null: the name says none, or several.
  */
-export function kindOfName(name: string): BindingKind | null {
+export function kindOfName(name: string): Binding | null {
   const words = name.split('-');
-  const [kind, ...others] = BINDING_KINDS.filter((candidate) => words.includes(candidate));
+  const [kind, ...others] = BINDING_NAMES.filter((candidate) => words.includes(candidate));
   if (kind === undefined) return words.includes('tapwire') ? 'tap' : null;
   return others.length === 0 ? kind : null;
 }
 
-function kindOfRecord(link: Link | undefined): BindingKind | null {
+function kindOfRecord(link: Link | undefined): Binding | null {
   const binding = link === undefined ? undefined : readBinding(link);
-  return BINDING_KINDS.find((kind) => kind === binding) ?? null;
+  return BINDING_NAMES.find((kind) => kind === binding) ?? null;
 }

@@ -3,7 +3,7 @@ import { NO_NEEDS } from '../domain/bound-interface.ts';
 import { findPodLink } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
-import type { Binding } from './binding.ts';
+import type { BindInterface } from './binding.ts';
 import { iommuOf, isVirtio, leaf, macOf, nicElement } from './nic.ts';
 import { forwardedPorts } from './ports.ts';
 
@@ -23,7 +23,7 @@ const ISTIO_PORTS = [15000, 15001, 15004, 15006, 15008, 15009, 15020, 15021, 150
  * Source: kubevirt cmd/sidecars/network-passt-binding; libvirt "Userspace connection using passt", "vhost-user connection with
  *   passt backend"
  */
-export const bindPasst: Binding = (vmi, one, { links, passtBackend }) => {
+export const bindPasst: BindInterface = (vmi, one, { links, passtBackend }) => {
   if (!one.network.primary) {
     const reason = 'passt serves the pod network alone; use tap or slirp for this one';
     throw new BindingError('INVALID_VMI', `Cannot bind interface "${one.name}": ${reason}`);

@@ -1,6 +1,6 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
-import type { Binding } from './binding.ts';
+import type { BindInterface } from './binding.ts';
 import { aliasOf, iommuOf, leaf, macOf, nicElement } from './nic.ts';
 import { forwardedPorts } from './ports.ts';
 
@@ -18,7 +18,7 @@ const PREFIX_LENGTHS = { min: 4, max: 27 };
  * @throws {BindingError} INVALID_VMI
  * Source: kubevirt v1.8 cmd/sidecars/network-slirp-binding; QEMU "-netdev user"; libvirt "Userspace SLIRP connection"
  */
-export const bindSlirp: Binding = (vmi, one, { searchDomains }) => {
+export const bindSlirp: BindInterface = (vmi, one, { searchDomains }) => {
   const id = netdevIdOf(one);
   const options = [
     `user,id=${id}`,

@@ -5,7 +5,7 @@ import { findWiring, type Wiring } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
 import { childrenNamed, type Element } from '../xml/xml.ts';
-import type { Binding } from './binding.ts';
+import type { BindInterface } from './binding.ts';
 import { iommuOf, isVirtio, leaf, nicElement } from './nic.ts';
 
 /**
@@ -24,7 +24,7 @@ const MIN_MULTI_QUEUES = 2;
  * @throws {BindingError} LINK_MISSING; LINK_UNSUPPORTED when the interface cannot work on these links
  * Source: kubevirt pkg/virt-launcher/virtwrap/converter/network, pkg/network/domainspec; libvirt "Generic ethernet connection"
  */
-export const bindTap: Binding = (vmi, one, { links }) => {
+export const bindTap: BindInterface = (vmi, one, { links }) => {
   const wiring = findWiring(one, links);
   const mac = macOf(one, wiring);
   refuseSingleQueueModel(one, wiring);

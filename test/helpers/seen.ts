@@ -78,7 +78,7 @@ export const ETH0 = linkOf(2, 'eth0');
 export function tapOf(changes: Partial<Link> = {}, key = KEY, restore = NOTHING): Link {
   return linkOf(3, 'tap0', {
     kind: 'tun',
-    ifalias: encodeRecord({ key, podLink: 'eth0', mtu: 1500, restore, told: [] }),
+    ifalias: encodeRecord({ key, binding: 'tap', podLink: 'eth0', mtu: 1500, restore, told: [] }),
     tun: { mode: 'tap', owner: 107, group: 107, multiQueue: false, persist: true },
     ...changes,
   });

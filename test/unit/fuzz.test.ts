@@ -102,7 +102,14 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   records: (random) => {
     const key = { containerId: arbitraryString(random), ifname: arbitraryString(random) };
     const restore = arbitraryRestore(random);
-    const ours = encodeRecord({ key, podLink: 'eth0', mtu: random.below(70_000), restore, told: [] });
+    const ours = encodeRecord({
+      key,
+      binding: 'tap',
+      podLink: 'eth0',
+      mtu: random.below(70_000),
+      restore,
+      told: [],
+    });
     const ifalias = random.oneIn(4)
       ? arbitraryString(random)
       : mutateBytes(random, Buffer.from(ours)).toString();
@@ -116,6 +123,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     };
     const record = {
       key,
+      binding: 'tap' as const,
       podLink: 'p'.repeat(1 + random.below(15)),
       mtu: random.below(65_536),
       restore: arbitraryRestore(random),

@@ -1,7 +1,8 @@
 /** The two ends of an attachment, with all that the planners, CHECK and inspect need to know of them. */
+
+import type { AttachmentKey, AttachmentRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../../shared/rtnetlink/qdisc.ts';
-import type { AttachmentKey, TapRecord } from '../../../shared/record.ts';
 import { cookieHash } from '../../plan/cookie.ts';
 import { findOurFilter, isOurs, type OurFilter, recordOf } from '../../plan/ours.ts';
 import { findGap, type IndexedNetns, ingressFilters, type SeenLink } from '../../plan/seen.ts';
@@ -19,7 +20,7 @@ export interface End {
   /** Filters and programs of others that may keep frames from our filter, in the order in which a frame meets them. */
   readonly conflicts: readonly Conflict[];
   /** This attachment's record on it; null: it has none, or that of another attachment. */
-  readonly record: TapRecord | null;
+  readonly record: AttachmentRecord | null;
   /** The links to which filters at its ingress redirect frames, ours or not. */
   readonly targets: readonly Link[];
 }

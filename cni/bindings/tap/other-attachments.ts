@@ -1,6 +1,6 @@
 import { BindingError } from '../../../shared/errors.ts';
 import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
-import { readRecord, type TapRecord } from '../../../shared/record.ts';
+import { type AttachmentRecord, readRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { recordOf } from '../../plan/ours.ts';
 import type { Attachment } from './attachment.ts';
@@ -24,13 +24,13 @@ export function refuseOtherAttachment(attachment: Attachment, { pod, tap }: Ends
 }
 
 /** The record of a tap that another attachment of the same container has. */
-function recordOfOther(link: Link, { key }: Attachment): TapRecord | null {
+function recordOfOther(link: Link, { key }: Attachment): AttachmentRecord | null {
   const record = readRecord(link);
   if (record === null || record.key.ifname === key.ifname) return null;
   return recordOf(link, { ...key, ifname: record.key.ifname });
 }
 
-function refusal({ key, podLink, conf }: Attachment, other: TapRecord, tap: string): BindingError {
+function refusal({ key, podLink, conf }: Attachment, other: AttachmentRecord, tap: string): BindingError {
   const { logicNetworkName: network } = conf;
   const subject = network === null ? `attachment "${key.ifname}"` : `network "${network}" ("${key.ifname}")`;
   const reason = `attachment "${other.key.ifname}" of this pod has wired "${other.podLink}" to "${tap}" already`;

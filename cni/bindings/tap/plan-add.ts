@@ -32,8 +32,8 @@ export function planAdd(attachment: Attachment, ends: Ends, told: readonly strin
   const mtu = requireMtu(attachment, pod.link);
   const restore = planRestore(pod, tap, ends.silence);
 
-  const { key, podLink } = attachment;
-  const record = encodeRecord({ key, podLink, mtu, restore, told });
+  const { key, podLink, conf } = attachment;
+  const record = encodeRecord({ key, binding: conf.binding, podLink, mtu, restore, told });
   const cookie = encodeCookie(key, restore);
   const levels: readonly Level[] = [
     planSilence(attachment, ends.silence),

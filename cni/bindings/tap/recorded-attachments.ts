@@ -1,33 +1,33 @@
-import { readRecord, type TapRecord } from '../../../shared/record.ts';
-import type { Link, TunDetails } from '../../../shared/rtnetlink/link.ts';
+import { type AttachmentRecord, readRecord } from '../../../shared/record.ts';
+import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { isHashed } from '../../plan/ours.ts';
 import type { IndexedNetns } from '../../plan/seen.ts';
 import type { Conflict } from './conflicts.ts';
 import { type AttachmentNames, type Ends, endsOf } from './ends.ts';
 
-/** An attachment of the tap binding as its tap's record describes it. */
+/** An attachment as the record on the link that Tapwire created for it describes it. */
 export interface RecordedAttachment {
-  readonly tap: Link & { readonly tun: TunDetails };
-  readonly record: TapRecord;
+  readonly link: Link;
+  readonly record: AttachmentRecord;
 }
 
 /** Finds all attachments that have a record on one of these links. Pure. */
 export function recordedAttachments(links: readonly Link[]): readonly RecordedAttachment[] {
-  return links.flatMap((tap) => {
-    const record = readRecord(tap);
-    return record === null || tap.tun === null ? [] : [{ tap: { ...tap, tun: tap.tun }, record }];
+  return links.flatMap((link) => {
+    const record = readRecord(link);
+    return record === null ? [] : [{ link, record }];
   });
 }
 
-export const namesOf = ({ tap, record: { key, podLink } }: RecordedAttachment): AttachmentNames => ({
+export const namesOf = ({ link, record: { key, podLink } }: RecordedAttachment): AttachmentNames => ({
   key,
   podLink,
-  tap: tap.ifname,
+  tap: link.ifname,
 });
 
 /** Ifnames of both ends of each attachment, whether or not the pod link still exists. */
 export const endNamesOf = (attachments: readonly RecordedAttachment[]): readonly string[] =>
-  attachments.flatMap(({ tap, record }) => [record.podLink, tap.ifname]);
+  attachments.flatMap(({ link, record }) => [record.podLink, link.ifname]);
 
 /** Finds both ends of an attachment. */
 export const endsOfRecorded = (attachment: RecordedAttachment, seen: IndexedNetns): Ends =>

@@ -7,6 +7,7 @@ const test = suite('the record');
 
 const RECORD = {
   key: KEY,
+  binding: 'tap' as const,
   podLink: 'eth0',
   mtu: 1500,
   restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
@@ -66,6 +67,15 @@ test('readRecord() reads a tap with this form, and neither another link nor anot
   assert.is(readRecord(linkOf(3, 'tap0', { ifalias })), null);
   for (const form of ['tapwire/2', 'tapwire/01', 'tapwire'])
     assert.is(readRecord(tapOf({ ifalias: ifalias.replace('tapwire/1', form) })), null, form);
+});
+
+test('readRecord() returns null for an unknown binding, and for one that creates no such link', () => {
+  const ifalias = encodeRecord(RECORD);
+  assert.is(readRecord(tapOf({ ifalias }))?.binding, 'tap');
+  for (const binding of ['macvlan', 'passt', 'constructor', '']) {
+    const link = tapOf({ ifalias: ifalias.replace('binding=tap', `binding=${binding}`) });
+    assert.is(readRecord(link), null, binding);
+  }
 });
 
 test.run();

@@ -8,6 +8,7 @@ const test = suite('recordOf() and describeLinkOwner()');
 
 const RECORD = {
   key: KEY,
+  binding: 'tap' as const,
   podLink: 'eth0',
   mtu: 1500,
   restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },

@@ -1,14 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Binding } from '../../../../shared/bindings.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
 import { kindOf, kindOfName } from '../../../../sidecar/bindings/kind.ts';
-import type { BindingKind } from '../../../../sidecar/bindings/table.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { tapLink, veth } from '../../../helpers/vmi.ts';
 
 const kind = suite('kindOf()');
 
 const RECORD = encodeRecord({
+  binding: 'tap',
   key: { containerId: 'c1', ifname: 'net1' },
   podLink: 'eth0',
   mtu: 1500,
@@ -21,7 +22,7 @@ const one = (binding: string) => ({
   binding,
   network: { primary: true, podIfname: null, cidr: null } as const,
 });
-const kindHere = (binding: string, image: BindingKind | null = null, ifalias: string | null = null) =>
+const kindHere = (binding: string, image: Binding | null = null, ifalias: string | null = null) =>
   kindOf(one(binding), image, wired(ifalias));
 
 for (const [name, want] of [

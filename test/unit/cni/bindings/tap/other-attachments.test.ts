@@ -38,6 +38,7 @@ const refuse = (attachment: Attachment, seen: NetnsState) =>
 const wiredAs = (podLink: string, tap = 'tap16477688c0e') => {
   const record = {
     key: KEY,
+    binding: 'tap' as const,
     podLink,
     mtu: 1500,
     restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },

@@ -38,7 +38,7 @@ const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
 /** What an op is, or which setting of a link it changes. */
 const nameOf = (op: Op): string => (op.op === 'setLink' ? op.change.set : op.op);
 const aliasOf = (restore: Restore, mtu = 1500) =>
-  encodeRecord({ key: KEY, podLink: 'eth0', mtu, restore, told: [] });
+  encodeRecord({ key: KEY, binding: 'tap', podLink: 'eth0', mtu, restore, told: [] });
 const fresh = (restore: Restore): Op[] => [
   { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107, selinuxContext: null },
   { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf(restore) } },
@@ -67,7 +67,14 @@ test('a bare netns: the tap is there and persistent before the pod link is touch
 
 test('the record keeps what prevResult claimed and is not true; a second ADD changes nothing', () => {
   const told = ['a1b2c3', '*'];
-  const ifalias = encodeRecord({ key: KEY, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS, told });
+  const ifalias = encodeRecord({
+    key: KEY,
+    binding: 'tap',
+    podLink: 'eth0',
+    mtu: 1500,
+    restore: BOTH_OURS,
+    told,
+  });
   assert.equal(ops(planAdd(attachmentOf(), BARE, told))[1], {
     op: 'setLink',
     link: 'tap0',
@@ -77,7 +84,10 @@ test('the record keeps what prevResult claimed and is not true; a second ADD cha
 });
 
 test('a record of an older ADD is completed by a second ADD', () => {
-  const [record, link] = [{ key: KEY, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS }, 'tap0'];
+  const [record, link] = [
+    { key: KEY, binding: 'tap' as const, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS },
+    'tap0',
+  ];
   const older = encodeRecord({ ...record, told: null });
   const [step, ...others] = planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias: older })] }));
   const ifalias = encodeRecord({ ...record, told: [] });

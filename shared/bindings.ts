@@ -1,0 +1,37 @@
+/** The bindings of Tapwire. A new binding begins with a row here; the compiler then names the tables that lack it. */
+
+interface Row {
+  /** Whether the CNI plugin creates or sets something for it in the pod's netns. */
+  readonly inNetns: boolean;
+  /** The names under which our manifests register it with KubeVirt, by variant. */
+  readonly registeredAs: Readonly<Record<string, string>>;
+}
+
+export const BINDINGS = {
+  tap: {
+    inNetns: true,
+    registeredAs: {
+      tap: 'tapwire',
+      'tap-mq': 'tapwire-mq',
+      'tap-secondary': 'tapwire-secondary',
+      'tap-secondary-mq': 'tapwire-secondary-mq',
+    },
+  },
+  passt: { inNetns: true, registeredAs: { passt: 'tapwire-passt' } },
+  slirp: { inNetns: false, registeredAs: { slirp: 'tapwire-slirp' } },
+} as const satisfies Readonly<Record<string, Row>>;
+
+type Rows = typeof BINDINGS;
+export type Binding = keyof Rows;
+/** A binding that the CNI plugin knows: a configuration can name it, and a node policy. */
+export type CniBinding = { [B in Binding]: Rows[B]['inNetns'] extends true ? B : never }[Binding];
+/** What the command line calls a binding: one registration each. */
+export type Variant = { [B in Binding]: keyof Rows[B]['registeredAs'] }[Binding];
+
+/** In the order in which messages list them. */
+export const BINDING_NAMES = Object.keys(BINDINGS) as readonly Binding[];
+export const CNI_BINDINGS = BINDING_NAMES.filter((name): name is CniBinding => BINDINGS[name].inNetns);
+export const REGISTERED_AS: Readonly<Record<Variant, string>> = Object.assign(
+  {},
+  ...BINDING_NAMES.map((name) => BINDINGS[name].registeredAs),
+);
