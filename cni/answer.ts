@@ -5,17 +5,17 @@ import { type Environment, parseRequest } from './request/request.ts';
 import { DEFAULT_VERSION, SUPPORTED_VERSIONS, type Version } from './request/version.ts';
 import { type ErrorResult, type Result, toErrorResult } from './result.ts';
 
-/** What a call of the plugin prints and leaves. */
+/** The output of one call of the plugin. */
 export interface Answer {
   readonly command: string;
-  /** CNI's error code; 0 is success. */
+  /** CNI's error code; 0 means success. */
   readonly code: number;
-  /** One JSON document (CNI SPEC §2); empty where success has no result. */
+  /** One JSON document (CNI SPEC §2); empty if success has no result. */
   readonly stdout: string;
   readonly log: readonly LogLine[];
 }
 
-/** Does what a call asks. Never throws: every failure is an answer. */
+/** Serves one call. Never throws: a failure becomes an error result. */
 export async function answer(
   env: Environment,
   readStdin: () => Buffer,
@@ -51,10 +51,10 @@ export async function answer(
   }
 }
 
-/** On one line: white space for depth would make hostile input many times larger. */
+/** Prints on one line: indentation would make hostile input many times larger. */
 const print = (result: Result | ErrorResult): string => `${JSON.stringify(result)}\n`;
 
-/** The version to answer in when the request itself could not be read. */
+/** Finds the version for the error result of a request that could not be read. */
 function versionOf(stdin: Buffer): Version {
   const version = /"cniVersion"\s*:\s*"([\d.]+)"/i.exec(stdin.toString('latin1'))?.[1];
   return SUPPORTED_VERSIONS.find((supported) => supported === version) ?? DEFAULT_VERSION;

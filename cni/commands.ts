@@ -13,13 +13,13 @@ import { type Result, versionResult } from './result.ts';
 
 type Of<Command> = Extract<CniRequest, { command: Command }>;
 
-/** Takes a sentence for the log. */
+/** Logs a sentence as a warning. */
 export type Warn = (message: string) => void;
 
 /**
- * Does what the runtime asks. Null where success has no result (CNI SPEC §2).
+ * Runs one CNI command. Null if success has no result (CNI SPEC §2).
  *
- * @throws {BindingError} with nothing changed, or for DEL with all done that could be
+ * @throws {BindingError} with nothing changed; DEL has then done all that it could
  */
 export async function serve(request: CniRequest, context: CallContext, warn: Warn): Promise<Result | null> {
   switch (request.command) {
@@ -36,7 +36,7 @@ export async function serve(request: CniRequest, context: CallContext, warn: War
       (await testSilence()).forEach(warn);
       return null;
     case 'GC':
-      return null; // all that we make lives in the pod's netns and goes with it
+      return null; // all that Tapwire creates is in the pod's netns and ends with it
   }
 }
 
@@ -54,12 +54,12 @@ function add(
       for (const warning of less?.warnings ?? []) warn(warning);
       return less?.levels;
     };
-    await apply(levels, kernel.run, context.signal, orElse); // last: nothing can fail behind it
+    await apply(levels, kernel.run, context.signal, orElse); // last: nothing can fail after it
     return result;
   });
 }
 
-/** The node's policy has no say: what was allowed when the pod was made is there now. */
+/** Ignores the node policy: what it allowed when the pod was created exists now. */
 function check(call: Of<'ADD' | 'CHECK'>, context: CallContext): Promise<null> {
   const { prevResult } = call.conf;
   if (prevResult === null) throw new BindingError('INVALID_CONFIG', 'Required prevResult missing');
@@ -71,7 +71,7 @@ function check(call: Of<'ADD' | 'CHECK'>, context: CallContext): Promise<null> {
 
 async function del({ key, netns }: Of<'DEL'>, context: CallContext): Promise<null> {
   const fd = netns === null ? null : context.openNetns(netns);
-  if (fd === null) return null; // gone, and everything of ours with it
+  if (fd === null) return null; // the netns no longer exists, nor does anything of Tapwire in it
   return useKernel(fd, context, async (kernel) => {
     const failures = await attempt(planDel(key, await kernel.observe()), kernel.run);
     if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', tellSome(failures));
@@ -79,7 +79,7 @@ async function del({ key, netns }: Of<'DEL'>, context: CallContext): Promise<nul
   });
 }
 
-/** A pod can have any number of links from which DEL removes something. */
+/** Number of failures that a message lists: a pod can have any number of links. */
 const MAX_TOLD = 5;
 
 function tellSome(failures: readonly string[]): string {

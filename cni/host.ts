@@ -2,20 +2,20 @@ import type { Kernel } from './kernel/kernel.ts';
 import type { Signal } from './plan/apply.ts';
 import type { NodePolicy } from './policy/node-policy.ts';
 
-/** How the core reaches what is around it; the executable and the agent differ in nothing else. */
+/** What a call needs from its surroundings. The executable and the agent differ only in this. */
 export interface CallContext {
   /**
-   * A descriptor of the netns at CNI_NETNS, for the core to close; null where it is gone.
+   * Opens the netns at CNI_NETNS. The caller closes the descriptor. Null if the netns no longer exists.
    *
    * @throws {BindingError} INVALID_NETNS
    */
   openNetns(path: string): number | null;
-  /** A way into that netns. */
+  /** Gives access to that netns. */
   openKernel(netns: number): Kernel;
-  /** How long to wait for whoever changes the netns now, in ms; 0 where our caller has done so. */
+  /** How long to wait for another call that holds the netns, in ms; 0 if the shim has already waited. */
   readonly lockTimeout: number;
   /** @throws {BindingError} NOT_ALLOWED */
   readNodePolicy(): NodePolicy;
-  /** Aborted with a BindingError once nobody waits for the answer any more: ADD is taken back then. */
+  /** Aborted with a BindingError once the client no longer waits for a result: ADD is then rolled back. */
   readonly signal?: Signal;
 }

@@ -7,7 +7,7 @@ import { openNetns } from './kernel/open-netns.ts';
 import { readNodePolicy } from './policy/node-file.ts';
 import { MAX_INPUT } from './request/input.ts';
 
-/** Reads no more than it takes to know that there is too much. */
+/** Reads stdin up to one byte more than is allowed, which is enough to reject it. */
 function readStdin(): Buffer {
   const buffer = Buffer.alloc(MAX_INPUT + 1);
   let length = 0;
@@ -21,7 +21,10 @@ function readStdin(): Buffer {
   return buffer.subarray(0, length);
 }
 
-/** stdout holds one JSON document and nothing else, whatever happens (CNI SPEC §2). Where it cannot be written, the exit status says so. */
+/**
+ * Prints the one JSON document that stdout may contain (CNI SPEC §2). If that fails, the exit status
+ * says so.
+ */
 function print(stdout: string): void {
   const bytes = Buffer.from(stdout);
   try {
@@ -32,7 +35,7 @@ function print(stdout: string): void {
   }
 }
 
-/** Waits for a caller that gave us a pipe which does not block and is full. */
+/** Writes what fits; waits 5 ms if stdout is a full non-blocking pipe. */
 function writeSome(bytes: Buffer, from: number): number {
   try {
     return writeSync(1, bytes, from);
@@ -43,14 +46,14 @@ function writeSome(bytes: Buffer, from: number): number {
   }
 }
 
-/** Well below the two minutes that kubelet gives a sandbox; the slowest call takes a second on a node that is busy. */
+/** How long to wait for the netns lock. kubelet gives a sandbox two minutes; the slowest call takes 1 s. */
 const LOCK_TIMEOUT = 15_000; // ms
 
 const given = await answer(process.env, readStdin, {
   openNetns,
   openKernel,
   lockTimeout: LOCK_TIMEOUT,
-  // Only the shim that tests run lets this variable through.
+  // Only the shim in tests passes this variable on.
   readNodePolicy: () => readNodePolicy(process.env['TAPWIRE_NODE_FILE']),
 });
 for (const { level, message, fields } of given.log) log(level, message, fields);

@@ -3,7 +3,7 @@ import type { Address } from '../shared/rtnetlink/address.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import { isSameForm, SUPPORTED_VERSIONS, type Version } from './request/version.ts';
 
-/** Numbers of CNI SPEC §5, "Error"; 100 and up are ours; 999 is what the reference library gives for a bug. */
+/** Error codes: those of CNI SPEC §5, "Error"; ours from 100; 999 as the reference library uses for a bug. */
 const CODES = {
   INCOMPATIBLE_VERSION: 1,
   INVALID_ENVIRONMENT: 4,
@@ -42,8 +42,8 @@ export function versionResult(): Result {
 }
 
 /**
- * The result of a network on a link that is there already: the link and its addresses. The tap is not listed: Multus makes a
- * network status of each interface in the pod, and KubeVirt looks for the pod link's.
+ * Builds the result for a network whose link already exists: the link and its addresses. Omits the
+ * tap: Multus turns each interface into a network status, and KubeVirt looks for the pod link's.
  *
  * Source: CNI SPEC §5, "Success"
  */
@@ -53,7 +53,7 @@ export function linkResult(
   link: Link,
   addresses: readonly Address[],
 ): Result {
-  const isBefore1 = isSameForm(version, '0.3.0'); // then an address says its family, and an interface nothing of its MTU
+  const isBefore1 = isSameForm(version, '0.3.0'); // addresses then have a version, and interfaces have no MTU
   const ips = addresses
     .filter(({ ifindex, scope }) => ifindex === link.ifindex && scope === 'global')
     .map(({ family, local, prefixLength }) => ({
@@ -71,7 +71,7 @@ export function linkResult(
   };
 }
 
-/** Any thrown value as the error object of CNI. What is not a BindingError is a bug, and tells where. */
+/** Converts any thrown value to CNI's error object. Other values than BindingError are bugs and get a stack. */
 export function toErrorResult(error: unknown, version: Version): ErrorResult {
   const isOurs = error instanceof BindingError;
   const details = isOurs ? error.details : error instanceof Error ? error.stack : undefined;

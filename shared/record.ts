@@ -9,17 +9,17 @@ export interface AttachmentKey {
   readonly ifname: string;
 }
 
-/** What DEL must undo on the pod link, beyond our filter. */
+/** What DEL must restore on the pod link, besides deleting our filter. */
 export interface Restore {
-  /** We added the clsact qdisc. */
+  /** Tapwire added the clsact qdisc. */
   readonly clsact: boolean;
-  /** We turned allmulticast on. */
+  /** Tapwire turned allmulticast on. */
   readonly allmulti: boolean;
-  /** Its txqueuelen was 0 until the kernel set it, which it does with a link's first qdisc. */
+  /** The txqueuelen was 0; the kernel raises it with a link's first qdisc. */
   readonly noQueue: boolean;
-  /** The link was down, and we set it up. Null: the record is of a version that left a link as it was. */
+  /** The link was down, and Tapwire set it up. Null: the record of a version that did not do that. */
   readonly down: boolean | null;
-  /** We added rules that keep the pod's own stack from sending. */
+  /** Tapwire added rules that keep the pod's own stack from sending. */
   readonly silence: boolean;
 }
 
@@ -28,21 +28,21 @@ export interface AttachmentRecord {
   readonly key: AttachmentKey;
   readonly binding: CniBinding;
   readonly podLink: string;
-  /** What ADD gave the tap: CHECK cannot ask the pod link, whose MTU a later plugin of the chain may change. Bytes. */
+  /** MTU that ADD gave the tap. CHECK cannot use the pod link's: a later plugin may change it. Bytes. */
   readonly mtu: number;
   readonly restore: Restore;
-  /** Marks of what prevResult claimed of the pod link and ADD found untrue; null: an older ADD, which did not compare. */
+  /** Marks of the claims in prevResult that ADD found untrue; null: an older ADD, which did not compare. */
   readonly told: readonly string[] | null;
 }
 
-/** Bytes of an ifalias (linux IFALIASZ - 1). */
+/** Maximum length of an ifalias in bytes (linux IFALIASZ - 1). */
 const MAX_IFALIAS_BYTES = 255;
 /** The form that this version writes, and the only one that it undoes. */
 const FORM = 'tapwire/1';
 const ANY_FORM = /^tapwire\/\d+$/;
 
 /**
- * The record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
+ * Encodes the record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
  * allmulti=0 noqueue=0 down=0 silence=1 told=0`. A container id that does not fit is replaced by its hash.
  */
 export function encodeRecord({ key, binding, podLink, mtu, restore, told }: AttachmentRecord): string {

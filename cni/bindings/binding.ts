@@ -9,19 +9,19 @@ export type AttachmentRequest = Pick<
   'key' | 'netns' | 'version'
 >;
 
-/** What ADD is to change, and to answer once that is done. */
+/** What ADD changes, and the result to return afterwards. */
 export interface Plan {
   readonly levels: readonly Level[];
   readonly result: Result;
-  /** What an admin should know although the pod is wired: a sentence each, with the link or network. */
+  /** What an administrator should know although ADD succeeds: a sentence each, with the link or network. */
   readonly warnings: readonly string[];
-  /** What to do instead if the first change is refused, and the pod can do without it; null if it cannot. */
+  /** Plans again without the first change, if the kernel refuses it; null if the pod needs that change. */
   readonly withoutFirst: ((refusal: Error) => Pick<Plan, 'levels' | 'warnings'>) | null;
 }
 
-/** How a guest is wired, as far as bindings differ. DEL is the same for all: it takes away what carries the attachment's record. */
+/** What ADD and CHECK do for a binding. DEL is the same for all: it removes what carries the attachment's record. */
 export interface BindingActions {
-  /** Looks at the netns and decides; changes nothing. */
+  /** Observes the netns and plans ADD; changes nothing. */
   plan(kernel: Kernel, request: AttachmentRequest): Promise<Plan>;
   /** @throws {BindingError} WIRING_BROKEN that names every defect */
   check(kernel: Kernel, request: AttachmentRequest, prevResult: PrevResult): Promise<void>;

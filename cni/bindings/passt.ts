@@ -5,10 +5,12 @@ import { MAX_PING_GROUP, type PasstConf } from '../request/config.ts';
 import type { BindingActions } from './binding.ts';
 
 /**
- * A passt that the sidecar has libvirt start in the pod, as QEMU's user: it takes the guest's ports and pings for it with sockets
- * of its own, and the pod allows it that by two sysctls. The pod link stays as it is, and is not looked at.
+ * Allows passt to run in the pod. libvirt starts it there for the sidecar, as QEMU's user; it opens
+ * the guest's ports and sends its pings through sockets, which two sysctls allow. Tapwire neither
+ * changes nor reads the pod link.
  *
- * DEL leaves them: they go with the netns, and until then another attachment or container may rely on them.
+ * DEL leaves the sysctls as they are: they end with the netns, and until then another attachment or
+ * container may rely on them.
  *
  * Source: kubevirt cmd/cniplugins/passt-binding
  */
@@ -31,7 +33,7 @@ export function passtBinding(conf: PasstConf): BindingActions {
   };
 }
 
-/** Decides which sysctls ADD changes: each is widened, never narrowed, since it is everybody's in the pod. Pure. */
+/** Decides which sysctls ADD changes. It only widens them, because all of the pod uses them. Pure. */
 export function planPasst(conf: PasstConf, seen: Sysctls): readonly Level[] {
   const steps = tooNarrow(conf, seen).map(({ sysctl, is, wanted }): Step => {
     const op = { op: 'setSysctl', sysctl } as const;
@@ -40,7 +42,7 @@ export function planPasst(conf: PasstConf, seen: Sysctls): readonly Level[] {
   return steps.length === 0 ? [] : [steps];
 }
 
-/** What has become too narrow since ADD, in words. Pure. */
+/** Describes the sysctls that have become too narrow since ADD. Pure. */
 export const findPasstDefects = (conf: Pick<PasstConf, 'group'>, seen: Sysctls): readonly string[] =>
   tooNarrow(conf, seen).map(({ sysctl, is, wanted }) => `${sysctl} is "${is}" instead of "${wanted}"`);
 
@@ -56,7 +58,7 @@ function tooNarrow(conf: Pick<PasstConf, 'group'>, seen: Sysctls) {
   }));
 }
 
-/** The smallest range that holds those that may ping already, and ours. */
+/** The smallest range that includes the groups that can already ping, and ours. */
 function pingGroups({ group }: Pick<PasstConf, 'group'>, seen: string): string {
   const [low = 1, high = 0] = seen.split(' ').map(Number);
   const [first, last] = group === null ? [0, MAX_PING_GROUP] : [group, group];

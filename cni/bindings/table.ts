@@ -3,7 +3,7 @@ import type { BindingActions } from './binding.ts';
 import { passtBinding } from './passt.ts';
 import { tapBinding } from './tap/tap.ts';
 
-/** The binding that a configuration asks for. */
+/** Returns what ADD and CHECK do for the binding that a configuration names. */
 export function bindingOf(conf: NetConf): BindingActions {
   switch (conf.binding) {
     case 'tap':

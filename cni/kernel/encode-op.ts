@@ -7,22 +7,22 @@ import { silenceAddition, silenceDeletion } from '../bindings/tap/silence.ts';
 import { type Op, REDIRECT_PREF } from '../plan/op.ts';
 import { redirectDeletions } from './redirects.ts';
 
-/** What it takes to write an op down for the kernel. */
+/** What must be known of the netns to encode an op. */
 export interface Known {
   /** @throws {BindingError} LINK_MISSING */
   ifindexOf(link: string): number;
-  /** For a new link; 0 where that is not known. */
+  /** An unused ifindex for a new link; 0 if unknown. */
   freeIfindex(): number;
   qdiscOf(ifindex: number): IngressKind;
-  /** Null while it is not known which one this kernel has. */
+  /** Null until it is known which one this kernel has. */
   readonly classifier: Classifier | null;
-  /** Null where they may have changed since they were looked at. */
+  /** Null if they may have changed since they were read. */
   readonly filters: readonly Filter[] | null;
-  /** Who makes a tap, and under which label. */
+  /** Decides who creates a tap, and under which SELinux label. */
   labelled(asked: string | null): NewTap['labelled'];
 }
 
-/** An op as something to do in the netns; null where more has to be known first. Pure. */
+/** Encodes an op as a part; null if the netns must be read again first. Pure. */
 export function encodeOp(op: Op, known: Known): Part | null {
   switch (op.op) {
     case 'addTap': {

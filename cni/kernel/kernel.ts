@@ -17,21 +17,21 @@ import { newScript } from './script.ts';
 import { labelledTap } from './selinux.ts';
 import { viewOf } from './view.ts';
 
-/** One netns: looked at, changed. */
+/** Access to one netns: observes and changes it. */
 export interface Kernel {
   observe(): Promise<NetnsState>;
   addresses(): Promise<readonly Address[]>;
-  /** What is known of eBPF programs, by their ids. */
+  /** Reads eBPF programs by id, as far as the kernel shows them. */
   readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
-  /** None of a table that the kernel does not tell. */
+  /** Reads the rules of tables; none of a table that the kernel cannot list. */
   readRules(tables: readonly Table[]): Promise<readonly Rule[]>;
   readSysctls(): Promise<Sysctls>;
-  /** With as few waits for the kernel as the ops allow. */
+  /** Runs ops with as few waits for the kernel as they allow. */
   readonly run: Run;
   close(): Promise<void>;
 }
 
-/** A way into the netns behind the descriptor, which must stay open until then. */
+/** Gives access to the netns of a descriptor, which must stay open until `close`. */
 export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL): Kernel {
   const rtnetlink = openRtnetlink(netns);
   const view = viewOf(rtnetlink, classifiers, labelledTap);
@@ -50,13 +50,14 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
         classifiers.candidates = [classifier];
         break;
       }
-      // No such classifier, or no mirred; a table that another classifier left at our pref.
+      // Try the next one if this kernel lacks the classifier or mirred, or another classifier left
+      // its table at our pref.
       if (outcome.errno !== ENOENT && outcome.errno !== EINVAL) break;
     }
     return outcome;
   };
 
-  /** Runs an op of which more has to be found out first. */
+  /** Runs an op that needs another look at the netns first. */
   const runAlone = async (op: Op): Promise<RequestOutcome> => {
     if (op.op === 'addRedirect') return addRedirect(op);
     if (op.op !== 'deleteRedirect') throw new Error(`Cannot ${describeOp(op)} alone`);
@@ -67,12 +68,12 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
     return change(redirectDeletions(filters, ifindex, op.cookie));
   };
 
-  /** The outcomes of the ops that were reached. */
+  /** Returns outcomes only for the ops that were reached. */
   const runLevels: Run = async (levels, continueOnError) => {
     const outcomes: Outcome[] = [];
     let script = newScript();
 
-    /** Whether to go on. */
+    /** Sends what is pending; returns whether to continue. */
     const flush = async (): Promise<boolean> => {
       const { ops, parts, outcomesOf } = script;
       script = newScript();
@@ -86,7 +87,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
 
     const add = async (op: Op): Promise<boolean> => {
       if (!view.knows(op)) {
-        if (!(await flush())) return false; // it may be what makes the link
+        if (!(await flush())) return false; // a pending op may create the link
         await view.findLinks();
       }
       const part = encodeOp(op, view.known(op));

@@ -6,7 +6,7 @@ import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 import { REDIRECT_PREF } from '../plan/op.ts';
 import type { Gap } from '../plan/seen.ts';
 
-/** One of the places for filters that a qdisc has. */
+/** One side of a qdisc, ingress or egress. */
 interface Side<F> {
   readonly ifindex: number;
   readonly query: Query<readonly F[]>;

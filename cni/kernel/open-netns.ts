@@ -4,14 +4,15 @@ import { BindingError, messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 
 /**
- * Opens the netns at CNI_NETNS. Null where it is gone: there is no file at the path, or one that no netns is mounted on.
+ * Opens the netns at CNI_NETNS. Null if it no longer exists: the path has no file, or no netns is
+ * mounted on it.
  *
  * @throws {BindingError} INVALID_NETNS
  */
 export function openNetns(path: string): number | null {
   let fd: number;
   try {
-    // NONBLOCK: a FIFO must not hang the call, nor a device do something.
+    // NONBLOCK: the call must not hang on a FIFO, nor trigger a device.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
@@ -25,20 +26,22 @@ export function openNetns(path: string): number | null {
   }
 }
 
-/** Errors of a path at which no file that a netns is mounted on can be: the last is that of a socket. */
+/** Errors of a path that cannot have a netns mounted on it; ENXIO is that of a socket. */
 const NO_NETNS: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO'];
 
-/** What it means that a netns cannot be opened: null where it is gone. */
+/** Returns null if the error means that the netns no longer exists. @throws {BindingError} INVALID_NETNS otherwise */
 export function refuseOpening(path: string, code: string | undefined, reason: string): null {
   if (NO_NETNS.includes(code)) return null;
   throw new BindingError('INVALID_NETNS', `Cannot open netns "${path}": ${reason}`);
 }
 
 /**
- * Takes a descriptor for the netns at `path`, and closes it unless it is one.
+ * Returns the descriptor if it is a pod's netns. Closes it otherwise, and returns null if it is not a
+ * netns.
  *
- * @param hosts descriptors of the netns that we or our caller run in: wiring the node's own would cut the node off. CNI_NETNS_OVERRIDE does not
- * change that
+ * @param hosts descriptors of the netns of this process and of the client: wiring the host netns
+ * would cut off the node. CNI_NETNS_OVERRIDE does not change that
+ * @throws {BindingError} INVALID_NETNS if it is one of `hosts`
  */
 export function requirePodNetns(path: string, fd: number, hosts: readonly number[]): number | null {
   if (!native.isNetns(fd)) {
@@ -59,9 +62,9 @@ export function requirePodNetns(path: string, fd: number, hosts: readonly number
 const LOCK_POLL = 10; // ms
 
 /**
- * Waits until nobody else changes the netns, and keeps others out until the last descriptor of this opening is closed.
+ * Locks the netns against other calls until the last descriptor of this opening is closed.
  *
- * The wait is bounded: whoever runs in the pod can take this lock as well.
+ * The wait is bounded: processes in the pod can take this lock as well.
  *
  * @param timeout ms
  * @throws {BindingError} TRY_AGAIN

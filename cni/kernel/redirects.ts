@@ -8,15 +8,15 @@ import {
 } from '../../shared/rtnetlink/filter.ts';
 import { isInOurPlace } from '../plan/ours.ts';
 
-/** What the running kernel may have, best first. Once one has worked, that one. */
+/** Classifiers that the running kernel may have, best first; only one after it has worked. */
 export interface Classifiers {
   candidates: readonly Classifier[];
 }
 
-/** The kernel stays the same as long as we run. */
+/** Shared by all calls: the kernel does not change while the process runs. */
 export const THIS_KERNEL: Classifiers = { candidates: CLASSIFIERS };
 
-/** The requests that delete the filter with this cookie at the ingress of a link; none where it is not there. Pure. */
+/** Encodes the deletion of the filter with this cookie at the ingress of a link; empty if there is none. Pure. */
 export function redirectDeletions(
   filters: readonly Filter[],
   ifindex: number,
@@ -25,7 +25,8 @@ export function redirectDeletions(
   const inOurPlace = filters.filter((filter) => filter.ifindex === ifindex && isInOurPlace(filter));
   const ours = inOurPlace.filter(({ redirect }) => redirect?.cookie === cookie);
   const isAlone = inOurPlace.every((filter) => filter.redirect?.cookie === cookie || isHashTable(filter));
-  // Without a handle all at this pref goes: u32 keeps an empty hash table otherwise while others use u32 here.
+  // Without a handle, the kernel deletes everything at this pref. Otherwise u32 would keep an empty
+  // hash table while others use u32 here.
   return isAlone
     ? ours.slice(0, 1).map((filter) => filterDeletion({ ...filter, handle: 0 }))
     : ours.map(filterDeletion);

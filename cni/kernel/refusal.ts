@@ -15,7 +15,7 @@ const EAFNOSUPPORT = 97;
 const EADDRINUSE = 98;
 const ENETDOWN = 100;
 
-/** What a kernel needs for an op that it refused with one of LACKS, or else ENOENT. */
+/** What a kernel needs for an op, if it refused the op with one of LACKS (by default ENOENT). */
 const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addTap: 'CONFIG_TUN (module tun)',
   addClsact: 'CONFIG_NET_SCH_INGRESS',
@@ -23,21 +23,24 @@ const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addSilence: SILENCE_OPTIONS,
   setSysctl: 'to be Linux 4.11 or newer',
 };
-/** What says that a kernel lacks an op's options. */
+/** Errnos that mean that the kernel lacks an op's options. */
 const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   addTap: [ENOENT, ENODEV],
   addSilence: [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT],
 };
 
-/** A VLAN gives them if its lower link is down; a macvlan if the lower link or another macvlan has its MAC (older kernels differ). */
+/**
+ * Errnos of a link that cannot go up: a VLAN whose lower link is down; a macvlan whose MAC the lower
+ * link or another macvlan has (older kernels differ).
+ */
 const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
 
-/** Errnos for something to delete that no longer exists, or that another program has replaced by something of another kind. */
+/** Errnos of a deletion whose object no longer exists, or was replaced by one of another kind. */
 const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   deleteLink: [ENODEV],
   deleteClsact: [ENOENT, EINVAL, ENODEV],
   deleteRedirect: [ENOENT, EINVAL, ENODEV],
-  // A table that a process of the pod owns, and holds: it only looks like ours, and must not keep DEL from its end.
+  // A process in the pod owns the table: it only looks like ours, and must not make DEL fail.
   deleteSilence: [EPERM],
 };
 
@@ -57,7 +60,7 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
   }
   if (GONE[op.op]?.includes(errno)) return 'done';
   const change = op.op === 'setLink' ? op.change.set : null;
-  // No IPv6 on this node, or on a link with an MTU below 1280: nothing to keep silent.
+  // Without IPv6 on the node, or with an MTU below 1280, the link sends none.
   if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return 'done';
   if (change === 'up' && CANNOT_GO_UP.includes(errno)) {
     return new BindingError(

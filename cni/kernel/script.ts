@@ -2,20 +2,20 @@ import type { Part, PartOutcome } from '../../shared/netns/part.ts';
 import type { Op, Outcome } from '../plan/op.ts';
 import { toOutcome } from './refusal.ts';
 
-/** Ops on their way to the kernel, together. */
+/** Ops that are sent to the kernel together. */
 export interface Script {
   readonly ops: readonly Op[];
   readonly parts: readonly Part[];
-  /** Requests of one level go out as one part. */
+  /** Appends an op. Requests of one level become one part. */
   add(op: Op, part: Part): void;
   endLevel(): void;
-  /** What became of each op. */
+  /** Converts the outcomes of the parts to one outcome for each op. */
   outcomesOf(parts: readonly PartOutcome[]): readonly Outcome[];
 }
 
 export function newScript(): Script {
   const parts: Part[] = [];
-  /** Of each op: which part it is in, and its requests there. */
+  /** For each op: the index of its part, and the range of its requests there. */
   const places: { readonly op: Op; readonly part: number; readonly from: number; readonly to: number }[] = [];
   let isLevelOpen = false;
 

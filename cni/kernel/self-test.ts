@@ -5,12 +5,12 @@ import type { Op } from '../plan/op.ts';
 import { openKernel } from './kernel.ts';
 import type { Classifiers } from './redirects.ts';
 
-/** What silences a pod; the links need not exist. */
+/** Silences a pod; the links need not exist. */
 const SILENCE: Op = { op: 'addSilence', table: 'tapwire-test', links: ['pod0', 'tap0'], replaces: false };
 
 const TAP = { op: 'addTap', multiQueue: false, owner: null, group: null, selinuxContext: null } as const;
 
-/** All that ADD asks of a kernel, between two taps; they go with the netns. */
+/** Everything that ADD needs from a kernel, between two taps, which end with the netns. */
 const LEVELS: readonly (readonly Op[])[] = [
   [{ ...TAP, link: 'pod0' }],
   [{ op: 'persistTap', link: 'pod0' }],
@@ -20,9 +20,9 @@ const LEVELS: readonly (readonly Op[])[] = [
 ];
 
 /**
- * Wires two taps to each other in a netns of our own, which vanishes again.
+ * Wires two taps to each other in a temporary netns.
  *
- * @throws {BindingError} PLUGIN_NOT_AVAILABLE with what this node lacks
+ * @throws {BindingError} PLUGIN_NOT_AVAILABLE that says what this node lacks
  */
 export async function testKernel(classifiers?: Classifiers): Promise<void> {
   const netns = await newNetns();
@@ -42,7 +42,7 @@ export async function testKernel(classifiers?: Classifiers): Promise<void> {
   }
 }
 
-/** Tries out silence in a netns that vanishes: nothing, or the sentence that says why it does not work. */
+/** Tests silence in a temporary netns. Returns a sentence that says why it does not work, or nothing. */
 export async function testSilence(): Promise<readonly string[]> {
   const netns = await newNetns();
   try {
@@ -52,7 +52,7 @@ export async function testSilence(): Promise<readonly string[]> {
   }
 }
 
-/** The same in a netns that is there, which has the hooks in use afterwards. */
+/** Tests silence in an existing netns, in which the nftables hooks stay in use. */
 export async function silenceNetns(netns: number): Promise<readonly string[]> {
   const kernel = openKernel(netns);
   try {

@@ -2,20 +2,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NewTap } from '../../shared/netns/part.ts';
 
-/** What processes of containers run as, unless somebody decided otherwise. */
+/** The default label of container processes. */
 const CONTAINERS = 'system_u:system_r:container_t:s0';
 
 let isRunning: boolean | undefined;
 
-/** The build lays the shim beside each bundle. */
+/** The build puts the shim next to each bundle. */
 const SHIM = join(import.meta.dirname, 'tapwire');
 
 /**
- * The SELinux label that a tap is made under, and by whom; null where there is no SELinux.
+ * Decides under which SELinux label a tap is created, and by which program; null without SELinux.
  *
- * A tap has the label of the task that makes it, and a VM may only attach to those of containers (or of the container runtime),
- * not to the agent's. An own label of three parts tells that SELinux is there, also inside of a container, where its
- * file system is not mounted.
+ * A tap gets the label of the task that creates it. A VM can only attach to taps with the label of
+ * containers (or of the container runtime), not to the agent's. Our own label has three parts if
+ * SELinux runs, even in a container, where its file system is not mounted.
  *
  * @param asked by the configuration
  */

@@ -11,19 +11,19 @@ import type { Known } from './encode-op.ts';
 import { observeFilters } from './observe-filters.ts';
 import type { Classifiers } from './redirects.ts';
 
-/** The kernel counts in 32 bits, signed. Whoever may make links in a pod may give one this number. */
+/** The largest ifindex (signed, 32 bits). Anyone who can create links in a pod can choose it. */
 const MAX_IFINDEX = 2 ** 31 - 1;
 
-/** What is known of a netns since the last look. */
+/** What is known of a netns since it was last observed. */
 export interface View {
   observe(): Promise<NetnsState>;
   /** Whether all links of the op are known. */
   knows(op: Op): boolean;
-  /** Looks at the links once more. */
+  /** Lists the links again. */
   findLinks(): Promise<void>;
-  /** @param ifindex 0 where it is not known */
+  /** @param ifindex 0 if unknown */
   addLink(link: string, ifindex: number): void;
-  /** Filters have changed since they were looked at. */
+  /** Marks the filters as changed since they were read. */
   forgetFilters(): void;
   known(op: Op): Known;
 }
@@ -80,7 +80,7 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
   };
 }
 
-/** An answer without which there is nothing to do. */
+/** Unwraps an answer that the call cannot do without. */
 function given<T>(answer: T | Refused): T {
   if (!isRefused(answer)) return answer;
   throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${answer.refused}`);

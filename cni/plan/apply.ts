@@ -2,15 +2,15 @@ import { channel } from 'node:diagnostics_channel';
 import { BindingError, type ErrorCode, messageOf } from '../../shared/errors.ts';
 import type { Level, Op, Outcome, Run } from './op.ts';
 
-/** Tells of every rollback, to whoever counts them. */
+/** Publishes the cause of every rollback; the agent counts them. */
 export const rollbacks = channel('tapwire.rollback');
 
 /**
- * Applies one level after the other. When a step fails, all that were done are undone, newest first, and its error is thrown;
- * an undo that fails does not stop the others and is told in `details`.
+ * Applies one level after the other. If a step fails, undoes all that are done, newest first, and
+ * throws its error. An undo that fails does not stop the others; `details` lists it.
  *
- * @param signal when it is aborted its reason is thrown, with everything taken back
- * @param orElse what to apply instead if the very first step fails; undefined: that error is thrown
+ * @param signal if it is aborted, everything is undone and its reason thrown
+ * @param orElse returns what to apply instead if the very first step fails, or undefined to throw
  */
 export async function apply(
   levels: readonly Level[],
@@ -46,7 +46,7 @@ const mayBeDone = (outcome: Outcome | undefined): boolean =>
 const hasCode = (outcome: Outcome | undefined, code: ErrorCode): boolean =>
   outcome instanceof BindingError && outcome.code === code;
 
-/** The error to throw afterwards. */
+/** Undoes what is done, and returns the error to throw. */
 async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise<unknown> {
   if (undos.length === 0) return cause;
   rollbacks.publish(cause);
@@ -60,8 +60,8 @@ async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise
 }
 
 /**
- * Runs all of `ops`, which undo something, whether or not earlier ones fail; returns what failed, in words. There is nothing to undo on
- * a link that is gone.
+ * Runs all undo ops, even if earlier ones fail, and returns the failures in words. A link that no
+ * longer exists has nothing to undo.
  */
 export async function attempt(ops: readonly Op[], run: Run): Promise<readonly string[]> {
   const outcomes = await run([ops], true);
@@ -70,7 +70,7 @@ export async function attempt(ops: readonly Op[], run: Run): Promise<readonly st
   );
 }
 
-/** As an AbortSignal, which takes longer to make than most requests of the kernel. */
+/** Stands in for AbortSignal, which takes longer to create than most kernel requests. */
 export interface Signal {
   readonly aborted: boolean;
   readonly reason: unknown;

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import type { AttachmentKey, Restore } from '../../shared/record.ts';
 
-/** Hash before flags in a cookie: 15 of the 16 bytes that the kernel gives one. */
+/** Length of the hash in a cookie, before the flags: 15 of the kernel's 16 bytes. */
 const COOKIE_HASH_DIGITS = 30;
 
 /**
- * Marks our filters, so that DEL finds them even if the tap with the record is gone: 15 bytes of hash of the key, and one byte that
- * repeats what DEL must undo. 32 hex digits.
+ * Encodes the cookie of our filters, which identifies them even after the tap with the record is
+ * deleted: 15 bytes of the key's hash, and one byte with a copy of `restore`. 32 hex digits.
  */
 export function encodeCookie(key: AttachmentKey, restore: Restore): string {
   const { clsact, allmulti, noQueue, down, silence } = restore;
@@ -17,7 +17,7 @@ export function encodeCookie(key: AttachmentKey, restore: Restore): string {
   return cookieHash(key) + flags.toString(16).padStart(2, '0');
 }
 
-/** What the cookie says; null if it belongs to another attachment. */
+/** Decodes what DEL must restore; null if the cookie is not this attachment's. */
 export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | null {
   if (cookie === null || hashPartOf(cookie) !== cookieHash(key)) return null;
   const flags = Number.parseInt(cookie.slice(COOKIE_HASH_DIGITS), 16);
@@ -33,14 +33,20 @@ export function restoreOf(cookie: string | null, key: AttachmentKey): Restore | 
 /** The part of a cookie that names the attachment. */
 export const hashPartOf = (cookie: string): string => cookie.slice(0, COOKIE_HASH_DIGITS);
 
-/** Every filter that is seen is asked whether it is of one and the same attachment. */
+/** Caches hashes: every filter is compared with the same attachment. */
 const cookieHashes = new WeakMap<AttachmentKey, string>();
 
-/** 30 hex digits. */
+/** Hashes the key of an attachment: 30 hex digits. */
 export function cookieHash(key: AttachmentKey): string {
   const known = cookieHashes.get(key);
   if (known !== undefined) return known;
   const fresh = hash('sha256', `${key.containerId}\0${key.ifname}`, 'hex').slice(0, COOKIE_HASH_DIGITS);
   cookieHashes.set(key, fresh);
   return fresh;
+}
+
+/** Identifies one attachment of one container: a runtime never has two with the same pair (CNI SPEC §2). */
+export interface AttachmentKey {
+  readonly containerId: string;
+  readonly ifname: string;
 }

@@ -18,30 +18,36 @@ export type Op =
   | { readonly op: 'deleteLink'; readonly link: string }
   | { readonly op: 'addClsact'; readonly link: string }
   | { readonly op: 'deleteClsact'; readonly link: string }
-  /** Every frame that comes in on `from` goes out of `to`. */
+  /** Redirects every frame that comes in on `from` out of `to`. */
   | { readonly op: 'addRedirect'; readonly from: string; readonly to: string; readonly cookie: string }
-  /** Takes away the redirect with this cookie. */
+  /** Deletes the redirect with this cookie. */
   | { readonly op: 'deleteRedirect'; readonly from: string; readonly cookie: string }
-  /** Drops all that the netns' own stack sends on these links, which need not exist yet; in place of the table that there is. */
+  /**
+   * Drops all that the netns' own stack sends on these links, which need not exist yet.
+   * `replaces`: the table exists and is replaced.
+   */
   | {
       readonly op: 'addSilence';
       readonly table: string;
       readonly links: readonly string[];
       readonly replaces: boolean;
     }
-  /** Does nothing if there is none. */
+  /** Does nothing if the table does not exist. */
   | { readonly op: 'deleteSilence'; readonly table: string }
   | { readonly op: 'setSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
 export const setLink = (link: string, change: LinkChange): Op => ({ op: 'setLink', link, change });
 
-/** A change, and the ops that undo it, in their order: none if the undo of an earlier step undoes it as well, or nothing should. */
+/**
+ * A change, and the ops that undo it, in their order. The undo is empty if that of an earlier step
+ * covers this one, or if nothing should be undone.
+ */
 export interface Step {
   readonly do: Op;
   readonly undo: readonly Op[];
 }
 
-/** The links that must be there for it. */
+/** Names the links that must exist before the op runs. */
 export function linksOf(op: Op): readonly string[] {
   switch (op.op) {
     case 'addTap':
@@ -58,7 +64,7 @@ export function linksOf(op: Op): readonly string[] {
   }
 }
 
-/** The change in words that follow "Cannot". */
+/** Describes the change in words that follow "Cannot". */
 export function describeOp(op: Op): string {
   switch (op.op) {
     case 'addTap':
@@ -122,12 +128,13 @@ export type Run = (
   continueOnError: boolean,
 ) => Promise<readonly Outcome[]>;
 
-/** Steps that do no harm when an earlier one of them has failed. */
+/** Steps that are sent together: each is harmless even if an earlier one of them fails. */
 export type Level = readonly Step[];
 
 /**
- * The lowest priority there is. Filters that come later, for which tc(8) chooses a pref, land before ours and see every frame:
- * those that count frames and let them go on must not go blind. A conflicting filter that lands there is found by CHECK,
- * inspect and the agent instead. Earlier versions of Tapwire find their filters only at this pref.
+ * The pref of our filters: the lowest priority. Filters that others add later without a pref get a
+ * better one from tc(8), so those that only count frames still see every frame. CHECK, inspect and
+ * the agent report a conflicting filter that lands there. Earlier versions of Tapwire look for
+ * their filters only at this pref.
  */
 export const REDIRECT_PREF = 65535;

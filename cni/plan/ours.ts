@@ -13,10 +13,10 @@ import { restoreOf } from './cookie.ts';
 import { REDIRECT_PREF } from './op.ts';
 import type { SeenLink } from './seen.ts';
 
-/** One of our filters, as found. */
+/** One of our filters as the kernel shows it. */
 export interface OurFilter extends Redirect {
   readonly cookie: string;
-  /** What its cookie says. */
+  /** Decoded from the cookie. */
   readonly restore: Restore;
 }
 
@@ -32,7 +32,7 @@ export function findOurFilter({ filters }: SeenLink, key: AttachmentKey): OurFil
   return null;
 }
 
-/** Where ADD puts a filter. One with our cookie elsewhere is forged: whoever reads the record on the tap can compute it. */
+/** Whether a filter is where ADD puts ours. One with our cookie elsewhere is forged: the cookie can be computed from the record. */
 export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
   direction === 'ingress' && chain === 0 && pref === REDIRECT_PREF;
 
@@ -48,10 +48,10 @@ export function hasOtherFilters({ filters, isComplete }: SeenLink, key: Attachme
 export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
   isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null;
 
-/** Whether a record had no room for the container id of the key, and holds a hash of it instead. */
+/** Whether the key of a record contains a hash, because the container id did not fit. */
 export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);
 
-/** The record of a tap that Tapwire made for this attachment; null for every other link, whatever its alias says. */
+/** Reads the record of a link that Tapwire created for this attachment; null for every other link. */
 export function recordOf(link: Link, key: AttachmentKey): AttachmentRecord | null {
   const record = readRecord(link);
   if (record === null || record.key.ifname !== key.ifname) return null;
@@ -61,7 +61,7 @@ export function recordOf(link: Link, key: AttachmentKey): AttachmentRecord | nul
     : null;
 }
 
-/** Whose link it is, for error messages: `Tapwire's for container "…", "net1"`. */
+/** Describes the owner of a link for error messages: `Tapwire's for container "…", "net1"`. */
 export function describeLinkOwner(link: Link): string {
   const record = readRecord(link);
   if (record === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;

@@ -7,7 +7,8 @@ import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 /**
  * Decides every change of DEL: removes what carries this attachment's record or cookie, and nothing else. Linear. Pure.
  *
- * The pod link is freed before the tap is deleted: with its redirect gone, nothing on it waits for the kernel to forget the tap.
+ * Restores the pod link before it deletes the tap: without the redirect, no later op on the pod link
+ * waits until the kernel has released the tap.
  */
 export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
   const deletions: Op[] = [];
@@ -29,7 +30,7 @@ export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
   ];
 }
 
-/** Lets the pod's own stack send again; last, so that a pod link that goes back down sends nothing before. */
+/** Lets the pod's own stack send again. Last: a pod link that goes back down must not send before. */
 const planSound = (key: AttachmentKey, { nftables }: NetnsState): Op[] =>
   ownTables(key, nftables).length > 0 ? [{ op: 'deleteSilence', table: silenceTable(key) }] : [];
 

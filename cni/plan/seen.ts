@@ -6,28 +6,31 @@ import type { Link } from '../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 import { hashPartOf } from './cookie.ts';
 
-/** What of a netns matters to the planner. */
+/** A snapshot of a netns, as far as the planners need it. */
 export interface NetnsState {
   readonly links: readonly Link[];
   readonly qdiscs: readonly IngressQdisc[];
-  /** For a link in `gaps`, only the filters at our pref. */
+  /** All filters; of a link in `gaps`, only those at our pref. */
   readonly filters: readonly Filter[];
   readonly gaps: readonly Gap[];
-  /** Programs that run before all filters; none if the kernel does not tell. */
+  /** Programs that run before all filters; empty if the kernel cannot list them. */
   readonly tcx: readonly TcxProgram[];
-  /** What is known of programs that this netns refers to; none until somebody reads them. */
+  /** eBPF programs that links and filters refer to; empty until they are read. */
   readonly programs: readonly Program[];
   readonly nftables: Nftables;
 }
 
-/** All tables, and their rules as far as somebody has read them: none at first. */
+/** All tables, and the rules that were read: none at first. */
 export interface Nftables extends Tables {
   readonly rules: readonly Rule[];
 }
 
-/** Something that the kernel does not tell. DEL works without it, ADD and CHECK fail if it concerns their links. */
+/** Something that the kernel cannot list. DEL works without it; ADD and CHECK fail if it concerns their links. */
 export interface Gap {
-  /** Ifindex of the link whose filters are not all known; null if links or qdiscs may be missing, since they changed all the time. */
+  /**
+   * Ifindex of the link whose filters are not all known; null if links or qdiscs may be missing,
+   * because they kept changing.
+   */
   readonly ifindex: number | null;
   readonly reason: string;
 }
@@ -88,7 +91,7 @@ const hasCookie = ({ redirect }: Filter): boolean => redirect !== null && redire
 export const ingressFilters = <F extends Filter>({ filters }: SeenLink<F>): readonly F[] =>
   filters.filter(({ direction, chain }) => direction === 'ingress' && chain === 0);
 
-/** Says what is not known of these links; null if everything is. */
+/** Describes what is not known of these links; null if everything is known. */
 export function findGap(ifnames: readonly string[], { gaps, byIfindex }: IndexedNetns): string | null {
   for (const { ifindex, reason } of gaps) {
     if (ifindex === null) return `the netns cannot be read: ${reason}`;

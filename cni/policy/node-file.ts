@@ -3,12 +3,12 @@ import { parseJson } from '../../shared/decode.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { DEFAULT_POLICY, decodeNodePolicy, NODE_FILE, type NodePolicy } from './node-policy.ts';
 
-/** Bytes. */
+/** Maximum size of the file in bytes. */
 const MAX_SIZE = 64 * 1024;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Reads the node's policy; the default where there is no file.
+ * Reads the node policy file. Returns the default policy if there is no file.
  *
  * @throws {BindingError} NOT_ALLOWED: a policy that cannot be trusted or read allows nothing
  */
@@ -23,7 +23,7 @@ export function readNodePolicy(path: string = NODE_FILE): NodePolicy {
 
 function read(path: string): string | null {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return null;
-  // NONBLOCK: a FIFO in its place must not hang the call.
+  // NONBLOCK: the call must not hang on a FIFO.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const { uid, mode, size } = fstatSync(fd);

@@ -13,17 +13,17 @@ import { BindingError } from '../../shared/errors.ts';
 import type { AttachmentKey } from '../../shared/record.ts';
 import type { NetConf } from '../request/config.ts';
 
-/** What the node's owner allows configurations to ask for; those may be written by tenants. */
+/** What the administrator allows configurations, which tenants may write, to ask for. */
 export type NodePolicy = Readonly<Record<CniBinding, BindingPolicy>>;
 
 interface BindingPolicy {
   /** Namespaces whose pods may be wired; null: all. */
   readonly namespaces: readonly string[] | null;
-  /** Whether a pod's `eth0` may be wired as a network, outside a KubeVirt binding. */
+  /** Whether a pod's `eth0` may be wired as a network, outside of a KubeVirt binding. */
   readonly defaultNetwork: boolean;
 }
 
-/** What a pod gets is its own: raw frames of its link by a tap, ports and pings by passt. But a default network is every pod's. */
+/** Without a file, a pod may get what is its own: raw frames of its link, its ports and pings. A default network concerns every pod. */
 const NO_FILE: BindingPolicy = { namespaces: null, defaultNetwork: false };
 
 /** The same value for every binding. */
@@ -32,7 +32,7 @@ const forEachBinding = <T>(value: T): Readonly<Record<CniBinding, T>> =>
 
 export const DEFAULT_POLICY: NodePolicy = forEachBinding(NO_FILE);
 
-/** What would become of every pod of a default network. */
+/** What the binding would do to every pod of a default network. */
 const HARM = {
   tap: 'would lose it to a tap',
   passt: 'would let everybody in it bind privileged ports',
@@ -40,7 +40,7 @@ const HARM = {
 
 export const NODE_FILE = '/etc/tapwire/node.json';
 
-/** Fields of which every one must be known: a typo in a policy must not open what it was to close. */
+/** Decodes fields and rejects unknown ones: a typo in a policy must not allow what it should deny. */
 const strictFields =
   <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }): Decoder<T> =>
   (value, path) => {
@@ -60,9 +60,9 @@ export const decodeNodePolicy = strictFields<NodePolicy>(
 );
 
 /**
- * Checks that the pod may have what the configuration asks for.
+ * Requires that the policy allows what the configuration asks for.
  *
- * @param podNamespace of the pod; null where the runtime did not say
+ * @param podNamespace of the pod; null if the runtime did not pass it
  * @throws {BindingError} NOT_ALLOWED
  */
 export function requireAllowed(
@@ -72,7 +72,8 @@ export function requireAllowed(
   policy: NodePolicy,
 ): void {
   const { namespaces, defaultNetwork } = policy[binding];
-  // Whoever writes a NAD can write a network name into it; but KubeVirt never calls a binding's NAD as "eth0".
+  // The author of a NAD can write any network name into it, but KubeVirt never calls a binding's
+  // NAD as "eth0".
   if (ifname === 'eth0' && !defaultNetwork) {
     throw new BindingError(
       'NOT_ALLOWED',
