@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { CniBinding } from './bindings.ts';
 import type { Link } from './rtnetlink/link.ts';
 
-/** Names one attachment of one container: a runtime never has two with the same pair (CNI SPEC §2). */
+/** Identifies an attachment of a container. A runtime never has two with the same pair (CNI SPEC §2). */
 export interface AttachmentKey {
   readonly containerId: string;
   readonly ifname: string;

@@ -44,9 +44,3 @@ export function cookieHash(key: AttachmentKey): string {
   cookieHashes.set(key, fresh);
   return fresh;
 }
-
-/** Identifies one attachment of one container: a runtime never has two with the same pair (CNI SPEC §2). */
-export interface AttachmentKey {
-  readonly containerId: string;
-  readonly ifname: string;
-}

@@ -4,7 +4,7 @@ import { canonicalAddress } from '../../shared/rtnetlink/address.ts';
 
 const BITS: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 
-/** 4, 6, or 0: a zone (`fe80::1%eth0`) is no part of an address in a configuration. */
+/** Returns 4 or 6, or 0 if invalid. A configuration cannot have a zone (`fe80::1%eth0`). */
 const familyOf = (address: string): number => (address.includes('%') ? 0 : isIP(address));
 
 export const ipAddress: Decoder<string> = (value, path) => {
@@ -12,7 +12,7 @@ export const ipAddress: Decoder<string> = (value, path) => {
   return value as string;
 };
 
-/** `192.0.2.5/24` */
+/** Decodes an address with its prefix length: `192.0.2.5/24`. */
 export const cidr: Decoder<string> = (value, path) => {
   const [address = '', length = '', ...more] = string(value, path).split('/');
   const bits = BITS[familyOf(address)];
@@ -22,8 +22,8 @@ export const cidr: Decoder<string> = (value, path) => {
 };
 
 /**
- * The canonical form of what `cidr` accepts: two are equal exactly if these are. An IPv4 address in IPv6 form is the IPv4 one, as
- * in Go.
+ * Returns the canonical form of what `cidr` accepts: two addresses are equal exactly if these are. An
+ * IPv4 address in IPv6 form is the IPv4 address, as in Go.
  */
 export function canonicalCidr(text: string): string {
   const [address = '', length] = text.split('/');

@@ -3,13 +3,13 @@ import { BindingError } from '../../shared/errors.ts';
 import { canonicalMac, unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 
-/** What CNI_ARGS says that matters here; null where it says nothing. */
+/** The values in CNI_ARGS that matter here; null if not set. */
 export interface CniArgs {
   readonly podNamespace: string | null;
   readonly mac: string | null;
 }
 
-/** Keys that Kubernetes' runtimes and Multus send, with what their values must be. All others need IgnoreUnknown. */
+/** Keys that Kubernetes' runtimes and Multus send, with their decoders. All others need IgnoreUnknown. */
 const KNOWN: Readonly<Record<string, Decoder<unknown>>> = {
   K8S_POD_NAMESPACE: string,
   K8S_POD_NAME: string,
@@ -22,12 +22,12 @@ const KNOWN: Readonly<Record<string, Decoder<unknown>>> = {
   },
 };
 
-/** Keys that the node's policy or an admin trusts: two values for one of them are rejected. */
+/** Keys that the node policy or an administrator trusts: two values for one of them are rejected. */
 const POD_IDENTITY: readonly string[] = ['K8S_POD_NAMESPACE', 'K8S_POD_NAME'];
 
 /**
- * Reads CNI_ARGS, `KEY=value;KEY=value`. A key may occur twice, and the later pair overrides the earlier one: Multus thin
- * appends the container runtime's CNI_ARGS to its own, so that every key of Kubernetes comes twice.
+ * Parses CNI_ARGS, `KEY=value;KEY=value`. A later pair overrides an earlier one with the same key: thin
+ * Multus appends the container runtime's CNI_ARGS to its own, so each key of Kubernetes occurs twice.
  *
  * @throws {BindingError} INVALID_ENVIRONMENT, also if two pairs name different pods
  * Source: libcni pkg/types/args.go, in whose words; Multus pkg/multus (DelegateAdd)
@@ -40,7 +40,7 @@ export function parseCniArgs(text: string): CniArgs {
       throw invalid(`ARGS: invalid pair ${show(pair)}`);
     }
     const earlier = values.get(key);
-    // Otherwise a pod's annotation could append the name of another pod, and the node's policy would read that.
+    // Otherwise a pod's annotation could append the name of another pod, which the node policy would read.
     if (earlier !== undefined && earlier !== value && POD_IDENTITY.includes(key)) {
       throw invalid(`ARGS: two values of ${key}: ${show(earlier)} and ${show(value)}`);
     }

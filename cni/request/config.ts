@@ -21,42 +21,42 @@ import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
 import { requireVersion, SUPPORTED_VERSIONS, type Version } from './version.ts';
 
-/** What the configuration says of any binding. */
+/** Keys of the configuration that every binding has. */
 interface CommonConf {
   readonly cniVersion: string;
   readonly name: string;
   /** The VMI's network name: KubeVirt sends it to binding NADs only. */
   readonly logicNetworkName: string | null;
-  /** The MAC that the runtime asks for; the plugin that makes the pod link gives it. */
+  /** The MAC that the runtime asks for; the plugin that creates the pod link must set it. */
   readonly mac: string | null;
   readonly prevResult: PrevResult | null;
-  /** Keys that nobody here reads, most likely a mistake; at most 20, of at most 64 characters: they go to a log. */
+  /** Unknown keys, most likely mistakes: at most 20, of at most 64 characters, for the log. */
   readonly unknownKeys: readonly string[];
 }
 
 export interface TapConf extends CommonConf {
   readonly binding: 'tap';
-  /** The primary network's pod link, where it is not `ovn-udn1` or `eth0`. */
+  /** The primary network's pod link; null: `ovn-udn1` or `eth0`. */
   readonly podLink: string | null;
-  /** "secondary": the primary network's link is never wired; null: it is if the network has none of its own. */
+  /** "secondary": never wire the primary network's link; null: wire it if the network has no link of its own. */
   readonly network: 'secondary' | null;
-  /** MTU of the tap, and so of the guest; null: the pod link's. Bytes. */
+  /** MTU of the tap and the guest in bytes; null: the pod link's. */
   readonly mtu: number | null;
-  /** Who may attach to the tap; null: anyone in the pod who can open /dev/net/tun. */
+  /** Uid that may attach to the tap; null: any process in the pod that can open /dev/net/tun. */
   readonly owner: number | null;
   readonly group: number | null;
   readonly multiQueue: boolean;
-  /** SELinux label that the tap is made under. */
+  /** SELinux label under which the tap is created. */
   readonly selinuxContext: string | null;
 }
 
 export interface PasstConf extends CommonConf {
   readonly binding: 'passt';
-  /** Whose processes may ping; null: everyone's in the pod. */
+  /** Gid whose processes may ping; null: every process in the pod. */
   readonly group: number | null;
 }
 
-/** The plugin's configuration, as a NetworkAttachmentDefinition gives it (CNI SPEC §1, and our keys). */
+/** The plugin's configuration in a NetworkAttachmentDefinition (CNI SPEC §1, and our keys). */
 export type NetConf = Confs[CniBinding];
 
 interface Confs {
@@ -66,14 +66,14 @@ interface Confs {
 
 /** Uid and gid of QEMU in virt-launcher (kubevirt pkg/util NonRootUID). */
 const QEMU = 107;
-/** RFC 791's smallest, and the largest that a 16-bit length allows. */
+/** From RFC 791's minimum to the maximum of a 16-bit length. */
 const mtu = integer(68, 65535);
-/** 2^32 - 1 is the kernel's "no id". */
+/** The largest id: 2^32 - 1 means "no id" to the kernel. */
 const MAX_ID = 2 ** 32 - 2;
 /** The last group that may be allowed to ping (linux net/ipv4/sysctl_net_ipv4.c, GID_T_MAX). */
 export const MAX_PING_GROUP = 2 ** 31 - 1;
 
-/** A uid or gid, or "none" for null. */
+/** Decodes a uid or gid, or "none" as null. */
 const ownership =
   (max: number): Decoder<number | null> =>
   (value, path) => {
@@ -116,7 +116,7 @@ const tapKeys = {
   selinuxContext: unset(selinuxContext, null),
 };
 
-/** A key that would be of no effect is one that somebody counts on. */
+/** Rejects a key that would have no effect: its author relies on it. */
 const refuseWithPasst: Decoder<never> = (value, path) => {
   throw mismatch(
     path,
@@ -146,7 +146,7 @@ const commonKeys = {
 };
 
 const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toLowerCase());
-/** Keys that runtimes put into every configuration. */
+/** Keys that runtimes add to every configuration. */
 const RUNTIMES_KEYS = ['type', 'prevResult', 'disableCheck', 'cni.dev/'];
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
@@ -181,13 +181,13 @@ function isKnownKey(key: string): boolean {
   return OUR_KEYS.includes(folded) || RUNTIMES_KEYS.some((known) => folded.startsWith(known.toLowerCase()));
 }
 
-/** Whether a value says nothing: Go's structs carry `"ipam": {}` and `"dns": {}` along. */
+/** Whether a value is empty: Go's structs include `"ipam": {}` and `"dns": {}`. */
 const isZero = (value: unknown): boolean =>
   typeof value === 'object'
     ? Object.keys(value ?? {}).length === 0
     : value === '' || value === 0 || value === false;
 
-/** Characters of hostile input that an error repeats. */
+/** Maximum number of characters of hostile input in an error. */
 export const MAX_DETAILS = 100;
 
 /** CNI SPEC §2: alphanumeric first, then also "_", "." and "-". */
@@ -195,7 +195,7 @@ export const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
 
-/** Checks what every command needs of the configuration, and returns its version. `tapwire check` calls it too. */
+/** Requires what every command needs in the configuration, and returns its version. `tapwire check` calls it, too. */
 export function requireBase(conf: unknown, command: string): Version {
   const { cniVersion, name } = decodeBase(conf, '$');
   if (name === '') throw new BindingError('INVALID_CONFIG', 'missing network name');
@@ -207,6 +207,6 @@ export function requireBase(conf: unknown, command: string): Version {
   return requireVersion(cniVersion || '0.1.0', command);
 }
 
-/** The newest of those CNI versions that the plugin supports; undefined if it supports none of them. */
+/** Finds the newest of these CNI versions that the plugin supports; undefined if it supports none. */
 export const newestSupported = (offered: readonly unknown[]): Version | undefined =>
   SUPPORTED_VERSIONS.findLast((one) => offered.includes(one));

@@ -1,11 +1,11 @@
 import { type Decoder, mismatch, string } from '../../shared/decode.ts';
 
-/** Bytes of a link's name: IFNAMSIZ - 1 (linux/if.h). */
+/** Maximum length of a link's name in bytes: IFNAMSIZ - 1 (linux/if.h). */
 const MAX_IFNAME_BYTES = 15;
-/** Names that mean something else in sysctl paths, and the one link that is never a pod link. */
+/** Names with another meaning in sysctl paths, and `lo`, which is never a pod link. */
 const RESERVED = ['.', '..', 'lo', 'all', 'default'];
 
-/** Why the kernel or CNI would not take `name` for a link; undefined when it is fine (CNI SPEC §2, libcni ValidateInterfaceName). */
+/** Says why the kernel or CNI rejects `name` for a link; undefined if it is valid (CNI SPEC §2, libcni ValidateInterfaceName). */
 export function ifnameDefect(name: string): string | undefined {
   if (name === '') return 'interface name is empty';
   if (Buffer.byteLength(name) > MAX_IFNAME_BYTES) return 'interface name is too long';
@@ -14,7 +14,7 @@ export function ifnameDefect(name: string): string | undefined {
   return undefined;
 }
 
-/** The name of a pod link. Taps are named after a part of it, so that every character must be one byte. */
+/** Decodes the name of a pod link. Taps are named after a part of it, so every character must be one byte. */
 export const podIfname: Decoder<string> = (value, path) => {
   const name = string(value, path);
   if (!/^[!-~]*$/.test(name) || ifnameDefect(name) !== undefined || RESERVED.includes(name)) {

@@ -13,9 +13,9 @@ import {
 import { cidr, ipAddress } from './address.ts';
 import { isSameForm, SUPPORTED_VERSIONS } from './version.ts';
 
-/** The result of the plugins before us; on CHECK that of the whole chain. */
+/** The result of the plugins before Tapwire; on CHECK, that of the whole chain. */
 export interface PrevResult {
-  /** As it came, to be passed on whole. */
+  /** The undecoded result, to be passed on completely. */
   readonly source: Readonly<Record<string, unknown>>;
   readonly interfaces: readonly ResultInterface[];
   readonly ips: readonly ResultIp[];
@@ -23,21 +23,21 @@ export interface PrevResult {
 
 export interface ResultInterface {
   readonly name: string;
-  /** Empty where the plugin did not say. */
+  /** Empty if the plugin did not report it. */
   readonly mac: string;
-  /** Path of the netns; empty on the node. */
+  /** Path of the netns; empty if the interface is on the node. */
   readonly sandbox: string;
 }
 
 export interface ResultIp {
   readonly address: string;
-  /** Index in `interfaces`; null if the plugin did not say. */
+  /** Index in `interfaces`; null if the plugin did not report it. */
   readonly interface: number | null;
 }
 
 const index = integer(0, 2 ** 31 - 1);
 
-/** A list of objects, each of which may be null: in Go they are pointers. */
+/** Decodes a list of objects, each of which may be null: in Go, they are pointers. */
 const list = <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }) =>
   optional(array(optional(foldedFields(shape), null)), []);
 
@@ -64,7 +64,7 @@ const decodeFields = foldedFields({
 /**
  * Decodes a prevResult of a configuration of that version.
  *
- * @throws {BindingError} INVALID_CONFIG also for a result of the other form: nobody could have meant that
+ * @throws {BindingError} INVALID_CONFIG, also for a result of the other form, which is always a mistake
  * Source: CNI SPEC §5, "Success"; libcni pkg/types/{040,100}
  */
 export const prevResult =
@@ -78,7 +78,7 @@ export const prevResult =
     }
     return {
       source,
-      // Addresses name interfaces by index, so that a null one keeps its place.
+      // Addresses refer to interfaces by index, so a null interface keeps its place.
       interfaces: interfaces.map((one) => one ?? { name: '', mac: '', sandbox: '' }),
       ips: ips.flatMap((one) => one ?? []),
     };

@@ -7,7 +7,7 @@ import { ifnameDefect } from './ifname.ts';
 import { parseInput } from './input.ts';
 import type { Version } from './version.ts';
 
-/** What the runtime asks. `version` is the configuration's, and so the result's. */
+/** A call of the container runtime. `version` is that of the configuration and of the result. */
 export type CniRequest =
   | { readonly command: 'VERSION' }
   | { readonly command: 'STATUS' | 'GC'; readonly version: Version }
@@ -17,13 +17,13 @@ export type CniRequest =
       readonly key: AttachmentKey;
       readonly netns: string;
       readonly conf: NetConf;
-      /** Null where the runtime does not say. */
+      /** Null if the runtime does not pass it. */
       readonly podNamespace: string | null;
     }
   | {
       readonly command: 'DEL';
       readonly key: AttachmentKey;
-      /** Null when the runtime knows of none any more. */
+      /** Null if the runtime no longer knows one. */
       readonly netns: string | null;
     };
 
@@ -41,8 +41,8 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Reads a call of the plugin. Pure. Errors of the protocol itself have the words of the reference library, since runtimes
- * and admins know those; `details` says what to do.
+ * Parses a call of the plugin. Pure. Protocol errors have the words of the reference library, which
+ * runtimes and administrators know; `details` says what to do.
  *
  * @throws {BindingError} INVALID_ENVIRONMENT, INVALID_JSON, INCOMPATIBLE_VERSION, INVALID_CONFIG
  * Source: CNI SPEC §2, libcni pkg/skel
@@ -66,7 +66,7 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
     case 'CHECK': {
       const { podNamespace, mac } = parseCniArgs(env['CNI_ARGS'] ?? '');
       const decoded = decodeNetConf(conf);
-      // CNI CONVENTIONS: what configuration says of the MAC goes before CNI_ARGS.
+      // CNI CONVENTIONS: the MAC in the configuration takes precedence over CNI_ARGS.
       return { command, version, key, netns, conf: { ...decoded, mac: decoded.mac ?? mac }, podNamespace };
     }
     default:
@@ -76,14 +76,15 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
 }
 
 /**
- * DEL needs nothing of the configuration, and no bad one may keep a pod from being deleted: ADD rejects it, and the runtime then calls DEL
- * with the same. It is read only so that the caller can write it, and for the version of an error.
+ * Reads stdin for DEL and ignores errors. DEL does not need the configuration, and an invalid one must
+ * not prevent a pod's deletion: after ADD has rejected it, the runtime calls DEL with the same one. It
+ * is read so the runtime can finish writing, and for the version of an error result.
  */
 function readLeniently(readStdin: () => Buffer): void {
   try {
     readStdin();
   } catch {
-    // the error then has the default version
+    // an error result then has the default version
   }
 }
 
@@ -101,7 +102,7 @@ function requireEnvironment(command: string, env: Environment): void {
   if (missing.length > 0) throw invalid(`required env variables [${missing.join(',')}] missing`);
 }
 
-/** Not for DEL: ADD rejects a bad name, and the library checks an interface's name before it calls ADD, but not before DEL. */
+/** Requires valid names. Not called for DEL: ADD has rejected invalid names before. */
 function requireNames(required: readonly string[], env: Environment): void {
   const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifname = '' } = env;
   if (required.includes('CNI_CONTAINERID') && containerId !== '' && !IDENTIFIER.test(containerId)) {
@@ -111,7 +112,7 @@ function requireNames(required: readonly string[], env: Environment): void {
   if (defect !== undefined) throw invalid(defect, `CNI_IFNAME is ${show(ifname)}`);
 }
 
-/** What GC is to keep. Nothing of ours outlives a netns, so that it is only checked. */
+/** What GC must keep. Only validated: no state outlives the netns. */
 const decodeAttachments = fields({
   'cni.dev/valid-attachments': optional(array(fields({ containerID: string, ifname: string })), null),
 });

@@ -13,7 +13,7 @@ import {
 import { canonicalMac, unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 
-/** What a runtime fills in for the capabilities that the configuration declares. Only the MAC matters to a tap. */
+/** Values that a runtime sets for the capabilities in the configuration. Only the MAC matters to a tap. */
 export interface RuntimeConfig {
   readonly mac: string | null;
 }
@@ -30,15 +30,15 @@ const infinibandGuid: Decoder<string> = (value, path) => {
   return value as string;
 };
 
-/** A device plugin's id of a device: kubelet allows 63 characters. */
+/** Decodes a device plugin's id of a device: kubelet allows 63 characters. */
 export const deviceId: Decoder<string> = (value, path) => {
   if (!/^[\x21-\x7e]{1,253}$/.test(string(value, path))) throw mismatch(path, 'a device id', value);
   return value as string;
 };
 
 /**
- * Every key of the CNI conventions is checked, also what a binding makes nothing of: a broken one is a mistake of the
- * caller's that somebody wants to hear of.
+ * Decodes every key of the CNI conventions, even those that no binding uses: an invalid one is a mistake
+ * that the author of the configuration should see.
  *
  * Source: CNI CONVENTIONS, "Dynamic Plugin specific fields"
  */

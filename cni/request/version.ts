@@ -1,20 +1,20 @@
 import { show } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
 
-/** 0.1.0 and 0.2.0 results must have an IP address, which a layer 2 binding has not. */
+/** Without 0.1.0 and 0.2.0: their results must have an IP address, which a layer 2 binding does not have. */
 export const SUPPORTED_VERSIONS = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
 export type Version = (typeof SUPPORTED_VERSIONS)[number];
 
-/** The newest version that every runtime of today accepts: what errors say that cannot know better. */
+/** The newest version that every current runtime accepts, for errors if the version is unknown. */
 export const DEFAULT_VERSION: Version = '1.0.0';
 
-/** Commands that came later than the first version, and since when. */
+/** Commands that the first version does not have, and the version that added them. */
 const SINCE: Readonly<Record<string, string>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' };
 
 /**
- * Checks that a command may be served for a configuration of that version, and returns it.
+ * Requires a version in which the command exists, and returns it.
  *
- * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON where CHECK, GC and STATUS cannot compare it
+ * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON if CHECK, GC or STATUS cannot compare it
  * Source: libcni pkg/skel, pkg/version
  */
 export function requireVersion(version: string, command: string): Version {
@@ -38,12 +38,12 @@ export function requireVersion(version: string, command: string): Version {
   throw refuse('incompatible CNI versions', `config is ${show(version)}, plugin supports [${supported}]`);
 }
 
-/** Whether results of both versions have the same form: the older ones have the address family in `ips`. */
+/** Whether results of both versions have the same form: older ones have the address family in `ips`. */
 export function isSameForm(one: string, other: string): boolean {
   return one.startsWith('0.') === other.startsWith('0.');
 }
 
-/** Negative where `one` is older. Missing parts count as 0. */
+/** Compares two versions: negative if `one` is older. Missing parts count as 0. */
 function compareVersions(one: string, other: string): number {
   const [a, b] = [parseVersion(one), parseVersion(other)];
   for (const [i, part] of a.entries()) {

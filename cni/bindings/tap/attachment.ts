@@ -11,21 +11,21 @@ import type { Link } from '../../../shared/rtnetlink/link.ts';
 import type { TapConf } from '../../request/config.ts';
 import { podIfname } from '../../request/ifname.ts';
 
-/** One tap to wire to one pod link. */
+/** A tap to wire to a pod link. */
 export interface Attachment {
   readonly key: AttachmentKey;
-  /** Ifname of the link that another CNI plugin left in the netns. */
+  /** Ifname of the link that another CNI plugin created. */
   readonly podLink: string;
-  /** Ifname of the tap that KubeVirt looks for beside it. */
+  /** Ifname of the tap that KubeVirt looks for next to it. */
   readonly tap: string;
   readonly conf: TapConf;
 }
 
 /**
- * Finds the pod link. Pure.
+ * Finds the pod link, and the name of its tap. Pure.
  *
- * KubeVirt calls a binding's NAD with the VMI's network name and a meaningless CNI_IFNAME (`net1`); as a network's NAD we are
- * called with the pod link's own name.
+ * KubeVirt calls a binding's NAD with the VMI's network name and a meaningless CNI_IFNAME (`net1`).
+ * For a network's own NAD, CNI_IFNAME is the name of the pod link.
  *
  * @throws {BindingError} NAMING_UNKNOWN, LINK_MISSING, INVALID_CONFIG
  * Source: kubevirt pkg/network/multus/annotation.go, pkg/network/namescheme
@@ -45,7 +45,8 @@ function linkOfBinding(network: string, conf: TapConf, ifnames: readonly string[
   const hashed = hashedPodIfname(network);
   if (ifnames.includes(hashed)) return { podLink: hashed, tap: secondaryTapIfname(hashed) };
 
-  // Either the primary network, or a secondary one whose link has an ordinal name; those tell nothing of the network.
+  // The primary network, or a secondary one whose link has an ordinal name, which does not identify
+  // the network.
   const ordinal = ifnames.find(isOrdinalIfname);
   if (ordinal !== undefined) {
     throw new BindingError(

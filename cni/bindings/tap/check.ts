@@ -6,15 +6,16 @@ import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
 import { silenceTable } from './silence.ts';
 
-/** An attachment, as far as it leaves traces. */
+/** An attachment, as far as the netns shows it. */
 export interface Wired extends Omit<Attachment, 'conf'> {
   readonly conf: Pick<TapConf, 'owner' | 'group' | 'multiQueue'>;
 }
 
 /**
- * Finds everything that is not as ADD left it, in words, each with the link it is about; empty if all is well. Pure.
+ * Describes everything that is not as ADD left it, each with its link; empty if all is well. Pure.
  *
- * What later plugins of a chain may change (the pod link's MAC, MTU, addresses) is not compared; the tap only has to fit.
+ * Does not compare what later plugins of a chain may change (the pod link's MAC, MTU, addresses); the
+ * tap only has to fit.
  */
 export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
   const { podLink, tap: tapName } = attachment;
@@ -63,13 +64,13 @@ function tapDefects({ link: tap, record }: End, pod: End | null, { conf }: Wired
   return defects;
 }
 
-/** What the record does not say was not done by the ADD of this pod, perhaps one of an earlier version. */
+/** Compares only what the record says: the ADD of an earlier version may have done less. */
 function podDefects({ link }: End, tap: End | null): string[] {
   if (!tap?.record?.restore.allmulti || (link.flags & IFF_ALLMULTI) !== 0) return [];
   return [`pod link "${link.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
 }
 
-/** What only some versions do: an ADD is judged by its own record. */
+/** Compares what only some versions do, if the record says that this ADD did it. */
 function recordDefects({ key, podLink }: Wired, { pod, tap, silence: seen }: Ends): string[] {
   const record = tap?.record ?? null;
   if (pod === null || record === null) return [];
@@ -90,7 +91,7 @@ function recordDefects({ key, podLink }: Wired, { pod, tap, silence: seen }: End
   return defects;
 }
 
-/** Those that CHECK names; somebody in the pod could add thousands. */
+/** Number of conflicts that CHECK names: a process in the pod could add thousands. */
 const MAX_CONFLICTS = 4;
 
 /** @param target name of the link to which frames should go */

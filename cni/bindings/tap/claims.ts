@@ -1,4 +1,7 @@
-/** What prevResult says of the pod link, compared with the link: some plugins report what they were asked for, or what was so before. */
+/**
+ * Compares what prevResult claims about the pod link with the link: some plugins report what they
+ * were asked for, or an earlier state.
+ */
 import { hash } from 'node:crypto';
 import { canonicalMac } from '../../../shared/mac.ts';
 import type { Address } from '../../../shared/rtnetlink/address.ts';
@@ -8,28 +11,29 @@ import type { PrevResult } from '../../request/prev-result.ts';
 
 /** A claim of prevResult about the pod link that is not true. */
 export interface UntrueClaim {
-  /** The claim and, of a MAC address or sandbox, what is so instead: a record keeps the mark that ADD found. */
+  /** A hash of the claim and, for a MAC address or sandbox, of the real value. The record keeps it. */
   readonly mark: string;
   readonly about: 'sandbox' | 'mac' | 'address';
-  /** What ADD says of it, in words that follow "prevResult says that". */
+  /** ADD's warning, in words that follow "prevResult says that". */
   readonly never: string;
-  /** What CHECK says of it, if it was true at ADD. */
+  /** CHECK's defect, if the claim was true at ADD. */
   readonly lost: string;
 }
 
-/** Most marks in a record: those of the longest names still fit in an ifalias. */
+/** Maximum number of marks in a record: with the longest names, they still fit in an ifalias. */
 const MAX_MARKS = 5;
-/** Before the number of all untrue claims, if they have more marks than fit. */
+/** Prefix of the number of all untrue claims, if their marks do not fit. */
 const MORE = '*';
-/** Hex digits of a mark. */
+/** Length of a mark in hex digits. */
 const MARK_DIGITS = 6;
-/** Most of a link's addresses that a message lists. */
+/** Maximum number of a link's addresses in a message. */
 const MAX_SHOWN = 5;
-/** UTF-16 units of a claim that a message repeats. */
+/** Maximum length of a claim in a message, in UTF-16 units. */
 const MAX_TEXT = 100;
 
 /**
- * Finds the claims that are not true. None if prevResult does not list the pod link, as a binding's. Pure.
+ * Finds the untrue claims. Finds none if prevResult does not list the pod link, as that of a binding's
+ * NAD. Pure.
  *
  * @param netns CNI_NETNS
  * @param addresses of the netns; needed only if `claimsAddresses`
@@ -82,33 +86,34 @@ export function findUntrueClaims(
   return untrue;
 }
 
-/** Whether prevResult says which addresses the pod link has. */
+/** Whether prevResult claims addresses of the pod link. */
 export function claimsAddresses(podLink: string, { interfaces, ips }: PrevResult): boolean {
   const index = indexOf(podLink, interfaces);
   return ips.some((ip) => ip.interface === index);
 }
 
-/** The link of that name in a container; the node may have one as well. -1: none. */
+/** Index of the link with that name in a container (the node may have one as well), or -1. */
 const indexOf = (podLink: string, interfaces: PrevResult['interfaces']): number =>
   interfaces.findIndex(({ name, sandbox }) => name === podLink && sandbox !== '');
 
-/** What a record keeps of the claims that ADD found untrue. */
+/** The marks that a record keeps of the claims that ADD found untrue. */
 export const marksOf = (untrue: readonly UntrueClaim[]): readonly string[] => [
   ...untrue.slice(0, MAX_MARKS).map(({ mark }) => mark),
   ...(untrue.length > MAX_MARKS ? [`${MORE}${untrue.length}`] : []),
 ];
 
-/** What ADD logs. */
+/** The warnings that ADD logs. */
 export const warningsOf = (untrue: readonly UntrueClaim[]): readonly string[] =>
   untrue
     .slice(0, MAX_MARKS)
     .map(({ never }) => `prevResult says that ${never}; CHECK expects what ADD found`);
 
 /**
- * What CHECK finds wrong, in words: claims that were true when ADD compared them. Of more claims than a record has marks of, only
- * their number tells that some are no longer true. Pure.
+ * Describes the claims that were true at ADD and no longer are. If a record has fewer marks than
+ * there were untrue claims, compares their number only. Pure.
  *
- * @param told marks of the pod's record; null: its ADD did not compare, so nobody knows whether the link ever had what is claimed
+ * @param told marks of the record; null: its ADD did not compare, so it is unknown whether the claims
+ * ever were true
  */
 export function findLost(untrue: readonly UntrueClaim[], told: readonly string[] | null): readonly string[] {
   const sentences = (claims: readonly UntrueClaim[]) => claims.map(({ lost }) => lost);

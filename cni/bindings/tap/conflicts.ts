@@ -1,4 +1,4 @@
-/** Filters and programs that run before our filter at the ingress of a link, and may keep its frames from us. */
+/** Finds filters and programs that run before our filter at the ingress of a link and may take its frames. */
 import type { Program } from '../../../shared/bpf/program.ts';
 import {
   type Ends,
@@ -17,16 +17,16 @@ import { REDIRECT_PREF } from '../../plan/op.ts';
 import { isOurs } from '../../plan/ours.ts';
 import { type IndexedNetns, ingressFilters, type SeenLink } from '../../plan/seen.ts';
 
-/** One of them that is not harmless. */
+/** A filter or program that is not harmless. */
 export interface Conflict {
-  /** In words: `a u32 filter at pref 10 for IPv4 frames`, `the TCX program 12 "count"`. */
+  /** A description: `a u32 filter at pref 10 for IPv4 frames`, `the TCX program 12 "count"`. */
   readonly what: string;
   readonly verdict: Exclude<Verdict, 'harmless'>;
   /** The link that it redirects frames to, in words; null if it does something else with them. */
   readonly to: string | null;
   /** Priority of a filter; null for a program. */
   readonly pref: number | null;
-  /** The command that removes it, for the pod's netns. */
+  /** The command that removes it in the pod's netns. */
   readonly removal: string;
 }
 
@@ -44,7 +44,7 @@ export function findConflicts(
   const { link, tcx } = one;
   const filters = ingressFilters(one)
     .filter((filter) => !isHashTable(filter) && !isOurs(filter, key))
-    // At our own pref, ours is the first. Without ours, a filter there is where ours has to be.
+    // At our pref, ours runs first. If ours is missing, a filter there takes its place.
     .filter((filter) => filter.pref < REDIRECT_PREF || !isRedirected)
     .sort((filter, other) => filter.pref - other.pref);
   const found = [
@@ -55,7 +55,7 @@ export function findConflicts(
   return found.filter((conflict): conflict is Conflict => conflict.verdict !== 'harmless');
 }
 
-/** Ids of the programs that findConflicts() needs to know of to judge these links. Linear. Pure. */
+/** Lists the ids of the programs that findConflicts() needs for these links. Linear. Pure. */
 export function programsAt(ifnames: readonly string[], { byIfname }: IndexedNetns): readonly number[] {
   const links = ifnames.flatMap((ifname) => byIfname.get(ifname) ?? []);
   const ids = [
@@ -66,7 +66,7 @@ export function programsAt(ifnames: readonly string[], { byIfname }: IndexedNetn
   return [...new Set(ids)].slice(0, MAX_PROGRAMS);
 }
 
-/** More than a link has in practice. Reading each takes 10 us. */
+/** Maximum number of programs to read, at 10 us each; links have fewer in practice. */
 const MAX_PROGRAMS = 64;
 
 type Judged = Omit<Conflict, 'verdict'> & { readonly verdict: Verdict };
@@ -125,7 +125,7 @@ const PROTOCOLS: ReadonlyMap<number, string> = new Map([
   [0x86dd, 'IPv6'],
 ]);
 
-/** Hexadecimal, as ip-link(8) and tcpdump(8) write protocols that have no name here. */
+/** Names the frames of a protocol; in hexadecimal, as ip-link(8) and tcpdump(8), if it has no name here. */
 function framesOf(protocol: number): string {
   if (protocol === ETH_P_ALL) return '';
   return ` for ${PROTOCOLS.get(protocol) ?? `0x${protocol.toString(16).padStart(4, '0')}`} frames`;

@@ -7,8 +7,9 @@ import type { Attachment } from './attachment.ts';
 import type { Ends } from './ends.ts';
 
 /**
- * Rejects an attachment whose tap or pod link another attachment of this pod has. That is how it shows that a secondary network
- * has no link of its own and was taken for the primary one: nothing else that ADD sees says which network is primary.
+ * Rejects an attachment whose tap or pod link belongs to another attachment of this pod. Then a
+ * secondary network has no link of its own and was taken for the primary one: nothing else that ADD
+ * sees says which network is primary.
  *
  * @throws {BindingError} LINK_EXISTS that names both attachments
  */
@@ -16,14 +17,14 @@ export function refuseOtherAttachment(attachment: Attachment, { pod, tap }: Ends
   const record = tap === null ? null : recordOfOther(tap.link, attachment);
   if (record !== null) throw refusal(attachment, record, attachment.tap);
 
-  // A tap to which the pod link is not redirected is left over, and harms nobody.
+  // A tap to which the pod link is not redirected is a harmless remainder.
   for (const link of pod?.targets ?? []) {
     const other = recordOfOther(link, attachment);
     if (other?.podLink === attachment.podLink) throw refusal(attachment, other, link.ifname);
   }
 }
 
-/** The record of a tap that another attachment of the same container has. */
+/** Reads the record of a link that belongs to another attachment of the same container. */
 function recordOfOther(link: Link, { key }: Attachment): AttachmentRecord | null {
   const record = readRecord(link);
   if (record === null || record.key.ifname === key.ifname) return null;

@@ -11,16 +11,17 @@ import { refuseConflicts, requireFilters, requireMac, requireMtu, requireOurTap 
 import { type Silence, silenceTable } from './silence.ts';
 
 /**
- * Decides every change of ADD: only what is missing, so that a second ADD changes nothing and one after a crash completes
- * what the first began. Pure.
+ * Decides every change of ADD. Plans only what is missing: a second ADD changes nothing, and an ADD
+ * after a crash completes what the first began. Pure.
  *
- * The order is the contract. The pod's own stack is silenced first, so that no later change makes it send. The tap carries its
- * record before it outlives this process. The pod link is redirected when everything behind it is ready, and set up last if it was
- * down. A qdisc's first filter waits for RCU unless somebody has waited for RCU since the qdisc was made. So both qdiscs come
- * before both filters, and the tap's qdisc before the tap goes up.
+ * The order is the contract. The pod's own stack is silenced first, so no later change makes it send.
+ * The tap carries its record before it outlives this process. The pod link is redirected when the tap
+ * is ready, and set up last if it was down. A qdisc's first filter waits for RCU unless something has
+ * waited for RCU since the qdisc was created. So both qdiscs come before both filters, and the tap's
+ * qdisc before the tap goes up.
  *
- * @param told marks of what prevResult claims and is not true, for the record
- * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing was changed then
+ * @param told marks of the untrue claims in prevResult, for the record
+ * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing is changed
  */
 export function planAdd(attachment: Attachment, ends: Ends, told: readonly string[] = []): readonly Level[] {
   const pod = requirePodLink(attachment, ends);

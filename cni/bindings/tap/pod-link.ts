@@ -4,7 +4,7 @@ import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
 
 /**
- * Returns the pod link of an attachment, if frames of a guest can pass through it.
+ * Returns the pod link of an attachment. Rejects a link that cannot carry a guest's frames.
  *
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED
  */

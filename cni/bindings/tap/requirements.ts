@@ -1,4 +1,4 @@
-/** What must hold before ADD changes anything. */
+/** Requirements that ADD verifies before it changes anything. */
 import { BindingError } from '../../../shared/errors.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { REDIRECT_PREF } from '../../plan/op.ts';
@@ -32,12 +32,12 @@ export function requireOurTap({ podLink, tap, conf }: Attachment, { tap: end }: 
   return end;
 }
 
-/** Rejects a pod link or tap whose filters the kernel cannot list, since one of them may take the frames. Other links do not matter. */
+/** Rejects a pod link or tap whose filters the kernel cannot list: one of them may take the frames. */
 export function requireFilters({ podLink, tap }: Attachment, { gap }: Ends): void {
   if (gap !== null) throw new BindingError('KERNEL_REFUSED', `Cannot wire "${tap}" to "${podLink}": ${gap}`);
 }
 
-/** Others may have filters and programs on the pod link, but none that is known to keep frames from ours, or has its place. */
+/** Rejects filters and programs on the pod link that are known to take its frames, or have our filter's place. */
 export function refuseConflicts({ podLink, tap }: Attachment, { qdisc, conflicts }: End): void {
   if (qdisc?.isShared) {
     throw new BindingError(
@@ -57,7 +57,7 @@ export function refuseConflicts({ podLink, tap }: Attachment, { qdisc, conflicts
   throw new BindingError('LINK_EXISTS', `Cannot wire "${tap}" to "${podLink}": ${reason}`);
 }
 
-/** What ADD says of filters and programs that may keep frames from the guest. Pure. */
+/** Warns of filters and programs that may keep frames from the guest. Pure. */
 export const conflictWarnings = ({ link, conflicts }: End): readonly string[] =>
   conflicts
     .filter(({ verdict }) => verdict === 'unknown')
@@ -80,7 +80,7 @@ export function requireMtu({ conf }: Attachment, pod: Link): number {
   return conf.mtu ?? pod.mtu;
 }
 
-/** The guest's MAC is the pod link's, which is not ours to change. */
+/** Requires that the pod link has the configured MAC, which the guest gets. Tapwire does not change it. */
 export function requireMac({ conf }: Attachment, pod: Link): void {
   if (conf.mac === null || conf.mac === pod.mac) return;
   throw new BindingError(

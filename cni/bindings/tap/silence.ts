@@ -1,9 +1,10 @@
 /**
- * Silence: rules of nftables that drop everything the pod's own stack sends on the links of an attachment. Without them the
- * kernel itself sends with the VM's MAC while no VM runs (duplicate address detection, MLD, router solicitations, ARP), which on the
- * target of a live migration moves that MAC in every switch before the guest is there. A guest's frames do not pass these hooks.
+ * Silence: nftables rules that drop everything the pod's own stack sends on the links of an attachment.
+ * Without them, the kernel sends with the VM's MAC while no VM runs (duplicate address detection, MLD,
+ * router solicitations, ARP). On the target of a live migration, that moves the MAC in every switch
+ * before the guest has arrived. A guest's frames do not pass these hooks.
  *
- * Each attachment has tables of its own, so that DEL finds them by name, whatever else is left.
+ * Each attachment has its own tables. DEL finds them by name, even if nothing else is left.
  */
 
 import type { Request } from '../../../shared/netlink/message.ts';
@@ -17,22 +18,22 @@ import { cookieHash } from '../../plan/cookie.ts';
 import type { Op } from '../../plan/op.ts';
 import type { Nftables } from '../../plan/seen.ts';
 
-/** What a kernel needs for it. */
+/** Kernel options that silence needs. */
 export const SILENCE_OPTIONS = 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
 
 const PREFIX = 'tapwire-';
 const CHAIN = 'output';
-/** As of "raw": before chains of others, so that nothing they do lets a packet pass. */
+/** The priority of "raw": before the chains of others, so none of them can accept a packet first. */
 const PRIORITY = -300;
 
 /** The name of an attachment's tables, one in each family. */
 export const silenceTable = (key: AttachmentKey): string => `${PREFIX}${cookieHash(key).slice(0, 16)}`;
 
-/** The tables that look like ours. */
+/** Finds the tables that look like ours. */
 export const silenceTables = ({ tables }: Tables): readonly Table[] =>
   tables.filter(({ name }) => name.startsWith(PREFIX));
 
-/** The requests of one batch. Pure. */
+/** Encodes the requests of one batch. Pure. */
 export function silenceAddition({
   table,
   links,
@@ -50,7 +51,7 @@ const oneAddition = (table: Table, links: readonly string[]): readonly Request[]
   ),
 ];
 
-/** The requests of one batch, which the kernel does not refuse if a table is gone: each is added first. Pure. */
+/** Encodes the requests of one batch. Adds each table before deleting it, so a missing table is no error. Pure. */
 export const silenceDeletion = (table: string): readonly Request[] => [
   ...tablesOf(table).map(tableAddition),
   ...tablesOf(table).map(tableDeletion),
@@ -58,14 +59,14 @@ export const silenceDeletion = (table: string): readonly Request[] => [
 
 const tablesOf = (name: string): readonly Table[] => FAMILIES.map((family) => ({ family, name }));
 
-/** What the rules have dropped. */
+/** Counts what the rules have dropped. */
 export interface Dropped {
   readonly packets: number;
   /** Without link-layer headers. */
   readonly bytes: number;
 }
 
-/** What was seen of an attachment's silence. */
+/** The state of an attachment's silence. */
 export interface Silence {
   /** Why the kernel does not tell its rules; null: it does. */
   readonly refusal: string | null;
@@ -75,7 +76,7 @@ export interface Silence {
   readonly dropped: Dropped | null;
 }
 
-/** What the rules of these tables have dropped on these links; null if one of the rules is missing. Pure. */
+/** Adds up what the rules of these tables have dropped on these links; null if a rule is missing. Pure. */
 export function findSilence(name: string, links: readonly string[], { rules }: Nftables): Dropped | null {
   const dropped = { packets: 0, bytes: 0 };
   const wanted = links.map((link) => [...leavesBy(link), DROP]);
@@ -96,7 +97,7 @@ export function findSilence(name: string, links: readonly string[], { rules }: N
   return dropped;
 }
 
-/** Whether these expressions are all that a rule has, but for counters. */
+/** Whether a rule has exactly these expressions, except for counters. */
 function isAll(wanted: readonly Expression[], { expressions }: Rule): boolean {
   const deciding = expressions.filter(({ is }) => is !== 'counter');
   return (
@@ -109,7 +110,7 @@ function isSame(one: Expression, other: Expression | undefined): boolean {
   return one.is === other?.is && one.is !== 'other';
 }
 
-/** The tables of an attachment that exist: of both families, if nobody has deleted one. Pure. */
+/** Finds the existing tables of an attachment: one per family, unless one was deleted. Pure. */
 export function ownTables(key: AttachmentKey, { tables }: Tables): readonly Table[] {
   const own = silenceTable(key);
   return tables.filter(({ name }) => name === own);

@@ -24,7 +24,7 @@ import { conflictWarnings } from './requirements.ts';
 import { ownTables } from './silence.ts';
 import { findWarnings, warnOfSound } from './warnings.ts';
 
-/** A tap beside the pod link, and all frames redirected from one to the other. */
+/** A tap next to the pod link; all frames are redirected from one to the other. */
 export function tapBinding(conf: TapConf): BindingActions {
   const look = async (kernel: Kernel, key: AttachmentKey) => {
     const seen = indexNetns(await kernel.observe());

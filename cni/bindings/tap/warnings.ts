@@ -1,10 +1,10 @@
-/** What ADD tells an admin of a pod that it wires all the same. */
+/** Warnings about a pod that ADD wires anyway. */
 
 import type { Attachment } from './attachment.ts';
 import type { Ends } from './ends.ts';
 import { SILENCE_OPTIONS } from './silence.ts';
 
-/** A sentence each, with the link. Pure. */
+/** Finds what to warn of: a sentence each, with the link. Pure. */
 export function findWarnings({ podLink, tap }: Attachment, { pod, silence }: Ends): readonly string[] {
   const { refusal } = silence;
   return [
@@ -18,7 +18,7 @@ export function findWarnings({ podLink, tap }: Attachment, { pod, silence }: End
 const warnOfTap = (podLink: string): string =>
   `Pod link "${podLink}" is a tap that no process has open, so that no frame passes; check the plugin that creates it`;
 
-/** @param failure why the rules are not there */
+/** @param failure why the rules could not be added */
 export const warnOfSound = (failure: string): string =>
   `${failure}; until the guest is up, frames with the VM's MAC may come from the pod's own stack` +
   (failure.includes(SILENCE_OPTIONS) ? '' : `; check that the kernel has ${SILENCE_OPTIONS}`);
