@@ -37,7 +37,7 @@ export async function answer(
       const { name, unknownKeys: keys } = request.conf;
       log.push({
         level: 'warn',
-        message: `Ignored keys of network "${name}" that nobody reads`,
+        message: `Ignored unknown keys of network "${name}"`,
         fields: { keys },
       });
     }

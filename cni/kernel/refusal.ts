@@ -65,7 +65,7 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
   if (change === 'up' && CANNOT_GO_UP.includes(errno)) {
     return new BindingError(
       'KERNEL_REFUSED',
-      `Cannot ${describeOp(op)}: ${reason}; check that the link below it is up, and that no other link there has its MAC`,
+      `Cannot ${describeOp(op)}: ${reason}; check that its lower link is up, and that no other link there has its MAC`,
     );
   }
   if (reason.startsWith('tapwire mktap') && errno === ENOTTY) {

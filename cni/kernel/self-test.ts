@@ -70,7 +70,7 @@ async function newNetns(): Promise<number> {
   } catch (cause) {
     throw new BindingError(
       'PLUGIN_NOT_AVAILABLE',
-      `Cannot make a network namespace: ${describeFailure(cause)}`,
+      `Cannot create a network namespace: ${describeFailure(cause)}`,
       {
         cause,
       },

@@ -55,7 +55,7 @@ everyWay('says 50 with the reason: no privilege', async () => {
   const { error } = await status(['/usr/bin/setpriv', ...nobody]);
   assert.equal(
     [error.code, error.msg],
-    [50, 'Cannot make a network namespace: unshare: Operation not permitted'],
+    [50, 'Cannot create a network namespace: unshare: Operation not permitted'],
   );
 });
 

@@ -303,7 +303,7 @@ test('a pod link that cannot be set up: the error says what to look at, and all 
     const error = await caught(() => add(netns));
     assert.match(
       error.message,
-      /^Cannot set "eth0" up: .+; check that the link below it is up, and that no other link there has its MAC$/,
+      /^Cannot set "eth0" up: .+; check that its lower link is up, and that no other link there has its MAC$/,
     );
     assert.equal([error.code, error.details], ['KERNEL_REFUSED', undefined]);
     sameNetns(await dumpNetns(netns), before);
@@ -436,7 +436,7 @@ test('a second pod link for the same attachment is refused', () =>
     await add(netns);
     const wired = await dumpNetns(netns);
     const error = await caught(() => add(netns, { podLink: 'eth1' }));
-    assert.is(error.message, 'Cannot add tap "tap0" for "eth1": it is there for "eth0"; DEL it first');
+    assert.is(error.message, 'Cannot add tap "tap0" for "eth1": it exists for "eth0"; DEL it first');
     sameNetns(await dumpNetns(netns), wired);
   }));
 

@@ -252,7 +252,7 @@ everyWay('a key that nobody knows is told in the log of containerd, and the pod 
     const pod = await runPod(node);
     await assertWired(pod);
     const lines = ourLog(node).map((line) => ({ ...JSON.parse(line), time: '' }));
-    const message = `Ignored keys of network "${network}" that nobody reads`;
+    const message = `Ignored unknown keys of network "${network}"`;
     assert.equal(lines, [{ time: '', level: 'warn', message, keys: ['podlinks'] }]);
     await removePod(node, pod);
     await nothingLeft(node);

@@ -21,7 +21,7 @@ export function requirePodLink({ podLink, tap }: Attachment, { pod, ifnames }: E
     const kind = link.kind ?? `ARPHRD ${link.type}`;
     throw new BindingError(
       'LINK_UNSUPPORTED',
-      `Cannot wire "${tap}" to "${podLink}": it carries no Ethernet frames (${link.layer === 'L3' ? `${kind} in L3 mode` : kind}); ` +
+      `Cannot wire "${tap}" to "${podLink}": it does not carry Ethernet frames (${link.layer === 'L3' ? `${kind} in L3 mode` : kind}); ` +
         'use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
     );
   }

@@ -19,14 +19,14 @@ export function requireOurTap({ podLink, tap, conf }: Attachment, { tap: end }: 
   if (record.podLink !== podLink) {
     throw new BindingError(
       'LINK_EXISTS',
-      `Cannot add tap "${tap}" for "${podLink}": it is there for "${record.podLink}"; DEL it first`,
+      `Cannot add tap "${tap}" for "${podLink}": it exists for "${record.podLink}"; DEL it first`,
     );
   }
   const { owner, group, multiQueue } = link.tun;
   if (owner !== conf.owner || group !== conf.group || multiQueue !== conf.multiQueue) {
     throw new BindingError(
       'LINK_EXISTS',
-      `Cannot add tap "${tap}": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it`,
+      `Cannot add tap "${tap}": it exists with another owner, group or multiQueue; DEL it first, a VM may be using it`,
     );
   }
   return end;
@@ -85,7 +85,7 @@ export function requireMac({ conf }: Attachment, pod: Link): void {
   if (conf.mac === null || conf.mac === pod.mac) return;
   throw new BindingError(
     'INVALID_CONFIG',
-    `Cannot give "${pod.ifname}" the MAC ${conf.mac}: it has ${pod.mac}; the plugin that makes the link must give it, ` +
-      'and needs the capability "mac" for that',
+    `Cannot wire "${pod.ifname}": its MAC is ${pod.mac}, want ${conf.mac}; ` +
+      'add "capabilities": {"mac": true} to the plugin that creates the link',
   );
 }

@@ -51,7 +51,7 @@ const oneAddition = (table: Table, links: readonly string[]): readonly Request[]
   ),
 ];
 
-/** Encodes the requests of one batch. Adds each table before deleting it, so a missing table is no error. Pure. */
+/** Encodes the requests of one batch. Adds each table before deleting it, so a missing table is not an error. Pure. */
 export const silenceDeletion = (table: string): readonly Request[] => [
   ...tablesOf(table).map(tableAddition),
   ...tablesOf(table).map(tableDeletion),

@@ -59,7 +59,7 @@ test('keys that nobody reads are told before what became of the call', async () 
   const { log } = await ask('ADD', { ...BINDING, mut: 1 });
   assert.equal(log[0], {
     level: 'warn',
-    message: 'Ignored keys of network "x" that nobody reads',
+    message: 'Ignored unknown keys of network "x"',
     fields: { keys: ['mut'] },
   });
   assert.is(log.length, 2);

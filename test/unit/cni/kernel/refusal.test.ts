@@ -42,7 +42,7 @@ test('a table that a process of the pod owns does not keep DEL from its end', ()
 });
 
 const NO_NF_TABLES = 'x; this kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
-const NOT_UP = 'x; check that the link below it is up, and that no other link there has its MAC';
+const NOT_UP = 'x; check that its lower link is up, and that no other link there has its MAC';
 for (const [op, errno, reason, code, message] of [
   [SILENCE, ENOENT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
   [SILENCE, EPROTONOSUPPORT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],

@@ -392,14 +392,14 @@ for (const [why, conf, seen, code, message] of [
     {},
     { ...BARE, links: [linkOf(2, 'eth0', { kind: 'tun', type: 65534 })] },
     'LINK_UNSUPPORTED',
-    'Cannot wire "tap0" to "eth0": it carries no Ethernet frames (tun); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
+    'Cannot wire "tap0" to "eth0": it does not carry Ethernet frames (tun); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
   ],
   [
     'a netkit in L3 mode',
     {},
     { ...BARE, links: [linkOf(2, 'eth0', { kind: 'netkit', layer: 'L3' })] },
     'LINK_UNSUPPORTED',
-    'Cannot wire "tap0" to "eth0": it carries no Ethernet frames (netkit in L3 mode); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
+    'Cannot wire "tap0" to "eth0": it does not carry Ethernet frames (netkit in L3 mode); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
   ],
   [
     "somebody else's link in the tap's place",
@@ -420,7 +420,7 @@ for (const [why, conf, seen, code, message] of [
     { multiQueue: true },
     wired(),
     'LINK_EXISTS',
-    'Cannot add tap "tap0": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it',
+    'Cannot add tap "tap0": it exists with another owner, group or multiQueue; DEL it first, a VM may be using it',
   ],
   [
     "another container's redirect",
@@ -455,7 +455,7 @@ for (const [why, conf, seen, code, message] of [
     { group: 0 },
     wired(),
     'LINK_EXISTS',
-    'Cannot add tap "tap0": it is there with another owner, group or multiQueue; DEL it first, a VM may be using it',
+    'Cannot add tap "tap0": it exists with another owner, group or multiQueue; DEL it first, a VM may be using it',
   ],
   [
     'a tap of ours for another pod link',
@@ -464,7 +464,7 @@ for (const [why, conf, seen, code, message] of [
       links: [LO, ETH0, tapOf({ ifalias: tapOf().ifalias?.replace('link=eth0', 'link=ens5') ?? null })],
     }),
     'LINK_EXISTS',
-    'Cannot add tap "tap0" for "eth0": it is there for "ens5"; DEL it first',
+    'Cannot add tap "tap0" for "eth0": it exists for "ens5"; DEL it first',
   ],
   [
     "a tun with our tap's alias",
@@ -519,7 +519,7 @@ for (const [why, conf, seen, code, message] of [
     { runtimeConfig: { mac: '02:00:00:00:00:99' } },
     BARE,
     'INVALID_CONFIG',
-    'Cannot give "eth0" the MAC 02:00:00:00:00:99: it has 02:00:00:00:00:01; the plugin that makes the link must give it, and needs the capability "mac" for that',
+    'Cannot wire "eth0": its MAC is 02:00:00:00:00:01, want 02:00:00:00:00:99; add "capabilities": {"mac": true} to the plugin that creates the link',
   ],
   [
     "an mtu above the pod link's",
