@@ -32,13 +32,13 @@ export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
 }
 
 /** @throws {BindingError} WIRING_BROKEN that names every defect */
-export function refuseDefects(defects: readonly string[], { podLink }: Attachment, { ifnames }: Ends): void {
+export function refuseDefects(defects: readonly string[], { podLink }: Attachment, { links }: Ends): void {
   if (defects.length === 0) return;
   throw new BindingError(
     'WIRING_BROKEN',
     `Cannot confirm the wiring of "${podLink}": ${defects.join('; ')}`,
     {
-      details: `links seen: ${ifnames.join(', ')}`,
+      details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}`,
     },
   );
 }

@@ -41,7 +41,7 @@ export interface Ends {
   readonly gap: string | null;
   readonly silence: Silence;
   /** Every link of the netns, for messages. */
-  readonly ifnames: readonly string[];
+  readonly links: readonly Link[];
 }
 
 /** What identifies an attachment in a netns. */
@@ -65,7 +65,7 @@ export function endsOf({ key, podLink, tap }: AttachmentNames, seen: IndexedNetn
       hasTables: ownTables(key, nftables).length > 0,
       dropped: findSilence(silenceTable(key), [podLink, tap], nftables),
     },
-    ifnames: seen.links.map(({ ifname }) => ifname),
+    links: seen.links,
   };
 }
 

@@ -8,12 +8,12 @@ import type { End, Ends } from './ends.ts';
  *
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED
  */
-export function requirePodLink({ podLink, tap }: Attachment, { pod, ifnames }: Ends): End {
+export function requirePodLink({ podLink, tap }: Attachment, { pod, links }: Ends): End {
   if (pod === null) {
     throw new BindingError(
       'LINK_MISSING',
       `Cannot wire "${tap}": no pod link "${podLink}"; its network must come before this attachment`,
-      { details: `links seen: ${ifnames.join(', ')}` },
+      { details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}` },
     );
   }
   const { link } = pod;
