@@ -111,7 +111,7 @@ export const INPUT: Section = {
           assert.equal([json, stderr], [{ cniVersion: '1.0.0' }, '']);
           await succeeds('CHECK', request);
           const { msg } = (await cni('ADD', { ...request, conf: { owner: 0 } })).json;
-          assert.match(msg, 'it is there with another owner');
+          assert.match(msg, 'it exists with another owner');
           await succeeds('DEL', request);
         }),
     },
