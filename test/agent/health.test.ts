@@ -1,4 +1,4 @@
-/** What the agent says of itself over HTTP. */
+/** The agent's HTTP endpoints: /healthz, /readyz and /metrics. */
 import { once } from 'node:events';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -20,12 +20,12 @@ import {
 import { withPod } from '../helpers/netns.ts';
 import { sharedNode, withTrap } from '../helpers/trap.ts';
 
-const test = suite("the agent's pages");
+const test = suite("the agent's endpoints");
 const ourNode = sharedNode();
 
 const CONF = { prevResult: { cniVersion: '1.0.0' } };
 
-test('/healthz and /readyz say ok; other pages and methods are not found', async () => {
+test('/healthz and /readyz reply ok; other paths and methods are not found', async () => {
   const { agent } = await ourNode();
   for (const path of ['/healthz', '/readyz', '/healthz?verbose']) {
     const { status, text } = await page(agent, path);
@@ -39,12 +39,13 @@ test('/healthz and /readyz say ok; other pages and methods are not found', async
   assert.is(posted.status, 404);
 });
 
-test('only this node can ask', async () => {
+test('the endpoints are reachable only from this node', async () => {
   const { agent } = await ourNode();
   const { port } = new URL(urlOf(agent, '/'));
   const others = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
-    .filter(({ internal, scopeid }) => !internal && !scopeid); // links of other tests come and go with theirs
+    // Other tests create and delete links meanwhile.
+    .filter(({ internal, scopeid }) => !internal && !scopeid);
   for (const { address } of others) {
     const caller = connect({ host: address, port: Number(port) });
     const outcome = await Promise.race([once(caller, 'connect'), once(caller, 'error')]).catch((e) => [e]);
@@ -56,7 +57,7 @@ test('only this node can ask', async () => {
   assert.is(inode.trim().split('\n').length, 1);
 });
 
-test('a port that somebody else has: the agent ends and says which, and what to do', async () => {
+test('an agent whose health port is in use exits, names the port and gives a remedy', async () => {
   const { agent } = await ourNode();
   const { host } = new URL(urlOf(agent, '/'));
   const { exitCode, stderr } = await execa(NODE, [AGENT, '--socket', '/nonexistent/s', '--health', host], {
@@ -70,14 +71,14 @@ test('a port that somebody else has: the agent ends and says which, and what to 
   );
 });
 
-test('an address that is not ours: no word of another agent', async () => {
+test('an agent with a foreign health address exits and does not report another agent', async () => {
   const args = [AGENT, '--socket', '/nonexistent/s', '--health', '192.0.2.1:1'];
   const { exitCode, stderr } = await execa(NODE, args, { reject: false });
   assert.is(exitCode, 1);
   assert.match(JSON.parse(stderr).message, /^Cannot serve [^;]*EADDRNOTAVAIL[^;]*; choose with --health$/);
 });
 
-test('another agent takes its socket: /readyz and the log say so, also when the other has ended', () =>
+test('an agent whose socket another agent takes over reports it on /readyz and in the log, also after the other has exited', () =>
   withEmptyNode(async (node) => {
     const first = await node.start();
     assert.is((await page(first, '/readyz')).status, 200);
@@ -98,7 +99,7 @@ test('another agent takes its socket: /readyz and the log say so, also when the 
     assert.not.match(second.log(), 'Cannot hear');
   }));
 
-test('/readyz tells what the node lacks, as soon as it does; /healthz and the agent live on', () =>
+test('/readyz reports what the node lacks as soon as it is missing; /healthz stays ok and the agent keeps running', () =>
   withEmptyNode((node) =>
     withPod('eth0', async (pod) => {
       const agent = await node.start({ under: ['unshare', '--mount', '--propagation', 'private', '--'] });
@@ -110,18 +111,18 @@ test('/readyz tells what the node lacks, as soon as it does; /healthz and the ag
       assert.is(status, 503);
       assert.match(text, /^Cannot wire pods on this node: .*\/dev\/net\/tun: No such file or directory;/);
       assert.is((await page(agent, '/healthz')).status, 200);
-      const { exitCode, stdout } = await node.call('ADD', pod, { runtime: false });
+      const { exitCode, stdout } = await node.call('ADD', pod, { fallback: false });
       assert.is(exitCode, 1);
       assert.match(JSON.parse(stdout).msg, /\/dev\/net\/tun: No such file or directory/);
       await inside('umount', '/dev/net');
       assert.is((await page(agent, '/readyz')).status, 200);
-      succeeded(await node.call('ADD', pod, { runtime: false }));
-      succeeded(await node.call('DEL', pod, { runtime: false }));
+      succeeded(await node.call('ADD', pod, { fallback: false }));
+      succeeded(await node.call('DEL', pod, { fallback: false }));
       await agent.stop();
     }),
   ));
 
-test('an agent that starts where no pod can be wired says so, and serves its pages', () =>
+test('an agent on a node that can wire no pods reports it and serves its endpoints', () =>
   withEmptyNode(async (node) => {
     const hide = 'mount -t tmpfs none /dev/net && exec "$@"';
     const agent = await node.start({
@@ -133,14 +134,14 @@ test('an agent that starts where no pod can be wired says so, and serves its pag
     await agent.stop();
   }));
 
-test('an agent that may not make a netns says what the kernel says', () =>
+test("an agent that may not create a netns reports the kernel's error", () =>
   withEmptyNode(async (node) => {
     const agent = await node.start({ under: ['setpriv', '--bounding-set=-sys_admin', '--'] });
     assert.match(agent.log(), '"Cannot wire pods on this node: unshare: Operation not permitted"');
     await agent.stop();
   }));
 
-test('/metrics has the form that Prometheus reads, and counts what was done', () =>
+test('/metrics follows the Prometheus format and counts the calls', () =>
   withTrap((trap) =>
     withAgentNode(
       (node) =>
@@ -162,7 +163,7 @@ test('/metrics has the form that Prometheus reads, and counts what was done', ()
           });
           assert.equal(fresh.families.get('tapwire_build_info')?.samples[0]?.labels['version'], version);
           assert.is(fresh.value('tapwire_build_info'), 1);
-          assert.is(fresh.value('tapwire_cni_requests_total'), 0, 'warming up is no request');
+          assert.is(fresh.value('tapwire_cni_requests_total'), 0, 'warming up does not count as a request');
           assert.is(fresh.value('tapwire_cni_rollbacks_total'), 0);
 
           succeeded(await node.call('ADD', pod));
@@ -235,7 +236,7 @@ test('/metrics has the form that Prometheus reads, and counts what was done', ()
     ),
   ));
 
-test('who sends its request slowly, or not at all, keeps nobody from the CNI, and is sent away', () =>
+test('HTTP clients that send slowly or not at all are disconnected and do not delay CNI calls', () =>
   withPod('eth0', async (pod) => {
     const node = await ourNode();
     const { agent } = node;
@@ -248,9 +249,10 @@ test('who sends its request slowly, or not at all, keeps nobody from the CNI, an
       caller.write(i % 2 === 0 ? 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ' : '');
       callers.push(caller);
     }
-    succeeded(await within('ADD', node.call('ADD', pod, { runtime: false })));
-    succeeded(await within('DEL', node.call('DEL', pod, { runtime: false })));
-    // Sixteen at a time, for 5 s; Prometheus gets in soon, and kubelet before it loses its patience.
+    succeeded(await within('ADD', node.call('ADD', pod, { fallback: false })));
+    succeeded(await within('DEL', node.call('DEL', pod, { fallback: false })));
+    // Sixteen at a time, for 5 s. Prometheus gets through quickly, and the kubelet before its
+    // timeout.
     await until('somebody else gets in again', () =>
       page(agent, '/healthz').then(
         ({ status }) => status === 200,

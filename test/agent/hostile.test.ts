@@ -1,4 +1,7 @@
-/** Callers that are no shim, broken ones and slow ones: the agent lives, serves the others meanwhile, and keeps nothing of theirs. */
+/**
+ * Clients that are not a shim, or are broken or slow: the agent survives them, serves the other
+ * clients meanwhile and keeps nothing that belongs to them.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -23,7 +26,7 @@ import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.
 import { frame, knock, type Reply, type Sender, variablesOf, withSender } from '../helpers/sender.ts';
 import { sharedNode, type Trap } from '../helpers/trap.ts';
 
-const test = suite('the agent and its callers');
+const test = suite('the agent and hostile clients');
 
 const MIB = 1024 * 1024;
 const HOST = 'read:/proc/self/ns/net';
@@ -38,15 +41,15 @@ interface Scene extends AgentNode {
   readonly trap: Trap;
   readonly sender: Sender;
   readonly pod: TestNetns;
-  /** That somebody else is served meanwhile. */
+  /** Asserts that the agent serves another client meanwhile. */
   othersAreServed(): Promise<void>;
-  /** How many callers were, for that reason, since the attack began. */
+  /** Number of clients rejected for this reason since the attack began. */
   turnedAway(reason: 'slow' | 'broken'): Promise<number>;
 }
 
 const ourNode = sharedNode();
 
-/** An attack on the agent, which must have nothing left of it. */
+/** Runs an attack on the agent, then asserts that the agent has nothing left of it. */
 async function attacked(act: (scene: Scene) => Promise<void>): Promise<void> {
   const node = await ourNode();
   const { agent, socket } = node;
@@ -77,7 +80,7 @@ async function attacked(act: (scene: Scene) => Promise<void>): Promise<void> {
 const codeOf = (reply: Reply | null): number | null =>
   reply === null ? null : reply.stdout === '' ? 0 : (JSON.parse(reply.stdout).code ?? 0);
 
-test('500 callers that say nothing', () =>
+test('500 silent clients do not keep others from being served, and are disconnected', () =>
   attacked(async ({ socket, turnedAway, othersAreServed }) => {
     const callers: Socket[] = [];
     for (let i = 0; i < 500; i++) callers.push(await knock(socket));
@@ -86,7 +89,7 @@ test('500 callers that say nothing', () =>
     for (const caller of callers) caller.destroy();
   }));
 
-test('callers that send a byte now and then, or half a header, are sent away after a while', () =>
+test('clients that send an occasional byte, or half a header, are disconnected after a timeout', () =>
   attacked(async ({ socket, turnedAway, pod, othersAreServed }) => {
     const bytes = request('ADD', pod.path);
     const callers = await Promise.all(Array.from({ length: 40 }, () => knock(socket)));
@@ -107,22 +110,22 @@ test('callers that send a byte now and then, or half a header, are sent away aft
 
 const ABSURD = [
   ['an environment of 4 GiB', frame([], '', [0xffffffff, 0])],
-  ['an environment of 1 MiB and a byte', frame([], '', [MIB + 1, 0])],
+  ['an environment of 1 MiB plus a byte', frame([], '', [MIB + 1, 0])],
   ['stdin of 4 GiB', frame([], '', [0, 0xffffffff])],
-  ['stdin of 1 MiB and two bytes', frame([], '', [0, MIB + 2])],
-  ['another protocol', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')],
-  ['a byte behind the request', Buffer.concat([request('VERSION', ''), Buffer.of(0)])],
+  ['stdin of 1 MiB plus two bytes', frame([], '', [0, MIB + 2])],
+  ['another protocol version', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')],
+  ['a byte after the request', Buffer.concat([request('VERSION', ''), Buffer.of(0)])],
   ['two requests at once', Buffer.concat([request('VERSION', ''), request('VERSION', '')])],
 ] as const;
 
-test('what is no request is not answered', () =>
+test('invalid requests get no reply', () =>
   attacked(async ({ turnedAway, sender, othersAreServed }) => {
     for (const [what, bytes] of ABSURD) assert.is(await sender.send('read', bytes, HOST), null, what);
     assert.is(await turnedAway('broken'), ABSURD.length);
     await othersAreServed();
   }));
 
-test('too few and too many descriptors', () =>
+test('requests with too few or too many descriptors are rejected', () =>
   attacked(async ({ turnedAway, sender, pod, othersAreServed }) => {
     const bytes = request('ADD', pod.path);
     const netns = `read:${pod.path}`;
@@ -134,9 +137,9 @@ test('too few and too many descriptors', () =>
     await othersAreServed();
   }));
 
-test('descriptors that are no netns, or not the one they should be', () =>
-  attacked(async ({ folder, sender, pod, othersAreServed }) => {
-    const file = join(folder, 'file');
+test('descriptors that are not a netns, or are the wrong netns, are rejected', () =>
+  attacked(async ({ directory, sender, pod, othersAreServed }) => {
+    const file = join(directory, 'file');
     writeFileSync(file, '');
     const netns = `read:${pod.path}`;
     const refused =
@@ -145,8 +148,8 @@ test('descriptors that are no netns, or not the one they should be', () =>
       ...[`read:${file}`, 'pipe:', 'read:/dev/null', `path:${pod.path}`, 'read:/proc/self/ns/mnt'].map(
         (descriptor) => [HOST, descriptor] as const,
       ),
-      [HOST, HOST], // the node's own
-      [netns, HOST], // and with a lie about the caller's
+      [HOST, HOST], // the host netns
+      [netns, HOST], // and with a false client netns
       [netns, netns],
       [`read:${file}`, netns],
       ['pipe:', netns],
@@ -155,14 +158,15 @@ test('descriptors that are no netns, or not the one they should be', () =>
       const reply = await sender.send('read', request('ADD', pod.path), own, passed);
       assert.ok(codeOf(reply), `ADD with ${own} ${passed} fails`);
       assert.match(reply?.stdout ?? '', refused, `${own} ${passed}`);
-      await sender.send('read', request('DEL', pod.path), own, passed); // whatever it answers, nothing is left
+      // Whatever the reply is, nothing is left.
+      await sender.send('read', request('DEL', pod.path), own, passed);
     }
     await othersAreServed();
   }));
 
-test("variables that are not CNI's, not valid, or there twice", () =>
-  attacked(async ({ folder, sender, othersAreServed }) => {
-    const trace = join(folder, 'node-options');
+test("variables that are not CNI's, are invalid or appear twice are rejected", () =>
+  attacked(async ({ directory, sender, othersAreServed }) => {
+    const trace = join(directory, 'node-options');
     const foreign = [`NODE_OPTIONS=--trace-event-file-pattern=${trace}`, 'TAPWIRE_NODE_FILE=/x', 'PATH=/x'];
     const ask = (...variables: (string | Uint8Array)[]) =>
       sender.send('read', frame(variables, input()), HOST);
@@ -180,7 +184,7 @@ test("variables that are not CNI's, not valid, or there twice", () =>
     await othersAreServed();
   }));
 
-test('as much input as there may be, and a byte more, again and again, takes no more and more memory', () =>
+test('repeated input of the maximum size, and one byte more, does not make memory grow', () =>
   attacked(async ({ agent, sender, othersAreServed }) => {
     const status = () => readFileSync(`/proc/${agent.pid}/status`, 'utf8');
     const residentMib = () => Number(/^VmRSS:\s+(\d+) kB/m.exec(status())?.[1]) / 1024;
@@ -195,7 +199,7 @@ test('as much input as there may be, and a byte more, again and again, takes no 
     await othersAreServed();
   }));
 
-test('callers that do not read their large results are sent away after a while', () =>
+test('clients that do not read their large results are disconnected after a timeout', () =>
   attacked(({ turnedAway, sender, pod, othersAreServed }) =>
     withPod('eth0', async (second) => {
       const routes = Array.from({ length: 20_000 }, (_, i) => ({ dst: `10.${i >> 8}.${i & 255}.0/24` }));
@@ -209,7 +213,7 @@ test('callers that do not read their large results are sent away after a while',
     }),
   ));
 
-test('callers that leave, or say that they send no more, right behind their request', () =>
+test('clients that disconnect, or close their sending side, right after their request leave no half-done work', () =>
   attacked(async ({ sender, pod, othersAreServed }) => {
     const before = await dumpNetns(pod);
     const descriptors = [HOST, `read:${pod.path}`];
@@ -218,12 +222,13 @@ test('callers that leave, or say that they send no more, right behind their requ
     }
     await othersAreServed();
     const probe = await dumpNetns(pod);
-    // Who came to be served just before it left may have been; all is there then, or nothing.
+    // The agent may have served a client before it left: then everything is in place, otherwise
+    // nothing.
     if (JSON.stringify(probe).includes('tap0')) return;
     sameNetns(probe, before);
   }));
 
-/** Begins an ADD that is caught in the middle, and breaks it off. */
+/** Starts an ADD, which the trap stops halfway, and breaks it off. */
 type BreakOff = (sender: Sender, pod: TestNetns, inTheMiddle: () => Promise<void>) => Promise<void>;
 
 const leaving =
@@ -236,7 +241,7 @@ const leaving =
 
 const BROKEN_OFF: readonly (readonly [what: string, breakOff: BreakOff])[] = [
   ['leaves', leaving('stay')],
-  ['leaves and has not read the hello', leaving('deaf')],
+  ['leaves without reading the hello', leaving('deaf')],
   [
     'sends one more byte',
     async (sender, pod, inTheMiddle) => {
@@ -248,7 +253,7 @@ const BROKEN_OFF: readonly (readonly [what: string, breakOff: BreakOff])[] = [
 ];
 
 for (const [what, breakOff] of BROKEN_OFF) {
-  test(`a caller that ${what} in the middle of its ADD: all is taken back`, () =>
+  test(`a client that ${what} in the middle of its ADD makes the agent roll it back`, () =>
     attacked(async ({ agent, trap, sender, pod, othersAreServed }) => {
       const rollbacks = async () => (await metricsOf(agent)).value('tapwire_cni_rollbacks_total');
       const earlier = await rollbacks();
@@ -259,7 +264,7 @@ for (const [what, breakOff] of BROKEN_OFF) {
         if (index === 0) await othersAreServed();
         trap.release();
         await until(
-          `ADD caught before "${point}" is taken back`,
+          `ADD stopped before "${point}" is rolled back`,
           async () => (await rollbacks()) > earlier + index,
         );
         await until('nothing is in flight', async () => {
@@ -270,7 +275,7 @@ for (const [what, breakOff] of BROKEN_OFF) {
     }));
 }
 
-test('more callers than it has descriptors for: who is not served is told so, and the agent recovers', () =>
+test('an agent with too few descriptors for all clients tells those it cannot serve, and recovers', () =>
   withEmptyNode(async (node) => {
     const agent = await node.start({ under: ['prlimit', '--nofile=96:96', '--'] });
     await withPod('eth0', async (pod) => {

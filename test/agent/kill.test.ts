@@ -1,4 +1,7 @@
-/** An agent that is killed whenever: its callers get what they asked for all the same, and nothing is left half done. */
+/**
+ * An agent that is killed at any moment: its clients still get what they asked for, and nothing is
+ * left half done.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import { succeeded, withEmptyNode, within } from '../helpers/agent-node.ts';
@@ -10,7 +13,7 @@ const test = suite('an agent that is killed');
 const SEED = seedOf(20);
 const KILLS = 20;
 
-test(`killed at ${KILLS} random moments of ADD and DEL, while the next one starts, seed ${SEED}`, () =>
+test(`ADD and DEL succeed when the agent is killed at ${KILLS} random moments while the next one starts, seed ${SEED}`, () =>
   withEmptyNode((node) =>
     withPod('eth0', async (pod) => {
       const random = newRandom(SEED);
@@ -22,7 +25,7 @@ test(`killed at ${KILLS} random moments of ADD and DEL, while the next one start
         const delay = random.below(8);
         const why = `round ${round} of seed ${SEED}, ${command}, agent killed after ${delay} ms`;
         if (command === 'DEL') succeeded(await node.call('ADD', pod), why);
-        const calling = node.call(command, pod, { helloSecond: 1000 }); // as in life
+        const calling = node.call(command, pod, { helloSecond: 1000 }); // as on a real node
         await sleep(delay);
         process.kill(agent.pid, 'SIGKILL');
         await agent.killed();

@@ -1,4 +1,7 @@
-/** An agent that is absent, killed or stopped: callers get a correct answer in time, no netns has two writers, and none is kept. */
+/**
+ * An agent that is absent, killed or stopped: clients get a correct reply in time, no netns has two
+ * writers, and no netns is kept alive.
+ */
 import { lstatSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -24,19 +27,21 @@ import { sharedNode, type Trap, withTrap } from '../helpers/trap.ts';
 const test = suite('an agent that is lost');
 const ourNode = sharedNode();
 
-/** Everything waits a second for the lock, two for an answer and then 330 ms for the lock. */
-const HASTE = 15;
-/** And for an agent that does not say hello: ADD two thirds of a second, DEL 130 ms. */
-const HURRIED = { haste: HASTE, helloSecond: 67 };
+/**
+ * Timeouts of every command: one second for the lock, two for the reply, then 330 ms for the lock.
+ */
+const TIME_SCALE = 15;
+/** Adds the timeout of the hello: two thirds of a second for ADD, 130 ms for DEL. */
+const HURRIED = { timeScale: TIME_SCALE, helloSecond: 67 };
 
-test('no agent: all goes without it', () =>
+test('ADD, CHECK and DEL succeed without an agent', () =>
   withEmptyNode((node) =>
     withPod('eth0', async (pod) => {
       await assertWhole(node, pod, await dumpNetns(pod), 'no agent');
     }),
   ));
 
-test('killed between two requests: its socket file is no obstacle, neither for callers nor for the next agent', () =>
+test('the socket file of an agent killed between two requests hinders neither clients nor the next agent', () =>
   withEmptyNode((node) =>
     withPod('eth0', async (pod) => {
       const before = await dumpNetns(pod);
@@ -70,7 +75,7 @@ for (const [command, point] of [
   ['DEL', 'change'],
   ['DEL', 'deleted'],
 ] as const) {
-  test(`stopped in the middle of ${command} (${point}), with a DEL and an ADD meanwhile: no second writer, and all is well when it goes on`, () =>
+  test(`an agent stopped in the middle of ${command} (${point}) does not become a second writer when it continues after another DEL and ADD`, () =>
     withPods(2, async ([pod, other]) => {
       if (pod === undefined || other === undefined) throw new Error('no pods');
       const node = await ourNode();
@@ -79,15 +84,15 @@ for (const [command, point] of [
       if (command === 'DEL') succeeded(await node.call('ADD', pod));
       const descriptors = descriptorCount(agent);
       trap.set(point, 'stop');
-      const calling = node.call(command, pod, { haste: HASTE });
+      const calling = node.call(command, pod, { timeScale: TIME_SCALE });
       await trap.reached();
       await until('it is stopped', () => isStopped(agent));
       const stopped = await dumpNetns(pod);
 
-      const meanwhile = ['DEL', 'ADD'].map((next) => node.call(next, pod, { haste: HASTE }));
+      const meanwhile = ['DEL', 'ADD'].map((next) => node.call(next, pod, { timeScale: TIME_SCALE }));
       const elsewhere = node.call('ADD', other, HURRIED);
       const first = await within(command, calling);
-      // DEL may have been answered just before.
+      // The agent may have replied to DEL just before.
       isCorrect(first, `the first ${command}`);
       if (point !== 'deleted') assert.match(first.stdout, /"code":11,"msg":"Cannot tell how/);
       for (const answer of await within('the calls meanwhile', Promise.all(meanwhile))) {
@@ -104,7 +109,7 @@ for (const [command, point] of [
     }));
 }
 
-test('stopped before the hello: callers go without it, and have no second writer when it goes on', () =>
+test('clients of an agent stopped before the hello do without it, and it does not become a second writer when it continues', () =>
   withPod('eth0', async (pod) => {
     const node = await ourNode();
     const { agent } = node;
@@ -122,9 +127,9 @@ test('stopped before the hello: callers go without it, and have no second writer
     await assertWhole(node, pod, before, 'when the agent goes on');
   }));
 
-// ---- what keeps a netns
+// ---- what keeps a netns alive
 
-test('an agent that is stopped before the hello keeps no netns', () =>
+test('an agent stopped before the hello keeps no netns alive', () =>
   withMortalPod(async (pod) => {
     const node = await ourNode();
     process.kill(node.agent.pid, 'SIGSTOP');
@@ -134,17 +139,17 @@ test('an agent that is stopped before the hello keeps no netns', () =>
     process.kill(node.agent.pid, 'SIGCONT');
   }));
 
-/** Stops an agent in the middle of ADD, and deletes the netns. */
+/** Stops an agent in the middle of ADD, then deletes the netns. */
 async function stopAndDie(node: AgentNode, agent: Agent, trap: Trap, pod: MortalPod): Promise<void> {
   trap.set('change', 'stop');
-  const { exitCode, stdout } = await node.call('ADD', pod, { haste: HASTE });
+  const { exitCode, stdout } = await node.call('ADD', pod, { timeScale: TIME_SCALE });
   assert.equal([exitCode, JSON.parse(stdout).code], [1, 11]);
   assert.ok(isStopped(agent));
   await pod.die();
   assert.not.ok(await pod.isGone(), 'the stopped agent keeps it');
 }
 
-test('an agent that is stopped in the middle of ADD keeps the netns no longer than until it goes on', () =>
+test('an agent stopped in the middle of ADD keeps the netns alive only until it continues', () =>
   withMortalPod(async (pod) => {
     const { agent, trap, ...node } = await ourNode();
     await stopAndDie(node, agent, trap, pod);
@@ -152,7 +157,7 @@ test('an agent that is stopped in the middle of ADD keeps the netns no longer th
     await until('the netns is gone', pod.isGone);
   }));
 
-test('an agent that is stopped in the middle of ADD keeps the netns no longer than until it is killed', () =>
+test('an agent stopped in the middle of ADD keeps the netns alive only until it is killed', () =>
   withTrap((trap) =>
     withEmptyNode((node) =>
       withMortalPod(async (pod) => {
@@ -165,7 +170,7 @@ test('an agent that is stopped in the middle of ADD keeps the netns no longer th
     ),
   ));
 
-test('no pod that was wired by an agent is kept by it', async () => {
+test('an agent keeps no pod alive that it has wired', async () => {
   const node = await ourNode();
   for (let i = 0; i < 5; i++) {
     await withMortalPod(async (pod) => {

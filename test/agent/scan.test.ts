@@ -1,4 +1,7 @@
-/** The agent finds filters and programs that come after ADD, which no container runtime but CRI-O asks for by CHECK. */
+/**
+ * The agent's scan finds filters and programs added after ADD. No container runtime except CRI-O
+ * calls CHECK, so that nothing else would report them.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +25,10 @@ import { attach, detachTcx, returning } from '../helpers/programs.ts';
 
 const test = suite("the agent's scan of pods");
 
-/** A node whose pods are those that a test shows the agent; as links, since a mount of ours would outlive a crash. */
+/**
+ * A node on which the agent sees only the pods that the test lists in a directory. They are links,
+ * because a mount would outlive a crash of the test.
+ */
 function withScannedNode<T>(
   act: (node: AgentNode, directory: string, show: (netns: TestNetns) => void) => Promise<T>,
 ): Promise<T> {
@@ -57,7 +63,7 @@ const scanned = (agent: Agent) =>
 const FILTER = 'filter add dev eth0 ingress protocol all pref 10 u32 match u32 0 0 flowid 1:1';
 const TAKES = 'a u32 filter at pref 10 that takes its frames';
 
-test('names a filter that came later once, forgets it when it goes, and finds it again after a restart', () =>
+test('the scan reports a filter added later once, forgets it when it is deleted, and finds it again after a restart', () =>
   withScannedNode((node, netnsDir, show) =>
     withPod('eth0', async (pod) => {
       show(pod);
@@ -93,7 +99,7 @@ test('names a filter that came later once, forgets it when it goes, and finds it
     }),
   ));
 
-test('passes over pods that Tapwire has not wired, files, and the network namespace of the node', () =>
+test('the scan skips pods that Tapwire has not wired, files, and the host netns', () =>
   withScannedNode((node, netnsDir, show) =>
     withPod('eth0', async (pod) => {
       show(pod);
@@ -112,7 +118,7 @@ test('passes over pods that Tapwire has not wired, files, and the network namesp
     }),
   ));
 
-test('without the directory: says so once, has no values, and starts when it is there', () =>
+test('the scan reports a missing directory once, has no values, and starts when the directory appears', () =>
   withScannedNode(async (node, directory) => {
     const netnsDir = join(directory, 'later');
     const agent = await node.start({ netnsDir });
@@ -133,7 +139,7 @@ test('without the directory: says so once, has no values, and starts when it is 
     await agent.stop();
   }));
 
-test('does not keep a pod from going away', () =>
+test("the scan does not keep a deleted pod's netns alive", () =>
   withScannedNode((node, netnsDir, show) =>
     withMortalPod(async (pod) => {
       show(pod);
@@ -148,7 +154,7 @@ test('does not keep a pod from going away', () =>
     }),
   ));
 
-test('a pod with thousands of links or filters is unreadable, and costs the others nothing', () =>
+test('a pod with thousands of links or filters counts as unreadable and does not delay the others', () =>
   withScannedNode((node, netnsDir, show) =>
     withPod('eth0', (hostile) =>
       withPod('eth0', async (pod) => {

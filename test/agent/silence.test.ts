@@ -1,4 +1,7 @@
-/** Silence in an agent: what it does on kernels that lack nf_tables or refuse a batch, and how it keeps the hooks in use. */
+/**
+ * Silence in the agent: how it acts on kernels that lack nf_tables or reject a batch, and how it
+ * keeps the netfilter hooks in use.
+ */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -26,7 +29,9 @@ const warningsOf = (stderr: string): readonly string[] =>
     .filter(({ level }) => level === 'warn')
     .map(({ message }) => message);
 
-/** A whole life of a pod that is wired without silence, since the kernel refuses it at that point of ADD. */
+/**
+ * Runs a pod from ADD to DEL, wired without silence because the kernel fails at this point of ADD.
+ */
 async function livesWithout(point: Point, action: Action, warning: RegExp): Promise<void> {
   const { trap, ...node } = await ourNode();
   await withPod('eth0', async (pod) => {
@@ -49,11 +54,16 @@ async function livesWithout(point: Point, action: Action, warning: RegExp): Prom
 const NO_OPTIONS = '.*CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
 for (const [why, point, errno, words] of [
   ['without netfilter', 'netfilter', EPROTONOSUPPORT, 'open a netfilter socket: Protocol not supported'],
-  ['whose SELinux denies the socket', 'netfilter', EACCES, 'open a netfilter socket: Permission denied'],
-  ['without a family', 'batch', EOPNOTSUPP, 'send to netlink: Operation not supported'],
-  ['that has no memory', 'batch', ENOMEM, 'send to netlink: Cannot allocate memory'],
+  [
+    'whose SELinux policy denies the socket',
+    'netfilter',
+    EACCES,
+    'open a netfilter socket: Permission denied',
+  ],
+  ['without a table family', 'batch', EOPNOTSUPP, 'send to netlink: Operation not supported'],
+  ['that is out of memory', 'batch', ENOMEM, 'send to netlink: Cannot allocate memory'],
 ] as const) {
-  test(`on a kernel ${why} ADD warns and wires; CHECK demands no rules`, () =>
+  test(`on a kernel ${why} ADD warns and wires the pod, and CHECK requires no rules`, () =>
     livesWithout(
       point,
       errno,
@@ -61,7 +71,7 @@ for (const [why, point, errno, words] of [
     ));
 }
 
-test('a table of that name which a process of the pod owns: ADD warns and wires, DEL leaves it', async () => {
+test('a table of the same name that a process of the pod owns makes ADD warn and wire; DEL leaves the table', async () => {
   const { call } = await ourNode();
   await withPod('eth0', async (pod) => {
     const inPod = (...words: readonly string[]) => execa('ip', ['netns', 'exec', pod.name, ...words]);
@@ -79,7 +89,7 @@ test('a table of that name which a process of the pod owns: ADD warns and wires,
   });
 });
 
-/** Lets a process of the pod own a table, which nobody else may change while it runs. */
+/** Lets a process of the pod own a table. While it runs, no other process can change the table. */
 async function withOwner(pod: TestNetns, table: string, act: () => Promise<void>): Promise<void> {
   const owner = execa('ip', ['netns', 'exec', pod.name, 'nft', '-i'], { reject: false, stdin: 'pipe' });
   owner.stdin.write(`add table inet ${table} { flags owner; }\n`);
@@ -92,7 +102,7 @@ async function withOwner(pod: TestNetns, table: string, act: () => Promise<void>
   }
 }
 
-test('STATUS and /readyz of a kernel without nf_tables: a warning, and the node can wire pods', async () => {
+test('STATUS and /readyz on a kernel without nf_tables warn, and the node can wire pods', async () => {
   const { trap, call } = await ourNode();
   await withPod('eth0', async (pod) => {
     succeeded(await call('STATUS', pod, STATUS));
@@ -114,14 +124,14 @@ async function heldRules({ pid }: Agent): Promise<readonly string[]> {
   );
 }
 
-test('the agent holds one netns with the hooks of both families from its start', async () => {
+test('the agent holds one netns that uses the hooks of both families from its start', async () => {
   const [rules = '', ...more] = await heldRules((await ourNode()).agent);
   assert.match(rules, /table inet [^}]*type filter hook output priority raw; policy accept;/);
   assert.match(rules, /table arp [^}]*type filter hook output priority -300; policy accept;/);
   assert.equal(more, []);
 });
 
-/** What the DaemonSet gives its container. */
+/** The capabilities that the DaemonSet gives its container. */
 const CAPABILITIES = ['net_admin', 'sys_admin'];
 const CONTAINER = [
   'setpriv',
@@ -130,7 +140,7 @@ const CONTAINER = [
   '--',
 ];
 
-test("the DaemonSet's capabilities are enough", () =>
+test("the DaemonSet's capabilities are enough to silence a pod", () =>
   withAgentNode(
     (node: AgentNode) =>
       withPod('eth0', async (pod) => {

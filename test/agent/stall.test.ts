@@ -1,4 +1,7 @@
-/** One pod that is slow, or hangs: the others, and who asks how the agent is, do not wait for it. */
+/**
+ * One pod that is slow or hangs delays neither the other pods nor the clients of the health
+ * endpoints.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -24,7 +27,7 @@ const onOurNode = async (act: (node: Awaited<ReturnType<typeof ourNode>>) => Pro
 
 async function othersAreServed(node: AgentNode, pods: readonly TestNetns[]): Promise<void> {
   const call = (command: string) =>
-    Promise.all(pods.map((pod) => node.call(command, pod, { runtime: false })));
+    Promise.all(pods.map((pod) => node.call(command, pod, { fallback: false })));
   for (const command of ['ADD', 'DEL', 'ADD', 'DEL']) {
     for (const answer of await within(`${command} of the others`, call(command))) succeeded(answer, command);
   }
@@ -38,7 +41,7 @@ const CAUGHT: readonly (readonly [command: 'ADD' | 'DEL', point: Point])[] = [
   ['DEL', 'change'],
 ];
 
-test('a kernel request that does not return: 20 calls of others and all pages are answered, and the one is when it does', () =>
+test('a kernel request that does not return delays neither 20 calls of other pods nor the endpoints, and its own reply follows when it returns', () =>
   onOurNode(({ trap, ...node }) =>
     withPod('eth0', (pod) =>
       withPods(5, async (others) => {
@@ -49,7 +52,7 @@ test('a kernel request that does not return: 20 calls of others and all pages ar
           if (command === 'DEL') succeeded(await node.call('ADD', pod));
           trap.set(point, 'hold');
           let isAnswered = false;
-          const calling = node.call(command, pod, { runtime: false }).finally(() => {
+          const calling = node.call(command, pod, { fallback: false }).finally(() => {
             isAnswered = true;
           });
           await trap.reached();
@@ -68,7 +71,7 @@ test('a kernel request that does not return: 20 calls of others and all pages ar
     ),
   ));
 
-test('DEL is answered before the kernel returns from deleting the tap, and nobody waits for that', () =>
+test('DEL gets its reply before the kernel has deleted the tap, and no other call waits for that', () =>
   onOurNode(({ trap, ...node }) =>
     withPod('eth0', (pod) =>
       withPods(5, async (others) => {
@@ -76,7 +79,7 @@ test('DEL is answered before the kernel returns from deleting the tap, and nobod
         const descriptors = descriptorCount(node.agent);
         succeeded(await node.call('ADD', pod));
         trap.set('deleted', 'hold');
-        succeeded(await within('DEL', node.call('DEL', pod, { runtime: false })));
+        succeeded(await within('DEL', node.call('DEL', pod, { fallback: false })));
         await trap.reached();
         sameNetns(await dumpNetns(pod), before);
         await othersAreServed(node, others);
@@ -87,15 +90,15 @@ test('DEL is answered before the kernel returns from deleting the tap, and nobod
     ),
   ));
 
-test('somebody who holds the lock of a netns keeps only its own pod waiting, and not for ever', () =>
+test('a process that holds the lock of a netns delays only its own pod, and not forever', () =>
   onOurNode((node) =>
     withPod('eth0', (pod) =>
       withPods(5, async (others) => {
         const fd = openSync(pod.path, 'r');
         assert.ok(native.tryLock(fd));
-        const calling = node.call('ADD', pod, { runtime: false });
+        const calling = node.call('ADD', pod, { fallback: false });
         await othersAreServed(node, others);
-        // Longer than the agent waits for a request of somebody whom it has told hello: 5 s.
+        // Longer than 5 s, the agent's timeout for a request after its hello.
         await sleep(6000);
         closeSync(fd);
         const answer = await within('ADD', calling);
@@ -104,7 +107,7 @@ test('somebody who holds the lock of a netns keeps only its own pod waiting, and
 
         const again = openSync(pod.path, 'r');
         assert.ok(native.tryLock(again));
-        const refused = await within('DEL', node.call('DEL', pod, { haste: 30 }));
+        const refused = await within('DEL', node.call('DEL', pod, { timeScale: 30 }));
         assert.match(refused.stdout, /"code":11,"msg":"Cannot lock the pod's netns/);
         closeSync(again);
         succeeded(await node.call('DEL', pod));
@@ -112,16 +115,16 @@ test('somebody who holds the lock of a netns keeps only its own pod waiting, and
     ),
   ));
 
-test('30 callers that wait for a pod that hangs keep nobody else waiting', () =>
+test('30 clients that wait for a hanging pod delay no other client', () =>
   onOurNode(({ trap, ...node }) =>
     withPods(3, async (pods) => {
       const [hanging, ...others] = pods;
       if (hanging === undefined) throw new Error('no pods');
       trap.set('create', 'hold');
-      const first = node.call('ADD', hanging, { containerId: 'pod0', runtime: false });
+      const first = node.call('ADD', hanging, { containerId: 'pod0', fallback: false });
       await trap.reached();
       const callers = Array.from({ length: 29 }, (_, i) =>
-        node.call('ADD', hanging, { containerId: `pod${i + 1}`, haste: 5, runtime: false }),
+        node.call('ADD', hanging, { containerId: `pod${i + 1}`, timeScale: 5, fallback: false }),
       );
       await othersAreServed(node, others);
       trap.release();

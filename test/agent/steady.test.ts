@@ -1,4 +1,4 @@
-/** An agent that has served a thousand pods is as it was. */
+/** An agent that has served a thousand pods is in the state it started in. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ import {
 } from '../helpers/agent-node.ts';
 import { dumpNetns, sameNetns } from '../helpers/netns.ts';
 
-const test = suite('an agent that serves for long');
+const test = suite('an agent that serves for a long time');
 
 const PODS = 10;
 const ROUNDS = 100;
@@ -22,7 +22,7 @@ const residentMib = ({ pid }: Agent): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 const threadCount = ({ pid }: Agent): number => readdirSync(`/proc/${pid}/task`).length;
 
-test(`${2 * PODS * ROUNDS} calls, some of which fail: descriptors, threads and memory stay, no netns is changed`, () =>
+test(`${2 * PODS * ROUNDS} calls, some of which fail, leave descriptors, threads, memory and every netns as they were`, () =>
   withAgentNode((node) =>
     withPods(PODS, async (pods) => {
       const { agent } = node;
@@ -31,7 +31,7 @@ test(`${2 * PODS * ROUNDS} calls, some of which fail: descriptors, threads and m
         Promise.all(
           pods.map(async (pod) => {
             for (let round = 0; round < count; round++) {
-              const options = { containerId: `pod${round}`, runtime: false } as const;
+              const options = { containerId: `pod${round}`, fallback: false } as const;
               if (round % 5 === 4) {
                 const { exitCode } = await node.call('ADD', pod, { ...options, conf: { podLink: 'none' } });
                 assert.is(exitCode, 1);

@@ -1,4 +1,7 @@
-/** One agent after the other: what is in flight is finished, and no caller finds nobody. */
+/**
+ * Replacing an agent by the next one: calls in flight finish, and there is always an agent to
+ * connect to.
+ */
 import { lstatSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -19,19 +22,19 @@ import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.
 import { UNHURRIED } from '../helpers/shim.ts';
 import { withTrap } from '../helpers/trap.ts';
 
-const test = suite('an agent after the other');
+const test = suite('replacing the agent');
 
 const finished = (log: string): number =>
   log.split('"message":"ADD"').length + log.split('"message":"DEL"').length - 2;
 
-test('the next one takes the place of the one that is there, and needs not wait for it', () =>
+test('the next agent takes over the socket of a running one without waiting for it to exit', () =>
   withEmptyNode((node) =>
     withPod('eth0', async (pod) => {
       const before = await dumpNetns(pod);
       const old = await node.start();
-      succeeded(await node.call('ADD', pod, { runtime: false }));
+      succeeded(await node.call('ADD', pod, { fallback: false }));
       const next = await node.start();
-      succeeded(await node.call('DEL', pod, { runtime: false }));
+      succeeded(await node.call('DEL', pod, { fallback: false }));
       await until('each has done one call', () => finished(old.log()) === 1 && finished(next.log()) === 1);
       await old.stop();
       await assertWhole(node, pod, before, 'by the next agent');
@@ -39,14 +42,14 @@ test('the next one takes the place of the one that is there, and needs not wait 
     }),
   ));
 
-test('the socket file is there at every moment, while agents come and go, and stays', () =>
+test('the socket file exists at every moment while agents start and exit, and stays afterwards', () =>
   withEmptyNode(async (node) => {
     await (await node.start()).stop();
     assert.ok(lstatSync(node.socket).isSocket(), 'it stays');
-    /** The kernel gives an inode's number to the next one, but not its time. */
+    /** Identifies a socket. The kernel reuses inode numbers, but not their times. */
     const sockets = new Set<string>();
     const look = () => {
-      const { ino, mtimeNs } = lstatSync(node.socket, { bigint: true }); // throws where there is none
+      const { ino, mtimeNs } = lstatSync(node.socket, { bigint: true }); // Throws if the file does not exist.
       sockets.add(`${ino} ${mtimeNs}`);
     };
     let isOver = false;
@@ -68,19 +71,22 @@ test('the socket file is there at every moment, while agents come and go, and st
     assert.is(sockets.size, 3);
   }));
 
-/** 50 calls at once, ADD and DEL of ten pods five times each; whoever has to wait for its pod does. */
+/**
+ * Runs 50 calls at once: ADD and DEL of ten pods, five times each. Calls of one pod wait for each
+ * other.
+ */
 async function burst(
   node: AgentNode,
   pods: readonly TestNetns[],
-  runtime: boolean,
+  fallback: boolean,
   replace: () => Promise<void>,
 ) {
   const before = await Promise.all(pods.map(dumpNetns));
   const calls = pods.flatMap((pod, p) =>
     Array.from({ length: 5 }, (_, i) =>
       node.call((p + i) % 2 === 0 ? 'ADD' : 'DEL', pod, {
-        runtime,
-        helloSecond: runtime ? 1000 : UNHURRIED, // in life it soon goes without an agent
+        fallback,
+        helloSecond: fallback ? 1000 : UNHURRIED, // As on a real node, the call soon does without an agent.
       }),
     ),
   );
@@ -88,12 +94,12 @@ async function burst(
   await replace();
   for (const answer of await within('all calls', answers)) succeeded(answer, 'a call of the burst');
   for (const [i, pod] of pods.entries()) {
-    succeeded(await node.call('DEL', pod, { runtime }));
+    succeeded(await node.call('DEL', pod, { fallback }));
     sameNetns(await dumpNetns(pod), before[i] ?? {});
   }
 }
 
-test('the next one is there before the old one ends, in a burst: no call fails, and none goes without an agent', () =>
+test('a burst of calls while the next agent starts before the old one exits: no call fails, and all are served by an agent', () =>
   withEmptyNode((node) =>
     withPods(10, async (pods) => {
       const old = await node.start();
@@ -109,7 +115,7 @@ test('the next one is there before the old one ends, in a burst: no call fails, 
     }),
   ));
 
-test('the old one ends before the next one is there, in a burst: no call fails', () =>
+test('a burst of calls while the old agent exits before the next one starts: no call fails', () =>
   withEmptyNode((node) =>
     withPods(10, async (pods) => {
       const old = await node.start();
@@ -123,12 +129,12 @@ test('the old one ends before the next one is there, in a burst: no call fails',
     }),
   ));
 
-/** An agent below a shell that tells its exit status; it dies with the shell. */
+/** Starts an agent under a shell that reports its exit status. The agent dies with the shell. */
 const TELLING = ['sh', '-c', 'setpriv --pdeathsig KILL -- "$@"; echo "exit status $?" >&2', 'sh'];
 const childOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  test(`${signal}: finishes what is in flight and ends well; new callers go to the next one`, () =>
+  test(`an agent that gets ${signal} finishes the calls in flight and exits with 0; new clients connect to the next one`, () =>
     withTrap((trap) =>
       withEmptyNode((node) =>
         withPods(2, async ([pod, other]) => {
@@ -137,12 +143,12 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
           const old = await node.start({ env: trap.env, under: TELLING });
           const pid = childOf(old.pid);
           trap.set('change', 'hold');
-          const calling = node.call('ADD', pod, { runtime: false });
+          const calling = node.call('ADD', pod, { fallback: false });
           await trap.reached();
           process.kill(pid, signal);
           await until('it got it', () => old.log().includes(`Got ${signal}`));
           assert.ok(lstatSync(node.socket).isSocket());
-          const waiting = node.call('ADD', other, { runtime: false });
+          const waiting = node.call('ADD', other, { fallback: false });
           assert.is((await page(old, '/healthz')).status, 200, 'it is alive');
           await sleep(100);
           assert.ok(isRunning(pid), 'it waits for what is in flight');

@@ -1,4 +1,4 @@
-/** Who may speak to the agent: root, and nobody else. */
+/** Only root may connect to the agent. */
 import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -9,28 +9,28 @@ import { environmentOf } from '../helpers/cni.ts';
 import { treeOf } from '../helpers/install.ts';
 import { withPod } from '../helpers/netns.ts';
 import { frame, variablesOf, withSender } from '../helpers/sender.ts';
-import { withFolder } from '../helpers/shim.ts';
+import { withDirectory } from '../helpers/shim.ts';
 
-const test = suite('who may speak to the agent');
+const test = suite('access to the agent');
 
 const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--'];
 const VERSION = frame(variablesOf(environmentOf('VERSION', { netns: '' })), '{"cniVersion":"1.0.0"}');
 const modeOf = (path: string): number => lstatSync(path).mode & 0o7777;
 
-test('its folder and its socket are for root alone', () =>
-  withFolder(async (folder) => {
-    const socket = join(folder, 'run/tapwire/agent.sock');
+test('the socket and its directory are accessible only to root', () =>
+  withDirectory(async (directory) => {
+    const socket = join(directory, 'run/tapwire/agent.sock');
     const agent = await startAgent({ socket, nodeFile: '/nonexistent' });
-    assert.equal([modeOf(join(folder, 'run/tapwire')), modeOf(socket)], [0o700, 0o600]);
+    assert.equal([modeOf(join(directory, 'run/tapwire')), modeOf(socket)], [0o700, 0o600]);
     await agent.stop();
   }));
 
-test('another user does not get there; where it does, it is turned away before it can say anything', () =>
+test('a client that is not root cannot reach the socket; where it can, the agent rejects it before it sends anything', () =>
   withEmptyNode(async (node) => {
     const agent = await node.start();
-    chmodSync(node.folder, 0o700);
-    // The sender lies in a folder of its own, which others may search.
-    await withFolder((shared) =>
+    chmodSync(node.directory, 0o700);
+    // The sender lies in a directory of its own, which other users may search.
+    await withDirectory((shared) =>
       withSender(
         node.socket,
         async (sender) => {
@@ -41,7 +41,7 @@ test('another user does not get there; where it does, it is turned away before i
             );
           chmodSync(shared, 0o755);
           await refused(/connect: Permission denied/);
-          chmodSync(node.folder, 0o755);
+          chmodSync(node.directory, 0o755);
           await refused(/connect: Permission denied/);
           chmodSync(node.socket, 0o666);
           assert.is(await sender.send('read', VERSION, 'read:/proc/self/ns/net'), null);
@@ -60,13 +60,13 @@ test('another user does not get there; where it does, it is turned away before i
   }));
 
 for (const [what, change] of [
-  ['that its group may write to', (path: string) => chmodSync(path, 0o770)],
-  ['that all may write to', (path: string) => chmodSync(path, 0o1777)],
-  ["that is somebody else's", (path: string) => chownSync(path, 65534, 0)],
+  ['that its group can write to', (path: string) => chmodSync(path, 0o770)],
+  ['that everyone can write to', (path: string) => chmodSync(path, 0o1777)],
+  ['that another user owns', (path: string) => chownSync(path, 65534, 0)],
 ] as const) {
-  test(`a folder ${what} is refused`, () =>
-    withFolder(async (folder) => {
-      const inside = join(folder, 'inside');
+  test(`the agent rejects a directory ${what}`, () =>
+    withDirectory(async (directory) => {
+      const inside = join(directory, 'inside');
       mkdirSync(inside);
       change(inside);
       const socket = join(inside, 'agent.sock');
@@ -84,18 +84,18 @@ for (const [what, make] of [
   ['file', (path: string) => writeFileSync(path, 'kept')],
   ['folder', (path: string) => mkdirSync(path)],
 ] as const) {
-  test(`a ${what} in the socket's place is refused, and stays as it is`, () =>
-    withFolder(async (folder) => {
-      const socket = join(folder, 'agent.sock');
+  test(`the agent rejects a ${what} in place of the socket and leaves it unchanged`, () =>
+    withDirectory(async (directory) => {
+      const socket = join(directory, 'agent.sock');
       make(socket);
-      const before = treeOf(folder);
+      const before = treeOf(directory);
       const failure = await startAgent({ socket, nodeFile: '/nonexistent' }).then(
         (agent) => agent.stop().then(() => ''),
         (error) => error.message,
       );
       const reason = `it is a ${what}, not a socket; choose another path with --socket`;
       assert.ok(failure.includes(`Cannot listen at \\"${socket}\\": ${reason}`), failure);
-      assert.equal(treeOf(folder), before);
+      assert.equal(treeOf(directory), before);
     }));
 }
 

@@ -1,6 +1,7 @@
 /**
- * Tapwire in a chain with Debian's CNI plugins: one of them makes the pod link, we wire it, tuning changes it. Whatever happens,
- * each of them finds what it left, and DEL of the chain leaves the node and the pod as they were.
+ * Tapwire in a chain with Debian's CNI plugins: one of them creates the pod link, Tapwire wires it,
+ * tuning changes it. Whatever fails, each plugin finds what it created, and DEL of the chain leaves
+ * the node and the pod as they were.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,7 +31,10 @@ const POD_LINK = hashedPodIfname('red');
 const TAP = secondaryTapIfname(POD_LINK);
 const TUNED = { mac: '02:00:00:00:00:77', mtu: 1450 };
 
-/** Configurations of the plugins that make pod links, each with room for tuning to raise the MTU. */
+/**
+ * Configurations of the plugins that create pod links. Each leaves room for tuning to raise the
+ * MTU.
+ */
 const NEIGHBOURS: Readonly<Record<string, Plugin>> = {
   bridge: { type: 'bridge', bridge: 'cni0', mtu: 1400 },
   macvlan: { type: 'macvlan', master: 'uplink0', mode: 'bridge', mtu: 1400 },
@@ -41,7 +45,7 @@ const NEIGHBOURS: Readonly<Record<string, Plugin>> = {
 const addressing = (node: TestNode) => ({
   ipam: {
     type: 'host-local',
-    dataDir: `${node.folder}/leases`,
+    dataDir: `${node.directory}/leases`,
     ranges: [[{ subnet: '198.51.100.0/24' }], [{ subnet: '2001:db8:5::/64' }]],
     routes: [{ dst: '0.0.0.0/0' }, { dst: '203.0.113.0/24', gw: '198.51.100.1' }, { dst: '::/0' }],
   },
@@ -55,22 +59,22 @@ const addressing = (node: TestNode) => ({
 
 const tuning = (node: TestNode, conf: Readonly<Record<string, unknown>>): Plugin => ({
   type: 'tuning',
-  dataDir: `${node.folder}/tuning`,
+  dataDir: `${node.directory}/tuning`,
   ...conf,
 });
 
-/** A chain on a node, a pod that it can be called for, and how both were before. */
+/** A chain on a node, the pod that it is called for, and the state of both before. */
 interface Chain {
   readonly runtime: Runtime;
   readonly list: NetworkList;
   readonly attach: Attach;
   readonly node: TestNode;
   readonly pod: TestNetns;
-  /** The chain without us. */
+  /** The chain without Tapwire. */
   readonly neighbours: NetworkList;
-  /** Fails unless node and pod are as they were. */
+  /** Fails unless node and pod are as before. */
   readonly sameAsBefore: () => Promise<void>;
-  /** Our calls so far. */
+  /** Tapwire's calls so far. */
   readonly ours: () => readonly Invocation[];
 }
 
@@ -78,7 +82,7 @@ interface ChainOptions {
   readonly neighbour: string;
   readonly cniVersion?: string;
   readonly ifname?: string;
-  /** Our keys. */
+  /** Keys of Tapwire's configuration. */
   readonly conf?: Readonly<Record<string, unknown>>;
   readonly after?: (node: TestNode) => readonly Plugin[];
   readonly nodeFile?: RuntimeOptions['nodeFile'];
@@ -108,14 +112,14 @@ function withChain(options: ChainOptions, act: (chain: Chain) => Promise<void>):
   );
 }
 
-/** The text of the error that a call ends with. */
+/** Returns the message of the error that a call fails with. */
 const failure = (call: Promise<unknown>): Promise<string> =>
   call.then(
-    () => assert.unreachable('it succeeded') as never,
+    () => assert.unreachable('the call succeeded') as never,
     (error: Error) => error.message,
   );
 
-/** What a plugin answered to its last ADD. */
+/** Returns the result of a plugin's last ADD. */
 function resultOf(runtime: Runtime, type: string): Json {
   const call = runtime.calls.findLast((one) => one.type === type && one.command === 'ADD');
   assert.ok(call, `${type} was called`);
@@ -134,7 +138,10 @@ async function linkOf(pod: TestNetns, ifname: string): Promise<Json> {
   return link;
 }
 
-/** Host-device's DEL fails where its link is gone: an error of its own (containernetworking/plugins 1.1.1). */
+/**
+ * Host-device's DEL fails if its link is gone: a bug of its own (containernetworking/plugins
+ * 1.1.1).
+ */
 async function delAgain({ runtime, list, attach, ours }: Chain): Promise<void> {
   const isHostDevice = list.plugins[0]?.type === 'host-device';
   const error = isHostDevice ? await failure(runtime.del(list, attach)) : await runtime.del(list, attach);
@@ -179,13 +186,13 @@ async function lives(chain: Chain, tap: string): Promise<void> {
 }
 
 for (const neighbour of Object.keys(NEIGHBOURS)) {
-  // Debian's plugins are of a time before 1.1.0.
+  // Debian's plugins are older than 1.1.0.
   for (const cniVersion of ['0.3.1', '0.4.0', '1.0.0']) {
-    test(`[${cniVersion}] behind ${neighbour}, before tuning: ADD, CHECK, DEL, DEL`, () =>
+    test(`[${cniVersion}] ADD, CHECK and two DELs succeed after ${neighbour} and before tuning`, () =>
       withChain({ neighbour, cniVersion }, (chain) => lives(chain, TAP)));
   }
 
-  test(`behind ${neighbour}: it checks and deletes what it made where our DEL never ran`, () =>
+  test(`${neighbour} checks and deletes what it created even if Tapwire's DEL never ran`, () =>
     withChain(
       { neighbour, after: () => [] },
       async ({ runtime, list, neighbours, attach, node, sameAsBefore }) => {
@@ -193,13 +200,13 @@ for (const neighbour of Object.keys(NEIGHBOURS)) {
         await runtime.check(neighbours, attach);
         await runtime.del(neighbours, attach);
         assert.equal(node.leases(), []);
-        // What is left of us goes with the pod, or with a DEL that comes later.
+        // Tapwire's remains are deleted with the pod, or by a later DEL.
         await runtime.del({ ...list, plugins: [{ type: 'tapwire' }] }, attach);
         await sameAsBefore();
       },
     ));
 
-  test(`behind ${neighbour}: we fail, a plugin after us fails`, () =>
+  test(`the chain after ${neighbour} is rolled back if Tapwire fails or a plugin after it fails`, () =>
     withChain(
       { neighbour, after: (node) => [tuning(node, { sysctl: { 'kernel.hostname': 'x' } })] },
       async ({ runtime, list, attach, pod, sameAsBefore }) => {
@@ -226,7 +233,7 @@ for (const neighbour of Object.keys(NEIGHBOURS)) {
 }
 
 everyWay(
-  'host-device: a NIC comes back under its name, with nothing of ours on it, whether our DEL ran or not',
+  "host-device returns a NIC under its name and without anything of Tapwire's, whether Tapwire's DEL ran or not",
   () =>
     withChain(
       { neighbour: 'host-device', after: () => [] },
@@ -247,13 +254,13 @@ everyWay(
     ),
 );
 
-everyWay("behind bridge as the pod's default network, where the node file allows it", () =>
+everyWay("ADD after bridge succeeds as the pod's default network if the node policy file allows it", () =>
   withChain({ neighbour: 'bridge', ifname: 'eth0', nodeFile: { tap: { defaultNetwork: true } } }, (chain) =>
     lives(chain, 'tap0'),
   ),
 );
 
-test("behind bridge as the pod's default network, where the node file does not allow it", () =>
+test("ADD after bridge fails as the pod's default network if the node policy file does not allow it", () =>
   withChain(
     { neighbour: 'bridge', ifname: 'eth0', nodeFile: {} },
     async ({ runtime, list, attach, sameAsBefore }) => {
@@ -264,7 +271,7 @@ test("behind bridge as the pod's default network, where the node file does not a
     },
   ));
 
-test('behind tuning too: the MAC that it gave is the one we pass on', () =>
+test('ADD after tuning too passes on the MAC that tuning has set', () =>
   withChain({ neighbour: 'bridge' }, async ({ runtime, list, attach, sameAsBefore }) => {
     const [bridge, tapwire, tuned] = list.plugins;
     assert.ok(bridge && tapwire && tuned);
@@ -276,7 +283,7 @@ test('behind tuning too: the MAC that it gave is the one we pass on', () =>
     await sameAsBefore();
   }));
 
-test('before tuning that lowers the MTU: CHECK is content while the tap fits, and tells where it does not', () =>
+test('CHECK accepts a lower MTU from tuning after Tapwire as long as the tap fits, and reports a tap that does not', () =>
   withChain(
     { neighbour: 'bridge', conf: { mtu: 1300 }, after: (node) => [tuning(node, { mtu: 1300 })] },
     async ({ runtime, list, attach, pod, sameAsBefore }) => {
@@ -293,7 +300,7 @@ test('before tuning that lowers the MTU: CHECK is content while the tap fits, an
     },
   ));
 
-test('before sbr, which moves the routes of the pod link to a table of its own', () =>
+test("ADD succeeds before sbr, which moves the pod link's routes to a table of its own", () =>
   withChain(
     { neighbour: 'ptp', after: () => [{ type: 'sbr' }] },
     async ({ runtime, list, attach, sameAsBefore }) => {
@@ -305,21 +312,23 @@ test('before sbr, which moves the routes of the pod link to a table of its own',
     },
   ));
 
-everyWay('passt behind bridge, before tuning: the pod link and the result are as without us', () =>
-  withChain({ neighbour: 'bridge', conf: { binding: 'passt' } }, async (chain) => {
-    const { runtime, list, attach, pod, sameAsBefore } = chain;
-    const final = await runtime.add(list, attach);
-    assert.equal(final, withTunedMac(resultOf(runtime, 'bridge'), POD_LINK));
-    assert.equal(await passtSysctls(pod), [0, 107, 107]);
-    assert.is(await pod.ip('-br link show type tun'), '');
-    await runtime.check(list, attach);
-    await runtime.del(list, attach);
-    await sameAsBefore();
-    await delAgain(chain);
-  }),
+everyWay(
+  'passt after bridge and before tuning leaves the pod link and the result as they are without Tapwire',
+  () =>
+    withChain({ neighbour: 'bridge', conf: { binding: 'passt' } }, async (chain) => {
+      const { runtime, list, attach, pod, sameAsBefore } = chain;
+      const final = await runtime.add(list, attach);
+      assert.equal(final, withTunedMac(resultOf(runtime, 'bridge'), POD_LINK));
+      assert.equal(await passtSysctls(pod), [0, 107, 107]);
+      assert.is(await pod.ip('-br link show type tun'), '');
+      await runtime.check(list, attach);
+      await runtime.del(list, attach);
+      await sameAsBefore();
+      await delAgain(chain);
+    }),
 );
 
-everyWay('the netns is gone when the chain is deleted', () =>
+everyWay('DEL of the chain succeeds when the netns is gone', () =>
   withNode(async (node) => {
     const runtime = openRuntime({ node });
     const plugins = [{ ...NEIGHBOURS['bridge'], ...addressing(node) } as Plugin, { type: 'tapwire' }];
@@ -335,7 +344,7 @@ everyWay('the netns is gone when the chain is deleted', () =>
   }),
 );
 
-/** All that results of 1.1.0 can say of an interface and of a route. */
+/** Every field of an interface and of a route in results of 1.1.0. */
 const FULL_RESULT = (netns: TestNetns, mac: string) => ({
   interfaces: [
     { name: 'br0', mac: '02:00:00:00:00:0a', mtu: 1500 },
@@ -361,7 +370,7 @@ const FULL_RESULT = (netns: TestNetns, mac: string) => ({
 });
 
 for (const cniVersion of ['1.0.0', '1.1.0']) {
-  test(`[${cniVersion}] what 1.1.0 brought to results passes through ADD and CHECK`, () =>
+  test(`[${cniVersion}] ADD and CHECK pass through the fields that 1.1.0 added to results`, () =>
     withPod(POD_LINK, async (pod) => {
       const { address } = await linkOf(pod, POD_LINK);
       const prevResult = { cniVersion, ...FULL_RESULT(pod, address) };
@@ -375,7 +384,7 @@ for (const cniVersion of ['1.0.0', '1.1.0']) {
     }));
 }
 
-everyWay('[1.1.0] STATUS, and GC that leaves the valid attachment and takes the other', () =>
+everyWay('[1.1.0] STATUS succeeds, and GC keeps the valid attachment and deletes the other', () =>
   withNode((node) =>
     withPod(POD_LINK, async (pod) => {
       await pod.ip('link add poddead type veth peer name host-dead');

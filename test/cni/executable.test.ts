@@ -1,4 +1,7 @@
-/** The plugin as a runtime calls it: the shim in dist/, without an agent, with CNI's environment and nothing else. */
+/**
+ * The plugin as a container runtime calls it: the shim in dist/, without an agent, with CNI's
+ * environment and nothing else.
+ */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +22,7 @@ const ENV = { CNI_CONTAINERID: 'pod1', CNI_IFNAME: 'net1', CNI_PATH: '/opt/cni/b
 const SILENCE = { exitCode: 0, stdout: '', stderr: '', json: undefined };
 
 for (const cniVersion of SUPPORTED_VERSIONS) {
-  everyWay(`[${cniVersion}] binding: ADD, ADD, CHECK, DEL, DEL on the primary network`, () =>
+  everyWay(`[${cniVersion}] binding: two ADDs, CHECK and two DELs succeed on the primary network`, () =>
     withPod('eth0', async (netns) => {
       const call = {
         netns: netns.path,
@@ -49,7 +52,7 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
     }),
   );
 
-  test(`[${cniVersion}] network: prevResult passes through`, () =>
+  test(`[${cniVersion}] network: ADD passes prevResult through`, () =>
     withPod(hashed('blue'), async (netns) => {
       const prevResult = {
         cniVersion,
@@ -70,7 +73,7 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
       sameNetns(await dumpNetns(netns), before);
     }));
 
-  test(`[${cniVersion}] network: alone on a link that is there`, () =>
+  test(`[${cniVersion}] network: ADD wires an existing link if Tapwire is the only plugin`, () =>
     withPod(hashed('blue'), async (netns) => {
       const [{ address: mac }] = JSON.parse(await netns.ip(`-j link show dev ${hashed('blue')}`));
       const { json } = await cni('ADD', { netns: netns.path, ifname: hashed('blue'), conf: { cniVersion } });
@@ -87,7 +90,7 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
     }));
 }
 
-test('binding: a secondary network by its name, several at once, each DEL takes its own', () =>
+test('binding: ADD finds secondary networks by name, several at once, and each DEL deletes only its own wiring', () =>
   withPod('eth0', async (netns) => {
     for (const network of ['blue', 'red']) {
       await netns.ip(`link add ${hashed(network)} type veth peer name host-${network}`);
@@ -113,7 +116,7 @@ test('binding: a secondary network by its name, several at once, each DEL takes 
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('DEL needs a container id and ifname that match the record', () =>
+test('DEL deletes nothing unless container id and ifname match the record', () =>
   withPod('eth0', async (netns) => {
     const call = { netns: netns.path, network: 'default' };
     await cni('ADD', call);
@@ -127,22 +130,22 @@ test('DEL needs a container id and ifname that match the record', () =>
     sameNetns(await dumpNetns(netns), wired);
   }));
 
-everyWay('DEL succeeds where the netns is gone', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-netns-'));
+everyWay('DEL succeeds if the netns is gone', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-netns-'));
   try {
-    const stale = join(folder, 'stale'); // what stays of a bind mount
+    const stale = join(directory, 'stale'); // the file that a bind mount leaves
     writeFileSync(stale, '');
     const gone = await withNetns(async ({ path }) => path);
     for (const netns of ['', gone, stale, '/proc/4194305/ns/net', join(stale, 'x')]) {
       assert.equal(await cni('DEL', { netns, network: 'default' }), SILENCE, netns);
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 });
 
 for (const command of ['ADD', 'DEL', 'CHECK']) {
-  everyWay(`${command} on the node's own netns is refused`, async () => {
+  everyWay(`${command} rejects the host netns`, async () => {
     const { json, exitCode } = await cni(command, {
       netns: '/proc/self/ns/net',
       network: 'default',
@@ -156,7 +159,7 @@ for (const command of ['ADD', 'DEL', 'CHECK']) {
   });
 }
 
-everyWay('ADD on what is no netns', async () => {
+everyWay('ADD rejects a file that is not a netns', async () => {
   const { json } = await cni('ADD', { netns: '/run/netns/none', network: 'default' });
   assert.equal(
     [json.code, json.msg],
@@ -183,19 +186,19 @@ everyWay('an error is one JSON document on stdout and one log line on stderr', (
   }),
 );
 
-everyWay('VERSION needs no stdin and no other variable', async () => {
+everyWay('VERSION needs neither stdin nor another variable', async () => {
   const { json, exitCode } = await callWith({ CNI_COMMAND: 'VERSION' }, '');
   assert.equal([exitCode, json], [0, { cniVersion: '1.1.0', supportedVersions: [...SUPPORTED_VERSIONS] }]);
 });
 
-everyWay('STATUS and GC succeed in silence', async () => {
+everyWay('STATUS and GC succeed silently', async () => {
   const input = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] } }));
   for (const CNI_COMMAND of ['STATUS', 'GC']) {
     assert.equal(await callWith({ CNI_COMMAND, CNI_PATH: '/opt/cni/bin' }, input), SILENCE);
   }
 });
 
-everyWay('a result that cannot be written is an error in the log and the exit status', () =>
+everyWay('a result that cannot be written is reported in the log and by the exit status', () =>
   withPod('eth0', async (netns) => {
     const env = { ...ENV, CNI_COMMAND: 'ADD', CNI_NETNS: netns.path };
     const input = JSON.stringify(netconf({ network: 'default' }));
@@ -206,7 +209,7 @@ everyWay('a result that cannot be written is an error in the log and the exit st
   }),
 );
 
-everyWay('however many variables there are, those of CNI arrive', () =>
+everyWay("CNI's variables arrive among any number of others", () =>
   withPod('eth0', async (netns) => {
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`CNI_A${i}`, 'x']));
     const env = { ...many, ...ENV, CNI_COMMAND: 'ADD', CNI_NETNS: netns.path };
@@ -216,22 +219,22 @@ everyWay('however many variables there are, those of CNI arrive', () =>
 );
 
 onlyBy(['fallback'], everyWay)(
-  'it runs from wherever it was copied to, and says what is missing there',
+  'the executable runs from any directory that it is copied to, and names missing files',
   async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'tapwire "copy" '));
+    const directory = mkdtempSync(join(tmpdir(), 'tapwire "copy" '));
     try {
       for (const name of ['tapwire', '.tapwire'])
-        await execa('cp', ['-rL', join(dirname(TAPWIRE), name), folder]);
-      const copy = join(folder, 'tapwire');
+        await execa('cp', ['-rL', join(dirname(TAPWIRE), name), directory]);
+      const copy = join(directory, 'tapwire');
       const env = { CNI_COMMAND: 'VERSION' };
       assert.is((await callProgram(copy, env)).json.cniVersion, '1.1.0');
       for (const name of ['tapwire.node', 'package.json', 'index.js', 'node', 'lib/ld.so']) {
-        rmSync(join(folder, '.tapwire', name));
+        rmSync(join(directory, '.tapwire', name));
         const { exitCode, json } = await callProgram(copy, env);
         assert.equal([exitCode, json.code], [1, 5]);
         assert.match(json.msg, new RegExp(`^Cannot run ".*/\\.tapwire/${name}": No such file or directory$`));
       }
-      rmSync(join(folder, '.tapwire'), { recursive: true });
+      rmSync(join(directory, '.tapwire'), { recursive: true });
       const { json } = await callProgram(copy, env);
       assert.equal([json.code, json.cniVersion], [11, '1.0.0']);
       assert.match(
@@ -239,14 +242,15 @@ onlyBy(['fallback'], everyWay)(
         /^Cannot run VERSION: there is no agent at ".+" and no fallback at ".*\/\.tapwire"$/,
       );
     } finally {
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
     }
   },
 );
 
-const byShim = onlyBy(['agent', 'fallback'], everyWay); // which runtimes call; it hands the bundle no such call
+// Container runtimes call the shim, which never passes such a call to the bundle.
+const byShim = onlyBy(['agent', 'fallback'], everyWay);
 
-byShim('without a command it says what it is', async () => {
+byShim('the shim describes itself if there is no command', async () => {
   const { exitCode, stdout, stderr } = await callWith({}, '');
   assert.equal([exitCode, stdout], [0, '']);
   assert.match(
@@ -255,7 +259,7 @@ byShim('without a command it says what it is', async () => {
   );
 });
 
-everyWay('keys that nobody reads are one warning on stderr', () =>
+everyWay('unknown keys give one warning on stderr', () =>
   withPod('eth0', async (netns) => {
     const { exitCode, stderr } = await cni('ADD', {
       netns: netns.path,
@@ -268,13 +272,13 @@ everyWay('keys that nobody reads are one warning on stderr', () =>
   }),
 );
 
-test('CHECK needs the result of ADD', () =>
+test("CHECK rejects a call without ADD's result", () =>
   withPod('eth0', async (netns) => {
     const { json } = await cni('CHECK', { netns: netns.path, network: 'default' });
     assert.equal([json.code, json.msg], [7, 'Required prevResult missing']);
   }));
 
-test('a MAC that the pod link does not have is refused', () =>
+test('ADD rejects a MAC that the pod link does not have', () =>
   withPod(hashed('blue'), async (netns) => {
     const [{ address: mac }] = JSON.parse(await netns.ip(`-j link show dev ${hashed('blue')}`));
     const call = { netns: netns.path, ifname: hashed('blue') };

@@ -1,6 +1,7 @@
 /**
- * The executable, given environments and bytes that nobody means: it ends, says one JSON document or nothing, and the netns is as
- * before after every error, and after the DEL of every success. FUZZ_SEED= and FUZZ_RUNS= choose other inputs, and more of them.
+ * The executable, given random environments and bytes: it ends and prints one JSON document or
+ * nothing, and the netns is as before after every error and after the DEL of every success.
+ * FUZZ_SEED= and FUZZ_RUNS= choose other inputs and more of them.
  */
 import { closeSync, openSync } from 'node:fs';
 import { suite } from 'uvu';
@@ -24,11 +25,17 @@ const test = suite('fuzzing the executable');
 
 /** Each way has inputs of its own; all together are 1,000. */
 const SEED = seedOf(20_260_803 + 1000 * WAYS.indexOf(WAY));
-/** Most inputs go through the agent, which serves one in a hundredth of the time that a new process takes. */
+/**
+ * Most inputs go through the agent, which serves one in a hundredth of the time that a new process
+ * takes.
+ */
 const RUNS = runsOf({ 'one-shot': 100, agent: 800, fallback: 100 }[WAY]);
 /** As many processes at once as the smallest machine has cores. */
 const WORKERS = 2;
-/** The whole netns is compared every so many runs; what Tapwire itself can see of it after each. */
+/**
+ * Number of runs between comparisons of the whole netns. What Tapwire itself can see of it is
+ * compared after each run.
+ */
 const WHOLE = 100;
 
 interface Input {
@@ -36,7 +43,7 @@ interface Input {
   readonly stdin: Buffer;
 }
 
-/** Mostly a call that gets as far as the netns, with something odd in it. */
+/** Returns mostly a call that gets as far as the netns, with something odd in it. */
 function arbitraryCall(random: Random, netns: string): Input {
   const env = arbitraryEnvironment(random);
   if (!random.oneIn(8) && env['CNI_NETNS'] !== undefined) env['CNI_NETNS'] = netns;
@@ -51,7 +58,10 @@ function configuration(random: Random): Buffer {
   return Buffer.from(JSON.stringify(conf));
 }
 
-/** Links, qdiscs, filters and addresses as the kernel tells them, a hundred times faster than programs would. */
+/**
+ * Reads links, qdiscs, filters and addresses from the kernel, a hundred times faster than ip(8) and
+ * tc(8) would.
+ */
 async function look({ path }: TestNetns): Promise<string> {
   const fd = openSync(path, 'r');
   const kernel = await openKernel(fd);
@@ -66,7 +76,7 @@ async function look({ path }: TestNetns): Promise<string> {
 const tally = new Map<string, number>();
 const count = (what: string): unknown => tally.set(what, (tally.get(what) ?? 0) + 1);
 
-/** One call, and the DEL that belongs to it if it succeeded. */
+/** Makes one call and, if it succeeded, the DEL that belongs to it. */
 async function run({ env, stdin }: Input, why: string): Promise<void> {
   const outcome = await boundedCall(env, stdin);
   const command = env['CNI_COMMAND'] ?? '';
@@ -105,7 +115,7 @@ async function work(worker: number, runs: number): Promise<void> {
   });
 }
 
-test(`${RUNS} inputs of seed ${SEED}`, async () => {
+test(`${RUNS} inputs of seed ${SEED} each give one JSON document or nothing, and leave the netns as it was`, async () => {
   await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker, Math.ceil(RUNS / WORKERS))));
   const kinds = [...tally].sort().map(([what, times]) => `${what}: ${times}`);
   console.log(`\n@ fuzzing by ${WAY}: FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}; ${kinds.join(', ')}`);

@@ -1,6 +1,7 @@
 /**
- * A pod that works against its own end: filters that cannot be listed, forged cookies, another qdisc in place of ours, taps that come
- * and go. DEL ends, deletes what is ours, and leaves what is not.
+ * A pod that sabotages its own deletion with filters that cannot be listed, forged cookies, another
+ * qdisc in place of Tapwire's, and taps that come and go. DEL ends, deletes what belongs to Tapwire
+ * and leaves everything else.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -31,7 +32,7 @@ async function succeeds(command: string, pod: TestNetns, why = command): Promise
   succeeded(await cni(command, callOf(pod)), why);
 }
 
-/** A pod that is wired. */
+/** A wired pod. */
 const withWired = (act: (pod: TestNetns) => Promise<void>): Promise<void> =>
   withPod('eth0', async (pod) => {
     await succeeds('ADD', pod);
@@ -41,7 +42,10 @@ const withWired = (act: (pod: TestNetns) => Promise<void>): Promise<void> =>
 const namesOf = async ({ ip }: TestNetns): Promise<readonly string[]> =>
   JSON.parse(await ip('-j link show')).map(({ ifname }: { ifname: string }) => ifname);
 
-/** The record that our tap carries, for everybody in the pod to read; and a cookie by which DEL has three things to undo on a link. */
+/**
+ * The record of the tap, which every process in the pod can read, and a cookie that gives DEL three
+ * things to undo on a link.
+ */
 async function recordOf({ ip }: TestNetns): Promise<{ readonly record: string; readonly cookie: string }> {
   const [{ ifalias }] = JSON.parse(await ip('-j link show dev tap0'));
   const hash = createHash('sha256').update('pod1\0net1').digest('hex').slice(0, 30);
@@ -51,7 +55,7 @@ async function recordOf({ ip }: TestNetns): Promise<{ readonly record: string; r
 const LISTED = 'the kernel cannot list the filters of "eth0" (Message too long)';
 
 everyWay(
-  'a filter that is too large for a dump: DEL deletes tap and redirect, and leaves that filter and its qdisc',
+  'DEL deletes the tap and the redirect next to a filter that is too large for a dump, and leaves that filter and its qdisc',
   () =>
     withWired(async (pod) => {
       await addLargeFilter(pod, 'eth0', 1);
@@ -61,7 +65,7 @@ everyWay(
       assert.is(await pod.tc('filter show dev eth0 ingress pref 65535'), '', 'the redirect is gone');
       await succeeds('DEL', pod, 'the second DEL');
 
-      // Now without that filter: what ADD would find is all that DEL left.
+      // The next ADD would find exactly what DEL has left, so compare without that filter.
       await pod.tc('filter del dev eth0 ingress pref 1');
       await succeeds('ADD', pod);
       await succeeds('DEL', pod);
@@ -69,7 +73,7 @@ everyWay(
     }),
 );
 
-everyWay('a filter that is too large for a dump: ADD and CHECK name the link and what to do', () =>
+everyWay('ADD and CHECK name the link of a filter that is too large for a dump, and give a remedy', () =>
   withWired(async (pod) => {
     await addLargeFilter(pod, 'eth0', 1);
     const wired = await namesOf(pod);
@@ -89,7 +93,7 @@ everyWay('a filter that is too large for a dump: ADD and CHECK name the link and
   }),
 );
 
-test('a filter that is too large for a dump on a link of its own keeps nobody from anything', () =>
+test('a filter that is too large for a dump, on a link of its own, hinders no command', () =>
   withPod('eth0', async (pod) => {
     await pod.ip('link add eth1 type veth peer name host1');
     await pod.tc('qdisc add dev eth1 clsact');
@@ -98,7 +102,7 @@ test('a filter that is too large for a dump on a link of its own keeps nobody fr
     assert.not.match(await pod.tc('qdisc show dev eth0'), /clsact/);
   }));
 
-test('a large filter in the place of our redirect: DEL leaves it', () =>
+test("DEL leaves a large filter in the place of Tapwire's redirect", () =>
   withWired(async (pod) => {
     await pod.tc('filter del dev eth0 ingress');
     await addLargeFilter(pod, 'eth0', 65535);
@@ -107,7 +111,7 @@ test('a large filter in the place of our redirect: DEL leaves it', () =>
     assert.match(await pod.tc('qdisc show dev eth0'), /clsact/);
   }));
 
-test('an ingress qdisc in place of our clsact: the first DEL succeeds and leaves it', () =>
+test("the first DEL succeeds and leaves an ingress qdisc in place of Tapwire's clsact", () =>
   withWired(async (pod) => {
     await pod.tc('qdisc del dev eth0 clsact');
     await pod.tc('qdisc add dev eth0 ingress');
@@ -116,7 +120,7 @@ test('an ingress qdisc in place of our clsact: the first DEL succeeds and leaves
     assert.match(await pod.tc('qdisc show dev eth0'), /qdisc ingress ffff:/);
   }));
 
-test('an ingress qdisc in place of our clsact: ADD uses it, CHECK is content, DEL leaves it as it was', () =>
+test("ADD uses an ingress qdisc in place of Tapwire's clsact, CHECK accepts it, and DEL leaves it as it was", () =>
   withWired(async (pod) => {
     await pod.tc('qdisc del dev eth0 clsact');
     await pod.tc('qdisc add dev eth0 ingress');
@@ -137,7 +141,7 @@ for (const [why, qdisc, parent, rest] of [
   ['in another chain of a clsact', 'clsact', 'ingress', 'pref 65535 chain 5'],
   ['at the egress', 'clsact', 'egress', 'pref 65535'],
 ] as const) {
-  test(`our cookie on a filter ${why}: DEL leaves it and succeeds`, () =>
+  test(`DEL succeeds and leaves a filter with Tapwire's cookie ${why}`, () =>
     withWired(async (pod) => {
       const { cookie } = await recordOf(pod);
       await pod.tc('qdisc del dev eth0 clsact');
@@ -150,7 +154,7 @@ for (const [why, qdisc, parent, rest] of [
     }));
 }
 
-test('300 filters with our cookie, one on each of as many links: DEL deletes them all', () =>
+test("DEL deletes 300 filters with Tapwire's cookie, one on each of as many links", () =>
   withWired(async (pod) => {
     await addForgeries(pod, await forge(pod, 300), 300);
     await succeeds('DEL', pod);
@@ -158,7 +162,7 @@ test('300 filters with our cookie, one on each of as many links: DEL deletes the
     assert.not.ok((await namesOf(pod)).includes('tap0'));
   }));
 
-test('5,000 filters with our cookie in our place: DEL deletes them all', () =>
+test("DEL deletes 5,000 filters with Tapwire's cookie in the place of its redirect", () =>
   withWired(async (pod) => {
     const cookie = await forge(pod, 1);
     const filter = `filter add dev forged0 ingress pref 65535 protocol all u32 match u32 0 0 action mirred egress redirect dev lo cookie ${cookie}`;
@@ -167,12 +171,12 @@ test('5,000 filters with our cookie in our place: DEL deletes them all', () =>
     assert.is(await cookiesLeft(pod), 0);
   }));
 
-// ---- against a DEL that is at work
+// ---- while a DEL is running
 
 const batch = (program: string, { name }: TestNetns, lines: readonly string[]) =>
   execa(program, ['-n', name, '-force', '-batch', '-'], { input: lines.join('\n'), reject: false });
 
-/** Links to forge filters on; our cookie. */
+/** Links on which to forge filters, and Tapwire's cookie. */
 async function forge(pod: TestNetns, links: number): Promise<string> {
   const names = Array.from({ length: links }, (_, i) => `forged${i}`);
   await batch(
@@ -188,7 +192,7 @@ async function forge(pod: TestNetns, links: number): Promise<string> {
   return (await recordOf(pod)).cookie;
 }
 
-/** A redirect with our cookie on each of those links. */
+/** Adds a redirect with Tapwire's cookie to each of those links. */
 const addForgeries = (pod: TestNetns, cookie: string, links: number) =>
   batch(
     'tc',
@@ -200,7 +204,7 @@ const addForgeries = (pod: TestNetns, cookie: string, links: number) =>
     ),
   );
 
-/** How many filters still have our cookie. */
+/** Number of filters that still have Tapwire's cookie. */
 async function cookiesLeft({ path }: TestNetns): Promise<number> {
   const show =
     'tc qdisc show | sed -n "s/^qdisc clsact.* dev \\([^ ]*\\) .*/\\1/p" | while read -r l; do tc filter show dev "$l" ingress; done';
@@ -208,11 +212,14 @@ async function cookiesLeft({ path }: TestNetns): Promise<number> {
   return stdout.split('\n').filter((line) => line.includes('cookie')).length;
 }
 
-/** A process of the pod that makes and drops taps with our record; with a link, it also floods whoever listens for links. */
+/**
+ * Starts a process in the pod that creates and drops taps with Tapwire's record. Given a link, it
+ * also floods every listener for link notifications.
+ */
 async function withAttack(pod: TestNetns, words: readonly string[], act: () => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-attack-'));
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-attack-'));
   try {
-    const program = join(folder, 'attack');
+    const program = join(directory, 'attack');
     const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
     await execa('gcc', [...flags, '-o', program, join(import.meta.dirname, 'attack.c')]);
     const dying = ['--pdeathsig', 'KILL', '--'];
@@ -224,19 +231,19 @@ async function withAttack(pod: TestNetns, words: readonly string[], act: () => P
       await attack;
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
 const FORGED_LINKS = 200;
-/** A plugin without deadlines hangs in one of the first four. */
+/** A plugin without deadlines hangs in one of the first four rounds. */
 const ROUNDS = 10;
 
 for (const [why, flooded] of [
   ['come and go', []],
   ['come and go in a flood of notifications', ['host0']],
 ] as const) {
-  test(`taps with our record that ${why}: each DEL ends, another pod is wired, and a last DEL cleans up`, () =>
+  test(`each DEL ends while taps with Tapwire's record ${why}; another pod is wired, and a last DEL cleans up`, () =>
     withPod('eth0', (other) =>
       withPod('eth0', async (pod) => {
         const before = await dumpNetns(other);

@@ -1,6 +1,7 @@
 /**
- * NADs, environments, paths and node files as an attacker would write them: each is refused by name, in bounded time, with one JSON
- * document, and neither the pod nor the node is touched; what is harmless works, and DEL takes it back.
+ * NADs, environments, paths and node policy files as an attacker would write them. Each is rejected
+ * by name, in bounded time, with one JSON document, and changes neither the pod nor the node.
+ * Harmless input works, and DEL undoes it.
  */
 import {
   chmodSync,
@@ -40,8 +41,8 @@ const KEY: Env = {
   CNI_PATH: '/opt/cni/bin',
 };
 
-/** Where Tapwire could leave files, if it left any. */
-const FOLDERS = [
+/** Directories in which Tapwire could leave files. */
+const DIRECTORIES = [
   '/run/tapwire',
   '/etc/tapwire',
   '/var/lib/tapwire',
@@ -50,25 +51,25 @@ const FOLDERS = [
 ];
 
 function listFiles(): readonly string[] {
-  return FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) =>
+  return DIRECTORIES.filter((directory) => existsSync(directory)).flatMap((directory) =>
     [
-      folder,
-      ...readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+      directory,
+      ...readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name)),
     ].map((path) => `${path} ${lstatSync(path).mtimeMs}`),
   );
 }
 
-/** A pod, a netns that plays the node, and what both were before. */
+/** A pod, a netns that plays the node, and the state of both before. */
 interface Stage {
   readonly pod: TestNetns;
   readonly node: TestNetns;
-  /** Calls the executable on the node; `env` goes over the pod's key. */
+  /** Calls the executable on the node; `env` overrides the pod's variables. */
   call(env: Env, input: string | Uint8Array): Promise<Outcome>;
   /** Fails unless pod, node and files are as before. */
   unchanged(why: string): Promise<void>;
 }
 
-/** Runs `act` and then compares the node, which has an eth0 of its own to lose. */
+/** Runs `act`, then compares the node, whose own eth0 is what an attack could damage. */
 const onStage = (act: (stage: Stage) => Promise<unknown>): Promise<void> =>
   withPod('eth0', (node) =>
     withPod('eth0', async (pod) => {
@@ -90,10 +91,16 @@ const shorten = (value: unknown): string => {
   return text.length > 50 ? `${text.slice(0, 50)}…` : text;
 };
 
-/** Errors end up in logs and events; whoever writes the input must not choose how long they are. */
+/**
+ * Longest message of an error. Errors end up in logs and events, and the author of the input must
+ * not choose their length.
+ */
 const MOST_SAID = 1000;
 
-/** ADD is refused with that code, in words that match; that the pod is unchanged, the stage finds at the end: nothing here deletes. */
+/**
+ * Asserts that ADD is rejected with this code and matching words. The stage checks at its end that
+ * the pod is unchanged, because nothing here deletes.
+ */
 async function refuses(
   { call }: Stage,
   why: string,
@@ -108,13 +115,13 @@ async function refuses(
   assert.ok(said.length < MOST_SAID, `${why}: an error of ${said.length} characters`);
 }
 
-/** DEL, which comes for whatever ADD rejects, succeeds. */
+/** Asserts that DEL succeeds, because a runtime calls it after every ADD that fails. */
 async function isDeleted({ call }: Stage, why: string, env: Env, input: string | Uint8Array): Promise<void> {
   const { exitCode, stdout } = await call({ ...env, CNI_COMMAND: 'DEL' }, input);
   assert.equal([exitCode, stdout], [0, ''], `DEL of ${why}`);
 }
 
-/** ADD succeeds, DEL takes all of it back. */
+/** Asserts that ADD succeeds and that DEL undoes all of it. */
 async function harmless({ call, unchanged }: Stage, why: string, env: Env, input: string): Promise<Outcome> {
   const outcome = await call(env, input);
   assert.is(outcome.exitCode, 0, `${why}: ${outcome.stdout.slice(0, 300)}`);
@@ -127,7 +134,7 @@ async function harmless({ call, unchanged }: Stage, why: string, env: Env, input
 
 const long = (length: number): string => 'x'.repeat(length);
 
-/** Bad values by key; each is refused with code 7 and the key's path. */
+/** Bad values by key. Each is rejected with code 7 and the path of the key. */
 const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   podLink: [
     '../..',
@@ -251,7 +258,7 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   ],
 };
 
-/** PRIMARY with a value at a path of keys. */
+/** Returns PRIMARY with a value at a path of keys. */
 function withValue(path: string, value: unknown): Conf {
   const keys = path.split('.');
   const set = (target: Conf, [key = '', ...rest]: readonly string[]): Conf => ({
@@ -261,16 +268,16 @@ function withValue(path: string, value: unknown): Conf {
   return set(PRIMARY, keys);
 }
 
-/** The keys of the top, each with all that is tried below it. */
+/** Top-level keys, each tested with all the bad values under it. */
 const TOPS = [...new Set(Object.keys(VALUES).map((path) => path.split('.')[0] ?? ''))];
 for (const top of TOPS) {
   const paths = Object.entries(VALUES).filter(([path]) => path.split('.')[0] === top);
-  test(`$.${top}: ${paths.flatMap(([, values]) => values).length} bad values`, () =>
+  test(`ADD rejects ${paths.flatMap(([, values]) => values).length} bad values of $.${top}`, () =>
     onStage(async (stage) => {
       for (const [path, values] of paths) {
         const names = new RegExp(`\\$\\.${path.replaceAll('.', '\\.')}\\b`);
         for (const value of values) {
-          // JSON has no Infinity; 1e400 is how to ask for it.
+          // JSON has no Infinity, but 1e400 is read as one.
           const input = JSON.stringify(withValue(path, value)).replace(':null}', ':1e400}');
           await refuses(stage, `${path} ${shorten(value)}`, { code: 7, names }, {}, input);
         }
@@ -278,11 +285,11 @@ for (const top of TOPS) {
     }));
 }
 
-test('numbers that JSON can write and no kernel has', () =>
+test('ADD rejects numbers that JSON can write and no kernel has', () =>
   onStage(async (stage) => {
     for (const key of ['mtu', 'owner', 'group']) {
       for (const number of ['1e400', '-1e400', '1e309', `${'9'.repeat(1000)}`, '1e-400', '-0.1']) {
-        if (number === '1e-400') continue; // that is 0
+        if (number === '1e-400') continue; // read as 0
         const input = `${JSON.stringify(PRIMARY).slice(0, -1)},"${key}":${number}}`;
         await refuses(stage, `${key} ${number}`, { code: 7, names: new RegExp(`\\$\\.${key}`) }, {}, input);
       }
@@ -297,7 +304,7 @@ test('numbers that JSON can write and no kernel has', () =>
     }
   }));
 
-/** Keys that every object in JavaScript has, or that change what it has. */
+/** Keys that every object in JavaScript inherits, or that change an object's prototype. */
 const INHERITED = [
   '__proto__',
   'constructor',
@@ -320,7 +327,7 @@ const PLACES = [
   'prevResult.dns',
 ] as const;
 
-test('keys that every object has are keys like any other, at every level', () =>
+test('keys that every object inherits are treated like other keys at every level', () =>
   onStage(async (stage) => {
     const poison = {
       podLink: 'lo',
@@ -346,7 +353,7 @@ test('keys that every object has are keys like any other, at every level', () =>
     }
   }));
 
-test('keys that every object has as values', () =>
+test('keys that every object inherits are treated like other values', () =>
   onStage(async (stage) => {
     for (const name of ['constructor', 'toString', 'hasOwnProperty']) {
       await harmless(stage, name, { CNI_CONTAINERID: name }, JSON.stringify({ ...PRIMARY, name }));
@@ -371,7 +378,7 @@ const TOO_DEEP = {
 };
 const NO_JSON = { code: 6, names: /^Cannot parse the network configuration: / };
 
-/** stdin that is no configuration. */
+/** stdin that is not a configuration. */
 const INPUTS: readonly (readonly [string, string | Uint8Array, { code: number; names: RegExp }])[] = [
   ['nothing', '', NO_JSON],
   ['1 MiB of [', '['.repeat(MIB), TOO_DEEP],
@@ -382,9 +389,9 @@ const INPUTS: readonly (readonly [string, string | Uint8Array, { code: number; n
   ['1 MiB of NUL', new Uint8Array(MIB), NO_JSON],
   ['1 MiB of 0xff', new Uint8Array(MIB).fill(0xff), NO_JSON],
   ['1 MiB of digits', '9'.repeat(MIB), { code: 6, names: /want an object/ }],
-  ['1 MiB and a byte', padded(MIB + 1), TOO_LARGE],
+  ['1 MiB plus a byte', padded(MIB + 1), TOO_LARGE],
   ['8 MiB', padded(8 * MIB), TOO_LARGE],
-  ['65 objects in each other', `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`, TOO_DEEP],
+  ['65 nested objects', `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`, TOO_DEEP],
   [
     '65 lists under a key',
     JSON.stringify(PRIMARY).replace('}', `,"x":${'['.repeat(64)}${']'.repeat(64)}}`),
@@ -419,7 +426,7 @@ const INPUTS: readonly (readonly [string, string | Uint8Array, { code: number; n
   ],
 ];
 
-everyWay(`${INPUTS.length} kinds of stdin that are no configuration`, () =>
+everyWay(`ADD rejects ${INPUTS.length} kinds of stdin that are not a configuration`, () =>
   onStage(async (stage) => {
     for (const [why, input, want] of INPUTS) {
       await refuses(stage, why, want, {}, input);
@@ -428,7 +435,7 @@ everyWay(`${INPUTS.length} kinds of stdin that are no configuration`, () =>
   }),
 );
 
-test('large and odd configurations that are fine', () =>
+test('ADD accepts large and odd configurations that are valid', () =>
   onStage(async (stage) => {
     await harmless(stage, '1 MiB', {}, padded(MIB));
     const many = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key${i}`, i]));
@@ -458,9 +465,9 @@ test('large and odd configurations that are fine', () =>
 
 const LONG_PATH = `/${'x/'.repeat(2500)}`;
 const ADD = JSON.stringify(PRIMARY);
-/** That many pairs, each with a key of its own. */
+/** Returns this many pairs, each with a key of its own. */
 const numbered = (count: number): string => Array.from({ length: count }, (_, i) => `A${i}=b;`).join('');
-/** CNI_ARGS that are refused with code 4. */
+/** CNI_ARGS that are rejected with code 4. */
 const BAD_ARGS = [
   'x',
   ';;;;',
@@ -482,7 +489,7 @@ const BAD_ARGS = [
 ] as const;
 const EMOJI = '\u{1f600}\u{1f600}\u{1f600}x';
 
-test('environments', () =>
+test('ADD rejects hostile environments', () =>
   onStage(async (stage) => {
     const ifname = { code: 4, names: /interface name/ };
     for (const name of [
@@ -519,7 +526,7 @@ test('environments', () =>
     await stage.unchanged('commands that there are not');
   }));
 
-everyWay('environments that are large and fine', () =>
+everyWay('ADD accepts large environments that are valid', () =>
   onStage(async (stage) => {
     await harmless(stage, 'a container id of 10,000 characters', { CNI_CONTAINERID: long(10_000) }, ADD);
     await harmless(stage, 'CNI_IFNAME of 15 bytes', { CNI_IFNAME: 'fifteen-bytes-a' }, ADD);
@@ -539,7 +546,7 @@ everyWay('environments that are large and fine', () =>
   }),
 );
 
-everyWay("100 variables of CNI's before those that count", () =>
+everyWay("CNI's variables count after 100 others with CNI's prefix", () =>
   withPod('eth0', async (pod) => {
     const before = await dumpNetns(pod);
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`CNI_A${i}`, 'x']));
@@ -552,7 +559,7 @@ everyWay("100 variables of CNI's before those that count", () =>
   }),
 );
 
-test('names of pod links, as a network', () =>
+test('ADD rejects pod link names that a network cannot have', () =>
   onStage(async (stage) => {
     const { pod, call, unchanged } = stage;
     const input = JSON.stringify(BASE);
@@ -569,9 +576,9 @@ test('names of pod links, as a network', () =>
       await refuses(stage, `CNI_IFNAME ${ifname}`, { code, names }, { CNI_IFNAME: ifname }, input);
     }
     for (const [ifname, code] of [
-      ['taplink', 101], // would be its own tap
-      ['xyzh0st', 101], // the tap's name is taken
-      [EMOJI, 7], // half a character would be left for the tap
+      ['taplink', 101], // It would be its own tap.
+      ['xyzh0st', 101], // The tap's name is taken.
+      [EMOJI, 7], // The tap's name would end in half a character.
     ] as const) {
       await pod.ip(`link add ${ifname} type veth peer name taph0st`);
       await pod.ip(`link set ${ifname} addrgenmode none`);
@@ -585,28 +592,28 @@ test('names of pod links, as a network', () =>
     await unchanged('links with names that do not fit');
   }));
 
-/** Files that are no netns, by what they are. */
+/** Files that are not a netns, by their kind. */
 async function withStrangeFiles(
   act: (paths: Readonly<Record<string, string>>) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
-  const socket = join(folder, 'socket');
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
+  const socket = join(directory, 'socket');
   const server = createServer().listen(socket);
   try {
-    await execa('mkfifo', [join(folder, 'fifo')]);
-    mkdirSync(join(folder, 'folder'));
-    writeFileSync(join(folder, 'file'), 'x');
-    writeFileSync(join(folder, 'new\nline'), 'x');
-    symlinkSync('loop', join(folder, 'loop'));
-    const own = (name: string) => join(folder, name);
+    await execa('mkfifo', [join(directory, 'fifo')]);
+    mkdirSync(join(directory, 'folder'));
+    writeFileSync(join(directory, 'file'), 'x');
+    writeFileSync(join(directory, 'new\nline'), 'x');
+    symlinkSync('loop', join(directory, 'loop'));
+    const own = (name: string) => join(directory, name);
     await act({
       'a FIFO': own('fifo'),
-      'a folder': own('folder'),
+      'a directory': own('folder'),
       'a file': own('file'),
       'a file with a newline in its name': own('new\nline'),
       'a symlink to itself': own('loop'),
       'a unix socket': socket,
-      'a path below a file': join(own('file'), 'x'),
+      'a path under a file': join(own('file'), 'x'),
       'an endless device': '/dev/zero',
       'no device': '/dev/null',
       'the tun device': '/dev/net/tun',
@@ -623,11 +630,11 @@ async function withStrangeFiles(
     });
   } finally {
     await new Promise((closed) => server.close(closed));
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
-everyWay('CNI_NETNS that is no netns', () =>
+everyWay('ADD rejects a CNI_NETNS that is not a netns', () =>
   onStage((stage) =>
     withStrangeFiles(async (paths) => {
       const checkable = JSON.stringify({ ...PRIMARY, prevResult: { cniVersion: '1.0.0' } });
@@ -640,7 +647,7 @@ everyWay('CNI_NETNS that is no netns', () =>
           assert.is(error.code, 8, `${command} ${why}: ${error.msg}`);
           assert.match(error.msg, /^Cannot open netns "/, why);
         }
-        // DEL takes them for a netns that is gone.
+        // DEL takes these for a netns that is gone.
         const del = await stage.call({ CNI_COMMAND: 'DEL', CNI_NETNS: path }, ADD);
         assert.is(del.exitCode, 0, `DEL ${why}: ${del.stdout}`);
       }
@@ -648,15 +655,15 @@ everyWay('CNI_NETNS that is no netns', () =>
   ),
 );
 
-everyWay("CNI_NETNS that is the node's own", () =>
+everyWay('ADD rejects a CNI_NETNS that is the host netns', () =>
   onStage(async ({ node, call }) => {
-    const folder = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
-    const link = join(folder, 'link');
+    const directory = mkdtempSync(join(tmpdir(), 'tapwire-hostile-'));
+    const link = join(directory, 'link');
     symlinkSync(node.path, link);
     try {
       const own = {
         'its path in /proc': '/proc/self/ns/net',
-        'that of its thread': '/proc/thread-self/ns/net',
+        'the path of its thread': '/proc/thread-self/ns/net',
         'a bind mount': node.path,
         'a symlink to the bind mount': link,
         'a detour': `/proc/self/root/proc/../${node.path}`,
@@ -677,13 +684,13 @@ everyWay("CNI_NETNS that is the node's own", () =>
         }
       }
     } finally {
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
     }
   }),
 );
 
-everyWay("CNI_NETNS that is the real node's, from the real node", async () => {
-  // The pod link is one that the node has not, so that a plugin which got this wrong would not cut the machine off.
+everyWay('ADD called on the real node rejects its host netns as CNI_NETNS', async () => {
+  // The node has no link of this name, so that a plugin with this bug does not cut the machine off.
   const input = JSON.stringify(withValue('podLink', 'absent0'));
   for (const path of ['/proc/1/ns/net', '/proc/self/ns/net', `/proc/${process.pid}/ns/net`]) {
     for (const command of ['ADD', 'DEL']) {
@@ -694,7 +701,7 @@ everyWay("CNI_NETNS that is the real node's, from the real node", async () => {
   }
 });
 
-/** Contents of a node file that allow nothing, and what the error names. */
+/** Contents of a node policy file that allow nothing, and the words that the error has. */
 const POLICIES: readonly (readonly [string, RegExp])[] = [
   ['', /Cannot parse/],
   ['{', /Cannot parse/],
@@ -717,11 +724,11 @@ const POLICIES: readonly (readonly [string, RegExp])[] = [
   [`{"tap": {}}${' '.repeat(64 * 1024)}`, /at most 65536 bytes/],
 ];
 
-/** Files that no node's owner would have made, and what the error names. */
+/** Node policy files that no administrator would have created, and the words that the error has. */
 const UNTRUSTED: Readonly<Record<string, (path: string) => unknown>> = {
-  'that everybody may write': (path) => chmodSync(path, 0o666),
-  'that its group may write': (path) => chmodSync(path, 0o664),
-  "of somebody else's": (path) => chownSync(path, 107, 107),
+  'that everyone can write to': (path) => chmodSync(path, 0o666),
+  'that its group can write to': (path) => chmodSync(path, 0o664),
+  'that another user owns': (path) => chownSync(path, 107, 107),
   'that is a symlink': (path) => {
     rmSync(path);
     symlinkSync('/etc/hostname', path);
@@ -730,7 +737,7 @@ const UNTRUSTED: Readonly<Record<string, (path: string) => unknown>> = {
     rmSync(path);
     return execa('mkfifo', ['-m', '600', path]);
   },
-  'that is a folder': (path) => {
+  'that is a directory': (path) => {
     rmSync(path);
     mkdirSync(path);
   },
@@ -740,7 +747,7 @@ const UNTRUSTED: Readonly<Record<string, (path: string) => unknown>> = {
   },
 };
 
-test('node files that cannot be trusted or read allow nothing', () =>
+test('ADD is rejected by node policy files that cannot be trusted or read', () =>
   onStage(async ({ call, unchanged }) => {
     const denied = async (why: string, names: RegExp) => {
       const { code, msg } = errorOf(await call({}, ADD), why);
@@ -760,7 +767,7 @@ test('node files that cannot be trusted or read allow nothing', () =>
     }
   }));
 
-everyWay('without a pod link nothing is done', () =>
+everyWay('ADD changes nothing without a pod link', () =>
   withNetns(async (pod) => {
     const before = await dumpNetns(pod);
     const env = { ...KEY, CNI_NETNS: pod.path };

@@ -1,6 +1,7 @@
 /**
- * SIGKILL for whoever does the work, before every kernel request of ADD and DEL; for whoever calls, before every system call; and
- * at random moments: the next DEL leaves the netns as it was before ADD, the next ADD completes.
+ * SIGKILL for the process that does the work, before every kernel request of ADD and DEL; for its
+ * caller, before every system call; and for either at random moments. The next DEL leaves the netns
+ * as it was before ADD, and the next ADD completes.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -62,21 +63,21 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   },
 };
 
-/** A pod on which `command` can be called, and be called again. */
+/** A pod on which `command` can be called repeatedly. */
 interface Scene {
   readonly call: Call;
-  /** Makes the pod one on which the command has work. */
+  /** Prepares the pod so that the command has work to do. */
   prepared(): Promise<void>;
-  /** DEL leaves the pod as it was before ADD. */
+  /** Asserts that DEL leaves the pod as it was before ADD. */
   restored(why: string): Promise<void>;
-  /** The next ADD completes, and is as good as any. */
+  /** Asserts that the next ADD completes and is as good as any other. */
   completed(why: string): Promise<void>;
 }
 
 const onScene = (kind: string, command: string, act: (scene: Scene) => Promise<void>): Promise<void> =>
   withPod('eth0', async (netns) => {
     await PODS[kind]?.(netns);
-    // CHECK is only for who kept the result of ADD; it is that of a binding.
+    // CHECK requires the result of ADD; this is that of a binding.
     const prevResult = { cniVersion: '1.0.0' };
     const call = { netns: netns.path, network: 'default', conf: { prevResult } };
     const before = await dumpNetns(netns);
@@ -98,26 +99,26 @@ const onScene = (kind: string, command: string, act: (scene: Scene) => Promise<v
     });
   });
 
-// ---- whoever does the work, before its requests
+// ---- the process that does the work, before its requests
 
-/** The `nth` time that the one who works gets there, in words of kill.c. */
+/** The `nth` time that the working process makes a request, as kill.c names it. */
 interface Point {
   readonly what: string;
   readonly nth: number;
 }
 
-/** What tells of its requests, and dies before one. */
+/** Reports the requests of a process and kills it before one of them. */
 interface Trap {
   readonly env: Env;
-  /** From now on it tells, and dies at that point. */
+  /** From now on, reports each request and kills the process at this point. */
   set(point: Point | null): void;
-  /** What it told since it was set. */
+  /** The requests reported since the last set(). */
   reached(): readonly Point[];
 }
 
 async function withTrap(act: (trap: Trap) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-kill-'));
-  const [library, at, log] = ['kill.so', 'at', 'log'].map((name) => join(folder, name)) as [
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-kill-'));
+  const [library, at, log] = ['kill.so', 'at', 'log'].map((name) => join(directory, name)) as [
     string,
     string,
     string,
@@ -126,7 +127,7 @@ async function withTrap(act: (trap: Trap) => Promise<void>): Promise<void> {
     const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
     await execa('gcc', [...flags, '-o', library, join(import.meta.dirname, 'kill.c')]);
     await act({
-      env: { LD_PRELOAD: library, TAPWIRE_KILL: folder },
+      env: { LD_PRELOAD: library, TAPWIRE_KILL: directory },
       set(point) {
         rmSync(log, { force: true });
         writeFileSync(at, point === null ? '0 nothing' : `${point.nth} ${point.what}`);
@@ -137,11 +138,11 @@ async function withTrap(act: (trap: Trap) => Promise<void>): Promise<void> {
       },
     });
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
-/** Each with how many of its kind there were before. */
+/** Numbers each line among those equal to it, starting at 1. */
 function numbered(lines: readonly string[]): readonly Point[] {
   const counts = new Map<string, number>();
   return lines.map((what) => {
@@ -152,14 +153,17 @@ function numbered(lines: readonly string[]): readonly Point[] {
 }
 
 const isRequest = ({ what }: Point): boolean => /^(send|ioctl) /.test(what);
-/** A request that only asks has a question mark; closing a tap that is not persistent removes it. */
+/**
+ * A request that only reads has a question mark. Closing a tap that is not persistent deletes it.
+ */
 const changes = (point: Point): boolean =>
   (isRequest(point) && !point.what.includes('?')) || point.what === 'close tun';
 const shown = ({ what, nth }: Point): string => `"${what}" (${nth})`;
 
 /**
- * The points that a call reaches: those on which two calls in a row agree. A kernel that takes a second to delete a link is asked
- * for it (link-deletion.c), and the threads of an agent's warm-up may end during the call; both add points that no other call has.
+ * The points that a call reaches: those on which two calls in a row agree. A kernel that takes a
+ * second to delete a link is asked for it (link-deletion.c), and the threads of an agent's warm-up
+ * may end during the call; both add points that no other call has.
  */
 async function pointsOf(observe: () => Promise<readonly Point[]>): Promise<readonly Point[]> {
   const deadline = performance.now() + HANG;
@@ -176,7 +180,10 @@ async function pointsOf(observe: () => Promise<readonly Point[]>): Promise<reado
 const isSame = (one: readonly Point[], other: readonly Point[]): boolean =>
   one.map(shown).sort().join() === other.map(shown).sort().join();
 
-/** Does `visit` for each point, and again with the next ADD where the one before the point changed something. */
+/**
+ * Calls `visit` for each point, and again with the next ADD if the request before the point changed
+ * something.
+ */
 async function visitAll(
   points: readonly Point[],
   visit: (point: Point, then: 'restored' | 'completed') => Promise<void>,
@@ -188,10 +195,10 @@ async function visitAll(
   }
 }
 
-const oneShot = onlyBy(['one-shot'], test); // the fallback runs the very same bundle
+const oneShot = onlyBy(['one-shot'], test); // The fallback runs the very same bundle.
 for (const kind of Object.keys(PODS)) {
   for (const command of ['ADD', 'DEL']) {
-    oneShot(`${kind}: ${command} killed before each of its requests`, () =>
+    oneShot(`${kind}: DEL and ADD succeed after a kill before any request of ${command}`, () =>
       withTrap((trap) =>
         onScene(kind, command, async (scene) => {
           const variables = environmentOf(command, scene.call);
@@ -238,19 +245,19 @@ for (const kind of Object.keys(PODS)) {
   }
 }
 
-/** What the shim says of an agent that took the request and is gone, where it has no runtime. */
+/** The shim's error for an agent that took the request and is gone, if there is no fallback. */
 const LOST = /^Cannot (run|tell how) (ADD|DEL)\b/;
 
 const byAgent = onlyBy(['agent'], test);
 for (const command of ['ADD', 'DEL']) {
-  byAgent(`${command}: the agent killed before each of its requests`, () =>
+  byAgent(`DEL and ADD succeed after a kill of the agent before any request of ${command}`, () =>
     withTrap((trap) =>
       onScene('veth', command, async (scene) => {
         const startNext = () => startOther({ env: trap.env });
-        const run = async (agent: Agent, runtime: boolean): Promise<End> => {
+        const run = async (agent: Agent, fallback: boolean): Promise<End> => {
           const { words, env } = await plugin(environmentOf(command, scene.call), agent);
           const { TAPWIRE_RUNTIME_DIR: nowhere = '', ...rest } = env;
-          return end(start(words, runtime ? rest : { ...rest, TAPWIRE_RUNTIME_DIR: nowhere }, scene.call));
+          return end(start(words, fallback ? rest : { ...rest, TAPWIRE_RUNTIME_DIR: nowhere }, scene.call));
         };
         const points = await pointsOf(async () => {
           const observed = await startNext();
@@ -264,11 +271,11 @@ for (const command of ['ADD', 'DEL']) {
         });
 
         let next = startNext();
-        const killAt = async (point: Point, runtime: boolean): Promise<End> => {
+        const killAt = async (point: Point, fallback: boolean): Promise<End> => {
           const agent = await next;
           await scene.prepared();
           trap.set(point);
-          const ended = await run(agent, runtime);
+          const ended = await run(agent, fallback);
           await agent.killed();
           assert.equal(trap.reached().at(-1), point);
           next = startNext();
@@ -277,9 +284,10 @@ for (const command of ['ADD', 'DEL']) {
         const toRequests = points.slice(points.findIndex(isRequest));
         await visitAll(toRequests, async (point, then) => {
           const why = `after a kill of the agent before ${shown(point)}`;
-          // The agent that is gone took the lock with it; who calls is told, or does it by itself.
+          // The dead agent has released the lock. The client reports an error or does the work by
+          // itself.
           const { exitCode, stdout } = await killAt(point, then === 'completed');
-          // Behind the last request an answer may have been sent.
+          // After the last request, the agent may have sent its reply.
           if (then === 'completed' || (exitCode === 0 && !isRequest(point)))
             assert.is(exitCode, 0, `${why}: ${stdout}`);
           else {
@@ -297,26 +305,29 @@ for (const command of ['ADD', 'DEL']) {
   );
 }
 
-// ---- whoever calls
+// ---- the caller
 
-/** How often these are called depends on how busy the machine is, and on who else has the node's turn. */
+/**
+ * How often these are called depends on the load of the machine, and on other calls that hold the
+ * node's lock.
+ */
 const WAITING = ['ppoll', 'read', 'clock_gettime', 'newfstatat', 'flock'];
 
-/** The shim's system calls, up to where it becomes the bundle. */
+/** The shim's system calls up to the exec that replaces it by the bundle. */
 function systemCalls(log: string): readonly Point[] {
   const names = log.split('\n').flatMap((line) => /^(\w+)\(/.exec(line)?.[1] ?? []);
-  const points = numbered(names.slice(1)); // the first is strace's own
+  const points = numbered(names.slice(1)); // The first is strace's own.
   const becomes = points.findIndex(({ what }) => what === 'execve');
   return becomes === -1 ? points : points.slice(0, becomes + 1);
 }
 
-const byShim = onlyBy(['agent', 'fallback'], test); // the bundle is not what runtimes call
+const byShim = onlyBy(['agent', 'fallback'], test); // Container runtimes do not call the bundle.
 for (const command of ['ADD', 'DEL']) {
-  byShim(`${command}: the shim killed before each of its system calls`, () =>
+  byShim(`DEL and ADD succeed after a kill of the shim before any system call of ${command}`, () =>
     onScene('veth', command, async (scene) => {
-      const folder = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
+      const directory = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
       try {
-        const log = join(folder, 'log');
+        const log = join(directory, 'log');
         const traced = async (inject: readonly string[]): Promise<End> => {
           const { words, env } = await plugin(environmentOf(command, scene.call));
           await scene.prepared();
@@ -335,20 +346,20 @@ for (const command of ['ADD', 'DEL']) {
           await scene[last || points.indexOf(point) % 4 === 0 ? 'completed' : 'restored'](why);
         }
       } finally {
-        rmSync(folder, { recursive: true });
+        rmSync(directory, { recursive: true });
       }
     }),
   );
 }
 
-// ---- anybody, at any time
+// ---- any process, at any time
 
 const SEED = seedOf(3);
 const RANDOM_KILLS = 30;
-/** A little more than a call takes; ms. */
+/** A little longer than a call takes, in ms. */
 const LONGEST = { 'one-shot': 90, agent: 8, fallback: 120 }[WAY];
 
-test(`the caller killed at random moments, seed ${SEED}`, () =>
+test(`DEL restores and ADD completes after the caller was killed at random moments, seed ${SEED}`, () =>
   onScene('veth', 'ADD', async ({ call, restored, completed }) => {
     const random = newRandom(SEED);
     for (let round = 0; round < RANDOM_KILLS; round++) {

@@ -1,4 +1,4 @@
-/** One writer per netns: the lock on its descriptor, as two processes of the plugin take it. */
+/** One writer per netns: two processes of the plugin take the lock on its descriptor. */
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -11,7 +11,7 @@ import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
 
 const test = suite('the lock of a netns');
 
-test('keeps others out until it is closed, and says so after a bounded wait', () =>
+test('the lock keeps other calls out until it is closed, and reports a timeout after a bounded wait', () =>
   withNetns(async ({ path }) => {
     const [first, second] = [openSync(path, 'r'), openSync(path, 'r')];
     await lockNetns(first, 0);
@@ -25,18 +25,18 @@ test('keeps others out until it is closed, and says so after a bounded wait', ()
     closeSync(second);
   }));
 
-test('makes a call wait for the one before it', () =>
+test('a call waits for the one before it', () =>
   withPod('eth0', async ({ path }) => {
     const fd = openSync(path, 'r');
     assert.ok(native.tryLock(fd));
     const adding = cni('ADD', { netns: path, network: 'default' });
-    const winner = await Promise.race([adding.then(() => 'ADD'), sleep(500, 'patience')]);
-    assert.is(winner, 'patience', 'ADD waits');
+    const winner = await Promise.race([adding.then(() => 'ADD'), sleep(500, 'timeout')]);
+    assert.is(winner, 'timeout', 'ADD waits');
     closeSync(fd);
     assert.is((await adding).exitCode, 0);
   }));
 
-test('calls at once for the same and other attachments never half-wire a netns', () =>
+test('calls at once for one and several attachments never leave a netns half wired', () =>
   withPod('eth0', async (netns) => {
     await netns.ip('link add pod16477688c0e type veth peer name host1');
     await netns.ip('link set pod16477688c0e addrgenmode none');

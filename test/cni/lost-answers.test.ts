@@ -1,6 +1,7 @@
 /**
- * The kernel's answers are lost, one after the other, whichever it is: ADD succeeds or leaves the netns as it was, DEL ends, and the next one
- * completes it. Nobody in a pod may make the plugin wait for ever, and whoever floods its sockets can lose any answer.
+ * The kernel's replies are lost, one after the other: ADD succeeds or leaves the netns as it was,
+ * DEL ends, and the next DEL completes it. A process in a pod can flood the plugin's sockets and so
+ * lose any reply, but must not make the plugin wait forever.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,22 +15,22 @@ import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
 import { callFailing } from '../helpers/strace.ts';
 import { type CommandLine, onlyBy, plugin, startOther } from '../helpers/way.ts';
 
-const test = suite('answers that are lost');
+const test = suite('replies that are lost');
 
 type Kind = 'overrun' | 'cut' | 'silence';
 
-/** Loses what the kernel says to a program that has its environment. */
+/** Loses the kernel's replies to a program that runs with this environment. */
 interface Loss {
   readonly env: Readonly<Record<string, string>>;
-  /** From now on the nth datagram; 0: none. */
+  /** From now on loses the nth datagram; 0 loses none. */
   set(nth: number, kind: Kind): void;
-  /** What came since it was set. */
+  /** The datagrams received since the last set(). */
   received(): readonly string[];
 }
 
 async function withLoss(act: (loss: Loss) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-loss-'));
-  const [library, at, received] = ['loss.so', 'at', 'received'].map((name) => join(folder, name)) as [
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-loss-'));
+  const [library, at, received] = ['loss.so', 'at', 'received'].map((name) => join(directory, name)) as [
     string,
     string,
     string,
@@ -38,7 +39,7 @@ async function withLoss(act: (loss: Loss) => Promise<void>): Promise<void> {
     const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
     await execa('gcc', [...flags, '-o', library, join(import.meta.dirname, 'loss.c')]);
     await act({
-      env: { LD_PRELOAD: library, TAPWIRE_LOSS: folder },
+      env: { LD_PRELOAD: library, TAPWIRE_LOSS: directory },
       set(nth, kind) {
         rmSync(received, { force: true });
         writeFileSync(at, `${nth} ${kind}\n`);
@@ -46,14 +47,14 @@ async function withLoss(act: (loss: Loss) => Promise<void>): Promise<void> {
       received: () => (existsSync(received) ? readFileSync(received, 'utf8').trim().split('\n') : []),
     });
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
-/** Calls the plugin, whose answers from the kernel are lost as `loss` says. */
+/** Calls the plugin while `loss` takes effect on the kernel's replies. */
 type Lossy = (command: string, call: Call) => Promise<{ readonly exitCode: number; readonly stdout: string }>;
 
-/** Fails if the plugin does not end. */
+/** Calls the plugin; fails if it does not end. */
 async function run({ words, env }: CommandLine, call: Call): ReturnType<Lossy> {
   const [file, ...rest] = words;
   const input = JSON.stringify(netconf(call));
@@ -63,7 +64,7 @@ async function run({ words, env }: CommandLine, call: Call): ReturnType<Lossy> {
   return { exitCode: exitCode ?? -1, stdout };
 }
 
-/** Through an agent, which ends well. */
+/** Calls the plugin through an agent, and asserts that the agent exits with 0. */
 async function withLossyAgent(loss: Loss, act: (lossy: Lossy) => Promise<void>): Promise<void> {
   loss.set(0, 'silence');
   const agent = await startOther({ env: loss.env });
@@ -118,18 +119,18 @@ const sweep = (command: 'ADD' | 'DEL', kinds: readonly Kind[], loss: Loss, lossy
   });
 
 const byAgent = onlyBy(['agent'], test);
-const byBundle = onlyBy(['one-shot'], test); // the fallback runs the very same bundle
+const byBundle = onlyBy(['one-shot'], test); // The fallback runs the very same bundle.
 
 for (const command of ['ADD', 'DEL'] as const) {
-  byAgent(`${command}: each datagram that the agent receives is overrun, or cut off`, () =>
+  byAgent(`${command} through an agent survives the overrun or cut of any datagram`, () =>
     withLoss((loss) => withLossyAgent(loss, (lossy) => sweep(command, ['overrun', 'cut'], loss, lossy))),
   );
-  byBundle(`${command}: each datagram that the bundle receives is overrun`, () =>
+  byBundle(`${command} of the bundle survives the overrun of any datagram`, () =>
     withLoss((loss) => withLossyBundle(loss, (lossy) => sweep(command, ['overrun'], loss, lossy))),
   );
 }
 
-test('every answer is lost: ADD and DEL end with an error, change nothing, and succeed afterwards', () =>
+test('ADD and DEL that lose every reply fail without changing anything, and succeed afterwards', () =>
   withPod('eth0', async (pod) => {
     const call = { netns: pod.path, network: 'default' };
     const input = JSON.stringify(netconf(call));
@@ -151,15 +152,16 @@ test('every answer is lost: ADD and DEL end with an error, change nothing, and s
   }));
 
 /**
- * A socket falls silent when it is to send its first dump, or else the last of what is named. ADD goes on without silence if nftables
- * does not answer, and nftables sends ADD's last dump and its first acknowledgement.
+ * A socket falls silent when it is about to send its first dump, or the last reply of the given
+ * kind. ADD continues without silence if nftables does not reply, and nftables sends ADD's last
+ * dump and its first acknowledgement.
  */
 const silence = (command: 'ADD' | 'DEL', said: string, isDone: boolean) => (loss: Loss, lossy: Lossy) =>
   withPod('eth0', async (pod) => {
     const call = { netns: pod.path, network: 'default' };
     const before = await dumpNetns(pod);
     const prepare = () => (command === 'DEL' ? succeeds('ADD', call, 'preparation') : undefined);
-    // An agent's first ADD tries classifiers that the kernel may lack, and so gets more answers.
+    // An agent's first ADD tries classifiers that the kernel may lack, and so gets more replies.
     await lossy('ADD', call);
     await succeeds('DEL', call, 'the first attachment');
     await prepare();
@@ -182,14 +184,20 @@ const silence = (command: 'ADD' | 'DEL', said: string, isDone: boolean) => (loss
   });
 
 const DELETION = silence('DEL', 'notification', true);
-byBundle('DEL: the word that the tap is gone never comes, so the bundle looks', () =>
+byBundle('DEL of the bundle checks for the tap if the notification of its deletion never arrives', () =>
   withLoss((loss) => withLossyBundle(loss, (lossy) => DELETION(loss, lossy))),
 );
 for (const [title, act] of [
-  ['DEL: the word that the tap is gone never comes, so the agent looks', DELETION],
-  ['DEL: an acknowledgement never comes, and the agent ends the wait', silence('DEL', 'answer', false)],
-  ['ADD: an acknowledgement never comes, and the agent undoes all', silence('ADD', 'answer', false)],
-  ['ADD: a dump never ends, and the agent ends the wait', silence('ADD', 'dump', false)],
+  ['DEL through an agent checks for the tap if the notification of its deletion never arrives', DELETION],
+  [
+    'DEL through an agent ends its wait for an acknowledgement that never arrives',
+    silence('DEL', 'answer', false),
+  ],
+  [
+    'ADD through an agent undoes everything if an acknowledgement never arrives',
+    silence('ADD', 'answer', false),
+  ],
+  ['ADD through an agent ends its wait for a dump that never ends', silence('ADD', 'dump', false)],
 ] as const) {
   byAgent(title, () => withLoss((loss) => withLossyAgent(loss, (lossy) => act(loss, lossy))));
 }

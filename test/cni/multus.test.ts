@@ -1,4 +1,7 @@
-/** Pods as Multus makes them: the cluster's network, networks of the VM, and our binding's entries among them. */
+/**
+ * Pods as Multus creates them: the cluster's network, networks of the VM, and the entries of
+ * Tapwire's binding among them.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
@@ -31,7 +34,10 @@ const test = inOneWay(everyWay);
 const [BLUE, RED, GREEN] = ['blue', 'red', 'green'].map(hashedPodIfname) as [string, string, string];
 const RED_MAC = '02:00:00:00:00:11';
 
-/** What virt-controller writes for a network of the VM, and for our binding of one. */
+/**
+ * The entries that virt-controller writes for a network of the VM, and for Tapwire's binding of
+ * one.
+ */
 const network = (ifname: string, nad: string, more: Partial<NetworkSelection> = {}): NetworkSelection => ({
   name: nad,
   namespace: 'vms',
@@ -44,18 +50,21 @@ const binding = (logicNetworkName: string, nad = 'tapwire-tap'): NetworkSelectio
   'cni-args': { logicNetworkName },
 });
 
-/** A primary network and a secondary one, both with our binding. */
+/** A primary network and a secondary one, both with Tapwire's binding. */
 const VM = [binding('default'), network(RED, 'lan', { mac: RED_MAC }), binding('red')];
 
-/** What callers hand on to plugins: a runtime all of its own environment, whatever an administrator put into its unit. */
+/**
+ * The environment that callers pass on to plugins. A container runtime passes all of its own,
+ * including the variables that an administrator put into its unit.
+ */
 const ENVIRONMENT = {
   thin: { ...CONTAINERD_ENVIRONMENT, INVOCATION_ID: '0123456789abcdef', NODE_OPTIONS: '--no-such' },
   thick: DAEMON_ENVIRONMENT,
 } as const;
 
-const hostLocal = ({ folder }: TestNode, subnet: string, subnet6: string) => ({
+const hostLocal = ({ directory }: TestNode, subnet: string, subnet6: string) => ({
   type: 'host-local',
-  dataDir: `${folder}/leases`,
+  dataDir: `${directory}/leases`,
   ranges: [[{ subnet }], [{ subnet: subnet6 }]],
 });
 
@@ -69,7 +78,7 @@ const STATIC = {
 };
 
 function nadsOf(node: TestNode): Record<string, Nad> {
-  const tuning = { type: 'tuning', dataDir: `${node.folder}/tuning`, mac: '02:00:00:00:00:77' };
+  const tuning = { type: 'tuning', dataDir: `${node.directory}/tuning`, mac: '02:00:00:00:00:77' };
   return {
     'kubevirt/tapwire-tap': { config: { cniVersion: '1.0.0', name: 'tapwire-tap', type: 'tapwire' } },
     'kubevirt/listed': {
@@ -126,7 +135,8 @@ function withMultus(
       ...(nodeFile === undefined ? {} : { nodeFile }),
     });
     const nads = nadsOf(node);
-    // At DEL the thick daemon gives the cluster's network less than host-local needs (test/unit/recorded-multus.test.ts).
+    // The thick daemon's DEL passes the cluster's network less than host-local needs
+    // (test/unit/recorded-multus.test.ts).
     const ipam = variant === 'thick' ? STATIC : hostLocal(node, '10.244.0.0/24', 'fd00:10:244::/64');
     const ptp = { type: 'ptp', ipam };
     const clusterNetwork = { cniVersion: '0.4.0', name: 'cluster', plugins: [ptp] };
@@ -136,7 +146,7 @@ function withMultus(
 
 interface TestPod {
   readonly pod: Pod;
-  /** Fails unless the pod's netns is as the runtime made it. */
+  /** Fails unless the pod's netns is as the container runtime created it. */
   readonly sameAsBefore: () => Promise<void>;
 }
 
@@ -156,7 +166,7 @@ function withPodOf(
   });
 }
 
-/** A node and a pod on it; both are, once all is deleted, as they were. */
+/** Runs `act` with a node and a pod on it, deletes the pod, and asserts that both are as before. */
 const withVm = (
   variant: 'thin' | 'thick',
   networks: readonly NetworkSelection[],
@@ -179,80 +189,85 @@ const withVm = (
 const ifnamesIn = async ({ netns }: Pod): Promise<readonly string[]> =>
   JSON.parse(await netns.ip('-j link show')).map((link: Json) => link.ifname);
 
-/** The text of the error that a call ends with. */
+/** Returns the message of the error that a call fails with. */
 const failure = (call: Promise<unknown>): Promise<string> =>
   call.then(
-    () => assert.unreachable('it succeeded') as never,
+    () => assert.unreachable('the call succeeded') as never,
     (error: Error) => error.message,
   );
 
-/** Our calls since the `from`th call of all. */
+/** Tapwire's calls, starting at the `from`th call of all plugins. */
 const oursIn = ({ calls }: Runtime, from = 0) => calls.slice(from).filter(({ type }) => type === 'tapwire');
 
 for (const variant of ['thin', 'thick'] as const) {
-  everyWay(`[${variant}] a primary and a secondary network, both with our binding`, () =>
-    withVm(variant, VM, async ({ pod, multus, runtime, node }) => {
-      const status = await multus.add(pod);
-      const wired = ['lo', 'eth0', 'tap0', RED, secondaryTapIfname(RED)];
-      assert.equal([...(await ifnamesIn(pod))].sort(), [...wired].sort(), 'no net<N> among them');
-      assert.equal(
-        status.map(({ name, interface: ifname, default: isDefault }) => [name, ifname, isDefault]),
-        [
-          ['cluster', 'eth0', true],
-          ['vms/lan', RED, undefined],
-        ],
-      );
-      assert.is(status[1]?.mac, RED_MAC);
-      assert.equal([status[0]?.ips?.length, node.leases().length], [2, variant === 'thin' ? 2 : 0]);
+  everyWay(
+    `[${variant}] a primary and a secondary network with Tapwire's binding are wired and deleted`,
+    () =>
+      withVm(variant, VM, async ({ pod, multus, runtime, node }) => {
+        const status = await multus.add(pod);
+        const wired = ['lo', 'eth0', 'tap0', RED, secondaryTapIfname(RED)];
+        assert.equal([...(await ifnamesIn(pod))].sort(), [...wired].sort(), 'no net<N> among them');
+        assert.equal(
+          status.map(({ name, interface: ifname, default: isDefault }) => [name, ifname, isDefault]),
+          [
+            ['cluster', 'eth0', true],
+            ['vms/lan', RED, undefined],
+          ],
+        );
+        assert.is(status[1]?.mac, RED_MAC);
+        assert.equal([status[0]?.ips?.length, node.leases().length], [2, variant === 'thin' ? 2 : 0]);
 
-      const keys = [
-        'K8S_POD_NAMESPACE=vms',
-        `K8S_POD_NAME=${pod.name}`,
-        `K8S_POD_INFRA_CONTAINER_ID=${pod.containerId}`,
-        `K8S_POD_UID=${pod.uid}`,
-      ];
-      const args = [
-        ...['IgnoreUnknown=true', ...keys],
-        ...(variant === 'thin' ? ['IgnoreUnknown=1', ...keys].sort() : []),
-      ];
-      const sortedTail = (text = '') => [...text.split(';').slice(0, 5), ...text.split(';').slice(5).sort()];
-      const conf = { cniVersion: '1.0.0', name: 'tapwire-tap', type: 'tapwire' };
-      const said = '{"cniVersion":"1.0.0"}';
-      assert.equal(
-        oursIn(runtime).map(({ env, conf, stdout, stderr }) => [
-          env['CNI_IFNAME'],
-          sortedTail(env['CNI_ARGS']),
-          conf,
-          stdout,
-          stderr,
-        ]),
-        [
-          ['net1', args, { ...conf, args: { cni: { logicNetworkName: 'default' } } }, said, ''],
-          ['net3', args, { ...conf, args: { cni: { logicNetworkName: 'red' } } }, said, ''],
-        ],
-      );
+        const keys = [
+          'K8S_POD_NAMESPACE=vms',
+          `K8S_POD_NAME=${pod.name}`,
+          `K8S_POD_INFRA_CONTAINER_ID=${pod.containerId}`,
+          `K8S_POD_UID=${pod.uid}`,
+        ];
+        const args = [
+          ...['IgnoreUnknown=true', ...keys],
+          ...(variant === 'thin' ? ['IgnoreUnknown=1', ...keys].sort() : []),
+        ];
+        const sortedTail = (text = '') => [
+          ...text.split(';').slice(0, 5),
+          ...text.split(';').slice(5).sort(),
+        ];
+        const conf = { cniVersion: '1.0.0', name: 'tapwire-tap', type: 'tapwire' };
+        const said = '{"cniVersion":"1.0.0"}';
+        assert.equal(
+          oursIn(runtime).map(({ env, conf, stdout, stderr }) => [
+            env['CNI_IFNAME'],
+            sortedTail(env['CNI_ARGS']),
+            conf,
+            stdout,
+            stderr,
+          ]),
+          [
+            ['net1', args, { ...conf, args: { cni: { logicNetworkName: 'default' } } }, said, ''],
+            ['net3', args, { ...conf, args: { cni: { logicNetworkName: 'red' } } }, said, ''],
+          ],
+        );
 
-      const from = runtime.calls.length;
-      await multus.del(pod);
-      assert.equal(
-        runtime.calls.slice(from).map(({ env, type }) => [env['CNI_IFNAME'], type]),
-        [
-          ['net3', 'tapwire'],
-          [RED, 'bridge'],
-          ['net1', 'tapwire'],
-          ['eth0', 'ptp'],
-        ],
-      );
-      for (const { conf, stdout, stderr } of oursIn(runtime, from)) {
-        assert.equal([conf.prevResult, stdout, stderr], [{ cniVersion: '1.0.0' }, '', '']);
-      }
-      await multus.del(pod);
-      multus.forget();
-      await multus.del(pod);
-    }),
+        const from = runtime.calls.length;
+        await multus.del(pod);
+        assert.equal(
+          runtime.calls.slice(from).map(({ env, type }) => [env['CNI_IFNAME'], type]),
+          [
+            ['net3', 'tapwire'],
+            [RED, 'bridge'],
+            ['net1', 'tapwire'],
+            ['eth0', 'ptp'],
+          ],
+        );
+        for (const { conf, stdout, stderr } of oursIn(runtime, from)) {
+          assert.equal([conf.prevResult, stdout, stderr], [{ cniVersion: '1.0.0' }, '', '']);
+        }
+        await multus.del(pod);
+        multus.forget();
+        await multus.del(pod);
+      }),
   );
 
-  test(`[${variant}] the netns is gone at DEL, or nobody knows of one`, () =>
+  test(`[${variant}] DEL succeeds when the netns is gone or unknown`, () =>
     withMultus(variant, async ({ multus, node, runtime }) => {
       for (const isKnown of [true, false]) {
         const pod = await withSandbox(async (netns) => {
@@ -281,7 +296,7 @@ for (const variant of ['thin', 'thick'] as const) {
     }));
 }
 
-test('three secondary networks, one of them with us in its own chain', () =>
+test('three secondary networks are wired and deleted, one with Tapwire in its own chain', () =>
   withVm(
     'thick',
     [
@@ -334,13 +349,13 @@ const NUMBERED =
 const FAILURES = [
   ["another plugin's network", [...VM, network(BLUE, 'broken')], 'broken', /Link not found$/],
   [
-    'our binding of a network that is not there, so that it takes the primary one again',
+    "Tapwire's binding of a network that does not exist, so that it takes the primary one again",
     [...VM, binding('blue')],
     'tapwire-tap',
     /^Cannot wire network "blue" \("net4"\) to "eth0": attachment "net1" of this pod has wired "eth0" to "tap0" already; network "blue" has no link /,
   ],
   [
-    'our binding of a network that has an ordinal name',
+    "Tapwire's binding of a network that has an ordinal name",
     [...VM, { name: 'lan', namespace: 'vms' }, binding('blue')],
     'tapwire-tap',
     new RegExp(`^${NUMBERED}`),
@@ -352,7 +367,7 @@ const FAILURES = [
     new RegExp(`^validateIfName: interface name ${RED} already exists$`),
   ],
   [
-    'a MAC that the plugin in front of us does not give',
+    'a MAC that the plugin before Tapwire does not set',
     [...VM, network(BLUE, 'unmarked', { mac: '02:00:00:00:00:22' })],
     'unmarked',
     /^plugin type="tapwire" failed \(add\): .*02:00:00:00:00:22/,
@@ -360,7 +375,7 @@ const FAILURES = [
 ] as const;
 
 for (const [why, networks, nad, text] of FAILURES) {
-  test(`a later network fails, ${why}: all of the pod is taken back`, () =>
+  test(`the whole pod is rolled back if a later network fails: ${why}`, () =>
     withVm('thick', networks, async ({ pod, multus, runtime }) => {
       const prefix = `[vms/${pod.name}/${pod.uid}:${nad}]: error adding container to network "${nad}": `;
       const message = await failure(multus.add(pod));
@@ -380,7 +395,7 @@ for (const [namespaces, isAllowed] of [
   [['vms'], true],
   [['web', 'vms2'], false],
 ] as const) {
-  test(`[thick] a node file that lists ${namespaces.join(' and ')}: pods of vms ${isAllowed ? 'may' : 'may not'} be wired`, () =>
+  test(`[thick] pods of vms ${isAllowed ? 'may' : 'may not'} be wired if the node policy file lists ${namespaces.join(' and ')}`, () =>
     withVm(
       'thick',
       VM,
@@ -397,7 +412,7 @@ for (const [namespaces, isAllowed] of [
     ));
 }
 
-test("a hot-plug controller's DELs leave a wired pod alone", () =>
+test('a wired pod survives the DELs of a hot-plug controller', () =>
   withVm('thick', VM, async ({ pod, multus, runtime }) => {
     await multus.add(pod);
     const wired = await dumpNetns(pod.netns);
@@ -416,13 +431,13 @@ test("a hot-plug controller's DELs leave a wired pod alone", () =>
     await multus.del(pod);
   }));
 
-test("a hot-plug controller's ADD of our binding without a name is refused, of a network with us in its chain works", () =>
+test("a hot-plug controller's ADD of Tapwire's binding without a name is rejected, and that of a network with Tapwire in its chain works", () =>
   withVm('thick', VM, async ({ pod, multus, runtime }) => {
     await multus.add(pod);
     const wired = await dumpNetns(pod.netns);
     const nameless = await failure(multus.delegate('ADD', pod, binding('default')));
     assert.is(nameless, 'interface name is empty');
-    await multus.delegate('DEL', pod, binding('default')).catch(() => undefined); // and so it takes its work back
+    await multus.delegate('DEL', pod, binding('default')).catch(() => undefined); // and so it rolls back
     sameNetns(await dumpNetns(pod.netns), wired);
 
     const plugged = network(GREEN, 'chain');
@@ -435,7 +450,7 @@ test("a hot-plug controller's ADD of our binding without a name is refused, of a
     await multus.del(pod);
   }));
 
-test('devices of a resource are told to every plugin of the chain; we take no notice', () =>
+test('Tapwire ignores the devices of a resource, which every plugin of the chain gets', () =>
   withVm('thin', [network(BLUE, 'chain'), network(RED, 'chain')], async ({ pod, multus, runtime, nads }) => {
     const chain = nads['vms/chain'];
     assert.ok(chain);
@@ -451,7 +466,7 @@ test('devices of a resource are told to every plugin of the chain; we take no no
     await multus.del(pod);
   }));
 
-test('a NAD was edited into nonsense since ADD, and Multus forgot what it was', () =>
+test('DEL succeeds for a NAD that was made invalid since ADD, and that Multus has forgotten', () =>
   withVm('thick', VM, async ({ pod, multus, nads, runtime }) => {
     await multus.add(pod);
     const config = {
@@ -478,7 +493,7 @@ async function withPods(count: number, act: (pods: readonly TestPod[]) => Promis
   return more([]);
 }
 
-test('ten pods at once, twice', () =>
+test('ten pods at once are wired and deleted, twice', () =>
   withMultus('thin', ({ multus, node, runtime }) =>
     withPods(10, async (pods) => {
       const before = await dumpNode(node);
@@ -503,11 +518,14 @@ test('ten pods at once, twice', () =>
     }),
   ));
 
-/** What CHECK says of a netns in which nothing of ours is left: anything between this and silence is half a wiring. */
+/**
+ * CHECK's error for a netns without anything of Tapwire's. CHECK must give this error or none:
+ * every other one means that it saw half a wiring.
+ */
 const UNWIRED =
   'Cannot confirm the wiring of "eth0": tap "tap0" is gone; "eth0" has no clsact qdisc, so no redirect to "tap0"';
 
-everyWay('several callers for one container at once never see half a wiring, and leave none', () =>
+everyWay('several calls at once for one container never see half a wiring, and leave none', () =>
   withPod('eth0', async (netns) => {
     const call = {
       netns: netns.path,

@@ -1,4 +1,4 @@
-/** Policies of a node, as files: what they allow, and that one which cannot be trusted allows nothing. */
+/** Node policy files: what they allow, and that a file which cannot be trusted allows nothing. */
 import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,22 +12,23 @@ import { cni } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
 import { inOneWay } from '../helpers/way.ts';
 
-const everyWay = suite('the node file');
+const everyWay = suite('the node policy file');
 const test = inOneWay(everyWay);
 
-async function withFolder(act: (path: string) => unknown): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
+async function withDirectory(act: (path: string) => unknown): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
   try {
-    await act(join(folder, 'node.json'));
+    await act(join(directory, 'node.json'));
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
-test('is not needed', () => withFolder((path) => assert.equal(readNodePolicy(path), DEFAULT_POLICY)));
+test('ADD needs no node policy file', () =>
+  withDirectory((path) => assert.equal(readNodePolicy(path), DEFAULT_POLICY)));
 
-test('is read', () =>
-  withFolder((path) => {
+test('ADD reads the node policy file', () =>
+  withDirectory((path) => {
     writeFileSync(path, '{"tap": {"namespaces": ["vms"]}}');
     assert.equal(readNodePolicy(path), {
       ...DEFAULT_POLICY,
@@ -37,10 +38,10 @@ test('is read', () =>
 
 const UNTRUSTED = "want a regular file of root's, writable by nobody else, of at most 65536 bytes";
 for (const [why, make, reason] of [
-  ["of somebody else's", (path: string) => chownSync(path, 107, 0), UNTRUSTED],
-  ['that a group may write', (path: string) => chmodSync(path, 0o664), UNTRUSTED],
-  ['that everybody may write', (path: string) => chmodSync(path, 0o646), UNTRUSTED],
-  ['of 64 KiB and a byte', (path: string) => writeFileSync(path, ' '.repeat(65537)), UNTRUSTED],
+  ['that another user owns', (path: string) => chownSync(path, 107, 0), UNTRUSTED],
+  ['that a group can write to', (path: string) => chmodSync(path, 0o664), UNTRUSTED],
+  ['that everyone can write to', (path: string) => chmodSync(path, 0o646), UNTRUSTED],
+  ['of 64 KiB plus a byte', (path: string) => writeFileSync(path, ' '.repeat(65537)), UNTRUSTED],
   ['that is a FIFO', (path: string) => execa('sh', ['-c', `rm ${path} && mkfifo -m 600 ${path}`]), UNTRUSTED],
   ['that is a directory', (path: string) => execa('sh', ['-c', `rm ${path} && mkdir ${path}`]), UNTRUSTED],
   [
@@ -48,7 +49,7 @@ for (const [why, make, reason] of [
     (path: string) => writeFileSync(path, '{"tpa": {}}'),
     'Cannot read $: want only the keys tap, passt, got "tpa"',
   ],
-  ['that is no JSON', (path: string) => writeFileSync(path, '{'), /^Cannot parse the file: /],
+  ['that is not JSON', (path: string) => writeFileSync(path, '{'), /^Cannot parse the file: /],
   [
     'that is a symlink',
     (path: string) => {
@@ -58,8 +59,8 @@ for (const [why, make, reason] of [
     /^ELOOP/,
   ],
 ] as const) {
-  test(`one ${why} allows nothing`, () =>
-    withFolder(async (path) => {
+  test(`a node policy file ${why} allows nothing`, () =>
+    withDirectory(async (path) => {
       writeFileSync(path, '{}');
       await make(path);
       const error = await caught(() => readNodePolicy(path));
@@ -71,7 +72,7 @@ for (const [why, make, reason] of [
     }));
 }
 
-everyWay('says whose pods may be wired; CHECK and DEL do not ask it', () =>
+everyWay('the node policy file decides whose pods ADD may wire; CHECK and DEL do not read it', () =>
   withPod('eth0', async (netns) => {
     const call = { netns: netns.path, network: 'default', conf: { prevResult: { cniVersion: '1.0.0' } } };
     const before = await dumpNetns(netns);
@@ -92,7 +93,7 @@ everyWay('says whose pods may be wired; CHECK and DEL do not ask it', () =>
   }),
 );
 
-everyWay("lets a pod's eth0 be wired as a network only where it says so", () =>
+everyWay("ADD wires a pod's eth0 as a network only if the node policy file allows it", () =>
   withPod('eth0', async (netns) => {
     const call = { netns: netns.path, ifname: 'eth0' };
     assert.is((await cni('ADD', call)).json.code, 107);
@@ -104,7 +105,7 @@ everyWay("lets a pod's eth0 be wired as a network only where it says so", () =>
   }),
 );
 
-everyWay('is not where a caller says', () =>
+everyWay('the caller cannot choose another path for the node policy file', () =>
   withPod('eth0', async (netns) => {
     const env = { TAPWIRE_NODE_FILE: '/nonexistent/../etc/shadow' };
     assert.is((await cni('ADD', { netns: netns.path, network: 'default', env })).exitCode, 0);

@@ -1,4 +1,7 @@
-/** The passt binding as its callers see it: two sysctls of the pod's netns, and nothing else. */
+/**
+ * The passt binding as its callers see it: it changes two sysctls of the pod's netns and nothing
+ * else.
+ */
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -34,7 +37,7 @@ const passt = ({ path }: TestNetns, keys: Readonly<Record<string, unknown>> = {}
 });
 const checkOf = (call: Call): Call => ({ ...call, conf: { ...call.conf, ...PREV_RESULT } });
 
-/** ADD is refused with that, and nothing has changed. */
+/** Asserts that ADD fails with this error and that nothing has changed. */
 async function refused(call: Call, netns: TestNetns, code: number, msg: string): Promise<void> {
   const before = await passtSysctls(netns);
   const { exitCode, json } = await cni('ADD', call);
@@ -43,7 +46,7 @@ async function refused(call: Call, netns: TestNetns, code: number, msg: string):
 }
 
 for (const cniVersion of SUPPORTED_VERSIONS) {
-  test(`[${cniVersion}] binding: ADD prints its version alone; ADD, CHECK, DEL, DEL`, () =>
+  test(`[${cniVersion}] binding: ADD prints only its version; ADD, CHECK and two DELs succeed`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       const call = passt(netns, { cniVersion });
@@ -61,7 +64,7 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
       assert.equal(await passtSysctls(netns), OPEN, 'they go with the netns');
     }));
 
-  test(`[${cniVersion}] network: the result before passes through`, () =>
+  test(`[${cniVersion}] network: ADD passes prevResult through`, () =>
     withPod(BLUE, async (netns) => {
       const before = await dumpNetns(netns);
       const prevResult = {
@@ -81,7 +84,7 @@ for (const cniVersion of SUPPORTED_VERSIONS) {
     }));
 }
 
-everyWay('needs no link at all, and has nothing to say of one', () =>
+everyWay('ADD needs no link and reports none', () =>
   withNetns(async (netns) => {
     assert.equal((await cni('ADD', passt(netns))).json, { cniVersion: '1.0.0' });
     assert.equal(await cni('CHECK', checkOf(passt(netns))), SILENCE);
@@ -91,13 +94,13 @@ everyWay('needs no link at all, and has nothing to say of one', () =>
 );
 
 for (const [why, before, keys, after] of [
-  ['groups below', [1024, 0, 10], {}, [0, 0, 107]],
-  ['groups above', [1024, 200, 300], {}, [0, 107, 300]],
-  ['everybody, as some runtimes have it', [0, 0, 2147483647], {}, [0, 0, 2147483647]],
+  ['a lower range of groups', [1024, 0, 10], {}, [0, 0, 107]],
+  ['a higher range of groups', [1024, 200, 300], {}, [0, 107, 300]],
+  ['all groups, as some container runtimes set it', [0, 0, 2147483647], {}, [0, 0, 2147483647]],
   ["root's VMs", FRESH, { group: 0 }, [0, 0, 0]],
   ['user namespaces', FRESH, { group: 'none' }, [0, 0, 2147483647]],
 ] as const) {
-  test(`widens what is there, and narrows nothing: ${why}`, () =>
+  test(`ADD widens the existing range and never narrows it: ${why}`, () =>
     withNetns(async (netns) => {
       await setPasstSysctls(netns, before);
       assert.is((await cni('ADD', passt(netns, keys))).exitCode, 0);
@@ -105,7 +108,7 @@ for (const [why, before, keys, after] of [
     }));
 }
 
-test('two attachments in one pod: what the second needs as well, and DEL of either takes nothing from the other', () =>
+test('a second attachment in the pod widens the range further, and DEL of either leaves the other working', () =>
   withPod('eth0', async (netns) => {
     const first = passt(netns);
     const second = { ...passt(netns, { group: 110 }), network: 'blue', ifname: 'net2' };
@@ -116,7 +119,7 @@ test('two attachments in one pod: what the second needs as well, and DEL of eith
     assert.equal(await cni('DEL', second), SILENCE);
   }));
 
-test('beside a tap in one pod: neither touches what is the other one’s', () =>
+test("passt and a tap in one pod do not touch each other's settings", () =>
   withPod('eth0', async (netns) => {
     await netns.ip(`link add ${BLUE} type veth peer name host1`);
     await netns.ip(`link set ${BLUE} addrgenmode none`);
@@ -135,7 +138,7 @@ test('beside a tap in one pod: neither touches what is the other one’s', () =>
     assert.equal(await passtSysctls(netns), OPEN);
   }));
 
-everyWay('CHECK names what was narrowed afterwards, ADD widens it again', () =>
+everyWay('CHECK names a range that was narrowed after ADD, and ADD widens it again', () =>
   withNetns(async (netns) => {
     const call = passt(netns);
     await cni('ADD', call);
@@ -156,7 +159,7 @@ everyWay('CHECK names what was narrowed afterwards, ADD widens it again', () =>
   }),
 );
 
-everyWay('DEL succeeds where the netns is gone, ADD and CHECK tell', async () => {
+everyWay('DEL succeeds if the netns is gone, and ADD and CHECK report it', async () => {
   const gone = await withNetns(async (netns) => passt(netns));
   for (const call of [gone, { ...gone, netns: '' }]) assert.equal(await cni('DEL', call), SILENCE);
   for (const command of ['ADD', 'CHECK']) {
@@ -168,7 +171,7 @@ everyWay('DEL succeeds where the netns is gone, ADD and CHECK tell', async () =>
   }
 });
 
-test('keys of the tap are refused, and what the node file does not allow', () =>
+test("ADD rejects the tap's keys, and pods that the node policy file does not allow", () =>
   withNetns(async (netns) => {
     const message = 'want nothing with binding "passt", which makes no tap and leaves every link as it is';
     await refused(passt(netns, { mtu: 1400 }), netns, 7, `Cannot read $.mtu: ${message}, got 1400`);
@@ -190,12 +193,12 @@ test('keys of the tap are refused, and what the node file does not allow', () =>
     assert.is((await cni('ADD', { ...eth0, nodeFile: { passt: { defaultNetwork: true } } })).exitCode, 0);
   }));
 
-// ---- where the kernel refuses
+// ---- when the kernel fails
 
 const addFailing = (inject: readonly string[], call: Call, under: readonly string[] = []) =>
   callFailing(inject, environmentOf('ADD', call), JSON.stringify(netconf(call)), under);
 
-/** Calls ADD where these words have changed what is seen of the world. */
+/** Calls ADD under a command line that changes its view of the system. */
 const addUnder = (under: readonly string[], call: Call) =>
   callUnder(under, environmentOf('ADD', call), JSON.stringify(netconf(call)));
 
@@ -207,7 +210,7 @@ for (const [syscall, sysctl, errno, message] of [
   ['write', PORTS, 'EIO', `Cannot set net.ipv4.${PORTS} to "0": write: Input/output error`],
   ['write', PINGS, 'EIO', `Cannot set net.ipv4.${PINGS} to "107 107": write: Input/output error`],
 ] as const) {
-  test(`${syscall} of ${sysctl} fails: ADD tells, and has changed nothing`, () =>
+  test(`ADD reports that ${syscall} of ${sysctl} fails, and changes nothing`, () =>
     withNetns(async (netns) => {
       const inject = ['-e', `trace=${syscall}`, '-e', `inject=${syscall}:error=${errno}`];
       const path = `/proc/sys/net/ipv4/${sysctl}`;
@@ -217,7 +220,7 @@ for (const [syscall, sysctl, errno, message] of [
     }));
 }
 
-/** As the agent's container has it, with no more capabilities than that. */
+/** Runs ADD as the agent's container does, with only that container's capabilities. */
 const CAPABILITIES = '--bounding-set -all,+net_admin,+sys_admin --inh-caps -all --no-new-privs';
 const mounted = (mounts: string): readonly string[] => [
   ...['/usr/bin/env', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', '/usr/bin/unshare', '--mount'],
@@ -229,7 +232,7 @@ for (const [why, under] of [
   ['read-only', READ_ONLY],
   ['masked', mounted('mount -t tmpfs none /proc/sys')],
 ] as const) {
-  everyWay(`/proc/sys is ${why}: done by a procfs of its own`, () =>
+  everyWay(`ADD succeeds through a procfs of its own if /proc/sys is ${why}`, () =>
     withNetns(async (netns) => {
       const { exitCode, stdout } = await addUnder(under, passt(netns));
       assert.equal([exitCode, stdout], [0, '{"cniVersion":"1.0.0"}']);
@@ -238,7 +241,7 @@ for (const [why, under] of [
   );
 }
 
-everyWay('/proc/sys is read-only, and the kernel knows no other way: ADD says what it takes', () =>
+everyWay('ADD says what it needs if /proc/sys is read-only and the kernel has no other way', () =>
   withNetns(async (netns) => {
     const inject = ['-e', 'trace=fsopen', '-e', 'inject=fsopen:error=ENOSYS'];
     const { exitCode, json } = await addFailing(inject, passt(netns), READ_ONLY);
@@ -256,9 +259,9 @@ everyWay('/proc/sys is read-only, and the kernel knows no other way: ADD says wh
 );
 
 // A program that ends can leave nothing behind.
-onlyBy(['agent'], everyWay)('/proc/sys is read-only: no mount and no descriptor stays', () =>
+onlyBy(['agent'], everyWay)('ADD leaves no mount and no descriptor if /proc/sys is read-only', () =>
   withAgentUnder(READ_ONLY, async (agent) => {
-    // But for network namespaces, which others on this machine name meanwhile.
+    // Except for network namespaces, which other tests on this machine create meanwhile.
     const mounts = () =>
       readFileSync(`/proc/${agent.pid}/mountinfo`, 'utf8')
         .split('\n')

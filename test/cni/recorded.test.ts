@@ -1,6 +1,7 @@
 /**
- * Every call of Tapwire that a real cluster made (fixtures/recorded), made again: the recorded environment in its order, the
- * recorded bytes on stdin, a netns of the recorded shape. Only the path of the netns is the test's own.
+ * Replays every call of Tapwire that a real cluster made (fixtures/recorded): the recorded
+ * environment in its order, the recorded bytes on stdin, and a netns of the recorded shape. Only
+ * the path of the netns is the test's own.
  */
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -14,7 +15,7 @@ import { type RecordedCall, replayed, stdinOf } from '../helpers/recorded.ts';
 import { addMacvlan, recordedPods, secondaryOf, withRecordedPod } from '../helpers/recorded-pod.ts';
 import { type CommandLine, inOneWay, plugin, WAY } from '../helpers/way.ts';
 
-const everyWay = suite('calls that a cluster made');
+const everyWay = suite('calls recorded in a cluster');
 const test = inOneWay(everyWay);
 
 type Netns = Readonly<Record<string, unknown>>;
@@ -27,9 +28,10 @@ interface Printed {
 
 const SILENCE: Printed = { exit: 0, stdout: '', stderr: '' };
 
-/** Recordings that Tapwire 0.1.0 answered otherwise than is right: what is printed now, by name. */
+/** Recordings in which Tapwire 0.1.0 gave the wrong result, by name, with the correct output. */
 const CHANGED: Readonly<Record<string, Printed>> = {
-  // A NAD without cniVersion: ADD rejects it still, but DEL has nothing to delete and must not fail.
+  // A NAD without cniVersion: ADD still rejects it, but DEL has nothing to delete and must not
+  // fail.
   'thick-noversion-net1-DEL': SILENCE,
   'thin-noversion-net1-DEL': SILENCE,
 };
@@ -48,7 +50,7 @@ async function run({ words, env }: CommandLine, input: string): Promise<Printed>
   return { exit: exitCode, stdout, stderr };
 }
 
-/** Makes the call, with `path` where the recording has the path of the pod's netns. */
+/** Makes the call, with `path` in place of the recorded path of the pod's netns. */
 async function repeat(call: RecordedCall, path: string): Promise<Printed> {
   const recorded = call.env['CNI_NETNS'];
   const here = (text: string) => (recorded ? text.replaceAll(recorded, path) : text);
@@ -58,7 +60,7 @@ async function repeat(call: RecordedCall, path: string): Promise<Printed> {
   return run(call.cwd.isRoot ? commandLine : await outsideRoot(commandLine), input);
 }
 
-/** What the call printed in the cluster, as it would be printed here. */
+/** Returns what the call printed in the cluster, with `path` in place of the recorded path. */
 function expected(call: RecordedCall, path: string): Printed {
   const recorded = call.env['CNI_NETNS'];
   const stdout = (call.stdoutRaw ?? '').replaceAll(recorded || path, path);
@@ -71,15 +73,17 @@ const timeless = ({ stderr, ...printed }: Printed): Printed => ({
   stderr: stderr.replace(/"time":"[^"]*"/g, '"time":"…"'),
 });
 
-/** One pod in so many runs in every way. The sample contains each caller and each current directory. */
+/**
+ * One pod in so many runs in every way. The sample contains each caller and each current directory.
+ */
 const SAMPLED = 5;
 
 for (const [index, pod] of recordedPods().entries()) {
   const names = pod.calls.map(({ name }) => name);
   const register = index % SAMPLED === 0 ? everyWay : test;
-  register(`${pod.title}: ${names.join(', ')} answer and wire as in the cluster`, () =>
+  register(`${pod.title}: ${names.join(', ')} print and wire as in the cluster`, () =>
     withRecordedPod(pod, async (netns, node) => {
-      /** Netns before the first ADD of each attachment. */
+      /** State of the netns before the first ADD of each attachment. */
       const before = new Map<string, Netns>();
       for (const call of pod.calls) {
         const link = secondaryOf(call, pod);
@@ -103,7 +107,7 @@ for (const [index, pod] of recordedPods().entries()) {
   );
 }
 
-/** The netns has what ADD should add, and all else is as it was. */
+/** Asserts that the netns has what ADD should add, and that everything else is as before. */
 async function assertWired(
   { name, stdin, env }: RecordedCall,
   podLink = 'eth0',
@@ -153,13 +157,16 @@ async function assertWired(
 const tablesOf = ({ nftables }: Netns): readonly string[] =>
   [...String(nftables).matchAll(/^table (\w+ \S+) \{/gm)].map(([, table = '']) => table).sort();
 
-/** Links to which everything that arrives at the link is sent. */
+/** Links to which every frame that arrives at the link is redirected. */
 async function redirectsFrom({ tc }: TestNetns, ifname: string): Promise<string[]> {
   const filters = await tc(`filter show dev ${ifname} ingress`);
   return [...filters.matchAll(/Egress Redirect to device (\S+)\)/g)].map(([, to = '']) => to);
 }
 
-/** A dump without the tap, what ADD changes of a pod link (its ingress qdisc, allmulticast), and nftables. */
+/**
+ * Returns a dump without the tap, nftables, and what ADD changes on a pod link (its ingress qdisc,
+ * allmulticast).
+ */
 function withoutWiring(dump: Netns, podLink: string, tap: string): Netns {
   const others = (section: string) =>
     (dump[section] as Json[]).filter((entry) => (entry.ifname ?? entry.dev) !== tap);
@@ -183,7 +190,7 @@ function withoutWiring(dump: Netns, podLink: string, tap: string): Netns {
   };
 }
 
-/** Says where it runs, in the words of the recordings. */
+/** Returns where the test runs, as the recordings name it. */
 const WHERE = `
   const { readlinkSync, statSync } = require('node:fs');
   const [here, root] = ['.', '/'].map((path) => statSync(path));
@@ -192,7 +199,7 @@ const WHERE = `
   const isRoot = here.ino === root.ino && here.dev === root.dev;
   console.log(JSON.stringify({ link: readlinkSync('/proc/self/cwd'), getcwd, isRoot }));`;
 
-test("replays run where the plugin ran: in the root, or outside of it as the thick daemon's did", async () => {
+test("replays run where the plugin ran: in the root directory or, like the thick daemon's, outside of it", async () => {
   const probe = { words: [NODE, '-e', WHERE] as const, env: {} };
   const [inside, outside] = await Promise.all([run(probe, ''), run(await outsideRoot(probe), '')]);
   for (const { cwd, caller, name } of recordedPods().flatMap(({ calls }) => calls)) {

@@ -1,4 +1,4 @@
-/** STATUS: whether this node could wire a pod, tried for real in a netns that vanishes. */
+/** STATUS: whether this node could wire a pod, tried for real in a temporary netns. */
 import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,9 @@ const test = inOneWay(everyWay);
 
 const CONF = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0' } }));
 
-/** Asks where `prepare` has changed what is seen, in a mount namespace of its own. */
+/**
+ * Calls STATUS in a mount namespace of its own, after `prepare` has changed its view of the system.
+ */
 async function statusAfter(prepare: string) {
   const under = ['/usr/bin/unshare', '--mount', '/bin/sh', '-ec', `${prepare}; exec "$@"`, 'sh'];
   return status(['/usr/bin/env', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', ...under]);
@@ -25,7 +27,7 @@ async function status(under: readonly string[]) {
   return { exitCode, error: json ?? null };
 }
 
-everyWay('is silent on a node that can', async () => {
+everyWay('STATUS prints nothing on a node that can wire pods', async () => {
   assert.equal(await statusAfter('true'), { exitCode: 0, error: null });
 });
 
@@ -41,7 +43,7 @@ for (const [why, prepare, reason] of [
     'Cannot add tap "pod0": TUNSETIFF: Inappropriate ioctl for device',
   ],
 ] as const) {
-  everyWay(`says 50 with the reason: ${why}`, async () => {
+  everyWay(`STATUS fails with code 50 and the reason: ${why}`, async () => {
     const { exitCode, error } = await statusAfter(prepare);
     assert.equal(
       [exitCode, error],
@@ -50,7 +52,7 @@ for (const [why, prepare, reason] of [
   });
 }
 
-everyWay('says 50 with the reason: no privilege', async () => {
+everyWay('STATUS fails with code 50 if the privilege is missing', async () => {
   const nobody = ['--bounding-set', '-all', '--inh-caps', '-all', '--no-new-privs', '--'];
   const { error } = await status(['/usr/bin/setpriv', ...nobody]);
   assert.equal(
@@ -59,7 +61,7 @@ everyWay('says 50 with the reason: no privilege', async () => {
   );
 });
 
-test('says what a kernel without any classifier needs', async () => {
+test('STATUS names what a kernel without any classifier needs', async () => {
   const error = await caught(() => testKernel({ candidates: ['absent' as Classifier] }));
   assert.equal(
     [error.code, error.message],
@@ -71,7 +73,7 @@ test('says what a kernel without any classifier needs', async () => {
   );
 });
 
-test('leaves no netns and no descriptor behind', async () => {
+test('STATUS leaves no netns and no descriptor', async () => {
   const descriptors = () => readdirSync('/proc/self/fd').length;
   await testKernel();
   const before = descriptors();

@@ -1,6 +1,6 @@
 /**
- * One value, one grammar: what Go programs send for a MAC, for "nothing" and in a result is read as they read it. And a pod link is
- * wired for the network that it belongs to.
+ * One value, one grammar: a MAC, "nothing" and a result from a Go program are read as that program
+ * reads them. And a pod link is wired for the network that it belongs to.
  */
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -53,7 +53,7 @@ const FORMS = ['02-00-00-00-00-77', '02-00-00-00-00-AB', '0200.0000.0077', '02:0
 const canonical = (form: string): string => (form.toLowerCase().match(/[0-9a-f]{2}/g) ?? []).join(':');
 
 for (const [how, call] of Object.entries(WAYS_TO_ASK)) {
-  test(`a MAC by ${how} is compared by value, in every form`, () =>
+  test(`ADD compares a MAC by ${how} by value, in every form`, () =>
     withPod(RED, async (netns) => {
       await netns.ip(`link set ${RED} address 02:00:00:00:00:99`);
       for (const form of FORMS) {
@@ -81,7 +81,7 @@ const ZEROS: readonly Conf[] = [
 ];
 
 everyWay(
-  'zero is absent in every key: ADD succeeds, warns of nothing, and a second one has nothing to change',
+  'ADD treats zero as absent in every key, warns of nothing, and a second ADD has nothing to change',
   () =>
     withPod(RED, async (netns) => {
       await succeeds('ADD', network(netns));
@@ -94,7 +94,7 @@ everyWay(
     }),
 );
 
-test('zero in prevResult is absent, and passes through', () =>
+test('ADD treats zero in prevResult as absent, and passes it through', () =>
   withPod(RED, async (netns) => {
     const mac = await macOf(netns);
     for (const result of [
@@ -116,7 +116,7 @@ test('zero in prevResult is absent, and passes through', () =>
     }
   }));
 
-/** A result of the plugin before Tapwire that says this of the pod link. */
+/** A result of the plugin before Tapwire with these fields for the pod link. */
 const claiming = (netns: TestNetns, { mac = '', addresses = [] as readonly string[] }) => ({
   cniVersion: '1.0.0',
   interfaces: [{ name: 'br0' }, { name: RED, sandbox: netns.path, ...(mac === '' ? {} : { mac }) }],
@@ -130,7 +130,7 @@ for (const [why, claim] of [
   ['no MAC', () => ({})],
   ['an address', (mac: string) => ({ mac, addresses: ['192.0.2.10/24', '2001:DB8:0::10/64'] })],
 ] as const) {
-  test(`a result that tells ${why} is true: ADD warns of nothing, and CHECK succeeds`, () =>
+  test(`ADD warns of nothing and CHECK succeeds for a true result with ${why}`, () =>
     withPod(RED, async (netns) => {
       const call = network(netns, { prevResult: claiming(netns, claim(await macOf(netns))) });
       assert.is((await succeeds('ADD', call)).stderr, '');
@@ -139,7 +139,7 @@ for (const [why, claim] of [
     }));
 }
 
-test('a result that is not true: ADD warns and wires, CHECK succeeds, and finds what is lost later', () =>
+test('ADD warns of a result that is not true and wires; CHECK succeeds, and finds what is lost later', () =>
   withPod(RED, async (netns) => {
     const before = await dumpNetns(netns);
     const mac = await macOf(netns);
@@ -175,7 +175,7 @@ test('a result that is not true: ADD warns and wires, CHECK succeeds, and finds 
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('a pod of an older ADD, which did not compare: CHECK does not demand what its result claims', () =>
+test('CHECK of a pod that an older ADD wired without comparing does not require what its result claims', () =>
   withPod(RED, async (netns) => {
     const prevResult = claiming(netns, { mac: '02:00:00:00:00:55', addresses: ['10.77.0.9/24'] });
     const call = network(netns, { prevResult });
@@ -196,7 +196,7 @@ const BINDING = (netns: TestNetns, name: string, ifname: string, conf: Conf = {}
 });
 const SECONDARY = { network: 'secondary' };
 
-test('"network": "secondary": a network without a link of its own is rejected, and the pod stays as it is', () =>
+test('"network": "secondary" rejects a network without a link of its own, and the pod stays as it is', () =>
   withPod('eth0', async (netns) => {
     const before = await dumpNetns(netns);
     const { code, msg } = await rejects('ADD', BINDING(netns, 'red', 'net1', SECONDARY));
@@ -210,23 +210,21 @@ test('"network": "secondary": a network without a link of its own is rejected, a
     sameNetns(await dumpNetns(netns), before);
   }));
 
-everyWay(
-  '"network": "secondary": a network with a link of its own is wired, as a binding and as a network',
-  () =>
-    withPod(RED, async (netns) => {
-      await netns.ip('link add eth0 type veth peer name host1');
-      const before = await dumpNetns(netns);
-      for (const call of [BINDING(netns, 'red', 'net1', SECONDARY), network(netns, SECONDARY)]) {
-        const prevResult = (await succeeds('ADD', call)).json;
-        assert.match(await recordOf(netns), ` link=${RED} `);
-        await succeeds('CHECK', { ...call, conf: { ...SECONDARY, prevResult } });
-        await succeeds('DEL', call);
-        sameNetns(await dumpNetns(netns), before);
-      }
-    }),
+everyWay('"network": "secondary" wires a network with a link of its own, as a binding and as a network', () =>
+  withPod(RED, async (netns) => {
+    await netns.ip('link add eth0 type veth peer name host1');
+    const before = await dumpNetns(netns);
+    for (const call of [BINDING(netns, 'red', 'net1', SECONDARY), network(netns, SECONDARY)]) {
+      const prevResult = (await succeeds('ADD', call)).json;
+      assert.match(await recordOf(netns), ` link=${RED} `);
+      await succeeds('CHECK', { ...call, conf: { ...SECONDARY, prevResult } });
+      await succeeds('DEL', call);
+      sameNetns(await dumpNetns(netns), before);
+    }
+  }),
 );
 
-test('a second binding that would take the primary link is rejected by the names of both, and the first one lives', () =>
+test('a second binding that would take the primary link is rejected with both names, and the first one keeps working', () =>
   withPod('eth0', async (netns) => {
     const first = BINDING(netns, 'default', 'net1');
     const prevResult = (await succeeds('ADD', first)).json;
@@ -241,7 +239,7 @@ test('a second binding that would take the primary link is rejected by the names
     await succeeds('DEL', BINDING(netns, 'red', 'net2'));
     sameNetns(await dumpNetns(netns), wired);
     await succeeds('ADD', first);
-    sameNetns(await dumpNetns(netns), wired, 'the same attachment again is no second one');
+    sameNetns(await dumpNetns(netns), wired, 'a second ADD of the same attachment is accepted');
     await succeeds('CHECK', { ...first, conf: { prevResult } });
   }));
 

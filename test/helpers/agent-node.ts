@@ -1,4 +1,7 @@
-/** A node with an agent of its own: callers that reach it by the shim, its pages, and pods that show what it has kept. */
+/**
+ * A node with an agent of its own: clients that reach it through the shim, its HTTP endpoints, and
+ * pods that show what it keeps alive.
+ */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -11,16 +14,16 @@ import { HANG } from './hang.ts';
 import { recordNetns } from './ledger.ts';
 import { type Metrics, parseMetrics } from './metrics.ts';
 import { dumpNetns, sameNetns, type TestNetns, testNetns, withNetns, withPod } from './netns.ts';
-import { type ShimAnswer, shim, UNHURRIED, withFolder } from './shim.ts';
+import { type ShimAnswer, shim, UNHURRIED, withDirectory } from './shim.ts';
 
 const RUNTIME = resolve(import.meta.dirname, '../../dist/cni/.tapwire');
 
 export interface CallOptions {
   /** As in ShimCall. */
-  readonly haste?: number;
+  readonly timeScale?: number;
   readonly helloSecond?: number;
-  /** Whether the shim finds what it falls back to. */
-  readonly runtime?: boolean;
+  /** Whether the shim finds a fallback. */
+  readonly fallback?: boolean;
   readonly containerId?: string;
   readonly conf?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -29,49 +32,49 @@ export interface CallOptions {
 type StartOptions = Pick<AgentOptions, 'under' | 'env' | 'netnsDir'>;
 
 export interface AgentNode {
-  readonly folder: string;
+  readonly directory: string;
   readonly socket: string;
-  /** Starts an agent, in place of one that may be there; it is killed with the node. */
+  /** Starts an agent, which takes over from one that may be running. It is killed with the node. */
   start(options?: StartOptions): Promise<Agent>;
   /** Calls the plugin for a pod's primary network. */
   call(command: string, pod: Pick<TestNetns, 'path'>, options?: CallOptions): Promise<ShimAnswer>;
 }
 
 /** A node without an agent. */
-export function nodeIn(folder: string, started: Agent[] = []): AgentNode {
-  const socket = join(folder, 'agent.sock');
-  const runtime = linkRuntime(join(folder, 'runtime'));
+export function nodeIn(directory: string, started: Agent[] = []): AgentNode {
+  const socket = join(directory, 'agent.sock');
+  const fallbackDir = linkFallback(join(directory, 'runtime'));
   return {
-    folder,
+    directory,
     socket,
     async start(options = {}) {
-      const agent = await startAgent({ socket, nodeFile: join(folder, 'node.json'), ...options });
+      const agent = await startAgent({ socket, nodeFile: join(directory, 'node.json'), ...options });
       started.push(agent);
       return agent;
     },
     call: (command, { path }, options = {}) => {
-      const { haste = 1, helloSecond = UNHURRIED, containerId = 'pod1', conf = {}, env = {} } = options;
+      const { timeScale = 1, helloSecond = UNHURRIED, containerId = 'pod1', conf = {}, env = {} } = options;
       const call = { netns: path, containerId, conf, network: 'default', env };
       const input = JSON.stringify(netconf(call));
-      const where = options.runtime === false ? { socket } : { socket, runtime };
-      return shim(command, { ...where, haste, helloSecond, input, env: environmentOf(command, call) });
+      const where = options.fallback === false ? { socket } : { socket, fallbackDir };
+      return shim(command, { ...where, timeScale, helloSecond, input, env: environmentOf(command, call) });
     },
   };
 }
 
-/** A node without an agent; one that was started there and is still running is killed. */
+/** A node without an agent. An agent that was started there and still runs is killed. */
 export function withEmptyNode<T>(act: (node: AgentNode) => Promise<T>): Promise<T> {
-  return withFolder(async (folder) => {
+  return withDirectory(async (directory) => {
     const started: Agent[] = [];
     try {
-      return await act(nodeIn(folder, started));
+      return await act(nodeIn(directory, started));
     } finally {
       for (const { pid } of started) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
     }
   });
 }
 
-/** A node with an agent, which ends well and has kept no descriptor. */
+/** A node with an agent. At the end, the agent must exit with 0 and without descriptors left. */
 export const withAgentNode = <T>(
   act: (node: AgentNode & { readonly agent: Agent }) => Promise<T>,
   options: StartOptions = {},
@@ -83,11 +86,14 @@ export const withAgentNode = <T>(
     return result;
   });
 
-/** The real runtime; in a folder of its own, since calls that fall back wait for each other there. */
-function linkRuntime(folder: string): string {
-  mkdirSync(folder, { mode: 0o755 });
-  for (const name of readdirSync(RUNTIME)) symlinkSync(join(RUNTIME, name), join(folder, name));
-  return folder;
+/**
+ * The real fallback, in a directory of its own, because fallback calls in one directory wait for
+ * each other.
+ */
+function linkFallback(directory: string): string {
+  mkdirSync(directory, { mode: 0o755 });
+  for (const name of readdirSync(RUNTIME)) symlinkSync(join(RUNTIME, name), join(directory, name));
+  return directory;
 }
 
 export function isRunning(pid: number): boolean {
@@ -99,7 +105,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Pods with a pod link, at once. */
+/** This many pods with a pod link, created at once. */
 export async function withPods<T>(
   count: number,
   act: (pods: readonly TestNetns[]) => Promise<T>,
@@ -113,7 +119,7 @@ export function succeeded({ exitCode, stdout, stderr }: ShimAnswer, why = 'the c
   assert.is(exitCode, 0, `${why} succeeds, but: ${stdout} ${stderr}`);
 }
 
-/** Success, or "try again" with the reason. */
+/** Accepts success, or "try again" with the reason. */
 export function isCorrect({ exitCode, stdout }: ShimAnswer, why: string): void {
   if (exitCode === 0) return;
   const { code, msg } = JSON.parse(stdout);
@@ -121,7 +127,10 @@ export function isCorrect({ exitCode, stdout }: ShimAnswer, why: string): void {
   assert.match(msg, /^Cannot /, why);
 }
 
-/** ADD completes, CHECK agrees, DEL leaves the pod as it was: twice, from whatever is there. */
+/**
+ * Asserts twice that ADD completes from any state, that CHECK succeeds, and that DEL leaves the pod
+ * as before.
+ */
 export async function assertWhole(
   { call }: AgentNode,
   pod: TestNetns,
@@ -145,7 +154,7 @@ export function within<T>(what: string, task: Promise<T>): Promise<T> {
   });
 }
 
-/** Waits until it is so. */
+/** Waits until the condition holds. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + HANG;
   while (!(await isSo())) {
@@ -154,7 +163,7 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
   }
 }
 
-// ---- what the agent says of itself
+// ---- the agent's reports
 
 export const urlOf = (agent: Agent, page: string): string => {
   const address = /"health":"([^"]+)"/.exec(agent.log())?.[1];
@@ -172,12 +181,12 @@ export async function page(agent: Agent, path: string): Promise<{ status: number
 export const metricsOf = async (agent: Agent): Promise<Metrics> =>
   parseMetrics((await page(agent, '/metrics')).text);
 
-/** What asking for a page takes, and a moment after. */
+/** The agent's timeout for an HTTP request, and a moment more. */
 const PAGE_CONNECTIONS = 1;
 
 export const descriptorCount = ({ pid }: Agent): number => readdirSync(`/proc/${pid}/fd`).length;
 
-/** Nothing of any call is left in the agent. */
+/** Waits until the agent keeps nothing of any call. */
 export async function settled(agent: Agent, descriptors: number): Promise<void> {
   await until(
     `the agent has ${descriptors} descriptors, holds none of a netns, and has nothing in flight`,
@@ -198,12 +207,15 @@ export function isStopped({ pid }: Agent): boolean {
   );
 }
 
-// ---- pods whose end can be seen
+// ---- pods whose end can be observed
 
 export interface MortalPod extends TestNetns {
-  /** Deletes the netns as a runtime does. */
+  /** Deletes the netns as a container runtime does. */
   die(): Promise<void>;
-  /** Whether the kernel has really taken it away: then the other end of its veth is gone as well. */
+  /**
+   * Whether the kernel has really deleted the netns: then the other end of its veth is gone as
+   * well.
+   */
   isGone(): Promise<boolean>;
 }
 

@@ -1,4 +1,7 @@
-/** The agent as a process: started at a socket of its own, ended by its pid, and looked at for what it should not have kept. */
+/**
+ * The agent as a process: started at a socket of its own, ended by its pid, and checked for
+ * descriptors that it should not have kept.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
@@ -7,34 +10,39 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HANG } from './hang.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-/** The Node that is installed beside the plugin, and in the agent's image. */
+/** The Node.js that is installed with the plugin, and in the agent's image. */
 export const NODE = join(ROOT, 'node_modules/node/bin/node');
 export const AGENT = join(ROOT, 'dist/agent/index.js');
 
 export interface Agent {
   readonly pid: number;
   readonly socket: string;
-  /** What it wrote to stderr so far: one JSON document on each line. */
+  /** Everything written to stderr so far: one JSON document on each line. */
   readonly log: () => string;
-  /** Ends it as Kubernetes does; rejects when it does not end well, or has kept a descriptor. */
+  /**
+   * Ends the agent as Kubernetes does. Rejects if it does not exit with 0 or has kept a descriptor.
+   */
   stop(): Promise<void>;
-  /** Resolves when somebody has killed it. */
+  /** Resolves when the agent has been killed. */
   killed(): Promise<void>;
 }
 
 export interface AgentOptions {
   readonly socket: string;
   readonly nodeFile: string;
-  /** Words before the program: it runs as, or where, they say. They end in an exec. */
+  /** Command line that runs the program as another user or in another place. It ends in an exec. */
   readonly under?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** The directory whose network namespaces it looks into every second; without it, the agent leaves those of other tests alone. */
+  /**
+   * Directory whose network namespaces the agent scans every second. Without it, the agent leaves
+   * those of other tests alone.
+   */
   readonly netnsDir?: string;
-  /** Another than that of this checkout. */
+  /** Path of another build of the agent than this checkout's. */
   readonly program?: string;
 }
 
-/** An agent of another version may not know of scans. */
+/** An agent of another version may not have the options of the scan. */
 function scanOf({ program, netnsDir }: AgentOptions): readonly string[] {
   if (program !== undefined) return [];
   return netnsDir === undefined
@@ -42,7 +50,10 @@ function scanOf({ program, netnsDir }: AgentOptions): readonly string[] {
     : ['--scan-interval', '1', '--netns-dir', netnsDir];
 }
 
-/** Starts an agent, and resolves when it listens. It does not keep this process alive, and dies with it. */
+/**
+ * Starts an agent and resolves when it listens. The agent does not keep this process alive, and
+ * dies with it.
+ */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { socket, nodeFile, under = [], env = {} } = options;
   const program = [
@@ -97,19 +108,22 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   };
 }
 
-/** What the process holds: netns, sockets and the like, without their numbers. */
+/** Descriptors of the process: netns, sockets and the like, without their numbers. */
 function descriptorsOf(pid: number): readonly string[] {
-  const folder = `/proc/${pid}/fd`;
-  return readdirSync(folder).flatMap((fd) => {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).flatMap((fd) => {
     try {
-      return [readlinkSync(join(folder, fd)).replace(/:\[\d+\]$/, '')];
+      return [readlinkSync(join(directory, fd)).replace(/:\[\d+\]$/, '')];
     } catch {
       return []; // closed meanwhile
     }
   });
 }
 
-/** A thread that waits for the kernel's answer about a link that is gone lets go of its socket last. */
+/**
+ * Excludes the socket of a thread that waits for the kernel's reply about a deleted link, which the
+ * thread closes last.
+ */
 async function keptDescriptors(pid: number, before: readonly string[]): Promise<readonly string[]> {
   const deadline = performance.now() + HANG;
   for (;;) {

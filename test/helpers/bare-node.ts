@@ -1,4 +1,7 @@
-/** A node of its own for one command: a mount and a network namespace in which only what a test lays there is installed. */
+/**
+ * A node of its own for one command: a mount and a network namespace with only the parts installed
+ * that a test puts there.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,7 +11,7 @@ import { installs } from './install.ts';
 
 const PLUGIN = resolve(import.meta.dirname, '../../dist/cni');
 
-/** Everything is gone with the namespaces. */
+/** Everything is deleted with the namespaces. */
 const EMPTY = `
   mount --make-rprivate /
   ip link set lo up
@@ -17,7 +20,7 @@ const EMPTY = `
   mkdir -m 0700 /run/tapwire
 `;
 
-/** Lines of a shell that make such a node complete, each for itself. */
+/** Lines of a shell script by part. All of them together make the node complete. */
 export const PARTS = {
   tun: 'mknod -m 666 /dev/net/tun c 10 200',
   plugin: 'cp -a "$installed"/. /opt/cni/bin/',
@@ -29,7 +32,7 @@ export const PARTS = {
 
 let installed: Promise<string> | undefined;
 
-/** The directory of CNI plugins as the installer leaves it, made once for a test file. */
+/** The directory of CNI plugins as the installer leaves it, created once for a test file. */
 function installOnce(): Promise<string> {
   installed ??= (async () => {
     const bin = mkdtempSync(join(tmpdir(), 'tapwire-bin-'));
@@ -40,7 +43,9 @@ function installOnce(): Promise<string> {
   return installed;
 }
 
-/** Runs a command of `tapwire` on a node that has these parts, and what further lines make of it. */
+/**
+ * Runs a command of `tapwire` on a node that has these parts, after further lines have changed it.
+ */
 export async function onNode(
   parts: readonly (keyof typeof PARTS)[],
   change: string,

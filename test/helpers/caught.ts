@@ -1,6 +1,6 @@
 import { BindingError } from '../../shared/errors.ts';
 
-/** The BindingError that `act` throws or rejects with; fails the test when there is none. */
+/** Returns the BindingError that `act` throws or rejects with; fails the test if there is none. */
 export async function caught(act: () => unknown): Promise<BindingError> {
   try {
     await act();

@@ -1,18 +1,18 @@
 import { checkSources, type Source } from '../../nad/check/check.ts';
 import { NEWEST_MINOR } from '../../nad/kubevirt-versions.ts';
 
-/** What `tapwire check` says of one file: `LINE severity: message`, a line each. */
+/** Output of `tapwire check` for one file: a line `LINE severity: message` for each finding. */
 export function findingsOf(text: string, minor: number = NEWEST_MINOR): readonly string[] {
   return findingsOfAll([{ file: 'f', text }], minor);
 }
 
-/** The same of several, without their names. */
+/** The findings for several files, without their names. */
 export function findingsOfAll(sources: readonly Source[], minor: number = NEWEST_MINOR): readonly string[] {
   const { findings } = checkSources(sources, minor);
   return findings.map(({ severity, place, message }) => `${place.line} ${severity}: ${message}`);
 }
 
-/** A NAD of ours with these keys in its configuration, or with this configuration. */
+/** A NAD of Tapwire's with these keys in its configuration, or with this configuration. */
 export function nad(name: string, conf: object | string = {}, namespace = 'default'): string {
   const config =
     typeof conf === 'string' ? conf : JSON.stringify({ cniVersion: '1.0.0', name, type: 'tapwire', ...conf });
@@ -24,7 +24,7 @@ spec: {config: ${JSON.stringify(config)}}
 `;
 }
 
-/** A KubeVirt CR with these bindings, a patch of one for `name` "". */
+/** A KubeVirt CR with these bindings; a patch of one if `name` is "". */
 export function kubevirt(bindings: object, name = 'kubevirt'): string {
   return `---
 apiVersion: kubevirt.io/v1
@@ -47,7 +47,7 @@ export interface VmParts {
   readonly claim?: string;
 }
 
-/** A VM whose primary network has binding "tapwire", but for what is said. */
+/** A VM whose primary network has binding "tapwire", with the given changes. */
 export function vm({
   interfaces,
   networks,

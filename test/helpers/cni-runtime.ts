@@ -1,7 +1,7 @@
 /**
- * A small container runtime: runs the plugins of a network configuration list as libcni does, real executables with real
- * environments, but in a netns of the test's own, so that their bridges, routes and leases never reach this machine.
- *
+ * A small container runtime: runs the plugins of a network configuration list as libcni does. The
+ * executables and environments are real, but the netns is the test's own, so that bridges, routes
+ * and leases never reach this machine.
  * Source: containernetworking/cni libcni, pkg/invoke
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { dumpNetns, type TestNetns, withNetns } from './netns.ts';
 import { outsideRoot } from './outside-root.ts';
 import { NODE_FILE, plugin, TAPWIRE } from './way.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: a test compares it with what it expects, whole
+// biome-ignore lint/suspicious/noExplicitAny: a test compares the whole of it with what it expects
 export type Json = any;
 export type Plugin = Readonly<Record<string, unknown>> & { readonly type: string };
 
@@ -21,22 +21,25 @@ export interface NetworkList {
   readonly cniVersion: string;
   readonly name: string;
   readonly plugins: readonly Plugin[];
-  /** One plugin's configuration, not a list: what the plugin says is not wrapped. */
+  /**
+   * Whether this is one plugin's configuration and not a list: then the plugin's error is not
+   * wrapped.
+   */
   readonly isSingle?: true;
 }
 
-/** What a runtime knows of one attachment, beside the network's configuration. */
+/** The runtime's parameters of one attachment, besides the network's configuration. */
 export interface Attach {
   readonly containerId: string;
   readonly netns: string;
   readonly ifname: string;
   /** CNI_ARGS. */
   readonly args?: string;
-  /** What the runtime can give to plugins that declare the capability. */
+  /** Values that the runtime can pass to plugins that declare the capability. */
   readonly capabilityArgs?: Readonly<Record<string, unknown>>;
 }
 
-/** One call of one plugin, as it was made. */
+/** One call of one plugin. */
 export interface Invocation {
   readonly command: string;
   readonly type: string;
@@ -48,13 +51,16 @@ export interface Invocation {
 }
 
 export interface Runtime {
-  /** Runs the plugins in order, each with the result of the one before; the first that fails ends it. */
+  /**
+   * Runs the plugins in order, each with the result of the one before. The first that fails ends
+   * the run.
+   */
   add(list: NetworkList, attach: Attach): Promise<Json>;
   check(list: NetworkList, attach: Attach): Promise<void>;
-  /** Runs the plugins in reverse order; the first that fails ends it. */
+  /** Runs the plugins in reverse order. The first that fails ends the run. */
   del(list: NetworkList, attach: Attach): Promise<void>;
   status(list: NetworkList): Promise<void>;
-  /** DEL of every attachment of this network that is not in `valid`, then GC. */
+  /** Runs DEL for every attachment of this network that is not in `valid`, then GC. */
   gc(list: NetworkList, valid: readonly Pick<Attach, 'containerId' | 'ifname'>[]): Promise<void>;
   /** Every call so far, oldest first. */
   readonly calls: readonly Invocation[];
@@ -63,21 +69,21 @@ export interface Runtime {
 /** The machine that the plugins run on. */
 export interface TestNode {
   readonly netns: TestNetns;
-  /** A folder for what plugins keep. */
-  readonly folder: string;
-  /** Addresses that host-local has given away out of the folder `leases`. */
+  /** A directory for the plugins' files. */
+  readonly directory: string;
+  /** Addresses that host-local has assigned, according to the directory `leases`. */
   readonly leases: () => readonly string[];
 }
 
 const DEBIAN_PLUGINS = '/usr/lib/cni';
 
 /**
- * A node with a bridge `cni0`, a NIC `uplink0` and a spare one `nic0`. Its bridge has a fixed MAC and nothing on it makes
- * addresses up, so that it can be compared with what it was.
+ * A node with a bridge `cni0`, a NIC `uplink0` and a spare one `nic0`. Its bridge has a fixed MAC
+ * and no link on it generates addresses, so that the state can be compared with that before.
  */
 export function withNode<T>(act: (node: TestNode) => Promise<T>): Promise<T> {
   return withNetns(async (netns) => {
-    const folder = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
+    const directory = mkdtempSync(join(tmpdir(), 'tapwire-node-'));
     try {
       await sysctl(netns, 'net/ipv6/conf/default/addr_gen_mode', 1);
       await sysctl(netns, 'net/ipv6/conf/default/dad_transmits', 0);
@@ -89,19 +95,23 @@ export function withNode<T>(act: (node: TestNode) => Promise<T>): Promise<T> {
         await netns.ip(`link set wire-${nic} up`);
       }
       await netns.ip('link set uplink0 up');
-      // What stays of a NIC that was away is there from the start, or not at all: host-device's alias, routes of its far end.
+      // What remains of a NIC that was moved exists from the start, or not at all: host-device's
+      // alias, and routes of its peer.
       await netns.ip('link set nic0 alias nic0');
       await sysctl(netns, 'net/ipv6/conf/wire-nic0/disable_ipv6', 1);
-      await netns.ip('link set wire-uplink0 master cni0'); // so that it has a carrier without pods too
-      return await act({ netns, folder, leases: () => leasesIn(join(folder, 'leases')) });
+      await netns.ip('link set wire-uplink0 master cni0'); // gives it a carrier without pods too
+      return await act({ netns, directory, leases: () => leasesIn(join(directory, 'leases')) });
     } finally {
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
       rmSync(NODE_FILE, { force: true });
     }
   });
 }
 
-/** What DEL must leave as it was on a node; its bridge counts seconds, and the far end of a NIC that left hears of it late. */
+/**
+ * The state that DEL must restore on a node, without what changes by itself: its bridge counts
+ * seconds, and the peer of a NIC that was moved notices it late.
+ */
 export async function dumpNode({ netns }: TestNode): Promise<Readonly<Record<string, unknown>>> {
   const isRestless = (key: string) => key.endsWith('_timer') || key === 'operstate';
   return JSON.parse(
@@ -109,15 +119,18 @@ export async function dumpNode({ netns }: TestNode): Promise<Readonly<Record<str
   );
 }
 
-/** The files that host-local names after the addresses it has given away; beside them it keeps its lock and where it stopped. */
-function leasesIn(folder: string): readonly string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+/**
+ * Host-local names files after the addresses that it has assigned. It keeps its lock and its
+ * position next to them.
+ */
+function leasesIn(directory: string): readonly string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter(
     (path) => path.includes('/') && !/\/(lock|last_reserved_ip\.\d+)$/.test(path),
   );
 }
 
-/** The netns of a sandbox, as a runtime makes it: nothing but `lo`, up. */
+/** The netns of a sandbox as a container runtime creates it: with nothing but `lo`, up. */
 export function withSandbox<T>(act: (netns: TestNetns) => Promise<T>): Promise<T> {
   return withNetns(async (netns) => {
     await sysctl(netns, 'net/ipv6/conf/default/dad_transmits', 0);
@@ -140,9 +153,12 @@ export interface RuntimeOptions {
   readonly node: TestNode;
   /** The runtime's own environment, which its plugins inherit. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Multus in place of a runtime: thin names the directory of plugins twice, thick calls from outside of the root. */
+  /**
+   * Multus in place of a runtime: thin names the directory of plugins twice, thick calls from
+   * outside of the root directory.
+   */
   readonly multus?: 'thin' | 'thick';
-  /** What /etc/tapwire/node.json would say. */
+  /** Content of /etc/tapwire/node.json. */
   readonly nodeFile?: Readonly<Record<string, unknown>>;
 }
 
@@ -169,7 +185,9 @@ export function openRuntime({ node, env = {}, multus, nodeFile }: RuntimeOptions
   return runtimeOver(execute, env, cniPath);
 }
 
-/** The part of a runtime that decides what plugins are called with. @param execute makes the calls */
+/**
+ * The part of a runtime that decides what plugins are called with. @param execute makes the calls
+ */
 export function runtimeOver(
   execute: (call: PluginCall) => Promise<Printed>,
   env: Readonly<Record<string, string>>,
@@ -197,7 +215,7 @@ export function runtimeOver(
     return stdout;
   }
 
-  /** The result that later commands are told of: versions before 0.4.0 have none for DEL. */
+  /** The result that later commands get. Versions before 0.4.0 pass none to DEL. */
   const cachedResult = (list: NetworkList, attach: Attach): Json =>
     list.cniVersion >= '0.4.0' ? cache.get(cacheKey(list, attach))?.result : undefined;
 
@@ -263,7 +281,7 @@ export function runtimeOver(
   };
 }
 
-/** One plugin's configuration as it gets it on stdin: keys are sorted, since Go maps were written. */
+/** One plugin's configuration as it gets it on stdin. Keys are sorted, as Go writes maps. */
 function confOf(list: NetworkList, plugin: Plugin, attach?: Attach, prevResult?: Json): Json {
   const declared = Object.entries((plugin['capabilities'] ?? {}) as Record<string, boolean>);
   const runtimeConfig = Object.fromEntries(
@@ -287,7 +305,10 @@ function sorted(value: Json): Json {
   return Object.fromEntries(entries.map(([key, entry]) => [key, sorted(entry)]));
 }
 
-/** A result as the library writes it: in the configuration's version, with the `dns` that versions before 1.0.0 always have. */
+/**
+ * A result as the library writes it: in the configuration's version, with the `dns` that versions
+ * before 1.0.0 always have.
+ */
 const injectable = (result: Json, cniVersion: string): Json => ({
   ...(cniVersion < '1.0.0' ? { dns: {} } : {}),
   ...(result ?? {}),
@@ -297,18 +318,18 @@ const injectable = (result: Json, cniVersion: string): Json => ({
 const cacheKey = ({ name }: NetworkList, { containerId, ifname }: Attach): string =>
   `${name}-${containerId}-${ifname}`;
 
-/** The first regular file of that name; whether it may be executed is not asked. */
+/** The first regular file of this name; like libcni, ignores whether it is executable. */
 function findPlugin(type: string, cniPath: string): string {
   const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   const found = cniPath
     .split(':')
-    .map((folder) => join(folder, type))
+    .map((directory) => join(directory, type))
     .find(isFile);
   if (found === undefined) throw new Error(`failed to find plugin "${type}" in path [${cniPath}]`);
   return found;
 }
 
-/** What a plugin says when it fails. `cause` is its error object. */
+/** The error of a plugin that fails. `cause` is its error object. */
 function pluginError(stdout: string, stderr: string, exitCode: number | undefined): Error {
   if (stdout === '') return new Error(`netplugin failed: ${JSON.stringify(stderr)}: exit status ${exitCode}`);
   try {

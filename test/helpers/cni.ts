@@ -10,13 +10,13 @@ export interface Call {
   /** `net1` for a binding NAD, the pod link for a network NAD. */
   readonly ifname?: string;
   readonly containerId?: string;
-  /** Keys of the NAD's configuration beside those that every one has. */
+  /** Keys of the NAD's configuration besides those that every NAD has. */
   readonly conf?: Readonly<Record<string, unknown>>;
   /** The VMI's network, for a binding NAD. */
   readonly network?: string;
-  /** What /etc/tapwire/node.json would hold on this node. */
+  /** Content of /etc/tapwire/node.json on this node. */
   readonly nodeFile?: unknown;
-  /** Environment beside CNI's, or instead of it. */
+  /** Environment in addition to CNI's variables, or overriding them. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -24,20 +24,22 @@ export interface Answer {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** stdout as JSON; undefined when it is empty. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test compares it with what it expects, whole
+  /** stdout as JSON; undefined if stdout is empty. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test compares the whole of it with what it expects
   readonly json: any;
 }
 
 export const newContainerId = (): string => randomBytes(32).toString('hex');
 
-/** The configuration that reaches the plugin: Multus puts the annotation's cni-args under args.cni. */
+/**
+ * The configuration that reaches the plugin: Multus puts the annotation's cni-args under args.cni.
+ */
 export function netconf({ conf = {}, network }: Pick<Call, 'conf' | 'network'>): Record<string, unknown> {
   const args = network === undefined ? {} : { args: { cni: { logicNetworkName: network } } };
   return { cniVersion: '1.0.0', name: 'tapwire-tap', type: 'tapwire', ...args, ...conf };
 }
 
-/** What CNI defines, as thick Multus says it. */
+/** CNI's variables as thick Multus sets them. */
 export const environmentOf = (command: string, call: Call): Record<string, string> => ({
   CNI_COMMAND: command,
   CNI_CONTAINERID: call.containerId ?? 'pod1',
@@ -50,14 +52,14 @@ export const environmentOf = (command: string, call: Call): Record<string, strin
   ...call.env,
 });
 
-/** Calls the plugin by its path, with an empty PATH and nothing but what CNI defines in its environment. */
+/** Calls the plugin by its path, with an empty PATH and only CNI's variables in its environment. */
 export async function cni(command: string, call: Call): Promise<Answer> {
   const env = environmentOf(command, call);
   const act = () => callWith(env, JSON.stringify(netconf(call)));
   return call.nodeFile === undefined ? act() : withNodeFile(JSON.stringify(call.nodeFile), act);
 }
 
-/** Lets all calls meanwhile find that node file, and `change` it before. */
+/** Makes all calls during `act` find this node policy file, after `change` has modified it. */
 export async function withNodeFile<T>(
   content: string,
   act: () => Promise<T>,
@@ -81,9 +83,9 @@ export const callWith = (
 ): Promise<Answer> => callThrough([], env, input);
 
 /**
- * The same, but the caller runs as or where those words before it say; they end in an exec.
- *
- * @param agent where it is not that of the test file
+ * Calls the plugin under a command line that runs the caller as another user or in another place.
+ * It ends in an exec.
+ * @param agent if it is not that of the test file
  */
 export async function callThrough(
   through: readonly string[],
@@ -94,7 +96,10 @@ export async function callThrough(
   return run(through, await plugin({ ...env, PATH: '' }, agent), input);
 }
 
-/** The same, but for the one who does the work: the agent, or the caller itself. */
+/**
+ * Calls the plugin with the process that does the work, which is the agent or the caller itself,
+ * under a command line.
+ */
 export async function callUnder(
   under: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -104,7 +109,7 @@ export async function callUnder(
   return withAgentUnder(under, (agent) => callThrough([], env, input, agent));
 }
 
-/** Runs the program that is to be another file than the installed one. */
+/** Runs the program whose file must not be the installed one. */
 export const callProgram = (program: string, env: Readonly<Record<string, string>>): Promise<Answer> =>
   run([], { words: [program], env }, '');
 

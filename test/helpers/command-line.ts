@@ -1,4 +1,4 @@
-/** The command line `tapwire` as it is built, and the pages that show what it prints. */
+/** The command line `tapwire` as it is built, and the pages that show its output. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { execa } from 'execa';
@@ -14,7 +14,10 @@ export interface Printed {
   readonly stderr: string;
 }
 
-/** @param under words before the program: it runs as, or where, they say; they end in an exec */
+/**
+ * @param under a command line that runs the program as another user or in another place; it ends in
+ * an exec
+ */
 export async function tapwire(
   args: readonly string[],
   under: readonly string[] = [],
@@ -34,7 +37,10 @@ export async function tapwire(
 
 const isUpdate = process.env['UPDATE_DOCS'] === '1';
 
-/** Fails unless the page shows this output below `$ command`, in a block of its own. UPDATE_DOCS=1 writes it there. */
+/**
+ * Fails unless the page shows this output below `$ command`, in a block of its own. UPDATE_DOCS=1
+ * writes it there.
+ */
 export function assertShown(page: string, command: string, output: string): void {
   const path = resolve(ROOT, page);
   const text = readFileSync(path, 'utf8');
@@ -54,7 +60,7 @@ export function assertShown(page: string, command: string, output: string): void
     );
 }
 
-/** The same of a whole file. */
+/** Fails unless a file has exactly this content. UPDATE_DOCS=1 writes it. */
 export function assertFile(file: string, content: string): void {
   const path = resolve(ROOT, file);
   if (isUpdate) writeFileSync(path, content);

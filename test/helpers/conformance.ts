@@ -1,4 +1,7 @@
-/** The conformance table: requirements as data, each with its test or the reason why it has none, and the document made of them. */
+/**
+ * The conformance table: requirements as data, each with its test or the reason why it has none,
+ * and the document generated from them.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -16,12 +19,12 @@ interface Tested {
   readonly test: () => unknown;
   /** Runs in every way (way.ts), not only through the agent. */
   readonly everyWay?: true;
-  /** Why Tapwire does something else; the test shows what. */
+  /** Reason for a deviation from the requirement. The test shows what Tapwire does instead. */
   readonly differs?: string;
 }
 
 interface Inapplicable {
-  /** Why no plugin of our kind can fulfil or violate it. */
+  /** Reason why a plugin of this kind can neither fulfil nor violate the requirement. */
   readonly inapplicable: string;
 }
 
@@ -36,7 +39,7 @@ export const isTested = (row: Row): row is Row & Tested => 'test' in row;
 
 export const titleOf = ({ id, shows }: Row & Tested): string => `${id}: ${shows}`;
 
-/** The table as text. `passed` holds the titles of the tests that did. */
+/** The table as text. `passed` contains the titles of the tests that passed. */
 export function renderTable(sections: readonly Section[], passed: ReadonlySet<string>): string {
   const rows = sections.flatMap(({ rows }) => rows);
   const tested = rows.filter(isTested);
@@ -52,7 +55,7 @@ export function renderTable(sections: readonly Section[], passed: ReadonlySet<st
       `${rows.length - tested.length} do not apply to it, and say why. A test is called by the row's id and what it shows.`,
     '',
     'This file is generated: `test/cni/conformance.test.ts` fails when it differs from what a test run finds.',
-    'To write it anew: `UPDATE_CONFORMANCE=1 node test/run.ts cni/conformance`.',
+    'To regenerate it: `UPDATE_CONFORMANCE=1 node test/run.ts cni/conformance`.',
   ];
   return [...head, ...sections.flatMap((section) => renderSection(section, passed)), ''].join('\n');
 }
@@ -78,7 +81,10 @@ function renderSection({ title, rows }: Section, passed: ReadonlySet<string>): r
 
 const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
-/** Writes the document where the environment asks for it; else fails when the one in the tree is not this. */
+/**
+ * Writes the document if UPDATE_CONFORMANCE is set; otherwise fails unless the document in the tree
+ * is up to date.
+ */
 export function settleDocument(text: string): void {
   if (process.env['UPDATE_CONFORMANCE'] === '1') {
     writeFileSync(DOCUMENT, text);

@@ -1,4 +1,4 @@
-/** One answer of the sidecar to OnDefineDomain, and what it says of one interface. */
+/** One reply of the sidecar to OnDefineDomain, and its description of one interface. */
 import { defineDomain } from '../../sidecar/define-domain.ts';
 import { readSettings } from '../../sidecar/settings.ts';
 import { observing, podLinks, type VmiParts, vmiJson } from './vmi.ts';
@@ -11,7 +11,7 @@ export interface Asked {
   readonly searchDomains?: string[];
 }
 
-/** A VMI whose only interface is `default`, on the pod network, with that binding. */
+/** A VMI whose only interface is `default`, on the pod network, with this binding. */
 export function podVmi(binding: string, iface: object = {}, pod: object = {}): VmiParts {
   return {
     interfaces: [{ name: 'default', binding: { name: binding }, ...iface }],
@@ -19,7 +19,7 @@ export function podVmi(binding: string, iface: object = {}, pod: object = {}): V
   };
 }
 
-/** On one line, without white space between elements. */
+/** The document on one line, without white space between elements. */
 export async function defined(domain: string, asked: Asked = {}): Promise<string> {
   return (await definedAsIs(domain, asked)).replace(/>\s+</g, '><');
 }
@@ -34,7 +34,7 @@ export async function definedAsIs(domain: string, asked: Asked = {}): Promise<st
   return Buffer.from(domainXml).toString();
 }
 
-/** Elements of that name, whole, wherever they are. */
+/** All elements of this name, whole, wherever they are. */
 export function elements(xml: string, name: string): string[] {
   return xml.match(new RegExp(`<${name}[ >][\\s\\S]*?</${name}>`, 'g')) ?? [];
 }

@@ -1,6 +1,6 @@
 /**
- * Domain documents for the round trip. In the files ⟦ and ⟧ enclose what is to be replaced: our interface, or the place for it. What
- * lies outside must come back byte for byte.
+ * Domain documents for the round trip. In the files ⟦ and ⟧ enclose the text to replace: Tapwire's
+ * interface, or the place for it. Everything outside must come back byte for byte.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 

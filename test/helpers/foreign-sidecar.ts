@@ -1,4 +1,7 @@
-/** Somebody else's hook sidecar, over grpc-js: it announces what it is told to, hands back what it gets, and counts. */
+/**
+ * A hook sidecar of another project, over grpc-js: it announces the hook points that it is given,
+ * returns what it gets, and counts calls.
+ */
 import { promisify } from 'node:util';
 import {
   Server,
@@ -9,7 +12,7 @@ import {
 import { decodeMessage, encodeMessage } from './hook-api.ts';
 
 export interface ForeignSidecar {
-  /** Names of the methods that were called, in their order. */
+  /** Names of the methods that were called, in order. */
   readonly calls: readonly string[];
   stop(): void;
 }
@@ -44,7 +47,7 @@ export async function startForeignSidecar(
   };
   const info = {
     name,
-    hookPoints: hookPoints.map((point) => ({ name: point })), // proto3 leaves a priority of 0 out
+    hookPoints: hookPoints.map((point) => ({ name: point })), // proto3 omits a priority of 0
     versions: ['v1alpha3'],
   };
   add('kubevirt.hooks.info.Info', { Info: () => encodeMessage('InfoResult', info) });

@@ -5,24 +5,27 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import type { TestNetns } from './netns.ts';
-import { withFolder } from './shim.ts';
+import { withDirectory } from './shim.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../netns/frames.c');
 
 export interface FrameSocket {
-  /** All that have arrived, in their order. */
+  /** All frames that have arrived, in order. */
   readonly received: readonly string[];
   send(frame: string): void;
   close(): Promise<void>;
 }
 
-/** @param what `tap`: as the guest does; `link`: as the network does, which sees what comes in on that link */
+/**
+ * @param what `tap` opens it as the guest does; `link` opens a packet socket, which receives frames
+ * that arrive at the link
+ */
 export type OpenFrames = (netns: TestNetns, what: 'tap' | 'link', ifname: string) => Promise<FrameSocket>;
 
-/** Compiles the program behind it; closes what is still open at the end. */
+/** Compiles the program that sends and receives; closes what is still open at the end. */
 export function withFrames<T>(act: (open: OpenFrames) => Promise<T>): Promise<T> {
-  return withFolder(async (folder) => {
-    const program = join(folder, 'frames');
+  return withDirectory(async (directory) => {
+    const program = join(directory, 'frames');
     await execa('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
     const sockets: FrameSocket[] = [];
     try {

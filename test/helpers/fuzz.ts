@@ -1,4 +1,7 @@
-/** Seeded random input: with the same seed the same inputs, in the same order, on every machine; and calls that are not trusted to end. */
+/**
+ * Seeded random input, and calls that may not end. The same seed gives the same inputs in the same
+ * order on every machine.
+ */
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { HANG } from './hang.ts';
@@ -37,10 +40,13 @@ export function newRandom(seed: number): Random {
   };
 }
 
-/** The seed in FUZZ_SEED; else always the same, so that a test run means the same everywhere. */
+/**
+ * The seed in FUZZ_SEED. Without it the seed is constant, so that a test run means the same
+ * everywhere.
+ */
 export const seedOf = (fallback: number): number => numberIn('FUZZ_SEED') ?? fallback;
 
-/** The number of runs in FUZZ_RUNS, which multiplies nothing: it replaces. */
+/** The number of runs in FUZZ_RUNS, which replaces the default number. */
 export const runsOf = (fallback: number): number => numberIn('FUZZ_RUNS') ?? fallback;
 
 function numberIn(variable: string): number | undefined {
@@ -50,9 +56,9 @@ function numberIn(variable: string): number | undefined {
   return Number(text);
 }
 
-/** What came of a call that nobody trusts to end. */
+/** Outcome of a call that may not end. */
 export interface Outcome {
-  /** Null when it was killed. */
+  /** Null if the call was killed. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -60,9 +66,8 @@ export interface Outcome {
 }
 
 /**
- * Calls the plugin with that environment and those bytes on stdin.
- *
- * @param node a netns to run it in, as if that were the node's
+ * Calls the plugin with this environment and these bytes on stdin.
+ * @param node a netns to run it in, as if it were the host netns
  */
 export async function boundedCall(
   env: Readonly<Record<string, string>>,
@@ -85,7 +90,7 @@ export async function boundedCall(
   return { exitCode: exitCode ?? null, stdout, stderr, timedOut };
 }
 
-/** The error object that is all there may be on stdout; fails the test on anything else. */
+/** Returns the error object, which must be all of stdout; fails the test otherwise. */
 export function errorOf(
   { exitCode, stdout, stderr, timedOut }: Outcome,
   why: string,
@@ -103,7 +108,7 @@ export function errorOf(
 
 // ---- inputs
 
-/** Strings that somebody once mistook for something else. */
+/** Strings that programs have mistaken for something else. */
 const STRINGS = [
   '',
   'eth0',
@@ -172,7 +177,7 @@ const NUMBERS = [
   Number.NaN,
 ] as const;
 
-/** Keys of the configuration, of what runtimes add, and of every object. */
+/** Keys of the configuration, of what container runtimes add, and of every object. */
 const KEYS = [
   'cniVersion',
   'CNIVersion',
@@ -227,7 +232,7 @@ export function arbitraryString(random: Random): string {
   ).join('');
 }
 
-/** Any JSON value, `depth` levels deep at most. */
+/** Any JSON value, at most `depth` levels deep. */
 export function arbitraryValue(random: Random, depth: number): unknown {
   switch (random.below(depth > 0 ? 8 : 5)) {
     case 0:
@@ -250,7 +255,7 @@ export function arbitraryValue(random: Random, depth: number): unknown {
   }
 }
 
-/** As JSON.parse does it: `__proto__` is a key like any other. */
+/** Sets a key as JSON.parse does: `__proto__` is a key like any other. */
 function setOwn(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
@@ -294,7 +299,7 @@ const VALID = {
 
 const TAP_KEYS = ['podLink', 'mtu', 'owner', 'multiQueue', 'selinuxContext'];
 
-/** A valid configuration in which up to `most` places were changed, added or removed. */
+/** A valid configuration with up to `most` places changed, added or removed. */
 export function arbitraryConf(random: Random, most = 4): Record<string, unknown> {
   const conf: Record<string, unknown> = JSON.parse(JSON.stringify(VALID));
   if (random.oneIn(5)) {
@@ -394,7 +399,7 @@ export function arbitraryCniArgs(random: Random): string {
   return pairs.join(random.oneIn(8) ? ';;' : ';');
 }
 
-/** CNI's variables, each valid, odd or missing. A variable cannot hold a NUL. */
+/** CNI's variables, each valid, odd or missing. A variable cannot contain a NUL. */
 export function arbitraryEnvironment(random: Random): Record<string, string> {
   const valid: Record<string, string> = {
     CNI_COMMAND: random.pick(['ADD', 'ADD', 'DEL', 'CHECK', 'STATUS', 'GC', 'VERSION']),

@@ -1,6 +1,7 @@
 /**
- * A gRPC client that is on the wire what grpc-go 1.79 is in virt-launcher, frame by frame (fixtures/recorded/hooks): one connection
- * for each call, empty SETTINGS, a timeout in µs, WINDOW_UPDATE and PING after the first data, GOAWAY without waiting.
+ * A gRPC client that sends the same frames as grpc-go 1.79 in virt-launcher
+ * (fixtures/recorded/hooks): one connection for each call, empty SETTINGS, a timeout in µs,
+ * WINDOW_UPDATE and PING after the first data, GOAWAY without waiting.
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { createConnection } from 'node:net';
@@ -10,19 +11,22 @@ import { HANG } from './hang.ts';
 
 const { NGHTTP2_CANCEL: CANCEL } = constants;
 
-/** What the recorded client calls itself. */
+/** User agent of the recorded client. */
 const USER_AGENT = 'grpc-go/1.79.3';
-/** By the answer to this ping it estimates the bandwidth. Source: grpc-go internal/transport/bdp_estimator.go */
+/**
+ * grpc-go estimates the bandwidth by the reply to this ping. Source: grpc-go
+ * internal/transport/bdp_estimator.go
+ */
 const BDP_PING = Buffer.from('02041010090e0707', 'hex');
-/** Requests of hostile callers are large, MB. */
+/** Largest request in MB; requests of hostile clients are large. */
 const MAX_MEMORY = 100;
 const GOODBYE = Buffer.from('client transport shutdown');
-/** Flow-control window of a connection to begin with, bytes (RFC 9113 §6.9.2). */
+/** Initial flow-control window of a connection in bytes (RFC 9113 §6.9.2). */
 const INITIAL_WINDOW = 65_535;
-/** Before a second attempt. Source: grpc-go backoff.DefaultConfig */
+/** Delay before a second attempt. Source: grpc-go backoff.DefaultConfig */
 const BACKOFF = 1_000; // ms
 
-/** A call that failed, in the words of grpc-js' ServiceError. */
+/** A call that failed, with the names of grpc-js' ServiceError. */
 export class CallError extends Error {
   override readonly name = 'CallError';
   readonly code: status;
@@ -37,8 +41,8 @@ export class CallError extends Error {
 
 export interface Connection {
   /**
-   * One unary call: the message's bytes there and back. The server is told to end it within `timeout` ms.
-   *
+   * Makes one unary call with the message's bytes, and returns the reply's. Tells the server to end
+   * it within `timeout` ms.
    * @throws {CallError}
    */
   call(path: string, request: Uint8Array, timeout: number): Promise<Buffer>;
@@ -47,8 +51,7 @@ export interface Connection {
 
 /**
  * Connects and waits for the server's SETTINGS; tries again like grpc-go, whose dial blocks.
- *
- * @throws {CallError} UNAVAILABLE if no HTTP/2 server answers within `timeout` ms
+ * @throws {CallError} UNAVAILABLE if no HTTP/2 server replies within `timeout` ms
  */
 export async function dial(socket: string, timeout = HANG): Promise<Connection> {
   for (const deadline = performance.now() + timeout; ; ) {
@@ -68,7 +71,7 @@ export async function dial(socket: string, timeout = HANG): Promise<Connection> 
   }
 }
 
-/** Resolves when the server's SETTINGS are there. */
+/** Resolves when the server's SETTINGS have arrived. */
 function isServed(session: ClientHttp2Session, socket: string, timeout: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (why: string) => reject(new CallError(status.UNAVAILABLE, `${socket}: ${why}`));
@@ -91,7 +94,7 @@ function connectionOver(session: ClientHttp2Session): Connection {
     close: () => {
       if (session.destroyed) return;
       session.goaway(0, 0, GOODBYE);
-      // Nobody waits for the server's GOAWAY.
+      // grpc-go does not wait for the server's GOAWAY.
       void written().then(() => session.destroy());
     },
   };
@@ -117,7 +120,7 @@ async function unary(
   const head = Buffer.alloc(5); // not compressed, length
   head.writeUInt32BE(request.length, 1);
   stream.end(Buffer.concat([head, request]));
-  // The server keeps the deadline.
+  // The server enforces the deadline.
   const timer = setTimeout(() => stream.close(CANCEL), HANG);
   try {
     return await answerOf(session, stream);
@@ -126,7 +129,10 @@ async function unary(
   }
 }
 
-/** In the smallest unit that needs no more than 8 digits; ns never do. Source: grpc-go internal/grpcutil/encode_duration.go */
+/**
+ * Uses the smallest unit that needs at most 8 digits, which is never ns. Source: grpc-go
+ * internal/grpcutil/encode_duration.go
+ */
 function encodeTimeout(ms: number): string {
   const us = Math.floor(ms * 1000);
   return us < 1e8 ? `${us}u` : `${Math.floor(ms)}m`;
@@ -145,11 +151,11 @@ async function answerOf(session: ClientHttp2Session, stream: ClientHttp2Stream):
   stream.on('data', (chunk: Buffer) => {
     if (chunks.push(chunk) === 1) acknowledged = acknowledge(session, chunk.length);
   });
-  // The server may answer before it has read the whole request.
+  // The server may reply before it has read the whole request.
   stream.on('end', () => {
     if (!stream.writableFinished) stream.close(CANCEL);
   });
-  stream.on('error', () => {}); // a reset; what the answer lacks says enough
+  stream.on('error', () => {}); // A reset: the missing parts of the reply say enough.
   await new Promise((resolve) => stream.once('close', resolve));
   await acknowledged;
 
@@ -160,7 +166,7 @@ async function answerOf(session: ClientHttp2Session, stream: ClientHttp2Stream):
   return Buffer.concat(chunks).subarray(5);
 }
 
-/** What grpc-go sends when the first data come. */
+/** Sends what grpc-go sends when the first data arrive. */
 async function acknowledge(session: ClientHttp2Session, length: number): Promise<void> {
   if (session.destroyed) return;
   session.setLocalWindowSize(INITIAL_WINDOW + length);
@@ -170,7 +176,7 @@ async function acknowledge(session: ClientHttp2Session, length: number): Promise
   await written();
 }
 
-/** Node.js writes frames once the code that made them has run; of several, a PING would go first. */
+/** Node.js writes frames after the code that created them has run, and would write a PING first. */
 async function written(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,5 +1,5 @@
 /**
- * Milliseconds after which a test calls something hung. No machine is so slow or so busy that anything here takes as long, so
- * this is no measure of speed: that is for `npm run bench`, which compares.
+ * Milliseconds after which a test considers something hung. Nothing here takes as long on the
+ * slowest and busiest machine, so that this does not measure speed: `npm run bench` does.
  */
 export const HANG = 120_000;

@@ -1,7 +1,6 @@
 /**
- * virt-launcher's side of the hooks API, over protobufjs and a .proto of the tests: nothing here comes from the sidecar's own codec.
- * Every call has a connection of its own.
- *
+ * virt-launcher's side of the hooks API, over protobufjs and a .proto of the tests, without the
+ * sidecar's own codec. Every call has a connection of its own.
  * Source: kubevirt pkg/hooks/manager.go, pkg/util/net/grpc/grpc.go
  */
 import { readdirSync } from 'node:fs';
@@ -9,15 +8,18 @@ import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
 import { type Connection, dial } from './grpc-go.ts';
 import { HANG } from './hang.ts';
 
-/** How long virt-launcher dials a path before it looks at the directory again; ms. Source: pkg/util/net/grpc/grpc.go */
+/**
+ * Time in ms that virt-launcher dials a path before it reads the directory again. Source:
+ * pkg/util/net/grpc/grpc.go
+ */
 const DIAL_TIMEOUT = 2_000;
 
-/** Deadlines that the server is told, ms. */
+/** Deadlines that the server is given, in ms. */
 export interface Timeouts {
   readonly info: number;
   readonly callback: number;
 }
-/** virt-launcher's. */
+/** virt-launcher's deadline. */
 export const TIMEOUTS: Timeouts = { info: 1_000, callback: 60_000 };
 /** Deadline of the tests' own calls: no test fails for being slow. */
 const LENIENT: Timeouts = { info: HANG, callback: HANG };
@@ -39,7 +41,10 @@ export function decodeMessage(name: string, bytes: Uint8Array): Record<string, u
   return { ...messageType(name).deserialize(Buffer.from(bytes)) };
 }
 
-/** One call with bytes as they are. @throws {CallError} */
+/**
+ * Makes one call with these bytes.
+ * @throws {CallError}
+ */
 export async function callRaw(
   socket: string,
   path: string,
@@ -91,21 +96,24 @@ export async function callDefineDomain(
   return Buffer.from(result['domainXML'] as Uint8Array).toString();
 }
 
-/** What virt-launcher dials in each layout of the hook directory. */
+/** Paths that virt-launcher dials in each layout of the hook directory. */
 export type HookLayout =
   /** KubeVirt >= 1.6: files in the directory's subdirectories. */
   | 'nested'
-  /** Before: whatever is in the directory. */
+  /** Before: every file in the directory. */
   | 'flat';
 
 export interface CollectedHook {
   readonly socket: string;
   readonly info: Record<string, unknown>;
-  /** Every path that was dialled without success, before. */
+  /** Every path that was dialled in vain before. */
   readonly refused: readonly string[];
 }
 
-/** Polls until so many sockets have answered Info. An Info that fails is fatal, as it is for virt-launcher. */
+/**
+ * Polls until this many sockets have replied to Info. An Info that fails is fatal, as it is for
+ * virt-launcher.
+ */
 export async function collectHooks(
   directory: string,
   layout: HookLayout,

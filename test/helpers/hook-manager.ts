@@ -1,23 +1,26 @@
 /**
- * What virt-launcher does with the hooks that it has collected: which sidecars it calls at a hook point, and with what.
- *
+ * Calls the collected hooks as virt-launcher does: chooses the sidecars of a hook point, and what
+ * each of them gets.
  * Source: kubevirt pkg/hooks/manager.go
  */
 import { type CollectedHook, callBack, collectHooks, type Timeouts } from './hook-api.ts';
 
 export interface HookManager {
-  /** How many sidecars are called there. */
+  /** Number of sidecars that are called at a hook point. */
   count(hookPoint: string): number;
-  /** Each sidecar gets what the one before gave back. */
+  /** Each sidecar gets what the one before returned. */
   onDefineDomain(domainXml: string, vmi: Buffer): Promise<string>;
-  /** The first sidecar's answer counts; without one the data stay as they are. */
+  /** The first sidecar's reply counts. Without a sidecar the data stay as they are. */
   preCloudInitIso(cloudInitData: string, vmi: Buffer): Promise<string>;
   shutdown(): Promise<void>;
 }
 
 const VERSIONS = ['v1alpha3', 'v1alpha2', 'v1alpha1'];
 
-/** Collects the sidecars as soon as they are there. @param timeouts virt-launcher's, or more */
+/**
+ * Collects the sidecars as soon as they exist.
+ * @param timeouts virt-launcher's, or longer ones
+ */
 export async function startHookManager(
   directory: string,
   sidecars: number,
@@ -61,7 +64,7 @@ export async function startHookManager(
   };
 }
 
-/** What older sidecars expect: Go leaves empty strings out. */
+/** Returns what older sidecars expect: Go omits empty strings. */
 function noCloudSource(cloudInitData: string): Buffer {
   const { UserData, NetworkData } = JSON.parse(cloudInitData);
   const source = { userData: UserData || undefined, networkData: NetworkData || undefined };

@@ -1,4 +1,4 @@
-/** The image as `npm run image` made it, read by tar(1). */
+/** The image that `npm run image` has built, read by tar(1). */
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -15,11 +15,11 @@ export const readMember = (archive: string, path: string): Uint8Array =>
     maxBuffer: 256 * 1024 * 1024,
   }).stdout;
 
-// biome-ignore lint/suspicious/noExplicitAny: what a test looks at
+// biome-ignore lint/suspicious/noExplicitAny: JSON that a test inspects
 export const readJson = (archive: string, path: string): any =>
   JSON.parse(Buffer.from(readMember(archive, path)).toString());
 
-/** The path of a blob in the archive. */
+/** Path of a blob in the archive. */
 export const blob = (digest: string): string => `blobs/${digest.replace(':', '/')}`;
 
 /** One line of `tar --list --verbose`. */
@@ -28,12 +28,12 @@ export interface Listed {
   readonly owner: string;
   readonly size: number;
   readonly time: string;
-  /** Without the slash at a folder's end. */
+  /** Path without the slash at a directory's end. */
   readonly path: string;
   readonly target: string | undefined;
 }
 
-/** Everything in a layer. */
+/** All files in a layer. */
 export function listLayer(layer: Uint8Array): readonly Listed[] {
   const { stdout } = execaSync(
     'tar',

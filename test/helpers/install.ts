@@ -14,18 +14,20 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { NODE } from './agent.ts';
-import { INSTALLED, withFolder } from './shim.ts';
+import { INSTALLED, withDirectory } from './shim.ts';
 
 export const INSTALLER = resolve(import.meta.dirname, '../../dist/install/index.js');
 
 export interface Outcome {
   readonly exitCode?: number;
   /** The last line of its log. */
-  // biome-ignore lint/suspicious/noExplicitAny: what a test looks at
+  // biome-ignore lint/suspicious/noExplicitAny: JSON that a test inspects
   readonly line: any;
 }
 
-/** Runs the installer on a folder; `under` are words before it that end in an exec. */
+/**
+ * Runs the installer on a directory. `under` is a command line that runs it, and ends in an exec.
+ */
 export async function installer(
   command: 'install' | 'uninstall',
   bin: string,
@@ -44,7 +46,7 @@ export async function installer(
   return { ...(exitCode === undefined ? {} : { exitCode }), line: JSON.parse(lines.at(-1) ?? '{}') };
 }
 
-/** Succeeds, or shows why not. */
+/** Runs the installer, and fails with its output if it fails. */
 export async function installs(
   bin: string,
   from: string,
@@ -55,12 +57,15 @@ export async function installs(
   return line;
 }
 
-/** Answers VERSION, and says which runtime it is. */
+/** Calls VERSION, and returns the name of the fallback that replied. */
 const RUNTIME = (name: string) => `#!/bin/sh
 echo '{"cniVersion":"1.1.0","supportedVersions":["1.1.0"],"runtime":"${name}"}'
 `;
 
-/** Something to install that is small: the real shim, and in place of the runtime a script that tells its name. */
+/**
+ * A small payload for the installer: the real shim and, in place of the fallback, a script that
+ * prints its name.
+ */
 export function payload(folder: string, name: string): string {
   const path = join(folder, `payload-${name}`);
   mkdirSync(join(path, '.tapwire/lib'), { recursive: true });
@@ -72,7 +77,9 @@ export function payload(folder: string, name: string): string {
   return path;
 }
 
-/** A node's CNI bin directory with somebody else's plugin in it, and three versions to install. */
+/**
+ * A node's CNI bin directory with another project's plugin in it, and three versions to install.
+ */
 export function withBin<T>(
   act: (place: {
     readonly bin: string;
@@ -80,7 +87,7 @@ export function withBin<T>(
     readonly payloads: readonly [string, string, string];
   }) => Promise<T>,
 ): Promise<T> {
-  return withFolder((folder) => {
+  return withDirectory((folder) => {
     const bin = join(folder, 'bin');
     mkdirSync(bin);
     writeFileSync(join(bin, 'bridge'), 'somebody else’s', { mode: 0o755 });
@@ -89,13 +96,16 @@ export function withBin<T>(
   });
 }
 
-/** The runtime that the installed plugin falls back to. */
+/** Name of the fallback that the installed plugin runs. */
 export async function runtimeOf(bin: string): Promise<string> {
   const { stdout } = await execa(join(bin, 'tapwire'), { env: { CNI_COMMAND: 'VERSION' }, extendEnv: false });
   return JSON.parse(stdout).runtime;
 }
 
-/** Every path below a folder: type and permissions, and the content of files or the target of links. */
+/**
+ * Every path below a directory: type and permissions, and the content of files or the target of
+ * links.
+ */
 export function treeOf(folder: string): Readonly<Record<string, string>> {
   if (!existsSync(folder)) return {};
   return Object.fromEntries(
@@ -112,7 +122,7 @@ export function treeOf(folder: string): Readonly<Record<string, string>> {
   );
 }
 
-/** Names in the directory, with `-x` for the random end of a version's folder. */
+/** Names in the directory, with `-x` for the random end of a version's directory. */
 export const namesIn = (bin: string): readonly string[] =>
   readdirSync(bin)
     .map((name) => name.replace(/^(\.tapwire-[\d.]+)-[0-9a-f]{8}$/, '$1-x'))

@@ -1,15 +1,18 @@
-/** What the Kubernetes API makes of an object, by types that its projects publish: what it does not know it drops without a word. */
+/**
+ * An object as the Kubernetes API stores it, by types that its projects publish: the API silently
+ * drops fields that it does not know.
+ */
 import * as kubevirt from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 
-// biome-ignore lint/suspicious/noExplicitAny: objects of any kind come in here, as they do at the API
+// biome-ignore lint/suspicious/noExplicitAny: objects of any kind, as at the API
 type Untyped = any;
 
-/** By API version and kind: the object without what the API does not know. */
+/** Returns the object without unknown fields, by API version and kind. */
 const KEEPERS: Readonly<Record<string, (object: Untyped) => unknown>> = {
   'kubevirt.io/v1 VirtualMachine': (vm) =>
     kubevirt.V1VirtualMachineToJSON(kubevirt.V1VirtualMachineFromJSON(vm)),
   'kubevirt.io/v1 KubeVirt': (cr) => kubevirt.V1KubeVirtToJSON(kubevirt.V1KubeVirtFromJSON(cr)),
-  // These two are in no package: NPWG's CRD, and api/v1beta1 of the HyperConverged operator.
+  // No package has these two: NPWG's CRD, and api/v1beta1 of the HyperConverged operator.
   'k8s.cni.cncf.io/v1 NetworkAttachmentDefinition': ({ apiVersion, kind, metadata, spec }) => ({
     apiVersion,
     kind,
@@ -32,7 +35,10 @@ const KEEPERS: Readonly<Record<string, (object: Untyped) => unknown>> = {
   }),
 };
 
-/** The object as it is after the API has dropped what it does not know; throws for a kind that none of ours has. */
+/**
+ * Returns the object after the API has dropped unknown fields; throws for a kind that no object of
+ * Tapwire has.
+ */
 export function asKept(object: Untyped): unknown {
   const keep = KEEPERS[`${object.apiVersion} ${object.kind}`];
   if (keep === undefined) throw new Error(`No type of ${object.apiVersion} ${object.kind}`);

@@ -1,6 +1,6 @@
 /**
- * As much of kustomize as our manifests use; whatever else they might use is an error here. The real one is not packaged for Debian.
- *
+ * The part of kustomize that Tapwire's manifests use; every other field is an error here. Debian
+ * has no package of the real one.
  * Source: kubectl.docs.kubernetes.io, kustomization; RFC 6902
  */
 import { readFileSync, statSync } from 'node:fs';
@@ -18,15 +18,18 @@ interface Operation {
 
 const KNOWN = ['apiVersion', 'kind', 'resources', 'components', 'patches', 'images'];
 
-/** What `kubectl kustomize FOLDER` prints, as objects. @param before what a component is applied to */
-export function kustomize(folder: string, before: readonly Resource[] = []): readonly Resource[] {
-  const kustomization = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
+/**
+ * Returns the output of `kubectl kustomize FOLDER` as objects.
+ * @param before the objects to which a component is applied
+ */
+export function kustomize(directory: string, before: readonly Resource[] = []): readonly Resource[] {
+  const kustomization = parse(readFileSync(join(directory, 'kustomization.yaml'), 'utf8'));
   for (const key of Object.keys(kustomization)) {
-    if (!KNOWN.includes(key)) throw new Error(`${folder} uses "${key}", which these tests do not know`);
+    if (!KNOWN.includes(key)) throw new Error(`${directory} uses "${key}", which these tests do not know`);
   }
   const { resources = [], components = [], patches = [], images = [] } = kustomization;
-  let all = [...before, ...resources.flatMap((path: string) => load(join(folder, path)))];
-  for (const path of components) all = [...kustomize(join(folder, path), all)];
+  let all = [...before, ...resources.flatMap((path: string) => load(join(directory, path)))];
+  for (const path of components) all = [...kustomize(join(directory, path), all)];
   all = structuredClone(all);
   for (const { target, patch } of patches) apply(select(all, target), parse(patch));
   for (const image of images) for (const resource of all) retag(resource, image);

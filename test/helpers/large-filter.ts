@@ -1,4 +1,7 @@
-/** A filter that is too large for a dump: with it on a link, the kernel lists none of that link's filters. */
+/**
+ * A filter that is too large for a dump. On a link with it, the kernel lists none of that link's
+ * filters.
+ */
 import { closeSync, openSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { attribute, nested, text, u32 } from '../../shared/netlink/attribute.ts';
@@ -17,13 +20,16 @@ const TCA_BPF_CLASSID = 3;
 const TCA_BPF_OPS_LEN = 4;
 const TCA_BPF_OPS = 5;
 const BPF_RET = 6;
-/** 32 KiB of instructions, the most that a program may have (BPF_MAXINSNS). */
+/** Instructions in bytes: 32 KiB, the most that a program may have (BPF_MAXINSNS). */
 const INSTRUCTIONS = 4096;
 const INSTRUCTION_BYTES = 8; // struct sock_filter
 
-/** Adds a filter at the ingress of a link with a clsact qdisc; it lets every frame go on. tc(8) has no room for one this large. */
+/**
+ * Adds a filter that lets every frame pass, at the ingress of a link with a clsact qdisc. tc(8) has
+ * no room for one this large.
+ */
 export async function addLargeFilter(netns: TestNetns, ifname: string, pref: number): Promise<void> {
-  const program = Buffer.alloc(INSTRUCTIONS * INSTRUCTION_BYTES); // load 0, again and again
+  const program = Buffer.alloc(INSTRUCTIONS * INSTRUCTION_BYTES); // load 0, repeated
   program.writeUInt16LE(BPF_RET, program.length - INSTRUCTION_BYTES);
   const length = Buffer.alloc(2);
   length.writeUInt16LE(INSTRUCTIONS);

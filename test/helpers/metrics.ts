@@ -1,4 +1,4 @@
-/** Prometheus' text format 0.0.4, read by its rules: what does not follow them throws. */
+/** Parses Prometheus' text format 0.0.4; throws for everything that violates its rules. */
 import * as assert from 'uvu/assert';
 
 export interface Sample {
@@ -15,7 +15,7 @@ export interface Family {
 
 export interface Metrics {
   readonly families: ReadonlyMap<string, Family>;
-  /** Sum of the samples of that name that have these labels; 0 where there is none. */
+  /** Sum of the samples of this name that have these labels; 0 if there are none. */
   value(name: string, labels?: Readonly<Record<string, string>>): number;
 }
 

@@ -1,14 +1,17 @@
 /**
- * A caller like Multus: turns the annotation of a pod into delegates, calls each as Multus does, and makes the pod's network
- * status of their results.
- *
- * Source: k8snetworkplumbingwg/multus-cni pkg/multus, pkg/types; network-attachment-definition-client pkg/utils
+ * A caller like Multus: turns the annotation of a pod into delegates, calls each as Multus does,
+ * and builds the pod's network status from their results.
+ * Source: k8snetworkplumbingwg/multus-cni pkg/multus, pkg/types;
+ * network-attachment-definition-client pkg/utils
  */
 import { randomInt } from 'node:crypto';
 import type { Attach, Json, NetworkList, Plugin, Runtime } from './cni-runtime.ts';
 import type { TestNetns } from './netns.ts';
 
-/** A NetworkAttachmentDefinition: its `spec.config`, one plugin's or a list, and its annotation. */
+/**
+ * A NetworkAttachmentDefinition: its `spec.config`, which is one plugin's or a list, and its
+ * annotation.
+ */
 export interface Nad {
   readonly config: Json;
   /** `k8s.v1.cni.cncf.io/resourceName` */
@@ -32,7 +35,7 @@ export interface Pod {
   readonly containerId: string;
   readonly netns: TestNetns;
   readonly networks: readonly NetworkSelection[];
-  /** What the device plugins gave the pod's containers, by resource. */
+  /** The devices that device plugins assigned to the pod's containers, by resource. */
   readonly devices?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -45,33 +48,37 @@ export interface NetworkStatus {
   readonly mtu?: number;
   readonly default?: true;
   readonly dns: Json;
-  /** Gateways of default routes; `<nil>` for one without. */
+  /** Gateways of default routes; `<nil>` for a route without one. */
   readonly gateway?: readonly string[];
 }
 
 export interface MultusOptions {
   readonly runtime: Runtime;
-  /** Thin: run by the container runtime. Thick: a daemon, which knows less of the sandbox. */
+  /**
+   * Thin Multus is run by the container runtime. Thick Multus is a daemon, which knows less about
+   * the sandbox.
+   */
   readonly variant: 'thin' | 'thick';
   /** The cluster's default network, as a network configuration list. */
   readonly clusterNetwork: NetworkList;
-  /** NADs by `namespace/name`; may change between calls. */
+  /** NADs by `namespace/name`. They may change between calls. */
   readonly nads: Readonly<Record<string, Nad>>;
 }
 
 export interface Multus {
-  /** ADD of every network in order; when one fails, DEL of all up to it, newest first. */
+  /** Runs ADD for every network in order. If one fails, runs DEL for all up to it, newest first. */
   add(pod: Pod): Promise<readonly NetworkStatus[]>;
   /**
-   * DEL of every network in reverse order, as it was at ADD while Multus remembers. Tells of every failure at the end. Once Multus
-   * has forgotten, it asks the API for the pod, and does nothing if the pod is gone there.
+   * Runs DEL for every network in reverse order, with the configuration of ADD as long as Multus
+   * remembers it. Reports every failure at the end. Once Multus has forgotten it, it requests the
+   * pod from the API, and does nothing if the pod no longer exists.
    */
   del(pod: Pod, netns?: string, isInApi?: boolean): Promise<void>;
-  /** A node that lost Multus' own files. */
+  /** Deletes Multus' own files, as on a node that has lost them. */
   forget(): void;
   /**
-   * How a hot-plug controller has one network added or deleted while the pod runs: with no name where the element has none, and
-   * with no devices. Its DELs have no cni-args.
+   * Adds or deletes one network while the pod runs, as a hot-plug controller does: without a name
+   * if the element has none, and without devices. Its DELs have no cni-args.
    */
   delegate(command: 'ADD' | 'DEL', pod: Pod, selection: NetworkSelection): Promise<Json>;
 }
@@ -80,14 +87,17 @@ export interface Multus {
 interface Delegate {
   readonly list: NetworkList;
   readonly ifname: string;
-  /** Behind the pod's own CNI_ARGS; a delegate that Multus has written down has lost them. */
+  /** Appended to the pod's own CNI_ARGS. A delegate that Multus has stored no longer has them. */
   readonly requested: string;
   readonly capabilityArgs: Readonly<Record<string, unknown>>;
-  /** As the network status calls it. */
+  /** Name in the network status. */
   readonly statusName: string;
 }
 
-/** What containerd hands on to thin Multus, and Multus to its plugins, beside CNI's variables. */
+/**
+ * Environment that containerd passes to thin Multus, and Multus to its plugins, besides CNI's
+ * variables.
+ */
 export const CONTAINERD_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: '/opt/containerd/bin:/hclus/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/nri/bin',
   LD_LIBRARY_PATH: '/opt/containerd/lib:',
@@ -95,7 +105,7 @@ export const CONTAINERD_ENVIRONMENT: Readonly<Record<string, string>> = {
   LANG: 'C.UTF-8',
 };
 
-/** What the thick daemon's container hands on to plugins. */
+/** Environment that the thick daemon's container passes to plugins. */
 export const DAEMON_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: '/usr/src/multus-cni/bin',
   HOSTNAME: 'hclus-node',
@@ -120,7 +130,7 @@ const podKeys = ({ namespace, name, uid, containerId }: PodId): readonly string[
   `K8S_POD_UID=${uid}`,
 ];
 
-/** CNI_ARGS of containerd: a small Go map, so they begin at a random place. */
+/** CNI_ARGS of containerd: a small Go map, whose order starts at a random place. */
 function containerdArgs(pod: PodId): string {
   const all = ['IgnoreUnknown=1', ...podKeys(pod)];
   const start = randomInt(all.length);
@@ -130,7 +140,7 @@ function containerdArgs(pod: PodId): string {
 export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOptions): Multus {
   const remembered = new Map<string, readonly Delegate[]>();
 
-  /** Thin Multus appends what containerd gave it. */
+  /** Thin Multus appends what containerd passed to it. */
   const podArgs = (pod: Pod): string => {
     const own = ['IgnoreUnknown=true', ...podKeys(pod)].join(';');
     return variant === 'thin' ? `${own};${containerdArgs(pod)}` : own;
@@ -174,7 +184,10 @@ export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOpt
     args: string,
   ): Attach => ({ containerId, netns, ifname, args: args + requested, capabilityArgs });
 
-  /** The thick daemon writes down of the default network what its structs have, and goes on if that is too little. */
+  /**
+   * The thick daemon stores the fields of the default network that its structs have, and continues
+   * if they are too few.
+   */
   async function del(delegates: readonly Delegate[], pod: Pod, netns: string): Promise<readonly string[]> {
     const failures: string[] = [];
     const args = podArgs(pod);
@@ -201,7 +214,7 @@ export function openMultus({ runtime, variant, clusterNetwork, nads }: MultusOpt
           const result = await runtime.add(list, attachOf(delegate, pod, pod.netns.path, args));
           status.push(...networkStatus(statusName, result, i === 0));
         } catch (error) {
-          await del(delegates.slice(0, i + 1), pod, pod.netns.path); // whatever they say
+          await del(delegates.slice(0, i + 1), pod, pod.netns.path); // Ignores their errors.
           const where = `[${pod.namespace}/${pod.name}/${pod.uid}:${list.name}]`;
           const { message, cause } = error as Error;
           throw new Error(`${where}: error adding container to network "${list.name}": ${message}`, {
@@ -245,7 +258,7 @@ export const toAnnotation = (statuses: readonly NetworkStatus[]): string =>
 const goEscaped = (json: string): string =>
   json.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
 
-/** Plugins as types.NetConf of Multus has them. */
+/** Plugins with the fields of Multus' types.NetConf. */
 const reduced = (list: NetworkList): NetworkList => ({
   ...list,
   plugins: list.plugins.map(({ type, capabilities, ipam }) => ({
@@ -255,14 +268,14 @@ const reduced = (list: NetworkList): NetworkList => ({
   })),
 });
 
-/** A NAD's configuration as a list; its name is the NAD's where it has none. */
+/** A NAD's configuration as a list, which is named after the NAD if it has no name. */
 function listOf({ config }: Nad, { name }: NetworkSelection): NetworkList {
   const named = { ...config, name: config.name || name };
   if ('plugins' in config) return named;
   return { cniVersion: named.cniVersion, name: named.name, plugins: [named], isSingle: true };
 }
 
-/** Puts cni-args and the device into every plugin's configuration. */
+/** Adds cni-args and the device to every plugin's configuration. */
 function withRequest(
   list: NetworkList,
   selection: NetworkSelection,
@@ -280,7 +293,7 @@ function withRequest(
   return { ...list, plugins };
 }
 
-/** Devices of one resource go to its networks in the order of their names: "10" before "9". */
+/** Assigns devices of one resource to its networks in the order of their names: "10" before "9". */
 function nextDevice(
   { resourceName }: Nad,
   { devices = {} }: Pod,
@@ -295,7 +308,7 @@ function nextDevice(
 const requestedArgs = ({ mac, ips }: NetworkSelection): string =>
   (mac === undefined ? '' : `;MAC=${mac}`) + (ips === undefined ? '' : `;IP=${ips.join(',')}`);
 
-/** @param place of the device info file among those of this NAD */
+/** @param place position of the device info file among those of this NAD */
 const capabilityArgs = (
   { namespace, name, mac, ips }: NetworkSelection,
   deviceId: string | undefined,
@@ -307,7 +320,7 @@ const capabilityArgs = (
   CNIDeviceInfoFile: deviceId && `/var/run/k8s.cni.cncf.io/devinfo/cni/${namespace}-${name}-${place}`,
 });
 
-/** KubeVirt's links are named by the caller, and so may clash with what is there. */
+/** The caller names KubeVirt's links, so that a name may be in use. */
 async function refuseTakenName(netns: TestNetns, ifname: string): Promise<void> {
   const links: Json[] = JSON.parse(await netns.ip('-j link show'));
   if (links.some((link) => link.ifname === ifname)) {
@@ -315,7 +328,10 @@ async function refuseTakenName(netns: TestNetns, ifname: string): Promise<void> 
   }
 }
 
-/** One entry for a single interface, else one for each that is in a sandbox; none for a result without interfaces. */
+/**
+ * Returns one entry for a single interface, else one for each interface in a sandbox, and none for
+ * a result without interfaces.
+ */
 function networkStatus(name: string, result: Json, isDefault: boolean): readonly NetworkStatus[] {
   const interfaces: Json[] = result.interfaces ?? [];
   const listed = interfaces.length === 1 ? interfaces : interfaces.filter(({ sandbox }) => sandbox);

@@ -4,12 +4,12 @@ import * as assert from 'uvu/assert';
 import { HANG } from './hang.ts';
 import { recordNetns } from './ledger.ts';
 
-/** Runs `ip` with words split at spaces: `ip('link add eth0 type veth peer name host0')`. */
+/** Runs `ip` with arguments split at spaces: `ip('link add eth0 type veth peer name host0')`. */
 export type Ip = (command: string) => Promise<string>;
 
 export interface TestNetns {
   readonly name: string;
-  /** What a runtime would pass as CNI_NETNS. */
+  /** The path that a container runtime would pass as CNI_NETNS. */
   readonly path: string;
   /** `ip -n <name> …` */
   readonly ip: Ip;
@@ -17,7 +17,7 @@ export interface TestNetns {
   readonly tc: Ip;
 }
 
-/** A netns of our own with a random name, gone afterwards. */
+/** A netns with a random name, deleted afterwards. */
 export async function withNetns<T>(act: (netns: TestNetns) => Promise<T>): Promise<T> {
   const name = `tapwire-${randomBytes(4).toString('hex')}`;
   recordNetns(name);
@@ -29,7 +29,10 @@ export async function withNetns<T>(act: (netns: TestNetns) => Promise<T>): Promi
   }
 }
 
-/** A netns with the pod link that a CNI plugin would have left: a veth with addresses and routes, its other end beside it. */
+/**
+ * A netns with the pod link that a CNI plugin would have left: a veth with addresses and routes,
+ * and its other end in the same netns.
+ */
 export function withPod<T>(podLink: string, act: (netns: TestNetns) => Promise<T>): Promise<T> {
   return withNetns(async (netns) => {
     const { ip } = netns;
@@ -48,7 +51,10 @@ export function withPod<T>(podLink: string, act: (netns: TestNetns) => Promise<T
 
 const PASST_SYSCTLS = '/proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range';
 
-/** What passt needs of a pod: the first port that everybody may bind, the first and last group that may ping. */
+/**
+ * The sysctls of a pod that passt needs: the first unprivileged port, and the first and last group
+ * that may ping.
+ */
 export async function passtSysctls({ name }: TestNetns): Promise<readonly number[]> {
   const { stdout } = await execa('ip', ['netns', 'exec', name, 'cat', ...PASST_SYSCTLS.split(' ')]);
   return stdout.split(/\s/).map(Number);
@@ -59,7 +65,7 @@ export async function setPasstSysctls({ name }: TestNetns, values: readonly numb
   await execa('ip', ['netns', 'exec', name, 'sh', '-ec', echo]);
 }
 
-/** No probing for duplicate IPv6 addresses, which takes a second or two. */
+/** Turns off duplicate address detection of IPv6, which takes a second or two. */
 async function withoutProbing({ name }: TestNetns): Promise<void> {
   const echo = 'echo 0 > /proc/sys/net/ipv6/conf/default/dad_transmits';
   await execa('ip', ['netns', 'exec', name, 'sh', '-c', echo]);
@@ -73,7 +79,10 @@ export function testNetns(name: string): TestNetns {
   return { name, path: `/run/netns/${name}`, ip: runIn('ip'), tc: runIn('tc') };
 }
 
-/** One shell for all: what each program prints, behind a line that names it. Dumps are most of what these tests take. */
+/**
+ * Runs all programs in one shell, and prints a title line before the output of each. Dumps take
+ * most of these tests' time.
+ */
 const DUMP = `
   show() { title=$1; shift; echo "== $title"; "$@"; }
   show links ip -d -j link show
@@ -93,7 +102,7 @@ const DUMP = `
 type Sections = ReadonlyMap<string, string>;
 
 async function dumpSections(path: string): Promise<Sections> {
-  const options = { stripFinalNewline: false }; // the last section may be a title alone
+  const options = { stripFinalNewline: false }; // The last section may be only a title.
   const { stdout } = await execa('nsenter', [`--net=${path}`, 'sh', '-c', DUMP], options);
   return new Map(
     stdout
@@ -118,7 +127,10 @@ async function settledSections(path: string): Promise<Sections> {
   }
 }
 
-/** Whether a veth has noticed the state of its other end in the same netns, which takes the kernel a moment. */
+/**
+ * Whether a veth has noticed the state of its other end in the same netns, which takes the kernel a
+ * moment.
+ */
 function isWatched(
   link: Record<string, unknown>,
   _: number,
@@ -130,7 +142,7 @@ function isWatched(
   return (link['flags'] as string[]).includes('NO-CARRIER') === !isUp(other);
 }
 
-/** Everything of a netns that ADD and DEL must leave as it was, in a form that can be compared. */
+/** The state of a netns that ADD and DEL must restore, in a form that can be compared. */
 export async function dumpNetns({ path }: TestNetns): Promise<Readonly<Record<string, unknown>>> {
   const sections = await settledSections(path);
   const json = (title: string): Record<string, unknown>[] => JSON.parse(sections.get(title) || '[]');
@@ -155,7 +167,10 @@ const isTun = (link: Record<string, unknown>): boolean =>
 
 const isUp = ({ flags }: Record<string, unknown>): boolean => (flags as string[]).includes('UP');
 
-/** A link keeps the queue that the kernel gives it when it goes up for the first time; while it is down that is of no consequence. */
+/**
+ * A link keeps the queue that the kernel gives it when it first goes up. While the link is down the
+ * queue has no effect.
+ */
 function withoutQueue(link: Record<string, unknown>): Record<string, unknown> {
   if (isUp(link)) return link;
   const { qdisc: _, ...rest } = link;
@@ -171,7 +186,10 @@ function withoutQueues(qdiscs: string, links: readonly Record<string, unknown>[]
     .join('\n');
 }
 
-/** The kernel notices a moment after ADD that nobody has opened a tap yet; its routes say so too. */
+/**
+ * The kernel notices a moment after ADD that no process has opened a tap yet; its routes change as
+ * well.
+ */
 function withoutCarrier({ operstate, flags, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...rest, flags: (flags as string[]).filter((flag) => !['NO-CARRIER', 'LOWER_UP'].includes(flag)) };
 }
@@ -185,7 +203,10 @@ function withoutLifetimes(entry: Record<string, unknown>): unknown {
   );
 }
 
-/** Fails with only what differs: whole dumps are hundreds of lines. */
+/**
+ * Compares two dumps and shows only the differences in its failure, because whole dumps have
+ * hundreds of lines.
+ */
 export function sameNetns(
   actual: Readonly<Record<string, unknown>>,
   expected: Readonly<Record<string, unknown>>,
@@ -199,7 +220,10 @@ export function sameNetns(
   assert.is(lines.join('\n'), '', `${why}; but\n${lines.slice(0, 20).join('\n')}`);
 }
 
-/** Leaf values by path; links and addresses are keyed by their names, so that one more does not shift the others. */
+/**
+ * Leaf values by path. Links and addresses are keyed by their names, so that an additional one does
+ * not shift the others.
+ */
 function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
   if (typeof value !== 'object' || value === null) return into.set(path, JSON.stringify(value));
   for (const [key, entry] of Object.entries(value)) {

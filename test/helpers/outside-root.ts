@@ -1,4 +1,7 @@
-/** Runs programs as Multus' thick daemon runs plugins: in a working directory outside of their root (test/cni/outside-root.c). */
+/**
+ * Runs programs as Multus' thick daemon runs plugins: in a working directory outside of their root
+ * directory (test/cni/outside-root.c).
+ */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -7,21 +10,21 @@ import type { CommandLine } from './way.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../cni/outside-root.c');
 
-const folder = mkdtempSync(join(tmpdir(), 'tapwire-outside-'));
-process.on('exit', () => rmSync(folder, { recursive: true }));
-/** In a mount namespace of its own, every process mounts something here. */
-const EMPTY = join(folder, 'empty');
+const directory = mkdtempSync(join(tmpdir(), 'tapwire-outside-'));
+process.on('exit', () => rmSync(directory, { recursive: true }));
+/** In a mount namespace of its own, because every process mounts a file system here. */
+const EMPTY = join(directory, 'empty');
 mkdirSync(EMPTY);
 
 let compiled: Promise<string> | undefined;
 
 async function compile(): Promise<string> {
-  const program = join(folder, 'outside-root');
+  const program = join(directory, 'outside-root');
   await execa('gcc', ['-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
   return program;
 }
 
-/** The command line that runs this one outside of its root, with the same environment. */
+/** The command line that runs this one outside of its root directory, with the same environment. */
 export async function outsideRoot({ words, env }: CommandLine): Promise<CommandLine> {
   compiled ??= compile();
   return { words: [await compiled, EMPTY, ...words], env };

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * Kills the leader of a session, the other members, and all that descends from them. They are stopped first, so that none leaves a child
- * behind that nobody knows.
+ * Kills the leader of a session, the other members, and all their descendants. They are stopped
+ * first, so that none starts a child that goes unnoticed.
  */
 export function killSession(leader: number): void {
   const stopped = new Set<number>();
@@ -16,19 +16,22 @@ export function killSession(leader: number): void {
   for (const pid of stopped) send(pid, 'SIGKILL');
 }
 
-/** Of the session with that leader, also those whose parents have ended. */
+/** Processes of the session with this leader, including those whose parents have exited. */
 function membersOf(session: number): number[] {
   const pids = entries('/proc').filter((name) => /^\d+$/.test(name));
   return pids.map(Number).filter((pid) => sessionOf(pid) === session);
 }
 
-/** Behind the command, which may have anything in it: state, parent, process group, session. Source: proc_pid_stat(5) */
+/**
+ * Fields after the command, which may contain any character: state, parent, process group, session.
+ * Source: proc_pid_stat(5)
+ */
 function sessionOf(pid: number): number {
   const stat = unlessGone(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), '');
   return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[4]);
 }
 
-/** Of all its threads; none if it has ended. */
+/** Ids of all its threads; empty if the process has exited. */
 function childrenOf(pid: number): number[] {
   return entries(`/proc/${pid}/task`).flatMap((thread) => {
     const children = `/proc/${pid}/task/${thread}/children`;
@@ -36,12 +39,12 @@ function childrenOf(pid: number): number[] {
   });
 }
 
-const entries = (folder: string): string[] => unlessGone(() => readdirSync(folder), []);
+const entries = (directory: string): string[] => unlessGone(() => readdirSync(directory), []);
 
 const send = (pid: number, signal: NodeJS.Signals): void =>
   unlessGone(() => void process.kill(pid, signal), undefined);
 
-/** A process may end at any moment. */
+/** The process may exit at any moment. */
 function unlessGone<T>(act: () => T, otherwise: T): T {
   try {
     return act();

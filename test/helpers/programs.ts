@@ -1,4 +1,7 @@
-/** Small programs in C that a test compiles and runs in a netns: eBPF at a link's ingress, and frames to a tap. */
+/**
+ * Small C programs that a test compiles and runs in a netns: eBPF at a link's ingress, and frames
+ * to a tap.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,13 +11,13 @@ import { execa } from 'execa';
 import type { TestNetns } from './netns.ts';
 
 const SOURCES = resolve(import.meta.dirname, '../netns');
-const FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-programs-'));
-process.on('exit', () => rmSync(FOLDER, { recursive: true }));
+const DIRECTORY = mkdtempSync(join(tmpdir(), 'tapwire-programs-'));
+process.on('exit', () => rmSync(DIRECTORY, { recursive: true }));
 
 const compiled = new Map<string, Promise<string>>();
 
 function programAt(name: string): Promise<string> {
-  const path = join(FOLDER, name);
+  const path = join(DIRECTORY, name);
   const running =
     compiled.get(name) ??
     execa('gcc', ['-Wall', '-Wextra', '-Werror', '-o', path, join(SOURCES, `${name}.c`)]).then(() => path);
@@ -36,7 +39,9 @@ export function returning(value: number): string {
   return bytes.toString('hex');
 }
 
-/** Returns PASS for frames whose length is 61 to 1000, else NEXT: not known until a frame is there. */
+/**
+ * Returns PASS for frames with a length of 61 to 1000, else NEXT: the result depends on the frame.
+ */
 export const DEPENDING = [
   '61120000' + '00000000', // r2 = skb->len
   'b7000000' + 'ffffffff', // r0 = -1
@@ -58,7 +63,7 @@ export const attach = async (
 export const detachTcx = (netns: Place, link: string, id: string): Promise<string> =>
   run(netns, 'bpf', 'detach', link, id);
 
-/** Frames that came, of five that were sent of each. */
+/** Frames that arrived of each kind; five of each are sent. */
 export interface Arrived {
   readonly ipv4: number;
   readonly arp: number;
@@ -67,10 +72,9 @@ export interface Arrived {
 }
 
 /**
- * Sends frames to a MAC by a link outside, and counts those that reach who holds the tap.
- *
- * @param sender the link that it sends by, or the tap that it holds, so that frames come in on that
- * @param wanted how many are expected in all, which are waited for on a busy machine
+ * Sends frames to a MAC through a link outside, and counts those that reach the holder of the tap.
+ * @param sender the link to send through, or the tap that it holds, so that frames arrive on that
+ * @param wanted how many frames are expected in all; the function waits for them on a busy machine
  */
 export async function arriving(
   tap: { readonly netns: TestNetns; readonly ifname: string },

@@ -1,17 +1,20 @@
-/** Callers of the hook server that are no gRPC library: requests with any headers and bytes, and bytes that are not HTTP/2 at all. */
+/**
+ * Clients of the hook server without a gRPC library: requests with any headers and bytes, and bytes
+ * that are not HTTP/2 at all.
+ */
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
 import { createConnection, type Socket } from 'node:net';
 import { HANG } from './hang.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
-/** What came back of one request, trailers among the headers. */
+/** The response to one request, with trailers among the headers. */
 export interface RawAnswer {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
-/** Connects, makes one request, and waits until its stream is closed by either side. */
+/** Connects, sends one request, and waits until either side closes its stream. */
 export async function rawCall(socket: string, headers: object, body: Buffer): Promise<RawAnswer> {
   const session = connect('http://localhost', { path: socket });
   session.on('error', () => {});
@@ -41,7 +44,7 @@ export function rawRequest(session: ClientHttp2Session, headers: object, body: B
     seen = { ...seen, ...more };
   });
   stream.on('data', (chunk) => chunks.push(chunk));
-  stream.on('error', () => {}); // what the answer lacks says enough
+  stream.on('error', () => {}); // The missing parts of the response say enough.
   stream.on('close', () => {
     clearTimeout(timer);
     resolve({ headers: seen, body: Buffer.concat(chunks) });
@@ -60,12 +63,15 @@ export function http2Frame(type: number, flags: number, streamId: number, payloa
   return Buffer.concat([head, payload]);
 }
 
-/** Writes bytes behind the preface and the first SETTINGS. The caller closes the socket; nothing of the answer is read. */
+/**
+ * Writes bytes after the preface and the first SETTINGS. The caller closes the socket; the response
+ * is not read.
+ */
 export function speakHttp2(socket: string, ...frames: readonly Buffer[]): Promise<Socket> {
   return speak(socket, Buffer.concat([PREFACE, http2Frame(4, 0, 0, Buffer.alloc(0)), ...frames]));
 }
 
-/** Connects and writes. A server that hangs up on it is no error. */
+/** Connects and writes. A server that closes the connection is not an error. */
 export async function speak(socket: string, bytes: Buffer): Promise<Socket> {
   const raw = createConnection(socket);
   raw.on('error', () => {});
@@ -77,7 +83,7 @@ export async function speak(socket: string, bytes: Buffer): Promise<Socket> {
   await new Promise<void>((resolve) => {
     raw.once('close', () => resolve());
     raw.write(bytes, () => resolve());
-    setTimeout(resolve, 500).unref(); // a server that does not read any more
+    setTimeout(resolve, 500).unref(); // a server that no longer reads
   });
   return raw;
 }

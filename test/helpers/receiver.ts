@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { parseRequest, type Request, withFolder } from './shim.ts';
+import { parseRequest, type Request, withDirectory } from './shim.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../shim/receiver.c');
 
-/** A descriptor as it arrived: how many bytes of the request came before it, what it is. */
+/** A descriptor as it arrived: its kind, and how many bytes of the request came before it. */
 export type Descriptor = readonly [before: number, dev: number, ino: number, nsType: number];
 
 export interface Received {
@@ -15,15 +15,15 @@ export interface Received {
 
 export interface Receiver {
   readonly socket: string;
-  /** What the first caller sent. */
+  /** The first client's request. */
   readonly received: () => Promise<Received>;
   readonly stop: () => Promise<void>;
 }
 
-/** An agent in C, which keeps the descriptors of one call; on `hold` it never replies. */
+/** Starts an agent in C, which keeps the descriptors of one call. With `hold` it never replies. */
 export function withReceiver<T>(mode: 'reply' | 'hold', act: (receiver: Receiver) => Promise<T>): Promise<T> {
-  return withFolder(async (folder) => {
-    const [program, socket] = [join(folder, 'receiver'), join(folder, 'agent.sock')];
+  return withDirectory(async (directory) => {
+    const [program, socket] = [join(directory, 'receiver'), join(directory, 'agent.sock')];
     await execa('gcc', ['-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
     const running = execa(program, [mode, socket], { reject: false });
     const lines = running[Symbol.asyncIterator]();
@@ -32,7 +32,7 @@ export function withReceiver<T>(mode: 'reply' | 'hold', act: (receiver: Receiver
       await running;
     };
     try {
-      await lines.next(); // it listens
+      await lines.next(); // It listens.
       const received = async () => {
         const { descriptors, request } = JSON.parse((await lines.next()).value ?? '');
         const bytes = Buffer.from(request, 'hex');

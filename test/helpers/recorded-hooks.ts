@@ -1,4 +1,4 @@
-/** Recorded hook calls: which sidecars there were, what virt-launcher asked each, and what they answered. */
+/** Recorded hook calls: the sidecars, virt-launcher's requests to each, and their replies. */
 import { secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import type { Json } from './cni-runtime.ts';
 import { filesIn, recordedBytes, recordedJson } from './recorded.ts';
@@ -10,14 +10,14 @@ export interface RecordedSidecar {
   /** False for a sidecar that is not Tapwire. */
   readonly isOurs: boolean;
   readonly log: readonly Json[];
-  /** How a sidecar of ours ended. */
+  /** How a sidecar of Tapwire's exited. */
   readonly code: number | undefined;
 }
 
 export interface RecordedHook {
-  /** Files with this call. */
+  /** Files of this call. */
   readonly paths: readonly string[];
-  /** Place in time over all sidecars of the case, from 1. */
+  /** Position in time among the calls of all sidecars of the case, starting at 1. */
   readonly number: number;
   readonly sidecar: string;
   readonly method: string;
@@ -32,21 +32,21 @@ export interface RecordedHook {
   readonly answeredDomain: string;
 }
 
-/** One VM, from the first Info to the end of its sidecars. */
+/** One VM, from the first Info to the exit of its sidecars. */
 export interface RecordedVm {
   readonly name: string;
   readonly sidecars: readonly RecordedSidecar[];
   readonly sidecarsPath: string;
   readonly calls: readonly RecordedHook[];
   readonly vmi: Buffer;
-  /** Files that hold no call: bytes of connections, connections without a call. */
+  /** Files without a call: bytes of connections, and connections without a call. */
   readonly others: readonly string[];
 }
 
 export function recordedVms(): readonly RecordedVm[] {
-  return filesIn('hooks').map((folder) => {
-    const paths = filesIn(folder);
-    const sidecarsPath = `${folder}/0-sidecars.json`;
+  return filesIn('hooks').map((directory) => {
+    const paths = filesIn(directory);
+    const sidecarsPath = `${directory}/0-sidecars.json`;
     const heads = paths
       .filter((path) => /\/\d+-(Info|OnDefineDomain|PreCloudInitIso|Shutdown)\.json$/.test(path))
       .sort((one, other) => numberOf(one) - numberOf(other));
@@ -55,7 +55,7 @@ export function recordedVms(): readonly RecordedVm[] {
     const calls = heads.map((path) => callOf(path, paths, vmi));
     const used = new Set([sidecarsPath, ...calls.flatMap((call) => call.paths)]);
     return {
-      name: folder.slice('hooks/'.length),
+      name: directory.slice('hooks/'.length),
       sidecars: recordedJson(sidecarsPath).map(sidecarOf),
       sidecarsPath,
       calls,
@@ -128,7 +128,10 @@ export interface RecordedWiring {
   readonly conf: Readonly<Record<string, unknown>>;
 }
 
-/** What the CNI had to wire for the VM. MACs are those that KubeVirt took from the pod links. */
+/**
+ * The links that the CNI had to wire for the VM. MACs are those that KubeVirt took from the pod
+ * links.
+ */
 export function wiringOf({ vmi, calls }: RecordedVm): readonly RecordedWiring[] {
   const { spec, status } = JSON.parse(vmi.toString());
   const [first] = calls.filter(({ method }) => method === 'OnDefineDomain');

@@ -1,4 +1,4 @@
-/** Pods of the recordings: which calls of ours were made for each, and a netns of the same shape. */
+/** Pods of the recordings: the calls of Tapwire for each, and a netns of the same shape. */
 import { hashedPodIfname } from '../../shared/kubevirt/names.ts';
 import type { Json } from './cni-runtime.ts';
 import { withSandbox } from './cni-runtime.ts';
@@ -6,9 +6,9 @@ import { type TestNetns, withNetns } from './netns.ts';
 import { annotationOf, filesIn, type RecordedCall, recordedCalls, recordedJson } from './recorded.ts';
 
 export interface RecordedPod {
-  /** `thin primary`, as the files are called. */
+  /** `thin primary`, as the files are named. */
   readonly title: string;
-  /** Calls of Tapwire, in the order of time. */
+  /** Calls of Tapwire, in order of time. */
   readonly calls: readonly RecordedCall[];
   /** The link of the cluster's network: MAC, and addresses with their prefix lengths. */
   readonly eth0: {
@@ -20,7 +20,7 @@ export interface RecordedPod {
   readonly secondary: ReadonlyMap<string, string>;
 }
 
-/** Every pod for which Tapwire was called. Calls without a container (STATUS) are one. */
+/** Every pod for which Tapwire was called. Calls without a container (STATUS) count as one pod. */
 export function recordedPods(): readonly RecordedPod[] {
   const all = recordedCalls();
   const ours = Map.groupBy(
@@ -39,7 +39,7 @@ function podOf(calls: readonly RecordedCall[], all: readonly RecordedCall[]): Re
     ? annotationOf(recordedJson(path), 'network-status')
     : undefined;
   const results = calls.map(({ stdin }) => stdin.prevResult).filter((result) => result?.interfaces);
-  // Of pods that never ran nobody wrote a status: their link was one of the same network.
+  // A pod that never ran has no status. Its link belonged to the same network.
   const like = all.find(({ plugin, command, caller: by }) => {
     return plugin === 'bridge' && command === 'ADD' && (by === caller || caller === 'containerd');
   });
@@ -66,14 +66,17 @@ function podOf(calls: readonly RecordedCall[], all: readonly RecordedCall[]): Re
 /** An interface of a result, or an entry of a network status. */
 const isEth0 = ({ interface: ifname, name }: Json): boolean => (ifname ?? name) === 'eth0';
 
-/** The secondary pod link that a call is about; undefined if it is about another. */
+/** The secondary pod link that a call concerns; undefined for another link. */
 export function secondaryOf({ ifname, stdin }: RecordedCall, { secondary }: RecordedPod): string | undefined {
   const network: string | undefined = stdin.args?.cni?.logicNetworkName;
   const podLink = network === undefined ? ifname : hashedPodIfname(network);
   return secondary.has(podLink) ? podLink : undefined;
 }
 
-/** A netns as it was before the first call of Tapwire, on a node with the macvlan links' parent `bond0`. */
+/**
+ * A netns as it was before the first call of Tapwire, on a node with the macvlan links' parent
+ * `bond0`.
+ */
 export function withRecordedPod<T>(
   { eth0 }: Pick<RecordedPod, 'eth0'>,
   act: (netns: TestNetns, node: TestNetns) => Promise<T>,

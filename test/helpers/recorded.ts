@@ -1,28 +1,28 @@
 /**
- * What real callers sent (fixtures/recorded/README.md). Tests that replay a recording say so, in the output of the suite and to the
- * test runner, which fails if a recording is left over.
+ * Requests of real callers (fixtures/recorded/README.md). Tests that replay a recording report it
+ * in the output of the suite and to the test runner, which fails if a recording was not replayed.
  */
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json } from './cni-runtime.ts';
 
-const FOLDER = join(import.meta.dirname, '../fixtures/recorded');
+const DIRECTORY = join(import.meta.dirname, '../fixtures/recorded');
 
 /** One call of a CNI plugin. */
 export interface RecordedCall {
-  /** Path below the folder. */
+  /** Path below the directory. */
   readonly path: string;
   /** The file's name without `.json`. */
   readonly name: string;
   readonly caller: 'containerd' | 'thin' | 'thick';
-  /** Which Multus the cluster had at the time; null without one. */
+  /** Variant of Multus that the cluster had at the time; null without Multus. */
   readonly multus: 'thin' | 'thick' | null;
   /** The pod's name without `rec-`, or the VM's. */
   readonly case: string;
   readonly plugin: string;
   readonly command: string;
   readonly ifname: string;
-  /** In the order in which the variables were. */
+  /** In the order of the variables. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: { readonly link: string; readonly getcwd: string; readonly isRoot: boolean };
   readonly stdin: Json;
@@ -33,11 +33,14 @@ export interface RecordedCall {
   readonly stderr: string;
   /** Seconds since 1970. */
   readonly at: number;
-  /** Other cases in which the same call was made: ids, addresses, MACs, names and the order of variables aside. */
+  /**
+   * Other cases with the same call, apart from ids, addresses, MACs, names and the order of
+   * variables.
+   */
   readonly alsoSeen?: readonly string[];
 }
 
-/** Every recorded call, in the order of time. */
+/** Every recorded call, in order of time. */
 export function recordedCalls(): readonly RecordedCall[] {
   return filesIn('cni')
     .map(readCall)
@@ -55,16 +58,19 @@ function readCall(path: string): RecordedCall {
   };
 }
 
-/** The JSON document that a caller wrote to stdin: one line without a line feed, keys in the recorded order. */
+/**
+ * The JSON document that a caller wrote to stdin: one line without a line feed, keys in the
+ * recorded order.
+ */
 export const stdinOf = ({ stdin }: RecordedCall): string => JSON.stringify(stdin);
 
-/** Paths of the files of a folder of recordings, sorted by name. */
-export const filesIn = (folder: string): readonly string[] =>
-  readdirSync(join(FOLDER, folder))
+/** Paths of the files in a directory of recordings, sorted by name. */
+export const filesIn = (directory: string): readonly string[] =>
+  readdirSync(join(DIRECTORY, directory))
     .sort()
-    .map((name) => `${folder}/${name}`);
+    .map((name) => `${directory}/${name}`);
 
-export const recordedBytes = (path: string): Buffer => readFileSync(join(FOLDER, path));
+export const recordedBytes = (path: string): Buffer => readFileSync(join(DIRECTORY, path));
 export const recordedJson = (path: string): Json => JSON.parse(recordedBytes(path).toString());
 
 /** A pod's annotation, parsed; undefined if the pod has none. */
@@ -73,12 +79,15 @@ export function annotationOf(pod: Json, name: 'networks' | 'network-status'): Js
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** A file of the runner (test/run.ts), to which every process adds a line for each recording that it has replayed. */
+/**
+ * A file of the runner (test/run.ts). Every process adds a line for each recording that it has
+ * replayed.
+ */
 const LEDGER = process.env['TAPWIRE_REPLAYED'];
 
-/** Says that these recordings were replayed and compared, all of `what`. */
+/** Reports that these recordings, all of `what`, were replayed and compared. */
 export function replayed(what: string, paths: readonly string[]): void {
   if (LEDGER !== undefined) appendFileSync(LEDGER, paths.map((path) => `${path}\n`).join(''));
-  // In a line of its own, behind uvu's dots: the runner shows it.
+  // On a line of its own after uvu's dots; the runner shows it.
   console.log(`\n@ replayed ${what}: ${paths.join(' ')}`);
 }

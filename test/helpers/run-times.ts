@@ -9,7 +9,10 @@ export interface RunTime {
 
 const MAX_FILES = 10;
 
-/** The longest files, and the sum of each directory. The sum exceeds `elapsed`, because files run next to each other. */
+/**
+ * The longest files, and the sum of each directory. The sum exceeds `elapsed`, because files run
+ * next to each other.
+ */
 export function describeTimes(times: readonly RunTime[], elapsed: number): readonly string[] {
   const longest = times.toSorted((one, other) => other.seconds - one.seconds).slice(0, MAX_FILES);
   const sums = new Map<string, number>();

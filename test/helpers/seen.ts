@@ -1,4 +1,4 @@
-/** Netns as the kernel would show them, for tests of the planner. */
+/** Netns states as the kernel would report them, for tests of the planner. */
 
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../cni/bindings/tap/attachment.ts';
@@ -17,7 +17,7 @@ import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 
 export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
 export const OTHER: AttachmentKey = { containerId: 'pod2', ifname: 'net1' };
-/** What ADD has to restore of a veth, on a kernel without nf_tables. */
+/** What ADD has to restore on a veth, on a kernel without nf_tables. */
 export const NOTHING: Restore = {
   clsact: true,
   allmulti: false,
@@ -25,13 +25,13 @@ export const NOTHING: Restore = {
   down: false,
   silence: false,
 };
-/** Of a kernel that has none: what is silenced has tests of its own. */
+/** On a kernel without nf_tables. Silence has tests of its own. */
 export const NO_NFTABLES: Nftables = { tables: [], rules: [], refusal: 'Protocol not supported' };
 
 type Keys = Readonly<Record<string, unknown>>;
 const decode = (keys: Keys) => decodeNetConf({ cniVersion: '1.0.0', name: 'tapwire', ...keys });
 
-/** What a NAD with these keys says. */
+/** The configuration of a NAD with these keys. */
 export function tapConf(keys: Keys = {}): TapConf {
   const conf = decode(keys);
   assert.is(conf.binding, 'tap');
@@ -132,7 +132,7 @@ export function wired(changes: Partial<NetnsState> = {}): NetnsState {
 export const endsIn = (seen: NetnsState, names: AttachmentNames = attachmentOf()): Ends =>
   endsOf(names, indexNetns(seen));
 
-/** The rules that ADD adds, each of which has dropped that much. */
+/** The rules that ADD adds, each with this count of dropped packets. */
 export function silenced(dropped = { packets: 0, bytes: 0 }, key = KEY, links = ['eth0', 'tap0']): Nftables {
   const name = silenceTable(key);
   const tables = FAMILIES.map((family) => ({ family, name }));

@@ -1,13 +1,13 @@
-/** Callers of the agent that are no shim, and send whatever the test wants, with any descriptors. */
+/** Clients of the agent that are not a shim, and send any bytes with any descriptors. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { withFolder } from './shim.ts';
+import { withDirectory } from './shim.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../agent/sender.c');
 
-/** A request as the shim would frame it, unless `lengths` says otherwise. */
+/** A request as the shim would frame it, unless `lengths` overrides a length. */
 export function frame(
   variables: readonly (string | Uint8Array)[],
   input: string | Uint8Array = '',
@@ -33,7 +33,7 @@ export interface Reply {
   readonly stderr: string;
 }
 
-/** Null where the agent closed without a word. */
+/** Null if the agent closed without a reply. */
 export function parseReply(bytes: Uint8Array): Reply | null {
   const reply = Buffer.from(bytes);
   if (reply.length === 0) return null;
@@ -46,34 +46,34 @@ export function parseReply(bytes: Uint8Array): Reply | null {
   };
 }
 
-/** What it does once it has sent: sender.c. */
+/** What the client does once it has sent its request: sender.c. */
 export type Then = 'read' | 'half' | 'more' | 'leave' | 'deaf' | 'stay';
 
 export interface Sender {
-  /** Sends, and tells the reply. */
+  /** Sends, and returns the reply. */
   send(
     then: Exclude<Then, 'deaf' | 'more' | 'stay'>,
     request: Uint8Array,
     ...descriptors: readonly string[]
   ): Promise<Reply | null>;
-  /** Sends, and stays until it is called again. */
+  /** Sends, and stays connected until it is called again. */
   stay(
     then: 'deaf' | 'stay',
     request: Uint8Array,
     ...descriptors: readonly string[]
   ): Promise<() => Promise<void>>;
-  /** Sends; then one more byte when it is called again. */
+  /** Sends, then sends one more byte when it is called again. */
   more(request: Uint8Array, ...descriptors: readonly string[]): Promise<() => Promise<void>>;
 }
 
-/** @param through words before the program: it runs as, or where, they say */
+/** @param through a command line that runs the program as another user or in another place */
 export function withSender<T>(
   socket: string,
   act: (sender: Sender) => Promise<T>,
   through: readonly string[] = [],
 ): Promise<T> {
-  return withFolder(async (folder) => {
-    const program = join(folder, 'sender');
+  return withDirectory(async (directory) => {
+    const program = join(directory, 'sender');
     await execa('gcc', ['-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
     const start = (then: Then, input: Uint8Array, descriptors: readonly string[]) => {
       const [file = '', ...words] = [...through, program, socket, then, ...descriptors];
@@ -87,7 +87,7 @@ export function withSender<T>(
       },
       async stay(then, request, ...descriptors) {
         const running = start(then, request, descriptors);
-        await once(running.stderr, 'data'); // all is sent
+        await once(running.stderr, 'data'); // All is sent.
         return async () => {
           running.kill('SIGKILL');
           await running;
@@ -98,17 +98,17 @@ export function withSender<T>(
         await once(running.stderr, 'data');
         return async () => {
           running.kill('SIGUSR1');
-          await once(running.stderr, 'data'); // it is sent
+          await once(running.stderr, 'data'); // It is sent.
         };
       },
     });
   });
 }
 
-/** A caller in JavaScript, for what needs no descriptors. */
+/** A client in JavaScript, for tests without descriptors. */
 export async function knock(socket: string): Promise<Socket> {
   const caller = connect(socket);
-  caller.on('error', () => {}); // the agent closes when it likes
+  caller.on('error', () => {}); // The agent may close at any time.
   caller.resume();
   await once(caller, 'connect');
   return caller;

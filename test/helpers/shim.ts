@@ -1,4 +1,7 @@
-/** The shim's surroundings: callers, agents that behave in scripted ways, runtimes that say how they were run. */
+/**
+ * The shim's surroundings: callers, agents that follow a script, and fallbacks that report how they
+ * were run.
+ */
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,23 +9,26 @@ import { join, resolve } from 'node:path';
 import { execa, type Options } from 'execa';
 
 const DIST = resolve(import.meta.dirname, '../../dist');
-/** As it gets installed. */
+/** The installed build. */
 export const INSTALLED = join(DIST, 'cni/tapwire');
-/** The build that takes paths and patience from the environment. */
+/** The build that takes paths and timeouts from the environment. */
 export const SHIM = join(DIST, 'test/tapwire');
 export const ARM64_SHIM = join(DIST, 'test/arm64/tapwire');
 
 export interface ShimCall {
-  /** The program and what comes before its arguments. */
+  /** The program, and the arguments before those of the call. */
   readonly program?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
-  /** Divides all patience but that for an agent's hello. */
-  readonly haste?: number;
-  /** Milliseconds of each second of that; by default so many that an agent that is there is not missed on a slow machine. */
+  /** Divides all timeouts except the one for an agent's hello. */
+  readonly timeScale?: number;
+  /**
+   * Milliseconds that the shim counts as a second of its timeout for the hello. By default so many
+   * that a slow machine does not miss a running agent.
+   */
   readonly helloSecond?: number;
   readonly socket?: string;
-  readonly runtime?: string;
+  readonly fallbackDir?: string;
   readonly options?: Options;
 }
 
@@ -34,16 +40,16 @@ export interface ShimAnswer {
 }
 
 const NOWHERE = '/nonexistent/tapwire';
-/** DEL waits 40 s for a hello then, ADD 200 s. */
+/** DEL then waits 40 s for a hello, and ADD 200 s. */
 export const UNHURRIED = 20_000;
 
-/** Begins a call of the test build: without an agent and a runtime, unless the call names them. */
+/** Starts a call of the test build, without an agent and a fallback unless the call names them. */
 export function startShim(command: string, call: ShimCall = {}) {
   const [program = SHIM, ...args] = call.program ?? [];
   const env = {
     TAPWIRE_AGENT_SOCKET: call.socket ?? NOWHERE,
-    TAPWIRE_RUNTIME_DIR: call.runtime ?? NOWHERE,
-    TAPWIRE_HASTE: String(call.haste ?? 1),
+    TAPWIRE_RUNTIME_DIR: call.fallbackDir ?? NOWHERE,
+    TAPWIRE_HASTE: String(call.timeScale ?? 1),
     TAPWIRE_HELLO_SECOND: String(call.helloSecond ?? UNHURRIED),
     CNI_COMMAND: command,
     ...call.env,
@@ -75,12 +81,12 @@ export function errorOf({ exitCode, stdout }: ShimAnswer): readonly unknown[] {
   return [exitCode, code, msg];
 }
 
-export async function withFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-shim-'));
+export async function withDirectory<T>(act: (directory: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-shim-'));
   try {
-    return await act(folder);
+    return await act(directory);
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
@@ -107,7 +113,7 @@ export function parseRequest(bytes: Buffer): Request | null {
   return { netnsErrno, inputErrno, environment: variables, input: bytes.subarray(16 + environment) };
 }
 
-/** A reply, in whose header lengths may be wrong. */
+/** A reply. The lengths in its header may be wrong. */
 export function reply(
   out = '',
   status = 0,
@@ -119,10 +125,10 @@ export function reply(
   return Buffer.concat([header, Buffer.from(out + err)]);
 }
 
-/** What a scripted agent does with a caller. */
+/** What a scripted agent does with a client. */
 export type Script = (caller: Socket, request: Promise<Request>) => Promise<void> | void;
 
-/** Says hello, and answers with these bytes. */
+/** Sends a hello, and replies with these bytes. */
 export const answering =
   (bytes: Buffer): Script =>
   async (caller, request) => {
@@ -142,12 +148,14 @@ function listenToRequest(caller: Socket): Promise<Request> {
   });
 }
 
-/** Runs an agent at that path until the function it resolves to is called; connections end with it. */
+/**
+ * Runs an agent at this path until the returned function is called, which closes its connections.
+ */
 export async function startAgent(path: string, script: Script): Promise<() => Promise<void>> {
   const callers = new Set<Socket>();
   const server = createServer((caller) => {
     callers.add(caller);
-    caller.on('error', () => {}); // a caller that is gone is what some scripts are about
+    caller.on('error', () => {}); // Some scripts are about a client that has disconnected.
     void script(caller, listenToRequest(caller));
   });
   await new Promise<void>((listening) => server.listen(path, listening));
@@ -158,10 +166,10 @@ export async function startAgent(path: string, script: Script): Promise<() => Pr
   };
 }
 
-/** An agent that serves every caller by the script. */
+/** An agent that serves every client by the script. */
 export function withAgent<T>(script: Script, act: (socket: string) => Promise<T>): Promise<T> {
-  return withFolder(async (folder) => {
-    const socket = join(folder, 'agent.sock');
+  return withDirectory(async (directory) => {
+    const socket = join(directory, 'agent.sock');
     const stop = await startAgent(socket, script);
     try {
       return await act(socket);
@@ -171,7 +179,7 @@ export function withAgent<T>(script: Script, act: (socket: string) => Promise<T>
   });
 }
 
-/** Says in JSON how it was run. */
+/** Prints as JSON how it was run. */
 const PROBE = `#!${process.execPath}
 const { readdirSync, readFileSync, readlinkSync } = require('node:fs');
 const links = readdirSync('/proc/self/fd').flatMap((fd) => {
@@ -183,19 +191,19 @@ const input = env.CNI_COMMAND === 'VERSION' ? null : readFileSync(0, 'latin1');
 console.log(JSON.stringify({ fallback: true, args, env, cwd: process.cwd(), input, links }));
 `;
 
-/** A runtime whose loader is `program`, a script; by default one that says how it was run. */
-export function withRuntime<T>(act: (runtime: string) => Promise<T>, program = PROBE): Promise<T> {
-  return withFolder(async (folder) => {
-    mkdirSync(join(folder, 'lib'));
-    writeFileSync(join(folder, 'lib/ld.so'), program);
-    for (const name of ['node', 'index.js', 'tapwire.node']) writeFileSync(join(folder, name), '');
-    writeFileSync(join(folder, 'package.json'), '{}');
-    for (const name of ['.', 'lib', 'lib/ld.so', 'node']) chmodSync(join(folder, name), 0o755);
-    return act(folder);
+/** A fallback whose loader is `program`, a script. The default script reports how it was run. */
+export function withFallback<T>(act: (fallbackDir: string) => Promise<T>, program = PROBE): Promise<T> {
+  return withDirectory(async (directory) => {
+    mkdirSync(join(directory, 'lib'));
+    writeFileSync(join(directory, 'lib/ld.so'), program);
+    for (const name of ['node', 'index.js', 'tapwire.node']) writeFileSync(join(directory, name), '');
+    writeFileSync(join(directory, 'package.json'), '{}');
+    for (const name of ['.', 'lib', 'lib/ld.so', 'node']) chmodSync(join(directory, name), 0o755);
+    return act(directory);
   });
 }
 
-/** What the kernel says of its memory; the shim never gives any back. KiB. */
+/** The kernel's report of the shim's memory in KiB. The shim never frees any. */
 export function residentSetOf(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(/^Rss: +(\d+) kB$/m.exec(rollup)?.[1]);

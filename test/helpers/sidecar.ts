@@ -13,8 +13,9 @@ const CHECKOUT = resolve(import.meta.dirname, '../..');
 const POD_ID = 107;
 const UNPRIVILEGED = `--reuid ${POD_ID} --regid ${POD_ID} --clear-groups --bounding-set -all --inh-caps -all --no-new-privs`;
 /**
- * Uid 107 may be unable to reach the checkout by its own path, so it sees it at another: checkout, place, program. Of all the rest, the place
- * alone can be written to. Begins with the first line of its input.
+ * Script that shows the checkout to uid 107 at another path, because its own path may be out of
+ * reach. Arguments: checkout, place, program. Everything except the place is read-only. The program
+ * starts at the first line of input.
  */
 const SHOW = `
   mount --bind "$2" "$2"
@@ -25,12 +26,12 @@ const SHOW = `
   read -r go
   exec "$@" </dev/null`;
 
-/** What runs, and within which limits. */
+/** The program and its limits. */
 export interface Setting {
   /** Path below the checkout; null for a Node.js that does nothing. */
   readonly program: string | null;
   readonly openFiles: number;
-  /** Entered before the program begins. */
+  /** cgroup that the process enters before the program starts. */
   readonly cgroup?: Cgroup;
 }
 
@@ -39,15 +40,15 @@ const AS_SOURCE: Setting = { program: 'sidecar/main.ts', openFiles: 64 };
 export interface Sidecar {
   readonly pid: number;
   readonly kill: ChildProcess['kill'];
-  /** What it wrote to stderr so far, line by line. */
+  /** Lines written to stderr so far. */
   readonly log: () => Record<string, unknown>[];
-  /** Everything it wrote so far. */
+  /** All output so far. */
   readonly output: () => string;
-  /** Its exit status, or the signal that ended it; fails when it does not end in time. */
+  /** Exit status, or the signal that ended it; fails if it does not exit in time. */
   readonly ended: () => Promise<number | string>;
 }
 
-/** A place for hook directories that uid 107 can reach, gone afterwards. */
+/** A place for hook directories that uid 107 can reach, deleted afterwards. */
 export async function withHookPlace<T>(act: (place: string) => Promise<T>): Promise<T> {
   const place = mkdtempSync(join(tmpdir(), 'tapwire-hooks-'));
   try {
@@ -59,14 +60,17 @@ export async function withHookPlace<T>(act: (place: string) => Promise<T>): Prom
   }
 }
 
-/** A directory as an emptyDir with fsGroup is: the pod's user can write there. */
+/** A directory like an emptyDir with fsGroup: the pod's user can write to it. */
 export function makeHookDirectory(path: string): string {
   mkdirSync(path, { mode: 0o770 });
   chownSync(path, POD_ID, POD_ID);
   return path;
 }
 
-/** Runs the sidecar as the pod does: in its netns, as uid 107, without capabilities and without a way to get any. */
+/**
+ * Runs the sidecar as the pod does: in its netns, as uid 107, without capabilities and without a
+ * way to gain any.
+ */
 export async function withSidecar<T>(
   netns: TestNetns,
   place: string,
@@ -128,7 +132,10 @@ export async function withSidecar<T>(
   }
 }
 
-/** The lines of its log that `isMeant`, as soon as there are so many: they come by a pipe, later than an answer does. */
+/**
+ * The lines of the log that match `isMeant`, as soon as there are this many. They arrive through a
+ * pipe, later than a reply.
+ */
 export async function logged(
   sidecar: Sidecar,
   count: number,

@@ -1,4 +1,7 @@
-/** The bundled sidecar as a pod with guaranteed QoS runs it: 64 MB, 200m CPU, uid 107, no capabilities, a root that is read-only. */
+/**
+ * The bundled sidecar as a pod with guaranteed QoS runs it: 64 MB, 200m CPU, uid 107, no
+ * capabilities, a read-only root directory.
+ */
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +21,10 @@ const CONTAINER = 'hook-sidecar-0';
 const IMAGE_ENV = { MALLOC_ARENA_MAX: '1' };
 const POLL_INTERVAL = 1; // ms
 
-/** KubeVirt's defaults for a sidecar: `cpu: 200m`, `memory: 64M`. Source: kubevirt pkg/virt-controller/services/renderresources.go */
+/**
+ * KubeVirt's defaults for a sidecar: `cpu: 200m`, `memory: 64M`. Source: kubevirt
+ * pkg/virt-controller/services/renderresources.go
+ */
 export const GUARANTEED: Limits = { cpu: 200, memory: 64_000_000 / MIB };
 
 export interface SmallSidecar {
@@ -29,13 +35,16 @@ export interface SmallSidecar {
   readonly listening: number;
   /** From exec to the reply to Info, ms. */
   readonly ready: number;
-  /** A domain of 20 KB, without the interfaces. */
+  /** A domain of 20 KB, without its interfaces. */
   readonly domain: string;
-  /** Of a VM with the interfaces that the pod has taps for. */
+  /** A VM with the interfaces for which the pod has taps. */
   readonly vmi: Buffer;
 }
 
-/** Runs the bundle for a pod with so many wired networks, until Info is answered; then `act`. */
+/**
+ * Runs the bundle for a pod with this many wired networks until it has replied to Info, then calls
+ * `act`.
+ */
 export function withSmallSidecar<T>(
   limits: Limits,
   interfaces: number,
@@ -61,7 +70,7 @@ async function socketIn(directory: string, { sidecar, age }: Running): Promise<s
   throw new Error(`No socket in ${directory}: ${sidecar.output()}`);
 }
 
-/** From exec to exit of a Node.js that does nothing, in the sidecar's place; ms. */
+/** Time in ms from exec to exit of a Node.js that does nothing, in the sidecar's place. */
 export const timeEmptyNode = (limits: Limits): Promise<number> =>
   inSmallPod(limits, [], null, async ({ sidecar, age }) => {
     const status = await sidecar.ended();
@@ -72,7 +81,7 @@ export const timeEmptyNode = (limits: Limits): Promise<number> =>
 interface Running {
   readonly sidecar: Sidecar;
   readonly cgroup: Cgroup;
-  /** Since exec, ms. */
+  /** Time since exec, in ms. */
   readonly age: () => number;
 }
 
@@ -115,7 +124,7 @@ function vmiOf(names: readonly string[]): Buffer {
   });
 }
 
-/** A domain with as many disks as that many bytes take. */
+/** A domain with as many disks as fit into this many bytes. */
 function domainOf(size: number): string {
   const disks: string[] = [];
   for (let bytes = 0; bytes < size; bytes += disks.at(-1)?.length ?? 0) disks.push(disk(disks.length));
@@ -129,6 +138,6 @@ const disk = (index: number): string => `\t\t<disk device="disk" type="file" mod
 \t\t\t<alias name="ua-disk${index}"></alias>
 \t\t</disk>\n`;
 
-/** Resident anonymous memory: what cannot be taken away from it, MiB. */
+/** Resident anonymous memory, which the kernel cannot reclaim, in MiB. */
 export const anonymousMemory = (sidecar: Sidecar): number =>
   Number.parseInt(processStatus(sidecar, 'RssAnon'), 10) / 1024;

@@ -1,4 +1,7 @@
-/** The system calls of whoever serves a call of the plugin: all threads of an agent, or the program itself. */
+/**
+ * The system calls of the process that serves a call of the plugin: all threads of an agent, or the
+ * program itself.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -11,29 +14,32 @@ export const STRACE = '/usr/bin/strace';
 
 export interface Trace {
   readonly answer: Answer;
-  /** As strace writes them, behind the number of their thread. */
+  /** Lines of strace, each starting with the id of its thread. */
   readonly lines: readonly string[];
 }
 
-/** Calls the plugin, and tells which of these system calls that took. */
+/** Calls the plugin, and returns the system calls of these kinds that were made. */
 export async function traceCall(
   syscalls: readonly string[],
   env: Readonly<Record<string, string>>,
   input: string,
 ): Promise<Trace> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
-  const log = join(folder, 'log');
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-strace-'));
+  const log = join(directory, 'log');
   const options = ['-f', '-yy', '-s', '64', '-o', log, '-e', `trace=${syscalls.join(',')}`];
   try {
     const answer = await callTraced(options, env, input);
     const lines = readFileSync(log, 'utf8').split('\n');
     return { answer, lines: lines.filter((line) => /^\d+ +\w+\(/.test(line)) };
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
-/** Calls the plugin while these system calls fail for whoever serves it. @param under words that it runs behind */
+/**
+ * Calls the plugin while these system calls fail in the process that serves it.
+ * @param under a command line that runs it
+ */
 export const callFailing = (
   inject: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -51,7 +57,7 @@ async function callTraced(
   return withAgentUnder(under, async (agent) => {
     const strace = await attach([...options, '-p', String(agent.pid)]);
     const answer = await callThrough([], env, input, agent);
-    strace.kill('SIGTERM'); // it lets go of the agent
+    strace.kill('SIGTERM'); // Detaches from the agent.
     await once(strace, 'close');
     return answer;
   });

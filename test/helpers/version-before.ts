@@ -1,11 +1,14 @@
-/** Builds of Tapwire as a node has them in an upgrade: this checkout's, and the version before, made from git. */
+/**
+ * Builds of Tapwire as a node has them during an upgrade: this checkout's, and the version before,
+ * built from git.
+ */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { type Agent, NODE, startAgent } from './agent.ts';
 import { type Answer, type Call, environmentOf, netconf } from './cni.ts';
-import { UNHURRIED, withFolder } from './shim.ts';
+import { UNHURRIED, withDirectory } from './shim.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 /** The last version whose records end with "noqueue", and whose cookies have three flags. */
@@ -13,7 +16,7 @@ const COMMIT = 'ac20c894e109f8bfaff476076d977e390347d35a';
 
 export interface Build {
   readonly name: 'old' | 'new';
-  /** The folder with what was built. */
+  /** Directory of the build's files. */
   readonly dist: string;
 }
 
@@ -21,15 +24,15 @@ export const NEW: Build = { name: 'new', dist: join(CHECKOUT, 'dist') };
 
 let old: Promise<Build> | undefined;
 
-/** The version before; made once, in a folder that goes with this process. */
+/** The version before. It is built once, in a directory that is deleted with this process. */
 export function versionBefore(): Promise<Build> {
   old ??= buildOld();
   return old;
 }
 
 async function buildOld(): Promise<Build> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-before-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-before-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   const git = ['git', '-C', CHECKOUT, '-c', `safe.directory=${CHECKOUT}`];
   const has = await execa(git[0] ?? '', [...git.slice(1), 'cat-file', '-e', `${COMMIT}^{commit}`], {
     reject: false,
@@ -39,39 +42,39 @@ async function buildOld(): Promise<Build> {
     throw new Error(`Cannot build the version before: git has no commit ${COMMIT}: ${has.stderr}; ${advice}`);
   }
   const unpack = 'umask 022; folder=$1; shift; "$@" | tar -x --no-same-permissions -C "$folder"';
-  await execa('bash', ['-o', 'pipefail', '-c', unpack, 'bash', folder, ...git, 'archive', COMMIT]);
-  await addPackages(folder);
-  await execa(NODE, ['scripts/build.ts'], { cwd: folder, env: { PATH: pathIn(folder) } });
-  return { name: 'old', dist: join(folder, 'dist') };
+  await execa('bash', ['-o', 'pipefail', '-c', unpack, 'bash', directory, ...git, 'archive', COMMIT]);
+  await addPackages(directory);
+  await execa(NODE, ['scripts/build.ts'], { cwd: directory, env: { PATH: pathIn(directory) } });
+  return { name: 'old', dist: join(directory, 'dist') };
 }
 
-/** Ours, if the lockfiles are the same. */
-async function addPackages(folder: string): Promise<void> {
-  const [before, now] = [folder, CHECKOUT].map((place) =>
+/** The checkout's node_modules, if the lock files are equal. */
+async function addPackages(directory: string): Promise<void> {
+  const [before, now] = [directory, CHECKOUT].map((place) =>
     readFileSync(join(place, 'package-lock.json'), 'utf8'),
   );
-  if (before === now) symlinkSync(join(CHECKOUT, 'node_modules'), join(folder, 'node_modules'));
-  else await execa('npm', ['ci', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder });
+  if (before === now) symlinkSync(join(CHECKOUT, 'node_modules'), join(directory, 'node_modules'));
+  else await execa('npm', ['ci', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: directory });
 }
 
-const pathIn = (folder: string): string => `${folder}/node_modules/.bin:${process.env['PATH'] ?? ''}`;
+const pathIn = (directory: string): string => `${directory}/node_modules/.bin:${process.env['PATH'] ?? ''}`;
 
 /** Calls the plugin of one version. */
 export type Caller = (command: string, call: Call) => Promise<Answer>;
 
-/** Without an agent, and without the shim. */
+/** Without an agent and without the shim. */
 export const oneShotOf =
   ({ dist }: Build): Caller =>
   (command, call) =>
     run([NODE, join(dist, 'cni/index.js')], command, call, {});
 
-/** The shim of one version, which asks an agent that may be of another. */
+/** The shim of one version, which connects to an agent that may be of the other. */
 export const shimOf =
   ({ dist }: Build, { socket }: Pick<Agent, 'socket'>): Caller =>
   (command, call) =>
     run([join(dist, 'test/tapwire')], command, call, {
       TAPWIRE_AGENT_SOCKET: socket,
-      TAPWIRE_RUNTIME_DIR: '/nonexistent/tapwire', // an agent that is gone cannot pass unnoticed
+      TAPWIRE_RUNTIME_DIR: '/nonexistent/tapwire', // A missing agent cannot go unnoticed.
       TAPWIRE_HASTE: '1',
       TAPWIRE_HELLO_SECOND: String(UNHURRIED),
     });
@@ -92,15 +95,15 @@ async function run(
   return { exitCode: exitCode ?? -1, stdout, stderr, json: stdout === '' ? undefined : JSON.parse(stdout) };
 }
 
-/** An agent of each build, each at a socket of its own; both end well. */
+/** Starts an agent of each build at a socket of its own. Both must exit with 0. */
 export function withAgents<T>(
   builds: readonly Build[],
   act: (agents: readonly Agent[]) => Promise<T>,
 ): Promise<T> {
-  return withFolder(async (folder) => {
+  return withDirectory(async (directory) => {
     const agents: Agent[] = [];
     for (const { name, dist } of builds) {
-      const place = join(folder, name);
+      const place = join(directory, name);
       mkdirSync(place, { mode: 0o700 });
       const program = join(dist, 'agent/index.js');
       if (!existsSync(program)) throw new Error(`Cannot start an agent: there is no "${program}"`);

@@ -1,9 +1,10 @@
 /**
- * How virt-launcher defines a domain: in passes, each of which shows the hook what virt-launcher's structs and libvirt have made
- * of the answers before. What libvirt keeps in the end is the raw answer to the last one.
- *
- * Source: kubevirt virtwrap/manager.go allocateHotplugPorts, virtwrap/network/nichotplug.go WithNetworkIfacesResources,
- *   virtwrap/util/libvirt_helper.go ApplySidecarHooks, virtwrap/converter/translate
+ * Defines a domain as virt-launcher does: in passes. In each of them the hook gets what
+ * virt-launcher's structs and libvirt have made of the previous replies. At the end, libvirt keeps
+ * the unchanged last reply.
+ * Source: kubevirt virtwrap/manager.go allocateHotplugPorts, virtwrap/network/nichotplug.go
+ * WithNetworkIfacesResources, virtwrap/util/libvirt_helper.go ApplySidecarHooks,
+ * virtwrap/converter/translate
  */
 import {
   devicesOf,
@@ -17,11 +18,11 @@ import { childNamed, type GoElement, leaf, node, parseGoXml, toGoXml } from './l
 
 export interface Launcher {
   readonly hook: (domainXml: string) => Promise<string>;
-  /** Defines in libvirt, and gives libvirt's INACTIVE copy. */
+  /** Defines a domain in libvirt, and returns libvirt's INACTIVE copy. */
   readonly define: (domainXml: string) => Promise<string>;
-  /** Interfaces that pass A makes room for (`placeholderCount`); with none there is no pass A. */
+  /** Number of interfaces that pass A reserves (`placeholderCount`). If 0, there is no pass A. */
   readonly placeholders: number;
-  /** `qemu:commandline` outlives a pass: KubeVirt after 1.9. */
+  /** Whether `qemu:commandline` survives a pass, as in KubeVirt after 1.9. */
   readonly keepsCommandline: boolean;
 }
 
@@ -32,17 +33,19 @@ export interface Pass {
 
 const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
 
-/** Interfaces in all for which there is room in a domain. */
+/** Total number of interfaces that a domain has room for. */
 const RESERVED_INTERFACES = 4;
 
-/** Placeholders next to that many interfaces of a VMI. Source: calculateHotplugPortCountV1 */
+/**
+ * Number of placeholders next to this many interfaces of a VMI. Source: calculateHotplugPortCountV1
+ */
 export const placeholderCount = (interfaces: number): number =>
   interfaces === 0 ? 0 : Math.max(0, RESERVED_INTERFACES - interfaces);
 
 /**
- * Passes A, B, and C if root ports are due beyond the placeholders; the last one's answer is what the VM runs.
- *
- * @param spec the domain that virt-launcher made of the VMI
+ * Runs passes A and B, and pass C if root ports are needed beyond the placeholders. The VM runs the
+ * last reply.
+ * @param spec the domain that virt-launcher created from the VMI
  */
 export async function defineInPasses(spec: GoElement, launcher: Launcher): Promise<Pass[]> {
   const { placeholders } = launcher;
@@ -78,7 +81,7 @@ function rootPortsDue(spec: GoElement, placeholders: number): number {
   return Math.max(0, Math.max(total - pciDevices(spec), least) - placeholders);
 }
 
-/** Devices that take a root port each. Source: converter/pci-placement.go iteratePCIAddresses */
+/** Devices that need a root port each. Source: converter/pci-placement.go iteratePCIAddresses */
 function pciDevices(spec: GoElement): number {
   return devicesOf(spec).children.filter((device) => {
     const { bus, model, type } = device.attributes;
@@ -102,7 +105,7 @@ function pciDevices(spec: GoElement): number {
   }).length;
 }
 
-/** A hook's answer as virt-launcher goes on with it. */
+/** A hook's reply as virt-launcher uses it further. */
 export function understood(
   answer: string,
   { keepsCommandline }: Pick<Launcher, 'keepsCommandline'>,
@@ -114,7 +117,10 @@ export function understood(
   return { ...spec, attributes: { ...spec.attributes, 'xmlns:qemu': QEMU }, children };
 }
 
-/** All that is of libvirt's QEMU namespace and on a command line, under the prefix that virt-launcher writes. */
+/**
+ * Everything in libvirt's QEMU namespace that is on a command line, with the prefix that
+ * virt-launcher writes.
+ */
 function commandlineOf(domain: GoElement): GoElement | null {
   const local = (element: GoElement, scope: GoElement) => {
     const [prefix = '', name] = element.name.split(':');
@@ -132,7 +138,10 @@ function commandlineOf(domain: GoElement): GoElement | null {
   return node('qemu:commandline', {}, ...of('env'), ...of('arg'));
 }
 
-/** What virt-launcher adds for a pass so that libvirt makes room for interfaces that are plugged in later. */
+/**
+ * Elements that virt-launcher adds for a pass, so that libvirt reserves ports for interfaces that
+ * are plugged in later.
+ */
 function placeholder(index: number): GoElement {
   return node(
     'interface',
@@ -144,7 +153,9 @@ function placeholder(index: number): GoElement {
   );
 }
 
-/** Ports of the next indices, behind the other controllers. Source: appendPCIeRootPortControllers */
+/**
+ * Ports with the next indices, after the other controllers. Source: appendPCIeRootPortControllers
+ */
 function withRootPorts(spec: GoElement, count: number): GoElement {
   const devices = devicesOf(spec);
   const controllers = devices.children.filter(({ name }) => name === 'controller');
@@ -157,8 +168,8 @@ function withRootPorts(spec: GoElement, count: number): GoElement {
 }
 
 /**
- * What libvirt's INACTIVE copy has beside what it was given: a PCI address and a MAC address for every interface without, one
- * slot after the other. Source: libvirt qemu_domain_address.c, virDomainNetGenerateMAC
+ * What libvirt's INACTIVE copy adds: a PCI address and a MAC address for every interface without,
+ * one slot after the other. Source: libvirt qemu_domain_address.c, virDomainNetGenerateMAC
  */
 export async function emulatedLibvirt(domainXml: string): Promise<string> {
   const domain = parseGoXml(domainXml);

@@ -1,7 +1,10 @@
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import type { observePod } from '../../sidecar/pod/observe.ts';
 
-/** `red` is secondary and ours, `default` the pod network and ours only on request. */
+/**
+ * `red` is secondary and bound by Tapwire; `default` is the pod network, and bound by Tapwire only
+ * on request.
+ */
 export interface VmiParts {
   readonly red?: object;
   readonly devices?: object;
@@ -9,7 +12,7 @@ export interface VmiParts {
   readonly spec?: object;
   readonly networks?: readonly object[];
   readonly interfaces?: readonly object[];
-  /** In place of the default interfaces, and of all else that is named. */
+  /** Replaces the default interfaces and every other field that is named. */
   readonly status?: object;
   readonly metadata?: object;
   readonly volumes?: readonly { readonly name: string }[];
@@ -38,7 +41,7 @@ const condition = (type: string, status: string, time: string | null, more: obje
 
 type Cpu = Readonly<Record<string, unknown>> | null;
 
-/** Two vCPUs, and what KubeVirt adds where sockets may be plugged in. */
+/** Two vCPUs, and what KubeVirt adds if sockets can be plugged in. */
 const DEFAULT_CPU: Cpu = { cores: 2, sockets: 1, maxSockets: 4, threads: 1, model: 'host-model' };
 
 function topologyOf(cpu: Cpu): object {
@@ -47,8 +50,9 @@ function topologyOf(cpu: Cpu): object {
 }
 
 /**
- * A VMI as virt-launcher of KubeVirt 1.9 serialises it for a hook: fields in the order of its Go structs, neither `kind` nor
- * `apiVersion`. test/unit/recorded-launcher.test.ts compares it with recorded ones.
+ * A VMI as virt-launcher of KubeVirt 1.9 serialises it for a hook: fields in the order of its Go
+ * structs, neither `kind` nor `apiVersion`. test/unit/recorded-launcher.test.ts compares it with
+ * recorded ones.
  */
 export function vmiJson(parts: VmiParts = {}): Buffer {
   const red = { name: 'red', binding: { name: 'tapwire' }, ...parts.red };
@@ -163,7 +167,10 @@ export function tapLink(ifname: string, { mtu = 1500, multiQueue = false } = {})
   return { ...plain, ifname, kind: 'tun', mac: '7a:00:00:00:00:01', mtu, tun };
 }
 
-/** The pod of `vmiJson()`: the network `red` on a hashed pod link with its tap, and the pod network with one. */
+/**
+ * The pod of `vmiJson()`: the network `red` on a hashed pod link with its tap, and the pod network
+ * with one.
+ */
 export const podLinks: readonly Link[] = [
   { ...plain, mac: '00:00:00:00:00:00', mtu: 65536, type: 772 },
   veth('eth0', { mac: '0a:58:0a:f4:00:2a', mtu: 1400 }),
@@ -172,7 +179,7 @@ export const podLinks: readonly Link[] = [
   tapLink('tapb1f51a511f1'),
 ];
 
-/** In place of a look at a real pod. */
+/** Stands in for observing a real pod. */
 export function observing(
   links: readonly Link[] = podLinks,
   searchDomains = ['lab.example'],

@@ -1,29 +1,31 @@
-/** Both ends of a wired pod link: the network outside, and a guest that holds the tap as QEMU does. */
+/**
+ * Both ends of a wired pod link: the network outside, and a guest that holds the tap as QEMU does.
+ */
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { cni } from './cni.ts';
 import { type TestNetns, withNetns } from './netns.ts';
-import { withFolder } from './shim.ts';
+import { withDirectory } from './shim.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../netns/frames.c');
-/** Only a frame that never comes takes so long. */
+/** Only a frame that never arrives takes this long. */
 const DEADLINE = 60_000; // ms
 
 export const POD_MAC = '020000000010';
 
 export interface End {
-  /** Sends a frame, in hex and with its VLAN tags. */
+  /** Sends a frame, given in hex with its VLAN tags. */
   send(frame: string): void;
-  /** Waits for that frame, and gives those that came before it. */
+  /** Waits for this frame, and returns the frames before it. */
   receives(frame: string): Promise<readonly string[]>;
 }
 
 export interface Wire {
   readonly pod: TestNetns;
   readonly node: TestNetns;
-  /** At the other end of the pod link, in the node's netns: `host0`. */
+  /** The other end of the pod link, in the host netns: `host0`. */
   readonly network: End;
   readonly guest: End;
   /** Opens an end at another link. */
@@ -34,11 +36,11 @@ export interface Wire {
 export const withWire = (mtu: number, act: (wire: Wire) => Promise<void>): Promise<void> =>
   withNetns((node) =>
     withNetns((pod) =>
-      withFolder(async (folder) => {
+      withDirectory(async (directory) => {
         await makePodLink(node, pod, mtu);
         const add = await cni('ADD', { netns: pod.path, network: 'default' });
         assert.is(add.exitCode, 0, add.stdout);
-        const program = join(folder, 'frames');
+        const program = join(directory, 'frames');
         await execa('gcc', ['-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
         await withEnd(pod, [program, 'tap', 'tap0'], (guest) =>
           withEnd(node, [program, 'link', 'host0'], (network) =>

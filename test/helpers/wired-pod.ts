@@ -1,4 +1,7 @@
-/** A pod as the real plugin wires it, in which everything that is shown of it is the same every time. */
+/**
+ * A pod as the real plugin wires it, in which everything that Tapwire shows of it is the same in
+ * every run.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,9 +18,9 @@ const POD_MAC = '02:00:00:00:00:10';
 
 export interface WiredPod {
   readonly netns: TestNetns;
-  /** Where the other end of the pod link is. */
+  /** Netns of the other end of the pod link. */
   readonly outside: TestNetns;
-  /** Words that run a program where the runtime's results tell of the pod. */
+  /** Command line that runs a program where the container runtime's results name the pod. */
   readonly withResults: readonly string[];
 }
 
@@ -30,7 +33,7 @@ export function withWiredPod<T>(
       await netns.ip(
         `link add eth0 mtu 1450 address ${POD_MAC} type veth peer name host0 mtu 1450 netns ${outside.name}`,
       );
-      // Nobody speaks but who is told to, so that counters say what a test did.
+      // Only the test sends frames, so that counters show what it did.
       await netns.ip('link set eth0 addrgenmode none');
       await outside.ip('link set host0 addrgenmode none');
       await outside.ip('link set host0 up');
@@ -51,10 +54,13 @@ export function withWiredPod<T>(
   );
 }
 
-/** Bytes of each frame that is sent, as ingress counts them, which is behind the Ethernet header: IP 20, UDP 8, content. */
+/**
+ * Bytes of each frame that is sent, as ingress counts them, without the Ethernet header: IP 20, UDP
+ * 8, content.
+ */
 export const FRAME_BYTES = 20 + 8 + 500;
 
-/** Sends frames to the pod, which nobody answers. */
+/** Sends frames to the pod, which get no reply. */
 export async function sendFrames({ outside }: WiredPod, count: number): Promise<void> {
   const send = `for _ in $(seq ${count}); do printf %500s >/dev/udp/192.0.2.10/9; done`;
   await execa('ip', ['netns', 'exec', outside.name, 'bash', '-c', send]);
@@ -72,7 +78,7 @@ export async function withQemu<T>({ netns }: WiredPod, queues: number, act: (pid
     },
   );
   try {
-    await once(qemu.stdout, 'data'); // QMP's greeting: its descriptors are open
+    await once(qemu.stdout, 'data'); // QMP's greeting: the descriptors of QEMU are open.
     return await act(qemu.pid ?? 0);
   } finally {
     qemu.kill();
@@ -80,15 +86,18 @@ export async function withQemu<T>({ netns }: WiredPod, queues: number, act: (pid
   }
 }
 
-/** Words that run a program where the runtime keeps what libcni does, of an ADD with that configuration. */
+/**
+ * Command line that runs a program where the container runtime keeps libcni's result of an ADD with
+ * this configuration.
+ */
 export async function withResults<T>(
   { path }: TestNetns,
   act: (words: readonly string[]) => Promise<T>,
   conf: object = { type: 'bridge' },
 ): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-results-'));
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-results-'));
   try {
-    mkdirSync(join(folder, 'cni/results'), { recursive: true });
+    mkdirSync(join(directory, 'cni/results'), { recursive: true });
     const result = {
       kind: 'cniCacheV1',
       containerId: CONTAINER_ID,
@@ -101,9 +110,19 @@ export async function withResults<T>(
       ],
       result: { cniVersion: '1.0.0', interfaces: [{ name: 'eth0', sandbox: `/var${path}` }] },
     };
-    writeFileSync(join(folder, `cni/results/k8s-pod-network-${CONTAINER_ID}-eth0`), JSON.stringify(result));
-    return await act(['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /var/lib && exec "$@"', folder]);
+    writeFileSync(
+      join(directory, `cni/results/k8s-pod-network-${CONTAINER_ID}-eth0`),
+      JSON.stringify(result),
+    );
+    return await act([
+      'unshare',
+      '--mount',
+      'sh',
+      '-c',
+      'mount --bind "$0" /var/lib && exec "$@"',
+      directory,
+    ]);
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }

@@ -1,4 +1,7 @@
-/** Seeded random domains: well-formed ones with everything that XML has without a DTD, and what mutation makes of them. */
+/**
+ * Seeded random domains: well-formed ones with everything that XML has without a DTD, and mutations
+ * of them.
+ */
 import type { Random } from './fuzz.ts';
 
 const NAMES = [
@@ -53,7 +56,10 @@ const PIECES = [
   ...['&lt;', '&gt;', '&amp;', '&apos;', '&quot;', '&#65;', '&#x1F9ED;', '&#xA;', '&#9;', '&#13;', '&#32;'],
 ] as const;
 const URIS = ['', 'urn:x', 'http://libvirt.org/schemas/domain/qemu/1.0'] as const;
-/** Namespaces that random names use are declared at the root: what libxml2 makes of others is no matter of well-formedness. */
+/**
+ * The root declares the namespaces that random names use, because a document may be well-formed
+ * with undeclared ones, which libxml2 handles differently.
+ */
 const ROOT = 'xmlns:q="urn:q" xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"';
 const MAX_DEPTH = 5;
 
@@ -62,7 +68,7 @@ const several = (random: Random, most: number, one: () => string): string =>
 
 const space = (random: Random): string => random.pick(['', '', ' ', '\n', '\r\n\t']);
 
-/** Text of `PIECES` without what must not be where it is. */
+/** Text of `PIECES` without the characters that its place does not allow. */
 function text(random: Random, forbidden: RegExp): string {
   return several(random, 5, () => random.pick(PIECES)).replace(forbidden, '.');
 }
@@ -100,7 +106,7 @@ function element(random: Random, name: string, depth: number): string {
   return random.oneIn(3) ? `${start}/>` : `${start}>${content(random, depth)}</${name}${space(random)}>`;
 }
 
-/** Without interfaces within: the test finds its end by the first end tag. */
+/** Without nested interfaces, because the test finds the interface's end by the first end tag. */
 function someInterface(random: Random, alias: string): string {
   const [before, after] = [content(random, 2), content(random, 1)].map((one) =>
     one.replaceAll('interface', 'face'),
@@ -112,7 +118,7 @@ function misc(random: Random): string {
   return several(random, 2, () => random.pick(['\n', '<!-- x -->', '<?p q?>', ' ', '\r\n']));
 }
 
-/** A well-formed domain in which the sidecar finds, or misses, the interface of that alias. */
+/** A well-formed domain in which the sidecar finds, or misses, the interface of this alias. */
 export function randomDomain(random: Random, alias: string): string {
   const declaration = random.pick([
     '',

@@ -1,4 +1,7 @@
-/** ADD and DEL against the real kernel, and every failure in between: the netns is afterwards what it was before. */
+/**
+ * ADD and DEL against the real kernel, with a failure at every step: the netns is afterwards as
+ * before.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -72,10 +75,10 @@ const defects = (netns: TestNetns): Promise<readonly string[]> =>
 const DOWN = 'a veth that is down, as the bridge plugin leaves it if told to (disableContainerInterface)';
 const isDown = (kind: string): boolean => kind.includes('is down');
 
-/** Pod links as other plugins leave them, and what else may be in the netns. */
+/** Pod links as other plugins leave them, and other things that may be in the netns. */
 const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   veth: async () => {},
-  'a link with the last index that there can be': ({ ip }) => ip('link add last0 index 2147483647 type ifb'),
+  'a link with the highest possible index': ({ ip }) => ip('link add last0 index 2147483647 type ifb'),
   macvlan: async ({ ip }) => {
     await ip('link set eth0 name lower0');
     await ip('link set lower0 up');
@@ -93,7 +96,7 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
     await ip('link del eth0');
     await ip('tuntap add eth0 mode tap');
   },
-  'veth without a queue, as the bridge plugin makes it': ({ ip }) => ip('link set eth0 txqueuelen 0'),
+  'veth without a queue, as the bridge plugin creates it': ({ ip }) => ip('link set eth0 txqueuelen 0'),
   'veth with a clsact qdisc': ({ tc }) => tc('qdisc add dev eth0 clsact'),
   'veth with an ingress qdisc and a filter': async ({ tc }) => {
     await tc('qdisc add dev eth0 ingress');
@@ -112,8 +115,8 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
 };
 
 /**
- * The pod link's own part of a dump; ADD may only add allmulticast and the ingress qdisc to it. If it was down and goes up, the kernel
- * gives it what IPv6 needs.
+ * The pod link's own part of a dump. ADD may only add allmulticast and the ingress qdisc to it. If
+ * the link was down and goes up, the kernel gives it what IPv6 needs.
  */
 async function podLink(netns: TestNetns, kind: string): Promise<unknown> {
   const { links, addresses, routes4, routes6, neighbours } = await dumpNetns(netns);
@@ -128,7 +131,10 @@ async function podLink(netns: TestNetns, kind: string): Promise<unknown> {
   return isDown(kind) ? fixed : { ...fixed, operstate, addressInfo, routes: [own(routes4), own(routes6)] };
 }
 
-/** Runs ops as the kernel does when it refuses one: it goes on with those of the same level, but with no further one. */
+/**
+ * Runs ops as the kernel does when it rejects one: it runs the others of the same level, but no
+ * further level.
+ */
 const failingAt =
   (kernel: Kernel, broken: Op | undefined): Run =>
   async (levels, continueOnError) => {
@@ -142,7 +148,7 @@ const failingAt =
   };
 
 for (const [kind, prepare] of Object.entries(PODS)) {
-  test(`${kind}: ADD leaves the pod link as it is, DEL leaves everything as it was`, () =>
+  test(`ADD leaves the pod link as it is, and DEL leaves everything as it was: ${kind}`, () =>
     withPod('eth0', async (netns) => {
       await prepare(netns);
       const [before, pod] = [await dumpNetns(netns), await podLink(netns, kind)];
@@ -158,7 +164,7 @@ for (const [kind, prepare] of Object.entries(PODS)) {
       assert.equal(await del(netns), [], 'a second DEL has nothing to do');
     }));
 
-  test(`${kind}: whichever step fails, the netns is left as it was`, () =>
+  test(`ADD leaves the netns as it was if any step fails: ${kind}`, () =>
     withPod('eth0', async (netns) => {
       await prepare(netns);
       const before = await dumpNetns(netns);
@@ -175,7 +181,7 @@ for (const [kind, prepare] of Object.entries(PODS)) {
       }
     }));
 
-  test(`${kind}: whichever step is the last before the process is killed, DEL restores and ADD completes`, () =>
+  test(`DEL restores and ADD completes after the process was killed after any step: ${kind}`, () =>
     withPod('eth0', async (netns) => {
       await prepare(netns);
       const before = await dumpNetns(netns);
@@ -222,7 +228,7 @@ for (const [why, damage, found] of [
     ['"tap0" has no clsact qdisc, so no redirect to "eth0"'],
   ],
 ] as const) {
-  test(`${why}: CHECK names it, ADD repairs it, DEL restores`, () =>
+  test(`CHECK names it, ADD repairs it and DEL restores when ${why}`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns);
@@ -235,7 +241,7 @@ for (const [why, damage, found] of [
       sameNetns(await dumpNetns(netns), before);
     }));
 
-  test(`${why}: DEL restores without a repair`, () =>
+  test(`DEL restores without a repair when ${why}`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns);
@@ -253,7 +259,7 @@ for (const [why, damage] of [
 ] as const) {
   const nft = ({ name }: TestNetns, words: string) =>
     execa('ip', ['netns', 'exec', name, 'nft', ...words.split(' ')]);
-  test(`silence, ${why}: CHECK names it, ADD repairs it, DEL restores with or without a repair`, () =>
+  test(`CHECK reports that silence is lost, ADD repairs it, and DEL restores with or without a repair, when ${why}`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns);
@@ -271,7 +277,7 @@ for (const [why, damage] of [
     }));
 }
 
-test("others' tables are left alone, whatever they are called", () =>
+test('tables of other programs are left alone, whatever their names', () =>
   withPod('eth0', async (netns) => {
     const table = `inet ${silenceTable({ containerId: 'other', ifname: 'net1' })}`;
     const foreign = `add table ${table}; add chain ${table} c { type filter hook output priority -400; }`;
@@ -295,7 +301,7 @@ test('DEL finds the rules when the tap and the filters are gone', () =>
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('a pod link that cannot be set up: the error says what to look at, and all is undone', () =>
+test('an error about a pod link that cannot be set up gives a remedy, and ADD undoes everything', () =>
   withPod('host1', async (netns) => {
     await netns.ip('link set host1 address 02:00:00:00:00:11');
     await netns.ip('link add eth0 link host1 address 02:00:00:00:00:11 type macvlan mode bridge');
@@ -313,7 +319,7 @@ for (const [found, isUpAfter] of [
   ['up', true],
   ['down', false],
 ] as const) {
-  test(`a pod link found ${found} that went down: CHECK names it, ADD sets it up, DEL leaves it ${found}`, () =>
+  test(`CHECK names a pod link found ${found} that went down, ADD sets it up, and DEL leaves it ${found}`, () =>
     withPod('eth0', async (netns) => {
       const isUp = async () => /[<,]UP[,>]/.test(await netns.ip('link show dev eth0'));
       await netns.ip(`link set eth0 ${found}`);
@@ -330,7 +336,7 @@ for (const [found, isUpAfter] of [
     }));
 }
 
-test('a filter that came later keeps its qdisc', () =>
+test('DEL keeps the qdisc of a filter that was added later', () =>
   withPod('eth0', async (netns) => {
     await add(netns);
     await netns.tc('filter add dev eth0 ingress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
@@ -340,9 +346,9 @@ test('a filter that came later keeps its qdisc', () =>
     assert.not.match(await netns.tc('filter show dev eth0 ingress'), /mirred/);
   }));
 
-test('a refusal of the kernel itself rolls back and has its words', () =>
+test("ADD rolls back when the kernel rejects a request, and its error has the kernel's message", () =>
   withPod('eth0', async (netns) => {
-    await netns.ip('link set eth0 mtu 65535'); // a veth's most, more than a tap's
+    await netns.ip('link set eth0 mtu 65535'); // the largest of a veth, more than a tap's
     const before = await dumpNetns(netns);
     const error = await caught(() => add(netns));
     assert.is(
@@ -353,7 +359,7 @@ test('a refusal of the kernel itself rolls back and has its words', () =>
   }));
 
 for (const mtu of [68, 1000, 1279, 1280]) {
-  test(`an mtu of ${mtu}: IPv6 has no say in it`, () =>
+  test(`ADD gives the tap an mtu of ${mtu}, whatever IPv6 requires`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns, { mtu });
@@ -366,14 +372,14 @@ for (const mtu of [68, 1000, 1279, 1280]) {
 }
 
 const DPORT = 'u32 match ip dport 67 0xffff flowid 1:1';
-test("somebody else's filter at the pref that tc chooses still sees every frame", () =>
+test("another program's filter at the pref that tc chooses still sees every frame", () =>
   withPod('eth0', async (netns) => {
     await netns.tc('qdisc add dev eth0 clsact');
     await netns.tc(
       'filter add dev eth0 ingress protocol ip u32 match u32 0 0 action mirred egress mirror dev lo continue',
     );
     await add(netns);
-    // Broadcast from the other end of the pair comes in on eth0, no neighbour needed.
+    // A broadcast from the other end of the pair arrives on eth0 without a neighbour.
     await netns.ip('addr add 198.51.100.1/24 dev host0');
     await execa(
       'ip',
@@ -387,7 +393,7 @@ test("somebody else's filter at the pref that tc chooses still sees every frame"
   }));
 
 for (const direction of ['ingress', 'egress']) {
-  test(`somebody else's filter at our pref that came later survives DEL: ${direction}`, () =>
+  test(`another program's filter at Tapwire's pref that was added later survives DEL: ${direction}`, () =>
     withPod('eth0', async (netns) => {
       await add(netns);
       await netns.tc(`filter add dev eth0 ${direction} protocol all pref 65535 ${DPORT}`);
@@ -398,7 +404,7 @@ for (const direction of ['ingress', 'egress']) {
     }));
 }
 
-test("somebody else's filter in our place is never overwritten", () =>
+test("another program's filter in the place of Tapwire's is never overwritten", () =>
   withPod('eth0', async (netns) => {
     await netns.tc('qdisc add dev eth0 clsact');
     await netns.tc(`filter add dev eth0 ingress protocol all pref 65535 handle 800::1 ${DPORT}`);
@@ -411,7 +417,7 @@ test("somebody else's filter in our place is never overwritten", () =>
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('an ingress qdisc that shares its filters with other links is refused', () =>
+test('ADD rejects an ingress qdisc that shares its filters with other links', () =>
   withPod('eth0', async (netns) => {
     await netns.tc('qdisc add dev eth0 ingress_block 22 clsact');
     const before = await dumpNetns(netns);
@@ -419,7 +425,7 @@ test('an ingress qdisc that shares its filters with other links is refused', () 
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('a link with a stolen record is not deleted', () =>
+test('DEL does not delete a link with a stolen record', () =>
   withPod('eth0', async (netns) => {
     const record =
       'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1450 clsact=1 allmulti=0 noqueue=0';
@@ -430,7 +436,7 @@ test('a link with a stolen record is not deleted', () =>
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('a second pod link for the same attachment is refused', () =>
+test('ADD rejects a second pod link for the same attachment', () =>
   withPod('eth0', async (netns) => {
     await netns.ip('link add eth1 type veth peer name host1');
     await add(netns);
@@ -440,17 +446,17 @@ test('a second pod link for the same attachment is refused', () =>
     sameNetns(await dumpNetns(netns), wired);
   }));
 
-test('the descriptor of a tap is closed once it is persistent: QEMU must be able to attach', () =>
+test('ADD closes the descriptor of a tap once it is persistent, so that QEMU can attach', () =>
   withPod('eth0', (netns) =>
     withKernel(netns, async (kernel) => {
       await apply((await attach(kernel)).levels, kernel.run);
-      // A second queue on a single-queue tap: busy while anybody has it open.
+      // Attach a second queue to a single-queue tap: the tap is busy while any process has it open.
       await netns.ip('tuntap del dev tap0 mode tap');
       assert.not.match(await netns.ip('link show'), /tap0/);
     }),
   ));
 
-test('a kernel without any of the classifiers is told before the pod link is redirected', () =>
+test('ADD reports a kernel without any of the classifiers before it redirects the pod link', () =>
   withPod('eth0', async (netns) => {
     const before = await dumpNetns(netns);
     const touched: Op[] = [];
@@ -477,7 +483,7 @@ test('a kernel without any of the classifiers is told before the pod link is red
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('an undo has nothing to do if the tap is gone already', () =>
+test('an undo step does nothing if the tap is gone already', () =>
   withPod('eth0', async (netns) => {
     const before = await dumpNetns(netns);
     await withKernel(netns, async (kernel) => {

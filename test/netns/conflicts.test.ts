@@ -1,6 +1,7 @@
 /**
- * Filters and programs of others at the ingress of a pod link. Each is judged, and frames show that the judgement is right: what
- * is deadly really keeps frames from the guest, what is harmless really lets them go on.
+ * Filters and programs of others at the ingress of a pod link. Each is classified, and frames show
+ * that the classification is right: a deadly one really keeps frames from the guest, a harmless one
+ * really lets them pass.
  */
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -19,7 +20,7 @@ const NONE: Arrived = { ipv4: 0, arp: 0, ipv6: 0, other: 0 };
 interface Pod {
   readonly netns: TestNetns;
   readonly call: (command: string) => Promise<Answer>;
-  /** What reaches the guest, of which so much is waited for. */
+  /** The frames that reach the guest, and how many the test waits for. */
   readonly arriving: (wanted?: Arrived) => Promise<Arrived>;
 }
 
@@ -48,13 +49,13 @@ function withVeth<T>(act: (pod: Pod) => Promise<T>): Promise<T> {
 
 const succeeds = ({ exitCode, stdout }: Answer): void => assert.is(exitCode, 0, stdout);
 
-/** Puts something at the ingress of eth0, and returns how it goes again. */
+/** Adds something at the ingress of eth0, and returns a function that removes it. */
 type Put = (netns: TestNetns) => Promise<() => Promise<unknown>>;
 
 const filter =
   (words: string): Put =>
   async ({ tc }) => {
-    // ADD's own qdisc goes with DEL.
+    // DEL removes ADD's own qdisc.
     await tc('qdisc add dev eth0 clsact').catch(() => {});
     await tc(`filter add dev eth0 ingress pref 10 ${words}`);
     return () => tc('filter del dev eth0 ingress pref 10');
@@ -65,7 +66,7 @@ const classic =
   async (netns) => {
     const { tc } = netns;
     await tc('qdisc add dev eth0 clsact').catch(() => {});
-    // One word with spaces in it, which tc() would split.
+    // One argument with spaces in it, which tc() would split.
     const bytecode = `1,6 0 0 ${value >>> 0}`;
     const before = ['-n', netns.name, 'filter', 'add', 'dev', 'eth0', 'ingress', 'pref', '10'];
     await execa('tc', [...before, 'protocol', 'all', 'bpf', 'bytecode', bytecode, ...words.split(' ')]);
@@ -157,7 +158,7 @@ for (const [why, put, arrived, what] of [
     (value) => [`XDP ${value}`, xdp(returning(value)), NONE, /^the XDP program \d+ "tapwire_test"$/] as const,
   ),
 ] as const satisfies readonly (readonly [string, Put, Arrived, string | RegExp])[]) {
-  test(`${why} is deadly: ADD rejects it, CHECK names it, and the guest misses frames`, () =>
+  test(`ADD rejects ${why} as deadly, CHECK names it, and the guest misses frames`, () =>
     withVeth(async ({ netns, call, arriving }) => {
       const isNamed = (text: string, before: string, after: string) => {
         const name = text.slice(text.indexOf(before) + before.length, text.lastIndexOf(after));
@@ -200,7 +201,7 @@ for (const [why, put] of [
   ...[-1, 1, 3, 4, 8].map((value) => [`TCX ${value}`, tcx(returning(value))] as const),
   ['XDP_PASS', xdp(returning(2))],
 ] as const satisfies readonly (readonly [string, Put])[]) {
-  test(`${why} is harmless: ADD and CHECK succeed silently, and the guest gets every frame`, () =>
+  test(`ADD and CHECK silently accept ${why} as harmless, and the guest gets every frame`, () =>
     withVeth(async ({ netns, call, arriving }) => {
       const remove = await put(netns);
       const add = await call('ADD');
@@ -242,7 +243,7 @@ for (const [why, put, what, arrived = ALL] of [
   ],
   ['TCX that depends on the frame', tcx(DEPENDING), 'the TCX program \\d+ "tapwire_test"'],
 ] as readonly (readonly [string, Put, string, Arrived?])[]) {
-  test(`${why} is not known: ADD warns and wires, CHECK succeeds`, () =>
+  test(`ADD warns of ${why} as unknown and wires, and CHECK succeeds`, () =>
     withVeth(async ({ netns, call, arriving }) => {
       const remove = await put(netns);
       const add = await call('ADD');
@@ -257,7 +258,7 @@ for (const [why, put, what, arrived = ALL] of [
     }));
 }
 
-test('a filter that is added later without a pref comes before ours and still sees every frame', () =>
+test("a filter that is added later without a pref runs before Tapwire's and still sees every frame", () =>
   withVeth(async ({ netns, call, arriving }) => {
     succeeds(await call('ADD'));
     await netns.tc(`filter add dev eth0 ingress protocol all ${EVERYTHING} ${MIRROR} continue`);
@@ -280,7 +281,7 @@ test("a program at the tap's own ingress is found as well", () =>
   }));
 
 for (const error of ['EPERM', 'EINVAL', 'ENOSYS']) {
-  test(`where bpf(2) fails with ${error}, programs cannot be known: ADD succeeds`, () =>
+  test(`ADD succeeds if bpf(2) fails with ${error} and programs cannot be read`, () =>
     withVeth(async ({ netns }) => {
       await attach(netns, 'tcx', 'eth0', returning(0));
       const call = { netns: netns.path, network: 'default' };
@@ -291,7 +292,7 @@ for (const error of ['EPERM', 'EINVAL', 'ENOSYS']) {
     }));
 }
 
-test('programs of other links are not judged', () =>
+test('programs of other links are not classified', () =>
   withVeth(async ({ netns, call, arriving }) => {
     await netns.ip('link add eth1 type veth peer name host1');
     await attach(netns, 'tcx', 'eth1', returning(2));

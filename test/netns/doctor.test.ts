@@ -1,4 +1,7 @@
-/** Runs `tapwire doctor` on nodes that lack parts, and compares its output with docs/troubleshooting.md. */
+/**
+ * Runs `tapwire doctor` on nodes that lack parts, and compares its output with
+ * docs/troubleshooting.md.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NODE } from '../helpers/agent.ts';
@@ -320,7 +323,7 @@ const CASES: readonly (readonly [string, readonly Part[], string, RegExp])[] = [
   ],
 ];
 for (const [title, parts, change, line] of CASES) {
-  test(`${title}: ${line.source.slice(0, 60)}`, async () => {
+  test(`doctor reports ${title}: ${line.source.slice(0, 60)}`, async () => {
     const { exitCode, stdout, stderr } = await onNode(parts, change, ['doctor']);
     assert.match(stdout, line, stderr);
     assert.is(exitCode, /^error/m.test(stdout) ? 1 : 0);

@@ -1,9 +1,9 @@
-/** Which frames pass between a guest on `tap` and the network; docs/support.md shows the table. */
+/** Which frames pass between a guest on `tap` and the network. docs/support.md shows the table. */
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withFolder } from '../helpers/shim.ts';
+import { withDirectory } from '../helpers/shim.ts';
 import { POD_MAC, type Wire, withWire } from '../helpers/wire.ts';
 
 const test = suite('frames of a guest on tap');
@@ -11,11 +11,11 @@ const test = suite('frames of a guest on tap');
 const MTU = 9000;
 const PEER_MAC = '020000000099';
 const BROADCAST = 'ffffffffffff';
-/** For experiments: nothing answers it. */
+/** An ethertype for experiments, to which no program replies. */
 const TYPE = '88b5';
 
 const bytes = (count: number): string => 'a5'.repeat(count);
-/** At least the 60 bytes of Ethernet, without its checksum. */
+/** Pads to the 60 bytes that Ethernet requires without its checksum. */
 const padded = (header: string): string => header.padEnd(120, '0');
 
 /** What follows the two MACs, by name. A destination "" is the other end's own MAC. */
@@ -39,7 +39,7 @@ const KINDS: readonly (readonly [string, string, string])[] = [
   ['PPPoE', '', `8864${bytes(46)}`],
   ['MPLS', '', `8847${bytes(46)}`],
   ['jumbo, of the whole MTU', '', `${TYPE}${bytes(MTU)}`],
-  ['jumbo, of the whole MTU behind a tag', '', `81000064${TYPE}${bytes(MTU)}`],
+  ['jumbo, of the whole MTU after a tag', '', `81000064${TYPE}${bytes(MTU)}`],
 ];
 
 const frameOf = (from: string, to: string, [, destination, rest]: (typeof KINDS)[number]): string =>
@@ -63,13 +63,16 @@ test('every kind of frame reaches the network from the guest', () =>
     }
   }));
 
-/** An ICMP echo request in the shortest frame that needs no padding, which a router would cut off. */
+/**
+ * An ICMP echo request in the shortest frame without padding, because a router would cut padding
+ * off.
+ */
 function echo(macs: string, source: string, destination: string): string {
   const header = checksummed(`4500002e0000400040010000${source}${destination}`, 20);
   return `${macs}0800${header}${checksummed(`0800000000010001${bytes(18)}`, 4)}`;
 }
 
-/** @param at where its 16 bits are, in hex digits */
+/** @param at offset of the 16-bit checksum, in hex digits */
 function checksummed(hex: string, at: number): string {
   const words = hex.match(/.{4}/g)?.map((word) => Number.parseInt(word, 16)) ?? [];
   let sum = words.reduce((total, word) => total + word, 0);
@@ -77,7 +80,7 @@ function checksummed(hex: string, at: number): string {
   return hex.slice(0, at) + (~sum & 0xffff).toString(16).padStart(4, '0') + hex.slice(at + 4);
 }
 
-/** The same after a router: TTL 63, and the sum that goes with it. */
+/** Returns the packet as a router forwards it: with TTL 63 and a matching checksum. */
 const forwarded = (frame: string): string => {
   const [start, header, rest] = [frame.slice(0, 28), frame.slice(28, 68), frame.slice(68)];
   return `${start}${checksummed(`${header.slice(0, 16)}3f${header.slice(18, 20)}0000${header.slice(24)}`, 20)}${rest}`;
@@ -87,12 +90,15 @@ const GUEST_IP = 'c000020a'; // 192.0.2.10
 const FAR_IP = 'c6336405'; // 198.51.100.5
 
 interface Router {
-  /** MACs of the node's links towards the pod, and towards the rest. */
+  /** MACs of the node's links towards the pod and towards the outside. */
   readonly host0: string;
   readonly up0: string;
 }
 
-/** Makes the node a router between the pod and a second link, up0; what leaves there comes in on up1. */
+/**
+ * Makes the node a router between the pod and a second link, up0. Packets that leave there arrive
+ * at up1.
+ */
 async function routeThrough({ node }: Wire): Promise<Router> {
   await node.ip('addr add 192.0.2.1/24 dev host0');
   await node.ip('link add up0 type veth peer name up1');
@@ -109,11 +115,11 @@ async function routeThrough({ node }: Wire): Promise<Router> {
 const inNetns = async (name: string, script: string): Promise<string> =>
   (await execa('ip', ['netns', 'exec', name, 'sh', '-ec', script])).stdout;
 
-/** Packets that a named counter of nft has seen. */
+/** Number of packets that a named counter of nft has seen. */
 const counted = async (name: string, counter: string): Promise<number> =>
   Number(/packets (\d+)/.exec(await inNetns(name, `nft list counter inet test ${counter}`))?.[1]);
 
-/** A table that drops and counts whatever meets these hooks. */
+/** A table that counts and drops every packet at these hooks. */
 const dropAt = (hooks: readonly string[]): string =>
   [
     'table inet test {',
@@ -127,7 +133,7 @@ const dropAt = (hooks: readonly string[]): string =>
 const rules = (name: string, table: string): Promise<string> =>
   inNetns(name, `nft -f - <<'END'\n${table}\nEND`);
 
-test("rules of the node's netns hold for the guest: a NetworkPolicy enforced there drops its packets", () =>
+test('rules of the host netns apply to the guest: a NetworkPolicy enforced there drops its packets', () =>
   withWire(1500, async (wire) => {
     const { node, guest, network } = wire;
     const { host0, up0 } = await routeThrough(wire);
@@ -148,7 +154,7 @@ test("rules of the node's netns hold for the guest: a NetworkPolicy enforced the
     });
   }));
 
-test("rules inside the pod's netns do not hold for the guest: its frames pass them by", () =>
+test("rules inside the pod's netns do not apply to the guest: its frames bypass them", () =>
   withWire(1500, async ({ pod, guest, network }) => {
     const HOOKS = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
     await rules(pod.name, dropAt(HOOKS));
@@ -173,7 +179,7 @@ test("a packet that the node's stack forwards reaches the guest with the guest's
     });
   }));
 
-test("a packet by bpf_redirect_peer() reaches the guest with the MAC of the node's link, which a guest drops", () =>
+test("a packet sent by bpf_redirect_peer() reaches the guest with the MAC of the node's link, and a guest drops it", () =>
   withWire(1500, async (wire) => {
     const { up0 } = await routeThrough(wire);
     await redirectPeer(wire);
@@ -184,10 +190,13 @@ test("a packet by bpf_redirect_peer() reaches the guest with the MAC of the node
     });
   }));
 
-/** Hands what comes in on up0 to the pod by an eBPF program. The bpf file system is in a mount namespace of its own. */
+/**
+ * Redirects packets that arrive at up0 to the pod by an eBPF program. The bpf file system is in a
+ * mount namespace of its own.
+ */
 function redirectPeer({ node }: Wire): Promise<unknown> {
-  return withFolder(async (folder) => {
-    const program = join(folder, 'redirect-peer');
+  return withDirectory(async (directory) => {
+    const program = join(directory, 'redirect-peer');
     const source = resolve(import.meta.dirname, 'redirect-peer.c');
     await execa('gcc', ['-Wall', '-Wextra', '-Werror', '-o', program, source]);
     const [{ ifindex }] = JSON.parse(await node.ip('-j link show dev host0'));

@@ -1,4 +1,7 @@
-/** Runs `tapwire inspect` on wired pods, and compares its output with docs/inspect.md and docs/inspect.svg. */
+/**
+ * Runs `tapwire inspect` on wired pods, and compares its output with docs/inspect.md and
+ * docs/inspect.svg.
+ */
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -23,7 +26,10 @@ const PAGE = 'docs/inspect.md';
 
 const parsed = ({ stdout }: Printed): Inspection => JSON.parse(stdout);
 
-/** Replaces parts that differ between runs by those on the page. They have the same length, so that drawings fit. */
+/**
+ * Replaces parts that differ between runs by those on the page. They have the same length, so that
+ * drawings fit.
+ */
 const settled = ({ name }: TestNetns, text: string): string =>
   text
     .replaceAll(name, 'cni-6f0e1d2c3b4a')

@@ -1,4 +1,7 @@
-/** Multicast frames that nobody in the pod asked for reach the guest, whatever kind of link the pod has. */
+/**
+ * Multicast frames for groups that the pod has not joined reach the guest, on every kind of pod
+ * link.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../helpers/agent-node.ts';
@@ -8,11 +11,14 @@ import { arriving } from '../helpers/programs.ts';
 
 const test = suite('multicast to a guest');
 
-/** Solicited-node multicast of an address that the pod does not have, and an IPv4 group that nobody joined. */
+/**
+ * The solicited-node group of an address that the pod does not have, and an IPv4 group that no
+ * program has joined.
+ */
 const GROUPS = ['33:33:ff:00:00:77', '01:00:5e:01:02:03'];
 const ALL = { ipv4: 5, arp: 5, ipv6: 5, other: 5 };
 
-/** Makes eth0 of a kind, and returns who sends to it. */
+/** Creates eth0 of one kind, and returns the sender of frames to it. */
 type Make = (pod: TestNetns, outside: TestNetns) => Promise<Parameters<typeof arriving>[1]>;
 
 const veth: Make = async (pod, outside) => {
@@ -21,7 +27,7 @@ const veth: Make = async (pod, outside) => {
   return { netns: outside, ifname: 'host0' };
 };
 
-/** On a veth below it. */
+/** On top of a veth. */
 const above =
   (kind: string): Make =>
   async (pod, outside) => {
@@ -76,7 +82,7 @@ for (const [kind, make, wantsAllmulti] of [
   ['macvlan in mode private', above('macvlan mode private'), true],
   ['macvlan in mode passthru', above('macvlan mode passthru'), true],
 ] as const satisfies readonly (readonly [string, Make, boolean])[]) {
-  test(`a ${kind} as pod link passes all of it, ${wantsAllmulti ? 'with allmulticast' : 'as it is'}; DEL turns that off`, () =>
+  test(`a ${kind} as pod link passes all multicast, ${wantsAllmulti ? 'with allmulticast' : 'as it is'}; DEL turns allmulticast off`, () =>
     withNetns((outside) =>
       withNetns(async (pod) => {
         const sender = await make(pod, outside);
@@ -99,7 +105,7 @@ for (const [kind, make, wantsAllmulti] of [
     ));
 }
 
-test('a macvlan drops it without allmulticast', () =>
+test('a macvlan drops multicast without allmulticast', () =>
   withNetns((outside) =>
     withNetns(async (pod) => {
       const sender = await above('macvlan mode bridge')(pod, outside);

@@ -1,4 +1,6 @@
-/** The sysctls of passt on a real netns: only there, and after every failure what they were before. */
+/**
+ * The sysctls of passt on a real netns: they change only there, and every failure restores them.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,7 +32,7 @@ async function withKernel<T>({ path }: TestNetns, act: (kernel: Kernel) => Promi
 const planned = async (kernel: Kernel, group = 107) =>
   planPasst(passtConf({ group }), await kernel.readSysctls());
 
-test('reads and writes those of the netns, not ours', () =>
+test('the kernel edge reads and writes the sysctls of the netns, not of the host netns', () =>
   withNetns((other) =>
     withNetns(async (netns) => {
       await setPasstSysctls(other, [80, 5, 6]);
@@ -45,7 +47,7 @@ test('reads and writes those of the netns, not ours', () =>
     }),
   ));
 
-/** Fails that op as the kernel does, which then goes on with no further one. */
+/** Fails this op as the kernel does, which then runs no further op. */
 const failingAt =
   (kernel: Kernel, broken: Op): Run =>
   async (levels, continueOnError) => {
@@ -61,7 +63,7 @@ for (const before of [
   [80, 200, 300],
   [0, 1, 0],
 ]) {
-  test(`whichever step fails, they are what they were: ${before.join(' ')}`, () =>
+  test(`the sysctls are as before if any step fails: ${before.join(' ')}`, () =>
     withNetns((netns) =>
       withKernel(netns, async (kernel) => {
         await setPasstSysctls(netns, before);
@@ -84,7 +86,7 @@ for (const before of [
     ));
 }
 
-test('a refusal of the kernel has its words, takes back what came before, and is the last thing done', () =>
+test("an op that the kernel rejects has the kernel's message, makes the ops before it be undone, and is the last one to run", () =>
   withNetns((netns) =>
     withKernel(netns, async (kernel) => {
       const set = (sysctl: typeof PORTS | typeof PINGS, value: string) =>
@@ -103,7 +105,7 @@ test('a refusal of the kernel has its words, takes back what came before, and is
     }),
   ));
 
-test('what was narrowed afterwards is a defect, and a second ADD widens it again', () =>
+test('a range that was narrowed later is a defect, and a second ADD widens it again', () =>
   withNetns((netns) =>
     withKernel(netns, async (kernel) => {
       const add = async () => apply(await planned(kernel), kernel.run);

@@ -1,4 +1,7 @@
-/** What we read and write by rtnetlink, against what ip(8) and tc(8) say of the same netns. */
+/**
+ * What Tapwire reads and writes by rtnetlink, compared with what ip(8) and tc(8) report for the
+ * same netns.
+ */
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,7 +61,7 @@ const byName = (links: readonly Link[], ifname: string): Link => {
   return link;
 };
 
-test('allLinks reads what `ip link` shows', () =>
+test('allLinks() reads what `ip link` shows', () =>
   withPod('eth0', (netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('link add mv0 link eth0 type macvlan mode bridge');
@@ -95,7 +98,7 @@ for (const [flags, want] of [
   ['multi_queue', { owner: null, group: null, multiQueue: true }],
   ['user 0', { owner: 0, group: null, multiQueue: false }],
 ] as const) {
-  test(`allLinks reads a tap's details: ${flags}`, () =>
+  test(`allLinks() reads a tap's details: ${flags}`, () =>
     withNetns((netns) =>
       withRtnetlink(netns, async (rtnetlink) => {
         await netns.ip(`tuntap add dev tap0 mode tap ${flags}`);
@@ -105,7 +108,7 @@ for (const [flags, want] of [
     ));
 }
 
-test('allLinks reads more links than one datagram holds', () =>
+test('allLinks() reads more links than one datagram holds', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       for (let i = 0; i < 100; i++) await netns.ip(`link add v${i} type veth peer name w${i}`);
@@ -113,13 +116,13 @@ test('allLinks reads more links than one datagram holds', () =>
     }),
   ));
 
-test('a tap vanishes with the socket, until it is persistent', () =>
+test('a tap vanishes when its socket closes, until it is persistent', () =>
   withNetns(async (netns) => {
     const ifnames = async () =>
       (await netns.ip('-br link show'))
         .split('\n')
         .map((line) => line.split(' ')[0])
-        .sort(); // the kernel goes by ifindex, which not every kernel chooses alike
+        .sort(); // The kernel lists links by ifindex, which not every kernel assigns alike.
     await withRtnetlink(netns, async (rtnetlink) => {
       const tap0 = create({ ifindex: 47, multiQueue: true, owner: 107 });
       assert.equal(await rtnetlink.run([tap0, persist, create({ ifname: 'tap1', group: 0 })], false), [
@@ -136,7 +139,7 @@ test('a tap vanishes with the socket, until it is persistent', () =>
     assert.equal([type, pi, vnet_hdr, multi_queue, persistent], ['tap', false, true, true, true]);
   }));
 
-test('a tap that is there is never attached to, nor is an ifindex taken twice', () =>
+test('an existing tap is never attached to, and an ifindex is not assigned twice', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('tuntap add dev tap0 mode tap');
@@ -146,7 +149,7 @@ test('a tap that is there is never attached to, nor is an ifindex taken twice', 
     }),
   ));
 
-test('what comes after a failure is left out, or done all the same where that is asked for', () =>
+test('requests after a failure are skipped, or sent anyway on request', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       const up = (ifindex: number): Part => ({
@@ -163,7 +166,7 @@ test('what comes after a failure is left out, or done all the same where that is
     }),
   ));
 
-test('1,000 requests in one go are all answered, those that are refused with a reason', () =>
+test('1,000 requests at once all get a reply, and rejected ones a reason', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('tuntap add dev tap0 mode tap');
@@ -181,7 +184,7 @@ test('1,000 requests in one go are all answered, those that are refused with a r
     }),
   ));
 
-test('a link that says more than 64 KiB of itself is read like any other', () =>
+test('a link with more than 64 KiB of attributes is read like any other', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('link add eth0 type veth peer name host0');
@@ -201,14 +204,14 @@ test('a link that says more than 64 KiB of itself is read like any other', () =>
 test('rtnetlink ignores what a process in the netns sends to its socket', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
-      const folder = mkdtempSync(join(tmpdir(), 'tapwire-forger-'));
+      const directory = mkdtempSync(join(tmpdir(), 'tapwire-forger-'));
       try {
-        const program = join(folder, 'forger');
+        const program = join(directory, 'forger');
         const flags = ['-O2', '-Wall', '-Wextra', '-Werror'];
         await execa('gcc', [...flags, '-o', program, join(import.meta.dirname, 'forger.c')]);
         await netns.ip('tuntap add dev tap0 mode tap');
         const { ifindex } = byName(await linksOf(rtnetlink), 'tap0');
-        // The first socket of a process in a netns has its process id for a number.
+        // The first socket of a process in a netns has the process id as its address.
         const words = ['--pdeathsig', 'KILL', '--', program, netns.path, String(process.pid)];
         const forger = execa('setpriv', words, { reject: false });
         try {
@@ -221,12 +224,12 @@ test('rtnetlink ignores what a process in the netns sends to its socket', () =>
           await forger;
         }
       } finally {
-        rmSync(folder, { recursive: true });
+        rmSync(directory, { recursive: true });
       }
     }),
   ));
 
-test('nothing of the node changes while a tap is made elsewhere', () =>
+test('creating a tap in another netns changes nothing on the node', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       const own = openRtnetlink(null);
@@ -238,7 +241,7 @@ test('nothing of the node changes while a tap is made elsewhere', () =>
     }),
   ));
 
-test('allAddresses and allRoutes read what `ip` shows', () =>
+test('allAddresses() and allRoutes() read what `ip` shows', () =>
   withPod('eth0', (netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       const shown = JSON.parse(await netns.ip('-j addr show'));
@@ -253,7 +256,8 @@ test('allAddresses and allRoutes read what `ip` shows', () =>
         want.sort(),
       );
       const eth0 = byName(await linksOf(rtnetlink), 'eth0').ifindex;
-      const routes = (await rtnetlink.ask(allRoutes))[0].filter(({ protocol }) => protocol === 3); // boot: those of ip(8)
+      // proto boot: the routes that ip(8) has added
+      const routes = (await rtnetlink.ask(allRoutes))[0].filter(({ protocol }) => protocol === 3);
       assert.equal(routes, [
         { family: 'inet', destination: 'default', gateway: '192.0.2.1', link: eth0, table: 254, protocol: 3 },
         {
@@ -268,7 +272,7 @@ test('allAddresses and allRoutes read what `ip` shows', () =>
     }),
   ));
 
-test('a refusal has the words of the kernel', () =>
+test("a rejected request has the kernel's message", () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       await netns.ip('tuntap add dev tap0 mode tap');
@@ -310,7 +314,7 @@ test('linkChange() changes what `ip link` shows', () =>
     }),
   ));
 
-test('a deleted link is gone and its name free when the answer is there, before the kernel gives its own', () =>
+test("a deleted link is gone and its name free when the reply arrives, before the kernel's acknowledgement", () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
       const remove = (ifindex: number): Part => ({ part: 'deleteLink', deletion: linkDeletion(ifindex) });
@@ -369,7 +373,7 @@ for (const [kind, classifier] of [
   ['u32', ['u32', 'match', 'u32', '0', '0']],
   ['bpf', ['bpf', 'bytecode', '1,6 0 0 4294967295']], // return -1: match
 ] as const) {
-  test(`somebody else's ${kind} redirect is seen as one, without a cookie`, () =>
+  test(`another program's ${kind} redirect is recognized as a redirect without a cookie`, () =>
     withNetns((netns) =>
       withRtnetlink(netns, async (rtnetlink) => {
         await netns.ip('link add eth0 type veth peer name host0');

@@ -1,6 +1,7 @@
 /**
- * With the VM off, nothing with its MAC leaves a pod from ADD's first request on, whatever the pod's own stack wants to say; the
- * guest's own frames pass as they are. And without the rules the stack is heard, so that these tests can fail.
+ * With the VM off, no frame with its MAC leaves a pod after ADD's first request, whatever the pod's
+ * own stack tries to send. The guest's own frames pass unchanged. Without the rules the stack's
+ * frames are seen, which proves that these tests can fail.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -16,20 +17,26 @@ const test = suite('silence');
 
 const MAC = '02:00:00:00:00:10';
 const SOURCE = MAC.replaceAll(':', '');
-/** Duplicate address detection, MLD reports, router solicitations and ARP all come within this time; ms. */
+/**
+ * Time in ms within which duplicate address detection, MLD reports, router solicitations and ARP
+ * all occur.
+ */
 const LISTEN = 9_500;
-/** IPv6 has said all that it says of itself without router solicitations, which are off until then; ms. */
+/**
+ * Time in ms after which IPv6 has sent everything except router solicitations, which are off until
+ * then.
+ */
 const QUIET = 2_500;
 
 interface Pod {
   readonly netns: TestNetns;
   readonly outside: TestNetns;
-  /** What comes out of the pod. */
+  /** The frames that leave the pod. */
   readonly heard: FrameSocket;
   readonly open: OpenFrames;
 }
 
-/** Pod links as ADD finds them; their other end `host0` is outside. */
+/** Pod links as ADD finds them. Their other end `host0` is outside. */
 const FOUND: Readonly<Record<string, (netns: TestNetns, outside: TestNetns) => Promise<unknown>>> = {
   'a veth that is up': async (netns, outside) => {
     await netns.ip(`link add eth0 address ${MAC} type veth peer name host0 netns ${outside.name}`);
@@ -71,11 +78,14 @@ async function setSysctls(netns: TestNetns, values: Readonly<Record<string, numb
 
 const [ARP, IPV6] = ['0806', '86dd'];
 
-/** Frames with the MAC of the VM, whatever they are; the ethertype of each. */
+/** Returns the ethertype of each frame with the VM's MAC. */
 const own = ({ received }: FrameSocket): readonly string[] =>
   received.filter((frame) => frame.slice(12, 24) === SOURCE).map((frame) => frame.slice(24, 28));
 
-/** Waits until what began before ADD is over: frames that were sent before our first request are not ours to keep back. */
+/**
+ * Waits until traffic that began before ADD is over: silence does not apply to frames sent before
+ * ADD's first request.
+ */
 async function settled(heard: FrameSocket): Promise<number> {
   const deadline = performance.now() + HANG;
   for (let count = -1; count !== heard.received.length; await sleep(QUIET)) {
@@ -85,7 +95,7 @@ async function settled(heard: FrameSocket): Promise<number> {
   return own(heard).length;
 }
 
-/** Makes the pod's own stack say all that it can, and waits. */
+/** Makes the pod's own stack send all it can, and waits. */
 async function provoke(netns: TestNetns): Promise<void> {
   await setSysctls(netns, {
     'ipv4.conf.eth0.arp_notify': 1,
@@ -100,7 +110,7 @@ async function provoke(netns: TestNetns): Promise<void> {
   await sleep(LISTEN);
 }
 
-/** A flap of the link, which is part of the test, brings its IPv6 routes back with other numbers. */
+/** The test sets the link down and up, which brings its IPv6 routes back with other numbers. */
 async function stateOf(netns: TestNetns): Promise<Readonly<Record<string, unknown>>> {
   const { routes6: _, ...rest } = await dumpNetns(netns);
   return rest;
@@ -117,11 +127,11 @@ async function succeeds(command: string, pod: Pod): Promise<void> {
   assert.is(exitCode, 0, `${command}: ${stdout}`);
 }
 
-/** All kinds of pods at once: each listens for a long time. */
+/** Tests all kinds of pods at once, because each listens for a long time. */
 const onEachPod = (act: (pod: Pod, kind: string) => Promise<void>): Promise<void> =>
   Promise.all(Object.keys(FOUND).map((kind) => withPod(kind, (pod) => act(pod, kind)))).then(() => {});
 
-test("no frame with the VM's MAC leaves from ADD's first request on; DEL leaves the pod as it was", () =>
+test("no frame with the VM's MAC leaves after ADD's first request, and DEL leaves the pod as it was", () =>
   onEachPod(async (pod, kind) => {
     const { netns, heard } = pod;
     const before = await settled(heard);
@@ -144,7 +154,7 @@ test("no frame with the VM's MAC leaves from ADD's first request on; DEL leaves 
     if (kind.endsWith('down')) assert.equal(own(heard).slice(before), [], `${kind}: nor during DEL`);
   }));
 
-test("without the rules the pod's own stack is heard", () =>
+test("frames of the pod's own stack are seen without the rules", () =>
   onEachPod(async (pod, kind) => {
     const { netns, heard } = pod;
     const before = await settled(heard);
@@ -160,7 +170,7 @@ const BROADCAST = 'ffffffffffff';
 const OUTSIDE = '020000000099';
 const frame = (destination: string, source: string, rest: string): string =>
   `${destination}${source}${rest}`.padEnd(120, '0');
-/** What a guest says, in both directions; none of it is what a stack in between would pass on. */
+/** Frames of a guest, in both directions. A network stack in between would pass on none of them. */
 const frames = (destination: string, source: string): readonly string[] => [
   frame(BROADCAST, source, '0806000108000604000102000000001'),
   frame(destination, source, '0800450000280000000040110000c000020ac00002630035003500140000'),
@@ -171,7 +181,7 @@ const frames = (destination: string, source: string): readonly string[] => [
   frame(destination, source, '0026424203000000'),
 ];
 
-test("the guest's own frames pass as they are, both ways", () =>
+test("the guest's own frames pass unchanged in both directions", () =>
   onEachPod(async (pod, kind) => {
     const { netns, heard, open } = pod;
     const before = await settled(heard);
@@ -189,7 +199,10 @@ test("the guest's own frames pass as they are, both ways", () =>
     assert.equal(inside(), [...into].sort(), kind);
   }));
 
-/** Frames with a source, but for the first ones; sorted, since a macvlan delivers broadcasts later than others. */
+/**
+ * Frames by source, without the first ones; sorted, because a macvlan delivers broadcasts later
+ * than other frames.
+ */
 const from =
   (source: string, { received }: FrameSocket, first: number) =>
   (): readonly string[] =>

@@ -37,15 +37,15 @@ test('rejects another version of Node.js before anything else fails', async () =
 });
 
 test('runs on a node with only the installed files', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-'));
   try {
-    await execa(NODE, [INSTALLER, '--cni-bin-dir', folder]);
-    cpSync(dirname(BUNDLE), join(folder, 'copy'), { recursive: true, dereference: true });
-    const [runtime, copy] = [join(folder, '.tapwire/node'), join(folder, 'copy/index.js')];
+    await execa(NODE, [INSTALLER, '--cni-bin-dir', directory]);
+    cpSync(dirname(BUNDLE), join(directory, 'copy'), { recursive: true, dereference: true });
+    const [runtime, copy] = [join(directory, '.tapwire/node'), join(directory, 'copy/index.js')];
     const { stdout } = await execa(runtime, [copy, '--version'], { env: {}, extendEnv: false, cwd: '/' });
     assert.is(stdout, tapwire.version);
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 });
 

@@ -1,4 +1,4 @@
-/** Ten pods at once, fifty times: the node is after the last round what it was after the first. */
+/** Ten pods at once, fifty times: after the last round the node is as it was after the first. */
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,10 +10,10 @@ import { WAY } from '../helpers/way.ts';
 const test = suite('containerd: pods at once');
 
 const PODS = 10;
-/** Without an agent one call at a time runs on a node, each in a process of its own. */
+/** Without an agent, a node runs one call at a time, each in a process of its own. */
 const ROUNDS = WAY === 'fallback' ? 15 : 50;
 
-/** What must not grow, whatever it holds: one line for each thing. */
+/** The things that must not grow, one line for each. */
 const standing = (node: Node): readonly string[] => [
   ...[node.containerd, ...(node.agent === null ? [] : [node.agent])].flatMap((pid) =>
     descriptorsOf(pid).map((descriptor) => `descriptor ${descriptor} of ${pid}`),
@@ -22,18 +22,19 @@ const standing = (node: Node): readonly string[] => [
   ...filesOf(node),
 ];
 
-/** Runs the pods and ends them, all at once; inspects so many of them between. */
+/** Starts the pods and ends them, all at once, and inspects this many of them in between. */
 async function round(node: Node, inspected: number): Promise<void> {
   const pods = await Promise.all(Array.from({ length: PODS }, () => runPod(node)));
   const addresses = pods.flatMap(({ status }) => status.ips);
   assert.is(new Set(addresses).size, 2 * PODS, 'every pod has addresses of its own');
   assert.equal([...leases(node).keys()], addresses.toSorted());
   await Promise.all(pods.slice(0, inspected).map(assertWired));
-  // A pod that runs is stopped first. The kubelet asks for that by itself; containerd then calls every plugin's DEL once more.
+  // A running pod is stopped first. The kubelet does that by itself; containerd then calls every
+  // plugin's DEL once more.
   await Promise.all(pods.map(({ id }) => node.cri.removePodSandbox(id)));
 }
 
-test(`${PODS} pods at once, ${ROUNDS} rounds: no link, descriptor, file, mount or netns more than after the first`, () =>
+test(`${PODS} pods at once in ${ROUNDS} rounds leave no more links, descriptors, files, mounts and netns than after the first`, () =>
   withNode(async (node) => {
     writeNodeFile(node, { tap: { defaultNetwork: true } });
     await configureNetwork(node, '1.0.0', [BRIDGE, TAPWIRE, TUNING]);

@@ -1,4 +1,7 @@
-/** containerd as the caller: a node's default network chains Tapwire between Debian's plugins, and pods come and go. */
+/**
+ * containerd as the caller: a node's default network chains Tapwire between Debian's plugins, and
+ * pods start and end.
+ */
 import { rmSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -21,7 +24,7 @@ import { inOneWay } from '../helpers/way.ts';
 const everyWay = suite('containerd');
 const test = inOneWay(everyWay);
 
-/** A node that may wire the default network, as the lab's and `multus.default` networks need it. */
+/** A node that may wire the default network, as the lab's and `multus.default` networks require. */
 const withDefaultNetwork = <T>(act: (node: Node) => Promise<T>): Promise<T> =>
   withNode((node) => {
     writeNodeFile(node, { tap: { defaultNetwork: true } });
@@ -36,14 +39,17 @@ const failure = async (call: Promise<unknown>): Promise<string> => {
   return error.message;
 };
 
-/** A text in which what differs from pod to pod has the same name in all. */
+/** A text in which values that differ from pod to pod are replaced by the same names. */
 function anonymous(value: unknown, names: Readonly<Record<string, string>>): unknown {
   let text = JSON.stringify(value);
   for (const [found, name] of Object.entries(names)) text = text.replaceAll(found, name);
   return JSON.parse(text);
 }
 
-/** What a chain's result and the pod's netns say, with the pod's own MACs, addresses and names replaced. */
+/**
+ * Returns a chain's result and the state of the pod's netns, with the pod's own MACs, addresses and
+ * names replaced.
+ */
 async function outcome(node: Node, network: string, pod: Pod) {
   const result = cachedResult(node, network, pod);
   const { links, addresses, routes4, routes6, neighbours } = await dumpNetns(pod.netns);
@@ -76,7 +82,7 @@ async function outcome(node: Node, network: string, pod: Pod) {
 }
 
 for (const cniVersion of ['0.3.0', '0.3.1', '0.4.0', '1.0.0']) {
-  test(`[${cniVersion}] a pod gets what the chain gives without us, and a tap; its end leaves nothing`, () =>
+  test(`[${cniVersion}] a pod gets what the chain gives without Tapwire, and a tap; its end leaves nothing`, () =>
     withDefaultNetwork(async (node) => {
       const plain = await configureNetwork(node, cniVersion, [BRIDGE, TUNING]);
       const other = await runPod(node);
@@ -101,7 +107,7 @@ for (const cniVersion of ['0.3.0', '0.3.1', '0.4.0', '1.0.0']) {
     }));
 }
 
-test('what containerd injects for every capability is taken', () =>
+test('ADD accepts what containerd injects for every capability', () =>
   withDefaultNetwork(async (node) => {
     const names = ['portMappings', 'bandwidth', 'dns', 'ipRanges', 'io.kubernetes.cri.pod-annotations'];
     const capabilities = Object.fromEntries(names.map((name) => [name, true]));
@@ -121,7 +127,10 @@ test('what containerd injects for every capability is taken', () =>
     assert.equal(ourLog(node), [], 'nothing to warn of');
   }));
 
-/** What a plugin that took the node's netns for the pod's would change. The bridge's carrier comes and goes with its ports. */
+/**
+ * The state that a plugin would change if it mistook the host netns for the pod's. The bridge's
+ * carrier is left out, because it depends on its ports.
+ */
 async function nodeNetwork({ netns }: Node) {
   const { addresses, qdiscs, filters, neighbours } = await dumpNetns(netns);
   return { addresses, qdiscs, filters, neighbours };
@@ -129,29 +138,29 @@ async function nodeNetwork({ netns }: Node) {
 
 for (const [why, policy, conf, message] of [
   [
-    'an MTU above the pod link',
+    'an MTU above that of the pod link',
     { tap: { defaultNetwork: true } },
     { mtu: 9000 },
     `Cannot read $.mtu: want at most ${POD_MTU}, the mtu of "eth0", got 9000`,
   ],
   [
-    'a default network without leave of the node',
+    'a default network that the node policy does not allow',
     null,
     {},
     'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap',
   ],
   [
-    'a pod of a namespace that the node does not list',
+    'a pod of a namespace that the node policy does not list',
     { tap: { defaultNetwork: true, namespaces: ['others'] } },
     {},
     'Cannot wire pods of namespace "vms"',
   ],
   ['a key of a wrong type', { tap: { defaultNetwork: true } }, { mtu: '1450' }, 'Cannot read $.mtu: '],
 ] as const) {
-  test(`${why}: the pod's event says why, nothing is left, and the next pod runs`, () =>
+  test(`the pod's event names ${why}, nothing is left, and the next pod runs`, () =>
     withNode(async (node) => {
       await configureNetwork(node, '1.0.0', [BRIDGE, TUNING]);
-      await removePod(node, await runPod(node)); // makes the bridge
+      await removePod(node, await runPod(node)); // creates the bridge
       await nothingLeft(node);
       const before = await nodeNetwork(node);
 
@@ -173,7 +182,7 @@ for (const [why, policy, conf, message] of [
     }));
 }
 
-/** Kills the sandbox's process, and with it what is told to die first; then waits until containerd has seen it. */
+/** Kills the given processes and the sandbox's process, then waits until containerd has noticed. */
 async function killSandbox(node: Node, { id, status }: Pod, first: 'shim' | null = null): Promise<void> {
   const sandbox = processesOf(node.init).find(({ inner }) => inner === status.pid);
   assert.ok(sandbox, 'the sandbox runs');
@@ -196,7 +205,7 @@ const unmountNetns = (node: Node, { netns }: Pod) =>
 for (const [why, damage] of [
   ['its process is killed', (node: Node, pod: Pod) => killSandbox(node, pod)],
   [
-    'its process is killed and its netns removed',
+    'its process is killed and its netns deleted',
     async (node: Node, pod: Pod) => {
       await killSandbox(node, pod);
       await unmountNetns(node, pod);
@@ -229,12 +238,13 @@ for (const [why, damage] of [
     }));
 }
 
-everyWay('a pod that is stopped three times at once', () =>
+everyWay('a pod is stopped three times at once', () =>
   withDefaultNetwork(async (node) => {
     await configureNetwork(node, '1.0.0', [BRIDGE, TAPWIRE, TUNING]);
     const pod = await runPod(node);
     const stops = await Promise.allSettled([1, 2, 3].map(() => node.cri.stopPodSandbox(pod.id)));
-    // bridge fails on a netns that the first of the stops has taken away meanwhile; the kubelet asks again.
+    // bridge fails on a netns that the first of the stops has deleted meanwhile; the kubelet asks
+    // again.
     const failures = stops.flatMap((stop) => (stop.status === 'rejected' ? [String(stop.reason)] : []));
     assert.equal(
       failures.filter((text) => text.includes('tapwire')),
@@ -246,7 +256,7 @@ everyWay('a pod that is stopped three times at once', () =>
   }),
 );
 
-everyWay('a key that nobody knows is told in the log of containerd, and the pod runs', () =>
+everyWay('an unknown key is reported in the log of containerd, and the pod runs', () =>
   withDefaultNetwork(async (node) => {
     const network = await configureNetwork(node, '1.0.0', [BRIDGE, { ...TAPWIRE, podlinks: 'eth0' }, TUNING]);
     const pod = await runPod(node);

@@ -1,4 +1,4 @@
-/** The DaemonSet's pod is replaced, to a newer version and back, while pods come and go. */
+/** The DaemonSet's pod is replaced by a newer version and back, while pods start and end. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -21,10 +21,10 @@ const test = suite('an upgrade under load');
 const PODS = 5;
 const PAIRS = 500;
 const NEXT = 'next';
-/** As long as ours, so that it can take its place in the shim. */
+/** As long as the real version, so that it can replace it in the shim. */
 const NEXT_VERSION = tapwire.version.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
 
-/** The version behind ours: another shim, and another runtime. */
+/** The version after this one: another shim and another fallback. */
 async function importNextVersion(node: Node): Promise<void> {
   const contents = (await readContents()).map((entry): Entry => {
     if (entry.kind !== 'file') return entry;
@@ -49,7 +49,7 @@ function replaced(content: Uint8Array, text: string, by: string): Buffer {
   return Buffer.from(found.replace(`v${text}:`, `v${by}:`), 'latin1');
 }
 
-/** ADD and DEL of one pod, again and again, until it is over. */
+/** Runs ADD and DEL of one pod repeatedly until the upgrade is over. */
 async function comeAndGo(node: Node, pod: Pod, isOver: () => boolean, onPair: () => void): Promise<void> {
   for (; !isOver(); onPair()) {
     for (const command of ['ADD', 'DEL']) {
@@ -59,7 +59,7 @@ async function comeAndGo(node: Node, pod: Pod, isOver: () => boolean, onPair: ()
   }
 }
 
-test(`${PAIRS} pairs of ADD and DEL while the agent and what is installed are replaced three times: none fails`, () =>
+test(`${PAIRS} pairs of ADD and DEL all succeed while the agent and the installed files are replaced three times`, () =>
   withImage(async (node) => {
     await importNextVersion(node);
     await configureNetwork(node, '1.0.0', [BRIDGE]);
@@ -77,9 +77,9 @@ test(`${PAIRS} pairs of ADD and DEL while the agent and what is installed are re
       comeAndGo(node, pod, isOver, count).catch((error) => failures.push(error)),
     );
     for (const tag of [NEXT, tapwire.version, NEXT]) {
-      await sleep(1000); // calls go through the agent that is there
+      await sleep(1000); // Calls go through the running agent,
       await current.pod.end();
-      await sleep(500); // and some find none
+      await sleep(500); // and some find none.
       current = await runAgent(node, baseSpec(tag));
       replacements += 1;
     }

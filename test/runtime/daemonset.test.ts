@@ -1,4 +1,7 @@
-/** containerd runs the image as our manifests say: the installer, the agent, a pod that they wire, and the sidecar in that pod. */
+/**
+ * containerd runs the image as Tapwire's manifests say: the installer, the agent, a pod that they
+ * wire, and the sidecar in that pod.
+ */
 import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -28,7 +31,7 @@ const test = suite('the image in containerd');
 
 const BIN = '/opt/cni/bin';
 
-/** The file of /proc about a container's first process. */
+/** Reads a file of /proc about a container's first process. */
 async function procOf({ cri, init }: Node, { id }: Container, file: string): Promise<string> {
   const { pid } = await cri.containerStatus(id);
   const found = processesOf(init).find(({ inner }) => inner === pid);
@@ -37,10 +40,10 @@ async function procOf({ cri, init }: Node, { id }: Container, file: string): Pro
 
 const statusOf = (status: string, key: string) => new RegExp(`^${key}:\\s*(.*)$`, 'm').exec(status)?.[1];
 
-/** Every one of `names`, as capabilities(7) numbers them, in the form of /proc. */
+/** The capabilities in `names`, numbered as in capabilities(7), in the form of /proc. */
 const NET_ADMIN_AND_SYS_ADMIN = ((1n << 12n) | (1n << 21n)).toString(16).padStart(16, '0');
 
-test('the agent’s pod installs, becomes ready, and has just the rights that its manifest names', () =>
+test('the agent’s pod installs, becomes ready, and has exactly the privileges that its manifest lists', () =>
   withImage(async (node) => {
     const { pod, agent } = await runAgent(node);
     const installed = readdirSync(`${node.root}${BIN}`).filter((name) => name.includes('tapwire'));
@@ -73,7 +76,10 @@ test('the agent’s pod installs, becomes ready, and has just the rights that it
     assert.match(agent.log(), /"Agent is done"/);
   }));
 
-/** KubeVirt's for a sidecar of a VMI that is not root's, with guaranteed QoS. Source: kubevirt pkg/virt-controller/services/template.go */
+/**
+ * KubeVirt's security context for a sidecar of a VMI that does not run as root and has guaranteed
+ * QoS. Source: kubevirt pkg/virt-controller/services/template.go
+ */
 const SIDECAR_SECURITY = {
   runAsUser: 107,
   runAsGroup: 107,
@@ -83,7 +89,7 @@ const SIDECAR_SECURITY = {
 };
 const SIDECAR_LIMITS = { cpu: '200m', memory: '64M' };
 
-test('a pod is wired by what was installed, and the sidecar serves its VM’s hooks', () =>
+test('the installed files wire a pod, and the sidecar serves its VM’s hooks', () =>
   withImage(async (node) => {
     const { pod: agentPod, agent } = await runAgent(node);
     await configureNetwork(node, '1.0.0', [BRIDGE]);
@@ -109,7 +115,7 @@ test('a pod is wired by what was installed, and the sidecar serves its VM’s ho
       mounts: [{ container_path: '/var/run/kubevirt-hooks', host_path: '/run/hooks/hook-sidecar-0' }],
       linux: {
         resources: resourcesOf({ requests: SIDECAR_LIMITS, limits: SIDECAR_LIMITS }),
-        // KubeVirt leaves the root file system writable; we need not.
+        // KubeVirt leaves the root file system writable; the sidecar does not need that.
         security_context: containerSecurity({ ...SIDECAR_SECURITY, readOnlyRootFilesystem: true }),
       },
     };
@@ -139,7 +145,7 @@ test('a pod is wired by what was installed, and the sidecar serves its VM’s ho
     await agentPod.end();
   }));
 
-test('the agent finds a filter that comes after ADD, in a pod that came after it, and keeps no pod from going', () =>
+test("the agent finds a filter that was added after ADD, in a pod that started after the agent, and keeps no pod's netns alive", () =>
   withImage(async (node) => {
     const spec = baseSpec();
     spec.containers[0].args = ['--scan-interval', '1'];
@@ -164,7 +170,7 @@ test('the agent finds a filter that comes after ADD, in a pod that came after it
     await agentPod.end();
   }));
 
-test('uninstall takes away what was installed, and what else is there stays', () =>
+test('uninstall deletes what was installed and keeps everything else', () =>
   withImage(async (node) => {
     const before = readdirSync(`${node.root}${BIN}`);
     const { pod } = await runAgent(node);

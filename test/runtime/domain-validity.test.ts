@@ -1,4 +1,4 @@
-/** What libvirt's own schema says of the domains that the sidecar gives back. */
+/** Validates the domains that the sidecar returns against libvirt's own schema. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,10 +11,16 @@ import { definedAsIs, podVmi } from '../helpers/defined.ts';
 import { domainFixture, domainFixtures } from '../helpers/domain-fixtures.ts';
 import { observing, podLinks, tapLink, vmiJson } from '../helpers/vmi.ts';
 
-/** Not well-formed as to namespaces when it comes in, by virt-launcher's doing, and not ours to mend. */
+/**
+ * Its namespaces are not well-formed when the sidecar gets it. That is virt-launcher's bug, which
+ * the sidecar does not fix.
+ */
 const INVALID = ['qemu-commandline-unbound'];
 
-/** In these it is the interface `red`, which stays as it is when another one is ours. */
+/**
+ * In these documents it is the interface `red` that stays as it is when another one is bound by
+ * Tapwire.
+ */
 const INVALID_BESIDE = [...INVALID, 'lossy-driver'];
 
 async function validate(xml: Uint8Array): Promise<string> {
@@ -45,7 +51,7 @@ const mqLinks = podLinks.map((link) =>
 const valid = suite('virt-xml-validate');
 
 for (const { name, xml } of domainFixtures.filter((fixture) => !INVALID.includes(fixture.name))) {
-  valid(`${name}: accepts the answer`, async () => {
+  valid(`virt-xml-validate accepts the result for ${name}`, async () => {
     const { domainXml } = await defineDomain(
       { domainXml: xml, vmi: vmiJson() },
       readSettings({}),
@@ -55,7 +61,7 @@ for (const { name, xml } of domainFixtures.filter((fixture) => !INVALID.includes
   });
 }
 
-valid('accepts everything that a VMI can ask for, on a multi-queue tap', async () => {
+valid('virt-xml-validate accepts everything that a VMI can request on a multi-queue tap', async () => {
   for (const { name, xml } of domainFixtures.filter((fixture) =>
     ['no-interface', 'virt-launcher'].includes(fixture.name),
   )) {
@@ -71,13 +77,13 @@ valid('accepts everything that a VMI can ask for, on a multi-queue tap', async (
 const everything = { ...red, ports: [{ port: 80 }, { protocol: 'UDP', port: 53 }] };
 const istio = { metadata: { annotations: { 'sidecar.istio.io/inject': 'true' } } };
 
-// Not passt over vhost-user: libvirt's schema has it since 11.1, and Debian's is of 9.0.
+// Not passt over vhost-user: libvirt's schema has it since 11.1, and Debian's version is 9.0.
 for (const [why, vmi, env] of [
   ['slirp', podVmi('tapwire-slirp'), {}],
-  ['slirp with all that a VMI can ask for', podVmi('tapwire-slirp', everything), {}],
-  ['passt by a socket', podVmi('tapwire-passt'), { TAPWIRE_PASST_BACKEND: 'user' }],
+  ['slirp with everything that a VMI can request', podVmi('tapwire-slirp', everything), {}],
+  ['passt through a socket', podVmi('tapwire-passt'), { TAPWIRE_PASST_BACKEND: 'user' }],
   [
-    'passt by a socket with all that a VMI can ask for',
+    'passt through a socket with everything that a VMI can request',
     { ...podVmi('tapwire-passt', everything), ...istio },
     { TAPWIRE_PASST_BACKEND: 'user' },
   ],
@@ -88,7 +94,7 @@ for (const [why, vmi, env] of [
     {},
   ],
 ] as const) {
-  valid(`${why}: accepts the answer, whatever the shape of the domain`, async () => {
+  valid(`virt-xml-validate accepts ${why}, whatever the shape of the domain`, async () => {
     for (const { name, xml } of domainFixtures.filter((fixture) => !INVALID_BESIDE.includes(fixture.name))) {
       const answer = await definedAsIs(xml.toString(), { vmi, env });
       assert.is(await validate(Buffer.from(answer)), 'valid', name);
@@ -96,7 +102,7 @@ for (const [why, vmi, env] of [
   });
 }
 
-valid('accepts the memory backing that vhost-user needs', async () => {
+valid('virt-xml-validate accepts the memory backing that vhost-user needs', async () => {
   const { xml } = domainFixture('virt-launcher');
   const answer = await definedAsIs(xml.toString(), { vmi: podVmi('tapwire-passt') });
   const without = answer.replace(/<interface type="vhostuser">[\s\S]*?<\/interface>/, '');
@@ -104,7 +110,7 @@ valid('accepts the memory backing that vhost-user needs', async () => {
   assert.is(await validate(Buffer.from(without)), 'valid');
 });
 
-valid('is there at all: it refuses a wrong domain', async () => {
+valid('virt-xml-validate rejects a wrong domain, which shows that it works', async () => {
   assert.match(await validate(Buffer.from('<domain type="kvm"><nonsense/></domain>')), /fails to validate/);
 });
 

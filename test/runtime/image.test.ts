@@ -1,4 +1,7 @@
-/** The image as a file: what is in it, and that another builder makes the same of the Containerfile. */
+/**
+ * The image as a file: its contents, and that another builder produces the same from the
+ * Containerfile.
+ */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +40,7 @@ const configs = manifests.map(({ config }) => readJson(ARCHIVE, blob(config.dige
 const layer = readMember(ARCHIVE, blob(manifests[0]?.layers[0].digest));
 const files = listLayer(layer);
 
-test('every blob is what its digest and size say', () => {
+test('every blob has the digest and size that its descriptor names', () => {
   for (const { digest, size } of [
     ...index.manifests,
     ...manifests.flatMap(({ config, layers }) => [config, ...layers]),
@@ -64,7 +67,7 @@ test('each binding has a tag, and differs from the others by one variable', () =
     assert.equal({ ...other, config: { ...other.config, Env: tap.config.Env } }, tap);
 });
 
-test('it is the sidecar of an unprivileged user, and says what it is', () => {
+test('the image is a sidecar for an unprivileged user and describes itself', () => {
   for (const { architecture, os, config, rootfs } of configs) {
     assert.equal([architecture, os], [process.arch === 'x64' ? 'amd64' : process.arch, 'linux']);
     assert.equal(config.Entrypoint, ['/app/node', '/app/sidecar/index.js']);
@@ -94,7 +97,7 @@ test('the root file system is below 150 MB, and the archive below half of that',
   assert.ok(statSync(ARCHIVE).size < MAX_SIZE / 2, `${statSync(ARCHIVE).size} bytes`);
 });
 
-test('all is root’s, of 1970, writable by nobody else, and nothing is setuid', () => {
+test('every file is root’s, dated 1970 and writable by no other user, and none is setuid', () => {
   const allowed = ['drwxr-xr-x', '-rwxr-xr-x', '-rw-r--r--', 'lrwxrwxrwx'];
   const strays = files.filter(
     ({ mode, owner, time }) => !allowed.includes(mode) || owner !== '0/0' || time !== '1970-01-01 00:00:00',
@@ -102,21 +105,21 @@ test('all is root’s, of 1970, writable by nobody else, and nothing is setuid',
   assert.equal(strays, []);
 });
 
-test('there is one Node.js, and no other program than ours: no shell, no package manager', () => {
+test("the image has one Node.js and no programs except Tapwire's: no shell, no package manager", () => {
   const programs = files.filter(({ mode }) => mode === '-rwxr-xr-x').map(({ path }) => path);
   const ours = /^app\/(agent|install|sidecar|tapwire|cni\/\.tapwire)\/(tapwire|tapwire\.node)$/;
   assert.equal(
     programs.filter((path) => !ours.test(path)),
     [
       'app/cni/.tapwire/lib/ld.so',
-      'app/cni/.tapwire/lib/libc.so.6', // prints its version when it is run
+      'app/cni/.tapwire/lib/libc.so.6', // It prints its version when it runs.
       'app/cni/.tapwire/node',
       'app/cni/tapwire',
     ],
   );
 });
 
-test('no link leads out of it or nowhere', () => {
+test('no link leads out of the image or nowhere', () => {
   const paths = files.map(({ path }) => path);
   const links = files.filter((file): file is Listed & { target: string } => file.target !== undefined);
   assert.ok(links.length > 5);
@@ -133,7 +136,7 @@ test('a second build gives the same bytes', async () => {
   assert.ok(one.includes(Buffer.from(layer)), 'they have the layer of the image');
 });
 
-test('buildah makes the same image of the Containerfile', async () => {
+test('buildah builds the same image from the Containerfile', async () => {
   const place = mkdtempSync(join(tmpdir(), 'tapwire-buildah-'));
   try {
     const buildah = (...args: readonly string[]) =>
@@ -157,7 +160,7 @@ test('buildah makes the same image of the Containerfile', async () => {
     const { Labels: labels, ...wanted } = configs[1].config;
     assert.equal([architecture, os], [configs[1].architecture, configs[1].os]);
     const { 'io.buildah.version': _, ...builtLabels } = config.Labels;
-    // What it adds by itself says where programs are that are not there.
+    // buildah adds PATH by itself, which names directories that the image does not have.
     const env = config.Env.filter((variable: string) => !variable.startsWith('PATH='));
     assert.equal({ ...config, Labels: {}, Env: env }, { ...wanted, Labels: {} });
     for (const [key, value] of Object.entries(builtLabels)) assert.is(labels[key], value, key);

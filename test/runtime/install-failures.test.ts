@@ -1,4 +1,7 @@
-/** Where the installer cannot install: it says why, what was there works on, and nothing half-done is left. */
+/**
+ * When the installer cannot install, it says why, the installed version keeps working, and nothing
+ * half done is left.
+ */
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -7,43 +10,43 @@ import * as assert from 'uvu/assert';
 import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/install.ts';
 import { STRACE } from '../helpers/strace.ts';
 
-const test = suite('the installer, where it fails');
+const test = suite('the installer when it fails');
 
-// ---- others' files of our names
+// ---- files of other programs with Tapwire's names
 
 for (const [why, place, subject, reason] of [
   [
-    'a plugin of our name',
+    "a plugin with Tapwire's name",
     (bin: string) => writeFileSync(join(bin, 'tapwire'), '#!/bin/sh\n', { mode: 0o755 }),
     'tapwire',
     'it is not the CNI plugin of Tapwire',
   ],
   [
-    'a link of our name',
+    "a link with Tapwire's name",
     (bin: string) => symlinkSync('bridge', join(bin, 'tapwire')),
     'tapwire',
     'it is not the CNI plugin of Tapwire',
   ],
   [
-    'a folder of our name',
+    "a directory with Tapwire's name",
     (bin: string) => mkdirSync(join(bin, 'tapwire')),
     'tapwire',
     'it is not the CNI plugin of Tapwire',
   ],
   [
-    'a runtime that was copied by hand',
+    'a fallback that was copied by hand',
     (bin: string) => mkdirSync(join(bin, '.tapwire/lib'), { recursive: true }),
     '.tapwire',
     'it is not a link to a version that this program installed',
   ],
   [
-    'a runtime that leads elsewhere',
+    'a fallback that leads elsewhere',
     (bin: string) => symlinkSync('../elsewhere', join(bin, '.tapwire')),
     '.tapwire',
     'it is not a link to a version that this program installed',
   ],
 ] as const) {
-  test(`${why} is refused, and stays as it is`, () =>
+  test(`the installer rejects ${why} and leaves it as it is`, () =>
     withBin(async ({ bin, payloads: [a] }) => {
       place(bin);
       const before = treeOf(bin);
@@ -57,17 +60,17 @@ for (const [why, place, subject, reason] of [
     }));
 }
 
-// ---- directories and file systems that do not take it
+// ---- directories and file systems that cannot be installed to
 
 for (const [why, place, text] of [
   [
-    'is not there',
+    'does not exist',
     (_: string) => {},
     /^Cannot install into ".*": ENOENT: .*; is that the node's CNI bin directory\?$/,
   ],
   ['is a file', (path: string) => writeFileSync(path, ''), /^Cannot install into ".*": ENOTDIR: /],
 ] as const) {
-  test(`a directory that ${why}`, () =>
+  test(`the installer rejects a directory that ${why}`, () =>
     withBin(async ({ folder, payloads: [a] }) => {
       const path = join(folder, 'other');
       place(path);
@@ -77,7 +80,7 @@ for (const [why, place, text] of [
     }));
 }
 
-test('what is to be installed is not there', () =>
+test('the installer reports a missing source', () =>
   withBin(async ({ bin, folder }) => {
     const before = treeOf(bin);
     const { exitCode, line } = await installer('install', bin, ['--from', folder]);
@@ -89,7 +92,10 @@ test('what is to be installed is not there', () =>
     assert.equal(treeOf(bin), before);
   }));
 
-/** Mounts a file system on the directory with what is installed in it, and installs there; then shows what has become of it. */
+/**
+ * Mounts a file system with an installed version on the directory, installs there again, and checks
+ * what has become of it.
+ */
 const MOUNTED = `
   bin=$1 options=$2; shift 2
   cp -a "$bin" "$bin.before"
@@ -109,10 +115,10 @@ for (const [why, options, text] of [
   ['is read-only', 'ro', /": the file system is read-only; choose another directory with --cni-bin-dir$/],
   ['runs no programs', 'noexec', /^Cannot run ".*\/tapwire": the file system does not let programs be run/],
 ] as const) {
-  test(`a file system that ${why}: the version that is there works on, and nothing is left behind`, () =>
+  test(`a failed installation on a file system that ${why} keeps the installed version working and leaves nothing`, () =>
     withBin(async ({ bin, payloads: [a, b] }) => {
       await installs(bin, a);
-      writeFileSync(join(b, '.tapwire/node'), Buffer.alloc(400_000)); // more than there is room for
+      writeFileSync(join(b, '.tapwire/node'), Buffer.alloc(400_000)); // more than the file system can hold
       const before = treeOf(bin);
       const under = [
         'unshare',
@@ -134,12 +140,12 @@ for (const [why, options, text] of [
     }));
 }
 
-test('a plugin for another processor: the version that is there works on', () =>
+test('the installer rejects a plugin for another architecture and keeps the installed version working', () =>
   withBin(async ({ bin, payloads: [a, b] }) => {
     await installs(bin, a);
     const before = treeOf(bin);
     const shim = readFileSync(join(b, 'tapwire'));
-    shim.writeUInt16LE(0xfefe, 18); // e_machine of its ELF header: nobody's
+    shim.writeUInt16LE(0xfefe, 18); // e_machine of the ELF header, set to a value that no architecture has
     writeFileSync(join(b, 'tapwire'), shim);
     const { exitCode, line } = await installer('install', bin, ['--from', b]);
     const reason = "it was built for another architecture than this node's";
@@ -154,12 +160,12 @@ for (const [why, damage, text] of [
     /VERSION exited with 1: .*No such file/,
   ],
   [
-    'answers nothing',
+    'prints nothing',
     (path: string) => writeFileSync(join(path, '.tapwire/lib/ld.so'), '#!/bin/sh\n'),
     /VERSION exited with 0: ""$/,
   ],
 ] as const) {
-  test(`a runtime that ${why} is never put in the place of one that works`, () =>
+  test(`a fallback that ${why} never replaces one that works`, () =>
     withBin(async ({ bin, payloads: [a, b] }) => {
       await installs(bin, a);
       const before = treeOf(bin);
@@ -174,7 +180,7 @@ for (const [why, damage, text] of [
 
 // ---- killed
 
-/** Requests of the kernel that change what is on the disk, or see to it that it stays; arm64 has only the second name of each. */
+/** System calls that change the disk, or sync it. arm64 has only the second name of each. */
 const CHANGES = [
   'mkdir',
   'mkdirat',
@@ -188,7 +194,7 @@ const CHANGES = [
   'rmdir',
 ];
 
-test('killed at any change: the old version or the new one works, and the next installer finishes', () =>
+test('an installer killed at any change leaves the old version or the new one working, and the next installer finishes', () =>
   withBin(async ({ bin, folder, payloads: [a, b, c] }) => {
     await installs(bin, c);
     await installs(bin, a);

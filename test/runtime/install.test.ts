@@ -1,4 +1,7 @@
-/** The installer on a CNI bin directory: versions come and go, callers notice nothing, and nothing of others is touched. */
+/**
+ * The installer on a CNI bin directory: versions are installed and deleted, callers notice nothing,
+ * and files of other programs stay untouched.
+ */
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -25,7 +28,7 @@ const REAL = resolve(import.meta.dirname, '../../dist/cni');
 const ONE = ['.tapwire', `.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire'];
 const TWO = [...ONE, `.tapwire-${tapwire.version}-x`].sort();
 
-test('what is installed works, is root’s alone, and is the same when it is installed again', () =>
+test('the installed files work, belong to root, and are unchanged by a second installation', () =>
   withBin(async ({ bin }) => {
     const line = await installs(bin, REAL);
     assert.equal([line.version, line.isNew, line.removed], [tapwire.version, true, []]);
@@ -39,7 +42,7 @@ test('what is installed works, is root’s alone, and is the same when it is ins
     assert.equal(namesIn(bin), ONE);
   }));
 
-test('permissions are its own, whatever those of its caller and of what it installs', () =>
+test("permissions depend neither on the installer's caller nor on the source", () =>
   withBin(async ({ bin, payloads: [a] }) => {
     for (const [path, mode] of Object.entries({
       tapwire: 0o777,
@@ -71,7 +74,7 @@ test('permissions are its own, whatever those of its caller and of what it insta
     });
   }));
 
-test('an upgrade keeps the version before; the next one takes it away; a downgrade finds it', () =>
+test('an upgrade keeps the version before, the next one deletes it, and a downgrade finds it', () =>
   withBin(async ({ bin, payloads: [a, b, c] }) => {
     const first = await installs(bin, a);
     const second = await installs(bin, b);
@@ -83,7 +86,7 @@ test('an upgrade keeps the version before; the next one takes it away; a downgra
     assert.equal(namesIn(bin), TWO);
   }));
 
-test('a version that a call runs from stays until that ends', () =>
+test('a version that a call runs from stays until the call ends', () =>
   withBin(async ({ bin, payloads: [a, b, c] }) => {
     const { folder } = await installs(bin, a);
     // As the shim does.
@@ -100,7 +103,7 @@ test('a version that a call runs from stays until that ends', () =>
     assert.ok((await installs(bin, b)).removed.includes(folder));
   }));
 
-test('there is a plugin that works at every moment, while versions come and go', () =>
+test('a working plugin is installed at every moment while versions change', () =>
   withBin(async ({ bin, payloads }) => {
     await installs(bin, payloads[0]);
     let isOver = false;
@@ -115,14 +118,14 @@ test('there is a plugin that works at every moment, while versions come and go',
     assert.equal([...answers].sort(), ['a', 'b', 'c']);
   }));
 
-test('installers at once wait for each other', () =>
+test('installers started at once wait for each other', () =>
   withBin(async ({ bin, payloads: [a, b] }) => {
     await Promise.all([a, b, a, b, a, b].map((from) => installs(bin, from)));
     assert.ok(['a', 'b'].includes(await runtimeOf(bin)));
     assert.equal(namesIn(bin), TWO);
   }));
 
-test('without fallback there is the plugin alone, which says what it needs', () =>
+test('without the fallback only the plugin is installed, and its error says what it needs', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     await installs(bin, a);
     await installs(bin, a, '--no-fallback');
@@ -143,11 +146,11 @@ test('without fallback there is the plugin alone, which says what it needs', () 
 for (const [why, damage] of [
   ['is changed', (path: string) => writeFileSync(join(path, 'index.js'), 'x')],
   ['is missing', (path: string) => rmSync(join(path, 'lib/ld.so'))],
-  ['may be written to by others', (path: string) => chmodSync(join(path, 'node'), 0o777)],
-  ['is too many', (path: string) => writeFileSync(join(path, 'more'), '')],
-  ['is its inventory, and broken', (path: string) => writeFileSync(join(path, 'inventory.json'), '{')],
+  ['is writable by other users', (path: string) => chmodSync(join(path, 'node'), 0o777)],
+  ['is not in the inventory', (path: string) => writeFileSync(join(path, 'more'), '')],
+  ['is a broken inventory', (path: string) => writeFileSync(join(path, 'inventory.json'), '{')],
 ] as const) {
-  test(`a file of the installed version that ${why}: it is installed anew`, () =>
+  test(`the installer replaces the installed version if a file of it ${why}`, () =>
     withBin(async ({ bin, payloads: [a] }) => {
       const { folder } = await installs(bin, a);
       damage(join(bin, folder));
@@ -156,7 +159,7 @@ for (const [why, damage] of [
     }));
 }
 
-test('what a killed installer left is cleared away', () =>
+test('the installer deletes what a killed installer has left', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     mkdirSync(join(bin, '.tapwire.new-0123/.tapwire/lib'), { recursive: true });
     writeFileSync(join(bin, '.tapwire.new-0123/.tapwire/node'), 'half of');
@@ -165,7 +168,7 @@ test('what a killed installer left is cleared away', () =>
     assert.equal(namesIn(bin), ONE);
   }));
 
-test('the plugin as README once had it copied is ours', () =>
+test('the installer replaces the plugin as an older README had it copied', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     await execa('cp', [join(a, 'tapwire'), bin]);
     await installs(bin, a);
@@ -176,7 +179,7 @@ test('the plugin as README once had it copied is ours', () =>
 
 const NO_SOCKET = ['--agent-socket', '/nonexistent/agent.sock'];
 
-test('uninstall takes away every version, and nothing else', () =>
+test('uninstall deletes every version and nothing else', () =>
   withBin(async ({ bin, payloads: [a, b] }) => {
     const before = treeOf(bin);
     await installs(bin, a);
@@ -190,7 +193,7 @@ test('uninstall takes away every version, and nothing else', () =>
     assert.equal([again.exitCode, again.line.removed], [0, []]);
   }));
 
-test('uninstall takes away what was installed without a fallback', () =>
+test('uninstall deletes an installation without a fallback', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     const before = treeOf(bin);
     await installs(bin, a, '--no-fallback');
@@ -198,7 +201,7 @@ test('uninstall takes away what was installed without a fallback', () =>
     assert.equal(treeOf(bin), before);
   }));
 
-test('uninstall leaves what is not as it was installed, and names it', () =>
+test('uninstall leaves and names files that were changed since the installation', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     const { folder } = await installs(bin, a);
     writeFileSync(join(bin, 'tapwire'), 'somebody else’s');
@@ -213,7 +216,7 @@ test('uninstall leaves what is not as it was installed, and names it', () =>
     assert.equal(namesIn(bin), [`.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire']);
   }));
 
-test('uninstall takes the last agent’s socket along, but refuses while there is an agent', () =>
+test('uninstall deletes the last agent’s socket, but fails while an agent runs', () =>
   withBin(async ({ bin, folder, payloads: [a] }) => {
     await installs(bin, a);
     const before = treeOf(bin);
@@ -240,13 +243,13 @@ test('uninstall takes the last agent’s socket along, but refuses while there i
     );
   }));
 
-/** Listens, and accepts nobody. */
+/** Listens and accepts no client. */
 const BUSY = `require('node:net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
   console.log('listening');
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 })`;
 
-test('uninstall takes an agent that has no time now for an agent', () =>
+test('uninstall treats a busy agent as a running agent', () =>
   withBin(async ({ bin, folder, payloads: [a] }) => {
     await installs(bin, a);
     const before = treeOf(bin);
@@ -262,7 +265,7 @@ test('uninstall takes an agent that has no time now for an agent', () =>
     await agent;
   }));
 
-test('a plain file in the place of the agent’s socket stays', () =>
+test('uninstall leaves a plain file in the place of the agent’s socket', () =>
   withBin(async ({ bin, folder }) => {
     const path = join(folder, 'agent.sock');
     writeFileSync(path, '');

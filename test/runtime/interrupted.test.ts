@@ -1,4 +1,7 @@
-/** A run of the tests that is interrupted: what its files have made is gone, and nothing else. */
+/**
+ * A run of the tests that is interrupted: everything that its files have created is deleted, and
+ * nothing else.
+ */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +25,10 @@ const test = suite('an interrupted run');
 
 const TEST = resolve(import.meta.dirname, '..');
 
-/** Never ends. Its processes: a child, one in a session of its own, one whose parent has ended, and such a one in the netns. */
+/**
+ * A test file that never ends. Its processes are a child, one in a session of its own, one whose
+ * parent has ended, and one of the last kind in the netns.
+ */
 const HANGING = `import { execa } from 'execa';
 import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
@@ -46,30 +52,30 @@ test('hangs', () => withNetns(async ({ name }) => {
 test.run();
 `;
 
-/** Runs two such files, as many as there are at once, and the rest. */
+/** Runs two such files at once, with the rest waiting. */
 async function withRun(
   act: (pid: number, told: () => readonly (readonly string[])[], ended: Promise<unknown[]>) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-interrupted-'));
-  const file = join(folder, 'told');
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-interrupted-'));
+  const file = join(directory, 'told');
   try {
-    symlinkSync(join(TEST, '../node_modules'), join(folder, 'node_modules'));
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-    mkdirSync(join(folder, 'files'));
-    for (const name of ['a', 'b']) writeFileSync(join(folder, `files/${name}.test.ts`), HANGING);
+    symlinkSync(join(TEST, '../node_modules'), join(directory, 'node_modules'));
+    writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
+    mkdirSync(join(directory, 'files'));
+    for (const name of ['a', 'b']) writeFileSync(join(directory, `files/${name}.test.ts`), HANGING);
     writeFileSync(file, '');
     const told = () =>
       readFileSync(file, 'utf8')
         .split('\n')
         .map((line) => line.split(' '));
-    const runner = spawn(process.execPath, [join(TEST, 'run.ts'), '--root', join(folder, 'files')], {
+    const runner = spawn(process.execPath, [join(TEST, 'run.ts'), '--root', join(directory, 'files')], {
       detached: true,
       stdio: 'ignore',
       env: { ...process.env, TOLD: file },
     });
     await act(runner.pid ?? 0, told, once(runner, 'exit'));
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 

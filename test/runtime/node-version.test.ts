@@ -1,4 +1,4 @@
-/** Programs that run under whatever Node.js their caller has. */
+/** Programs that run under the Node.js of their caller. */
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -15,7 +15,7 @@ for (const [what, program] of [
   ['agent', AGENT],
   ['installer', INSTALLER],
 ] as const) {
-  test(`the ${what} says which it wants, even to who asks for help`, async () => {
+  test(`the ${what} names the version that it requires, also for --help`, async () => {
     const { exitCode, stdout, stderr } = await execa(NODE, ['--import', PRETEND, program, '--help'], {
       reject: false,
     });

@@ -1,6 +1,7 @@
 /**
- * Every hook request that a cluster's virt-launcher sent (fixtures/recorded), sent again to the bundled sidecar over its socket: in a
- * pod with the recorded wiring, with the recorded environment, in the recorded order.
+ * Replays every hook request that a cluster's virt-launcher sent (fixtures/recorded) to the bundled
+ * sidecar over its socket: in a pod with the recorded wiring, with the recorded environment, in the
+ * recorded order.
  */
 import { existsSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
@@ -17,7 +18,7 @@ import { type RecordedSidecar, type RecordedVm, recordedVms, wiringOf } from '..
 import { addMacvlan, withRecordedPod } from '../helpers/recorded-pod.ts';
 import { makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
 
-const test = suite('hook requests of a cluster');
+const test = suite('hook requests recorded in a cluster');
 
 const BUNDLE = { program: 'dist/sidecar/index.js', openFiles: 20_000 };
 
@@ -37,13 +38,13 @@ async function withWiredPod(vm: RecordedVm, act: (netns: TestNetns) => Promise<v
 }
 
 interface Running {
-  /** Where to ask it. */
+  /** The sidecar's socket. */
   readonly socket: string;
-  /** Ends a sidecar of ours that is still there, and gives its log. */
+  /** Ends a running sidecar of Tapwire's and returns its log. */
   readonly end: () => Promise<{ readonly code: number | string; readonly log: readonly object[] } | null>;
 }
 
-/** Runs the sidecars of the pod, the first ones around the others. */
+/** Starts the pod's sidecars; the first ones contain the others. */
 function withSidecars(
   [first, ...others]: readonly RecordedSidecar[],
   place: string,
@@ -85,13 +86,15 @@ async function endOf(sidecar: Sidecar) {
   return { code: await sidecar.ended(), log: sidecar.log() };
 }
 
-/** A line of the log as every run has it; its sockets have names of their own. */
+/**
+ * A line of the log with the parts removed that differ from run to run; sockets have random names.
+ */
 const comparable = ({ time: _, ms: __, socket: ___, ...line }: Record<string, unknown>) =>
   'version' in line && line['message'] === 'Serving hooks' ? { ...line, version: tapwire.version } : line;
 
 for (const vm of recordedVms()) {
   const titles = vm.calls.map(({ number, method }) => `${number}-${method}`);
-  test(`${vm.name}: ${titles.join(', ')} are answered as in the cluster`, () =>
+  test(`requests of ${vm.name} get the same responses as in the cluster: ${titles.join(', ')}`, () =>
     withHookPlace((place) =>
       withWiredPod(vm, async (netns) => {
         makeHookDirectory(`${place}/hooks`);
@@ -126,7 +129,7 @@ interface Frame {
 
 const [DATA, PING, GOAWAY] = [0, 6, 7];
 
-/** Whole frames of what a server sent. */
+/** The complete frames in the bytes of a server. */
 function framesOf(bytes: Buffer): readonly Frame[] {
   const frames: Frame[] = [];
   for (let at = 0; at + 9 <= bytes.length; ) {
@@ -142,14 +145,17 @@ function framesOf(bytes: Buffer): readonly Frame[] {
   return frames;
 }
 
-/** Frames whose place does not depend on who was faster. */
+/** Frames whose position does not depend on timing. */
 const steady = (frames: readonly Frame[]) => frames.filter(({ type }) => type !== PING && type !== GOAWAY);
 
 const shapesOf = (frames: readonly Frame[]) => steady(frames).map(({ type, flags }) => [type, flags]);
 const dataOf = (frames: readonly Frame[]) =>
   Buffer.concat(frames.filter(({ type }) => type === DATA).map(({ payload }) => payload)).toString('latin1');
 
-/** Writes the client's recorded bytes, each part when as much of the answer is there as there was in the cluster. */
+/**
+ * Writes the client's recorded bytes, each part when as much of the response has arrived as had in
+ * the cluster.
+ */
 async function replayBytes(socket: string, parts: readonly { dir: string; b64: string }[]): Promise<Buffer> {
   const raw: Socket = createConnection(socket);
   let got = Buffer.alloc(0);
@@ -185,7 +191,7 @@ async function replayBytes(socket: string, parts: readonly { dir: string; b64: s
 }
 
 for (const vm of recordedVms().filter(({ others }) => others.length > 0)) {
-  test(`${vm.name}: the bytes of each connection get the bytes that they got in the cluster`, () =>
+  test(`the bytes of each connection of ${vm.name} get the same bytes as in the cluster`, () =>
     withHookPlace((place) =>
       withWiredPod(vm, async (netns) => {
         makeHookDirectory(`${place}/hooks`);
@@ -201,7 +207,7 @@ for (const vm of recordedVms().filter(({ others }) => others.length > 0)) {
             assert.equal(shapesOf(got), shapesOf(want), path);
             assert.is(dataOf(got), dataOf(want), path);
           }
-          // virt-launcher connects once more after the sidecar is gone.
+          // virt-launcher connects once more after the sidecar has exited.
           assert.is((await end())?.code, 0);
           for (const path of vm.others.filter((other) => other.endsWith('-connection-without-call.json'))) {
             const { code } = recordedJson(path).events.find(

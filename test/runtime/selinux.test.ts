@@ -1,4 +1,7 @@
-/** A tap has the SELinux label of the task that makes it. Where no SELinux runs, the kernel refuses the label: nothing is made then. */
+/**
+ * A tap has the SELinux label of the task that creates it. Without SELinux the kernel rejects the
+ * label, and no tap is created.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -12,7 +15,7 @@ const test = suite('the label of a tap');
 const ROOT = resolve(import.meta.dirname, '../..');
 const LABEL = 'system_u:system_r:container_t:s0';
 
-/** Makes a tap as the kernel edge does where SELinux runs; prints what became of it. */
+/** Creates a tap as the kernel edge does under SELinux, and prints the outcome. */
 const program = (netns: string, helper: string) => `
   import { openSync } from 'node:fs';
   import { openRtnetlink } from '${ROOT}/shared/netns/netns.ts';
@@ -22,11 +25,11 @@ const program = (netns: string, helper: string) => `
   console.log(JSON.stringify(await rtnetlink.run([{ part: 'createTap', tap }], false)));
 `;
 
-test('is written by the task that is about to become the shim, before that; without it the shim is not run', () =>
+test('the task that becomes the shim writes the label before that, and does not run the shim without it', () =>
   withNetns(async ({ path, ip }) => {
-    const folder = mkdtempSync(join(tmpdir(), 'tapwire-label-'));
+    const directory = mkdtempSync(join(tmpdir(), 'tapwire-label-'));
     try {
-      const log = join(folder, 'log');
+      const log = join(directory, 'log');
       const trace = ['-f', '-y', '-s', '64', '-o', log, '-e', 'trace=openat,write,execve'];
       const node = [process.execPath, '--input-type=module', '-e', program(path, `${ROOT}/dist/cni/tapwire`)];
       const { stdout } = await execa('strace', [...trace, ...node], { cwd: ROOT });
@@ -47,7 +50,7 @@ test('is written by the task that is about to become the shim, before that; with
       assert.equal(execs, [], 'what has no label is not executed');
       assert.not.match(await ip('link show'), /tap0/);
     } finally {
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
     }
   }));
 

@@ -1,4 +1,7 @@
-/** KubeVirt's own cases for its hooks manager, with our sidecar as one of those that it manages. */
+/**
+ * KubeVirt's own test cases for its hooks manager, with Tapwire's sidecar as one of the managed
+ * sidecars.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { domainFixture } from '../helpers/domain-fixtures.ts';
@@ -10,7 +13,7 @@ import { vmiJson } from '../helpers/vmi.ts';
 
 const test = suite('hooks manager: upstream cases');
 
-/** Keys as KubeVirt writes them: there is more in it than a sidecar may know. */
+/** Keys as KubeVirt writes them: there are more than a sidecar may know. */
 const CLOUD_INIT = JSON.stringify({
   DataSource: 'noCloud',
   NoCloudMetaData: { 'instance-id': 'vm1', 'local-hostname': 'vm1' },
@@ -19,10 +22,13 @@ const CLOUD_INIT = JSON.stringify({
   DevicesData: null,
 });
 const UNTOUCHED = domainFixture('others-only').xml.toString();
-/** A VMI without an interface of ours. */
+/** A VMI without an interface of Tapwire's. */
 const NOT_OURS = vmiJson({ red: { binding: { name: 'somebody-elses' } } });
 
-/** Pods with so many sidecars of ours, for each in a directory of its own; those of others go behind them. */
+/**
+ * Runs pods with this many sidecars of Tapwire's, each in a directory of its own, followed by
+ * sidecars of others.
+ */
 function withOurs(
   count: number,
   act: (place: string, ours: readonly Sidecar[], netns: TestNetns) => Promise<void>,
@@ -46,12 +52,12 @@ const isDefined = ({ message }: Record<string, unknown>) => message === 'Defined
 
 const counts = (manager: HookManager) => ['OnDefineDomain', 'PreCloudInitIso', 'Shutdown'].map(manager.count);
 
-test('finds the one sidecar that there is', () =>
+test('the manager finds the only sidecar', () =>
   withOurs(1, async (hooks) => {
     assert.equal(counts(await startHookManager(hooks, 1)), [1, 0, 1]);
   }));
 
-test('finds two on the same hook point: the second gets what the first gave', () =>
+test('the manager finds two on the same hook point, and the second gets the result of the first', () =>
   withOurs(2, async (hooks, ours, { ip }) => {
     await ip('link add podb1f51a511f1 type veth peer name host0');
     await ip('tuntap add dev tapb1f51a511f1 mode tap user 107 group 107');
@@ -64,7 +70,7 @@ test('finds two on the same hook point: the second gets what the first gave', ()
     assert.is(await manager.onDefineDomain(answer, vmiJson()), answer);
   }));
 
-test('finds two on different hook points', () =>
+test('the manager finds two on different hook points', () =>
   withOurs(1, async (hooks) => {
     const foreign = await startForeignSidecar(`${makeHookDirectory(`${hooks}/hook-sidecar-1`)}/f.sock`, [
       'PreCloudInitIso',
@@ -72,11 +78,11 @@ test('finds two on different hook points', () =>
     const manager = await startHookManager(hooks, 2);
     assert.equal(counts(manager), [1, 1, 1]);
     assert.is(await manager.preCloudInitIso(CLOUD_INIT, NOT_OURS), CLOUD_INIT);
-    assert.equal(foreign.calls, ['PreCloudInitIso']); // ours does not take its place
+    assert.equal(foreign.calls, ['PreCloudInitIso']); // Tapwire's sidecar does not take its place.
     foreign.stop();
   }));
 
-test('OnDefineDomain: each is called once, and a domain that nobody changes comes back as it was', () =>
+test('OnDefineDomain calls each sidecar once, and a domain that no sidecar changes comes back unchanged', () =>
   withOurs(1, async (hooks, [ours]) => {
     const foreign = await startForeignSidecar(`${makeHookDirectory(`${hooks}/hook-sidecar-1`)}/f.sock`, [
       'OnDefineDomain',
@@ -88,14 +94,14 @@ test('OnDefineDomain: each is called once, and a domain that nobody changes come
     foreign.stop();
   }));
 
-test('PreCloudInitIso: without a sidecar that announces it, cloud-init stays as it is, and out of our log', () =>
+test("PreCloudInitIso without a sidecar that announces it leaves cloud-init unchanged, and out of the sidecar's log", () =>
   withOurs(1, async (hooks, [ours]) => {
     const manager = await startHookManager(hooks, 1);
     assert.is(await manager.preCloudInitIso(CLOUD_INIT, NOT_OURS), CLOUD_INIT);
     assert.not.match(ours?.output() ?? 'SECRET', 'SECRET');
   }));
 
-test('Shutdown: each is called once, and ours ends with status 0', () =>
+test("Shutdown calls each sidecar once, and Tapwire's exits with status 0", () =>
   withOurs(1, async (hooks, [ours]) => {
     const foreign = await startForeignSidecar(`${makeHookDirectory(`${hooks}/hook-sidecar-1`)}/f.sock`, [
       'Shutdown',

@@ -1,5 +1,7 @@
 /**
- * The bundled sidecar in 64 MB, and callers that mean it ill: each gets a status that says why, and the next good call is answered. The same process serves all of them; at the end nothing of what is secret is in its log.
+ * The bundled sidecar in 64 MB, and hostile clients: each gets a status that names the reason, and
+ * the next valid call succeeds. One process serves all of them; at the end its log contains no
+ * secrets.
  */
 import { readdirSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
@@ -33,7 +35,7 @@ const {
   DEADLINE_EXCEEDED,
 } = status;
 
-const hostile = suite('hostile callers');
+const hostile = suite('hostile clients');
 
 const started = Promise.withResolvers<SmallSidecar>();
 const ended = Promise.withResolvers<void>();
@@ -49,7 +51,7 @@ const failure = (call: Promise<unknown>): Promise<CallError> =>
     (error: CallError) => error,
   );
 
-/** The next one of a good caller. */
+/** Asserts that the next call of a well-behaved client succeeds. */
 async function requireGood({ socket, domain, vmi }: SmallSidecar): Promise<void> {
   const answer = await callDefineDomain(socket, domain, vmi);
   assert.is(answer.match(/<interface /g)?.length, 2);
@@ -67,7 +69,7 @@ function attack(name: string, act: (small: SmallSidecar) => Promise<void>): void
 const domainWith = (inner: string, devices = '') =>
   `<domain type="kvm"><name>x</name>${inner}<devices>${devices}</devices></domain>`;
 
-/** The one that is net0's already. */
+/** The interface that already belongs to net0. */
 const interfaceWith = (inner: string) =>
   `<interface type="ethernet"><alias name="ua-net0"/>${inner}</interface>`;
 const utf16 = (text: string) => Buffer.from(text, 'utf16le');
@@ -79,7 +81,7 @@ for (const [why, xml, code, text] of [
   ['nothing', '', INVALID_ARGUMENT, /no root element$/],
   ['a billion laughs', `${LAUGHS}<domain>&e;</domain>`, INVALID_ARGUMENT, /document type declaration/],
   [
-    'one long entity, often',
+    'one long entity, used often',
     `<!DOCTYPE domain [<!ENTITY x "${'x'.repeat(50_000)}">]><domain>${'&x;'.repeat(50_000)}</domain>`,
     INVALID_ARGUMENT,
     /document type declaration/,
@@ -150,19 +152,19 @@ for (const [why, xml, code, text] of [
   ['an unclosed comment', domainWith(`<!--${'-'.repeat(900_000)}`), INVALID_ARGUMENT, /"--" in a comment$/],
   ['a name of 900 KB', domainWith(`<${'a'.repeat(900_000)}/>`), INVALID_ARGUMENT, /a malformed tag$/],
   [
-    '1 MB of lines before what is wrong',
+    '1 MB of lines before the error',
     `<domain>${'\n'.repeat(1_000_000)}<devices></domain>`,
     INVALID_ARGUMENT,
     /: 1000001:10: an end tag "domain" that ends nothing$/,
   ],
   [
-    'quotes that would be 5 MB in the answer',
+    'quotes that would be 5 MB in the reply',
     domainWith('', interfaceWith(`<driver name='${'"'.repeat(1_000_000)}'/>`)),
     INVALID_ARGUMENT,
     /^Cannot bind interfaces: they would have 5\d{6} characters, more than 1048576$/,
   ],
   [
-    'quotes that would be 4 MB in the answer, in many attributes',
+    'quotes that would be 4 MB in the reply, in many attributes',
     domainWith('', interfaceWith(`<driver ${'bcdefghi'.replace(/./g, ` $&='${'"'.repeat(110_000)}'`)}/>`)),
     INVALID_ARGUMENT,
     /^Cannot bind interfaces: they would have 4\d{6} characters, more than 1048576$/,
@@ -197,7 +199,7 @@ const foreign = (index: number) =>
   `<interface type="ethernet"><mac address="02:00:00:00:00:01"/><target dev="x${index}" managed="no"/><model type="virtio"/><mtu size="1500"/><alias name="ua-x${index}"/><driver name="vhost" queues="2"/></interface>`;
 
 for (const [why, xml] of [
-  ['a mark of UTF-8', `\ufeff${domainWith('')}`],
+  ['a byte order mark of UTF-8', `\ufeff${domainWith('')}`],
   ['1 MB of text', domainWith('x'.repeat(1_000_000))],
   ['1 MB of a comment', domainWith(`<!--${' '.repeat(1_000_000)}-->`)],
   ['1 MB of CDATA', domainWith(`<![CDATA[${']'.repeat(1_000_000)}]]>`)],
@@ -224,11 +226,12 @@ for (const [why, xml] of [
   ['100,000 attributes', domainWith('', `<a ${'bcdefgh'.replace(/./g, ' $&=""')}/>`.repeat(15_000))],
   ['1,000 interfaces', domainWith('', Array.from({ length: 1000 }, (_, n) => foreign(n)).join(''))],
 ] as const) {
-  attack(`XML: ${why} is no harm`, async ({ socket, vmi }) => {
+  attack(`XML: ${why} does no harm`, async ({ socket, vmi }) => {
     const answer = await callDefineDomain(socket, xml, vmi);
     const ours = /<interface type="ethernet"><target dev="tap[\s\S]*?<\/interface>/g;
     assert.is(answer.match(ours)?.length, 2);
-    assert.ok(answer.replace(ours, '') === xml, 'the rest is as it was'); // not `is`: it would show a megabyte
+    // not `is`, which would show a megabyte
+    assert.ok(answer.replace(ours, '') === xml, 'the rest is as it was');
   });
 }
 
@@ -246,7 +249,7 @@ for (const [why, vmi, code, text] of [
     INVALID_ARGUMENT,
     /^Cannot read the VMI: it is not JSON in UTF-8$/,
   ],
-  ['no object', json('7'), INVALID_ARGUMENT, /^Cannot read \$: want an object, got 7$/],
+  ['not an object', json('7'), INVALID_ARGUMENT, /^Cannot read \$: want an object, got 7$/],
   ['a hundred thousand levels', json('{"a":'.repeat(100_000)), INVALID_ARGUMENT, /nested more than 64 deep$/],
   [
     'deep nesting where a string should be',
@@ -326,7 +329,7 @@ for (const [why, vmi, code, text] of [
   ],
   ['a model with markup', one({ model: 'virtio"/><disk' }), INVALID_ARGUMENT, /model: want a device model/],
   [
-    '2,000 interfaces of ours',
+    "2,000 interfaces of Tapwire's",
     json(
       JSON.stringify({
         spec: {
@@ -347,7 +350,7 @@ for (const [why, vmi, code, text] of [
   });
 }
 
-/** The parts of the VMI that the sidecar reads, each as what it is not. */
+/** The parts of the VMI that the sidecar reads, each with a value of a wrong type. */
 const WRONG_TYPES = [
   ['metadata', 7],
   ['metadata.name', {}],
@@ -382,7 +385,7 @@ const WRONG_TYPES = [
   ['status.interfaces.0', 7],
 ] as const;
 
-attack('VMI: every part of a wrong type', async ({ socket, domain }) => {
+attack('VMI: a wrong type in any part is rejected', async ({ socket, domain }) => {
   for (const [path, wrong] of WRONG_TYPES) {
     const vmi = JSON.parse(vmiJson().toString());
     const keys = path.split('.');
@@ -416,7 +419,7 @@ for (const [why, request, text] of [
   });
 }
 
-attack('cloud-init data that is no JSON', async ({ socket }) => {
+attack('cloud-init data that is not JSON is rejected and not quoted', async ({ socket }) => {
   for (const name of ['cloudInitNoCloudSource', 'cloudInitData']) {
     const params = { [name]: Buffer.from(`{"userData": "${SECRET}`) };
     const error = await failure(callBack(socket, 'v1alpha3', 'PreCloudInitIso', params));
@@ -484,13 +487,13 @@ for (const [why, headers, body] of [
   ['a compressed message without a compression', {}, Buffer.from('0100000000', 'hex')],
   ['a content type of another encoding', { 'content-type': 'application/grpc+json' }, EMPTY],
 ] as const) {
-  attack(`gRPC: ${why} is no harm`, async ({ socket }) => {
+  attack(`gRPC: ${why} does no harm`, async ({ socket }) => {
     assert.is((await rawCall(socket, headers, body)).headers['grpc-status'], '0');
   });
 }
 
 for (const [why, headers, want] of [
-  ['a page of JSON', { 'content-type': 'application/json' }, 415],
+  ['a web page of JSON', { 'content-type': 'application/json' }, 415],
   ['no content type', { 'content-type': undefined }, 415],
 ] as const) {
   attack(`HTTP: ${why}`, async ({ socket }) => {
@@ -498,7 +501,7 @@ for (const [why, headers, want] of [
   });
 }
 
-attack('gRPC: a deadline that has passed when the request is complete', async ({ socket }) => {
+attack('gRPC: an incomplete request ends at its deadline', async ({ socket }) => {
   const session = connect('http://localhost', { path: socket });
   session.on('error', () => {});
   const stream = session.request({ ...DEFINING, 'grpc-timeout': '50m' });
@@ -561,12 +564,12 @@ for (const [why, talk] of [
 ] as const) {
   attack(`HTTP/2: ${why}`, async (small) => {
     const raw = await talk(small.socket);
-    await requireGood(small); // while it is still there
+    await requireGood(small); // while the connection is open
     raw.destroy();
   });
 }
 
-attack('1,100 connections that say nothing, of which 1,024 could be open', async (small) => {
+attack('1,100 silent connections, of which 1,024 could be open, leave few files open', async (small) => {
   const raw: Socket[] = [];
   for (let count = 0; count < 1100; count++) raw.push(await speak(small.socket, Buffer.alloc(0)));
   await requireGood(small);
@@ -575,7 +578,7 @@ attack('1,100 connections that say nothing, of which 1,024 could be open', async
   for (const one of raw) one.destroy();
 });
 
-/** Makes a request, until all of it is sent, or the sidecar has cut it off. */
+/** Sends a request until all of it is sent or the sidecar has closed the stream. */
 function sentOrCutOff(session: ClientHttp2Session, body: Buffer): Promise<void> {
   const stream = session.request({ ...DEFINING, te: 'trailers' });
   stream.on('error', () => {});
@@ -585,7 +588,7 @@ function sentOrCutOff(session: ClientHttp2Session, body: Buffer): Promise<void> 
   });
 }
 
-attack('100 callers that never read the answer', async (small) => {
+attack('100 clients that never read the reply keep no other client from being served', async (small) => {
   const { socket, vmi } = small;
   const request = encodeMessage('OnDefineDomainParams', {
     domainXML: Buffer.from(domainWith('x'.repeat(MIB / 2))),
@@ -602,22 +605,23 @@ attack('100 callers that never read the answer', async (small) => {
   for (const session of sessions) session.destroy();
 });
 
-attack('requests that are announced, and held for as long as their deadline allows', async (small) => {
+attack('requests that are announced and never sent keep no other client from being served', async (small) => {
   const session = connect('http://localhost', { path: small.socket });
   session.on('error', () => {});
   for (let count = 0; count < 10; count++) {
     const stream = session.request(DEFINING);
     stream.on('error', () => {});
-    stream.write(Buffer.from('0000200000', 'hex')); // 2 MiB, of which nothing comes; the server takes one stream at a time
+    // 2 MiB, of which nothing comes; the server takes one stream at a time
+    stream.write(Buffer.from('0000200000', 'hex'));
   }
   await new Promise((resolve) => {
-    session.ping(resolve); // comes back when all of that has arrived
+    session.ping(resolve); // The reply comes when everything before it has arrived.
   });
   await requireGood(small);
   session.destroy();
 });
 
-hostile('it is still there, in its 64 MB, and its log has nothing that is secret', async () => {
+hostile('the sidecar still runs in its 64 MB, and its log contains no secrets', async () => {
   const small = await started.promise;
   const { sidecar, cgroup, socket } = small;
   try {
@@ -627,7 +631,7 @@ hostile('it is still there, in its 64 MB, and its log has nothing that is secret
     const memory = anonymousMemory(sidecar).toFixed(1);
     console.log(`\n@ after all of it: RssAnon ${memory} MiB, cgroup peak ${cgroup.peak().toFixed(1)} MiB`);
     assert.is(cgroup.oomKills(), 0);
-    assert.not.match(sidecar.output(), /SECRET|userData|cloudInitNoCloud"/); // of vmiJson(), too
+    assert.not.match(sidecar.output(), /SECRET|userData|cloudInitNoCloud"/); // also in vmiJson()
     sidecar.kill('SIGTERM');
     assert.is(await sidecar.ended(), 0);
     assert.is(sidecar.log().at(-1)?.['reason'], 'SIGTERM');

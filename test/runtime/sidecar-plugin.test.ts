@@ -1,4 +1,7 @@
-/** The sidecar as a structured plugin of KubeVirt 1.9: DomainHookService at the path that a Plugin CR names. */
+/**
+ * The sidecar as a structured plugin of KubeVirt 1.9: DomainHookService at the path that a Plugin
+ * CR names.
+ */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
@@ -43,7 +46,10 @@ function withPlugin(
   });
 }
 
-/** As virt-launcher waits for a plugin's socket. Source: kubevirt pkg/virt-launcher/virtwrap/plugins */
+/**
+ * Waits for a plugin's socket as virt-launcher does. Source: kubevirt
+ * pkg/virt-launcher/virtwrap/plugins
+ */
 async function reachable(socket: string): Promise<void> {
   for (const deadline = Date.now() + HANG; Date.now() < deadline; await sleep(50)) {
     const client = existsSync(socket) ? await dial(socket, 2_000).catch(() => null) : null;
@@ -65,7 +71,7 @@ const request = (context: string, domain_type = 'libvirt') => ({
   sidecar_context: { invocation_context: context },
 });
 
-test('MutateDomain answers what OnDefineDomain does, in every context', () =>
+test('MutateDomain returns what OnDefineDomain does, in every context', () =>
   withPlugin(async ({ sidecar, socket }) => {
     const hooked = await callDefineDomain(socket, DOMAIN, vmiJson());
     assert.match(hooked, '"ua-red"');
@@ -78,7 +84,7 @@ test('MutateDomain answers what OnDefineDomain does, in every context', () =>
     );
   }));
 
-test("a domain that is not libvirt's, and one that is broken, are refused", () =>
+test("MutateDomain rejects a domain that is not libvirt's and one that is broken", () =>
   withPlugin(async ({ socket }) => {
     for (const [wrong, message] of [
       [request('Boot', 'xen'), 'Cannot change a domain of type "xen": want "libvirt"'],
@@ -96,7 +102,7 @@ test("a domain that is not libvirt's, and one that is broken, are refused", () =
     assert.match(await mutate(socket, request('Boot')), '"ua-red"');
   }));
 
-test('it makes its folder in the volume, and leaves it empty on SIGTERM', () =>
+test('the sidecar creates its directory in the volume, and leaves it empty on SIGTERM', () =>
   withPlugin(async ({ sidecar, socket, volume }) => {
     assert.equal(readdirSync(volume), ['tapwire']);
     assert.equal(readdirSync(`${volume}/tapwire`), ['domain.sock']);
@@ -105,13 +111,13 @@ test('it makes its folder in the volume, and leaves it empty on SIGTERM', () =>
     assert.not(existsSync(socket));
   }));
 
-test("a predecessor's socket is replaced", () =>
+test("the sidecar replaces a predecessor's socket", () =>
   withPlugin(
     async ({ socket }) => assert.match(await mutate(socket, request('Boot')), '"ua-red"'),
     (volume) => writeFileSync(`${makeHookDirectory(`${volume}/tapwire`)}/domain.sock`, ''),
   ));
 
-test('what is no path, or cannot be made, is said in one line', () =>
+test('an invalid path, and one that cannot be created, are reported in one line', () =>
   withNetns((netns) =>
     withHookPlace(async (place) => {
       for (const [path, reason] of [

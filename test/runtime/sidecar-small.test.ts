@@ -1,4 +1,6 @@
-/** The bundled sidecar in 64 MB and 200m CPU, which is what a pod with guaranteed QoS gives it. */
+/**
+ * The bundled sidecar in 64 MB and 200m CPU, the limits that a pod with guaranteed QoS gives it.
+ */
 import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -12,7 +14,7 @@ import {
 } from '../helpers/small-sidecar.ts';
 
 const MAX_ANONYMOUS = 32; // MiB
-/** What garbage collection leaves to chance, MiB. */
+/** Variation that garbage collection causes, in MiB. */
 const SLACK = 3;
 
 const test = suite('the sidecar in 64 MB and 200m CPU');
@@ -25,14 +27,14 @@ async function callOften({ socket, domain, vmi }: SmallSidecar, times: number): 
 
 const interfacesIn = (xml: string): number => xml.match(/<interface /g)?.length ?? 0;
 
-test('starts and answers Info without an OOM kill', () =>
+test('the sidecar starts and replies to Info without an OOM kill', () =>
   withSmallSidecar(GUARANTEED, 0, async ({ ready, cgroup }) => {
     console.log(`\n@ start to answered Info: ${Math.round(ready)} ms`);
     assert.is(cgroup.oomKills(), 0);
   }));
 
 for (const interfaces of [1, 16]) {
-  test(`1,000 calls for ${interfaces} interfaces: at most ${MAX_ANONYMOUS} MiB, no OOM kill`, () =>
+  test(`1,000 calls for ${interfaces} interfaces need at most ${MAX_ANONYMOUS} MiB, without an OOM kill`, () =>
     withSmallSidecar(GUARANTEED, interfaces, async (small) => {
       const { sidecar, cgroup } = small;
       assert.is(processStatus(sidecar, 'Uid'), '107\t107\t107\t107');
@@ -48,7 +50,7 @@ for (const interfaces of [1, 16]) {
     }));
 }
 
-test('10,000 calls: no growth of memory and open files', () =>
+test('10,000 calls do not make memory and open files grow', () =>
   withSmallSidecar({ ...GUARANTEED, cpu: 2000 }, 1, async (small) => {
     const { sidecar, cgroup } = small;
     const openFiles = () => readdirSync(`/proc/${sidecar.pid}/fd`).length;

@@ -1,6 +1,8 @@
 /**
- * The sidecar's XML beside libxml2, which is what libvirt reads with: both accept and refuse the same documents, see the same in them, and
- * what the sidecar hands back is to libxml2 what it was, but for our interface. FUZZ_SEED= and FUZZ_RUNS= choose other documents, and more.
+ * Compares the sidecar's XML parser with libxml2, which libvirt uses: both accept and reject the
+ * same documents and find the same elements in them, and the sidecar's reply equals its input for
+ * libxml2, except for Tapwire's interface. FUZZ_SEED= and FUZZ_RUNS= choose other documents, and
+ * more.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +18,7 @@ import { callDefineDomain } from '../helpers/hook-api.ts';
 import { GUARANTEED, withSmallSidecar } from '../helpers/small-sidecar.ts';
 import { mutate, randomDomain } from '../helpers/xml-fuzz.ts';
 
-const test = suite('XML beside libxml2');
+const test = suite('XML compared with libxml2');
 
 const SEED = seedOf(20_261_121);
 const RUNS = runsOf(1500);
@@ -31,7 +33,7 @@ const mutants = domains.map((xml) => {
   return mutant;
 });
 
-/** Why we refuse a document; null where we do not. */
+/** The sidecar's reason to reject a document; null if it accepts it. */
 function refusal(xml: string): string | null {
   try {
     parseXml(Buffer.from(xml));
@@ -42,28 +44,32 @@ function refusal(xml: string): string | null {
   }
 }
 
-/** What libxml2 would accept, and we do not on purpose: each has a test by name. */
+/**
+ * Documents that libxml2 accepts and the sidecar rejects on purpose. Each kind has a test by name.
+ */
 const ON_PURPOSE =
   /document type declaration|want encoding|want XML version|more than \d+|malformed processing instruction/;
 
-/** The indices of the documents that libxml2 refuses. Namespaces are no matter of well-formedness. */
+/**
+ * The indices of the documents that libxml2 rejects. Namespaces do not matter for well-formedness.
+ */
 async function refusedByLibxml2(documents: readonly string[]): Promise<ReadonlySet<number>> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-xml-'));
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-xml-'));
   try {
     const refused = new Set<number>();
-    for (const [index, xml] of documents.entries()) writeFileSync(join(folder, `${index}.xml`), xml);
+    for (const [index, xml] of documents.entries()) writeFileSync(join(directory, `${index}.xml`), xml);
     for (let first = 0; first < documents.length; first += FILES_AT_ONCE) {
       const last = Math.min(documents.length, first + FILES_AT_ONCE);
       const files = Array.from({ length: last - first }, (_, n) => `${first + n}.xml`);
       const { stderr } = await execa('xmllint', ['--noout', '--nonet', ...files], {
-        cwd: folder,
+        cwd: directory,
         reject: false,
       });
       for (const [, index] of stderr.matchAll(/^(\d+)\.xml:\d+: parser error/gm)) refused.add(Number(index));
     }
     return refused;
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
@@ -91,7 +97,10 @@ const isDeclaration = (name: string) => name === 'xmlns' || name.startsWith('xml
 const byName = (one: readonly [string, string], other: readonly [string, string]) =>
   one[0] < other[0] ? -1 : 1;
 
-/** Start tags of canonical XML, of which a reader needs one expression. Canonical XML leaves namespace declarations out that say nothing new. */
+/**
+ * Start tags of canonical XML, which one regular expression can read. Canonical XML omits redundant
+ * namespace declarations.
+ */
 function readCanonical(xml: string): Seen[] {
   const UNESCAPED: Record<string, string> = {
     '&amp;': '&',
@@ -125,7 +134,7 @@ const readByUs = (xml: string): Seen[] =>
         .toSorted(byName),
     }));
 
-test(`${RUNS} well-formed documents of seed ${SEED}: accepted by both`, async () => {
+test(`both accept ${RUNS} well-formed documents of seed ${SEED}`, async () => {
   const theirs = await refusedByLibxml2(domains);
   domains.forEach((xml, index) => {
     assert.is(refusal(xml), null, `seed ${SEED}, document ${index}: ${JSON.stringify(xml)}`);
@@ -133,7 +142,7 @@ test(`${RUNS} well-formed documents of seed ${SEED}: accepted by both`, async ()
   });
 });
 
-test('their elements and attributes are the same to both', async () => {
+test('both find the same elements and attributes', async () => {
   const theirs = await canonical(domains);
   assert.is(theirs.length, domains.length);
   let elements = 0;
@@ -149,7 +158,7 @@ test('their elements and attributes are the same to both', async () => {
   assert.ok(elements > RUNS * 5, `${elements} elements`);
 });
 
-test(`${RUNS} mutants: accepted and refused by both`, async () => {
+test(`both accept or reject each of ${RUNS} mutants`, async () => {
   const theirs = await refusedByLibxml2(mutants);
   const tally = { accepted: 0, refused: 0, onPurpose: 0 };
   mutants.forEach((xml, index) => {
@@ -167,14 +176,14 @@ test(`${RUNS} mutants: accepted and refused by both`, async () => {
   assert.ok(tally.onPurpose < RUNS / 20);
 });
 
-/** Ours, and the white space that it is laid out with. */
+/** Tapwire's interface and the white space of its layout. */
 const OURS = new RegExp(
   `\\s*<interface(?: [^>]*)?>(?:(?!</interface>)[\\s\\S])*?<alias name="${ALIAS}"></alias>(?:(?!</interface>)[\\s\\S])*?</interface>`,
 );
 const withoutOurs = (xml: string): string =>
   xml.replace(OURS, '').replace(/<devices>\s*<\/devices>/, '<devices></devices>');
 
-/** What stands in `text` between the longest start and the longest end that it shares with `other`. */
+/** The part of `text` between the longest start and the longest end that it shares with `other`. */
 function changed(text: string, other: string): string {
   const shorter = Math.min(text.length, other.length);
   let start = 0;
@@ -184,7 +193,7 @@ function changed(text: string, other: string): string {
   return text.slice(start, text.length - end);
 }
 
-test('what the sidecar hands back is well-formed, and outside our interface what it was', () =>
+test("the sidecar's reply is well-formed, and unchanged outside of Tapwire's interface", () =>
   withSmallSidecar({ ...GUARANTEED, cpu: 2000 }, 1, async ({ socket, vmi }) => {
     const answers: string[] = [];
     for (const xml of domains) answers.push(await callDefineDomain(socket, xml, vmi));
@@ -193,7 +202,8 @@ test('what the sidecar hands back is well-formed, and outside our interface what
     domains.forEach((xml, index) => {
       const why = `seed ${SEED}, document ${index}: ${JSON.stringify(xml)}\n${JSON.stringify(answers[index])}`;
       const answer = answers[index] ?? '';
-      // Byte for byte: nothing of the document is gone but an interface of ours, or the end of an empty <devices/>.
+      // Byte for byte: only an interface of Tapwire's, or the end of an empty <devices/>, is
+      // missing from the document.
       const gone = changed(xml, answer);
       assert.ok(gone === '' || xml.includes(ALIAS) || /^\s*\/?>?$/.test(gone), why);
       assert.is(answer.match(new RegExp(`"${ALIAS}"`, 'g'))?.length, 1, why);

@@ -1,4 +1,4 @@
-/** The sidecar as a process in a pod's netns, called the way virt-launcher calls it. */
+/** The sidecar as a process in a pod's netns, called as virt-launcher calls it. */
 
 import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
@@ -28,7 +28,7 @@ import { vmiJson } from '../helpers/vmi.ts';
 
 const POD_MAC = '02:00:00:00:00:11';
 
-/** A pod with a secondary network `red`, wired to a tap as far as links go. */
+/** A pod with a secondary network `red`, wired to a tap as far as its links are concerned. */
 async function addRed({ ip }: TestNetns, { mtu = 1450, queues = '' } = {}): Promise<void> {
   await ip(`link add podb1f51a511f1 address ${POD_MAC} mtu 1500 type veth peer name host0`);
   await ip(`tuntap add dev tapb1f51a511f1 mode tap user 107 group 107 vnet_hdr${queues}`);
@@ -60,7 +60,7 @@ function serving(
   );
 }
 
-/** The first socket that can be seen in a directory, at once. */
+/** The first socket that can be seen in a directory, without waiting. */
 async function firstSocket(directory: string): Promise<string> {
   for (const deadline = Date.now() + HANG; Date.now() < deadline; await sleep(1)) {
     const socket = readdirSync(directory, { withFileTypes: true }).find((entry) => entry.isSocket());
@@ -69,7 +69,7 @@ async function firstSocket(directory: string): Promise<string> {
   throw new Error(`No socket in ${directory}`);
 }
 
-/** Rejects if nobody listens yet. Libraries hide that: they try again. */
+/** Connects once; rejects if no process listens yet. Libraries hide that by trying again. */
 async function connectOnce(path: string): Promise<void> {
   const socket = createConnection(path);
   await once(socket, 'connect');
@@ -91,7 +91,7 @@ const RED =
 
 const run = suite('sidecar');
 
-run('a whole life: found, asked, three passes, Shutdown', () =>
+run('the sidecar is found, serves Info, three passes and Shutdown, and exits', () =>
   serving(async ({ netns, sidecar, socket, directory }) => {
     assert.match(socket, /\/hooks\/hook-sidecar-0\/hook-sidecar-0-[0-9a-f]{16}\.sock$/);
     assert.is(statSync(socket).mode & 0o777, 0o660);
@@ -155,7 +155,7 @@ run('a whole life: found, asked, three passes, Shutdown', () =>
 );
 
 run(
-  'flat directory: two sidecars and a stale socket share it, and whatever is dialled either refuses or answers',
+  'two sidecars and a stale socket share a flat directory, and each socket either refuses the connection or gets a reply',
   () =>
     withNetns((netns) =>
       withHookPlace(async (place) => {
@@ -196,7 +196,7 @@ run(
     ),
 );
 
-run('a socket answers from the moment it can be seen', () =>
+run('a socket replies from the moment it is visible', () =>
   withNetns((netns) =>
     withHookPlace(async (place) => {
       const directory = makeHookDirectory(`${place}/hooks`);
@@ -213,7 +213,7 @@ run('a socket answers from the moment it can be seen', () =>
   ),
 );
 
-run('the tap decides on queues and MTU, and a domain that does not fit is repaired', () =>
+run('the tap determines queues and MTU, and a domain that does not match is fixed', () =>
   serving(async ({ netns, socket }) => {
     await addRed(netns, { mtu: 1400, queues: ' multi_queue' });
     const answer = await callDefineDomain(socket, domainFixture('virt-launcher').xml, vmiJson());
@@ -236,7 +236,7 @@ run('the tap decides on queues and MTU, and a domain that does not fit is repair
   }),
 );
 
-run('what is missing in the pod is named, and found once it is there', () =>
+run('a missing link of the pod is named, and used once it exists', () =>
   serving(async ({ netns, sidecar, socket }) => {
     const define = () => callDefineDomain(socket, domainFixture('virt-launcher').xml, vmiJson());
     const noLink = await failure(define());
@@ -264,7 +264,7 @@ run('what is missing in the pod is named, and found once it is there', () =>
   }),
 );
 
-run('every version serves what it has; PreCloudInitIso is an echo', () =>
+run('each version of the API has its methods, and PreCloudInitIso returns its input', () =>
   serving(async ({ netns, socket }) => {
     await addRed(netns);
     const params = { domainXML: domainFixture('no-interface').xml, vmi: vmiJson() };
@@ -296,7 +296,7 @@ run('every version serves what it has; PreCloudInitIso is an echo', () =>
   }),
 );
 
-run('hostile requests are refused, and the next good one is served', () =>
+run('hostile requests are rejected, and the next valid one is served', () =>
   serving(async ({ netns, sidecar, socket }) => {
     await addRed(netns);
     const DEFINE = '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain';
@@ -382,7 +382,7 @@ run('twenty calls at once, three times, each over a connection of its own, leave
   }),
 );
 
-run('an interface of a name that another sidecar serves is left alone', () =>
+run('an interface with the name that another sidecar serves stays as it is', () =>
   serving(
     async ({ netns, socket }) => {
       await addRed(netns);
@@ -400,24 +400,26 @@ run('an interface of a name that another sidecar serves is left alone', () =>
 );
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  run(`${signal}: clients that stay connected, silent or half-way, do not keep it`, () =>
-    serving(async ({ sidecar, socket, directory }) => {
-      const idle = await dial(socket);
-      const silent = createConnection(socket);
-      silent.on('error', () => {});
-      await sleep(50);
-      sidecar.kill(signal);
-      await sleep(20);
-      sidecar.kill(signal);
-      assert.is(await sidecar.ended(), 0);
-      assert.equal(readdirSync(directory), []);
-      idle.close();
-      silent.destroy();
-    }),
+  run(
+    `${signal} ends the sidecar although clients stay connected, silent or in the middle of a request`,
+    () =>
+      serving(async ({ sidecar, socket, directory }) => {
+        const idle = await dial(socket);
+        const silent = createConnection(socket);
+        silent.on('error', () => {});
+        await sleep(50);
+        sidecar.kill(signal);
+        await sleep(20);
+        sidecar.kill(signal);
+        assert.is(await sidecar.ended(), 0);
+        assert.equal(readdirSync(directory), []);
+        idle.close();
+        silent.destroy();
+      }),
   );
 }
 
-run('Shutdown is answered each time before the end', () =>
+run('Shutdown gets its reply before the sidecar exits, every time', () =>
   withNetns((netns) =>
     withHookPlace(async (place) => {
       const directory = makeHookDirectory(`${place}/hooks`);
@@ -433,14 +435,14 @@ run('Shutdown is answered each time before the end', () =>
 );
 
 for (const [why, prepare, reason] of [
-  ['is not there', () => {}, 'ENOENT: no such file or directory'],
+  ['does not exist', () => {}, 'ENOENT: no such file or directory'],
   [
     'cannot be written to',
     (path: string) => chmodSync(makeHookDirectory(path), 0o550),
     'EACCES: permission denied',
   ],
 ] as const) {
-  run(`a hook directory that ${why} is said in one line`, () =>
+  run(`a hook directory that ${why} is reported in one line`, () =>
     withNetns((netns) =>
       withHookPlace(async (place) => {
         const directory = `${place}/hooks`;
@@ -460,7 +462,7 @@ for (const [why, prepare, reason] of [
   );
 }
 
-run('a hook directory with a path too long for a socket is said in one line and left empty', () =>
+run('a hook directory whose path is too long for a socket is reported in one line and left empty', () =>
   withNetns((netns) =>
     withHookPlace(async (place) => {
       const directory = makeHookDirectory(`${place}/${'x'.repeat(90)}`);

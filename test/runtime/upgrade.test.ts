@@ -1,6 +1,7 @@
 /**
- * Two versions on one node, with pods that the other one has wired: the version before, built from git, and this one. A pod is judged by
- * the record that its own ADD wrote: ADD, CHECK and DEL of the other version succeed, and CHECK demands nothing that ADD did not do.
+ * Two versions on one node, with pods that the other one has wired: the version before, built from
+ * git, and this one. A pod is judged by the record that its own ADD wrote: ADD, CHECK and DEL of
+ * the other version succeed, and CHECK requires nothing that ADD did not do.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -22,18 +23,18 @@ const test = suite('an upgrade with running VMs');
 
 const BLUE = hashedPodIfname('blue');
 
-/** A pod of which every version knows how to wire it. */
+/** A pod that every version can wire. */
 interface Kind {
   /** Name of the pod link. */
   readonly link: string;
-  /** What stands between a veth and this kind of pod. */
+  /** Turns a pod with a veth into this kind of pod. */
   readonly prepare?: (netns: TestNetns, outside: TestNetns) => Promise<unknown>;
-  /** The pod link is found down. */
+  /** Whether ADD finds the pod link down. */
   readonly isDown?: true;
   readonly call: Omit<Call, 'netns'>;
-  /** What the plugin before ours in the chain returned; a binding has none. */
+  /** The result of the plugin before Tapwire in the chain; a binding has none. */
   readonly resultBefore?: (netns: TestNetns) => object;
-  /** The tap that ADD makes; null: none. */
+  /** Name of the tap that ADD creates; null if it creates none. */
   readonly tap: string | null;
 }
 
@@ -71,7 +72,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     resultBefore: ({ path }) => ({ cniVersion: '1.0.0', interfaces: [{ name: BLUE, sandbox: path }] }),
     tap: secondaryTapIfname(BLUE),
   },
-  'a clsact qdisc of others, with a filter': {
+  'a clsact qdisc of another program, with a filter': {
     ...PRIMARY,
     prepare: async ({ tc }) => {
       await tc('qdisc add dev eth0 clsact');
@@ -82,12 +83,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
   passt: { link: 'eth0', call: { network: 'default', conf: { binding: 'passt' } }, tap: null },
 };
 
-/** A pod of that kind, and what it was before anybody called. */
+/** A pod of this kind, and its state before the first call. */
 interface Pod {
   readonly kind: Kind;
   readonly netns: TestNetns;
   readonly before: Readonly<Record<string, unknown>>;
-  /** Fails unless the call succeeds. */
+  /** Makes a call; fails unless it succeeds. */
   readonly succeeds: (caller: Caller, command: 'ADD' | 'CHECK' | 'DEL', why: string) => Promise<void>;
 }
 
@@ -102,7 +103,8 @@ const withKind = (kind: Kind, act: (pod: Pod) => Promise<void>): Promise<void> =
         netns,
         before,
         async succeeds(caller, command, why) {
-          // As libcni keeps it: the result of the plugin before for ADD, of ADD for all else.
+          // As libcni keeps it: ADD gets the result of the plugin before, other commands that of
+          // ADD.
           const prevResult = command === 'ADD' ? kind.resultBefore?.(netns) : result;
           const conf = { ...kind.call.conf, ...(prevResult === undefined ? {} : { prevResult }) };
           const answer = await caller(command, { ...kind.call, conf, netns: netns.path });
@@ -116,7 +118,7 @@ const withKind = (kind: Kind, act: (pod: Pod) => Promise<void>): Promise<void> =
     }),
   );
 
-/** An old ADD; then this version is all that the pod meets. */
+/** ADD by the old version, then only calls of this version. */
 async function upgraded(pod: Pod, old: Caller, now: Caller, how: string): Promise<void> {
   const { netns, before, succeeds } = pod;
   for (const again of [false, true]) {
@@ -136,7 +138,7 @@ async function upgraded(pod: Pod, old: Caller, now: Caller, how: string): Promis
   }
 }
 
-/** An ADD of this version; then the version before is back, and this one once more. */
+/** ADD by this version, then calls of the version before, then calls of this version again. */
 async function downgraded(pod: Pod, old: Caller, now: Caller, how: string): Promise<void> {
   const { kind, netns, before, succeeds } = pod;
   for (const last of ['old', 'new'] as const) {
@@ -156,37 +158,41 @@ async function downgraded(pod: Pod, old: Caller, now: Caller, how: string): Prom
         if (!kind.isDown) sameNetns(withoutRules(await dumpNetns(netns)), withoutRules(before), why);
       }
       await succeeds(now, 'DEL', why);
-      // No version sets a link down whose record says nothing of that; the pod ends with it.
+      // No version sets a link down whose record does not say that it was. The pod ends with the
+      // link up.
       if (kind.isDown && (last === 'old' || again)) await netns.ip('link set eth0 down');
       sameNetns(await dumpNetns(netns), before, why);
     }
   }
 }
 
-/** The old version writes a record anew, in its own form: without the keys that it does not know. */
+/** The old version rewrites a record in its own form, without the keys that it does not know. */
 function withoutRecords(dump: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const links = dump['links'] as { ifalias?: string }[];
   return { ...dump, links: links.map(({ ifalias: _, ...link }) => link) };
 }
 
-/** The old version does not know of rules that silence the pod's own stack, and leaves them to DEL of the new one. */
+/**
+ * The old version does not know the rules that silence the pod's own stack, and leaves them to DEL
+ * of the new one.
+ */
 const withoutRules = ({ nftables: _, ...known }: Readonly<Record<string, unknown>>) => known;
 
 const builds = async (): Promise<readonly [old: Build, now: Build]> => [await versionBefore(), NEW];
 
 for (const [name, kind] of Object.entries(KINDS)) {
-  test(`${name}, without an agent: the new version takes over what the old one wired`, async () => {
+  test(`the new version takes over what the old one wired without an agent: ${name}`, async () => {
     const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
     await withKind(kind, (pod) => upgraded(pod, old, now, 'one-shot'));
   });
 
-  test(`${name}, without an agent: the old version takes over what the new one wired`, async () => {
+  test(`the old version takes over what the new one wired without an agent: ${name}`, async () => {
     const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
     await withKind(kind, (pod) => downgraded(pod, old, now, 'one-shot'));
   });
 }
 
-/** Both agents at once, as in the moments of an upgrade; who is asked, a test decides. */
+/** Both agents at once, as during an upgrade. The test chooses the one that gets the call. */
 const withBoth = async (
   act: (shim: (shim: 'old' | 'new', agent: 'old' | 'new') => Caller) => Promise<void>,
 ): Promise<void> => {
@@ -198,7 +204,7 @@ const withBoth = async (
   });
 };
 
-test('agents: each takes over what the other one wired, whichever shim asks', () =>
+test('agents of both versions take over what the other one wired, from either shim', () =>
   withBoth(async (caller) => {
     for (const [name, kind] of Object.entries(KINDS)) {
       for (const shim of ['old', 'new'] as const) {
@@ -209,7 +215,7 @@ test('agents: each takes over what the other one wired, whichever shim asks', ()
     }
   }));
 
-test('a shim asks an agent of another version, and both ways to be served take over from each other', () =>
+test('a shim works with an agent of the other version, and agent and fallback take over from each other', () =>
   withBoth(async (caller) => {
     const [oldShot, newShot] = (await builds()).map(oneShotOf) as [Caller, Caller];
     await withKind(PRIMARY, (pod) => upgraded(pod, caller('new', 'old'), newShot, 'old agent, new one-shot'));
@@ -232,7 +238,7 @@ test('a shim asks an agent of another version, and both ways to be served take o
     }
   }));
 
-test('passt: the sysctls that the old version widened stay, whoever is called', async () => {
+test("passt's sysctls that the old version widened stay, whichever version is called", async () => {
   const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
   await withKind(KINDS['passt'] as Kind, async ({ netns, succeeds }) => {
     await succeeds(old, 'ADD', 'passt');

@@ -1,4 +1,4 @@
-/** The built programs say what they are to a person who runs them by hand. */
+/** The built programs describe themselves to a person who runs them by hand. */
 import { resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -22,7 +22,7 @@ for (const [program, name] of [
   ['sidecar', 'tapwire-sidecar'],
   ['tapwire', 'tapwire'],
 ] as const) {
-  test(`${name}: both are printed to stdout and nothing else is done`, async () => {
+  test(`${name} prints both to stdout and does nothing else`, async () => {
     assert.equal(await run(program, '--version'), { exitCode: 0, stdout: tapwire.version, stderr: '' });
     const { exitCode, stdout, stderr } = await run(program, '--help');
     assert.equal([exitCode, stderr], [0, '']);
@@ -32,7 +32,7 @@ for (const [program, name] of [
 }
 
 for (const program of ['agent', 'install']) {
-  test(`${program}: an unknown option ends with status 2 and one line that says where to look`, async () => {
+  test(`${program} exits with 2 for an unknown option and prints one line that names the help`, async () => {
     const { exitCode, stdout, stderr } = await run(program, '--nonsense');
     assert.equal([exitCode, stdout], [2, '']);
     const message = "Cannot read the options: Unknown option '--nonsense'; see --help";

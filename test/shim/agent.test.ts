@@ -1,4 +1,7 @@
-/** The shim and the agent up to the request: who is there, who is not there yet, and who is no agent. */
+/**
+ * The handshake of shim and agent, up to the request: an agent that is present, one that starts
+ * late, and a peer that is not an agent.
+ */
 import { chmodSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -14,18 +17,18 @@ import {
   shim,
   startAgent,
   withAgent,
-  withFolder,
-  withRuntime,
+  withDirectory,
+  withFallback,
 } from '../helpers/shim.ts';
 
-const test = suite('the shim meets the agent');
+const test = suite("the shim's handshake with the agent");
 
 const OK = answering(reply('{}'));
 const CONF = '{"cniVersion":"1.0.0","name":"n","type":"tapwire"}';
-/** Lets ADD wait a second for an agent, others 200 ms. */
+/** Makes ADD wait one second for an agent; the other commands wait 200 ms. */
 const HURRIED = 100;
 
-test('prints what the agent says, and ends with its status', async () => {
+test("the shim prints the agent's reply and exits with its status", async () => {
   for (const [status, out, err] of [
     [0, '{"cniVersion":"1.0.0"}', ''],
     [1, '{"code":7}', '{"level":"error"}'],
@@ -38,7 +41,7 @@ test('prints what the agent says, and ends with its status', async () => {
   }
 });
 
-test("sends CNI's variables and stdin, and nothing else", async () => {
+test("the request contains CNI's variables and stdin, and nothing else", async () => {
   let seen: Request | undefined;
   const script: Script = async (caller, request) => {
     caller.write(HELLO);
@@ -73,7 +76,7 @@ test("sends CNI's variables and stdin, and nothing else", async () => {
   assert.equal([seen?.input.toString(), seen?.netnsErrno, seen?.inputErrno], [CONF, 0, 0]);
 });
 
-test('however many variables there are, those of CNI arrive', async () => {
+test("CNI's variables arrive among any number of others", async () => {
   let seen: Request | undefined;
   const script: Script = async (caller, request) => {
     caller.write(HELLO);
@@ -88,13 +91,13 @@ test('however many variables there are, those of CNI arrive', async () => {
   for (let i = 0; i < 200; i++) assert.ok(sent.has(`CNI_A${i}=${'x'.repeat(i)}`));
 });
 
-test('VERSION goes to the agent without stdin being read', () =>
+test('VERSION goes to the agent without reading stdin', () =>
   withAgent(OK, async (socket) => {
     const { exitCode, stdout } = await shim('VERSION', { socket, options: { stdin: 'pipe' } });
     assert.equal([exitCode, stdout], [0, '{}']);
   }));
 
-test('a hello and a reply in tiny pieces, and slowly', () =>
+test('a hello and a reply that arrive slowly in tiny pieces are read whole', () =>
   withAgent(
     async (caller, request) => {
       caller.setNoDelay(true);
@@ -115,40 +118,40 @@ test('a hello and a reply in tiny pieces, and slowly', () =>
     },
   ));
 
-test('a reply of several MiB', () =>
+test('a reply of several MiB is printed whole', () =>
   withAgent(answering(reply('x'.repeat(8 * 1024 * 1024), 0, 'y'.repeat(100_000))), async (socket) => {
     const { exitCode, stdout, stderr } = await shim('GC', { socket, input: CONF });
     assert.equal([exitCode, stdout.length, stderr.length], [0, 8 * 1024 * 1024, 100_000]);
   }));
 
-test('no socket: the fallback at once and in silence', () =>
-  withRuntime(async (runtime) => {
+test('a missing socket makes the shim fall back at once and silently', () =>
+  withFallback(async (fallbackDir) => {
     for (const socket of ['/nonexistent/agent.sock', '/etc/passwd/agent.sock']) {
-      const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF });
+      const { stdout, stderr } = await shim('ADD', { fallbackDir, socket, input: CONF });
       assert.is(JSON.parse(stdout).fallback, true);
-      assert.is(stderr, '', 'the patience for an agent has not ended');
+      assert.is(stderr, '', 'the timeout for an agent has not passed');
     }
   }));
 
 /** Leaves the socket file of an agent that was killed. */
 function withStaleSocket<T>(act: (socket: string) => Promise<T>): Promise<T> {
-  return withFolder(async (folder) => {
-    const socket = join(folder, 'agent.sock');
+  return withDirectory(async (directory) => {
+    const socket = join(directory, 'agent.sock');
     const server = createServer();
-    await new Promise<void>((listening) => server.listen(join(folder, 'first'), listening));
-    linkSync(join(folder, 'first'), socket); // the server removes only its own name
+    await new Promise<void>((listening) => server.listen(join(directory, 'first'), listening));
+    linkSync(join(directory, 'first'), socket); // The server removes only its own name.
     await new Promise((closed) => server.close(closed));
     return act(socket);
   });
 }
 
-const PATIENCE = { ADD: '10 s', DEL: '2 s' } as const;
+const TIMEOUT = { ADD: '10 s', DEL: '2 s' } as const;
 for (const command of ['ADD', 'DEL'] as const) {
-  test(`${command}: nobody listens on the socket: waits, says so, and falls back`, () =>
+  test(`${command} waits for a socket on which no process listens, then warns and falls back`, () =>
     withStaleSocket((socket) =>
-      withRuntime(async (runtime) => {
+      withFallback(async (fallbackDir) => {
         const { stdout, stderr, ms } = await shim(command, {
-          runtime,
+          fallbackDir,
           socket,
           input: CONF,
           helloSecond: HURRIED,
@@ -156,7 +159,7 @@ for (const command of ['ADD', 'DEL'] as const) {
         assert.is(JSON.parse(stdout).fallback, true);
         assert.equal(JSON.parse(stderr), {
           level: 'warn',
-          message: `No agent at "${socket}" answered within ${PATIENCE[command]}; running ${command} without it`,
+          message: `No agent at "${socket}" answered within ${TIMEOUT[command]}; running ${command} without it`,
         });
         assert.ok(ms > (command === 'ADD' ? 1000 : 200));
       }),
@@ -165,11 +168,11 @@ for (const command of ['ADD', 'DEL'] as const) {
 
 for (const [what, greet] of [
   ['nothing', () => {}],
-  ['another hello', (caller) => void caller.write('tapwire2')],
-  ['half a hello and closes', (caller) => void caller.end('tapw')],
-  ['nothing and closes', (caller) => void caller.end()],
+  ['sends another hello', (caller) => void caller.write('tapwire2')],
+  ['sends half a hello and closes', (caller) => void caller.end('tapw')],
+  ['sends nothing and closes', (caller) => void caller.end()],
 ] as const satisfies readonly (readonly [string, Script])[]) {
-  test(`an agent that says ${what}: nothing is sent to it, and the call falls back`, async () => {
+  test(`a peer that ${what} gets no request, and the shim falls back`, async () => {
     let sent = 0;
     const script: Script = (caller) => {
       caller.on('data', (bytes) => {
@@ -178,8 +181,13 @@ for (const [what, greet] of [
       greet(caller);
     };
     await withAgent(script, (socket) =>
-      withRuntime(async (runtime) => {
-        const { stdout, stderr } = await shim('DEL', { runtime, socket, input: CONF, helloSecond: HURRIED });
+      withFallback(async (fallbackDir) => {
+        const { stdout, stderr } = await shim('DEL', {
+          fallbackDir,
+          socket,
+          input: CONF,
+          helloSecond: HURRIED,
+        });
         assert.is(JSON.parse(stdout).fallback, true);
         assert.match(
           JSON.parse(stderr).message,
@@ -191,7 +199,7 @@ for (const [what, greet] of [
   });
 }
 
-test('an agent that comes back within the patience gets the call', () =>
+test('an agent that restarts within the timeout gets the call', () =>
   withStaleSocket(async (socket) => {
     const calling = shim('ADD', { socket, input: CONF });
     await sleep(300);
@@ -205,7 +213,7 @@ test('an agent that comes back within the patience gets the call', () =>
     }
   }));
 
-test('an agent that has no room yet gets the call when it has', async () => {
+test('an agent without room gets the call when it has room', async () => {
   let turn = 0;
   const script: Script = async (caller, request) => {
     if (turn++ < 3) {
@@ -221,39 +229,39 @@ test('an agent that has no room yet gets the call when it has', async () => {
   });
 });
 
-test('a socket that vanishes while the agent is silent: the fallback at once', () =>
+test('a socket that vanishes while the agent is silent makes the shim fall back at once', () =>
   withAgent(
     () => {},
     (socket) =>
-      withRuntime(async (runtime) => {
-        const calling = shim('ADD', { runtime, socket, input: CONF });
+      withFallback(async (fallbackDir) => {
+        const calling = shim('ADD', { fallbackDir, socket, input: CONF });
         await sleep(300);
         rmSync(socket);
         const { stdout, stderr } = await calling;
         assert.is(JSON.parse(stdout).fallback, true);
-        assert.is(stderr, '', 'the patience has not ended');
+        assert.is(stderr, '', 'the timeout has not passed');
       }),
   ));
 
-test('a socket that may not be used: says so and falls back', () =>
+test('a socket without access makes the shim warn and fall back', () =>
   withAgent(OK, (socket) =>
-    withRuntime(async (runtime) => {
+    withFallback(async (fallbackDir) => {
       chmodSync(join(socket, '..'), 0o755);
       chmodSync(socket, 0o600);
       const nobody = { uid: 65534, gid: 65534 };
-      const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF, options: nobody });
+      const { stdout, stderr } = await shim('ADD', { fallbackDir, socket, input: CONF, options: nobody });
       assert.is(JSON.parse(stdout).fallback, true);
       const message = `Cannot reach the agent at "${socket}": Permission denied; running ADD without it`;
       assert.equal(JSON.parse(stderr), { level: 'warn', message });
     }),
   ));
 
-test('a file that is no socket is an agent that is not there', () =>
-  withFolder((folder) =>
-    withRuntime(async (runtime) => {
-      const socket = join(folder, 'agent.sock');
+test('a file that is not a socket counts as a missing agent', () =>
+  withDirectory((directory) =>
+    withFallback(async (fallbackDir) => {
+      const socket = join(directory, 'agent.sock');
       writeFileSync(socket, '');
-      const { stdout } = await shim('DEL', { runtime, socket, input: CONF, helloSecond: HURRIED });
+      const { stdout } = await shim('DEL', { fallbackDir, socket, input: CONF, helloSecond: HURRIED });
       assert.is(JSON.parse(stdout).fallback, true);
     }),
   ));

@@ -1,12 +1,13 @@
 /**
- * The arm64 shim under QEMU's user-mode emulation: the same sources, another way to call the kernel. QEMU does not pass on the
- * request that tells a netns from other files (NS_GET_NSTYPE), so that it locks none here. `descriptors.test.ts` has the rest.
+ * The arm64 shim under QEMU's user-mode emulation: the same sources, another way to call the
+ * kernel. QEMU does not implement the request that tells a netns from other files (NS_GET_NSTYPE),
+ * so that the shim takes no lock here. `descriptors.test.ts` tests the rest.
  */
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withReceiver } from '../helpers/receiver.ts';
-import { ARM64_SHIM, answering, errorOf, reply, shim, withAgent, withRuntime } from '../helpers/shim.ts';
+import { ARM64_SHIM, answering, errorOf, reply, shim, withAgent, withFallback } from '../helpers/shim.ts';
 
 const test = suite('the arm64 shim');
 
@@ -14,21 +15,21 @@ const CONF = '{"cniVersion":"0.4.0","name":"n","type":"tapwire"}';
 const PATH = process.env['PATH'] ?? '';
 const ARM64 = { program: ['qemu-aarch64-static', ARM64_SHIM], input: CONF };
 
-test('prints what the agent says', () =>
+test("the shim prints the agent's reply", () =>
   withAgent(answering(reply('{"code":7}', 1, 'log')), async (socket) => {
     const { exitCode, stdout, stderr } = await shim('GC', { ...ARM64, socket, env: { PATH } });
     assert.equal([exitCode, stdout, stderr], [1, '{"code":7}', 'log']);
   }));
 
-test('says that it lost the agent', () =>
+test('the shim reports that it lost the agent', () =>
   withReceiver('hold', ({ socket, received }) =>
-    withRuntime(async (runtime) => {
+    withFallback(async (fallbackDir) => {
       const { stdout, stderr } = await shim('ADD', {
         ...ARM64,
         socket,
-        runtime,
+        fallbackDir,
         env: { PATH },
-        haste: 20,
+        timeScale: 20,
       });
       assert.is(JSON.parse(stdout).fallback, true);
       assert.match(JSON.parse(stderr).message, /^The agent accepted ADD but has been silent for 30 s;/);
@@ -36,26 +37,26 @@ test('says that it lost the agent', () =>
     }),
   ));
 
-test('falls back', () =>
-  withRuntime(async (runtime) => {
-    const { stdout, stderr } = await shim('ADD', { ...ARM64, runtime, env: { PATH } });
+test('the shim falls back', () =>
+  withFallback(async (fallbackDir) => {
+    const { stdout, stderr } = await shim('ADD', { ...ARM64, fallbackDir, env: { PATH } });
     const { fallback, input, cwd } = JSON.parse(stdout);
-    assert.equal([fallback, input, cwd, stderr], [true, CONF, runtime, '']);
+    assert.equal([fallback, input, cwd, stderr], [true, CONF, fallbackDir, '']);
   }));
 
-test('VERSION by the real one-shot', async () => {
-  const runtime = `${import.meta.dirname}/../../dist/cni/.tapwire`;
-  const { stdout } = await shim('VERSION', { ...ARM64, runtime, env: { PATH } });
+test('the real one-shot answers VERSION', async () => {
+  const fallbackDir = `${import.meta.dirname}/../../dist/cni/.tapwire`;
+  const { stdout } = await shim('VERSION', { ...ARM64, fallbackDir, env: { PATH } });
   assert.is(JSON.parse(stdout).cniVersion, '1.1.0');
 });
 
-test('answers an error where there is nothing to run', async () => {
+test('the shim returns an error if there is no fallback', async () => {
   const answer = await shim('ADD', { ...ARM64, env: { PATH } });
   assert.equal(errorOf(answer).slice(0, 2), [1, 11]);
   assert.is(JSON.parse(answer.stdout).cniVersion, '0.4.0');
 });
 
-test('mktap: makes a tap, and reads its arguments strictly', async () => {
+test('mktap creates a tap and parses its arguments strictly', async () => {
   const mktap = (...args: readonly string[]) => {
     const script = 'exec 4<>/dev/net/tun; exec "$@"';
     const command = ['sh', 'qemu-aarch64-static', ARM64_SHIM, 'mktap', ...args];

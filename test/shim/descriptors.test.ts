@@ -1,11 +1,14 @@
-/** What arrives at an agent that takes descriptors: exactly the right ones, with the first byte, and exact bytes around them. */
+/**
+ * What an agent receives that takes descriptors: exactly the right descriptors, with the first
+ * byte, and exact bytes before and after.
+ */
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withNetns } from '../helpers/netns.ts';
 import { type Descriptor, withReceiver } from '../helpers/receiver.ts';
-import { ARM64_SHIM, SHIM, shim, withFolder } from '../helpers/shim.ts';
+import { ARM64_SHIM, SHIM, shim, withDirectory } from '../helpers/shim.ts';
 
 const test = suite('the descriptors of a request');
 
@@ -24,9 +27,9 @@ const OWN = () => descriptorOf('/proc/self/ns/net', CLONE_NEWNET);
 
 const words = (...numbers: number[]): Buffer => Buffer.from(new Uint32Array(numbers).buffer);
 
-for (const [processor, program] of PROGRAMS) {
+for (const [architecture, program] of PROGRAMS) {
   for (const command of ['ADD', 'DEL', 'CHECK']) {
-    test(`${processor}: ${command}: its own netns and the pod's`, () =>
+    test(`the request of ${command} carries the client's netns and the pod's: ${architecture}`, () =>
       withNetns(({ path }) =>
         withReceiver('reply', async ({ socket, received }) => {
           const env = {
@@ -46,7 +49,7 @@ for (const [processor, program] of PROGRAMS) {
             'CNI_IFNAME=net1',
             'TRACEPARENT=t',
           ];
-          assert.equal([...request.environment].sort(), [...variables].sort()); // QEMU turns the order round
+          assert.equal([...request.environment].sort(), [...variables].sort()); // QEMU reverses the order.
           const block = request.environment.map((variable) => `${variable}\0`).join('');
           const want = Buffer.concat([words(block.length, CONF.length, 0, 0), Buffer.from(block + CONF)]);
           assert.is(bytes.toString('latin1'), want.toString('latin1'));
@@ -55,7 +58,7 @@ for (const [processor, program] of PROGRAMS) {
   }
 
   for (const command of ['VERSION', 'STATUS', 'GC']) {
-    test(`${processor}: ${command}: its own netns alone`, () =>
+    test(`the request of ${command} carries only the client's netns: ${architecture}`, () =>
       withNetns(({ path }) =>
         withReceiver('reply', async ({ socket, received }) => {
           const env = { CNI_NETNS: path, PATH: process.env['PATH'] ?? '' };
@@ -68,13 +71,13 @@ for (const [processor, program] of PROGRAMS) {
   }
 }
 
-test('a netns that cannot be opened: its errno instead', () =>
-  withFolder(async (folder) => {
-    const file = join(folder, 'file');
+test('a netns that cannot be opened is replaced by its errno', () =>
+  withDirectory(async (directory) => {
+    const file = join(directory, 'file');
     writeFileSync(file, '');
     for (const [path, errno] of [
       ['', 0],
-      [join(folder, 'none'), 2],
+      [join(directory, 'none'), 2],
       [join(file, 'x'), 20],
       [`/${'x'.repeat(300)}`, 36],
     ] as const) {
@@ -86,9 +89,9 @@ test('a netns that cannot be opened: its errno instead', () =>
     }
   }));
 
-test('what is no netns is passed on all the same', () =>
-  withFolder(async (folder) => {
-    const file = join(folder, 'file');
+test('a file that is not a netns is passed on unchanged', () =>
+  withDirectory(async (directory) => {
+    const file = join(directory, 'file');
     writeFileSync(file, '');
     await withReceiver('reply', async ({ socket, received }) => {
       await shim('ADD', { socket, input: CONF, env: { CNI_NETNS: file } });
@@ -97,7 +100,7 @@ test('what is no netns is passed on all the same', () =>
     });
   }));
 
-test('as much stdin as there may be arrives whole', () =>
+test('stdin of the maximum size arrives whole', () =>
   withReceiver('reply', async ({ socket, received }) => {
     const input = Buffer.alloc(1024 * 1024, 'abcdefg');
     const [{ request, descriptors }] = await Promise.all([received(), shim('GC', { socket, input })]);

@@ -1,4 +1,7 @@
-/** The one-shot where there is no agent: how it is run, what is checked first, and one at a time on a node. */
+/**
+ * The one-shot, which the shim runs if there is no agent: how it is run, what is validated first,
+ * and that it runs one at a time on a node.
+ */
 import {
   chmodSync,
   chownSync,
@@ -18,16 +21,16 @@ import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { netconf, newContainerId } from '../helpers/cni.ts';
 import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { errorOf, INSTALLED, SHIM, shim, withFolder, withRuntime } from '../helpers/shim.ts';
+import { errorOf, INSTALLED, SHIM, shim, withDirectory, withFallback } from '../helpers/shim.ts';
 
 const test = suite('the fallback');
 
 const CONF = '{"cniVersion":"1.0.0","name":"n","type":"tapwire"}';
 const NOBODY = 65534;
 
-test("runs Node by the runtime's own loader, in its folder, with CNI's environment and stdin", () =>
+test("Node runs through the fallback's own loader, in its directory, with CNI's environment and stdin", () =>
   withNetns(({ path }) =>
-    withRuntime(async (runtime) => {
+    withFallback(async (fallbackDir) => {
       const foreign = {
         NODE_OPTIONS: '--no-such',
         LD_PRELOAD: '/x.so',
@@ -42,21 +45,21 @@ test("runs Node by the runtime's own loader, in its folder, with CNI's environme
         TRACEPARENT: 't',
         TAPWIRE_NODE_FILE: '/node.json',
       };
-      const { exitCode, stdout, stderr } = await shim('ADD', { runtime, input: CONF, env });
+      const { exitCode, stdout, stderr } = await shim('ADD', { fallbackDir, input: CONF, env });
       assert.equal([exitCode, stderr], [0, '']);
       const run = JSON.parse(stdout);
-      assert.equal([run.cwd, run.input], [runtime, CONF]);
-      // The first of the loader's arguments is its own name, which a script does not get.
+      assert.equal([run.cwd, run.input], [fallbackDir, CONF]);
+      // The loader's first argument is its own name, which a script does not get.
       assert.equal(run.args, ['--library-path', 'lib', './node', './index.js']);
       assert.equal(run.env, {
         CNI_COMMAND: 'ADD',
         CNI_NETNS: path,
         CNI_ARGS: 'a=b',
         TRACEPARENT: 't',
-        TAPWIRE_NODE_FILE: '/node.json', // the tests' build alone
+        TAPWIRE_NODE_FILE: '/node.json', // only in the tests' build
       });
       const kept = run.links.filter((link: string) => link.startsWith('/') && !link.startsWith('/proc'));
-      assert.ok(kept.includes(runtime), 'it holds the slot');
+      assert.ok(kept.includes(fallbackDir), 'it holds the slot');
       assert.equal(
         run.links.filter((link: string) => /net:|socket|memfd/.test(link)),
         [],
@@ -64,15 +67,15 @@ test("runs Node by the runtime's own loader, in its folder, with CNI's environme
     }),
   ));
 
-test('VERSION leaves stdin alone', () =>
-  withRuntime(async (runtime) => {
-    assert.is(JSON.parse((await shim('VERSION', { runtime })).stdout).input, null);
+test('VERSION does not read stdin', () =>
+  withFallback(async (fallbackDir) => {
+    assert.is(JSON.parse((await shim('VERSION', { fallbackDir })).stdout).input, null);
   }));
 
-test('too much stdin, and none, are replayed as they were', () =>
-  withRuntime(async (runtime) => {
+test('too much stdin and empty stdin are replayed unchanged', () =>
+  withFallback(async (fallbackDir) => {
     for (const length of [0, 1024 * 1024 + 1]) {
-      const { stdout } = await shim('GC', { runtime, input: 'x'.repeat(length) });
+      const { stdout } = await shim('GC', { fallbackDir, input: 'x'.repeat(length) });
       assert.is(JSON.parse(stdout).input.length, length);
     }
   }));
@@ -94,11 +97,11 @@ for (const [change, why, name] of [
   [(path) => chownSync(path, NOBODY, 0), 'it does not belong to root', 'index.js'],
   [(path) => chmodSync(path, 0o600), 'Permission denied', 'lib/ld.so'],
 ] as const satisfies readonly (readonly [(path: string) => void, string, string])[]) {
-  test(`${name}: ${why}`, () =>
-    withRuntime(async (runtime) => {
-      change(join(runtime, name));
-      const answer = await shim('ADD', { runtime, input: CONF });
-      assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}/${name}": ${why}`]);
+  test(`the shim rejects ${name}: ${why}`, () =>
+    withFallback(async (fallbackDir) => {
+      change(join(fallbackDir, name));
+      const answer = await shim('ADD', { fallbackDir, input: CONF });
+      assert.equal(errorOf(answer), [1, 5, `Cannot run "${fallbackDir}/${name}": ${why}`]);
       assert.match(JSON.parse(answer.stdout).details, /install both again/);
     }));
 }
@@ -107,74 +110,77 @@ for (const [mode, owner, why] of [
   [0o777, 0, 'users other than root can write to it'],
   [0o755, NOBODY, 'it does not belong to root'],
 ] as const) {
-  test(`the folder itself: ${why}`, () =>
-    withRuntime(async (runtime) => {
-      chmodSync(runtime, mode);
-      chownSync(runtime, owner, 0);
-      const answer = await shim('ADD', { runtime, input: CONF });
-      assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}": ${why}`]);
+  test(`the shim rejects the directory of the fallback: ${why}`, () =>
+    withFallback(async (fallbackDir) => {
+      chmodSync(fallbackDir, mode);
+      chownSync(fallbackDir, owner, 0);
+      const answer = await shim('ADD', { fallbackDir, input: CONF });
+      assert.equal(errorOf(answer), [1, 5, `Cannot run "${fallbackDir}": ${why}`]);
     }));
 }
 
-test('links are followed: what they lead to is checked', () =>
-  withRuntime(async (runtime) => {
-    const elsewhere = join(runtime, 'elsewhere.js');
-    renameSync(join(runtime, 'index.js'), elsewhere);
-    symlinkSync(elsewhere, join(runtime, 'index.js'));
-    assert.is(JSON.parse((await shim('ADD', { runtime, input: CONF })).stdout).fallback, true);
+test('links are followed, and their targets are validated', () =>
+  withFallback(async (fallbackDir) => {
+    const elsewhere = join(fallbackDir, 'elsewhere.js');
+    renameSync(join(fallbackDir, 'index.js'), elsewhere);
+    symlinkSync(elsewhere, join(fallbackDir, 'index.js'));
+    assert.is(JSON.parse((await shim('ADD', { fallbackDir, input: CONF })).stdout).fallback, true);
     chmodSync(elsewhere, 0o666);
-    const answer = await shim('ADD', { runtime, input: CONF });
-    assert.is(errorOf(answer)[2], `Cannot run "${runtime}/index.js": users other than root can write to it`);
+    const answer = await shim('ADD', { fallbackDir, input: CONF });
+    assert.is(
+      errorOf(answer)[2],
+      `Cannot run "${fallbackDir}/index.js": users other than root can write to it`,
+    );
   }));
 
-test('neither an agent nor a runtime: an error that says what to do, and that trying again makes sense', () =>
-  withFolder(async (folder) => {
-    await execa('cp', [INSTALLED, folder]);
-    const program = [join(folder, 'tapwire')];
+test('without an agent and a fallback the error gives a remedy and asks to try again', () =>
+  withDirectory(async (directory) => {
+    await execa('cp', [INSTALLED, directory]);
+    const program = [join(directory, 'tapwire')];
     for (const command of ['ADD', 'DEL', 'VERSION']) {
       const answer = await shim(command, { program, input: CONF });
-      const where = `there is no agent at "/run/tapwire/agent.sock" and no fallback at "${folder}/.tapwire"`;
+      const where = `there is no agent at "/run/tapwire/agent.sock" and no fallback at "${directory}/.tapwire"`;
       assert.equal(errorOf(answer), [1, 11, `Cannot run ${command}: ${where}`]);
       assert.match(JSON.parse(answer.stdout).details, /DaemonSet .* or install the fallback/);
     }
   }));
 
-test('a file in place of the folder', () =>
-  withFolder(async (folder) => {
-    await execa('cp', [INSTALLED, folder]);
-    await execa('cp', [INSTALLED, join(folder, '.tapwire')]);
-    const answer = await shim('VERSION', { program: [join(folder, 'tapwire')] });
-    assert.equal(errorOf(answer), [1, 5, `Cannot run "${folder}/.tapwire": Not a directory`]);
+test('a file in place of the directory is reported', () =>
+  withDirectory(async (directory) => {
+    await execa('cp', [INSTALLED, directory]);
+    await execa('cp', [INSTALLED, join(directory, '.tapwire')]);
+    const answer = await shim('VERSION', { program: [join(directory, 'tapwire')] });
+    assert.equal(errorOf(answer), [1, 5, `Cannot run "${directory}/.tapwire": Not a directory`]);
   }));
 
-/** Writes down when it begins and ends. */
+/** Writes down when it begins and when it ends. */
 const SLOW = `#!/bin/sh
 echo begin >> log
 sleep 0.1
 echo end >> log
 `;
 
-test('one at a time on a node', () =>
-  withRuntime(async (runtime) => {
-    await Promise.all(Array.from({ length: 5 }, () => shim('GC', { runtime, input: CONF })));
-    const log = readFileSync(join(runtime, 'log'), 'utf8').split('\n').slice(0, -1);
+test('fallbacks run one at a time on a node', () =>
+  withFallback(async (fallbackDir) => {
+    await Promise.all(Array.from({ length: 5 }, () => shim('GC', { fallbackDir, input: CONF })));
+    const log = readFileSync(join(fallbackDir, 'log'), 'utf8').split('\n').slice(0, -1);
     assert.equal(log, Array(5).fill(['begin', 'end']).flat());
   }, SLOW));
 
-/** Keeps its turn until the file "go" is there. */
+/** Holds the lock until the file "go" exists. */
 const WAITING = `#!/bin/sh
 echo begin >> log
 until [ -e go ]; do sleep 0.02; done
 `;
 
-/** Runs a call in the runtime that does not end before it is released, or the function has ended. */
-async function withSlotTaken<T>(act: (runtime: string, release: () => void) => Promise<T>): Promise<T> {
-  return withRuntime(async (runtime) => {
-    const first = shim('GC', { runtime, input: CONF });
-    while (!existsSync(join(runtime, 'log'))) await sleep(10);
-    const release = () => writeFileSync(join(runtime, 'go'), '');
+/** Runs a call in a fallback that ends when it is released, or when the function ends. */
+async function withSlotTaken<T>(act: (fallbackDir: string, release: () => void) => Promise<T>): Promise<T> {
+  return withFallback(async (fallbackDir) => {
+    const first = shim('GC', { fallbackDir, input: CONF });
+    while (!existsSync(join(fallbackDir, 'log'))) await sleep(10);
+    const release = () => writeFileSync(join(fallbackDir, 'go'), '');
     try {
-      return await act(runtime, release);
+      return await act(fallbackDir, release);
     } finally {
       release();
       await first;
@@ -182,18 +188,18 @@ async function withSlotTaken<T>(act: (runtime: string, release: () => void) => P
   }, WAITING);
 }
 
-test('whose turn does not come says so after a bounded wait', () =>
-  withSlotTaken(async (runtime) => {
-    const answer = await shim('ADD', { runtime, input: CONF, haste: 200 });
-    const msg = `Cannot run ADD: waited 60 s for other calls that use the fallback at "${runtime}"; try again`;
+test('a call that never gets the lock reports it after a bounded time', () =>
+  withSlotTaken(async (fallbackDir) => {
+    const answer = await shim('ADD', { fallbackDir, input: CONF, timeScale: 200 });
+    const msg = `Cannot run ADD: waited 60 s for other calls that use the fallback at "${fallbackDir}"; try again`;
     assert.equal(errorOf(answer), [1, 11, msg]);
   }));
 
-test('who waits for a turn holds no netns', () =>
+test('a call that waits for the lock holds no netns', () =>
   withNetns(({ path }) =>
-    withSlotTaken(async (runtime, release) => {
+    withSlotTaken(async (fallbackDir, release) => {
       let isOver = false;
-      const waiting = shim('ADD', { runtime, input: CONF, env: { CNI_NETNS: path } }).finally(() => {
+      const waiting = shim('ADD', { fallbackDir, input: CONF, env: { CNI_NETNS: path } }).finally(() => {
         isOver = true;
       });
       await sleep(200);
@@ -204,18 +210,21 @@ test('who waits for a turn holds no netns', () =>
     }),
   ));
 
-/** What a node gives the plugin at least: its own two files, /proc, /dev/net/tun and the netns. No C library, no shell. */
+/**
+ * The minimum that a node gives the plugin: its own two files, /proc, /dev/net/tun and the netns.
+ * There is no C library and no shell.
+ */
 async function withBareNode<T>(
   act: (call: (command: string, env: Env, input: string) => Promise<Answer>) => Promise<T>,
 ) {
-  return withFolder(async (root) => {
+  return withDirectory(async (root) => {
     const bin = join(root, 'opt/cni/bin');
-    for (const folder of [bin, join(root, 'proc'), join(root, 'dev/net'), join(root, 'run/netns')]) {
-      mkdirSync(folder, { recursive: true });
+    for (const directory of [bin, join(root, 'proc'), join(root, 'dev/net'), join(root, 'run/netns')]) {
+      mkdirSync(directory, { recursive: true });
     }
     await execa('cp', ['-rL', INSTALLED, join(dirname(INSTALLED), '.tapwire'), bin]);
     await execa('mknod', [join(root, 'dev/net/tun'), 'c', '10', '200']);
-    // The mounts go with the mount namespace.
+    // The mounts end with the mount namespace.
     const script =
       'mount -t proc proc "$0/proc" && mount --rbind /run/netns "$0/run/netns" && exec /usr/sbin/chroot "$0" /opt/cni/bin/tapwire';
     return act(async (command, env, input) => {
@@ -236,7 +245,7 @@ interface Answer {
   readonly stderr: string;
 }
 
-test('works on a node that has nothing but the plugin', () =>
+test('the plugin works on a node that has nothing else', () =>
   withBareNode((call) =>
     withPod('eth0', async (netns) => {
       const version = await call('VERSION', {}, '');
@@ -261,36 +270,36 @@ test('works on a node that has nothing but the plugin', () =>
     }),
   ));
 
-test('a loader that is none', () =>
-  withRuntime(async (runtime) => {
-    const answer = await shim('VERSION', { runtime });
-    assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}/lib/ld.so": Exec format error`]);
+test('a file that is not a loader is reported', () =>
+  withFallback(async (fallbackDir) => {
+    const answer = await shim('VERSION', { fallbackDir });
+    assert.equal(errorOf(answer), [1, 5, `Cannot run "${fallbackDir}/lib/ld.so": Exec format error`]);
   }, 'garbage'));
 
-test('without /proc it says what it cannot open', () =>
-  withFolder(async (root) => {
+test('without /proc the error names what cannot be opened', () =>
+  withDirectory(async (root) => {
     await execa('cp', [INSTALLED, root]);
     const answer = await shim('VERSION', { program: ['/usr/sbin/chroot', root, '/tapwire'] });
     assert.equal(errorOf(answer), [1, 5, 'Cannot open "/proc/self/ns/net": No such file or directory']);
   }));
 
-test('a folder whose name means something to a loader or a shell', () =>
-  withFolder(async (parent) => {
-    const folder = join(parent, 'a:b;c "d" $(e)');
-    mkdirSync(folder);
+test('a directory name with characters special to a loader or a shell works', () =>
+  withDirectory(async (parent) => {
+    const directory = join(parent, 'a:b;c "d" $(e)');
+    mkdirSync(directory);
     for (const name of ['tapwire', '.tapwire'])
-      await execa('cp', ['-rL', join(dirname(INSTALLED), name), folder]);
-    const { stdout } = await shim('VERSION', { program: [join(folder, 'tapwire')] });
+      await execa('cp', ['-rL', join(dirname(INSTALLED), name), directory]);
+    const { stdout } = await shim('VERSION', { program: [join(directory, 'tapwire')] });
     assert.is(JSON.parse(stdout).cniVersion, '1.1.0');
   }));
 
-test('neither argv nor a link to the shim decides what is run', () =>
-  withFolder(async (folder) => {
-    symlinkSync(INSTALLED, join(folder, 'tapwire'));
-    const { stdout } = await shim('VERSION', { program: [join(folder, 'tapwire')] });
+test('neither argv nor a link to the shim affects which program is run', () =>
+  withDirectory(async (directory) => {
+    symlinkSync(INSTALLED, join(directory, 'tapwire'));
+    const { stdout } = await shim('VERSION', { program: [join(directory, 'tapwire')] });
     assert.is(JSON.parse(stdout).cniVersion, '1.1.0');
     const options = { argv0: '/tmp/elsewhere/tapwire' };
-    const { stdout: same } = await shim('VERSION', { program: [SHIM], options, runtime: '' });
+    const { stdout: same } = await shim('VERSION', { program: [SHIM], options, fallbackDir: '' });
     assert.is(JSON.parse(same).cniVersion, '1.1.0');
   }));
 

@@ -1,4 +1,7 @@
-/** Requests that the kernel refuses or interrupts, by strace's injection: what cannot be brought about otherwise. */
+/**
+ * Kernel requests that fail or are interrupted, injected by strace because nothing else can provoke
+ * them.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withNetns } from '../helpers/netns.ts';
@@ -10,15 +13,15 @@ import {
   type ShimCall,
   shim,
   withAgent,
-  withRuntime,
+  withFallback,
 } from '../helpers/shim.ts';
 
-const test = suite('the shim where the kernel refuses');
+const test = suite('the shim when the kernel fails');
 
 const CONF = '{"cniVersion":"1.0.0","name":"n","type":"tapwire"}';
 const OK = answering(reply('{}'));
 
-/** Calls it with a failure injected, in strace's words: `read:error=EINTR:when=1`. */
+/** Runs the shim with an injected failure, written as strace has it: `read:error=EINTR:when=1`. */
 const failing = (injection: string, call: ShimCall & { readonly command?: string }) => {
   const program = ['/usr/bin/strace', '-o', '/dev/null', '-e', `inject=${injection}`, SHIM];
   return shim(call.command ?? 'GC', { input: CONF, ...call, program });
@@ -40,7 +43,7 @@ for (const injection of [
   'close_range:error=ENOSYS',
   'rt_sigaction:error=EINVAL',
 ]) {
-  test(`${injection}: the call succeeds`, () =>
+  test(`the call succeeds with ${injection}`, () =>
     withNetns(({ path }) =>
       withAgent(OK, async (socket) => {
         const { exitCode, stdout, stderr } = await failing(injection, {
@@ -53,14 +56,14 @@ for (const injection of [
     ));
 }
 
-test('no close_range: other descriptors of the caller do not reach Node', () =>
-  withRuntime(async (runtime) => {
+test('without close_range other descriptors of the caller do not reach Node', () =>
+  withFallback(async (fallbackDir) => {
     const program = [
       '/bin/sh',
       '-c',
       `exec strace -o /dev/null -e inject=close_range:error=ENOSYS ${SHIM} 7< /etc/passwd`,
     ];
-    const { stdout } = await shim('GC', { input: CONF, runtime, program, env: { PATH: '/usr/bin' } });
+    const { stdout } = await shim('GC', { input: CONF, fallbackDir, program, env: { PATH: '/usr/bin' } });
     const { links } = JSON.parse(stdout);
     assert.not.ok(links.includes('/etc/passwd'));
   }));
@@ -72,10 +75,10 @@ for (const [injection, code, msg] of [
   ['memfd_create:error=ENOSYS', 5, 'Cannot keep the network configuration: Function not implemented'],
   ['lseek:error=EUCLEAN', 5, 'Cannot keep the network configuration: errno 117'],
 ] as const) {
-  test(`${injection}: ${msg}`, () =>
+  test(`the shim reports ${injection} as: ${msg}`, () =>
     withNetns(({ path }) =>
-      withRuntime(async (runtime) => {
-        const answer = await failing(injection, { command: 'ADD', runtime, env: { CNI_NETNS: path } });
+      withFallback(async (fallbackDir) => {
+        const answer = await failing(injection, { command: 'ADD', fallbackDir, env: { CNI_NETNS: path } });
         assert.equal(errorOf(answer), [1, code, msg]);
       }),
     ));
@@ -86,30 +89,34 @@ for (const [injection, name, why] of [
   ['flock:error=ENOLCK', '', 'No locks available'],
   ['newfstatat:error=EIO:when=3', '/lib/ld.so', 'Input/output error'],
 ] as const) {
-  test(`${injection}: the runtime cannot be run`, () =>
-    withRuntime(async (runtime) => {
-      const answer = await failing(injection, { runtime });
-      assert.equal(errorOf(answer), [1, 5, `Cannot run "${runtime}${name}": ${why}`]);
+  test(`the shim reports that ${injection} prevents the fallback`, () =>
+    withFallback(async (fallbackDir) => {
+      const answer = await failing(injection, { fallbackDir });
+      assert.equal(errorOf(answer), [1, 5, `Cannot run "${fallbackDir}${name}": ${why}`]);
     }));
 }
 
-test('nobody knows where the executable is', async () => {
-  const answer = await failing('readlinkat:error=EACCES', { runtime: '' });
+test('an executable whose path is unknown is reported', async () => {
+  const answer = await failing('readlinkat:error=EACCES', { fallbackDir: '' });
   assert.equal(errorOf(answer), [1, 5, 'Cannot read "/proc/self/exe": Permission denied']);
 });
 
-test('no socket to be had: says so and falls back', () =>
-  withRuntime(async (runtime) => {
-    const { stdout, stderr } = await failing('socket:error=EMFILE', { runtime, socket: '/x' });
+test('a failing socket() makes the shim warn and fall back', () =>
+  withFallback(async (fallbackDir) => {
+    const { stdout, stderr } = await failing('socket:error=EMFILE', { fallbackDir, socket: '/x' });
     assert.is(JSON.parse(stdout).fallback, true);
     const message = 'Cannot reach the agent at "/x": Too many open files; running GC without it';
     assert.equal(JSON.parse(stderr), { level: 'warn', message });
   }));
 
-test('an agent that always closes behind its hello: nothing was sent, and the patience ends', () =>
+test('an agent that always closes after its hello has got nothing, and the shim falls back after the timeout', () =>
   withAgent(OK, (socket) =>
-    withRuntime(async (runtime) => {
-      const { stdout, stderr } = await failing('sendmsg:error=EPIPE', { runtime, socket, helloSecond: 100 });
+    withFallback(async (fallbackDir) => {
+      const { stdout, stderr } = await failing('sendmsg:error=EPIPE', {
+        fallbackDir,
+        socket,
+        helloSecond: 100,
+      });
       assert.is(JSON.parse(stdout).fallback, true);
       assert.match(
         JSON.parse(stderr).message,
@@ -118,11 +125,11 @@ test('an agent that always closes behind its hello: nothing was sent, and the pa
     }),
   ));
 
-test('the connection breaks when half of the request is sent: lost', () =>
+test('a connection that breaks when half of the request is sent counts as lost', () =>
   withAgent(OK, (socket) =>
-    withRuntime(async (runtime) => {
-      const input = 'x'.repeat(1024 * 1024); // takes more than one sendmsg(2)
-      const call = { command: 'ADD', runtime, socket, input, haste: 20 };
+    withFallback(async (fallbackDir) => {
+      const input = 'x'.repeat(1024 * 1024); // needs more than one sendmsg(2)
+      const call = { command: 'ADD', fallbackDir, socket, input, timeScale: 20 };
       const { stderr } = await failing('sendmsg:error=EPIPE:when=2+', call);
       assert.match(
         JSON.parse(stderr).message,

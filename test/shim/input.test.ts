@@ -1,4 +1,7 @@
-/** What a caller hands over: stdin, stdout, stderr, descriptors and the cniVersion for errors. */
+/**
+ * What the container runtime passes to the shim: stdin, stdout, stderr, descriptors, and the
+ * cniVersion for errors.
+ */
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,19 +20,19 @@ import {
   shim,
   startShim,
   withAgent,
-  withFolder,
-  withRuntime,
+  withDirectory,
+  withFallback,
 } from '../helpers/shim.ts';
 
 const test = suite('the shim and its caller');
 
 const CONF = '{"cniVersion":"1.0.0","name":"n","type":"tapwire"}';
 const MIB = 1024 * 1024;
-/** execa takes any descriptor, but its types name only these. */
+/** execa accepts any descriptor, but its types list only these. */
 type LowNumber = 3 | 4 | 5;
 const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
-/** An agent that tells what it was asked. */
+/** An agent that reports the request it received. */
 async function asked(act: (socket: string) => Promise<unknown>): Promise<Request> {
   let seen: Request | undefined;
   const script: Script = async (caller, request) => {
@@ -42,25 +45,25 @@ async function asked(act: (socket: string) => Promise<unknown>): Promise<Request
   return seen;
 }
 
-/** Runs the shim by a shell, which can redirect as execa cannot. */
+/** Runs the shim through a shell, which can redirect what execa cannot. */
 const byShell = (redirections: string, env: Readonly<Record<string, string>>, input = CONF) =>
   execa('sh', ['-c', `exec ${SHIM} ${redirections}`], { input, env, extendEnv: false, reject: false });
 
-const environment = (command: string, socket: string, runtime = '/nonexistent') => ({
+const environment = (command: string, socket: string, fallbackDir = '/nonexistent') => ({
   CNI_COMMAND: command,
   TAPWIRE_AGENT_SOCKET: socket,
-  TAPWIRE_RUNTIME_DIR: runtime,
+  TAPWIRE_RUNTIME_DIR: fallbackDir,
 });
 
 function withFifo<T>(act: (path: string) => Promise<T>): Promise<T> {
-  return withFolder(async (folder) => {
-    const path = join(folder, 'fifo');
+  return withDirectory(async (directory) => {
+    const path = join(directory, 'fifo');
     await execa('mkfifo', [path]);
     return act(path);
   });
 }
 
-/** How many bytes there were to read. */
+/** Number of bytes available to read. */
 function readSome(fd: number, buffer: Buffer): number {
   try {
     return readSync(fd, buffer);
@@ -70,7 +73,7 @@ function readSome(fd: number, buffer: Buffer): number {
   }
 }
 
-test('stdin in pieces', async () => {
+test('stdin in pieces is read whole', async () => {
   const { input } = await asked(async (socket) => {
     const calling = startShim('GC', { socket, options: { stdin: 'pipe' } });
     for (const piece of CONF) {
@@ -83,7 +86,7 @@ test('stdin in pieces', async () => {
   assert.is(input.toString(), CONF);
 });
 
-test('stdin that does not block', () =>
+test('stdin that does not block is read whole', () =>
   withFifo(async (fifo) => {
     const { input } = await asked(async (socket) => {
       const writer = openSync(fifo, O_RDWR | O_NONBLOCK);
@@ -99,8 +102,8 @@ test('stdin that does not block', () =>
     assert.is(input.toString(), CONF);
   }));
 
-test('stdin that never ends: an error in bounded time, in its own version', async () => {
-  const calling = startShim('GC', { haste: 30, options: { stdin: 'pipe' } });
+test('stdin that never ends gives an error in bounded time, in its own version', async () => {
+  const calling = startShim('GC', { timeScale: 30, options: { stdin: 'pipe' } });
   calling.stdin?.write('{"cniVersion":"0.4.0","name":');
   const { exitCode, stdout } = await calling;
   assert.equal(
@@ -109,7 +112,7 @@ test('stdin that never ends: an error in bounded time, in its own version', asyn
   );
 });
 
-test('too much stdin: as much goes on as shows it', async () => {
+test('too much stdin is cut after the byte that proves it too long', async () => {
   for (const size of [MIB, MIB + 1, MIB + 100_000]) {
     const { input } = await asked((socket) => shim('GC', { socket, input: Buffer.alloc(size, 'x') }));
     assert.is(input.length, Math.min(size, MIB + 1));
@@ -118,14 +121,14 @@ test('too much stdin: as much goes on as shows it', async () => {
 
 for (const [what, redirection, number, text] of [
   ['closed', '<&-', 9, 'Bad file descriptor'],
-  ['a folder', '< /', 21, 'Is a directory'],
+  ['a directory', '< /', 21, 'Is a directory'],
 ] as const) {
-  test(`stdin that is ${what}: the agent is told, and without it the error says so`, async () => {
+  test(`the agent learns that stdin is ${what}, and without an agent the error says so`, async () => {
     const { inputErrno, input } = await asked((socket) => byShell(redirection, environment('GC', socket)));
     assert.equal([inputErrno, input.length], [number, 0]);
 
-    await withRuntime(async (runtime) => {
-      const { exitCode, stdout } = await byShell(redirection, environment('GC', '/nonexistent', runtime));
+    await withFallback(async (fallbackDir) => {
+      const { exitCode, stdout } = await byShell(redirection, environment('GC', '/nonexistent', fallbackDir));
       const msg = `error reading from stdin: ${text}`;
       assert.equal([exitCode, JSON.parse(stdout)], [1, { cniVersion: '1.0.0', code: 5, msg }]);
     });
@@ -136,7 +139,7 @@ for (const [what, redirection, errno] of [
   ['full', '> /dev/full', 'ENOSPC: No space left on device'],
   ['closed', '>&-', 'EBADF: Bad file descriptor'],
 ] as const) {
-  test(`stdout that is ${what}: a line on stderr and a bad exit status, never a result elsewhere`, () =>
+  test(`stdout that is ${what} gives a line on stderr and a nonzero exit status, and the result goes nowhere else`, () =>
     withAgent(answering(reply('{"secret":1}')), async (socket) => {
       const { exitCode, stderr } = await byShell(redirection, environment('GC', socket));
       assert.is(exitCode, 1);
@@ -144,7 +147,7 @@ for (const [what, redirection, errno] of [
     }));
 }
 
-test('a caller that closes its end of stdout', () =>
+test('a caller that closes its end of stdout gets a nonzero exit status', () =>
   withAgent(answering(reply('x'.repeat(MIB))), async (socket) => {
     const calling = startShim('GC', { socket, input: CONF });
     calling.stdout?.destroy();
@@ -182,10 +185,10 @@ test('a reply waits for a caller that reads slowly from a pipe that does not blo
   ));
 
 test('other descriptors of the caller do not reach the agent or Node', () =>
-  withRuntime(async (runtime) => {
+  withFallback(async (fallbackDir) => {
     const { stdout } = await byShell(
       '7< /etc/hostname 3< /etc/passwd',
-      environment('GC', '/nonexistent', runtime),
+      environment('GC', '/nonexistent', fallbackDir),
     );
     const strays = JSON.parse(stdout).links.filter((link: string) =>
       /hostname|passwd|socket|net:/.test(link),
@@ -209,12 +212,12 @@ for (const [configuration, want] of [
   ['', DEFAULT_VERSION],
   ['\0\xff"cniVersion', DEFAULT_VERSION],
 ] as const) {
-  test(`an error is answered as ${want} to ${JSON.stringify(configuration).slice(0, 60)}`, async () => {
+  test(`the error has version ${want} for the input ${JSON.stringify(configuration).slice(0, 60)}`, async () => {
     assert.is(JSON.parse((await shim('GC', { input: configuration })).stdout).cniVersion, want);
   });
 }
 
-test('an error is JSON whatever the command', async () => {
+test('an error is JSON for any text of the command', async () => {
   const command = `"\\\n\x01${'x'.repeat(100_000)}`;
   const answer = await shim(command, { input: CONF });
   const [exitCode, code, msg] = errorOf(answer);

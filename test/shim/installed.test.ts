@@ -1,4 +1,4 @@
-/** The shim that gets installed, as a file and as a process. */
+/** The installed shim, as a file and as a process. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,7 +21,7 @@ const test = suite('the installed shim');
 
 const SOURCES = resolve(import.meta.dirname, '../../cni/shim');
 
-test('has no override of the tests, and the one of the tests has them', () => {
+test('the installed shim has no test overrides, and the test build has them', () => {
   const [installed, tests] = [INSTALLED, SHIM].map((path) => readFileSync(path, 'latin1'));
   for (const override of [
     'TAPWIRE_AGENT_SOCKET',
@@ -36,25 +36,25 @@ test('has no override of the tests, and the one of the tests has them', () => {
   assert.not.ok(installed?.includes('TAPWIRE_'));
 });
 
-test('does not listen to overrides', async () => {
+test('the installed shim ignores overrides', async () => {
   const { stdout } = await shim('VERSION', {
     program: [INSTALLED],
-    runtime: '/nonexistent',
+    fallbackDir: '/nonexistent',
     socket: '/nonexistent',
   });
   assert.is(JSON.parse(stdout).cniVersion, '1.1.0');
 });
 
-test('needs no loader and no library', async () => {
+test('the installed shim needs no loader and no library', async () => {
   const { stdout } = await execa('readelf', ['--wide', '--program-headers', '--dynamic', INSTALLED]);
   assert.not.match(stdout, /INTERP|DYNAMIC|NEEDED|RWE/);
 });
 
-test('is small', () => {
+test('the installed shim is small', () => {
   assert.ok(readFileSync(INSTALLED).length < 64 * 1024);
 });
 
-test('says what it is where there is no command', async () => {
+test('the installed shim describes itself if there is no command', async () => {
   for (const env of [{}, { CNI_COMMAND: '' }]) {
     const options = { env, extendEnv: false, stdin: 'pipe' } as const;
     const { exitCode, stdout, stderr } = await execa(INSTALLED, ['--help'], options);
@@ -66,7 +66,7 @@ test('says what it is where there is no command', async () => {
   }
 });
 
-test('takes less than 1 MiB of memory', async () => {
+test('the installed shim uses less than 1 MiB of memory', async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const { promise: isAnswered, resolve: answered } = Promise.withResolvers<void>();
   const script: Script = async (caller, request) => {
@@ -79,7 +79,7 @@ test('takes less than 1 MiB of memory', async () => {
   await withAgent(script, async (socket) => {
     const calling = startShim('GC', { socket, input: 'x'.repeat(10_000) });
     await isAnswered;
-    await sleep(300); // it has all but the end of the reply
+    await sleep(300); // It has read all but the end of the reply.
     const kib = residentSetOf(calling.pid ?? 0);
     release();
     assert.is((await calling).stdout, '{}');
@@ -87,7 +87,7 @@ test('takes less than 1 MiB of memory', async () => {
   });
 });
 
-test('every source file is one idea: at most 150 lines', () => {
+test('every C source file has at most 150 lines', () => {
   const long = readdirSync(SOURCES).filter(
     (name) => readFileSync(join(SOURCES, name), 'utf8').split('\n').length > 150,
   );

@@ -1,4 +1,6 @@
-/** One writer per netns: the lock that the shim takes before it asks anybody. */
+/**
+ * One writer per netns: the lock that the shim takes before it connects to the agent or falls back.
+ */
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +17,7 @@ import {
   type Script,
   shim,
   withAgent,
-  withFolder,
+  withDirectory,
 } from '../helpers/shim.ts';
 
 const test = suite('the lock of the shim');
@@ -42,12 +44,12 @@ async function withLocked<T>(path: string, act: (unlock: () => void) => Promise<
 }
 
 for (const command of NETNS_COMMANDS) {
-  test(`${command} waits for another call in the netns, but not for ever`, () =>
+  test(`${command} waits for another call in the netns, but not forever`, () =>
     withNetns(({ path }) =>
       withAgent(OK, (socket) =>
         withLocked(path, async (unlock) => {
           const call = { socket, input: CONF, env: { CNI_NETNS: path } };
-          const answer = await shim(command, { ...call, haste: 50 });
+          const answer = await shim(command, { ...call, timeScale: 50 });
           assert.equal(errorOf(answer), [
             1,
             11,
@@ -66,7 +68,7 @@ for (const command of NETNS_COMMANDS) {
 }
 
 for (const command of OTHER_COMMANDS) {
-  test(`${command} has no netns and waits for none`, () =>
+  test(`${command} has no netns and waits for no lock`, () =>
     withNetns(({ path }) =>
       withAgent(OK, (socket) =>
         withLocked(path, async () => {
@@ -77,7 +79,7 @@ for (const command of OTHER_COMMANDS) {
     ));
 }
 
-test('it is held from before the hello until the reply', () =>
+test('the shim holds the lock from before the hello until the reply', () =>
   withNetns(async ({ path }) => {
     const fd = openSync(path, 'r');
     const seen: boolean[] = [];
@@ -95,10 +97,10 @@ test('it is held from before the hello until the reply', () =>
     closeSync(fd);
   }));
 
-test('what is no netns, or our own, is not locked: who judges it refuses it', () =>
-  withFolder((folder) =>
+test("a file that is not a netns, and the client's own netns, are not locked, because the plugin rejects them", () =>
+  withDirectory((directory) =>
     withAgent(OK, async (socket) => {
-      const [file, fifo, link] = [join(folder, 'file'), join(folder, 'fifo'), join(folder, 'link')];
+      const [file, fifo, link] = [join(directory, 'file'), join(directory, 'fifo'), join(directory, 'link')];
       writeFileSync(file, '');
       execFileSync('mkfifo', [fifo]);
       symlinkSync('/proc/self/ns/net', link);
@@ -107,7 +109,7 @@ test('what is no netns, or our own, is not locked: who judges it refuses it', ()
       for (const path of [
         file,
         fifo,
-        folder,
+        directory,
         link,
         '/proc/self/ns/net',
         '/proc/self/ns/mnt',
@@ -121,7 +123,7 @@ test('what is no netns, or our own, is not locked: who judges it refuses it', ()
     }),
   ));
 
-test('of many calls for one netns each has its turn', () =>
+test('many calls for one netns run one after the other', () =>
   withNetns(({ path }) => {
     let inside = 0;
     let most = 0;

@@ -1,17 +1,17 @@
-/** An agent that took the request and gave no valid reply: never a second writer. */
+/** An agent that took the request and sent no valid reply: there is never a second writer. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withNetns } from '../helpers/netns.ts';
 import { withReceiver } from '../helpers/receiver.ts';
-import { errorOf, HELLO, reply, type Script, shim, withAgent, withRuntime } from '../helpers/shim.ts';
+import { errorOf, HELLO, reply, type Script, shim, withAgent, withFallback } from '../helpers/shim.ts';
 
-const test = suite('the shim has lost the agent');
+const test = suite('the shim when it has lost the agent');
 
 const CONF = '{"cniVersion":"0.4.0","name":"n","type":"tapwire"}';
 const MIB = 1024 * 1024;
-/** Everything waits 1.5 s for the reply, then 250 ms for the lock. */
-const HASTE = 20;
+/** Timeouts of every command: 1.5 s for the reply, then 250 ms for the lock. */
+const TIME_SCALE = 20;
 
 const after =
   (act: (...args: Parameters<Script>) => void): Script =>
@@ -47,26 +47,32 @@ const WAYS = [
     'sent an invalid reply',
   ],
   [
-    'sends a byte too many',
+    'sends one byte too many',
     after((caller) => caller.end(reply('{}x', 0, '', [2, 0]))),
     'sent an invalid reply',
   ],
-  ['is silent', after(() => {}), 'has been silent for 30 s', HASTE],
+  ['is silent', after(() => {}), 'has been silent for 30 s', TIME_SCALE],
   [
-    'stops within the reply',
+    'stops in the middle of the reply',
     after((caller) => void caller.write(reply('{}', 0, '', [10, 0]))),
     'did not complete its reply within 30 s',
-    HASTE,
+    TIME_SCALE,
   ],
 ] as const satisfies readonly (readonly [string, Script, string, number?])[];
 
-for (const [what, script, how, haste = 1] of WAYS) {
-  test(`an agent that ${what}: the fallback completes what it began`, () =>
+for (const [what, script, how, timeScale = 1] of WAYS) {
+  test(`the fallback completes the work of an agent that ${what}`, () =>
     withNetns(({ path }) =>
       withAgent(script, (socket) =>
-        withRuntime(async (runtime) => {
+        withFallback(async (fallbackDir) => {
           for (const env of [{ CNI_NETNS: path }, { CNI_NETNS: '' }]) {
-            const { stdout, stderr } = await shim('ADD', { runtime, socket, input: CONF, env, haste });
+            const { stdout, stderr } = await shim('ADD', {
+              fallbackDir,
+              socket,
+              input: CONF,
+              env,
+              timeScale,
+            });
             const { fallback, input } = JSON.parse(stdout);
             assert.equal([fallback, input], [true, CONF]);
             const message = `The agent accepted ADD but ${how}; completing it without the agent`;
@@ -77,7 +83,7 @@ for (const [what, script, how, haste = 1] of WAYS) {
     ));
 }
 
-test('an agent that does not close after its answer has answered all the same', () =>
+test('an agent that does not close after its reply has still replied', () =>
   withAgent(
     after((caller) => void caller.write(reply('{}'))),
     async (socket) => {
@@ -87,12 +93,18 @@ test('an agent that does not close after its answer has answered all the same', 
   ));
 
 for (const command of ['ADD', 'DEL', 'CHECK']) {
-  test(`${command}: an agent that is silent and holds the netns: an error, and no second writer`, () =>
+  test(`${command} fails without a second writer if the agent is silent and holds the netns`, () =>
     withNetns(({ path }) =>
       withReceiver('hold', ({ socket }) =>
-        withRuntime(async (runtime) => {
+        withFallback(async (fallbackDir) => {
           const env = { CNI_NETNS: path };
-          const answer = await shim(command, { runtime, socket, input: CONF, env, haste: HASTE });
+          const answer = await shim(command, {
+            fallbackDir,
+            socket,
+            input: CONF,
+            env,
+            timeScale: TIME_SCALE,
+          });
           const msg = `Cannot tell how ${command} ended: the agent accepted the request but has been silent for 30 s; try again`;
           assert.equal(errorOf(answer), [1, 11, msg]);
           assert.is(JSON.parse(answer.stdout).cniVersion, '0.4.0');
@@ -102,12 +114,12 @@ for (const command of ['ADD', 'DEL', 'CHECK']) {
     ));
 }
 
-test('the lock that the agent lets go of in time lets the fallback go on', () =>
+test('the fallback continues if the agent releases the lock in time', () =>
   withNetns(({ path }) =>
     withReceiver('hold', ({ socket, stop }) =>
-      withRuntime(async (runtime) => {
+      withFallback(async (fallbackDir) => {
         const env = { CNI_NETNS: path };
-        const calling = shim('DEL', { runtime, socket, input: CONF, env });
+        const calling = shim('DEL', { fallbackDir, socket, input: CONF, env });
         await sleep(1000);
         await stop();
         const { stdout, stderr } = await calling;
@@ -124,14 +136,14 @@ test('a netns that is gone meanwhile has no writer', () =>
   withAgent(
     after((caller) => caller.end()),
     (socket) =>
-      withRuntime(async (runtime) => {
+      withFallback(async (fallbackDir) => {
         const env = { CNI_NETNS: '/run/netns/tapwire-none' };
-        const { stdout } = await shim('DEL', { runtime, socket, input: CONF, env });
+        const { stdout } = await shim('DEL', { fallbackDir, socket, input: CONF, env });
         assert.is(JSON.parse(stdout).fallback, true);
       }),
   ));
 
-test('a refusal before the whole request was read is a reply', () =>
+test('an error sent before the agent has read the whole request is a reply', () =>
   withAgent(
     async (caller) => {
       caller.write(HELLO);

@@ -1,4 +1,4 @@
-/** `tapwire mktap`: a tap on a descriptor that the caller opened elsewhere. */
+/** `tapwire mktap`: creates a tap on a descriptor that the caller opened in another netns. */
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,18 +8,21 @@ import { INSTALLED } from '../helpers/shim.ts';
 const test = suite('tapwire mktap');
 
 const USAGE = 'usage: tapwire mktap FD IFNAME single-queue|multi-queue OWNER|-1 GROUP|-1';
-/** Runs mktap with a descriptor of the file as 4. */
+/** Runs mktap with a descriptor of the file as descriptor 4. */
 async function mktap(file: string, ...args: readonly string[]) {
   const script = `exec 4<>${file}; exec "$@"`;
   const { exitCode, all } = await execa('sh', ['-c', script, 'sh', INSTALLED, 'mktap', ...args], {
-    env: { CNI_COMMAND: 'ADD' }, // means nothing here
+    env: { CNI_COMMAND: 'ADD' }, // has no effect here
     all: true,
     reject: false,
   });
   return { exitCode, said: all };
 }
 
-/** Makes a tap on a descriptor that was opened in the netns, and runs another command there while the descriptor is open. */
+/**
+ * Creates a tap on a descriptor that was opened in the netns, and runs a second command there while
+ * the descriptor is open.
+ */
 async function mktapIn(name: string, args: string, then = 'true') {
   const inside = `exec 4<>/dev/net/tun; nsenter --net=/proc/self/fd/6 ${INSTALLED} mktap 4 ${args}; echo "status $?"; ${then}`;
   const outside = 'exec 6</proc/self/ns/net; exec ip netns exec "$0" sh -c "$1"';
@@ -28,12 +31,12 @@ async function mktapIn(name: string, args: string, then = 'true') {
   return { status, stderr, output: lines.join('\n') };
 }
 
-/** What ip(8) says of a tap. */
+/** What ip(8) reports about a tap. */
 function tapData(output: string): Readonly<Record<string, unknown>> {
   return JSON.parse(output)[0].linkinfo.info_data;
 }
 
-test('makes the tap in the netns of the descriptor, for its owner and group, and it goes with the descriptor', () =>
+test('mktap creates the tap in the netns of the descriptor, for its owner and group; closing the descriptor deletes it', () =>
   withNetns(async ({ name, ip }) => {
     const show = 'ip -d -j link show dev tap0';
     const { status, stderr, output } = await mktapIn(name, 'tap0 single-queue 4242 4343', show);
@@ -44,9 +47,9 @@ test('makes the tap in the netns of the descriptor, for its owner and group, and
     assert.not.match(await ip('link show'), /tap0/);
   }));
 
-test('many queues, and nobody in particular', () =>
+test('mktap creates a tap with many queues and without an owner', () =>
   withNetns(async ({ name }) => {
-    const ifname = 'tap16477688c0e'; // as long as KubeVirt's names are
+    const ifname = 'tap16477688c0e'; // as long as KubeVirt's names
     const { status, output } = await mktapIn(
       name,
       `${ifname} multi-queue -1 -1`,
@@ -59,14 +62,14 @@ test('many queues, and nobody in particular', () =>
     );
   }));
 
-test('root as owner and group', () =>
+test('mktap creates a tap with root as owner and group', () =>
   withNetns(async ({ name }) => {
     const { output } = await mktapIn(name, 'tap0 single-queue 0 0', 'ip -d -j link show dev tap0');
     const { user, group } = tapData(output);
     assert.equal([user, group], ['root', 'root']);
   }));
 
-test('a name that is taken: the errno as exit status, the request on stderr', () =>
+test('a name in use gives the errno as exit status and the request on stderr', () =>
   withNetns(async ({ name, ip }) => {
     await ip('tuntap add dev tap0 mode tap');
     await ip('link add eth0 type veth peer name eth1');
@@ -76,7 +79,7 @@ test('a name that is taken: the errno as exit status, the request on stderr', ()
     }
   }));
 
-test('a descriptor that is none of /dev/net/tun', async () => {
+test('a descriptor that does not belong to /dev/net/tun is rejected', async () => {
   assert.equal(await mktap('/dev/null', '4', 'tap0', 'single-queue', '-1', '-1'), {
     exitCode: 25,
     said: 'TUNSETIFF: Inappropriate ioctl for device',
@@ -108,12 +111,12 @@ for (const args of [
   '4 tap0 single-queue 107 +1',
   '4 tap0 single-queue 1e3 107',
 ]) {
-  test(`arguments are read strictly: "${args}"`, async () => {
+  test(`mktap parses arguments strictly: "${args}"`, async () => {
     assert.equal(await mktap('/dev/net/tun', ...args.split(' ')), { exitCode: 22, said: USAGE });
   });
 }
 
-test('an empty name is none', async () => {
+test('an empty name is rejected', async () => {
   assert.equal(await mktap('/dev/net/tun', '4', '', 'single-queue', '-1', '-1'), {
     exitCode: 22,
     said: USAGE,

@@ -1,4 +1,7 @@
-/** What npx and people call: a script that finds the bundle and its Node.js from wherever it is linked. */
+/**
+ * The script that npx and people call: it finds the bundle and its Node.js from any place that it
+ * is linked to.
+ */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,21 +14,24 @@ const test = suite('bin/tapwire');
 
 const BIN = resolve(import.meta.dirname, '../..', manifest.bin.tapwire);
 
-/** A checkout of the script alone; what is called is a link to it elsewhere, as npm makes them. */
+/**
+ * Creates a checkout with only the script, and calls it through a link elsewhere, as npm creates
+ * it.
+ */
 async function withCheckout(act: (root: string, link: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
-  const root = join(folder, 'a checkout');
-  const link = join(folder, 'tapwire');
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-'));
+  const root = join(directory, 'a checkout');
+  const link = join(directory, 'tapwire');
   try {
     cpSync(BIN, join(root, manifest.bin.tapwire));
     symlinkSync(join(root, manifest.bin.tapwire), link);
     await act(root, link);
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 
-test('before the build: says what to do', () =>
+test('the script says what to do before the build', () =>
   withCheckout(async (_, link) => {
     const { exitCode, stdout, stderr } = await execa(link, ['check'], { reject: false });
     assert.equal(
@@ -34,7 +40,7 @@ test('before the build: says what to do', () =>
     );
   }));
 
-test('after it: runs the bundle, with the Node.js of the checkout, and ends as it does', () =>
+test("after the build the script runs the bundle with the checkout's Node.js and exits with its status", () =>
   withCheckout(async (root, link) => {
     mkdirSync(join(root, 'dist/tapwire'), { recursive: true });
     mkdirSync(join(root, 'node_modules/.bin'), { recursive: true });

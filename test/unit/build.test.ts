@@ -1,4 +1,4 @@
-/** What `npm run build` and `npm run demo` say before they begin. */
+/** Output of `npm run build` and `npm run demo` before they do anything. */
 import { resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -8,7 +8,7 @@ const test = suite('scripts');
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-test('a build without a C compiler says what to install, and touches nothing', async () => {
+test('a build without a C compiler names the package to install and changes nothing', async () => {
   const env = { PATH: '/nonexistent' };
   const options = { env, extendEnv: false, reject: false } as const;
   const { exitCode, stderr } = await execa(process.execPath, [`${ROOT}/scripts/build.ts`], options);
@@ -16,7 +16,7 @@ test('a build without a C compiler says what to install, and touches nothing', a
   assert.is(exitCode, 1);
 });
 
-test('the demo tells its options before it sets up anything', async () => {
+test('the demo prints its options before it sets up anything', async () => {
   const options = { env: { PATH: '/usr/bin:/bin' }, extendEnv: false, cwd: '/' } as const;
   const { stdout } = await execa('sh', [`${ROOT}/demo/run.sh`, '--keep', '--help'], options);
   assert.match(stdout, /^Usage: npm run demo [\s\S]*\n {2}--help {3,}print this help$/);

@@ -1,6 +1,7 @@
 /**
- * Everything that reads what others wrote, given nonsense: it throws a BindingError or nothing, at once, and leaves no trace in the
- * objects that all objects inherit from. FUZZ_SEED= and FUZZ_RUNS= choose other inputs, and more of them.
+ * Every function that reads foreign input, given nonsense: it throws a BindingError or nothing,
+ * quickly, and does not change the objects that all objects inherit from. FUZZ_SEED= and FUZZ_RUNS=
+ * choose other inputs and more of them.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -57,7 +58,9 @@ const test = suite('fuzzing');
 const SEED = seedOf(20_260_803);
 const RUNS = runsOf(140_000);
 
-/** A subject: makes one input and feeds it; returns what it fed, for the message. */
+/**
+ * A subject of the test: generates one input and passes it on; returns the input for the message.
+ */
 type Subject = (random: Random) => readonly [input: unknown, act: () => unknown];
 
 const SUBJECTS: Readonly<Record<string, Subject>> = {
@@ -76,7 +79,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     const conf = arbitraryConf(random);
     return [conf, () => isSane(decodeNetConf(conf))];
   },
-  'decodeNetConf() of anything': (random) => {
+  'decodeNetConf() of any value': (random) => {
     const value = arbitraryValue(random, 4);
     return [value, () => isSane(decodeNetConf(value))];
   },
@@ -116,7 +119,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     const link = tapOf({ ifalias });
     return [ifalias, () => [recordOf(link, key), describeLinkOwner(link)]];
   },
-  'records that nobody touched': (random) => {
+  'unchanged records': (random) => {
     const key = {
       containerId: 'c'.repeat(1 + random.below(400)),
       ifname: 'i'.repeat(1 + random.below(15)),
@@ -209,7 +212,7 @@ const arbitraryRestore = (random: Random): Restore => ({
   silence: random.oneIn(2),
 });
 
-/** What the decoder lets through, the kernel takes. */
+/** The kernel accepts every configuration that the decoder accepts. */
 function isSane(conf: NetConf): void {
   const { group, logicNetworkName, mac } = conf;
   const ids = conf.binding === 'tap' ? [conf.owner, group] : [group];
@@ -228,7 +231,7 @@ function isSane(conf: NetConf): void {
 
 const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);
 
-/** A link as the kernel describes a tap. */
+/** A tap's link as the kernel describes it. */
 function linkBody(random: Random): Buffer {
   const data = nested(2, u32(1, 107), u32(2, 107), u8(3, 2), u8(6, 1), u8(7, 0));
   const attributes = [
@@ -241,11 +244,11 @@ function linkBody(random: Random): Buffer {
   return Buffer.concat([random.bytes(16), toBytes(attributes.flat())]);
 }
 
-/** Attributes that no kernel would write, after a header of the size that every kernel writes. */
+/** Attributes that no kernel would write, after a header of the usual size. */
 const mutateTail = (random: Random, body: Buffer, header: number): Buffer =>
   Buffer.concat([body.subarray(0, header), mutateBytes(random, Buffer.from(body.subarray(header)))]);
 
-/** All that every object, function, array, string and map has. */
+/** Every key that objects, functions, arrays, strings and maps inherit. */
 const inherited = (): string =>
   [Object, Function, Array, String, Number, Boolean, Map, Buffer]
     .flatMap(({ prototype }) => Reflect.ownKeys(prototype).map(String))
@@ -254,7 +257,7 @@ const inherited = (): string =>
 const names = Object.keys(SUBJECTS);
 for (const [index, [name, subject]] of Object.entries(SUBJECTS).entries()) {
   const runs = Math.ceil(RUNS / names.length);
-  test(`${name}: ${runs} inputs of seed ${SEED}`, () => {
+  test(`${name} survives ${runs} inputs of seed ${SEED}`, () => {
     const random = newRandom(SEED + index);
     const before = inherited();
     for (let run = 0; run < runs; run++) {
@@ -279,7 +282,7 @@ for (const [index, [name, subject]] of Object.entries(SUBJECTS).entries()) {
   });
 }
 
-test('the same seed makes the same inputs', () => {
+test('the same seed gives the same inputs', () => {
   const inputs = (seed: number) => {
     const random = newRandom(seed);
     return JSON.stringify(

@@ -1,5 +1,8 @@
-/** What an owner of a pod can make long takes work in proportion to its length: counted, so that no machine is too slow for it. */
-import '../helpers/work.ts'; // before all that it counts
+/**
+ * Input that a pod's owner can make long takes work in proportion to its length. The work is
+ * counted, so that no machine is too slow for the test.
+ */
+import '../helpers/work.ts'; // must come before all the code that it counts
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseDocuments } from '../../nad/check/document.ts';
@@ -11,19 +14,25 @@ import { workOf } from '../helpers/work.ts';
 
 const test = suite('growth');
 
-/** Of four times as much input: some more than four, since sorting is in it. Counts are the same each time, so this can be tight. */
+/**
+ * Largest ratio of work for four times as much input: somewhat above four, because of sorting.
+ * Counts are the same in each run, so that the bound can be tight.
+ */
 const GROWTH = 5;
 
 const indices = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 async function growsInProportion(few: number, act: (count: number) => unknown): Promise<void> {
-  await act(few); // once for what is made only once
+  await act(few); // runs once for what is created only once
   const [little, much] = [await workOf(() => act(few)), await workOf(() => act(4 * few))];
   assert.ok(little > few, `${little} blocks for ${few}`);
   assert.ok(much < GROWTH * little, `${little} blocks for ${few}, ${much} for ${4 * few}`);
 }
 
-/** The domain of a VM with so many interfaces of slirp, each of which takes arguments and overrides, pass after pass. */
+/**
+ * The domain of a VM with this many interfaces of slirp, each of which adds arguments and overrides
+ * in every pass.
+ */
 async function defineMany(count: number): Promise<void> {
   const names = indices(count).map((index) => `n${index}`);
   const vmi = {
@@ -94,7 +103,7 @@ for (const [why, text] of [
         .map((index) => `k${index}: 1\n`)
         .join(''),
   ],
-  ['keys that are there twice', (count: number) => 'a: 1\n'.repeat(count)],
+  ['duplicate keys', (count: number) => 'a: 1\n'.repeat(count)],
   ['documents', (count: number) => 'a: 1\n---\n'.repeat(count)],
   ['separators', (count: number) => '---\n'.repeat(count)],
   ['JSON objects', (count: number) => '{"a": 1}\n'.repeat(count)],
@@ -105,7 +114,7 @@ for (const [why, text] of [
     growsInProportion(1000, (count) => parseDocuments('f', text(count))));
 }
 
-test('showing the lines of findings takes work in proportion to them', () =>
+test('printing the lines of findings takes work in proportion to them', () =>
   growsInProportion(500, (count) => {
     const names = indices(count).map((index) => [`b${index}`, { unheardOf: 1 }]);
     assert.is(findingsOf(kubevirt(Object.fromEntries(names))).length, count);

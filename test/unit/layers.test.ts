@@ -1,4 +1,7 @@
-/** The rules that keep the house tidy, executed: who may import whom, who may touch the world, what a test file looks like. */
+/**
+ * The rules of the repository's structure as tests: which directory may import which, which files
+ * may have effects, and the form of a test file.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, resolve } from 'node:path';
 import { suite } from 'uvu';
@@ -8,7 +11,10 @@ const test = suite('the layers');
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** What each folder may import of ours beside itself (architecture, "Folders"): folders, or files of them. */
+/**
+ * What each directory may import besides itself (architecture, "Folders"): directories, or files of
+ * them.
+ */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   cni: ['shared'],
@@ -18,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['shared', 'cni', 'sidecar', 'daemonset', 'nad'],
 };
 
-/** Files at the edge, the only ones that may touch the world. All others are pure. */
+/** The only files that may have effects. All others are pure. */
 const EDGES = [
   'cli/commands/doctor.ts',
   'cli/commands/inspect.ts',
@@ -73,13 +79,16 @@ const EDGES = [
   'sidecar/pod/observe.ts',
 ];
 
-/** Modules with effects, and everything else that makes a function's answer depend on more than its arguments. */
+/**
+ * Modules with effects, and everything else that makes a function's result depend on more than its
+ * arguments.
+ */
 const EFFECTS = /^(node:(fs|child_process|os|dns|http|worker_threads|module)|@grpc\/)/;
 const AMBIENT = /\bprocess\.|\bDate\b|Math\.random|randomBytes|\bconsole\./;
 
 interface Import {
   readonly from: string;
-  /** Module specifier; of a relative one, the path from the root. */
+  /** Module specifier; the path from the root if it is relative. */
   readonly to: string;
   readonly isType: boolean;
 }
@@ -107,7 +116,7 @@ const files = folders.flatMap(sourceFiles);
 const imports = files.flatMap(importsOf);
 const testFiles = sourceFiles('test');
 
-test('every folder imports only what it may', () => {
+test('every directory imports only what it may', () => {
   const strays = imports.filter(({ from, to }) => {
     const [own = '', target = ''] = [from.split('/')[0], to.split('/')[0]];
     const isAllowed = [own, ...(MAY_IMPORT[own] ?? [])].some((one) => one === target || one === to);
@@ -116,7 +125,7 @@ test('every folder imports only what it may', () => {
   assert.equal(strays, []);
 });
 
-test('only the edges touch the world', () => {
+test('only the edges have effects', () => {
   const impure = files.filter((file) => !EDGES.includes(file));
   const byImport = imports.filter(
     ({ from, to, isType }) => impure.includes(from) && EFFECTS.test(to) && !isType,
@@ -125,14 +134,14 @@ test('only the edges touch the world', () => {
   assert.equal([...byImport, ...byGlobal], []);
 });
 
-test('what is pure takes no more than types from an edge', () => {
+test('pure files import only types from an edge', () => {
   const strays = imports.filter(
     ({ from, to, isType }) => !EDGES.includes(from) && EDGES.includes(to) && !isType,
   );
   assert.equal(strays, []);
 });
 
-test('every edge in the list is there', () => {
+test('every edge in the list exists', () => {
   assert.equal(
     EDGES.filter((file) => !files.includes(file)),
     [],
@@ -206,7 +215,7 @@ test('every test file runs its suite, without hooks, skip and only', () => {
   }
 });
 
-test('every test of a source file lies where the source file does', () => {
+test('every unit test is at the same path as its source file', () => {
   const subjects = testFiles.filter((file) =>
     /^test\/unit\/(cni|cli|daemonset|nad|sidecar|shared)\//.test(file),
   );

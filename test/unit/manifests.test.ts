@@ -1,4 +1,4 @@
-/** The DaemonSet and its friends, as kubectl would apply them. */
+/** The DaemonSet and its companions, as kubectl would apply them. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
@@ -37,7 +37,9 @@ const { containers, initContainers, ...pod } = base.spec.template.spec;
 const [agent] = containers;
 const [installer] = initContainers;
 
-/** Objects of the API, by kind: read and written again, what the API does not know is gone. */
+/**
+ * Parses and serialises objects of the API by kind, which drops fields that the API does not know.
+ */
 type Codec = readonly [read: (json: Resource) => Resource, write: (value: Resource) => Resource];
 const CODECS: Readonly<Record<string, Codec>> = {
   DaemonSet: [kubernetes.IoK8sApiAppsV1DaemonSetFromJSON, kubernetes.IoK8sApiAppsV1DaemonSetToJSON],
@@ -49,7 +51,7 @@ const CODECS: Readonly<Record<string, Codec>> = {
   Role: [kubernetes.IoK8sApiRbacV1RoleFromJSON, kubernetes.IoK8sApiRbacV1RoleToJSON],
   RoleBinding: [kubernetes.IoK8sApiRbacV1RoleBindingFromJSON, kubernetes.IoK8sApiRbacV1RoleBindingToJSON],
 };
-/** Not Kubernetes' own. */
+/** Kinds that are not Kubernetes' own. */
 const OTHERS = ['SecurityContextConstraints', 'PodMonitor'];
 
 const known = (resource: Resource): Resource => {
@@ -58,7 +60,7 @@ const known = (resource: Resource): Resource => {
 };
 
 for (const [name, resources] of all) {
-  test(`${name}: no field that the API does not know, and every object is ours and in its namespace`, () => {
+  test(`${name} has no field that the API does not know, and every object is Tapwire's and in its namespace`, () => {
     for (const resource of resources) {
       assert.ok(Object.hasOwn(CODECS, resource.kind) || OTHERS.includes(resource.kind), resource.kind);
       assert.equal(known(resource), resource);
@@ -70,7 +72,7 @@ for (const [name, resources] of all) {
     assert.is(new Set(ids).size, ids.length);
   });
 
-  test(`${name}: every container runs our image, what it mounts is there, and nothing more is`, () => {
+  test(`${name} runs only Tapwire's image without privileges, and every mount has its volume`, () => {
     const { spec } = daemonSetOf(resources).spec.template;
     const volumes = spec.volumes.map((volume: { name: string }) => volume.name);
     for (const { image, volumeMounts = [], securityContext } of [
@@ -96,11 +98,11 @@ test('a field that the API does not know is found', () => {
   }
 });
 
-test('every folder of manifests is looked at', () => {
+test('every directory of manifests is tested', () => {
   assert.equal(readdirSync(MANIFESTS).sort(), [...PLATFORMS, ...COMPONENTS].sort());
 });
 
-test('the agent has these rights and no more', () => {
+test('the agent has exactly these privileges', () => {
   assert.equal(agent.securityContext, {
     runAsUser: 0,
     runAsGroup: 0,
@@ -123,7 +125,7 @@ test('the agent has these rights and no more', () => {
   });
 });
 
-test('the installer has none, and the CNI bin directory alone', () => {
+test('the installer has no privileges, and only the CNI bin directory', () => {
   assert.equal(installer.securityContext, {
     runAsUser: 0,
     runAsGroup: 0,
@@ -134,7 +136,7 @@ test('the installer has none, and the CNI bin directory alone', () => {
   assert.equal(installer.volumeMounts, [{ name: 'cni-bin', mountPath: '/host/cni-bin' }]);
 });
 
-test('one agent on a node, at any time; no limit for the CPU', () => {
+test('a node never runs two agents, and the CPU has no limit', () => {
   assert.equal(base.spec.updateStrategy.rollingUpdate, { maxUnavailable: 1, maxSurge: 0 });
   for (const { resources } of [agent, installer]) {
     assert.ok(resources.requests.cpu && resources.requests.memory);
@@ -144,7 +146,7 @@ test('one agent on a node, at any time; no limit for the CPU', () => {
   assert.equal(pod.tolerations, [{ operator: 'Exists' }]);
 });
 
-test('programs understand their arguments, and probes ask where the agent answers', () => {
+test("programs accept their arguments, and probes use the agent's address", () => {
   const installed = parseOptions(installer.args, '/app/install');
   assert.equal(installed, {
     command: 'install',
@@ -170,7 +172,7 @@ for (const [platform, directory] of [
   ['openshift', '/var/lib/cni/bin'],
   ['k3s', '/var/lib/rancher/k3s/data/cni'],
 ] as const) {
-  test(`${platform}: the CNI bin directory, and else the base`, () => {
+  test(`${platform} has its own CNI bin directory and otherwise equals the base`, () => {
     const other = structuredClone(daemonSetOf(kustomize(join(MANIFESTS, platform))));
     assert.is(other.spec.template.spec.volumes[0].hostPath.path, directory);
     other.spec.template.spec.volumes[0] = base.spec.template.spec.volumes[0];
@@ -179,7 +181,7 @@ for (const [platform, directory] of [
   });
 }
 
-test('OpenShift: the constraints allow what the pod asks for, and no more', () => {
+test("OpenShift's constraints allow exactly what the pod requests", () => {
   const resources = kustomize(join(MANIFESTS, 'openshift'));
   const find = (kind: string) => resources.find((one) => one.kind === kind);
   const scc = find('SecurityContextConstraints');
@@ -194,7 +196,7 @@ test('OpenShift: the constraints allow what the pod asks for, and no more', () =
   assert.equal(find('RoleBinding').subjects[0].name, pod.serviceAccountName);
 });
 
-test('podmonitor: the agent serves where Prometheus and kubelet reach it', () => {
+test('podmonitor makes the agent serve where Prometheus and the kubelet can reach it', () => {
   const resources = kustomize(join(MANIFESTS, 'podmonitor'), kustomize(join(MANIFESTS, 'base')));
   const [changed] = daemonSetOf(resources).spec.template.spec.containers;
   for (const [ip, want] of [
@@ -213,7 +215,7 @@ test('podmonitor: the agent serves where Prometheus and kubelet reach it', () =>
   assert.equal(monitor.spec.selector, base.spec.selector);
 });
 
-test('uninstall: the installer takes away what it installed, where the agent’s socket is, and what stays has no rights', () => {
+test('uninstall deletes what the installer installed and the agent’s socket, and the remaining pod has no privileges', () => {
   const resources = kustomize(join(MANIFESTS, 'uninstall'), kustomize(join(MANIFESTS, 'base')));
   const { spec } = daemonSetOf(resources).spec.template;
   const [{ args, volumeMounts }] = spec.initContainers;
@@ -227,7 +229,7 @@ test('uninstall: the installer takes away what it installed, where the agent’s
   assert.equal([done.volumeMounts, done.securityContext.capabilities], [undefined, { drop: ['ALL'] }]);
 });
 
-/** The kustomizations of docs/install.md, whose paths are as seen from the checkout. */
+/** The kustomizations of docs/install.md, with paths as seen from the checkout. */
 const [example = '', ...fragments] = readFileSync(join(ROOT, 'docs/install.md'), 'utf8')
   .split(/^```(?:yaml)?$/m)
   .filter((block) => /^(apiVersion|patches|components):/m.test(block));
@@ -236,7 +238,7 @@ for (const [why, added] of [
   ['as it is', ''],
   ...fragments.map((fragment) => [/--\w+-\w+|uninstall/.exec(fragment)?.[0] ?? fragment, fragment] as const),
 ] as const) {
-  test(`the kustomization that docs/install.md shows, ${why}`, () => {
+  test(`the kustomization in docs/install.md works ${why}`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'tapwire-kustomize-'));
     try {
       const text = (example + added).replaceAll('daemonset/manifests', relative(folder, MANIFESTS));
@@ -251,7 +253,7 @@ for (const [why, added] of [
   });
 }
 
-test('the kustomization that docs/install.md shows, with all of it: takes away what was installed without a fallback', () => {
+test('the complete kustomization in docs/install.md uninstalls an installation without a fallback', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-kustomize-'));
   try {
     const text = (example + fragments.join('')).replaceAll(
@@ -267,6 +269,6 @@ test('the kustomization that docs/install.md shows, with all of it: takes away w
   }
 });
 
-test('docs/install.md shows both', () => assert.is(fragments.length, 2));
+test('docs/install.md shows both kustomizations', () => assert.is(fragments.length, 2));
 
 test.run();

@@ -1,6 +1,7 @@
 /**
- * Our stand-ins for virt-launcher against the real one (fixtures/recorded): from the same VMI, domain and answers, they make the same
- * passes, ask the same sidecars in the same order with the same bytes, and are on the wire what its gRPC client is.
+ * Compares the tests' stand-ins for virt-launcher with the real one (fixtures/recorded): from the
+ * same VMI, domain and replies, they run the same passes, call the same sidecars in the same order
+ * with the same bytes, and send the same frames as its gRPC client.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
@@ -20,7 +21,7 @@ import { vmiJson } from '../helpers/vmi.ts';
 
 const test = suite('the stand-in for virt-launcher');
 
-/** What was asked of all sidecars at one definition of the domain. */
+/** The requests to all sidecars at one definition of the domain. */
 function passesOf({ calls }: RecordedVm): readonly { readonly domain: string; readonly answer: string }[] {
   const defines = calls.filter(({ method }) => method === 'OnDefineDomain');
   const [first] = defines;
@@ -37,7 +38,7 @@ const isPlaceholder = (one: GoElement) =>
   );
 
 for (const vm of recordedVms()) {
-  test(`${vm.name}: virt-launcher's passes, each domain byte for byte`, async () => {
+  test(`${vm.name}: the stand-in runs virt-launcher's passes, each domain byte for byte`, async () => {
     const passes = passesOf(vm);
     const [passA, passB] = passes;
     assert.ok(passA && passB);
@@ -49,7 +50,7 @@ for (const vm of recordedVms()) {
     const { interfaces } = JSON.parse(vm.vmi.toString()).spec.domain.devices;
     const made = await defineInPasses(spec, {
       hook: async (xml) => passes.find(({ domain }) => domain === xml)?.answer ?? xml,
-      // What libvirt made of pass A's answer is only known by pass B.
+      // Only pass B shows what libvirt made of pass A's reply.
       define: async () => passB.domain,
       placeholders: placeholderCount(interfaces.length),
       keepsCommandline: false,
@@ -94,7 +95,10 @@ function framesOf(bytes: Buffer): string[] {
   return frames;
 }
 
-/** A sidecar that answers as the recorded one did, call after call, behind a socket that writes the client's bytes down. */
+/**
+ * A sidecar that replies as the recorded one did, call after call, behind a socket that records the
+ * client's bytes.
+ */
 class Player {
   readonly got: Promise<Got>[] = [];
   readonly #calls: RecordedHook[];
@@ -175,7 +179,7 @@ const comparable = (frames: readonly string[]) =>
   frames.map((frame) => frame.replace(/^(HEADERS .*) length=\d+$/, '$1'));
 
 for (const vm of recordedVms()) {
-  test(`${vm.name}: the hooks manager's calls, frame by frame and in order`, async () => {
+  test(`${vm.name}: the stand-in makes the hooks manager's calls, frame by frame and in order`, async () => {
     const place = mkdtempSync(join(tmpdir(), 'tapwire-play-'));
     const hooks = makeHookDirectory(join(place, 'hooks'));
     const infos = vm.calls.filter(({ method }) => method === 'Info');
@@ -187,7 +191,7 @@ for (const vm of recordedVms()) {
           vm.calls.filter((call) => call.sidecar === sidecar),
         ),
     );
-    /** The next sidecar is there once the one before was found. */
+    /** Starts the next sidecar once the one before was found. */
     const start = async (i: number): Promise<void> => {
       const name = infos[i]?.sidecar;
       const player = players[i];
@@ -217,7 +221,7 @@ for (const vm of recordedVms()) {
         assert.is(made[i]?.sidecar, call.sidecar, why);
         assert.equal(made[i]?.headers.map(timeless), Object.entries(call.headers).map(timeless), why);
         assert.ok(made[i]?.request.equals(call.request), why);
-        // Of a sidecar that ended at once, the recorder no longer saw the GOAWAY.
+        // For a sidecar that exited at once, the recorder missed the GOAWAY.
         const theirs = comparable(call.frames.client);
         assert.equal(comparable(made[i]?.frames ?? []).slice(0, theirs.length), theirs, why);
       }
@@ -234,7 +238,10 @@ function cloudInitDataOf({ request }: RecordedHook): string {
   return text.slice(text.indexOf('{"DataSource"'));
 }
 
-/** Keys of a document in their order, with those of elements of arrays; what is below `fieldsV1` tells who wrote a field. */
+/**
+ * Keys of a document in order, including those of array elements. What is below `fieldsV1` only
+ * says which program wrote a field.
+ */
 function keysOf(value: unknown, path = ''): string[] {
   if (typeof value !== 'object' || value === null || path.endsWith('.fieldsV1')) return [path];
   return [path, ...Object.entries(value).flatMap(([key, entry]) => keysOf(entry, `${path}.${key}`))];

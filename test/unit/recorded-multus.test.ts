@@ -1,7 +1,8 @@
 /**
- * Our stand-in for Multus against the real one (fixtures/recorded): from the same pod, NADs and answers of plugins it makes the same
- * calls, variable by variable and byte by byte on stdin, in the same order, and writes the same network status. What is random in
- * life is not compared: the order of variables, and where containerd's CNI_ARGS begin.
+ * Compares the tests' stand-in for Multus with the real one (fixtures/recorded): from the same pod,
+ * NADs and results of plugins it makes the same calls, variable by variable and byte by byte on
+ * stdin, in the same order, and writes the same network status. Random details of a cluster are not
+ * compared: the order of variables, and where containerd's CNI_ARGS begin.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -52,7 +53,7 @@ const chain = (name: string, first: object = {}, second: object = {}): Nad =>
   });
 const resourceName = 'example.test/dev';
 
-/** The NADs of that cluster. */
+/** The NADs of the recorded cluster. */
 const NADS: Readonly<Record<string, Nad>> = {
   'default/tapwire-tap': one('tapwire-tap', { type: 'tapwire' }),
   'default/tapwire-tap-mq': one('tapwire-tap-mq', { type: 'tapwire', multiQueue: true }),
@@ -68,7 +69,10 @@ const NADS: Readonly<Record<string, Nad>> = {
   'vms/tap03': { config: { name: 'tap03', type: 'tapwire' } },
 };
 
-/** What containerd told thin Multus of the node's default network. The thick daemon read the same from a file. */
+/**
+ * The default network that containerd passed to thin Multus. The thick daemon read the same from a
+ * file.
+ */
 function clusterNetwork(variant: Variant, name: string): NetworkList {
   const told = calls.find(({ plugin, case: of }) => plugin === 'multus' && of === 'primary');
   const bridge = calls.find(
@@ -82,9 +86,9 @@ interface Recorded {
   readonly path: string;
   readonly variant: Variant;
   readonly name: string;
-  /** Calls of plugins that were made for this very pod, in the order of time. */
+  /** Calls of plugins for exactly this pod, in order of time. */
   readonly own: readonly RecordedCall[];
-  /** Calls of Multus itself for it. */
+  /** Calls of Multus itself for the pod. */
   readonly multus: readonly RecordedCall[];
   readonly pod: Pod;
   /** Undefined if Multus wrote none. */
@@ -119,7 +123,10 @@ function readPod(path: string): Recorded {
   };
 }
 
-/** Answers calls of plugins with what the real ones said: for this pod, or else for one that was called alike. */
+/**
+ * Returns the recorded results of plugins: those for this pod, or else those for one with the same
+ * name.
+ */
 function answerer({ variant, name, pod, status }: Recorded): (call: PluginCall) => Promise<Printed> {
   const left = new Set(calls);
   const own = status === undefined ? [] : JSON.parse(status);
@@ -149,7 +156,7 @@ function answerer({ variant, name, pod, status }: Recorded): (call: PluginCall) 
   };
 }
 
-/** CNI_ARGS with containerd's own part, a rotation, from its beginning. */
+/** Rotates containerd's own part of CNI_ARGS so that it starts at its beginning. */
 function canonicalArgs(text = ''): string {
   const pairs = text.split(';');
   const [own, theirs, requested] = [pairs.slice(0, 5), pairs.slice(5, 10), pairs.slice(10)];
@@ -165,7 +172,10 @@ interface Comparable {
   readonly stdin: string;
 }
 
-/** The part of containerd's PATH that its NRI plugin adds: it was switched off before the cases `v11` and `noversion`. */
+/**
+ * The part of containerd's PATH that its NRI plugin adds. It was turned off before the cases `v11`
+ * and `noversion`.
+ */
 const NRI = ':/opt/nri/bin';
 
 function comparable(
@@ -190,7 +200,7 @@ const madeThere = (call: RecordedCall) => comparable(call.plugin, call.command, 
 for (const path of filesIn('pods')) {
   const recorded = readPod(path);
   const { variant, name, pod, own, multus, status } = recorded;
-  test(`${variant} ${name}: makes the calls that Multus made, and writes its network status`, async () => {
+  test(`the stand-in makes the calls that Multus made and writes its network status: ${variant} ${name}`, async () => {
     const cniPath = variant === 'thin' ? '/opt/cni/bin:/opt/cni/bin' : '/opt/cni/bin';
     const runtime = runtimeOver(answerer(recorded), ENVIRONMENT[variant], cniPath);
     const standIn = openMultus({
@@ -207,7 +217,7 @@ for (const path of filesIn('pods')) {
       assert.ok(refusal.stdout.msg.includes(message), message);
     } else if (status !== undefined) assert.is(added, status);
 
-    // containerd's own DELs: one after ADD, whatever came of it; another after the netns is gone.
+    // containerd's own DELs: one after every ADD that fails, and another after the netns is gone.
     await standIn.del(pod).catch(() => {});
     if (own.some(({ env }) => env['CNI_NETNS'] === '')) await standIn.del(pod, '');
     for (const { env } of multus.filter(
@@ -224,7 +234,7 @@ for (const path of filesIn('pods')) {
       const there = madeThere(call);
       const isIt = (made: Comparable) => JSON.stringify(made) === JSON.stringify(there);
       const at = here.findIndex((made, i) => i >= from && isIt(made));
-      // If it is not there, what is nearest to it tells why.
+      // If the call is missing, the nearest one shows why.
       if (at === -1) {
         const near = here
           .slice(from)
@@ -243,7 +253,7 @@ for (const path of filesIn('pods')) {
   });
 }
 
-test('hands on what containerd hands on, and the variables of the daemon', () => {
+test("the stand-in passes on containerd's environment, and the variables of the daemon", () => {
   for (const { multus, env, plugin, name } of calls.filter(({ plugin }) => plugin.startsWith('multus'))) {
     const theirs = Object.entries(env).filter(([variable]) => !variable.startsWith('CNI_'));
     const byName = ([a]: [string, string], [b]: [string, string]) => (a < b ? -1 : 1);

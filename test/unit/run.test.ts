@@ -86,7 +86,7 @@ for (const [title, source, exitCode, closing] of [
   });
 }
 
-test('a file that calls the plugin runs once for each way, and knows which', async () => {
+test('a file that calls the plugin runs once for each way and knows its way', async () => {
   const source = `${HEAD}test(process.env.TAPWIRE_WAY, () => { if (process.env.TAPWIRE_WAY === 'agent') throw new Error(); });\ntest.run();\n`;
   const { stdout: _, ...run } = await runFile(source, 'cni/a.test.ts');
   assert.equal(run, {
@@ -141,7 +141,7 @@ test.run();
 `;
 const RECORDINGS = ['README.md', 'cni/a.json', 'hooks/x/b.xml'];
 
-test('a run in which every recording is replayed is green, and names them', async () => {
+test('a run in which every recording is replayed is green and names them', async () => {
   const { exitCode, closing, stdout } = await runFile(REPLAYING, 'a.test.ts', {}, RECORDINGS);
   assert.equal([exitCode, closing], [0, '1 passed, 0 failed, 0 skipped']);
   assert.match(stdout, '     @ replayed here: cni/a.json hooks/x/b.xml');
@@ -154,7 +154,7 @@ test('a recording that no test replays makes a run of all files red', async () =
   assert.match(stdout, 'FAIL test/fixtures/recorded/hooks/x/c.json: no test has replayed it');
 });
 
-test('a run of some files may leave recordings', async () => {
+test('a run of some files may skip recordings', async () => {
   const { exitCode } = await runFile(REPLAYING, 'a.test.ts', {}, ['cni/other.json'], ['a.test']);
   assert.is(exitCode, 0);
 });

@@ -1,4 +1,7 @@
-/** The sidecar's answers as virt-launcher gets them in real life: pass after pass, each with less of the answer before. */
+/**
+ * The sidecar's replies as virt-launcher uses them: pass after pass, each with less of the previous
+ * reply.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { caught } from '../helpers/caught.ts';
@@ -10,7 +13,10 @@ import { podLinks, tapLink, type VmiParts, veth } from '../helpers/vmi.ts';
 
 const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
 
-/** What virt-launcher renders of a `tap` attachment; nothing of a binding with a sidecar alone. */
+/**
+ * The interface that virt-launcher renders for a `tap` attachment; nothing for a binding with only
+ * a sidecar.
+ */
 const attached = (name: string, tap: string) =>
   node(
     'interface',
@@ -60,7 +66,7 @@ const moreLinks = [...mqLinks, veth('net2', { mac: '02:00:00:00:00:22' }), tapLi
 interface Combination {
   readonly why: string;
   readonly vmi: (devices?: object) => VmiParts;
-  /** What the domain has when it comes. */
+  /** Interfaces of the domain before the first pass. */
   readonly interfaces: readonly GoElement[];
   readonly links?: typeof podLinks;
   readonly env?: Readonly<Record<string, string>>;
@@ -146,7 +152,10 @@ const combinations: readonly Combination[] = [
   },
 ];
 
-/** A domain in what is ours and the rest, each without PCI addresses of interfaces that libvirt placed. */
+/**
+ * Splits a domain into Tapwire's part and the rest, each without PCI addresses of interfaces that
+ * libvirt placed.
+ */
 function parts(xml: string, vmi: VmiParts) {
   const root = parseGoXml(xml);
   const { interfaces } = vmi.devices as {
@@ -193,7 +202,7 @@ for (const { why, vmi: vmiWith, interfaces, links = podLinks, env = {} } of comb
     ['passes A, B, C with the command line', room, true, ['-fw_cfg', 'name=opt/x,string=a,,id=tapwire-s1']],
     ['passes B, C with the command line', 0, true, ['-netdev', 'user,id=theirs']],
   ] as const) {
-    lossy(`${why}: ${release} end where a single pass does`, async () => {
+    lossy(`${release} ends like a single pass: ${why}`, async () => {
       const passes = await defineInPasses(domain(interfaces, args), {
         hook: (xml) => definedAsIs(xml, asked),
         define: emulatedLibvirt,
@@ -210,7 +219,7 @@ for (const { why, vmi: vmiWith, interfaces, links = podLinks, env = {} } of comb
     });
   }
 
-  lossy(`${why}: KubeVirt up to 1.7 ends with pass B`, async () => {
+  lossy(`KubeVirt up to 1.7 ends with pass B: ${why}`, async () => {
     const passes = await defineInPasses(domain(interfaces, []), {
       hook: (xml) => definedAsIs(xml, asked),
       define: emulatedLibvirt,
@@ -236,7 +245,7 @@ lossy('an interface keeps the slot that libvirt gave it', async () => {
   );
 });
 
-lossy('two sidecars, each for one name: the order in which they are asked does not matter', async () => {
+lossy('two sidecars, each for one name, give the same domain in either order', async () => {
   const vmi = vmiOf([bound('a', 'tapwire-slirp', { ports }), bound('b', 'slirp')], [pod('a'), lan('b')])();
   const ask = (name: string) => (xml: string) =>
     definedAsIs(xml, { vmi, env: { NETWORK_BINDING_PLUGIN_NAME: name } });
@@ -263,7 +272,7 @@ lossy.run();
 
 const migration = suite('a migration target');
 
-/** What the VMI says there: all of the source's. */
+/** Fields of the VMI on the target: all are the source's. */
 const sourceStatus = (names: readonly string[]) => ({
   phase: 'Running',
   interfaces: names.map((name, index) => ({
@@ -278,7 +287,7 @@ const sourceStatus = (names: readonly string[]) => ({
 });
 
 for (const { why, vmi: vmiWith, interfaces, links = podLinks, env = {} } of combinations) {
-  migration(`${why}: fails nowhere that the source does not`, async () => {
+  migration(`a migration target fails nowhere that the source does not: ${why}`, async () => {
     const vmi = vmiWith();
     const names = (vmi.devices as { interfaces: { name: string }[] }).interfaces.map(({ name }) => name);
     const there = links.map((link) => ({
@@ -293,7 +302,8 @@ for (const { why, vmi: vmiWith, interfaces, links = podLinks, env = {} } of comb
       env,
     });
     const source = await definedAsIs(xml, { vmi, links, env });
-    // Without a MAC address in the VMI it is the pod link's; what libvirt migrates is the source's domain.
+    // Without a MAC address in the VMI the pod link's is used. libvirt migrates the source's
+    // domain.
     assert.is(target.replaceAll('06:00:', '02:00:'), source);
   });
 }
@@ -305,25 +315,25 @@ const callback = suite('OnDefineDomain: upstream cases');
 const VMI = vmiOf([bound('default', 'tapwire-slirp')], [pod('default')])();
 const LINE = 'qemu:commandline';
 
-callback('an empty document is refused', async () => {
+callback('an empty document is rejected', async () => {
   assert.is((await caught(() => definedAsIs('', { vmi: VMI }))).code, 'INVALID_DOMAIN');
 });
 
-callback('what is no XML is refused', async () => {
+callback('a document that is not XML is rejected', async () => {
   assert.is((await caught(() => definedAsIs('invalid-domain-xml', { vmi: VMI }))).code, 'INVALID_DOMAIN');
 });
 
-callback('what a binding throws is what the caller gets', async () => {
+callback("the caller gets a binding's error", async () => {
   const vmi = vmiOf([bound('default', 'tapwire-slirp', { ports: [{ port: 0 }] })], [pod('default')])();
   assert.match((await caught(() => definedAsIs('<domain><devices/></domain>', { vmi }))).message, /port 0/);
 });
 
-callback('without an interface of ours the bytes are the same', async () => {
+callback("without an interface of Tapwire's the bytes are unchanged", async () => {
   const xml = `<?xml version='1.0'?>\n<domain  type="kvm" ><devices/></domain>\n`;
   assert.is(await definedAsIs(xml, { vmi: vmiOf([bound('x', 'other')], [pod('x')])() }), xml);
 });
 
-/** The last pass, after an argument of somebody else's in the first. */
+/** The last pass, after another sidecar's argument in the first. */
 async function lastPass(vmi: VmiParts, args: readonly string[]): Promise<Pass> {
   const passes = await defineInPasses(domain([], args), {
     hook: (xml) => definedAsIs(xml, { vmi }),
@@ -336,27 +346,27 @@ async function lastPass(vmi: VmiParts, args: readonly string[]): Promise<Pass> {
   return last;
 }
 
-callback('the next pass begins with what the answer changed', async () => {
+callback('the next pass begins with the changes of the reply', async () => {
   const { input } = await lastPass(VMI, []);
   assert.match(input, '<alias name="ua-default">');
 });
 
-callback('arguments of QEMU outlive the passes', async () => {
+callback('arguments of QEMU survive the passes', async () => {
   const { input, answer } = await lastPass(VMI, ['-fw_cfg', 'name=x']);
   for (const xml of [input, answer]) assert.is(xml.match(/value="name=x"/g)?.length, 1);
 });
 
-callback('arguments that the answer added are those of the next pass', async () => {
+callback('arguments that the reply added reach the next pass', async () => {
   const { input, answer } = await lastPass(VMI, []);
   for (const xml of [input, answer]) assert.is(xml.match(/value="user,id=tapwire-default,/g)?.length, 1);
 });
 
-callback('no arguments are brought in without need', async () => {
+callback('arguments are not added without need', async () => {
   const { answer } = await lastPass(vmiOf([bound('red', 'tapwire')], [lan('red')])(), []);
   assert.not.match(answer, LINE);
 });
 
-callback('arguments that another hook took away stay away', async () => {
+callback('arguments that another hook removed stay removed', async () => {
   const first = await definedAsIs(toGoXml(domain([], ['-fw_cfg', 'name=x'])), { vmi: VMI });
   const without = first.replace(/<qemu:arg value="(-fw_cfg|name=x)"><\/qemu:arg>\s*/g, '');
   assert.is(await definedAsIs(without, { vmi: VMI }), without);

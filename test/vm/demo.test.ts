@@ -10,7 +10,7 @@ function startDemo(...options: string[]) {
   return execa(process.execPath, [MAIN, ...options], { all: true, reject: false });
 }
 
-/** What is still there of the lab that a demo has drawn. */
+/** Processes, links and files of the demo's lab that still exist. */
 function leftOversOf(output: string): string[] {
   const [, id] = /netns tapwire-([\da-f]{8})-node/.exec(output) ?? [];
   if (id === undefined) throw new Error(`No drawing in:\n${output}`);
@@ -19,16 +19,16 @@ function leftOversOf(output: string): string[] {
 
 const test = suite('the demo');
 
-test('it ends with the line that says so, and nothing is left', async () => {
+test('the demo ends with its closing line and leaves nothing', async () => {
   const { all, exitCode } = await startDemo();
   console.log(all);
   assert.is(exitCode, 0);
   assert.match(all.trimEnd().split('\n').at(-1) ?? '', /^Tapwire works here: /);
-  assert.not.match(all, '\u001b['); // no colours into a pipe
+  assert.not.match(all, '\u001b['); // A pipe gets no colours.
   assert.equal(leftOversOf(all), []);
 });
 
-test('stopped half way: it says so, fails, and nothing is left', async () => {
+test('a demo stopped halfway reports it, fails and leaves nothing', async () => {
   const demo = startDemo();
   demo.stdout.on('data', (chunk) => {
     if (`${chunk}`.includes('boot the guest')) demo.kill('SIGINT');
@@ -39,7 +39,7 @@ test('stopped half way: it says so, fails, and nothing is left', async () => {
   assert.equal(leftOversOf(all), []);
 });
 
-test('--keep leaves the VM up, and the command that it prints takes all down', async () => {
+test('--keep leaves the VM up, and the printed command removes everything', async () => {
   const { all, exitCode } = await startDemo('--keep');
   try {
     assert.is(exitCode, 0);
@@ -53,10 +53,10 @@ test('--keep leaves the VM up, and the command that it prints takes all down', a
 });
 
 for (const [why, options, problem] of [
-  ['an option that there is not', ['--kep'], /^Tapwire demo failed: Unknown option '--kep'/m],
-  ['an id that is none', ['--down', '../etc'], /^Tapwire demo failed: no demo "..\/etc" is up$/m],
+  ['an unknown option', ['--kep'], /^Tapwire demo failed: Unknown option '--kep'/m],
+  ['an invalid id', ['--down', '../etc'], /^Tapwire demo failed: no demo "..\/etc" is up$/m],
 ] as const) {
-  test(`${why}: refused before anything is made`, async () => {
+  test(`the demo rejects ${why} before it creates anything`, async () => {
     const { all, exitCode } = await startDemo(...options);
     assert.is(exitCode, 1);
     assert.match(all, problem);

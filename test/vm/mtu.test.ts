@@ -7,7 +7,7 @@ const ETHERNET_HEADER = 14;
 const test = suite('VM and MTU');
 
 for (const mtu of [1400, 9000]) {
-  test(`MTU ${mtu}: the guest takes it over and a packet of that size passes whole`, async () => {
+  test(`the guest adopts MTU ${mtu}, and a packet of that size passes whole`, async () => {
     const { frames } = await withVm({ ifname: 'eth0', mtu }, async ({ nic, runInGuest }) => {
       assert.is(nic['mtu'], `${mtu}`);
       // 20 or 40 bytes of IP header, 8 of ICMP.
@@ -16,7 +16,7 @@ for (const mtu of [1400, 9000]) {
       console.log(output);
       assert.is(status, 0);
     });
-    // In fragments they would have been shorter.
+    // Fragments would have been shorter.
     assert.is(Math.max(...frames.map(({ length }) => length)), mtu + ETHERNET_HEADER);
   });
 }

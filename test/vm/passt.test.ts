@@ -11,18 +11,22 @@ import { fieldsOf } from '../helpers/lab/verdict.ts';
 
 const test = suite('VM on passt');
 
-/** One that only the sysctls, which ADD sets, allow uid 107 to bind. */
+/** A port that uid 107 may bind only because of the sysctls that ADD sets. */
 const PORT = 80;
 
 const socketOf = ({ dir }: Lab) => join(dir, 'passt/socket');
 
-/** What libvirt does for `<backend type="passt">`, in the pod and as its user. Source: libvirt qemu_passt.c */
+/**
+ * Starts passt in the pod, as its user, as libvirt does for `<backend type="passt">`. Source:
+ * libvirt qemu_passt.c
+ */
 async function startPasst(lab: Lab): Promise<void> {
   const directory = join(lab.dir, 'passt');
   mkdirSync(directory);
   chownSync(directory, QEMU_ID, QEMU_ID);
   const ports = ['--tcp-ports', `${PORT}`, '--udp-ports', 'none'];
-  // The gateway is itself, not the pod, or the node would not hear the guest's pings.
+  // The gateway's address must stay the gateway's and not mean the pod, or the node would not
+  // receive the guest's pings.
   const options = ['--foreground', '--stderr', '--one-off', '--no-map-gw', '--interface', 'eth0', ...ports];
   const passt = startInPod(lab, 'passt', [], ['passt', ...options, '--socket', socketOf(lab)], {});
   await waitFor(lab, 'socket of passt', () => {
@@ -34,7 +38,10 @@ async function startPasst(lab: Lab): Promise<void> {
 const NAMESPACE = 'http://libvirt.org/schemas/domain/qemu/1.0';
 const INTERFACE = /<interface type="vhostuser">[\s\S]*?<\/interface>/;
 
-/** Debian's libvirt knows no passt: the same NIC connected to the same passt by hand. All else is the sidecar's answer. */
+/**
+ * Debian's libvirt does not support passt. The same NIC is connected to the same passt by hand;
+ * everything else is the sidecar's reply.
+ */
 function withoutBackend(answer: string, lab: Lab): string {
   return answer
     .replace(INTERFACE, (nic) =>
@@ -50,7 +57,7 @@ function withoutBackend(answer: string, lab: Lab): string {
     );
 }
 
-test("the pod's addresses, a way out with pings, a privileged port, and memory that passt could share", () =>
+test("the guest has the pod's addresses, sends pings out, is reached at a privileged port, and has memory that passt could share", () =>
   withUserModeVm(
     {
       binding: 'tapwire-passt',
@@ -85,7 +92,8 @@ test("the pod's addresses, a way out with pings, a privileged port, and memory t
       const live = await virsh('dumpxml', name);
       assert.match(live, /<source type='memfd'\/>\s*<access mode='shared'\/>/);
 
-      // When this passes no more, Debian's libvirt knows passt, and the hand-made connection can go.
+      // When this assertion fails, Debian's libvirt supports passt, and the connection by hand can
+      // go.
       const file = join(lab.dir, 'native.xml');
       writeFileSync(file, answer);
       const refusal = await virsh('define', file).catch((error: Error) => error.message);

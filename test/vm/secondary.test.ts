@@ -5,7 +5,7 @@ import { withVm } from '../helpers/lab/scenario.ts';
 
 const test = suite('VM on a secondary network');
 
-test('pod<hash> beside eth0: the guest gets its addresses from outside', async () => {
+test('a guest on pod<hash> next to eth0 gets its addresses from outside', async () => {
   const ifname = hashedPodIfname('blue');
   await withVm({ ifname, vm: { network: 'blue' } }, async ({ domain }) => {
     assert.match(domain, `<target dev="${secondaryTapIfname(ifname)}" managed="no">`);

@@ -8,12 +8,12 @@ const test = suite('VM on slirp');
 
 const PORT = 8080;
 
-test('a lease, a way out, a forwarded port, and an interface that libvirt sees', () =>
+test('the guest has a lease, a way out, a forwarded port and an interface that libvirt reports', () =>
   withUserModeVm(
     {
       binding: 'tapwire-slirp',
       ports: [PORT],
-      // As containerd sets it for every pod since 2.0; QEMU sends the guest's pings as its own.
+      // As containerd sets it for every pod since 2.0. QEMU sends the guest's pings as its own.
       prepare: (lab) => setSysctl(lab, lab.pod, 'ipv4/ping_group_range', '0 2147483647'),
     },
     async ({ name, virsh, reports, answer, fetchFromNode, fetchFromGuest }) => {

@@ -146,7 +146,7 @@ export const DELETION: Section = {
     {
       id: 'R7.4',
       requires:
-        'CNI_NETNS may be a path that is no namespace any more; other plugins fail on a file of another file system.',
+        'CNI_NETNS may be a path that is no longer a namespace. Other plugins fail on a file of another file system.',
       differs:
         'an ordinary file is what stays when a netns is unmounted and its name is not removed, so DEL takes it for gone and succeeds; ADD and CHECK refuse it',
       shows: 'DEL with an empty file and a directory succeeds, ADD with them is code 8',

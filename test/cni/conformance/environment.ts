@@ -213,7 +213,7 @@ export const ENVIRONMENT: Section = {
     {
       id: 'R1.8 parse',
       everyWay: true,
-      requires: 'stdin that is no JSON: code 6.',
+      requires: 'stdin that is not JSON: code 6.',
       shows: 'nothing, half a document, two documents and a comment are code 6',
       test: async () => {
         for (const text of [

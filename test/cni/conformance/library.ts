@@ -106,7 +106,7 @@ export const LIBRARY: Section = {
     },
     {
       id: 'L7',
-      requires: 'Invalid JSON, and JSON that is no object, is refused.',
+      requires: 'Invalid JSON, and JSON that is not an object, is rejected.',
       shows:
         'code 6, also for a number, a string, a list and true; null is an empty object, as in Go, and has no name',
       test: async () => {

@@ -59,7 +59,7 @@ export const MULTUS: Section = {
     {
       id: 'M5',
       requires: 'deviceID and pciBusID are written into every plugin of a chain.',
-      shows: 'they are accepted in silence; what is no device id is code 7',
+      shows: 'they are accepted silently; a value that is not a device id is code 7',
       test: async () => {
         const device = { deviceID: 'dataplaneMvp7', pciBusID: 'dataplaneMvp7' };
         const { stderr } = await call({}, conf(device));

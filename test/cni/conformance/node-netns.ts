@@ -51,7 +51,7 @@ export const NETNS: Section = {
     {
       id: 'R12.3',
       everyWay: true,
-      requires: 'A netns that cannot be opened is no error of this check, so that DEL works without it.',
+      requires: 'This check ignores a netns that cannot be opened, so that DEL works without it.',
       shows: 'DEL of a path that is not there',
       test: async () => silent(await call({ CNI_COMMAND: 'DEL' })),
     },

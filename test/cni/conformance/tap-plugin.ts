@@ -139,7 +139,7 @@ export const TAP: Section = {
     },
     {
       id: 'T3 taken',
-      requires: 'A name that is taken: an error, and what was there is untouched.',
+      requires: 'A name that is in use: an error, and the existing link is untouched.',
       shows: 'a veth called tap0',
       test: () =>
         onPod(async (request, netns) => {

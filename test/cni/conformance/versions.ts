@@ -100,9 +100,9 @@ export const VERSIONS: Section = {
     {
       id: 'R3.4 form',
       requires:
-        'CHECK, GC and STATUS compare versions; one that is none is code 6. Missing parts count as 0.',
+        'CHECK, GC and STATUS compare versions; a malformed version is code 6. Missing parts count as 0.',
       shows:
-        '"garbage", "1.x", "1.0.0.0" and "-1.0.0" are code 6; "0.4" is compared and then is no supported version',
+        '"garbage", "1.x", "1.0.0.0" and "-1.0.0" are code 6; "0.4" is compared, and then not supported',
       test: async () => {
         for (const version of ['garbage', '1.x', '1.0.0.0', '-1.0.0', '1..0']) {
           const changes = { CNI_COMMAND: 'CHECK' };

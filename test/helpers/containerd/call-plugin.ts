@@ -3,7 +3,10 @@ import { environmentOf, netconf } from '../cni.ts';
 import type { Node } from './node.ts';
 import type { Pod } from './pods.ts';
 
-/** Calls the plugin that is installed on the node for a pod's primary network, as Multus calls it for a binding. */
+/**
+ * Calls the plugin that is installed on the node for a pod's primary network, as Multus calls it
+ * for a binding.
+ */
 export async function callPlugin(
   { init, netns }: Node,
   command: string,

@@ -3,7 +3,10 @@ import { until } from './until.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
 
-/** The cgroup of this path in the unified hierarchy and in those of version 1, where it is there. */
+/**
+ * Directories of the cgroup with this path, in the unified hierarchy and in those of version 1, if
+ * they exist.
+ */
 export function cgroupsOf(path: string): readonly string[] {
   const hierarchies = readdirSync(CGROUPS, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return [CGROUPS, ...hierarchies.map(({ name }) => `${CGROUPS}/${name}`)]

@@ -1,4 +1,4 @@
-/** The chain of the node's default network, and what it makes of a pod. */
+/** The chain of the node's default network, and the pods that it produces. */
 import * as assert from 'uvu/assert';
 import type { Node } from './node.ts';
 import type { Pod } from './pods.ts';
@@ -18,14 +18,17 @@ export const BRIDGE = {
 export const TAPWIRE = { type: 'tapwire' };
 export const TUNING = { type: 'tuning', sysctl: { 'net.ipv4.conf.eth0.arp_filter': '1' } };
 
-/** The lines that the plugin wrote when it succeeded; containerd passes them on among its own (of a failure, the error alone). */
+/**
+ * The lines that a successful plugin has logged. containerd passes them on among its own; of a
+ * plugin that fails it passes on only the error.
+ */
 export const ourLog = (node: Node): string[] =>
   node
     .log()
     .split('\n')
     .filter((line) => line.startsWith('{'));
 
-/** The wiring, as tools other than ours see it. */
+/** The wiring as other tools than Tapwire report it. */
 export async function assertWired({ netns }: Pod): Promise<void> {
   // biome-ignore lint/suspicious/noExplicitAny: the JSON of ip(8)
   const links: any[] = JSON.parse(await netns.ip('-d -j link show'));

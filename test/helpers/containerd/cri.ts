@@ -1,12 +1,18 @@
-/** The kubelet's side of the CRI, over a .proto of the tests. Source: kubernetes cri-api, pkg/apis/runtime/v1 */
+/**
+ * The kubelet's side of the CRI, over a .proto of the tests. Source: kubernetes cri-api,
+ * pkg/apis/runtime/v1
+ */
 import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { HANG } from '../hang.ts';
 
-/** Long enough for ten pods at once on a busy machine; the kubelet waits 2 minutes. */
+/** Long enough for ten pods at once on a busy machine. The kubelet waits 2 minutes. */
 
 export interface RuntimeStatus {
-  /** The configuration that containerd has loaded for the default network; null when there is none that it can use. */
+  /**
+   * The configuration that containerd has loaded for the default network; null if it has no usable
+   * one.
+   */
   readonly network: string | null;
 }
 
@@ -14,27 +20,33 @@ export interface SandboxStatus {
   readonly state: 'SANDBOX_READY' | 'SANDBOX_NOTREADY';
   /** Addresses as the last plugin of the chain reported them, the first family first. */
   readonly ips: readonly string[];
-  /** The sandbox's process, as containerd's own pid namespace numbers it. */
+  /** Pid of the sandbox's process in containerd's pid namespace. */
   readonly pid: number;
-  /** Path of the netns where containerd is. */
+  /** Path of the netns as containerd sees it. */
   readonly netns: string;
-  /** The result that containerd keeps of the whole chain. */
+  /** The result of the whole chain that containerd keeps. */
   // biome-ignore lint/suspicious/noExplicitAny: a test compares it with what it expects
   readonly cniResult: any;
 }
 
 export interface Cri {
   readonly status: () => Promise<RuntimeStatus>;
-  /** The new sandbox's id; rejects with what the kubelet would write into the pod's events. */
+  /**
+   * Starts a sandbox and returns its id. Rejects with the message that the kubelet would write into
+   * the pod's events.
+   */
   readonly runPodSandbox: (config: object) => Promise<string>;
   readonly stopPodSandbox: (id: string) => Promise<void>;
   readonly removePodSandbox: (id: string) => Promise<void>;
   readonly podSandboxStatus: (id: string) => Promise<SandboxStatus>;
-  /** Ids of all sandboxes, also of those that do not run. */
+  /** Ids of all sandboxes, including those that do not run. */
   readonly listPodSandbox: () => Promise<readonly string[]>;
-  /** Starts it as well; its id. The sandbox's configuration is the one that it was made with. */
+  /**
+   * Creates and starts a container and returns its id. The configuration must be that of the
+   * sandbox.
+   */
   readonly runContainer: (sandbox: string, config: object, sandboxConfig: object) => Promise<string>;
-  /** SIGTERM, and SIGKILL when so many seconds have passed. */
+  /** Sends SIGTERM, then SIGKILL after this many seconds. */
   readonly stopContainer: (id: string, grace: number) => Promise<void>;
   readonly containerStatus: (id: string) => Promise<ContainerStatus>;
   readonly close: () => void;
@@ -43,11 +55,11 @@ export interface Cri {
 export interface ContainerStatus {
   readonly state: 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';
   readonly exitCode: number;
-  /** As containerd's own pid namespace numbers it; 0 where it does not run. */
+  /** Pid in containerd's pid namespace; 0 if the container does not run. */
   readonly pid: number;
 }
 
-/** What the answers have in common, as proto-loader gives them. */
+/** Fields that all replies have, as proto-loader returns them. */
 // biome-ignore lint/suspicious/noExplicitAny: decoded by the .proto
 type Message = Record<string, any>;
 
@@ -78,7 +90,7 @@ export function openCri(socket: string): Cri {
     status: async () => {
       const { info } = await call('Status', { verbose: true });
       const { Networks: networks = [] } = JSON.parse(info['cniconfig'] ?? '{}') ?? {};
-      // The first is the loopback, which containerd brings along.
+      // The first is the loopback, which containerd adds.
       const [, network] = networks ?? [];
       return { network: network?.Config?.Name ?? null };
     },

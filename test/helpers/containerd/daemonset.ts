@@ -1,4 +1,4 @@
-/** The DaemonSet's pod on a node, as its manifests say. */
+/** The DaemonSet's pod on a node, as its manifests describe it. */
 import { resolve } from 'node:path';
 import { ARCHIVE } from '../image.ts';
 import { kustomize, type Resource } from '../kustomize.ts';
@@ -12,7 +12,7 @@ const BASE = kustomize(`${MANIFESTS}/base`);
 const specIn = (resources: readonly Resource[]): Resource =>
   resources.find(({ kind }) => kind === 'DaemonSet').spec.template.spec;
 
-/** The pod's spec, of another image where there is a tag. */
+/** The pod's spec; with another image if a tag is given. */
 export function baseSpec(tag?: string): Resource {
   const spec = structuredClone(specIn(BASE));
   for (const container of [...spec.initContainers, ...spec.containers]) {
@@ -23,7 +23,7 @@ export function baseSpec(tag?: string): Resource {
 
 export const uninstallSpec = (): Resource => specIn(kustomize(`${MANIFESTS}/uninstall`, BASE));
 
-/** A node that has the image, and nothing else of ours. */
+/** A node that has the image, and nothing else of Tapwire's. */
 export const withImage = <T>(act: (node: Node) => Promise<T>): Promise<T> =>
   withNode(async (node) => {
     await node.netns.ip('link set lo up');
@@ -31,7 +31,7 @@ export const withImage = <T>(act: (node: Node) => Promise<T>): Promise<T> =>
     return act(node);
   }, null);
 
-/** Runs the pod until the kubelet would call it ready, and callers find the agent. */
+/** Runs the pod until the kubelet would call it ready and clients can connect to the agent. */
 export async function runAgent(
   node: Node,
   spec: Resource = baseSpec(),

@@ -1,8 +1,8 @@
 /**
- * What the kubelet makes of a pod's spec for the CRI, as far as our manifests and KubeVirt's sidecars go; whatever else a spec might
- * have is an error here.
- *
- * Source: kubernetes pkg/kubelet/kuberuntime, kuberuntime_{sandbox,container}_linux.go, security_context.go; pkg/securitycontext/util.go
+ * Translates a pod's spec for the CRI as the kubelet does, as far as Tapwire's manifests and
+ * KubeVirt's sidecars need it. Every other field is an error here.
+ * Source: kubernetes pkg/kubelet/kuberuntime, kuberuntime_{sandbox,container}_linux.go,
+ * security_context.go; pkg/securitycontext/util.go
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
@@ -16,19 +16,21 @@ import { until } from './until.ts';
 export interface Container {
   readonly name: string;
   readonly id: string;
-  /** All that it wrote to stdout and stderr so far. */
+  /** Everything written to stdout and stderr so far. */
   readonly log: () => string;
 }
 
 export interface RunningPod {
   readonly sandbox: string;
   readonly containers: readonly Container[];
-  /** Ends it as its deletion does. */
+  /** Ends the container as its deletion does. */
   readonly end: () => Promise<void>;
 }
 
 const LOGS = '/run/pod-logs';
-/** Fields that are the scheduler's, the API server's or the kubelet's own, or that say what is so anyway. */
+/**
+ * Fields that concern only the scheduler, the API server or the kubelet, or that state a default.
+ */
 const NOT_FOR_THE_RUNTIME = [
   'affinity',
   'automountServiceAccountToken',
@@ -38,9 +40,9 @@ const NOT_FOR_THE_RUNTIME = [
   'serviceAccountName',
   'tolerations',
 ];
-/** The same of a container; probes are the tests' to ask. */
+/** Such fields of a container. Probes are sent by the tests. */
 const NOT_FOR_A_CONTAINER = ['livenessProbe', 'ports', 'readinessProbe', 'terminationMessagePolicy'];
-/** What a container without a procMount of its own does not see, or not write. */
+/** Paths that a container without a procMount of its own cannot see, or cannot write. */
 const MASKED = [
   'asound',
   'acpi',
@@ -56,7 +58,7 @@ const MASKED = [
   .concat('/sys/firmware');
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-/** Runs a pod in the node's network: its init containers to their end, then its containers. */
+/** Runs a pod in the node's network: its init containers until they exit, then its containers. */
 export async function runSpec(node: Node, spec: Resource): Promise<RunningPod> {
   const {
     hostNetwork,
@@ -107,7 +109,7 @@ export async function ended(cri: Cri, { name, id, log }: Container): Promise<num
 
 let logs = 0;
 
-/** Starts a container in a sandbox; both as the CRI has them. */
+/** Starts a container in a sandbox. Both arguments are the CRI's. */
 export async function startContainer(
   { cri, root }: Pick<Node, 'cri' | 'root'>,
   { sandbox, config, container }: { sandbox: string; config: object; container: Resource },
@@ -142,7 +144,7 @@ const PROPAGATIONS: Readonly<Record<string, string>> = {
   HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
 };
 
-/** What the kubelet makes on the node, or expects there. */
+/** What the kubelet creates on the node, or expects there. */
 function prepare({ root }: Node, volumes: Resource): void {
   for (const { hostPath } of volumes) {
     const path = `${root}${hostPath.path}`;
@@ -194,7 +196,7 @@ function containerConfig(container: Resource, volumes: Resource, security: Resou
 export function containerSecurity(context: Resource): Resource {
   const { runAsUser, runAsGroup, capabilities, readOnlyRootFilesystem, allowPrivilegeEscalation, ...rest } =
     context;
-  refuse(rest, ['runAsNonRoot']); // the kubelet only looks whether it is so
+  refuse(rest, ['runAsNonRoot']); // The kubelet only verifies this.
   return {
     capabilities: { add_capabilities: capabilities?.add ?? [], drop_capabilities: capabilities?.drop ?? [] },
     ...(runAsUser === undefined ? {} : { run_as_user: { value: runAsUser } }),
@@ -225,7 +227,10 @@ function bytesOf(text: string): number {
   return Number(number) * (unit === 'Mi' ? 2 ** 20 : 1e6);
 }
 
-/** A probe of a container in the node's network, once: whether it succeeds, and what is answered. */
+/**
+ * Sends a probe of a container in the node's network once. Returns whether it succeeds, and the
+ * response.
+ */
 export async function probe({ netns }: Node, { httpGet }: Resource): Promise<readonly [boolean, string]> {
   const url = `http://${httpGet.host}:${httpGet.port}${httpGet.path}`;
   const script = `const r = await fetch(${JSON.stringify(url)}); console.log(await r.text()); process.exit(r.ok ? 0 : 1)`;
@@ -234,7 +239,7 @@ export async function probe({ netns }: Node, { httpGet }: Resource): Promise<rea
   return [exitCode === 0, all];
 }
 
-/** Gives containerd the images of an archive. */
+/** Imports the images of an archive into containerd. */
 export async function importImages({ root }: Node, archive: string): Promise<void> {
   const socket = `${root}/run/containerd/containerd.sock`;
   await execa('ctr', ['-a', socket, '-n', 'k8s.io', 'image', 'import', archive]);

@@ -1,4 +1,7 @@
-/** A node whose container runtime is containerd, with the CNI plugins of Debian and ours where a node has them. */
+/**
+ * A node whose container runtime is containerd, with Debian's CNI plugins and, if wanted,
+ * Tapwire's.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
@@ -14,12 +17,18 @@ import { processesOf } from './processes.ts';
 import { until } from './until.ts';
 
 const DIST = resolve(import.meta.dirname, '../../../dist');
-/** Where the package containernetworking-plugins puts its plugins. */
+/** Directory of the plugins in the package containernetworking-plugins. */
 const NEIGHBOURS = '/usr/lib/cni';
 
-/** Of containerd, and so of every program that it starts. Short-lived Go programs take a fifth less with one thread at a time. */
+/**
+ * Environment of containerd, and so of every program that it starts. Short-lived Go programs take a
+ * fifth less time with one thread at a time.
+ */
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', GOMAXPROCS: '1' };
-/** Paths are containerd's defaults; what is said here has no default that works without a registry and CAP_SYS_RESOURCE. */
+/**
+ * Only settings whose defaults need a registry or CAP_SYS_RESOURCE. Paths are containerd's
+ * defaults.
+ */
 const CONFIG = `version = 2
 disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt"]
@@ -29,26 +38,25 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 `;
 
 export interface Node {
-  /** The network namespace of the node itself. */
+  /** The host netns of the node. */
   readonly netns: TestNetns;
-  /** The node's "/", as seen from the test. */
+  /** The node's "/", as the test sees it. */
   readonly root: string;
-  /** Process 1 of the node and containerd, as the test sees their pids. */
+  /** Process 1 of the node, and containerd, as the test sees their pids. */
   readonly init: number;
   readonly containerd: number;
-  /** Null on a node without one. */
+  /** Null on a node without an agent. */
   readonly agent: number | null;
   readonly cri: Cri;
   /** Parent of the pods' cgroups. */
   readonly cgroupParent: string;
-  /** All that containerd, and every plugin that it called, wrote to stderr so far. */
+  /** Everything that containerd, and every plugin that it called, wrote to stderr so far. */
   readonly log: () => string;
 }
 
 /**
- * Starts containerd, gives it the sandbox image, and takes everything away afterwards.
- *
- * @param way what of ours is there from the beginning; null is nothing
+ * Starts containerd, imports the sandbox image, and deletes everything afterwards.
+ * @param way what of Tapwire is installed at the start; null for nothing
  */
 export function withNode<T>(act: (node: Node) => Promise<T>, way: Way | null = WAY): Promise<T> {
   return withNetns(async (netns) => {
@@ -103,7 +111,7 @@ async function firstLine(child: ChildProcess, ended: Promise<unknown>, log: () =
   return Number(line);
 }
 
-/** The shim has one place to look for it; every node here has its own /run. */
+/** The shim has only one path for the socket, but every node here has its own /run. */
 async function agentOf(init: number): Promise<number> {
   const root = `/proc/${init}/root`;
   const log = () => readFileSync(`${root}/run/tapwire.log`, 'utf8');
@@ -116,11 +124,12 @@ function install(root: string, way: Way | null): void {
   const bin = `${root}/opt/cni/bin`;
   mkdirSync(bin, { recursive: true });
   cpSync(NEIGHBOURS, bin, { recursive: true });
-  // As README tells admins: whole files, since a link to the checkout would lead nowhere on a node.
+  // As README tells administrators: whole files, because a link to the checkout would lead nowhere
+  // on a node.
   if (way !== null) execaSync('cp', ['-rL', `${DIST}/cni/tapwire`, bin]);
   if (way === 'fallback') execaSync('cp', ['-rL', `${DIST}/cni/.tapwire`, bin]);
   if (way === 'agent') {
-    // Without the runtime nobody else can have served a call.
+    // Without the fallback only the agent can have served a call.
     execaSync('cp', ['-rL', `${DIST}/agent`, `${root}/opt/tapwire`]);
     execaSync('cp', [NODE, `${root}/opt/tapwire/node`]);
   }
@@ -131,7 +140,10 @@ function install(root: string, way: Way | null): void {
 
 let configured = 0;
 
-/** Makes these plugins the node's default network and waits until containerd has loaded it; the network's name. */
+/**
+ * Makes these plugins the node's default network, waits until containerd has loaded it, and returns
+ * the network's name.
+ */
 export async function configureNetwork(
   node: Node,
   cniVersion: string,
@@ -149,7 +161,7 @@ export async function configureNetwork(
   return name;
 }
 
-/** What the node's admin allows NADs to do, in /etc/tapwire/node.json. */
+/** Writes the administrator's policy for NADs to /etc/tapwire/node.json. */
 export function writeNodeFile(node: Node, content: object): void {
   const path = `${node.root}/etc/tapwire/node.json`;
   mkdirSync(dirname(path), { recursive: true });

@@ -6,7 +6,7 @@ export const PAUSE_IMAGE = 'localhost/tapwire-pause:1';
 /** From the package busybox-static. */
 const BUSYBOX = '/bin/busybox';
 
-/** An archive as `ctr image import` takes it. */
+/** The image as an archive for `ctr image import`. */
 export function pauseImage(): Promise<Buffer> {
   const config = {
     User: '0:0',

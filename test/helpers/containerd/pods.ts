@@ -1,4 +1,4 @@
-/** Pods of a node, as the kubelet asks for them, and everything that they may leave there. */
+/** Pods of a node, as the kubelet requests them, and everything that they may leave there. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -12,7 +12,9 @@ import type { SandboxStatus } from './cri.ts';
 import type { Node } from './node.ts';
 import { processesOf } from './processes.ts';
 
-/** What containerd takes away after it has answered: snapshots, shims, the netns' veth ends. */
+/**
+ * What containerd deletes only after it has replied: snapshots, shims, and the netns' veth ends.
+ */
 
 export interface Pod {
   readonly id: string;
@@ -20,7 +22,7 @@ export interface Pod {
   readonly netns: TestNetns;
 }
 
-/** A PodSandboxConfig with a name that no other pod has; `rest` are keys beside those that each one has. */
+/** A PodSandboxConfig with a unique name. `rest` has keys besides those that every one has. */
 export function podConfig(node: Node, rest: Readonly<Record<string, unknown>> = {}): object {
   const uid = randomBytes(8).toString('hex');
   return {
@@ -42,7 +44,10 @@ export async function removePod({ cri }: Node, { id }: Pod): Promise<void> {
   await cri.removePodSandbox(id);
 }
 
-/** Runs one program of the node's in a pod's netns. It has no name outside the node, so `ip -n` does not reach it. */
+/**
+ * Runs one program of the node in a pod's netns. The netns has no name outside of the node, so that
+ * `ip -n` cannot find it.
+ */
 function netnsOf({ root }: Node, { netns }: SandboxStatus): TestNetns {
   const name = basename(netns);
   const path = `${root}/run/netns/${name}`;
@@ -53,14 +58,14 @@ function netnsOf({ root }: Node, { netns }: SandboxStatus): TestNetns {
   return { name, path, ip: runIn('ip'), tc: runIn('tc') };
 }
 
-/** What libcni keeps of the chain's result until DEL (`<root>/var/lib/cni/results`). */
+/** The chain's result that libcni keeps until DEL (`<root>/var/lib/cni/results`). */
 // biome-ignore lint/suspicious/noExplicitAny: a CNI result; a test compares it with what it expects
 export function cachedResult({ root }: Node, network: string, { id }: Pod): any {
   const path = `${root}/var/lib/cni/results/${network}-${id}-eth0`;
   return JSON.parse(readFileSync(path, 'utf8')).result;
 }
 
-/** Addresses that host-local has given out on the node: address and the container that has it. */
+/** Addresses that host-local has assigned on the node, each with the container that has it. */
 export function leases({ root }: Node): ReadonlyMap<string, string> {
   const place = `${root}/var/lib/cni/networks`;
   const found = new Map<string, string>();
@@ -72,13 +77,19 @@ export function leases({ root }: Node): ReadonlyMap<string, string> {
   return found;
 }
 
-/** Links of the node that are not of a pod: the loopback, and the bridge that the first pod's plugin made. */
+/**
+ * Links of the node that do not belong to a pod: the loopback, and the bridge that the first pod's
+ * plugin created.
+ */
 const LINKS_OF_THE_NODE = ['lo', 'cni0'];
 const PROCESSES_OF_THE_NODE = ['sh', 'containerd', 'cat'];
-/** The first that containerd makes; those of pods go when its garbage collector comes by. */
+/**
+ * The first ones, which containerd creates itself. Those of pods are deleted when its garbage
+ * collector runs.
+ */
 const SNAPSHOT_OF_THE_IMAGE = '1';
 
-/** Everything on the node that is there for some pod, one line for each thing. */
+/** Everything on the node that exists for some pod, one line for each thing. */
 export async function tracesOfPods(node: Node): Promise<readonly string[]> {
   const { root, netns, cri, init } = node;
   const links: { ifname: string }[] = JSON.parse(await netns.ip('-j link show'));
@@ -90,7 +101,8 @@ export async function tracesOfPods(node: Node): Promise<readonly string[]> {
       links.map(({ ifname }) => ifname).filter((ifname) => !LINKS_OF_THE_NODE.includes(ifname)),
     ),
     ...trace('netns', entries(`${root}/run/netns`)),
-    // The kernel numbers the netns that links of the node lead to, until the last descriptor of them is closed.
+    // The kernel numbers the netns that links of the node lead to, until their last descriptor is
+    // closed.
     ...trace('netns', (await netns.ip('netns list-id')).split('\n').filter(Boolean)),
     ...trace('result', entries(`${root}/var/lib/cni/results`)),
     ...trace('address', [...leases(node).keys()]),
@@ -117,7 +129,7 @@ export async function nothingLeft(node: Node, why = 'nothing of a pod is left'):
   assert.equal(await settled(() => tracesOfPods(node), []), [], why);
 }
 
-/** Asks until the answer is `want`, for a bounded time; the last answer. */
+/** Repeats a request until the reply is `want`, for a bounded time; returns the last reply. */
 export async function settled<T>(ask: () => T | Promise<T>, want: T): Promise<T> {
   const wanted = JSON.stringify(want);
   for (const deadline = Date.now() + HANG; ; await sleep(50)) {
@@ -126,7 +138,7 @@ export async function settled<T>(ask: () => T | Promise<T>, want: T): Promise<T>
   }
 }
 
-/** Mount points of the node below the folders where containerd makes mounts for its pods. */
+/** Mount points of the node below the directories where containerd creates mounts for its pods. */
 export function podMounts({ init }: Node): readonly string[] {
   return readFileSync(`/proc/${init}/mountinfo`, 'utf8')
     .trim()
@@ -135,7 +147,7 @@ export function podMounts({ init }: Node): readonly string[] {
     .filter((point) => /^\/(run|var\/lib)\/./.test(point));
 }
 
-/** Every path of the node where a runtime or a plugin keeps something. */
+/** Every path of the node at which a container runtime or a plugin keeps files. */
 export function filesOf({ root }: Node): readonly string[] {
   return ['run', 'tmp', 'var/lib', 'etc/cni', 'etc/tapwire', 'opt'].flatMap((place) =>
     existsSync(`${root}/${place}`)
@@ -146,7 +158,10 @@ export function filesOf({ root }: Node): readonly string[] {
   );
 }
 
-/** Descriptors that a process of the node has open: what each is, and the how many-th of its kind. */
+/**
+ * Open descriptors of a process of the node: the kind of each, and its number among those of this
+ * kind.
+ */
 export function descriptorsOf(pid: number): readonly string[] {
   const counts = new Map<string, number>();
   return readdirSync(`/proc/${pid}/fd`).map((fd) => {
@@ -164,8 +179,8 @@ function linkTarget(path: string): string {
   }
 }
 
-function entries(folder: string): readonly string[] {
-  return existsSync(folder) ? readdirSync(folder).sort() : [];
+function entries(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory).sort() : [];
 }
 
 function foldersOf(place: string): readonly string[] {

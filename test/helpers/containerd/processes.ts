@@ -1,21 +1,22 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Process {
-  /** As the test sees it. */
+  /** Pid as the test sees it. */
   readonly pid: number;
-  /** As the node sees it. */
+  /** Pid as the node sees it. */
   readonly inner: number;
   readonly parent: number;
   readonly name: string;
 }
 
-/** Everything that runs on the node, its first process first. */
+/** Every process on the node, its first process first. */
 export function processesOf(init: number): readonly Process[] {
   const found: Process[] = [];
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const status = readStatus(name);
-    // One number for each pid namespace from ours to its own; what a sandbox of the node shares with it is ours to see too.
+    // One pid for each pid namespace from the test's to the process' own. A namespace that a
+    // sandbox shares with the node is included.
     const [pid = 0, inner = 0] = (/^NSpid:\t(.*)$/m.exec(status)?.[1] ?? '').split('\t').map(Number);
     if (inner === 0 || !descendsFrom(pid, init)) continue;
     found.push({ pid, inner, parent: parentOf(status), name: /^Name:\t(.*)$/m.exec(status)?.[1] ?? '' });
@@ -37,6 +38,6 @@ function readStatus(pid: number | string): string {
   try {
     return readFileSync(`/proc/${pid}/status`, 'utf8');
   } catch {
-    return ''; // it ended meanwhile
+    return ''; // The process has ended meanwhile.
   }
 }

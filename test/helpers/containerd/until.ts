@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HANG } from '../hang.ts';
 
-/** Waits for a bounded time; the error says what never came true, and what `log` has. */
+/** Waits for a bounded time. The error names the condition that never held, and includes `log`. */
 export async function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,

@@ -1,20 +1,20 @@
 import { type Answer, cni, newContainerId } from '../cni.ts';
 import type { Lab } from './lab.ts';
 
-/** One attachment by the binding NAD, as Multus asks for it and takes it back. */
+/** One attachment by the binding NAD, as Multus adds and deletes it. */
 export interface Attachment {
   readonly add: () => Promise<Answer>;
   readonly check: () => Promise<Answer>;
   readonly del: () => Promise<Answer>;
 }
 
-/** @param conf keys of the NAD's configuration, beside those that every one has */
+/** @param conf keys of the NAD's configuration, besides those that every NAD has */
 export function attachment(
   lab: Lab,
   network: string,
   conf: Readonly<Record<string, unknown>> = {},
 ): Attachment {
-  // "net1" is what Multus calls an entry without a name; it says nothing of the pod link.
+  // Multus calls an entry without a name "net1"; that is not the name of the pod link.
   const call = {
     netns: `/run/netns/${lab.pod}`,
     containerId: newContainerId(),
@@ -26,7 +26,7 @@ export function attachment(
     const answer = await cni(command, { ...call, conf: { ...conf, prevResult } });
     if (answer.exitCode !== 0)
       throw new Error(`${command} failed: ${answer.stdout.trim() || answer.stderr.trim()}`);
-    if (command === 'ADD') prevResult = answer.json; // runtimes keep it for CHECK and DEL
+    if (command === 'ADD') prevResult = answer.json; // Container runtimes keep it for CHECK and DEL.
     return answer;
   };
   return { add: () => ask('ADD'), check: () => ask('CHECK'), del: () => ask('DEL') };

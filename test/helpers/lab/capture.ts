@@ -3,21 +3,21 @@ import type { Lab } from './lab.ts';
 import type { PodLink } from './pod-link.ts';
 import { start, waitFor } from './run.ts';
 
-/** One frame that came in from the pod. */
+/** One frame that arrived from the pod. */
 export interface Frame {
   /** MAC. */
   readonly source: string;
-  /** Bytes, with the Ethernet header. */
+  /** Length in bytes, with the Ethernet header. */
   readonly length: number;
 }
 
-/** Listens for frames that come in from the pod. */
+/** Captures frames that arrive from the pod. */
 export interface Capture {
-  /** Ends the listening and gives what was heard. */
+  /** Stops the capture and returns the frames. */
   readonly stop: () => Promise<readonly Frame[]>;
 }
 
-/** Listens at the host's end of a pod link, where whatever leaves the pod must pass. */
+/** Captures at the host's end of a pod link, where every frame that leaves the pod passes. */
 export async function startCapture(lab: Lab, { port }: PodLink): Promise<Capture> {
   const options = ['-i', port, '--direction=in', '-e', '-n', '-t', '--immediate-mode', '-Z', 'root'];
   const tcpdump = start(lab, lab.node, `tcpdump-${port}`, ['tcpdump', ...options]);

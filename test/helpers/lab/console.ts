@@ -11,7 +11,7 @@ export interface Report {
   readonly line: string;
 }
 
-/** The guest's serial console: a socket to write to, and a file with all that it ever printed. */
+/** The guest's serial console: a socket to write to, and a file with all its output. */
 export interface GuestConsole {
   readonly socket: string;
   readonly log: string;
@@ -20,9 +20,9 @@ export interface GuestConsole {
 const textOf = ({ log }: GuestConsole) =>
   existsSync(log) ? readFileSync(log, 'latin1').replaceAll('\r', '') : '';
 
-/** Every report so far, in order. */
+/** Every event so far, in order. */
 export function readReports(guest: GuestConsole): Report[] {
-  const lines = textOf(guest).split('\n').slice(0, -1); // the last one may be half a line
+  const lines = textOf(guest).split('\n').slice(0, -1); // The last line may be incomplete.
   return lines.flatMap((line) => {
     const [, event, rest = ''] = /^@(\w+)(?: (.*))?$/.exec(line) ?? [];
     if (event === undefined) return [];
@@ -31,7 +31,7 @@ export function readReports(guest: GuestConsole): Report[] {
   });
 }
 
-/** Waits until the guest has said what network it got. */
+/** Waits until the guest has reported its network configuration. */
 export async function waitForGuest(lab: Lab, guest: GuestConsole): Promise<Report[]> {
   try {
     return await waitFor(lab, '@ready on the console', () => {
@@ -63,7 +63,7 @@ export async function runInGuest(
       text += chunk;
     });
     socket.write(`echo "@begin id=${id}"; ${command}; echo "@done id=${id} status=$?"\n`);
-    // The shell echoes the line above; only what it printed itself has a number for the status.
+    // The shell echoes the line above. Only its own output has a number for the status.
     const answer = new RegExp(`^@begin id=${id}\n([^]*?)^@done id=${id} status=(\\d+)$`, 'm');
     return await waitFor(lab, `end of "${command}" in the guest`, () => {
       const [, output, status] = answer.exec(text.replaceAll('\r', '')) ?? [];

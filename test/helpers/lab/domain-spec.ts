@@ -1,12 +1,15 @@
 import { childNamed, type GoElement, leaf, node, parseGoXml, withChildren } from './go-xml.ts';
 
-/** Children that KubeVirt's structs have, in the order in which they are written. Source: kubevirt virtwrap/api/schema.go */
+/**
+ * Child elements of KubeVirt's structs, in the order in which they are written. Source: kubevirt
+ * virtwrap/api/schema.go
+ */
 const DOMAIN_FIELDS =
   'name uuid memory currentMemory maxMemory memoryBacking os sysinfo devices clock resource metadata features cpu vcpu vcpus cputune numatune iothreads launchSecurity on_reboot';
 const DEVICE_FIELDS =
   'emulator interface channel hostdev panic controller video graphics memballoon disk input serial console watchdog rng filesystem redirdev sound tpm vsock audio';
 
-/** Child => its attributes and its own children that a struct has; null: all of it. */
+/** The attributes and children of each child element's struct; null means all. */
 interface Fields {
   readonly [child: string]: { readonly attributes: string; readonly children?: Fields } | null;
 }
@@ -42,8 +45,9 @@ const MEMORY_BACKING: Fields = {
 };
 
 /**
- * Reads a domain as virt-launcher reads a hook's answer or libvirt's copy: into its own structs. What these do not know is
- * lost, `xmlns:qemu` and all of its elements too, and devices are grouped by kind.
+ * Reads a domain into virt-launcher's own structs, as it does with a hook's reply and libvirt's
+ * copy. Unknown elements are lost, `xmlns:qemu` and all of its elements among them, and devices are
+ * grouped by kind.
  */
 export function parseDomainSpec(xml: string): GoElement {
   const domain = parseGoXml(xml);
@@ -68,7 +72,7 @@ function toDevice(device: GoElement): GoElement {
   };
 }
 
-/** `source`, and `name` of a driver, are written even when they are empty. */
+/** `source`, and the `name` of a driver, are written even if they are empty. */
 function known(element: GoElement, fields: Fields): GoElement {
   const children = Object.keys(fields).flatMap((name) =>
     element.children
@@ -103,12 +107,15 @@ export function interfacesOf(domain: GoElement): GoElement[] {
   return devicesOf(domain).children.filter(({ name }) => name === 'interface');
 }
 
-/** The same domain with these interfaces in place of all that it has. */
+/** The same domain with these interfaces in place of all its interfaces. */
 export function withInterfaces(domain: GoElement, interfaces: readonly GoElement[]): GoElement {
   return withDevices(domain, withDevicesNamed(devicesOf(domain), 'interface', interfaces));
 }
 
-/** The devices with these in place of all of that name; the first ones go where their struct has them. */
+/**
+ * The devices with these in place of all of this name. If there were none, they go where their
+ * struct has them.
+ */
 export function withDevicesNamed(
   devices: GoElement,
   name: string,

@@ -1,7 +1,10 @@
-/** XML as virt-launcher handles it: read into Go structs, which know what they know, and written out anew. */
+/**
+ * XML as virt-launcher handles it: read into Go structs, which keep only the fields that they have,
+ * and written again.
+ */
 import { SaxesParser } from 'saxes';
 
-/** An element as a Go struct holds it: no comments, no positions, text only in leaves. */
+/** An element as a Go struct stores it: no comments, no positions, text only in leaves. */
 export interface GoElement {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -14,7 +17,7 @@ export function node(name: string, attributes: Record<string, string>, ...childr
   return { name, attributes, children, text: '' };
 }
 
-/** An element with text alone. */
+/** An element with only text. */
 export function leaf(name: string, text: string, attributes: Record<string, string> = {}): GoElement {
   return { name, attributes, children: [], text };
 }
@@ -23,7 +26,10 @@ export function childNamed(element: GoElement, name: string): GoElement | undefi
   return element.children.find((child) => child.name === name);
 }
 
-/** The element with all children of one name replaced by others, where the first of them was or else at the end. */
+/**
+ * The element with all children of one name replaced by others, at the position of the first of
+ * them or else at the end.
+ */
 export function withChildren(
   element: GoElement,
   name: string,
@@ -76,7 +82,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const escapeText = (text: string) => text.replace(/[&<>"'\t\n\r]/g, (character) => ESCAPES[character] ?? '');
 
-/** What Go's `xml.MarshalIndent(spec, "", "\t")` writes: no declaration, no empty-element tags, double quotes. */
+/**
+ * Writes XML as Go's `xml.MarshalIndent(spec, "", "\t")` does: no declaration, no empty-element
+ * tags, double quotes.
+ */
 export function toGoXml(element: GoElement, indent = ''): string {
   const attributes = Object.entries(element.attributes).map(
     ([key, value]) => ` ${key}="${escapeText(value)}"`,

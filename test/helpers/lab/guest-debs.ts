@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { messageOf } from '../../../shared/errors.ts';
 
-/** What the lab keeps from run to run; git ignores it. */
+/** Directory of files that the lab keeps between runs. git ignores it. */
 export const CACHE = join(import.meta.dirname, '../../../.cache');
 
 const DEBS = join(CACHE, 'debs');
-/** A small kernel with drivers for virtual machines alone. */
+/** A small kernel that has only drivers for virtual machines. */
 const KERNEL = 'linux-image-cloud-amd64';
-/** busybox has a client for DHCPv4 only. */
+/** busybox has only a DHCPv4 client. */
 const DHCPV6_CLIENT = 'isc-dhcp-client';
 
-/** The packages that the guest is made from: downloaded once, never installed. */
+/** The packages that the guest is built from: downloaded once, never installed. */
 export async function guestDebs(say: (what: string) => void): Promise<string[]> {
   if (!existsSync(DEBS)) {
     say("Downloading the guest's kernel and DHCPv6 client");
@@ -26,7 +26,8 @@ async function download(): Promise<void> {
   const parts = mkdtempSync(join(CACHE, 'part-'));
   try {
     await downloadTo(parts).catch(async () => {
-      await apt(['apt-get', 'update', '-qq']); // a machine whose package lists are gone, or older than the archive
+      // for a machine whose package lists are missing, or older than the archive
+      await apt(['apt-get', 'update', '-qq']);
       await downloadTo(parts);
     });
     renameOrLose(parts, DEBS);
@@ -37,13 +38,13 @@ async function download(): Promise<void> {
   }
 }
 
-async function downloadTo(folder: string): Promise<void> {
+async function downloadTo(directory: string): Promise<void> {
   const kernel = await findKernel();
   if (kernel === undefined) throw new Error('apt does not know them');
-  await apt(['apt-get', 'download', '-qq', kernel, DHCPV6_CLIENT], folder);
+  await apt(['apt-get', 'download', '-qq', kernel, DHCPV6_CLIENT], directory);
 }
 
-/** The package that the kernel's meta-package stands for today. */
+/** The package that the kernel's meta-package currently depends on. */
 async function findKernel(): Promise<string | undefined> {
   const { stdout } = await execa('apt-cache', ['depends', KERNEL], { reject: false });
   return /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
@@ -54,7 +55,10 @@ async function apt([file, ...args]: [string, ...string[]], cwd = '/'): Promise<v
   if (failed) throw new Error(stderr.trim().split('\n').at(-1) || shortMessage);
 }
 
-/** Puts a finished directory in its place; when another process was faster, its one is as good. */
+/**
+ * Moves a finished directory into place. If another process was faster, keeps that one, which is as
+ * good.
+ */
 export function renameOrLose(from: string, to: string): void {
   try {
     renameSync(from, to);

@@ -18,14 +18,17 @@ import { CACHE, guestDebs, renameOrLose } from './guest-debs.ts';
 
 /** Kernel and initramfs of the lab's guest. */
 export interface GuestImage {
-  /** The directory of both. */
+  /** Directory of both. */
   readonly dir: string;
   readonly kernel: 'vmlinuz';
   readonly initrd: 'initrd';
 }
 
 const SCRIPTS = join(import.meta.dirname, 'guest');
-/** In the order of their dependencies: insmod loads nothing by itself, and the wrong order is a guest without a NIC. */
+/**
+ * In the order of their dependencies. insmod loads no dependencies, and a guest without a module
+ * has no NIC.
+ */
 const MODULES = [
   'virtio_ring',
   'virtio',
@@ -37,14 +40,16 @@ const MODULES = [
   'virtio_net',
 ];
 
-/** tar fails for patterns that match in the other package; what is missing in the end is found out below. */
+/**
+ * tar fails for patterns that match only in the other package; missing files are reported below.
+ */
 const UNPACK =
   'deb=$1; into=$2; shift 2; dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$into" --wildcards "$@" 2>/dev/null || true';
 
 /**
- * The guest of the downloaded packages and our own init; made when it, or what it is made from, is new.
- *
- * @param say told before something that takes a while
+ * Builds the guest from the downloaded packages and the repository's init, if any of them has
+ * changed.
+ * @param say is called before a step that takes long
  */
 export async function guestImage(say: (what: string) => void = () => {}): Promise<GuestImage> {
   const debs = await guestDebs(say);
@@ -58,7 +63,8 @@ export async function guestImage(say: (what: string) => void = () => {}): Promis
 
 function sourceKey(debs: readonly string[]): string {
   const hash = createHash('sha256');
-  for (const deb of debs.map((path) => basename(path)).sort()) hash.update(deb); // a deb's name holds its version
+  // A deb's name contains its version.
+  for (const deb of debs.map((path) => basename(path)).sort()) hash.update(deb);
   for (const script of readdirSync(SCRIPTS).sort()) hash.update(readFileSync(join(SCRIPTS, script)));
   hash.update(readFileSync(import.meta.filename));
   return hash.digest('hex').slice(0, 12);
@@ -103,7 +109,7 @@ async function build(parts: string, done: string, debs: readonly string[]): Prom
 
   copyFileSync(kernel, join(done, 'vmlinuz'));
   await execa({ shell: true, cwd: root })`find . | cpio -o -H newc --quiet -R 0:0 > ${join(done, 'initrd')}`;
-  for (const name of readdirSync(done)) chmodSync(join(done, name), 0o644); // QEMU is uid 107
+  for (const name of readdirSync(done)) chmodSync(join(done, name), 0o644); // QEMU runs as uid 107.
 }
 
 async function copyModules(find: (pattern: RegExp) => string | undefined, root: string): Promise<void> {

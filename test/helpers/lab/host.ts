@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** Programs of the lab and the Debian packages that have them. */
+/** Programs of the lab, and the Debian packages that have them. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   tc: 'iproute2',
@@ -17,7 +17,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 
 const BUILT = ['dist/cni/tapwire', 'dist/sidecar/index.js'];
 
-/** The first thing that this machine lacks for a lab, as the end of the sentence "it needs …"; undefined when it has all. */
+/**
+ * The first requirement of a lab that this machine lacks, as the end of the sentence "it needs …";
+ * undefined if it has all.
+ */
 export function missingOnHost(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'Linux on x86-64';
   if (process.getuid?.() !== 0) return 'root, for network namespaces and taps';
@@ -32,7 +35,7 @@ export function missingOnHost(): string | undefined {
   return unbuilt === undefined ? undefined : `${unbuilt}, which "npm run build" makes`;
 }
 
-/** The first directory on the way to a path that uid 107 cannot enter. */
+/** The first directory of a path that uid 107 cannot enter. */
 function closedDirectory(path: string): string | undefined {
   const parts = resolve(path).split('/').filter(Boolean);
   const ancestors = parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`);

@@ -4,21 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removeLab } from './remove.ts';
 
-/** Where one lab lives. All of it follows from the id, so that another process can remove it. */
+/**
+ * Names and paths of one lab. All of them follow from the id, so that another process can remove
+ * the lab.
+ */
 export interface LabPlace {
   /** Eight hex digits. */
   readonly id: string;
-  /** Holds every file of the lab; uid 107 may read it. */
+  /** Directory of every file of the lab; uid 107 can read it. */
   readonly dir: string;
-  /** The netns of the node, which is the network outside of the pod. */
+  /** The host netns of the node, which is the network outside of the pod. */
   readonly node: string;
   /** The netns of the pod. */
   readonly pod: string;
 }
 
-/** A lab that is up. */
+/** A running lab. */
 export interface Lab extends LabPlace {
-  /** Aborted when the process is asked to end; whatever runs for the lab stops then. */
+  /** Aborted when the process is asked to end; everything that runs for the lab then stops. */
   readonly signal: AbortSignal;
 }
 
@@ -29,13 +32,13 @@ export function labPlace(id: string): LabPlace {
 }
 
 export interface LabOptions {
-  /** Leaves everything up when `use` ended well; `removeLab` takes it down later. */
+  /** Keeps everything running when `use` has succeeded; `removeLab` removes it later. */
   readonly keep?: boolean;
 }
 
 /**
- * Gives `use` a lab of its own, and removes all of it whatever happens: an error, a crash, Ctrl-C, or a `kill`.
- *
+ * Calls `use` with a lab of its own, and removes the lab in every case: an error, a crash, Ctrl-C,
+ * or a `kill`.
  * @throws what `use` threw, or the reason of the signal
  */
 export async function withLab<T>(
@@ -47,20 +50,21 @@ export async function withLab<T>(
   const end = (signal: NodeJS.Signals) => ending.abort(new Error(`Stopped by ${signal}`));
   const crash = (error: unknown) => ending.abort(error);
   for (const signal of ENDING_SIGNALS) process.on(signal, end);
-  // Such as EPIPE when the output goes to head(1): it would end the process on the spot.
+  // Such as EPIPE if the output goes to head(1), which would end the process at once.
   process.on('uncaughtException', crash);
-  // The lab's processes do not hold the event loop; while a lab is up it must not run dry, or the lab would stay.
+  // The lab's processes do not keep the event loop alive. It must not end while a lab is running,
+  // or the lab would stay.
   const alive = setInterval(() => {}, 60_000);
   let done = false;
   try {
-    process.umask(0o022); // uid 107 reads what root writes
+    process.umask(0o022); // uid 107 reads files that root writes.
     mkdirSync(place.dir);
     const result = await use({ ...place, signal: ending.signal });
     ending.signal.throwIfAborted();
     done = true;
     return result;
   } catch (error) {
-    throw ending.signal.aborted ? ending.signal.reason : error; // what failed then, failed because of it
+    throw ending.signal.aborted ? ending.signal.reason : error; // The error was caused by the abort.
   } finally {
     if (!(keep && done)) await removeLab(place);
     clearInterval(alive);

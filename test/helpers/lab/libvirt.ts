@@ -18,17 +18,22 @@ import { lastWords, run, waitFor } from './run.ts';
 
 /** A libvirtd in the pod's netns, as uid 107. */
 export interface Libvirt {
-  /** The arguments that make virsh talk to it. */
+  /** Arguments of virsh that connect it to this libvirtd. */
   readonly virsh: readonly string[];
   /** The guest's files as this libvirtd sees them. */
   readonly image: GuestImage;
 }
 
-/** What QEMU can do, as libvirt probed it once: 4 s saved at each start. Libvirt itself sees when it is out of date. */
+/**
+ * QEMU's capabilities, as libvirt once probed them, which saves 4 s at each start. libvirt itself
+ * detects when they are out of date.
+ */
 const PROBED = join(CACHE, 'qemu-capabilities');
 const PROBED_BY_LIBVIRT = 'cache/libvirt/qemu/cache/capabilities';
 
-/** Of the container: there are no cgroups to set up, no security module, no log daemon. */
+/**
+ * Settings of a container: there are no cgroups to set up, no security module and no log daemon.
+ */
 const QEMU_CONF = `
 stdio_handler = "file"
 security_driver = "none"
@@ -40,11 +45,11 @@ auth_unix_rw = "none"
 auth_unix_ro = "none"
 log_outputs = "3:stderr"
 `;
-/** libvirt looks itself up here, and finds no uid 107 on an ordinary machine. */
+/** libvirt looks up its own user, and an ordinary machine has no uid 107. */
 const PASSWD = 'root:x:0:0:root:/root:/bin/sh\nqemu:x:107:107:qemu:/:/bin/sh\n';
 const GROUP = 'root:x:0:\nqemu:x:107:\n';
 
-/** Starts libvirtd as virt-launcher does in its pod, and waits until it answers. */
+/** Starts libvirtd as virt-launcher does in its pod, and waits until it replies. */
 export async function startLibvirt(lab: Lab): Promise<Libvirt> {
   const home = join(lab.dir, 'libvirt');
   writeHome(home);
@@ -76,7 +81,7 @@ export async function startLibvirt(lab: Lab): Promise<Libvirt> {
   return { virsh, image: { ...image, dir: seen.to } };
 }
 
-/** Where any libvirt client on this machine finds the lab's libvirtd. */
+/** URI by which any libvirt client on this machine finds the lab's libvirtd. */
 export function libvirtUri({ dir }: LabPlace): string {
   return `qemu+unix:///session?socket=${join(dir, 'libvirt/run/libvirt/libvirt-sock')}`;
 }
@@ -88,7 +93,7 @@ function writeHome(home: string): void {
   writeFileSync(join(home, 'config/libvirt/qemu.conf'), QEMU_CONF);
   writeFileSync(join(home, 'config/libvirt/libvirtd.conf'), LIBVIRTD_CONF);
   chownAll(home);
-  // After that, so that the container cannot write them.
+  // The mounts are made read-only afterwards, so that the container cannot write to them.
   writeFileSync(join(home, 'passwd'), PASSWD);
   writeFileSync(join(home, 'group'), GROUP);
   writeFileSync(join(home, 'no-kvm'), '', { mode: 0o600 });
@@ -99,7 +104,9 @@ function chownAll(home: string): void {
   for (const path of ['', ...paths]) chownSync(join(home, path), QEMU_ID, QEMU_ID);
 }
 
-/** Where /dev/kvm is there but of no use (nested, or for other kernels only), probing it takes a minute. */
+/**
+ * If /dev/kvm exists but is unusable (nested, or for other kernels only), probing takes a minute.
+ */
 function fakeMachine(home: string): Mount[] {
   const mounts = [
     { from: join(home, 'passwd'), to: '/etc/passwd' },
@@ -108,7 +115,10 @@ function fakeMachine(home: string): Mount[] {
   return existsSync('/dev/kvm') ? [...mounts, { from: join(home, 'no-kvm'), to: '/dev/kvm' }] : mounts;
 }
 
-/** Keeps what was probed for the next lab; renamed in place, as another lab may do the same now. */
+/**
+ * Keeps the probed capabilities for the next lab. They are renamed into place, because another lab
+ * may do the same now.
+ */
 function keepProbed(home: string): void {
   if (existsSync(PROBED)) return;
   const parts = mkdtempSync(join(CACHE, 'part-'));

@@ -4,14 +4,14 @@ import { recordNetns } from '../ledger.ts';
 import type { Lab } from './lab.ts';
 import { ip, lastWords, run, setSysctl, start, waitFor } from './run.ts';
 
-/** The addresses of RFC 5737 and RFC 3849; nothing of the lab leaves its netns anyway. */
+/** The addresses of RFC 5737 and RFC 3849. No packet of the lab leaves its netns anyway. */
 export const GATEWAY4 = '192.0.2.1';
 export const GATEWAY6 = '2001:db8:1::1';
 export const BRIDGE = 'br0';
 
 /**
- * Makes the network outside of the pod: a bridge with both gateways on it, and dnsmasq, which serves DHCPv4, router
- * advertisements and DHCPv6 there.
+ * Creates the network outside of the pod: a bridge with both gateways, and dnsmasq, which serves
+ * DHCPv4, router advertisements and DHCPv6 there.
  */
 export async function makeNodeNetwork(lab: Lab, mtu: number): Promise<void> {
   recordNetns(lab.node);
@@ -25,7 +25,8 @@ export async function makeNodeNetwork(lab: Lab, mtu: number): Promise<void> {
      address add ${GATEWAY6}/64 dev ${BRIDGE} nodad
      link set ${BRIDGE} up`,
   );
-  // A gateway that does not forward says so in its neighbour advertisements, and the guest drops its default route.
+  // A gateway that does not forward says so in its neighbour advertisements, and the guest then
+  // drops its default route.
   await setSysctl(lab, lab.node, 'ipv6/conf/all/forwarding', '1');
   await serveAddresses(lab, mtu);
 }
@@ -44,7 +45,7 @@ async function serveAddresses(lab: Lab, mtu: number): Promise<void> {
     '--port=0', // no DNS
     `--interface=${BRIDGE}`,
     '--bind-dynamic',
-    '--no-ping', // the address may be given out without a second's wait for an answer
+    '--no-ping', // assign the address without waiting a second for a reply to a ping
     '--dhcp-authoritative',
     '--dhcp-range=192.0.2.100,192.0.2.199,255.255.255.0,1h',
     `--dhcp-option=option:router,${GATEWAY4}`,

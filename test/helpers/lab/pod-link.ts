@@ -5,35 +5,39 @@ import { ip, run, setSysctl, waitFor } from './run.ts';
 
 export type PodLinkKind = 'veth' | 'macvlan';
 
-/** A link that stands for what an ordinary CNI plugin left in the pod. */
+/** A pod link as an ordinary CNI plugin leaves it in the pod. */
 export interface PodLinkOptions {
   /** `eth0`, or `pod<hash>` of a secondary network. */
   readonly ifname: string;
   readonly kind: PodLinkKind;
-  /** Bytes. */
+  /** MTU in bytes. */
   readonly mtu: number;
 }
 
 export interface PodLink extends PodLinkOptions {
   readonly mac: string;
-  /** The bridge port in the node's netns at which the link's frames come in. */
+  /** The bridge port in the host netns at which the link's frames arrive. */
   readonly port: string;
 }
 
-/** The node's device that a macvlan is made on. */
+/** The node's device that is the parent of a macvlan. */
 const LOWER = 'lower0';
 
-/** Makes the pod's netns. What is set here, every pod link made later takes over. */
+/** Creates the pod's netns. Pod links that are created later inherit these settings. */
 export async function makePod(lab: Lab): Promise<void> {
   recordNetns(lab.pod);
   await run(lab, ['ip', 'netns', 'add', lab.pod]);
-  // Addresses that are not tentative and routes of our own alone: a dump of the netns must not change by itself.
+  // No tentative addresses and only the lab's own routes, because a dump of the netns must not
+  // change by itself.
   await setSysctl(lab, lab.pod, 'ipv6/conf/default/dad_transmits', '0');
   await setSysctl(lab, lab.pod, 'ipv6/conf/default/accept_ra', '0');
   await ip(lab, lab.pod, 'link set lo up');
 }
 
-/** Makes a pod link, wires it to the node's bridge, and gives it addresses and routes as an IPAM would. */
+/**
+ * Creates a pod link, connects it to the node's bridge, and gives it addresses and routes as an
+ * IPAM would.
+ */
 export async function addPodLink(lab: Lab, options: PodLinkOptions): Promise<PodLink> {
   const { ifname, kind, mtu } = options;
   const port = `to-${ifname}`.slice(0, 15); // IFNAMSIZ - 1
@@ -70,7 +74,10 @@ function macvlanLines(lab: Lab, { ifname }: PodLinkOptions): string {
   return `link add link ${LOWER} name ${ifname} netns ${lab.pod} type macvlan mode bridge`;
 }
 
-/** Makes the device below a macvlan, which must send nothing of its own: a veth whose other end is the bridge port. */
+/**
+ * Creates the parent of a macvlan, which must send nothing of its own: a veth whose other end is
+ * the bridge port.
+ */
 async function addLower(lab: Lab, port: string, mtu: number): Promise<void> {
   await ip(lab, lab.node, `link add ${port} mtu ${mtu} type veth peer name ${LOWER} mtu ${mtu}`);
   await setSysctl(lab, lab.node, `ipv6/conf/${LOWER}/disable_ipv6`, '1');

@@ -6,13 +6,16 @@ import { type Daemon, start } from './run.ts';
 /** Uid and gid of everything in a virt-launcher pod. */
 export const QEMU_ID = 107;
 
-/** What a container of the pod sees at `to` instead of what is there on the machine. */
+/** A file that a container of the pod sees at `to` in place of the machine's. */
 export interface Mount {
   readonly from: string;
   readonly to: string;
 }
 
-/** Bind-mounts pairs of paths up to "--", makes /dev/net/tun as a device plugin would, and becomes the container's user. */
+/**
+ * Script that bind-mounts pairs of paths up to "--", creates /dev/net/tun as a device plugin would,
+ * and becomes the container's user.
+ */
 const ENTER = `
   while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift
   mount -t tmpfs -o mode=755 tmpfs /dev/net
@@ -21,8 +24,8 @@ const ENTER = `
   exec setpriv --reuid ${QEMU_ID} --regid ${QEMU_ID} --clear-groups --bounding-set -all --inh-caps -all --no-new-privs "$@"`;
 
 /**
- * Starts a program as a container of the virt-launcher pod runs: in the pod's netns, in a mount namespace of its own, as
- * uid 107 without capabilities and without a way to get any.
+ * Starts a program as a container of the virt-launcher pod runs: in the pod's netns, in a mount
+ * namespace of its own, as uid 107, without capabilities and without a way to gain any.
  */
 export function startInPod(
   lab: Lab,
@@ -36,7 +39,10 @@ export function startInPod(
   return start(lab, lab.pod, name, [...enter, ...pairs, '--', ...argv], env);
 }
 
-/** Shows a file or directory of the checkout, which uid 107 may be unable to reach, below the lab's directory. */
+/**
+ * Shows a file or directory of the checkout, which uid 107 may be unable to reach, in the lab's
+ * directory.
+ */
 export function shown(lab: Lab, from: string, as: string, kind: 'file' | 'directory'): Mount {
   const to = join(lab.dir, 'seen', as);
   mkdirSync(kind === 'file' ? dirname(to) : to, { recursive: true, mode: 0o755 });

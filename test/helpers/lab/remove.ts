@@ -5,14 +5,18 @@ import { execa } from 'execa';
 import { HANG } from '../hang.ts';
 import type { LabPlace } from './lab.ts';
 
-/** Removes a lab, also a half-made one: its processes, links, netns and files. Nothing is found by a pattern. */
+/**
+ * Removes a lab, also an incomplete one: its processes, links, netns and files. Nothing is found by
+ * a pattern.
+ */
 export async function removeLab({ dir, node, pod }: LabPlace): Promise<void> {
-  // Runs from the last line to the first, each one even when another failed.
+  // Runs from the last line to the first, and each line even if another has failed.
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rm(dir, { recursive: true, force: true }));
   undo.defer(() => removeNetns(node));
   undo.defer(() => removeNetns(pod));
-  // A netns is taken apart after its name is gone; its end of a veth would be in the way until then.
+  // The kernel deletes a netns after its name is gone. Until then, its end of a veth would be in
+  // the way.
   undo.defer(() => removeVeths(node));
   undo.defer(() => killAllIn(node));
   undo.defer(() => killAllIn(pod));
@@ -24,7 +28,7 @@ export async function endNetns(netns: string): Promise<void> {
   await removeNetns(netns);
 }
 
-/** What is still there of a lab: names of netns and paths. */
+/** What is left of a lab: names of netns, and paths. */
 export function leftOvers({ dir, node, pod }: LabPlace): string[] {
   return [...[node, pod].filter(exists), ...[dir].filter((path) => existsSync(path))];
 }
@@ -50,7 +54,8 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error; // ended by itself
+    // The process has exited by itself.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }
 
@@ -58,7 +63,7 @@ async function removeVeths(netns: string): Promise<void> {
   if (!exists(netns)) return;
   const { stdout } = await execa('ip', ['-n', netns, '-j', 'link', 'show', 'type', 'veth']);
   const links: { ifname: string }[] = JSON.parse(stdout || '[]');
-  // The first of a pair takes the second with it.
+  // Deleting the first of a pair deletes the second.
   for (const { ifname } of links) await execa('ip', ['-n', netns, 'link', 'del', ifname], { reject: false });
 }
 

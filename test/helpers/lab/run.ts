@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { HANG } from '../hang.ts';
 import type { Lab } from './lab.ts';
 
-/** Runs one program to its end and gives what it printed. */
+/** Runs one program until it exits, and returns its output. */
 export async function run(lab: Lab, argv: readonly string[], input = ''): Promise<string> {
   lab.signal.throwIfAborted();
   const [file = '', ...args] = argv;
@@ -20,7 +20,7 @@ export async function run(lab: Lab, argv: readonly string[], input = ''): Promis
   return stdout;
 }
 
-/** Runs lines of ip(8) in a netns, one process for all. */
+/** Runs lines of ip(8) in a netns, all in one process. */
 export async function ip(lab: Lab, netns: string, lines: string): Promise<void> {
   await run(lab, ['ip', '-n', netns, '-batch', '-'], lines);
 }
@@ -30,7 +30,7 @@ export async function setSysctl(lab: Lab, netns: string, key: string, value: str
   await run(lab, ['ip', 'netns', 'exec', netns, 'tee', `/proc/sys/net/${key}`], value);
 }
 
-/** A program that runs on, also after this process has ended. */
+/** A program that keeps running, also after this process has exited. */
 export interface Daemon {
   readonly pid: number;
   /** File with its stdout and stderr. */
@@ -40,7 +40,7 @@ export interface Daemon {
   readonly isRunning: () => boolean;
 }
 
-/** Starts a program in a netns of the lab; it lives until it is killed or the lab is removed. */
+/** Starts a program in a netns of the lab. It lives until it is killed or the lab is removed. */
 export function start(
   lab: Lab,
   netns: string,
@@ -51,7 +51,8 @@ export function start(
   lab.signal.throwIfAborted();
   const log = join(lab.dir, `${name}.log`);
   const output = openSync(log, 'a');
-  // In a session of its own, or Ctrl-C at the terminal would end it before the teardown does.
+  // In a session of its own, because Ctrl-C at the terminal would otherwise end it before the
+  // teardown does.
   const child = spawn('ip', ['netns', 'exec', netns, ...argv], {
     cwd: '/',
     detached: true,
@@ -73,8 +74,7 @@ export function start(
 }
 
 /**
- * Asks again and again until there is an answer.
- *
+ * Repeats a request until there is a result.
  * @param what ends the sentence "no …" of the error
  */
 export async function waitFor<T>(

@@ -16,32 +16,33 @@ import { makeVm, type VmOptions } from './vm.ts';
 export interface Scenario {
   readonly ifname: string;
   readonly kind?: PodLinkKind;
-  /** Bytes. */
+  /** MTU in bytes. */
   readonly mtu?: number;
   /** Keys of the binding NAD. */
   readonly conf?: Readonly<Record<string, unknown>>;
   readonly vm?: VmOptions;
 }
 
-/** The VM while it runs. */
+/** The running VM. */
 export interface RunningVm {
   readonly podLink: PodLink;
-  /** What the guest said of its NIC. */
+  /** The guest's report of its NIC. */
   readonly nic: Readonly<Record<string, string | undefined>>;
   /** The domain that libvirt runs. */
   readonly domain: string;
   readonly runInGuest: (command: string) => ReturnType<typeof runInGuest>;
 }
 
-/** What can be said only when it is over. */
+/** Results that are known only at the end. */
 export interface Aftermath {
-  /** Those that came in from the pod. */
+  /** Frames that arrived from the pod. */
   readonly frames: readonly Frame[];
 }
 
 /**
- * Runs a VM on a tap that the real programs made, lets `use` look at it, and takes everything down. Fails unless the guest got
- * all that the outside network gives, only its frames left the pod, and DEL left the netns as ADD found it.
+ * Runs a VM on a tap that the real programs created, calls `use` with it, and removes everything.
+ * Fails unless the guest got all that the outside network provides, only its frames left the pod,
+ * and DEL left the netns as ADD found it.
  */
 export function withVm(
   scenario: Scenario,
@@ -64,7 +65,7 @@ export function withVm(
     const domain = await startVm(lab, libvirt, sidecar, vm);
     const guest = consoleOf(lab);
     const reports = await waitForGuest(lab, guest);
-    console.log(`\n${reports.map(({ line }) => line).join('\n')}`); // not behind what uvu prints before a test
+    console.log(`\n${reports.map(({ line }) => line).join('\n')}`); // starts a new line after uvu's output
     const nic = fieldsOf(reports, 'nic');
     await use({ podLink, nic, domain, runInGuest: (command) => runInGuest(lab, guest, command) });
     await wire.check();

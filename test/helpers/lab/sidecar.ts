@@ -9,16 +9,16 @@ import type { Vm } from './vm.ts';
 const BUNDLE = join(import.meta.dirname, '../../../dist/sidecar');
 const CONTAINER = 'hook-sidecar-0';
 
-/** Our sidecar in the pod. */
+/** Tapwire's sidecar in the pod. */
 export interface Sidecar {
   readonly process: Daemon;
-  /** Where virt-launcher found it. */
+  /** Path at which virt-launcher found it. */
   readonly socket: string;
 }
 
 /** Starts the sidecar as its container would run, and collects it as virt-launcher does. */
 export async function startSidecar(lab: Lab, { binding }: Pick<Vm, 'binding'>): Promise<Sidecar> {
-  const hooks = join(lab.dir, 'hooks'); // the volume, of which the container has a sub-path
+  const hooks = join(lab.dir, 'hooks'); // the volume, of which the container mounts a subpath
   const directory = join(hooks, CONTAINER);
   mkdirSync(directory, { recursive: true });
   chownSync(directory, QEMU_ID, QEMU_ID);
@@ -33,7 +33,7 @@ export async function startSidecar(lab: Lab, { binding }: Pick<Vm, 'binding'>): 
     throw new Error(`Cannot run the sidecar: ${lastWords(sidecar)}`);
   });
   const [hook] = await Promise.race([collectHooks(hooks, 'nested', 1), early, aborted(lab)]);
-  early.catch(() => {}); // it does end, later
+  early.catch(() => {}); // It exits, but later.
   if (hook === undefined) throw new Error('Cannot find the sidecar: no socket');
   return { process: sidecar, socket: hook.socket };
 }
@@ -44,7 +44,9 @@ function aborted({ signal }: Lab): Promise<never> {
   );
 }
 
-/** Ends the sidecar as virt-launcher does after the VM; a bad exit status would fail the pod. */
+/**
+ * Ends the sidecar as virt-launcher does after the VM. A nonzero exit status would fail the pod.
+ */
 export async function stopSidecar(sidecar: Sidecar): Promise<void> {
   await callBack(sidecar.socket, 'v1alpha3', 'Shutdown', {});
   const status = await sidecar.process.ended;

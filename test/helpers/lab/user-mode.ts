@@ -1,4 +1,4 @@
-/** A VM whose network is a program's in the pod: nothing here is the CNI plugin's but, at most, sysctls. */
+/** A VM whose network is a program in the pod. The CNI plugin sets at most sysctls for it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Report } from './console.ts';
@@ -14,31 +14,34 @@ import { makeVm } from './vm.ts';
 
 export interface UserModeScenario {
   readonly binding: string;
-  /** Of TCP, forwarded to the guest. */
+  /** TCP ports that are forwarded to the guest. */
   readonly ports: readonly number[];
   /** Called before libvirt starts. */
   readonly prepare?: (lab: Lab) => Promise<void>;
   readonly translate?: (answer: string, lab: Lab) => string;
 }
 
-/** The VM while it runs. */
+/** The running VM. */
 export interface UserModeVm {
   readonly lab: Lab;
   readonly name: string;
   readonly virsh: (...args: readonly string[]) => Promise<string>;
   readonly reports: readonly Report[];
-  /** The sidecar's last answer. */
+  /** The sidecar's last reply. */
   readonly answer: string;
-  /** What the guest gets from the node's web server, and a node from the guest's on that port of the pod; empty: nothing. */
+  /**
+   * What the guest gets from the node's web server, and what the node gets from the guest's at this
+   * port of the pod; empty if nothing.
+   */
   readonly fetchFromNode: () => Promise<string>;
   readonly fetchFromGuest: (port: number) => Promise<string>;
 }
 
-/** The pod's address. */
+/** Address of the pod. */
 export const POD4 = '192.0.2.10';
 const NODE_PORT = 8000;
 
-/** A program of its own, as it runs in the node's netns. */
+/** Starts a program of its own in the host netns. */
 const FETCH = `fetch('http://${POD4}:' + process.argv[1]).then(async (answer) => console.log(await answer.text()))`;
 
 export function withUserModeVm(
@@ -58,7 +61,7 @@ export function withUserModeVm(
     const answer = await startVm(lab, libvirt, sidecar, vm, (xml) => translate(xml, lab));
     const guest = consoleOf(lab);
     const reports = await waitForGuest(lab, guest);
-    console.log(`\n${reports.map(({ line }) => line).join('\n')}`); // not behind what uvu prints before a test
+    console.log(`\n${reports.map(({ line }) => line).join('\n')}`); // starts a new line after uvu's output
     const inGuest = async (command: string) => (await runInGuest(lab, guest, command)).output.trim();
     await use({
       lab,

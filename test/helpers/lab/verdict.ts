@@ -1,4 +1,7 @@
-/** What must hold in every run with a guest, as the sentences that say what does not. Shared by the VM tests and the demo. */
+/**
+ * Conditions that must hold in every run with a guest, as sentences about those that do not. The VM
+ * tests and the demo share them.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -8,7 +11,7 @@ import type { Lab } from './lab.ts';
 import { GATEWAY4, GATEWAY6 } from './node-network.ts';
 import type { PodLink } from './pod-link.ts';
 
-/** The fields of one of the guest's reports; empty when it made none. */
+/** The fields of one of the guest's events; empty if the guest reported none. */
 export function fieldsOf(
   reports: readonly Report[],
   event: string,
@@ -16,12 +19,16 @@ export function fieldsOf(
   return reports.find((report) => report.event === event)?.fields ?? {};
 }
 
-/** Compares what the guest said with what the outside network must have given it through the pod link. */
+/**
+ * Compares the guest's report with what the outside network must have assigned through the pod
+ * link.
+ */
 export function guestProblems(lab: Lab, podLink: PodLink, reports: readonly Report[]): string[] {
   const of = (event: string) => fieldsOf(reports, event);
   const [address4 = 'none'] = (of('lease4')['address'] ?? 'none').split('/');
   const address6 = of('lease6')['address'] ?? 'none';
-  // dnsmasq's own book: expiry, MAC or IAID, address …; it holds what it gave out, and nothing else does.
+  // dnsmasq's own file of leases (expiry, MAC or IAID, address …) has exactly the addresses that it
+  // assigned.
   const given = readFileSync(join(lab.dir, 'leases'), 'utf8')
     .split('\n')
     .map((line) => line.split(' '));
@@ -51,7 +58,7 @@ export function guestProblems(lab: Lab, podLink: PodLink, reports: readonly Repo
   ];
 }
 
-/** What was seen outside must come from the guest's MAC alone, which is the pod link's. */
+/** Frames seen outside must all come from the guest's MAC, which is the pod link's. */
 export function frameProblems(podLink: PodLink, frames: readonly Frame[]): string[] {
   const foreign = new Set(frames.map(({ source }) => source).filter((source) => source !== podLink.mac));
   return [

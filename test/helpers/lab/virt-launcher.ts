@@ -1,4 +1,4 @@
-/** What virt-launcher does with a VM, from the first call of a hook to the end. */
+/** Runs a VM as virt-launcher does, from the first hook to the end. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callDefineDomain } from '../hook-api.ts';
@@ -17,9 +17,8 @@ export function consoleOf({ dir }: LabPlace): GuestConsole {
 
 /**
  * Defines the domain in virt-launcher's passes and starts it.
- *
- * @param translate an answer into what this libvirt understands
- * @returns the raw answer to the last pass, which is what libvirt starts
+ * @param translate turns a reply into a domain that this libvirt supports
+ * @returns the unchanged reply to the last pass, which is what libvirt starts
  */
 export async function startVm(
   lab: Lab,
@@ -44,7 +43,7 @@ export async function startVm(
   return passes.at(-1)?.answer ?? '';
 }
 
-/** Ends the VM at once; QEMU has let go of the tap when this returns. */
+/** Ends the VM at once. QEMU has closed the tap when this returns. */
 export async function stopVm(lab: Lab, libvirt: Libvirt, vm: Vm): Promise<void> {
   await run(lab, [...libvirt.virsh, 'destroy', vm.name]);
   await run(lab, [...libvirt.virsh, 'undefine', vm.name]);

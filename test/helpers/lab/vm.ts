@@ -11,17 +11,20 @@ import type { PodLink } from './pod-link.ts';
 export interface Vm {
   readonly name: string;
   readonly uuid: string;
-  /** The name of the VMI's network and of its interface. */
+  /** Name of the VMI's network and of its interface. */
   readonly network: string;
   readonly podLink: PodLink;
   readonly cores: number;
   /** `networkInterfaceMultiqueue`: as many queues as cores. */
   readonly multiQueue: boolean;
-  /** Whether the binding is registered with `domainAttachmentType: tap`; without it the sidecar makes the interface. */
+  /**
+   * Whether the binding is registered with `domainAttachmentType: tap`. Without it the sidecar adds
+   * the interface.
+   */
   readonly attachment: 'tap' | 'none';
   /** KubeVirt's name for the binding in its configuration. */
   readonly binding: string;
-  /** Of TCP, forwarded to the guest. */
+  /** TCP ports that are forwarded to the guest. */
   readonly ports: readonly number[];
 }
 
@@ -46,7 +49,7 @@ export function makeVm(podLink: PodLink, options: VmOptions = {}): Vm {
 
 const isPrimary = ({ podLink }: Vm) => podLink.ifname === 'eth0';
 
-/** The VirtualMachineInstance as virt-launcher hands it to a hook. */
+/** The VirtualMachineInstance as virt-launcher passes it to a hook. */
 export function toVmi(vm: Vm): string {
   const { network, podLink, cores } = vm;
   const source = isPrimary(vm) ? { pod: {} } : { multus: { networkName: 'lab/lan' } };
@@ -61,9 +64,9 @@ export function toVmi(vm: Vm): string {
   }).toString();
 }
 
-/** The domain that virt-launcher converts the VMI to, its network "phase 2" included. */
+/** The domain that virt-launcher converts the VMI to, including its network "phase 2". */
 export function toDomain(vm: Vm, image: GuestImage, guest: GuestConsole): GoElement {
-  // Without mitigations and self-tests an emulated CPU boots a second sooner.
+  // Without mitigations and self-tests an emulated CPU boots one second faster.
   const ping6 = vm.binding === 'tapwire-slirp' ? '' : GATEWAY6; // slirp has no IPv6
   const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${GATEWAY4} PING6=${ping6}`;
   return node(

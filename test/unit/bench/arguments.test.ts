@@ -4,13 +4,13 @@ import { FULL_ROUNDS, isFullRun, parseArguments, SECTIONS, USAGE } from '../../.
 
 const test = suite('the arguments of the benchmark');
 
-test('none: a full run', () => {
+test('no arguments select a full run', () => {
   const args = parseArguments([]);
   assert.equal(args, { sections: SECTIONS, rounds: FULL_ROUNDS, peers: [], help: false });
   assert.ok(isFullRun(args));
 });
 
-test('whatever measures less, or something else, is no full run', () => {
+test('arguments that measure less, or something else, do not count as a full run', () => {
   for (const argv of [
     ['--only', 'calls'],
     ['--rounds', '5'],
@@ -20,7 +20,7 @@ test('whatever measures less, or something else, is no full run', () => {
   }
 });
 
-test('peers go with their configurations in order', () => {
+test('peers get their configurations in order', () => {
   const argv = [
     '--peer',
     'tap=/a/tap',
@@ -37,7 +37,7 @@ test('peers go with their configurations in order', () => {
   ]);
 });
 
-test('says what is wrong', () => {
+test('errors name the invalid argument', () => {
   for (const [argv, message] of [
     [['--only', 'everything'], `--only: want one of ${SECTIONS.join(', ')}, got "everything"`],
     [['--rounds', '0'], '--rounds: want a number in 1..9999, got "0"'],

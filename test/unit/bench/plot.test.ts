@@ -7,7 +7,7 @@ import { RESULTS } from './results.ts';
 
 const test = suite('the plot of the benchmark');
 
-/** Texts of a picture that is well-formed XML. */
+/** Returns the texts of a picture; fails unless it is well-formed XML. */
 function textsOf(svg: string): readonly string[] {
   const parser = new SaxesParser();
   const texts: string[] = [];
@@ -19,7 +19,7 @@ function textsOf(svg: string): readonly string[] {
   return texts.filter((text) => text !== '');
 }
 
-test('says every peer, its times and its ratios, in rows of ADD and DEL', () => {
+test('the plot shows every peer with its times and ratios, in rows of ADD and DEL', () => {
   const texts = textsOf(drawResults(RESULTS));
   for (const text of [
     'Tapwire',
@@ -35,18 +35,19 @@ test('says every peer, its times and its ratios, in rows of ADD and DEL', () => 
   }
 });
 
-test('cuts the bar that would hide the others, and no other', () => {
+test('the plot cuts only the bar that would hide the others', () => {
   const svg = drawResults(RESULTS);
-  assert.is(svg.match(/class="gap"/g)?.length, 2); // of ADD; in DEL, Node is about as slow as what the others wait for
+  // Of ADD only: in DEL, Node is about as slow as the times of the others.
+  assert.is(svg.match(/class="gap"/g)?.length, 2);
 });
 
-test('draws what there is', () => {
+test('the plot leaves out missing results', () => {
   const { machine, calls } = RESULTS;
   assert.not.match(drawResults({ machine, calls }), 'at once');
   assert.not.match(drawResults({ machine, calls: calls.slice(1, 2) }), /NaN|Infinity/);
 });
 
-test('numbers have three digits at most, and no empty ones', () => {
+test('larger numbers have fewer decimals', () => {
   assert.equal([0.456, 1.04, 9.96, 27.4, 1234].map(milliseconds), [
     '0.46 ms',
     '1.0 ms',

@@ -11,22 +11,22 @@ const JOB = {
   env: { CNI_COMMAND: 'ADD', CNI_ARGS: 'A=1;B=2' },
 };
 
-test('a job is a line whose fields end with a tab, and all start at "go"', () => {
+test('a job is a line whose fields end with a tab, and all jobs start at "go"', () => {
   const line = 'job\t/bin/plugin\t/in\t/out\tCNI_COMMAND=ADD\tCNI_ARGS=A=1;B=2\t\n';
   assert.is(encodeJobs([JOB, JOB]), `${line}${line}go\n`);
 });
 
-test('what would end a field or a line is refused', () => {
+test('a value that would end a field or a line is rejected', () => {
   const encode = () => encodeJobs([{ ...JOB, env: { CNI_ARGS: 'A\tB' } }]);
   assert.throws(encode, 'Cannot pass "CNI_ARGS=A\\tB" to the runner: it has a tab, a newline or a NUL');
 });
 
-test('times come in ms, memory in KiB', () => {
+test('times are reported in ms, memory in KiB', () => {
   assert.equal(decodeExit('1500000 200 300 448 1'), { wall: 1.5, cpu: 0.5, memory: 448, status: 1 });
   assert.is(decodeEnd('end 2500000'), 2.5);
 });
 
-test('anything else is no answer', () => {
+test('any other line is rejected', () => {
   for (const line of ['', '1 2 3 4', '1 2 3 4 x', 'end 5'])
     assert.throws(() => decodeExit(line), `"${line}"`);
   assert.throws(() => decodeEnd('1 2 3 4 5'), 'Cannot read');

@@ -1,4 +1,4 @@
-/** Results as a run finds them, with numbers that a test can tell apart. */
+/** Results as a run produces them, with numbers that a test can tell apart. */
 import type { Cost } from '../../../bench/cost.ts';
 import { AGENT, ALONE, BRIDGE, type Burst, type Results } from '../../../bench/results.ts';
 import type { Spread } from '../../../bench/statistics.ts';
@@ -22,7 +22,7 @@ const burst = (wall: number, agentMemory: number | null): Burst => ({
 
 const behind = { tried: 40, done: 40 };
 
-/** All targets are met. */
+/** Results that meet all targets. */
 export const RESULTS = {
   machine: {
     kernel: '6.18.1-x',

@@ -5,7 +5,7 @@ import { RESULTS } from './results.ts';
 
 const test = suite('the tables of the benchmark');
 
-test('names stand to the left, numbers to the right', () => {
+test('names are left-aligned, numbers right-aligned', () => {
   const rows = [
     ['tapwire', '1.0'],
     ['b', '27.5'],
@@ -13,7 +13,7 @@ test('names stand to the left, numbers to the right', () => {
   assert.is(table(['', 'ADD'], rows), '           ADD\n-------   ----\ntapwire    1.0\nb         27.5');
 });
 
-test('every part has its table, with ratios against bridge in the same run', () => {
+test('every part has its table, with ratios to bridge in the same run', () => {
   const said = describeResults(RESULTS);
   for (const line of [
     /^tapwire +1\.00 \(1\.50\) +0\.20 +0\.10\+0\.40 +0\.39 +1\.10 \(1\.65\) +0\.05 +0\.11\+0\.40 +40\/40$/m,
@@ -27,7 +27,7 @@ test('every part has its table, with ratios against bridge in the same run', () 
   }
 });
 
-test('a part that was left out is left out', () => {
+test('a part that was not measured has no table', () => {
   assert.is(describeResults({ machine: RESULTS.machine }).split('\n').length, 2);
 });
 

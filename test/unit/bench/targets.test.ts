@@ -11,7 +11,7 @@ const missed = (results: Results) =>
     .filter(({ isMet }) => !isMet)
     .map(({ target, found }) => `${target}: ${found}`);
 
-test('every target is judged', () => {
+test('every target gets a verdict', () => {
   assert.equal(
     judge(RESULTS).map(({ found }) => found),
     [
@@ -33,14 +33,14 @@ test('every target is judged', () => {
   assert.equal(missed(RESULTS), []);
 });
 
-test('growth that is not the kernel’s is a target missed', () => {
+test('growth that the kernel does not cause is a missed target', () => {
   const growth = RESULTS.growth.map((row) => ({ ...row, kernel: RESULTS.growth[0].kernel }));
   assert.equal(missed({ ...RESULTS, growth }), [
     "ADD with 250 pods, ratio to ADD with 1, without the kernel's share <= 1.25: 1.50 (1.50 with it)",
   ]);
 });
 
-test('an ADD that fails behind a DEL, and one that was killed, are targets missed', () => {
+test('an ADD that fails right after DEL, and a killed one, are missed targets', () => {
   const calls = RESULTS.calls.map((row) => ({ ...row, addBehindDel: { tried: 40, done: 39 } }));
   const limits = RESULTS.limits.map((row) => ({
     ...row,
@@ -52,7 +52,7 @@ test('an ADD that fails behind a DEL, and one that was killed, are targets misse
   ]);
 });
 
-test('a sidecar that is slow to start or answer, too big or killed is a target missed', () => {
+test('a sidecar that starts or replies slowly, is too big or was killed is a missed target', () => {
   const slow = {
     start: { median: 1100, p90: 1200, n: 7 },
     define: { median: 5.5, p99: 16 },
@@ -73,7 +73,7 @@ test('a sidecar that is slow to start or answer, too big or killed is a target m
   ]);
 });
 
-test('without the agent nothing is judged, and that is said', () => {
+test('a run without the agent has no verdict and says so', () => {
   const calls = RESULTS.calls.filter(({ peer }) => peer !== AGENT);
   assert.equal(judge({ machine: RESULTS.machine, calls }), []);
   assert.match(describeTargets([]), 'Judged no target');

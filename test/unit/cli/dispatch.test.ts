@@ -98,7 +98,7 @@ for (const one of [manifests, check]) {
     }
   });
 
-  test(`${one.name}: its help fits a terminal of 120 columns`, () => {
+  test(`the help of ${one.name} fits a terminal of 120 columns`, () => {
     assert.equal(
       one.help.split('\n').filter((line) => line.length > 120),
       [],

@@ -37,7 +37,7 @@ test('prints the finding that README.md shows', async () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const [, shown = '', line = ''] = /^(-:(\d+): error: .*)$/m.exec(readme) ?? [];
   const registration = kubevirt({ tapwire: { domainAttachmentType: 'Tap' } });
-  const linesBefore = Number(line) - 8; // the helper's binding stands in its line 8
+  const linesBefore = Number(line) - 8; // The interface's binding is on line 8.
   const { stdout } = await run(['check', '-'], '#\n'.repeat(linesBefore) + registration);
   assert.is(stdout, `${shown}\n`);
 });
@@ -62,16 +62,16 @@ test('rejects a directory, and an unknown option, in one sentence', async () => 
 });
 
 test('reads files and stdin together', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tapwire-'));
+  const directory = mkdtempSync(join(tmpdir(), 'tapwire-'));
   try {
-    const file = join(folder, 'vm.yaml');
+    const file = join(directory, 'vm.yaml');
     writeFileSync(file, vm());
     const cr = 'apiVersion: kubevirt.io/v1\nkind: KubeVirt\nmetadata: {name: k}\n';
     const { stdout, exitCode } = await run(['check', '--json', file, '-'], cr);
     assert.match(JSON.parse(stdout).findings[0].message, 'binding "tapwire" is not registered');
     assert.is(exitCode, 1);
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 });
 

@@ -9,7 +9,7 @@ import { BindingError } from '../../../shared/errors.ts';
 
 const test = suite('answer()');
 
-/** A node where no netns is there any more. */
+/** A node whose netns no longer exists. */
 const CONTEXT: CallContext = {
   openNetns: () => null,
   openKernel,
@@ -27,19 +27,19 @@ const ask = (command: string, conf: unknown, context: CallContext = CONTEXT) =>
   answer({ ...ENV, CNI_COMMAND: command }, () => Buffer.from(JSON.stringify(conf)), context);
 const BINDING = { cniVersion: '1.1.0', name: 'x', args: { cni: { logicNetworkName: 'default' } } };
 
-test('VERSION is a result, and reads no stdin', async () => {
-  const unread = () => assert.unreachable('stdin is read') as never;
+test('VERSION returns a result and does not read stdin', async () => {
+  const unread = () => assert.unreachable('answer() reads stdin') as never;
   const stdout = `${JSON.stringify({ cniVersion: '1.1.0', supportedVersions: SUPPORTED_VERSIONS })}\n`;
   const want = { command: 'VERSION', code: 0, stdout, log: [] };
   assert.equal(await answer({ CNI_COMMAND: 'VERSION' }, unread, CONTEXT), want);
 });
 
-test('success without a result is silent', async () => {
+test('success without a result prints nothing', async () => {
   for (const command of ['DEL', 'GC'])
     assert.equal(await ask(command, BINDING), { command, code: 0, stdout: '', log: [] });
 });
 
-test('a failure is one line on stdout, in the version of the configuration, and a line of the log', async () => {
+test('a failure is one line on stdout, in the version of the configuration, and one line in the log', async () => {
   const message = 'Cannot open netns "/run/netns/none": there is no network namespace';
   assert.equal(await ask('ADD', BINDING), {
     command: 'ADD',
@@ -55,7 +55,7 @@ test('a failure is one line on stdout, in the version of the configuration, and 
   });
 });
 
-test('keys that nobody reads are told before what became of the call', async () => {
+test('unknown keys are reported before the outcome of the call', async () => {
   const { log } = await ask('ADD', { ...BINDING, mut: 1 });
   assert.equal(log[0], {
     level: 'warn',
@@ -66,18 +66,18 @@ test('keys that nobody reads are told before what became of the call', async () 
 });
 
 for (const [why, stdin, version] of [
-  ['no JSON, but a version that can be found', '{"cniVersion": "0.4.0", ', '0.4.0'],
-  ['a version that nobody speaks', '{"cniVersion": "9.9.9", ', '1.0.0'],
+  ['invalid JSON with a version that can be found', '{"cniVersion": "0.4.0", ', '0.4.0'],
+  ['an unsupported version', '{"cniVersion": "9.9.9", ', '1.0.0'],
   ['nothing', '', '1.0.0'],
 ] as const) {
-  test(`stdin of ${why} is answered in ${version}`, async () => {
+  test(`the error for stdin of ${why} has version ${version}`, async () => {
     const { stdout } = await answer({ ...ENV, CNI_COMMAND: 'ADD' }, () => Buffer.from(stdin), CONTEXT);
     const { cniVersion, code } = JSON.parse(stdout);
     assert.equal([cniVersion, code], [version, 6]);
   });
 }
 
-test('what cannot be read or opened is an answer', async () => {
+test('stdin that cannot be read, and a netns that cannot be opened, give an error result', async () => {
   const failing = () => {
     throw new BindingError('IO_FAILURE', 'error reading from stdin: EISDIR');
   };
@@ -92,7 +92,7 @@ test('what cannot be read or opened is an answer', async () => {
   assert.equal([code, details], [8, 'why']);
 });
 
-test('a bug is code 999, with where it is', async () => {
+test('a bug gives code 999 with its place in the code', async () => {
   const readNodePolicy = () => {
     throw new TypeError('oops');
   };

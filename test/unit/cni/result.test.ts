@@ -15,7 +15,7 @@ const ADDRESSES = [
 const INTERFACE = { name: 'eth0', mac: '02:00:00:00:00:01', sandbox: '/run/netns/x' };
 
 for (const version of ['0.3.0', '0.3.1', '0.4.0'] as const) {
-  test(`linkResult() [${version}] tells each address's family and no mtu`, () => {
+  test(`linkResult() [${version}] has each address's family and no mtu`, () => {
     assert.equal(linkResult(version, '/run/netns/x', ETH0, ADDRESSES), {
       cniVersion: version,
       interfaces: [INTERFACE],
@@ -29,7 +29,7 @@ for (const version of ['0.3.0', '0.3.1', '0.4.0'] as const) {
 }
 
 for (const version of ['1.0.0', '1.1.0'] as const) {
-  test(`linkResult() [${version}]`, () => {
+  test(`linkResult() [${version}] has the link's mtu and its addresses`, () => {
     assert.equal(linkResult(version, '/run/netns/x', ETH0, ADDRESSES), {
       cniVersion: version,
       interfaces: [{ ...INTERFACE, mtu: 1500 }],
@@ -41,11 +41,11 @@ for (const version of ['1.0.0', '1.1.0'] as const) {
   });
 }
 
-test('linkResult() leaves ips out where there is none', () => {
+test('linkResult() omits ips if there are none', () => {
   assert.is('ips' in linkResult('1.0.0', '/run/netns/x', ETH0, []), false);
 });
 
-test('versionResult() names the newest version and all that it can answer in', () => {
+test('versionResult() names the newest version and all supported ones', () => {
   assert.equal(versionResult(), {
     cniVersion: '1.1.0',
     supportedVersions: ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'],
@@ -67,7 +67,7 @@ test('toErrorResult() has the number of the specification', () => {
   });
 });
 
-test('toErrorResult() makes 999 with the place of what is a bug', () => {
+test('toErrorResult() gives a bug code 999 and its place in the code', () => {
   const { code, msg, details } = toErrorResult(new TypeError('x is not a function'), '1.0.0');
   assert.equal([code, msg], [999, 'x is not a function']);
   assert.match(details ?? '', /result\.test\.ts:\d+/);

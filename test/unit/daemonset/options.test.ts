@@ -23,21 +23,21 @@ for (const [why, args, want] of [
   ['a scan once a day', ['--scan-interval', '86400'], { scanSeconds: 86_400 }],
   ['a name', ['--health', 'localhost:80'], { health: { host: 'localhost', port: 80 } }],
 ] as const) {
-  test(`${why}`, () => assert.equal(parseOptions(args), { ...DEFAULTS, ...want }));
+  test(`reads ${why}`, () => assert.equal(parseOptions(args), { ...DEFAULTS, ...want }));
 }
 
-test('help goes before all else, and names every default', () => {
+test('help takes precedence over everything else and names every default', () => {
   assert.is(parseOptions(['--help', '--version', '--health', 'x']), 'help');
   for (const text of [DEFAULTS.socket, DEFAULTS.nodeFile, '127.0.0.1:9746', '/run/netns', 'default 60'])
     assert.ok(USAGE.includes(text));
 });
 
-test('version goes before what an agent would need', () => {
+test('version takes precedence over invalid options', () => {
   assert.is(parseOptions(['--version', '--health', 'x']), 'version');
 });
 
 for (const address of ['', 'localhost', ':80', '127.0.0.1:', '::1:80', '127.0.0.1:65536', 'a:b']) {
-  test(`--health ${JSON.stringify(address)} is refused`, async () => {
+  test(`--health ${JSON.stringify(address)} is rejected`, async () => {
     const error = await caught(() => parseOptions([`--health=${address}`]));
     const message = `Cannot read the options: --health: want HOST:PORT, got ${JSON.stringify(address)}; see --help`;
     assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
@@ -58,7 +58,7 @@ for (const [args, reason] of [
   [['--socket', '--health'], "Option '--socket' argument is ambiguous"],
   [['/a.b'], "Unexpected argument '/a.b'"],
 ] as const) {
-  test(`${args.join(' ')} is refused`, async () => {
+  test(`${args.join(' ')} is rejected`, async () => {
     const error = await caught(() => parseOptions(args));
     assert.is(error.code, 'INVALID_CONFIG');
     assert.is(error.message, `Cannot read the options: ${reason}; see --help`);

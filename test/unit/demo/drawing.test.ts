@@ -25,7 +25,7 @@ const wiring: Wiring = {
 
 const test = suite('drawWiring()');
 
-test('a redirect both ways: boxes, lines and arrows that meet', () => {
+test('redirects in both directions are drawn as boxes, lines and arrows that meet', () => {
   assert.is(
     `\n${drawWiring(wiring)}`,
     `
@@ -52,7 +52,7 @@ for (const [why, fromTap] of [
   ['no filter', null],
   ['a filter to another link', { classifier: 'u32', to: 'eth1' }],
 ] as const) {
-  test(`${why}: no arrow is drawn`, () => {
+  test(`${why} is drawn without an arrow`, () => {
     const drawing = drawWiring({ ...wiring, fromTap });
     assert.match(drawing, 'no redirect');
     assert.not.match(drawing, '◀');

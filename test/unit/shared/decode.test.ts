@@ -66,7 +66,7 @@ const refusals: readonly (readonly [Decoder<unknown>, unknown, string])[] = [
   ],
 ];
 for (const [decode, value, message] of refusals) {
-  test(`refuses: ${message}`, async () => {
+  test(`rejects: ${message}`, async () => {
     const error = await caught(() => decode(value, '$'));
     assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
   });
@@ -88,7 +88,7 @@ test('foldedFields() prefers the exact key and names the one it read', async () 
   );
 });
 
-test('what is shown of a value is one bounded line', async () => {
+test('shows a value as one bounded line', async () => {
   const error = await caught(() => integer(0, 1)(`line\n${'x'.repeat(1000)}`, '$'));
   assert.ok(error.message.length < 140 && !error.message.includes('\n'), error.message);
 });

@@ -26,7 +26,7 @@ for (const [why, json, reason] of [
   ['65 levels', nested(65), 'it is nested more than 64 deep'],
   ['65 levels of objects', '{"a":'.repeat(65), 'it is nested more than 64 deep'],
   [
-    'brackets behind a string that ends with a backslash',
+    'brackets after a string that ends with a backslash',
     `["\\\\",${nested(64)}]`,
     'it is nested more than 64 deep',
   ],

@@ -5,7 +5,7 @@ import { caught } from '../../helpers/caught.ts';
 
 const test = suite('canonicalMac()');
 
-/** Cases of Go's net.TestParseMAC, as far as they have 6 or 8 octets, and neighbours. */
+/** Cases of Go's net.TestParseMAC with 6 or 8 octets, and similar ones. */
 for (const text of [
   '02:00:00:00:00:ab',
   '02-00-00-00-00-ab',
@@ -61,7 +61,7 @@ for (const [why, value] of [
   ['multicast', '01-00-5e-00-00-01'],
   ['broadcast', 'FFFF.FFFF.FFFF'],
   ['all zero', '0000.0000.0000'],
-  ['another text', 'x'],
+  ['other text', 'x'],
 ] as const) {
   test(`unicastMac() rejects ${why}`, async () => {
     const error = await caught(() => unicastMac(value, '$.mac'));

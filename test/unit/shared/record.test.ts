@@ -14,7 +14,7 @@ const RECORD = {
   told: [],
 };
 
-test('encodeRecord() can be read in `ip link`', () => {
+test('encodeRecord() writes text that `ip link` shows', () => {
   assert.is(
     encodeRecord(RECORD),
     'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=0 told=0',
@@ -22,12 +22,12 @@ test('encodeRecord() can be read in `ip link`', () => {
 });
 
 for (const told of [[], ['a1b2c3'], ['a1b2c3', '0f0f0f', '*9']]) {
-  test(`what prevResult claimed is found again: ${told.join(',')}`, () => {
+  test(`recordOf() finds the untrue claims of prevResult: ${told.join(',')}`, () => {
     assert.equal(readRecord(tapOf({ ifalias: encodeRecord({ ...RECORD, told }) }))?.told, told);
   });
 }
 
-test('a record of an older ADD says nothing of what prevResult claimed', () => {
+test('a record of an older ADD has no claims of prevResult', () => {
   const ifalias = encodeRecord({ ...RECORD, told: null });
   assert.is(ifalias.includes('told'), false);
   assert.is(readRecord(tapOf({ ifalias }))?.told, null);

@@ -22,7 +22,7 @@ const ALIAS = '<alias name="ua-red"></alias>';
 const ROM = '<rom enabled="no"></rom>';
 const RED = `${OPEN}${CORE}${ALIAS}${ROM}</interface>`;
 
-/** What stands between ⟦ and ⟧ afterwards, without white space between tags, where it is not RED. */
+/** Content between ⟦ and ⟧ in the reply, without white space between tags, if it is not RED. */
 const OTHERS: Readonly<Record<string, string>> = {
   'devices-self-closing': `>${RED}</devices>`,
   'multiline-attributes': RED.replace(OPEN, '<interface type="ethernet" trustGuestRxFilters="yes">'),
@@ -41,7 +41,10 @@ const OTHERS: Readonly<Record<string, string>> = {
   ),
 };
 
-/** The part of an answer that took the place of what the fixture marks; fails unless all else is there, byte for byte. */
+/**
+ * The part of a reply that replaced the fixture's mark; fails unless everything else is unchanged,
+ * byte for byte.
+ */
 function replacement({ name, before, after }: DomainFixture, answer: Buffer): string {
   assert.ok(answer.subarray(0, before.length).equals(before), `${name}: what was before`);
   assert.ok(answer.subarray(answer.length - after.length).equals(after), `${name}: what was behind`);
@@ -52,27 +55,27 @@ function replacement({ name, before, after }: DomainFixture, answer: Buffer): st
 const define = suite('defineDomain()');
 
 for (const fixture of domainFixtures) {
-  define(`${fixture.name}: changes our interface and not one byte beside it`, async () => {
+  define(`${fixture.name}: only Tapwire's interface changes, byte for byte`, async () => {
     const answer = await defined(fixture.xml);
     assert.is(replacement(fixture, answer).trim().replace(/>\s+</g, '><'), OTHERS[fixture.name] ?? RED);
   });
 
-  define(`${fixture.name}: a second time changes nothing`, async () => {
+  define(`${fixture.name}: a second call changes nothing`, async () => {
     const answer = await defined(fixture.xml);
     assert.ok(answer.equals(await defined(answer)));
   });
 
-  define(`${fixture.name}: a VMI without an interface of ours gets its domain back`, async () => {
+  define(`${fixture.name}: a VMI without an interface of Tapwire's gets its domain back`, async () => {
     const vmi = vmiJson({ red: { binding: { name: 'passt' } } });
     assert.ok((await defined(fixture.xml, vmi)).equals(fixture.xml));
   });
 }
 
-define('there are enough shapes', () => {
+define('the fixtures have enough shapes', () => {
   assert.ok(domainFixtures.length >= 20);
 });
 
-define('three passes through what virt-launcher understands give the same interface', async () => {
+define("three passes through virt-launcher's structs give the same interface", async () => {
   const through = (xml: Buffer) => Buffer.from(toGoXml(parseDomainSpec(xml.toString())));
   for (const multiQueue of [false, true]) {
     const links = podLinks.map((link) =>
@@ -101,7 +104,7 @@ define('three passes through what virt-launcher understands give the same interf
   }
 });
 
-define('a domain is not even read when no interface is ours', async () => {
+define("a domain is not even parsed if no interface is Tapwire's", async () => {
   const vmi = vmiJson({ red: { binding: { name: 'passt' } } });
   const garbage = Buffer.from('\xff<not xml', 'latin1');
   const observe = () => Promise.reject(new Error('The pod was looked at'));
@@ -109,7 +112,7 @@ define('a domain is not even read when no interface is ours', async () => {
   assert.ok(garbage.equals(domainXml));
 });
 
-define('several of ours: each in its place, the missing ones at the end', async () => {
+define('several interfaces keep their places, and missing ones are added at the end', async () => {
   const vmi = vmiJson({
     interfaces: ['new1', 'red', 'new2', 'default'].map((name) => ({ name, binding: { name: 'tapwire' } })),
     networks: [
@@ -148,7 +151,7 @@ define('several of ours: each in its place, the missing ones at the end', async 
   );
 });
 
-define('a thousand interfaces of others and a hundred of ours', async () => {
+define("a hundred interfaces of Tapwire's are bound among a thousand others", async () => {
   const names = Array.from({ length: 100 }, (_, index) => `n${index}`);
   const vmi = vmiJson({
     interfaces: names.map((name) => ({ name, binding: { name: 'tapwire' } })),
@@ -170,7 +173,7 @@ define('a thousand interfaces of others and a hundred of ours', async () => {
   assert.is(answer.split(other).length, 901);
 });
 
-define('names that mean something in XML are escaped', async () => {
+define('names with special characters of XML are escaped', async () => {
   const name = `"/><x a='&`;
   const vmi = vmiJson({
     interfaces: [{ name, binding: { name: 'tapwire' } }],
@@ -181,7 +184,7 @@ define('names that mean something in XML are escaped', async () => {
   assert.ok(answer.equals(await defined(answer, vmi, [veth('net1'), tapLink('tap1')])));
 });
 
-define('names that XML cannot carry are refused', async () => {
+define('names that XML cannot contain are rejected', async () => {
   for (const name of ['\u0000', '\ud800', '\uffff']) {
     const vmi = vmiJson({
       interfaces: [{ name, binding: { name: 'tapwire' } }],

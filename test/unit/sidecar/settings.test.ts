@@ -19,7 +19,7 @@ for (const [why, env, want] of [
   ['KubeVirt before 1.6', {}, {}],
   ['KubeVirt 1.6', { CONTAINER_NAME: 'hook-sidecar-10' }, { container: 'hook-sidecar-10' }],
   ['KubeVirt 1.9', { NETWORK_BINDING_PLUGIN_NAME: 'tapwire-mq' }, { bindings: ['tapwire-mq'] }],
-  ['a name of the admin', { NETWORK_BINDING_PLUGIN_NAME: 'my-tap' }, { bindings: ['my-tap'] }],
+  ['a name of the administrator', { NETWORK_BINDING_PLUGIN_NAME: 'my-tap' }, { bindings: ['my-tap'] }],
   [
     'variables without a value',
     Object.fromEntries(
@@ -39,12 +39,12 @@ for (const [why, env, want] of [
   ['an image for passt', { TAPWIRE_BINDING: 'passt' }, { kind: 'passt', bindings: ['tapwire-passt'] }],
   ['an image for slirp', { TAPWIRE_BINDING: 'slirp' }, { kind: 'slirp', bindings: ['tapwire-slirp'] }],
   [
-    'names of the admin',
+    'names of the administrator',
     { TAPWIRE_BINDING: 'passt', TAPWIRE_BINDING_NAMES: 'passt, nat ,tapwire-passt' },
     { kind: 'passt', bindings: ['tapwire-passt', 'passt', 'nat'] },
   ],
   [
-    'names of the admin where KubeVirt says which one it is',
+    'names of the administrator if KubeVirt names the sidecar',
     { NETWORK_BINDING_PLUGIN_NAME: 'nat', TAPWIRE_BINDING: 'passt', TAPWIRE_BINDING_NAMES: 'passt' },
     { kind: 'passt', bindings: ['nat'] },
   ],
@@ -67,17 +67,17 @@ for (const [why, env, want] of [
 
 for (const [why, env, message] of [
   [
-    'a kind that there is not',
+    'an unknown kind',
     { TAPWIRE_BINDING: 'bridge' },
     'Cannot read TAPWIRE_BINDING: want "tap" or "passt" or "slirp", got "bridge"',
   ],
   [
-    'another way to passt',
+    'another option of passt',
     { TAPWIRE_PASST_BACKEND: 'vhostuser' },
     'Cannot read TAPWIRE_PASST_BACKEND: want "vhost-user" or "user", got "vhostuser"',
   ],
   [
-    'a name left out',
+    'an empty name',
     { TAPWIRE_BINDING_NAMES: 'a,,b' },
     'Cannot read TAPWIRE_BINDING_NAMES: an empty name in "a,,b"',
   ],

@@ -17,7 +17,7 @@ test('--version prints the version, --help every variable that the sidecar reads
 });
 
 for (const args of [[], ['--version', 'v1alpha3'], ['--version=v1alpha3'], ['--help', 'me'], ['serve']]) {
-  test(`${JSON.stringify(args)}: serves, as hook sidecars are configured with arguments of others`, () =>
+  test(`${JSON.stringify(args)} makes the sidecar serve, because hook sidecars get arguments meant for others`, () =>
     assert.is(printedFor(args, '1.2.3'), null));
 }
 

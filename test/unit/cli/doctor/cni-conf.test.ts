@@ -45,8 +45,8 @@ for (const [why, name, conf] of [
 }
 
 for (const [why, name, text, problem] of [
-  ['no text', '10.conf', '', /^it is not JSON: /],
-  ['half a text', '10.conf', '{"type":', /^it is not JSON: /],
+  ['bytes that are not text', '10.conf', '', /^it is not JSON: /],
+  ['an incomplete text', '10.conf', '{"type":', /^it is not JSON: /],
   ['a byte order mark', '10.conf', '\ufeff{"type": "bridge"}', /^it is not JSON: /],
   ['an array', '10.conf', '[]', /^it is not a JSON object$/],
   ['null', '10.conflist', 'null', /^it is not a JSON object$/],
@@ -67,8 +67,7 @@ for (const [why, name, text, problem] of [
     /^a plugin of the list has/,
   ],
 ] as const) {
-  test(`${why} cannot be used: ${problem.source}`, () =>
-    assert.match(parseConf(name, text).problem ?? '', problem));
+  test(`rejects ${why}: ${problem.source}`, () => assert.match(parseConf(name, text).problem ?? '', problem));
 }
 
 test('isConfName() accepts three extensions, in lower case', () => {

@@ -26,7 +26,7 @@ const WHOLE = { missing: [], changed: [], foreign: [], writable: [] };
 for (const [why, found, want] of [
   ['as installed', [NODE, LD, INDEX], {}],
   ['a file is missing', [NODE, INDEX], { missing: ['lib/ld.so'] }],
-  ['all is missing', [], { missing: ['index.js', 'lib/ld.so', 'node'] }],
+  ['all files are missing', [], { missing: ['index.js', 'lib/ld.so', 'node'] }],
   ['other content', [NODE, LD, { ...INDEX, sha256: 'x' }], { changed: ['index.js'] }],
   ['other permissions', [NODE, LD, { ...INDEX, mode: 0o755 }], { changed: ['index.js'] }],
   ['set-user-ID', [{ ...NODE, mode: 0o4755 }, LD, INDEX], { changed: ['node'] }],
@@ -39,18 +39,18 @@ for (const [why, found, want] of [
     { foreign: ['lib/inventory.json'] },
   ],
   [
-    'writable by others',
+    'writable by other users',
     [NODE, LD, { ...INDEX, mode: 0o664 }],
     { changed: ['index.js'], writable: ['index.js'] },
   ],
   ["another user's", [{ ...NODE, uid: 107 }, LD, INDEX], { writable: ['node'] }],
   [
-    'a directory that others can write to',
+    'a directory that other users can write to',
     [NODE, LD, INDEX, { ...directory('lib'), mode: 0o777 }],
     { writable: ['lib'] },
   ],
 ] as readonly (readonly [string, readonly FoundEntry[], object])[]) {
-  test(`${why}: ${JSON.stringify(want)}`, () =>
+  test(`${why} is reported: ${JSON.stringify(want)}`, () =>
     assert.equal(
       compare(WANTED, [...BESIDE.filter(({ path }) => found.every((one) => one.path !== path)), ...found]),
       {

@@ -128,7 +128,7 @@ const CASES: readonly (readonly [string, readonly ConfDirectory[], readonly stri
   ],
 ];
 for (const [title, directories, want] of CASES) {
-  test(`${title}: ${want[0]}`, () => {
+  test(`${title} gives ${want[0]}`, () => {
     const findings = confFindings(directories);
     assert.equal(
       findings.map(({ severity, found }) => `${severity}: ${found}`),

@@ -95,7 +95,7 @@ test('reports ok without advice for a good node', () => {
   assert.ok(toFindings(GOOD).every(({ advice }) => advice === null));
 });
 
-/** What is found, and the lines that a good node has not. */
+/** Changes to the state of a good node, and the lines that differ. */
 const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = [
   ['no tun', { tun: null }, ['error /dev/net/tun: is missing']],
   ['a file', { tun: { device: null, failure: null } }, ['error /dev/net/tun: is not a character device']],
@@ -152,8 +152,8 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     withPlugin({ isOurs: false }),
     ['warning /bin/tapwire: is not the file that this command came with'],
   ],
-  ['came without', withPlugin({ isOurs: null }), []],
-  ['no answer', withPlugin({ failure: 'Cannot do' }), ['error /bin/tapwire: Cannot do']],
+  ['installed without a fallback', withPlugin({ isOurs: null }), []],
+  ['no reply', withPlugin({ failure: 'Cannot do' }), ['error /bin/tapwire: Cannot do']],
   [
     'not as installed',
     withPlugin({ isInstalled: false }),
@@ -173,7 +173,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     ],
   ],
   [
-    'a file of the fallback is missing, others are not as they were',
+    'a file of the fallback is missing, others have changed',
     withPlugin({
       fallback: fallbackWith({ missing: ['a'], changed: ['b', 'c'], writable: ['d'], foreign: ['e'] }),
     }),
@@ -264,7 +264,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     ['warning default network: there is no Multus in /net.d, and only Multus calls bindings'],
   ],
   [
-    'the plugin where this distribution does not look',
+    'the plugin in a directory that this distribution does not search',
     {
       directories: [...GOOD.directories, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
       confDirectories: [{ ...CONFS, path: '/k3s/net.d', platform: 'k3s' }],
@@ -275,7 +275,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     ],
   ],
   [
-    'the plugin where Multus looks',
+    'the plugin in a directory that Multus searches',
     {
       directories: [...GOOD.directories, { path: '/k3s/bin', platform: 'k3s', plugin: null }],
       confDirectories: [
@@ -290,7 +290,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     ['ok default network: /k3s/net.d/00 comes first and calls Multus'],
   ],
   [
-    'the plugin where this distribution looks, among others',
+    'the plugin in a directory that this distribution searches, among others',
     {
       directories: [
         { path: '/bin', platform: null, plugin: null },
@@ -305,7 +305,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   ],
 ];
 for (const [title, facts, want] of CASES) {
-  test(`${title}: ${want[0] ?? 'nothing'}`, () => {
+  test(`${title} gives ${want[0] ?? 'nothing'}`, () => {
     const good = lines({});
     assert.equal(
       lines(facts).filter((line) => !good.includes(line)),

@@ -14,12 +14,12 @@ const step = (sysctl: Sysctl, from: string, to: string) => ({
   undo: [{ op: 'setSysctl', sysctl, value: from }],
 });
 
-test('a new netns: both are set, with an undo to exactly what was', () =>
+test('in a new netns both sysctls are set, with an undo to their exact values', () =>
   assert.equal(planPasst(passtConf(), sysctls('1024', '1 0')), [
     [step(PORTS, '1024', '0'), step(PINGS, '1 0', '107 107')],
   ]));
 
-test('what is there already is no step, so that nobody takes it back', () => {
+test('a value that is already set is not a step, so that no undo restores it', () => {
   assert.equal(planPasst(passtConf(), sysctls('0', '107 107')), []);
   assert.equal(planPasst(passtConf(), sysctls('0', '1 0')), [[step(PINGS, '1 0', '107 107')]]);
   assert.equal(planPasst(passtConf(), sysctls('80', '107 107')), [[step(PORTS, '80', '0')]]);
@@ -27,25 +27,25 @@ test('what is there already is no step, so that nobody takes it back', () => {
 
 for (const [why, group, seen, want] of [
   ['nobody', 107, '1 0', '107 107'],
-  ['nobody, and root', 0, '1 0', '0 0'],
-  ['nobody, and everybody', 'none', '1 0', '0 2147483647'],
+  ['no group, and root', 0, '1 0', '0 0'],
+  ['no group, and all groups', 'none', '1 0', '0 2147483647'],
   ['the group before', 107, '106 106', '106 107'],
-  ['the group behind', 107, '108 200', '107 200'],
+  ['the group after', 107, '108 200', '107 200'],
   ['groups on the other side', 107, '0 0', '0 107'],
-  ['a group within', 107, '0 2147483647', null],
+  ['a group within the range', 107, '0 2147483647', null],
   ['the first', 107, '107 200', null],
   ['the last', 107, '0 107', null],
-  ['others, and everybody', 'none', '5 9', '0 2147483647'],
-  ['the last that there is', 2147483647, '107 107', '107 2147483647'],
+  ['a range, and all groups', 'none', '5 9', '0 2147483647'],
+  ['the highest possible group', 2147483647, '107 107', '107 2147483647'],
 ] as const) {
-  test(`the groups that may ping are never fewer: ${why}`, () =>
+  test(`the range of groups never shrinks: ${why}`, () =>
     assert.equal(
       planPasst(passtConf({ group }), sysctls('0', seen)),
       want === null ? [] : [[step(PINGS, seen, want)]],
     ));
 }
 
-test('findPasstDefects() names each, as it is and as it has to be', () => {
+test('findPasstDefects() names each sysctl with its value and the required one', () => {
   assert.equal(findPasstDefects(passtConf(), sysctls('0', '107 107')), []);
   assert.equal(findPasstDefects(passtConf(), sysctls('0', '0 2147483647')), []);
   assert.equal(findPasstDefects(passtConf(), sysctls('1024', '200 300')), [

@@ -21,7 +21,7 @@ const COOKIE = encodeCookie(KEY, {
   silence: false,
 });
 
-/** What a netns with both links tells. */
+/** What the kernel reports for a netns with both links. */
 const KNOWN: Known = {
   ifindexOf(link) {
     const ifindex = INDEXES[link];
@@ -38,7 +38,7 @@ const KNOWN: Known = {
 const TAP = { op: 'addTap', link: 'tap1', multiQueue: true, owner: 107, group: null } as const;
 const change = (...requests: readonly unknown[]) => ({ part: 'change', requests });
 
-test('silence is a batch, for which no link need be there', () => {
+test('silence is a batch that needs no existing link', () => {
   const op = { op: 'addSilence', table: 'tapwire-0', links: ['eth9', 'tap9'], replaces: true } as const;
   assert.equal(encodeOp(op, KNOWN), { part: 'nftables', requests: silenceAddition(op) });
   assert.equal(encodeOp({ op: 'deleteSilence', table: 'tapwire-0' }, KNOWN), {
@@ -47,7 +47,7 @@ test('silence is a batch, for which no link need be there', () => {
   });
 });
 
-test('addTap: a tap with the next free index, and who makes it', () => {
+test('addTap creates a tap with the next free index for its owner', () => {
   const tap = { ifname: 'tap1', ifindex: 7, multiQueue: true, owner: 107, group: null };
   assert.equal(encodeOp({ ...TAP, selinuxContext: null }, KNOWN), {
     part: 'createTap',
@@ -59,28 +59,28 @@ test('addTap: a tap with the next free index, and who makes it', () => {
   });
 });
 
-test('persistTap: the tap that was made last', () =>
+test('persistTap applies to the tap that was created last', () =>
   assert.equal(encodeOp({ op: 'persistTap', link: 'tap1' }, KNOWN), { part: 'persistTap' }));
 
-test('deleteLink: a part of its own, which waits', () =>
+test('deleteLink is a part of its own, which waits', () =>
   assert.equal(encodeOp({ op: 'deleteLink', link: 'tap0' }, KNOWN), {
     part: 'deleteLink',
     deletion: linkDeletion(3),
   }));
 
-test('addClsact and deleteClsact', () => {
+test('addClsact and deleteClsact are one request each', () => {
   assert.equal(encodeOp({ op: 'addClsact', link: 'eth0' }, KNOWN), change(clsactAddition(2)));
   assert.equal(encodeOp({ op: 'deleteClsact', link: 'eth0' }, KNOWN), change(clsactDeletion(2)));
 });
 
-test('addRedirect: by the classifier that this kernel has, into the qdisc that is there', () => {
+test('addRedirect uses the classifier that this kernel has, and the existing qdisc', () => {
   const op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: COOKIE } as const;
   const filter = { from: 2, qdisc: 'ingress', to: 3, pref: 65535, cookie: COOKIE } as const;
   assert.equal(encodeOp(op, KNOWN), change(redirectAddition(filter, 'u32')));
   assert.is(encodeOp(op, { ...KNOWN, classifier: null }), null, 'which has to be found out first');
 });
 
-test('deleteRedirect: by what was seen', () => {
+test('deleteRedirect deletes the filters that were seen', () => {
   const op = { op: 'deleteRedirect', from: 'eth0', cookie: COOKIE } as const;
   assert.equal(encodeOp(op, KNOWN), change(filterDeletion({ ...redirectOf(2, 3), handle: 0 })));
   assert.equal(encodeOp(op, { ...KNOWN, filters: [] }), change());
@@ -102,14 +102,14 @@ for (const settings of [
     ));
 }
 
-test('setSysctl: a part of its own', () =>
+test('setSysctl is a part of its own', () =>
   assert.equal(encodeOp({ op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '1 0' }, KNOWN), {
     part: 'writeSysctl',
     sysctl: 'net.ipv4.ping_group_range',
     value: '1 0',
   }));
 
-test('an op on a link that is not known throws what the view says', async () => {
+test("an op on an unknown link throws the view's error", async () => {
   const error = await caught(() =>
     encodeOp({ op: 'setLink', link: 'x', change: { set: 'up', on: true } }, KNOWN),
   );

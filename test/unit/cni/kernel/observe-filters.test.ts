@@ -8,13 +8,16 @@ import { clsactOf, redirectOf } from '../../../helpers/seen.ts';
 
 const test = suite('observeFilters()');
 
-/** A socket that answers in turn, and what it was asked: ifindex, parent, pref and protocol. */
+/**
+ * A socket that sends these replies in turn and records the requests: ifindex, parent, pref and
+ * protocol.
+ */
 function socketThat(...answers: readonly (readonly unknown[])[]) {
   const left = [...answers];
   const asked: (readonly (number | undefined)[])[] = [];
   const look = async (...queries: readonly Query<unknown>[]) => {
     for (const { request } of queries) asked.push([request.body[1], request.body[3], request.body[4]]);
-    return { answers: left.shift() ?? assert.unreachable('nobody asks again'), unsettled: null };
+    return { answers: left.shift() ?? assert.unreachable('there are no further requests'), unsettled: null };
   };
   return { rtnetlink: { look } as unknown as Rtnetlink, asked };
 }
@@ -34,11 +37,11 @@ test('both sides of a clsact and the one of an ingress qdisc are read in one rou
   ]);
 });
 
-test('without a qdisc nothing is asked', async () => {
+test('a link without a qdisc is not asked about', async () => {
   assert.equal(await observeFilters(socketThat().rtnetlink, [], filtersOf), { filters: [], gaps: [] });
 });
 
-test('of a side that cannot be listed only our place is read, and the link is named', async () => {
+test("of a side that cannot be listed only Tapwire's place is read, and the link is named", async () => {
   const { rtnetlink, asked } = socketThat([TOO_LONG, [], [tap0], []], [[eth0]]);
   assert.equal(await observeFilters(rtnetlink, [clsactOf(2), clsactOf(3)], filtersOf), {
     filters: [tap0, eth0],
@@ -47,7 +50,7 @@ test('of a side that cannot be listed only our place is read, and the link is na
   assert.equal(asked.slice(4), [[2, INGRESS, PLACE]]);
 });
 
-test('a side of which nothing at all can be read has no filters of ours', async () => {
+test("a side that cannot be read at all has no filters of Tapwire's", async () => {
   const { rtnetlink } = socketThat([TOO_LONG, TOO_LONG], [TOO_LONG, TOO_LONG]);
   const gap = { ifindex: 2, reason: 'Message too long' };
   assert.equal(await observeFilters(rtnetlink, [clsactOf(2)], filtersOf), { filters: [], gaps: [gap, gap] });

@@ -29,13 +29,13 @@ const SILENCE: Op = { op: 'addSilence', table: 'tapwire-0', links: ['eth0', 'tap
 const [EPERM, ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 19, 22, 25];
 const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
 
-test('without IPv6 there is nothing to keep silent, and only for that', () => {
+test('silencing IPv6 succeeds on a kernel without IPv6, and no other op does', () => {
   assert.is(toOutcome(QUIET, { errno: EAFNOSUPPORT, reason: 'x' }), 'done');
   const failure = failureOf(UP, { errno: EAFNOSUPPORT, reason: 'x' });
   assert.is(failure?.message, 'Cannot set "tap0" up: x');
 });
 
-test('a table that a process of the pod owns does not keep DEL from its end', () => {
+test('DEL completes in spite of a table that a process of the pod owns', () => {
   const refusal = { errno: EPERM, reason: 'nftables: Operation not permitted' };
   assert.is(toOutcome({ op: 'deleteSilence', table: 'tapwire-0' }, refusal), 'done');
   assert.is(failureOf(SILENCE, refusal)?.code, 'KERNEL_REFUSED');
@@ -115,7 +115,7 @@ for (const [op, errno, reason, code, message] of [
   ],
   [{ op: 'deleteLink', link: 'tap0' }, ENOENT, 'x', 'KERNEL_REFUSED', 'x'],
 ] as const) {
-  test(`${op.op}, errno ${errno}: ${reason}`, () => {
+  test(`${op.op} with errno ${errno} fails: ${reason}`, () => {
     const failure = failureOf(op, { errno, reason });
     const verbs = {
       addTap: 'add tap "tap0"',
@@ -147,7 +147,7 @@ for (const [op, errnos] of [
   });
 }
 
-test('an op whose answer is lost may be done: TRY_AGAIN', () => {
+test('an op whose reply is lost may have taken effect and fails with TRY_AGAIN', () => {
   for (const op of [TAP, CLSACT, QUIET, ...Object.values(UNDO)]) {
     const failure = failureOf(op, { errno: EINVAL, reason: 'x', isUnanswered: true });
     assert.is(failure?.code, 'TRY_AGAIN');

@@ -23,16 +23,16 @@ function example() {
   return script;
 }
 
-test('requests of one level go out together, in their order, those of the next by themselves', () =>
+test('requests of one level are sent together in order, and those of the next level separately', () =>
   assert.equal(example().parts, [change(1, 2, 3), { part: 'persistTap' }, change(4), change(5)]));
 
-test('ops are kept in their order', () =>
+test('ops keep their order', () =>
   assert.equal(
     example().ops.map((op) => ('link' in op ? op.link : '')),
     ['a', 'b', 'tap0', 'c', 'd'],
   ));
 
-test('each op is told what became of its own requests, the first refusal of several', () => {
+test('each op gets the outcome of its own requests, which is the first rejection among several', () => {
   const outcomes = example().outcomesOf([['done', 'done', REFUSED], [REFUSED], ['done'], ['done']]);
   assert.equal(
     outcomes.map((outcome) => (outcome instanceof Error ? outcome.message : outcome)),

@@ -11,7 +11,7 @@ const test = suite('viewOf()');
 const UP: Op = { op: 'setLink', link: 'tap0', change: { set: 'up', on: true } };
 const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00' };
 
-/** A view of a socket that answers in turn. */
+/** Returns a view of a socket that sends these replies in turn. */
 const viewThat = (...answers: readonly (readonly unknown[])[]) => unsettledView(null, ...answers);
 
 function unsettledView(unsettled: string | null, ...answers: readonly (readonly unknown[])[]) {
@@ -19,7 +19,7 @@ function unsettledView(unsettled: string | null, ...answers: readonly (readonly 
   const asked: number[] = [];
   const ask = async (...queries: readonly unknown[]) => {
     asked.push(queries.length);
-    return left.shift() ?? assert.unreachable('nobody asks again');
+    return left.shift() ?? assert.unreachable('there are no further requests');
   };
   const look = async (...queries: readonly unknown[]) => ({
     answers: await ask(...queries),
@@ -33,7 +33,7 @@ function unsettledView(unsettled: string | null, ...answers: readonly (readonly 
 const { links, qdiscs, filters } = wired();
 const { rules: _, ...NO_TABLES } = NO_NFTABLES;
 
-test('observe(): one round for a bare netns, a second one for the filters of both sides of each qdisc', async () => {
+test('observe() needs one round for a bare netns, and a second one for the filters of both sides of each qdisc', async () => {
   const bare = viewThat([BARE.links, [], NO_TABLES]);
   assert.equal(await bare.view.observe(), BARE);
   assert.equal(bare.asked, [3]);
@@ -44,14 +44,14 @@ test('observe(): one round for a bare netns, a second one for the filters of bot
   assert.equal(asked, [3, 4]);
 });
 
-test('observe() tells the tables, and leaves their rules to whoever needs them', async () => {
+test('observe() lists the tables and leaves reading their rules to the caller', async () => {
   const tables = { tables: [{ family: 'inet', name: 'tapwire-0123456789abcdef' }], refusal: null };
   const { view, asked } = viewThat([links, [], tables]);
   assert.equal((await view.observe()).nftables, { ...tables, rules: [] });
   assert.equal(asked, [3]);
 });
 
-test('the older ingress qdisc has one side', async () => {
+test('observe() reads one side of the older ingress qdisc', async () => {
   const [qdisc] = qdiscs;
   const { view, asked } = viewThat([links, [{ ...qdisc, kind: 'ingress' }], NO_TABLES], [[]]);
   await view.observe();
@@ -59,7 +59,7 @@ test('the older ingress qdisc has one side', async () => {
   assert.equal([2, 3].map(view.known(UP).qdiscOf), ['ingress', 'clsact']);
 });
 
-test('observe() tells what it could not read; without links there is nothing', async () => {
+test('observe() reports what it could not read, and returns nothing without links', async () => {
   const { view } = unsettledView('it changed', [BARE.links, [], NO_TABLES]);
   assert.equal(await view.observe(), { ...BARE, gaps: [{ ifindex: null, reason: 'it changed' }] });
   const error = await caught(viewThat([{ refused: 'Message too long' }, []]).view.observe);
@@ -69,14 +69,14 @@ test('observe() tells what it could not read; without links there is nothing', a
   );
 });
 
-test('knows what it has seen, been told of, or looked for again', async () => {
+test('the view knows what it has seen, what it was told, and what it has read again', async () => {
   const { view } = viewThat([BARE.links, [], NO_TABLES], [links]);
   await view.observe();
   assert.not(view.knows(UP));
   const error = await caught(() => view.known(UP).ifindexOf('tap0'));
   assert.equal([error.code, error.message], ['LINK_MISSING', 'Cannot set "tap0" up: no "tap0"']);
 
-  view.addLink('tap0', 0); // nobody knows which
+  view.addLink('tap0', 0); // The kernel chooses it.
   assert.not(view.knows(REDIRECT));
   view.addLink('tap0', 9);
   assert.is(view.known(UP).ifindexOf('tap0'), 9);
@@ -85,14 +85,14 @@ test('knows what it has seen, been told of, or looked for again', async () => {
   assert.is(view.known(UP).ifindexOf('tap0'), 3);
 });
 
-test('the free index is behind all that there are; without a look there is none', async () => {
+test('the free index is above all others, and unknown before the links are read', async () => {
   const { view } = viewThat([links, [], NO_TABLES]);
   assert.is(view.known(UP).freeIfindex(), 0);
   await view.observe();
   assert.is(view.known(UP).freeIfindex(), 4);
 });
 
-test('behind the last index that there can be the kernel chooses', async () => {
+test('the kernel chooses an index if the last possible one is taken', async () => {
   const [first] = BARE.links;
   const { view } = viewThat([[{ ...first, ifindex: 2 ** 31 - 1 }], [], NO_TABLES]);
   await view.observe();

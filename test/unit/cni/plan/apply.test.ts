@@ -19,7 +19,10 @@ const LEVELS: readonly Level[] = [
   [{ do: up('e'), undo: [down('e')] }],
 ];
 
-/** Records what ran, level by level; fails for the ops in `broken` and goes on with their level, as the kernel does. */
+/**
+ * Records the ops that ran, level by level. Fails for the ops in `broken` and completes their
+ * level, as the kernel does.
+ */
 function recorder(...broken: readonly Op[]) {
   const ran: (readonly Op[])[] = [];
   const isBroken = (op: Op) => broken.some((b) => JSON.stringify(b) === JSON.stringify(op));
@@ -36,20 +39,20 @@ function recorder(...broken: readonly Op[]) {
   return { ran, run };
 }
 
-test('runs every level in order, its steps together', async () => {
+test('every level runs in order, its steps together', async () => {
   const { ran, run } = recorder();
   await apply(LEVELS, run);
   assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [up('e')]]);
 });
 
-test('a failing step: all that were done are undone, newest first, also those behind it; its error is thrown', async () => {
+test('a failing step makes every completed step be undone, newest first, including later ones of its level, and its error is thrown', async () => {
   const { ran, run } = recorder(up('c'));
   const error = await caught(() => apply(LEVELS, run));
   assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [down('d'), down('a')]]);
   assert.equal([error.code, error.message, error.details], ['KERNEL_REFUSED', 'no c setLink', undefined]);
 });
 
-test('a first step that the pod can do without: something else is applied instead', async () => {
+test('a first step that is optional is replaced by its alternative when it fails', async () => {
   const { ran, run } = recorder(up('a'));
   const refusals: string[] = [];
   const orElse = ({ message }: Error): readonly Level[] => {
@@ -61,7 +64,7 @@ test('a first step that the pod can do without: something else is applied instea
   assert.equal(ran, [[up('a')], [up('b'), up('c'), up('d')], [up('e')]]);
 });
 
-test('a first step that may have been done although it failed is undone before something else is applied', async () => {
+test('a failed first step that may have taken effect is undone before its alternative runs', async () => {
   const ran: (readonly Op[])[] = [];
   const run: Run = async (levels) => {
     ran.push(levels.flat());
@@ -72,7 +75,7 @@ test('a first step that may have been done although it failed is undone before s
 });
 const LOST = new BindingError('TRY_AGAIN', 'the answer is lost');
 
-test('only the first step can be done without: if a later one fails, or one of what is done instead, all is undone', async () => {
+test('only the first step is optional: everything is undone if a later step or one of the alternative fails', async () => {
   const late = recorder(up('c'));
   const unasked = (): never => {
     throw new Error('nobody asks for something else');
@@ -84,7 +87,7 @@ test('only the first step can be done without: if a later one fails, or one of w
   assert.equal(twice.ran.at(-1), [down('d'), down('c')]);
 });
 
-test('a first step that fails after nobody waits any more: nothing else is done', async () => {
+test('a first step that fails after the caller has stopped waiting has no alternative', async () => {
   const { ran, run } = recorder(up('a'));
   const signal = { aborted: false, reason: new Error('gone') };
   const abort: Run = (levels, continueOnError) => {
@@ -102,18 +105,18 @@ test('apply() undoes a step by all ops of its undo, in their order', async () =>
   assert.equal(ran.at(-1), [down('b'), up('a'), down('a')]);
 });
 
-test('of several failing steps the first one tells why', async () => {
+test('of several failing steps the first gives the error', async () => {
   const { run } = recorder(up('d'), up('c'));
   assert.is((await caught(() => apply(LEVELS, run))).message, 'no c setLink');
 });
 
-test('a first step that fails leaves nothing to undo', async () => {
+test('a failing first step leaves nothing to undo', async () => {
   const { ran, run } = recorder(up('a'));
   assert.is((await caught(() => apply(LEVELS, run))).message, 'no a setLink');
   assert.equal(ran, [[up('a')]]);
 });
 
-test('a failing undo does not stop the others and is told', async () => {
+test('a failing undo is reported and does not stop the others', async () => {
   const { ran, run } = recorder(up('e'), down('c'));
   const error = await caught(() => apply(LEVELS, run));
   assert.equal(ran.at(-1), [down('d'), down('c'), down('a')]);
@@ -123,7 +126,7 @@ test('a failing undo does not stop the others and is told', async () => {
   );
 });
 
-test('a step that may have been done is undone as well', async () => {
+test('a step that may have taken effect is undone as well', async () => {
   const lost: Run = async (levels, continueOnError) => {
     const outcomes = await run(levels, continueOnError);
     return outcomes.map((outcome, i) =>
@@ -136,7 +139,7 @@ test('a step that may have been done is undone as well', async () => {
   assert.is(error.message, 'lost');
 });
 
-test('once nobody waits any more, what was done is undone and the reason thrown', async () => {
+test('once the caller has stopped waiting, completed steps are undone and the reason is thrown', async () => {
   const gone = new AbortController();
   const { ran, run } = recorder();
   const error = await caught(() =>
@@ -156,7 +159,7 @@ test('once nobody waits any more, what was done is undone and the reason thrown'
   assert.equal(late.ran, []);
 });
 
-test('a rollback is told to whoever listens', async () => {
+test('a rollback is reported to the listener', async () => {
   const told: unknown[] = [];
   const listen = (cause: unknown) => told.push(cause);
   rollbacks.subscribe(listen);
@@ -166,7 +169,7 @@ test('a rollback is told to whoever listens', async () => {
   assert.equal(told, [error]);
 });
 
-test('attempt() goes on after a failure and returns all of them', async () => {
+test('attempt() continues after a failure and returns all failures', async () => {
   const { ran, run } = recorder(up('a'), up('c'));
   assert.equal(await attempt([up('a'), up('b'), up('c')], run), ['no a setLink', 'no c setLink']);
   assert.is(ran.length, 1);

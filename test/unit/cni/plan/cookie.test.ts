@@ -8,7 +8,7 @@ const test = suite('the cookie');
 
 const RESTORE = { clsact: true, allmulti: false, noQueue: false, down: false, silence: false };
 
-test('restoreOf() reads the flags of our own cookie only', () => {
+test("restoreOf() reads the flags of the attachment's own cookie only", () => {
   const FLAGS = ['clsact', 'allmulti', 'noQueue', 'down', 'silence'] as const;
   for (let bits = 0; bits < 1 << FLAGS.length; bits++) {
     const restore = Object.fromEntries(FLAGS.map((flag, i) => [flag, (bits & (1 << i)) !== 0]));
@@ -20,7 +20,7 @@ test('restoreOf() reads the flags of our own cookie only', () => {
   assert.is(restoreOf(null, KEY), null);
 });
 
-test('a container and ifname that join to the same text have different cookies', () => {
+test('a container id and ifname that join to the same text have different cookies', () => {
   const cookie = (containerId: string, ifname: string) => encodeCookie({ containerId, ifname }, RESTORE);
   assert.is.not(cookie('ab', 'c'), cookie('a', 'bc'));
 });

@@ -35,16 +35,16 @@ for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST +
 for (const [why, ifalias] of [
   ['no alias', null],
   ["somebody else's alias", 'eth3'],
-  ['a later form of the record', encodeRecord(RECORD).replace('tapwire/1', 'tapwire/2')],
+  ['a later version of the record', encodeRecord(RECORD).replace('tapwire/1', 'tapwire/2')],
   ["another container's record", encodeRecord({ ...RECORD, key: OTHER })],
   ['garbage', 'tapwire/1 = container ifname=net1'],
 ] as const) {
-  test(`recordOf() finds none in ${why}`, () => {
+  test(`recordOf() returns null for ${why}`, () => {
     assert.is(recordOf(tapOf({ ifalias }), KEY), null);
   });
 }
 
-test('recordOf() reads what an earlier version wrote: it left the link as it was, and silenced nobody', () => {
+test("recordOf() reads an earlier version's record, which left the link as it was and silenced no pod", () => {
   const earlier = encodeRecord(RECORD).replace(' down=0 silence=0', '');
   const { restore } = recordOf(tapOf({ ifalias: earlier }), KEY) ?? {};
   assert.equal(restore, { ...RECORD.restore, down: null, silence: false });

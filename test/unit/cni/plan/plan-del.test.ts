@@ -32,40 +32,40 @@ const police = { ...redirectOf(2, 1), pref: 7, redirect: null };
 
 for (const [why, seen, want] of [
   ['after ADD: frees the pod link first', wired(), [deleteRedirect(), deleteClsact, deleteTap]],
-  ['nothing of ours', BARE, []],
+  ["nothing of Tapwire's", BARE, []],
   [
     "another container's wiring stays",
     wired({ links: [LO, ETH0, tapOf({}, OTHER)], filters: [redirectOf(2, 3, OTHER)] }),
     [],
   ],
-  ['a tap that somebody else made stays', { ...BARE, links: [ETH0, tapOf({ ifalias: null })] }, []],
+  ["another program's tap stays", { ...BARE, links: [ETH0, tapOf({ ifalias: null })] }, []],
   [
-    'what ADD found is left: qdisc',
+    'DEL leaves the qdisc that ADD found',
     wired({ links: [LO, ETH0, tapOf({}, KEY, NEITHER)], filters: [redirectOf(2, 3, KEY, NEITHER)] }),
     [deleteRedirect(NEITHER), deleteTap],
   ],
   [
-    "a qdisc with somebody else's filter stays",
+    "a qdisc with another program's filter stays",
     wired({ filters: [redirectOf(2, 3), police] }),
     [deleteRedirect(), deleteTap],
   ],
   [
-    "a qdisc with somebody else's filter at its egress stays",
+    "a qdisc with another program's filter at its egress stays",
     wired({ filters: [redirectOf(2, 3), { ...police, direction: 'egress' }] }),
     [deleteRedirect(), deleteTap],
   ],
   [
-    "a qdisc with somebody else's filter at our pref stays",
+    "a qdisc with another program's filter at Tapwire's pref stays",
     wired({ filters: [redirectOf(2, 3), { ...police, pref: 65535 }] }),
     [deleteRedirect(), deleteTap],
   ],
   [
-    'a qdisc with a shared filter block, put there instead of ours, stays',
+    "a qdisc with a shared filter block in place of Tapwire's stays",
     wired({ qdiscs: [{ ...clsactOf(2), isShared: true }, clsactOf(3)], filters: [] }),
     [deleteTap],
   ],
   [
-    "the hash tables of our own filter are nobody else's",
+    "the hash tables of Tapwire's own filter do not count as another program's",
     wired({
       filters: [
         redirectOf(2, 3),
@@ -76,17 +76,17 @@ for (const [why, seen, want] of [
     [deleteRedirect(), deleteClsact, deleteTap],
   ],
   [
-    'what the record says goes before what the cookie says',
+    'the record takes precedence over the cookie',
     wired({ filters: [redirectOf(2, 3, KEY, BOTH)] }),
     [deleteRedirect(BOTH), deleteClsact, deleteTap],
   ],
   [
-    "a link with our tap's alias that is no tap stays",
+    "a link with the alias of Tapwire's tap that is not a tap stays",
     { ...BARE, links: [ETH0, linkOf(3, 'tap0', { ifalias: tapOf().ifalias })] },
     [],
   ],
   [
-    'a pod link without a queue has none again',
+    'a pod link without a queue is restored',
     wired({ filters: [redirectOf(2, 3, KEY, NO_QUEUE)], links: [LO, ETH0, tapOf({}, KEY, NO_QUEUE)] }),
     [
       deleteRedirect(NO_QUEUE),
@@ -96,29 +96,29 @@ for (const [why, seen, want] of [
     ],
   ],
   [
-    'allmulticast goes back off',
+    'allmulticast is turned off again',
     wired({ links: [LO, ETH0, tapOf({}, KEY, BOTH)], filters: [redirectOf(2, 3, KEY, BOTH)] }),
     [deleteRedirect(BOTH), deleteClsact, allmultiOff, deleteTap],
   ],
   [
-    'the tap with the record is gone: the cookie tells',
+    'the cookie tells if the tap with the record is gone',
     wired({ links: [LO, ETH0], filters: [redirectOf(2, 0, KEY, BOTH)] }),
     [deleteRedirect(BOTH), deleteClsact, allmultiOff],
   ],
-  ['a crash before the redirect: the record tells', wired({ filters: [] }), [deleteClsact, deleteTap]],
+  ['the record tells after a crash before the redirect', wired({ filters: [] }), [deleteClsact, deleteTap]],
   ['a crash before the qdisc', wired({ qdiscs: [], filters: [] }), [deleteTap]],
   [
-    'the pod link was renamed meanwhile: its filter tells',
+    'the filter tells if the pod link was renamed meanwhile',
     wired({ links: [LO, linkOf(2, 'nic0'), tapOf()] }),
     [{ ...deleteRedirect(), from: 'nic0' }, { ...deleteClsact, link: 'nic0' }, deleteTap],
   ],
   [
-    'an ingress qdisc in place of ours stays',
+    "an ingress qdisc in place of Tapwire's stays",
     wired({ qdiscs: [{ ...clsactOf(2), kind: 'ingress' }, clsactOf(3)], filters: [redirectOf(3, 2)] }),
     [deleteTap],
   ],
   [
-    'a redirect of ours goes out of an ingress qdisc, which stays',
+    "Tapwire's redirect is deleted from an ingress qdisc, which stays",
     wired({ qdiscs: [{ ...clsactOf(2), kind: 'ingress' }, clsactOf(3)] }),
     [deleteRedirect(), deleteTap],
   ],
@@ -133,17 +133,17 @@ for (const [why, seen, want] of [
     [deleteRedirect(), deleteClsact, deleteTap],
   ],
   [
-    'a netns that changes all the time: what was seen of ours goes',
+    "a netns that keeps changing: everything of Tapwire's that was seen is deleted",
     wired({ gaps: [{ ifindex: null, reason: 'it changed' }] }),
     [deleteRedirect(), deleteClsact, deleteTap],
   ],
   [
-    'a filter with our cookie in another chain is forged, and stays',
+    "a filter with Tapwire's cookie in another chain is forged and stays",
     { ...BARE, filters: [{ ...redirectOf(2, 3), chain: 5 }] },
     [],
   ],
   [
-    'a filter with our cookie at another pref is forged, and stays',
+    "a filter with Tapwire's cookie at another pref is forged and stays",
     { ...BARE, filters: [{ ...redirectOf(2, 3), pref: 1 }] },
     [],
   ],
@@ -164,7 +164,7 @@ for (const [why, seen, want] of [
     [goDown, deleteTap, deleteSilence],
   ],
   [
-    'an earlier version wrote the record again, without that key: the cookie tells',
+    'the cookie tells if an earlier version rewrote the record without that key',
     wired({
       links: [LO, ETH0, tapOf({ ifalias: tapOf({}, KEY, NEITHER).ifalias?.replace(' down=0', '') ?? '' })],
       filters: [redirectOf(2, 3, KEY, DOWN)],
@@ -172,13 +172,13 @@ for (const [why, seen, want] of [
     [deleteRedirect(DOWN), goDown, deleteTap],
   ],
   [
-    'the tap with the record is gone: the cookie tells that the pod link was down',
+    'the cookie tells that the pod link was down if the tap with the record is gone',
     wired({ links: [LO, ETH0], filters: [redirectOf(2, 0, KEY, DOWN)], nftables: silenced() }),
     [deleteRedirect(DOWN), goDown, deleteSilence],
   ],
-  ['nothing is left but rules', { ...BARE, nftables: silenced() }, [deleteSilence]],
+  ['only rules are left', { ...BARE, nftables: silenced() }, [deleteSilence]],
   [
-    'nothing is left but a table without rules',
+    'only a table without rules is left',
     { ...BARE, nftables: { ...silenced(), tables: silenced().tables.slice(1), rules: [] } },
     [deleteSilence],
   ],

@@ -38,7 +38,7 @@ for (const [file, message] of [
   [{ tap: { namespaces: 'vms' } }, 'Cannot read $.tap.namespaces: want an array, got "vms"'],
   [{ tap: { defaultNetwork: 'yes' } }, 'Cannot read $.tap.defaultNetwork: want true or false, got "yes"'],
 ] as const) {
-  test(`decodeNodePolicy() refuses ${JSON.stringify(file)}`, async () => {
+  test(`decodeNodePolicy() rejects ${JSON.stringify(file)}`, async () => {
     assert.is((await caught(() => decodeNodePolicy(file, '$'))).message, message);
   });
 }
@@ -73,11 +73,7 @@ const ETH0 = { ...KEY, ifname: 'eth0' };
 const BINDINGS = { args: { cni: { logicNetworkName: 'default' } } };
 for (const [why, conf, harm] of [
   ['of tap', tapConf(), 'would lose it to a tap'],
-  [
-    "of tap, by a NAD that says of itself that it is a binding's",
-    tapConf(BINDINGS),
-    'would lose it to a tap',
-  ],
+  ["of tap, by a NAD that claims to be a binding's", tapConf(BINDINGS), 'would lose it to a tap'],
   ['of passt', passtConf(), 'would let everybody in it bind privileged ports'],
 ] as const) {
   test(`requireAllowed() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {

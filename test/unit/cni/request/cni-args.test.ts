@@ -5,7 +5,10 @@ import { caught } from '../../../helpers/caught.ts';
 
 const test = suite('parseCniArgs()');
 
-/** What Multus 4.3 thin sent under containerd 2.1: its own pairs, then the runtime's, in random order. */
+/**
+ * CNI_ARGS of Multus 4.3 thin under containerd 2.1: its own pairs, then the container runtime's, in
+ * random order.
+ */
 const THIN =
   'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=rec-primary;K8S_POD_INFRA_CONTAINER_ID=35fd;K8S_POD_UID=925a;' +
   'K8S_POD_INFRA_CONTAINER_ID=35fd;K8S_POD_UID=925a;IgnoreUnknown=1;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=rec-primary';
@@ -57,7 +60,7 @@ for (const [text, message] of [
   ],
   ['IP=10.0.0.1,x', 'ARGS: Cannot read IP: want IP addresses, with commas between them, got "x"'],
 ] as const) {
-  test(`refuses "${text}"`, async () => {
+  test(`rejects "${text}"`, async () => {
     const error = await caught(() => parseCniArgs(text));
     assert.equal([error.code, error.message], ['INVALID_ENVIRONMENT', message]);
   });

@@ -24,8 +24,8 @@ const DEFAULTS = {
 const prevResult = { cniVersion: '1.0.0', interfaces: [] };
 
 for (const [why, conf, want] of [
-  ['the least there is', {}, {}],
-  ['keys that others put there', { type: 'tapwire', deviceID: 'x', 'cni.dev/attachments': [] }, {}],
+  ['only the required keys', {}, {}],
+  ['keys of other plugins', { type: 'tapwire', deviceID: 'x', 'cni.dev/attachments': [] }, {}],
   ['null is absent, as Go writes it', { mtu: null, owner: null, args: null, prevResult: null }, {}],
   ...[
     {
@@ -72,15 +72,19 @@ for (const [why, conf, want] of [
   ],
   ["KubeVirt's network name", { args: { cni: { logicNetworkName: 'red' } } }, { logicNetworkName: 'red' }],
   ['args of others', { args: { cni: { ips: ['10.0.0.1'] } } }, {}],
-  ['the result before ours', { prevResult }, { prevResult: { source: prevResult, interfaces: [], ips: [] } }],
   [
-    'keys in other letters, as Go reads them',
+    'the result of the plugin before',
+    { prevResult },
+    { prevResult: { source: prevResult, interfaces: [], ips: [] } },
+  ],
+  [
+    'keys in other letter case, as Go reads them',
     { MTU: 1400, MultiQueue: true, Args: { CNI: { LogicNetworkName: 'red' } } },
     { mtu: 1400, multiQueue: true, logicNetworkName: 'red' },
   ],
-  ['the exact key before others', { MTU: 1400, mtu: 1300 }, { mtu: 1300 }],
+  ['the exact key takes precedence', { MTU: 1400, mtu: 1300 }, { mtu: 1300 }],
   [
-    'keys that nobody reads',
+    'unknown keys',
     { mut: 1400, ipam: { type: 'static' }, Bridge: 'br0' },
     { unknownKeys: ['mut', 'ipam', 'Bridge'] },
   ],
@@ -95,7 +99,11 @@ for (const [why, conf, want] of [
     { runtimeConfig: { mac: '' }, args: { cni: { mac: '02-00-00-00-00-0B' } } },
     { mac: '02:00:00:00:00:0b' },
   ],
-  ['a MAC in groups of four', { runtimeConfig: { mac: '0200.0000.000B' } }, { mac: '02:00:00:00:00:0b' }],
+  [
+    'a MAC in groups of four digits',
+    { runtimeConfig: { mac: '0200.0000.000B' } },
+    { mac: '02:00:00:00:00:0b' },
+  ],
 ] as const) {
   test(why, () => {
     assert.equal(decodeNetConf({ ...BASE, ...conf }), { ...DEFAULTS, ...want });
@@ -112,7 +120,7 @@ const PASST_DEFAULTS = {
   unknownKeys: [],
 };
 for (const [why, conf, want] of [
-  ['the least there is', {}, {}],
+  ['only the required keys', {}, {}],
   ['null is absent', { mtu: null, owner: null, podLink: null, group: null }, {}],
   [
     'zero is absent',
@@ -123,7 +131,7 @@ for (const [why, conf, want] of [
   ['the last group that may ping', { group: 2 ** 31 - 1 }, { group: 2 ** 31 - 1 }],
   ['every group', { group: 'none' }, { group: null }],
   ["KubeVirt's network name", { args: { cni: { logicNetworkName: 'red' } } }, { logicNetworkName: 'red' }],
-  ['keys that nobody reads', { mut: 1400 }, { unknownKeys: ['mut'] }],
+  ['unknown keys', { mut: 1400 }, { unknownKeys: ['mut'] }],
 ] as const) {
   test(`passt: ${why}`, () => {
     assert.equal(decodeNetConf({ ...BASE, binding: 'passt', ...conf }), { ...PASST_DEFAULTS, ...want });
@@ -190,7 +198,7 @@ for (const [conf, message] of [
   ],
   [{ prevResult: 'x'.repeat(100) }, `Cannot read $.prevResult: want an object, got "${'x'.repeat(76)}...`],
 ] as const) {
-  test(`refuses ${JSON.stringify(conf).slice(0, 60)}`, async () => {
+  test(`rejects ${JSON.stringify(conf).slice(0, 60)}`, async () => {
     const error = await caught(() => decodeNetConf({ ...BASE, ...conf }));
     assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
   });
@@ -201,7 +209,7 @@ test('reads own properties only', () => {
   assert.equal(decodeNetConf(hostile), DEFAULTS);
 });
 
-test('takes the bounds of numbers, names and contexts', () => {
+test('accepts the bounds of numbers, names and contexts', () => {
   const selinuxContext = `a:b:${'c'.repeat(252)}`;
   const conf = { ...BASE, mtu: 68, owner: 0, group: 2 ** 32 - 2, podLink: 'fifteen-bytes-a', selinuxContext };
   assert.equal(decodeNetConf(conf), { ...DEFAULTS, ...conf });
@@ -216,13 +224,13 @@ for (const [key, value] of [
   ['podLink', 'a\u2003b'],
   ['selinuxContext', `a:b:${'c'.repeat(253)}`],
 ] as const) {
-  test(`refuses ${key} just beyond: ${JSON.stringify(value).slice(0, 30)}`, async () => {
+  test(`rejects ${key} just beyond: ${JSON.stringify(value).slice(0, 30)}`, async () => {
     const error = await caught(() => decodeNetConf({ ...BASE, [key]: value }));
     assert.match(error.message, new RegExp(`^Cannot read \\$\\.${key}: want `));
   });
 }
 
-test('what it says of unknown keys is bounded', () => {
+test('limits the length of the warning about unknown keys', () => {
   const keys = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`${i}${'x'.repeat(1000)}`, 1]));
   const { unknownKeys } = decodeNetConf({ ...BASE, ...keys });
   assert.equal([unknownKeys.length, Math.max(...unknownKeys.map((key) => key.length))], [20, 64]);

@@ -14,7 +14,7 @@ test('reads JSON', () => {
   assert.equal(parseInput(Buffer.from('null')), {});
 });
 
-test('brackets in strings are no nesting', () => {
+test('does not count brackets in strings as nesting', () => {
   const text = `\\"${'['.repeat(100)}\\\\`;
   assert.equal(parseInput(Buffer.from(`{"a":"${text}"}`)), { a: `"${'['.repeat(100)}\\` });
 });
@@ -32,9 +32,9 @@ for (const [why, input, message] of [
   ['a number', Buffer.from('1'), 'Cannot parse the network configuration: want an object'],
   ['nothing', Buffer.alloc(0), /^Cannot parse the network configuration: /],
   ['1 MiB of escaped quotes', Buffer.alloc(MAX_INPUT, '\\"'), /^Cannot parse the network configuration: /],
-  ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00]), /^Cannot parse the network configuration: /],
+  ['bytes that are not text', Buffer.from([0xff, 0xfe, 0x00]), /^Cannot parse the network configuration: /],
 ] as const) {
-  test(`refuses ${why}`, async () => {
+  test(`rejects ${why}`, async () => {
     const error = await caught(() => parseInput(input));
     assert.is(error.code, 'INVALID_JSON');
     if (typeof message === 'string') assert.is(error.message, message);

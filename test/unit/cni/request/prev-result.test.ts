@@ -57,7 +57,7 @@ for (const [result, want] of [
     { ips: [{ version: null, interface: null, address: '10.90.0.5/24', gateway: null }] },
   ],
 ] as const) {
-  test(`zero is absent: ${JSON.stringify(result)}`, () => {
+  test(`treats zero as absent: ${JSON.stringify(result)}`, () => {
     const decoded = prevResult('0.4.0')(result, '$.prevResult');
     assert.equal(decoded, { source: result, interfaces: [], ips: [], ...want });
     assert.is(decoded.source, result, 'it is passed on as it came');
@@ -71,7 +71,7 @@ for (const [version, stated] of [
   ['1.0.0', '1.1.0'],
   ['1.1.0', null],
 ] as const) {
-  test(`[${version}] takes a result of ${stated ?? 'no version'}`, () => {
+  test(`[${version}] accepts a result of ${stated ?? 'no version'}`, () => {
     assert.equal(prevResult(version)({ cniVersion: stated }, '$').interfaces, []);
   });
 }
@@ -116,7 +116,7 @@ for (const [version, result, message] of [
   ],
   ['1.0.0', { dns: [] }, 'Cannot read $.dns: want an object, got []'],
 ] as const) {
-  test(`[${version}] refuses ${JSON.stringify(result)}`, async () => {
+  test(`[${version}] rejects ${JSON.stringify(result)}`, async () => {
     const error = await caught(() => prevResult(version)(result, '$'));
     assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
   });

@@ -21,7 +21,7 @@ const parse = (command: string, env: Record<string, string> = {}, conf: unknown 
 const KEY = { containerId: 'pod1', ifname: 'net1' };
 
 for (const command of ['ADD', 'CHECK'] as const) {
-  test(`${command} has everything`, () => {
+  test(`${command} has every field`, () => {
     const { conf, ...request } = parse(command) as Extract<ReturnType<typeof parse>, { conf: unknown }>;
     assert.equal(request, { command, version: '1.1.0', key: KEY, netns: '/run/netns/x', podNamespace: null });
     assert.is(conf.name, 'tapwire');
@@ -30,7 +30,8 @@ for (const command of ['ADD', 'CHECK'] as const) {
 
 const DEL = { command: 'DEL', key: KEY, netns: '/run/netns/x' };
 
-test('DEL may have no netns', () => assert.equal(parse('DEL', { CNI_NETNS: '' }), { ...DEL, netns: null }));
+test('DEL accepts a missing netns', () =>
+  assert.equal(parse('DEL', { CNI_NETNS: '' }), { ...DEL, netns: null }));
 
 for (const [why, conf] of [
   ['without cniVersion', { name: 'tapwire' }],
@@ -89,7 +90,7 @@ for (const command of ['GC', 'STATUS'] as const) {
 }
 
 for (const version of SUPPORTED_VERSIONS) {
-  test(`[${version}] ADD`, () => {
+  test(`[${version}] ADD is accepted`, () => {
     const request = parse('ADD', {}, { ...CONF, cniVersion: version });
     assert.is('version' in request && request.version, version);
   });
@@ -101,7 +102,7 @@ for (const [why, act, code, message] of [
   ['no command', () => parse(''), 'INVALID_ENVIRONMENT', 'required env variables [CNI_COMMAND] missing'],
   ['an unknown command', () => parse('NOPE'), 'INVALID_ENVIRONMENT', 'unknown CNI_COMMAND: NOPE'],
   [
-    'a command of Object',
+    'a command that every object has as a key',
     () => parse('constructor'),
     'INVALID_ENVIRONMENT',
     'unknown CNI_COMMAND: constructor',
@@ -119,7 +120,7 @@ for (const [why, act, code, message] of [
     'required env variables [CNI_IFNAME] missing',
   ],
   [
-    'DEL without anything',
+    'DEL without any variable',
     () => parseRequest({ CNI_COMMAND: 'DEL' }, () => Buffer.alloc(0)),
     'INVALID_ENVIRONMENT',
     'required env variables [CNI_CONTAINERID,CNI_IFNAME] missing',
@@ -141,12 +142,7 @@ for (const [why, act, code, message] of [
   ['an ifname with /', () => parse('ADD', { CNI_IFNAME: 'a/b' }), 'INVALID_ENVIRONMENT', bad],
   ['an ifname with :', () => parse('ADD', { CNI_IFNAME: 'a:b' }), 'INVALID_ENVIRONMENT', bad],
   ['an ifname with a space', () => parse('CHECK', { CNI_IFNAME: 'a\u2003b' }), 'INVALID_ENVIRONMENT', bad],
-  [
-    'what is no JSON',
-    () => parse('ADD', {}, '{'),
-    'INVALID_JSON',
-    /^Cannot parse the network configuration: /,
-  ],
+  ['invalid JSON', () => parse('ADD', {}, '{'), 'INVALID_JSON', /^Cannot parse the network configuration: /],
   ['no name', () => parse('ADD', {}, { cniVersion: '1.0.0' }), 'INVALID_CONFIG', 'missing network name'],
   ['JSON null', () => parse('ADD', {}, 'null'), 'INVALID_CONFIG', 'missing network name'],
   [
@@ -156,7 +152,7 @@ for (const [why, act, code, message] of [
     'invalid characters found in network name',
   ],
   [
-    'a version with results that need an IP',
+    'a version whose results need an IP',
     () => parse('ADD', {}, { ...CONF, cniVersion: '0.2.0' }),
     'INCOMPATIBLE_VERSION',
     'incompatible CNI versions',
@@ -192,7 +188,7 @@ for (const [why, act, code, message] of [
     'config version does not allow STATUS',
   ],
 ] as const) {
-  test(`refuses ${why}`, async () => {
+  test(`rejects ${why}`, async () => {
     const error = await caught(act);
     assert.is(error.code, code);
     if (typeof message === 'string') assert.is(error.message, message);

@@ -5,7 +5,7 @@ import { caught } from '../../../helpers/caught.ts';
 
 const test = suite('runtimeConfig');
 
-test('takes every key of the conventions, and others', () => {
+test('accepts every key of the conventions, and others', () => {
   const decoded = runtimeConfig(
     {
       mac: '02:00:00:00:00:01',
@@ -37,7 +37,7 @@ for (const config of [
   { dns: { Servers: null, Searches: null, Options: [] }, ips: ['::ffff:192.0.2.1', '192.0.2.1/024'] },
   { infinibandGUID: '00-11-22-33-44-55-66-77' },
 ]) {
-  test(`takes ${JSON.stringify(config)}`, () => {
+  test(`accepts ${JSON.stringify(config)}`, () => {
     assert.equal(runtimeConfig(config, '$'), { mac: null });
   });
 }
@@ -75,7 +75,7 @@ for (const [config, message] of [
   [{ cgroupPath: 1 }, 'Cannot read $.cgroupPath: want a string, got 1'],
   [{ CNIDeviceInfoFile: 1 }, 'Cannot read $.CNIDeviceInfoFile: want a string, got 1'],
 ] as const) {
-  test(`refuses ${JSON.stringify(config)}`, async () => {
+  test(`rejects ${JSON.stringify(config)}`, async () => {
     const error = await caught(() => runtimeConfig(config, '$'));
     assert.equal([error.code, error.message], ['INVALID_CONFIG', message]);
   });

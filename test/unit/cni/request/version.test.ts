@@ -6,7 +6,7 @@ import { caught } from '../../../helpers/caught.ts';
 const test = suite('requireVersion()');
 
 for (const version of SUPPORTED_VERSIONS) {
-  test(`[${version}] ADD and DEL`, () => {
+  test(`[${version}] ADD and DEL are accepted`, () => {
     assert.equal([requireVersion(version, 'ADD'), requireVersion(version, 'DEL')], [version, version]);
   });
 }
@@ -49,13 +49,13 @@ for (const [version, command, code, message, details] of [
   ['garbage', 'CHECK', 'INVALID_JSON', 'Cannot read $.cniVersion: want a version, got "garbage"', undefined],
   ['1.0.0.0', 'STATUS', 'INVALID_JSON', 'Cannot read $.cniVersion: want a version, got "1.0.0.0"', undefined],
 ] as const) {
-  test(`${command} for "${version}": ${message}`, async () => {
+  test(`${command} with "${version}" is rejected: ${message}`, async () => {
     const error = await caught(() => requireVersion(version, command));
     assert.equal([error.code, error.message, error.details], [code, message, details]);
   });
 }
 
-test('isSameForm() parts the versions at 1.0', () => {
+test('isSameForm() separates the versions at 1.0', () => {
   assert.equal(
     [isSameForm('0.3.0', '0.4.0'), isSameForm('1.0.0', '1.1.0'), isSameForm('0.4.0', '1.0.0')],
     [true, true, false],

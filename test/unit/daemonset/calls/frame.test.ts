@@ -42,9 +42,9 @@ function decode(bytes: Buffer) {
   return { env: { ...env }, ...rest };
 }
 
-test('hello is what the shim waits for', () => assert.is(HELLO.toString(), SHIMS_HELLO));
+test('HELLO is the hello that the shim expects', () => assert.is(HELLO.toString(), SHIMS_HELLO));
 
-test('a header is decoded once its 16 bytes are there', () => {
+test('a header is decoded once its 16 bytes have arrived', () => {
   const bytes = header(7, 300, 2, 5);
   const want = { environmentBytes: 7, stdinBytes: 300, netnsErrno: 2, stdinErrno: 5 };
   for (let length = 0; length < 16; length++)
@@ -56,16 +56,16 @@ test('a header is decoded once its 16 bytes are there', () => {
 
 for (const [why, environment, stdin, isRequest] of [
   ['nothing at all', 0, 0, true],
-  ['the most that there may be, and the byte that tells of more', MIB, MIB + 1, true],
+  ['the maximum, and the byte that shows that there is more', MIB, MIB + 1, true],
   ['a larger environment', MIB + 1, 0, false],
   ['a larger stdin', 0, MIB + 2, false],
   ['lengths that would be negative', 0xffffffff, 0xffffffff, false],
 ] as const) {
-  test(`a header that announces ${why} is ${isRequest ? 'fine' : 'no request'}`, () =>
+  test(`a header that announces ${why} is ${isRequest ? 'accepted' : 'rejected'}`, () =>
     assert.is(decodeHeader(header(environment, stdin)) !== 'invalid', isRequest));
 }
 
-test("a request is CNI's variables, stdin and what could not be opened or read", () => {
+test("a request contains CNI's variables, stdin, and the errors of opening and reading", () => {
   const bytes = request(['CNI_COMMAND=ADD', 'CNI_ARGS=a=b;c=ä', 'CNI_PATH='], '{"name":"ä"}', 2, 21);
   assert.equal(decode(bytes), {
     env: { CNI_COMMAND: 'ADD', CNI_ARGS: 'a=b;c=ä', CNI_PATH: '' },
@@ -75,7 +75,7 @@ test("a request is CNI's variables, stdin and what could not be opened or read",
   });
 });
 
-test('the tests of the shim read the same request', () => {
+test("the shim tests' own parser reads the same request", () => {
   const parsed = parseRequest(request(['CNI_COMMAND=DEL', 'CNI_PATH=/x'], '{}', 2));
   assert.equal(parsed, {
     netnsErrno: 2,
@@ -85,7 +85,7 @@ test('the tests of the shim read the same request', () => {
   });
 });
 
-test('what is no variable of CNI is left out; names that every object has are names', () => {
+test("variables that are not CNI's are left out, and names that every object inherits are kept", () => {
   const { env } = decode(
     request(['PATH=/x', 'CNI_COMMAND', '=x', '', 'CNI_=y', 'NODE_OPTIONS=CNI_A=b', '__proto__=x'], ''),
   );
@@ -99,7 +99,7 @@ for (const [status, out, err] of [
   [0, '{"cniVersion":"1.0.0"}\n', ''],
   [1, '{"msg":"ä"}\n', '{"level":"error"}\n'],
 ] as const) {
-  test(`a reply of status ${status}, ${out.length} and ${err.length} characters`, () => {
+  test(`encodes a reply of status ${status} with ${out.length} and ${err.length} characters`, () => {
     const lengths = [Buffer.byteLength(out), Buffer.byteLength(err)] as const;
     assert.equal(encodeReply(status, out, err), reply(out, status, err, lengths));
   });

@@ -21,7 +21,7 @@ const INVENTORY = {
   runtime: { node: { ...FILE, mode: 0o755 }, 'lib/ld.so': FILE },
 };
 
-test('is read as it was written', () => {
+test('an inventory is read as it was written', () => {
   assert.equal(parseInventory(formatInventory(INVENTORY)), INVENTORY);
 });
 
@@ -31,15 +31,15 @@ for (const [why, text, code] of [
   ['an array', '[]', 'INVALID_CONFIG'],
   ['no shim', '{"version": "1", "runtime": {}}', 'INVALID_CONFIG'],
   [
-    'a mode that is none',
+    'an invalid mode',
     JSON.stringify({ ...INVENTORY, runtime: { node: { sha256: '', mode: 4095 } } }),
     'INVALID_CONFIG',
   ],
 ] as const) {
-  test(`${why} is refused`, async () => assert.is((await caught(() => parseInventory(text))).code, code));
+  test(`${why} is rejected`, async () => assert.is((await caught(() => parseInventory(text))).code, code));
 }
 
-test('says what differs: content, permissions, one that is missing, one too many', () => {
+test('differences name changed content and permissions, missing files and additional ones', () => {
   const { runtime } = INVENTORY;
   assert.equal(differencesOf(runtime, { ...runtime }), []);
   const other = { node: FILE, 'lib/ld.so': { ...FILE, sha256: 'bb' }, more: FILE };
@@ -49,9 +49,9 @@ test('says what differs: content, permissions, one that is missing, one too many
   assert.equal(differencesOf({}, strange), ['__proto__']);
 });
 
-test('no file is the same as one that is not there', () => assert.not(isSame(FILE, undefined)));
+test('a missing file is not the same as an existing one', () => assert.not(isSame(FILE, undefined)));
 
-test('a version is never taken for what is unfinished, nor for the link', () => {
+test('a version is never mistaken for an unfinished installation or the link', () => {
   const [version, workshop] = [versionDirectory('1.2.3', 'abcd'), stagingName('abcd')];
   assert.equal(
     [version, workshop].map((name) => [VERSION_DIRECTORY.test(name), STAGING.test(name)]),

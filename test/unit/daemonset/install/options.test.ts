@@ -24,9 +24,9 @@ for (const [why, args, want] of [
   ['another source', ['install', '--from=/x'], { ...INSTALL, source: '/x' }],
   ['no fallback', ['--no-fallback'], { ...INSTALL, hasFallback: false }],
   ['uninstall', ['uninstall'], UNINSTALL],
-  ['uninstall where no fallback was installed', ['uninstall', '--no-fallback'], UNINSTALL],
+  ['uninstall of an installation without the fallback', ['uninstall', '--no-fallback'], UNINSTALL],
   [
-    'uninstall from elsewhere',
+    'uninstall from another directory',
     ['uninstall', '--cni-bin-dir=/bin', '--agent-socket=/s'],
     { ...UNINSTALL, binDirectory: '/bin', agentSocket: '/s' },
   ],
@@ -34,13 +34,13 @@ for (const [why, args, want] of [
   test(why, () => assert.equal(parseOptions(args, '/app'), want));
 }
 
-test('help goes before all else, and names every default', () => {
+test('help takes precedence over everything else and names every default', () => {
   assert.is(parseOptions(['remove', '--help', '--version'], '/app'), 'help');
   for (const text of ['/opt/cni/bin', UNINSTALL.agentSocket, '--no-fallback', '--from'])
     assert.ok(USAGE.includes(text));
 });
 
-test('version goes before any command', () => {
+test('version takes precedence over every command', () => {
   assert.is(parseOptions(['remove', '--version'], '/app'), 'version');
 });
 
@@ -52,7 +52,7 @@ for (const [args, reason] of [
   [['--bin'], "Unknown option '--bin'"],
   [['--from'], "Option '--from <value>' argument missing"],
 ] as const) {
-  test(`${args.join(' ')}: is refused`, async () => {
+  test(`${args.join(' ')} is rejected`, async () => {
     const { code, message } = await caught(() => parseOptions(args, '/app'));
     assert.is(code, 'INVALID_CONFIG');
     assert.is(message, `Cannot read the options: ${reason}; see --help`);

@@ -30,7 +30,7 @@ const lines = (before: Scan, now: Scan) =>
 const NONE = scan({});
 const BOTH = scan({ a: looked(U32), b: looked(TCX) });
 
-test('reportOf() says what came, with who has it and what to do', () => {
+test('reportOf() reports a new finding with its pod and a remedy', () => {
   assert.equal(reportOf(NONE, BOTH), [
     {
       level: 'error',
@@ -48,20 +48,20 @@ test('reportOf() says what came, with who has it and what to do', () => {
   ]);
 });
 
-test('reportOf() says nothing again, and says what went', () => {
+test('reportOf() does not repeat a finding, and reports its end', () => {
   assert.equal(lines(BOTH, BOTH), []);
   assert.equal(lines(BOTH, scan({ a: looked(), b: looked(TCX) })), [
     ['info', '"eth0" no longer has a u32 filter at pref 10'],
   ]);
 });
 
-test('reportOf() takes the end of a pod for the end of its findings', () => {
+test('reportOf() treats the end of a pod as the end of its findings', () => {
   assert.equal(lines(BOTH, scan({ b: looked(TCX) })), [
     ['info', '"eth0" no longer has a u32 filter at pref 10'],
   ]);
 });
 
-test('reportOf() tells the same filter in two pods apart', () => {
+test('reportOf() distinguishes the same filter in two pods', () => {
   assert.is(lines(scan({ a: looked(U32) }), scan({ a: looked(U32), b: looked(U32) })).length, 1);
 });
 

@@ -102,7 +102,7 @@ for (const [why, text, want] of [
     `9 error: ${WRONG}.networks[0]: want an object, got 1`,
   ],
   [
-    'cores in words',
+    'cores as words',
     vm({ domain: { cpu: { cores: 'two' } } }),
     `8 error: ${WRONG}.domain.cpu.cores: want an integer in 0..4294967295, got "two"`,
   ],

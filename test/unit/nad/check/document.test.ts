@@ -14,11 +14,11 @@ for (const [why, text, want] of [
   ['only comments', '# nothing\n---\n# here\n', []],
   ['several documents', 'a: 1\n---\nb: 2\n---\n', [{ a: 1 }, { b: 2 }]],
   ['JSON', '{"a": [1, "2", null, true]}', [{ a: [1, '2', null, true] }]],
-  ['merge keys, as Kubernetes does', 'x: &x {a: 1}\nz: {<<: *x, b: 2}', [{ x: { a: 1 }, z: { a: 1, b: 2 } }]],
+  ['merge keys as Kubernetes does', 'x: &x {a: 1}\nz: {<<: *x, b: 2}', [{ x: { a: 1 }, z: { a: 1, b: 2 } }]],
   ['a MAC address as text', 'mac: 02:00:00:00:00:01', [{ mac: '02:00:00:00:00:01' }]],
   ['a byte order mark', '\ufeffa: 1', [{ a: 1 }]],
   ['null', 'null\n--- ~\n', []],
-  ['a program, as text that says nothing', '\u007fELF\u0002\u0001', ['\u007fELF\u0002\u0001']],
+  ['a program as text without objects', '\u007fELF\u0002\u0001', ['\u007fELF\u0002\u0001']],
   ['CRLF', 'a: 1\r\nb: 2\r\n', [{ a: 1, b: 2 }]],
 ] as const) {
   test(`reads ${why}`, () => {
@@ -27,7 +27,7 @@ for (const [why, text, want] of [
   });
 }
 
-test('finds lines by JSON path, or those of the nearest parent', () => {
+test('finds lines by JSON path, or the line of the nearest parent', () => {
   const text = '# VM\nspec:\n  networks:\n    - name: a\n      pod: {}\n    - {name: b}\n---\nspec: 1\n';
   const [first, second] = parse(text).documents;
   for (const [path, line] of [

@@ -46,7 +46,7 @@ for (const [why, text, want] of [
   ["tap, a cluster's of the same name", withInstancetype(TAP, NAMESPACED) + instancetype(4), null],
   ['tap, inferred from a volume', withInstancetype(TAP, { inferFromVolume: 'root' }) + instancetype(4), null],
 ] as const) {
-  test(`an instancetype: ${why}`, () => {
+  test(`judges an instancetype: ${why}`, () => {
     const findings = findingsOf(text);
     assert.is(findings.length, want === null ? 0 : 1, findings.join('\n'));
     if (want !== null) assert.match(findings[0] ?? '', want);

@@ -38,7 +38,7 @@ for (const fields of [
   },
   { tag: 'red', unheardOf: {} },
 ]) {
-  test(`takes ${JSON.stringify(fields)}`, () => assert.equal(check(fields), []));
+  test(`accepts ${JSON.stringify(fields)}`, () => assert.equal(check(fields), []));
 }
 
 const MAC = 'want a unicast MAC address of six octets such as "02:00:00:00:00:01"';
@@ -137,7 +137,7 @@ for (const [fields, reason] of [
 
 for (const [why, more, findings] of [
   [
-    'right ones',
+    'valid ones',
     {
       portRanges: [
         { start: 1, end: 1, protocol: 'TCP' },
@@ -193,7 +193,7 @@ for (const name of ['my.net', 'a b', 'länder', 'a/b']) {
   });
 }
 for (const name of ['A-1_b', '-', '_', '1']) {
-  test(`takes the interface name "${name}"`, () =>
+  test(`accepts the interface name "${name}"`, () =>
     assert.equal(findingsOf(vm({ interfaces: [nic({ name })], networks: [{ name, pod: {} }] })), []));
 }
 

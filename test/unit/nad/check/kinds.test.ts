@@ -24,7 +24,7 @@ for (const [apiVersion, kinds] of [
   ['v1', ['Pod', 'List']],
 ] as const) {
   for (const kind of kinds) {
-    test(`takes ${kind} of ${apiVersion}`, () =>
+    test(`accepts ${kind} of ${apiVersion}`, () =>
       assert.equal(findingsOf(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\n`), []));
   }
 }
@@ -98,7 +98,7 @@ test('finds two objects of one name that differ', () => {
   ]);
 });
 
-test('takes two objects of one name that say the same', () => {
+test('accepts two objects of one name that are equal', () => {
   assert.equal(findingsOf(nad('n') + nad('n')), []);
   const spaced = JSON.stringify({ type: 'tapwire', name: 'n', cniVersion: '1.0.0' }, null, 2);
   assert.equal(findingsOf(nad('n') + nad('n', spaced)), [], 'JSON in another order, with blanks');

@@ -10,16 +10,16 @@ const MACVLAN = { type: 'macvlan', master: 'bond0' };
 const OURS = { type: 'tapwire' };
 
 for (const [why, config] of [
-  ['the least there is', {}],
+  ['only the required keys', {}],
   ['every key of a tap', { mtu: 1400, owner: 'none', group: 0, multiQueue: true, podLink: 'eth0' }],
   ['passt', { binding: 'passt', group: 'none' }],
   ['a chain', chain(MACVLAN, { type: 'tuning', mac: '02:00:00:00:00:01' }, OURS)],
   ['"tuning" of sysctls after Tapwire', chain(MACVLAN, OURS, { type: 'tuning', sysctl: {} })],
-  ["others' configuration, right or wrong", chain(MACVLAN, { type: 'bandwidth', mtu: 'x' })],
-  ["no name in it: Multus takes the NAD's", '{"cniVersion": "1.0.0", "type": "tapwire"}'],
+  ["another plugin's configuration, right or wrong", chain(MACVLAN, { type: 'bandwidth', mtu: 'x' })],
+  ["no name: Multus uses the NAD's", '{"cniVersion": "1.0.0", "type": "tapwire"}'],
   ['a configuration of its own on the node', ''],
 ] as const) {
-  test(`takes ${why}`, () => assert.equal(findingsOf(nad('n', config)), []));
+  test(`accepts ${why}`, () => assert.equal(findingsOf(nad('n', config)), []));
 }
 
 for (const [why, config, finding] of [
@@ -34,7 +34,7 @@ for (const [why, config, finding] of [
     `error: ${SUBJECT}: Cannot read $.plugins[1].mtu: want an integer in 68..65535, got 60`,
   ],
   [
-    'a binding that there is not',
+    'an unknown binding',
     { binding: 'bridge' },
     `error: ${SUBJECT}: Cannot read $.binding: want "tap" or "passt", got "bridge"`,
   ],
@@ -45,12 +45,12 @@ for (const [why, config, finding] of [
     `error: ${SUBJECT}: $.args.cni.logicNetworkName is set by KubeVirt for each interface; set here, it makes Tapwire wire the wrong link, so remove it`,
   ],
   [
-    'our plugin before the one that makes the link',
+    'Tapwire before the plugin that creates the link',
     chain(OURS, MACVLAN),
     `error: ${SUBJECT}: $.plugins[0] comes before the plugin that creates the link to wire; put it after that plugin`,
   ],
   [
-    'our plugin twice',
+    'Tapwire twice',
     chain(MACVLAN, OURS, OURS),
     `error: ${SUBJECT}: type "tapwire" is in its chain twice; remove one of them`,
   ],
@@ -145,7 +145,7 @@ for (const [type, severity] of [
   ),
   ...['Tapwire', 'TAPWIRE', 'tapwire ', '\ttapwire'].map((type) => [type, 'error'] as const),
 ] as const) {
-  test(`finds type ${JSON.stringify(type)}, which is meant to be ours`, () => {
+  test(`finds type ${JSON.stringify(type)}, which should be Tapwire's`, () => {
     const [, end] =
       severity === 'error' ? ['', '; want "tapwire"'] : ['', ', not "tapwire"; check the spelling'];
     const finding = (path: string) => [
@@ -157,7 +157,7 @@ for (const [type, severity] of [
 }
 
 for (const type of ['tap', 'bridge', 'kubevirt-passt-binding', 'ovn-k8s-cni-overlay']) {
-  test(`takes type "${type}"`, () => assert.equal(findingsOf(nad('n', { type })), []));
+  test(`accepts type "${type}"`, () => assert.equal(findingsOf(nad('n', { type })), []));
 }
 
 const SUPPORTED = '["0.3.0" "0.3.1" "0.4.0" "1.0.0" "1.1.0"]';
@@ -175,7 +175,7 @@ for (const version of ['0.1.0', '0.2.0', '0.3.2', '1.0', 'v1.0.0', '1.2.0', '2.0
   });
 }
 for (const version of ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']) {
-  test(`takes cniVersion "${version}"`, () => {
+  test(`accepts cniVersion "${version}"`, () => {
     assert.equal(findingsOf(nad('n', { cniVersion: version })), []);
     const list = { cniVersion: version, plugins: [MACVLAN, { ...OURS, cniVersion: '0.1.0' }] };
     assert.equal(findingsOf(nad('n', JSON.stringify(list))), []);
@@ -195,18 +195,18 @@ for (const [why, config, findings] of [
     [`5 error: ${SUBJECT}: ADD rejects it: Cannot read $.cniVersion: want a string, got 1`],
   ],
   [
-    'several versions, of which one is known',
+    'several versions, one of them supported',
     JSON.stringify({ cniVersions: ['1.0.0', '9.0.0'], plugins: [MACVLAN, OURS] }),
     [],
   ],
   ['any version in foreign plugins', JSON.stringify({ cniVersion: '0.2.0', plugins: [MACVLAN] }), []],
   [
-    'a type before a list of ours',
+    "a type next to a list of Tapwire's",
     JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [OURS] }),
     [`5 error: ${SUBJECT}: $.plugins is ignored, because $.type takes precedence; remove $.type`],
   ],
   [
-    'a type before a list of others',
+    "a type next to a list of another plugin's",
     JSON.stringify({ cniVersion: '1.0.0', type: 'macvlan', plugins: [MACVLAN] }),
     [],
   ],
@@ -267,9 +267,9 @@ for (const [why, text, findings] of [
       `4 warning: ${LAN}: it has no spec.config, so Multus needs a file for network "lan" in /etc/cni/multus/net.d on every node; write spec.config`,
     ],
   ],
-  ['a spec of nothing', withSpec('spec: {config: }\n'), []],
+  ['an empty spec', withSpec('spec: {config: }\n'), []],
   [
-    'no spec, and our name',
+    "no spec, and Tapwire's name",
     withSpec('', 'tapwire-tap'),
     [
       '3 warning: NetworkAttachmentDefinition "default/tapwire-tap": it has no spec.config, so Multus needs a file for network "tapwire-tap" in /etc/cni/multus/net.d on every node; write spec.config',

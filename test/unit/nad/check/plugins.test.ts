@@ -12,7 +12,7 @@ const NADS =
 const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
 const PASST = { networkAttachmentDefinition: 'default/tapwire-passt', sidecarImage: 'i' };
 
-/** Findings of one registration, without their lines. */
+/** Returns the findings of one registration without their lines. */
 const check = (plugin: object, minor: number, nads = NADS) =>
   findingsOf(nads + kubevirt({ b: plugin }), minor).map((finding) => finding.replace(/^\d+ /, ''));
 
@@ -35,7 +35,7 @@ for (const [why, plugin, minor] of [
   ['passt', PASST, 1],
   ['only a sidecar', { sidecarImage: 'i' }, 1],
 ] as const) {
-  test(`takes ${why}`, () => assert.equal(check(plugin, minor), []));
+  test(`accepts ${why}`, () => assert.equal(check(plugin, minor), []));
 }
 
 const KNOWN = 'sidecarImage, networkAttachmentDefinition, domainAttachmentType';
@@ -84,7 +84,7 @@ for (const [why, plugin, minor, finding] of [
       ] as const,
   ),
   [
-    'our tap with managedTap',
+    "Tapwire's tap with managedTap",
     { ...TAP, domainAttachmentType: 'managedTap' },
     9,
     'error: binding "b": with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or has no network; write "tap", or remove networkAttachmentDefinition',
@@ -108,7 +108,7 @@ for (const [why, plugin, minor, finding] of [
     'error: binding "b": only a sidecar can create the NIC for passt; name its image',
   ],
   [
-    'a migration method that there is not',
+    'an unknown migration method',
     { ...TAP, migration: { method: 'refresh' } },
     9,
     'warning: binding "b": migration.method "refresh" is unknown to KubeVirt, which ignores it; want "link-refresh", or remove it',
@@ -163,7 +163,7 @@ for (const image of [
   'Example.COM/tapwire:Latest',
   '',
 ]) {
-  test(`takes the image ${JSON.stringify(image)}`, () =>
+  test(`accepts the image ${JSON.stringify(image)}`, () =>
     assert.equal(check({ domainAttachmentType: 'tap', sidecarImage: image }, 9), []));
 }
 for (const image of ['IMAGE', 'image', '<IMAGE>', `$${'{IMAGE}'}`, '{{ image }}', '%IMAGE%', '$(IMAGE)']) {
@@ -210,7 +210,7 @@ for (const [field, value, finding] of [
     ]);
   });
 }
-test('takes null for a field that is not set', () => {
+test('accepts null for a field that is not set', () => {
   const nothing = {
     sidecarImage: null,
     networkAttachmentDefinition: null,

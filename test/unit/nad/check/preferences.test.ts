@@ -31,47 +31,51 @@ const ONE_ON_MANY = /takes several queues but the VM asks for one/;
 const P = { name: 'p' };
 const NAMESPACED = { name: 'p', kind: 'VirtualMachinePreference' };
 for (const [why, text, want] of [
-  ['tap-mq, unknown: it may ask for queues', withPreference(MQ, P), null],
+  ['tap-mq, unknown: it may request queues', withPreference(MQ, P), null],
   ['tap-mq, unknown, inferred from a volume', withPreference(MQ, { inferFromVolume: 'root' }), null],
   ['tap, unknown', withPreference(TAP, P), null],
-  ['tap-mq, which asks for queues', withPreference(MQ, P) + preference(QUEUES), null],
-  ['tap, which asks for queues', withPreference(TAP, P) + preference(QUEUES), MANY_ON_ONE],
-  ['tap-mq, which says nothing', withPreference(MQ, P) + preference({}), ONE_ON_MANY],
+  ['tap-mq, which requests queues', withPreference(MQ, P) + preference(QUEUES), null],
+  ['tap, which requests queues', withPreference(TAP, P) + preference(QUEUES), MANY_ON_ONE],
+  ['tap-mq, which does not mention queues', withPreference(MQ, P) + preference({}), ONE_ON_MANY],
   [
-    'tap-mq, which asks for none',
+    'tap-mq, which requests no queues',
     withPreference(MQ, P) + preference({ preferredNetworkInterfaceMultiQueue: false }),
     ONE_ON_MANY,
   ],
   [
-    'tap-mq, the VM asks for none itself',
+    'tap-mq, the VM itself requests no queues',
     withPreference({ ...MQ, ...NOT_ASKED }, P) + preference(QUEUES),
     ONE_ON_MANY,
   ],
-  ['tap-mq, unknown, the VM asks for none itself', withPreference({ ...MQ, ...NOT_ASKED }, P), ONE_ON_MANY],
+  [
+    'tap-mq, unknown, the VM itself requests no queues',
+    withPreference({ ...MQ, ...NOT_ASKED }, P),
+    ONE_ON_MANY,
+  ],
   ['tap-mq, unknown, of one vCPU', withPreference({ ...MQ, domain: { cpu: { cores: 1 } } }, P), ONE_ON_MANY],
   [
-    'tap, the VM asks for queues, unknown: it may name a model without',
+    'tap, the VM requests queues, unknown: it may name a model without',
     withPreference({ ...TAP, ...ASKED }, P),
     null,
   ],
-  ['tap-mq, the VM asks for queues, unknown', withPreference({ ...MQ, ...ASKED }, P), null],
+  ['tap-mq, the VM requests queues, unknown', withPreference({ ...MQ, ...ASKED }, P), null],
   [
-    'tap, the VM asks for queues, of e1000e',
+    'tap, the VM requests queues, of e1000e',
     withPreference({ ...TAP, ...ASKED }, P) + preference(E1000E),
     null,
   ],
   [
-    'tap-mq, the VM asks for queues, of e1000e',
+    'tap-mq, the VM requests queues, of e1000e',
     withPreference({ ...MQ, ...ASKED }, P) + preference(E1000E),
     ONE_ON_MANY,
   ],
   [
-    'tap, the VM asks for queues, of virtio',
+    'tap, the VM requests queues, of virtio',
     withPreference({ ...TAP, ...ASKED }, P) + preference(VIRTIO),
     MANY_ON_ONE,
   ],
   [
-    'tap, the VM asks for queues and names virtio itself',
+    'tap, the VM requests queues and itself names virtio',
     withPreference({ ...bound('tapwire', { model: 'virtio' }), ...ASKED }, P),
     MANY_ON_ONE,
   ],
@@ -87,12 +91,12 @@ for (const [why, text, want] of [
   ],
   ["a cluster's of the same name", withPreference(MQ, NAMESPACED) + preference({}), null],
   [
-    'a kind in small letters and the plural',
+    'a kind in lower case and the plural',
     withPreference(TAP, { ...P, kind: 'virtualmachineclusterpreferences' }) + preference(QUEUES),
     MANY_ON_ONE,
   ],
 ] as const) {
-  test(`a preference: ${why}`, () => {
+  test(`judges a preference: ${why}`, () => {
     const findings = findingsOf(text);
     assert.is(findings.length, want === null ? 0 : 1, findings.join('\n'));
     if (want !== null) assert.match(findings[0] ?? '', want);

@@ -57,8 +57,8 @@ test('skips unrelated JSON patches', () => {
 });
 
 for (const [why, annotation, finding] of [
-  ['no JSON', '{', /^6 error: annotation "[^"]+" is not JSON, so the operator stops: /],
-  ['no list', '{}', /^6 error: annotation "[^"]+" is not a list of JSON patches$/],
+  ['invalid JSON', '{', /^6 error: annotation "[^"]+" is not JSON, so the operator stops: /],
+  ['not a list', '{}', /^6 error: annotation "[^"]+" is not a list of JSON patches$/],
 ] as const) {
   test(`finds JSON patches that are ${why}`, () => {
     const findings = findingsOf(hco('v1beta1', {}, { 'kubevirt.kubevirt.io/jsonpatch': annotation }));
@@ -178,10 +178,10 @@ for (const [why, text, path, where] of [
     'spec.configuration.networks.binding',
     KUBEVIRT,
   ],
-  ['at the top', cr({ binding: { x: {} } }), 'spec.binding', KUBEVIRT],
-  ["at HyperConverged's place", cr({ networkBinding: { x: ENTRY } }), 'spec.networkBinding', KUBEVIRT],
+  ['at the top level', cr({ binding: { x: {} } }), 'spec.binding', KUBEVIRT],
+  ['at the path of HyperConverged', cr({ networkBinding: { x: ENTRY } }), 'spec.networkBinding', KUBEVIRT],
   [
-    "of HyperConverged at KubeVirt's place",
+    'of HyperConverged at the path of KubeVirt',
     hco('v1', { configuration: { network: { binding: { x: ENTRY } } } }),
     'spec.configuration.network.binding',
     HCO,

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { checkSources } from '../../../../nad/check/check.ts';
 import { findingsOf, nad, vm } from '../../../helpers/check.ts';
 
-const test = suite('tapwire check: devices that NADs ask for');
+const test = suite('tapwire check: devices that NADs request');
 
 const ASKED = 'k8s.v1.cni.cncf.io/resourceName';
 const annotated = (text: string) =>
@@ -40,7 +40,12 @@ for (const [why, text, minor, want] of [
   ['of 1.8, whose gate is off', OURS, 8, []],
   ['of 1.8 with the gate', OURS + kubevirt({ featureGates: [GATE] }), 8, [finding('default/tapwire-tap', 8)]],
   ['of 1.9', OURS, 9, [finding('default/tapwire-tap')]],
-  ['of 1.9 with a CR that says nothing', OURS + kubevirt({}), 9, [finding('default/tapwire-tap')]],
+  [
+    'of 1.9 with a CR that does not mention the gate',
+    OURS + kubevirt({}),
+    9,
+    [finding('default/tapwire-tap')],
+  ],
   ['of 1.9 with the gate off', OURS + kubevirt({ disabledFeatureGates: ['x', GATE] }), 9, []],
   [
     'of 1.9 with the gate on and off, which is on',
@@ -83,9 +88,9 @@ for (const [why, text, minor, want] of [
   ['and a NAD of another plugin that no VM uses', MACVTAP, 9, []],
   ["and a NAD of another plugin in a VM's network", MACVTAP + onNetwork('fast'), 9, [finding('vms/fast')]],
   ['and a NAD of another plugin that is registered', MACVTAP + registers, 9, [finding('vms/fast')]],
-  ['and a NAD that asks for nothing', nad('tapwire-tap'), 9, []],
+  ['and a NAD that requests no device', nad('tapwire-tap'), 9, []],
 ] as const) {
-  test(`a KubeVirt ${why}`, () => assert.equal(findingsOf(text, minor), want));
+  test(`judges the devices of a KubeVirt ${why}`, () => assert.equal(findingsOf(text, minor), want));
 }
 
 const observed = (version: unknown) => kubevirt({}, { status: { observedKubeVirtVersion: version } });
@@ -95,9 +100,9 @@ for (const [why, text, want] of [
   ['none in the status, which is the newest', OURS + kubevirt({}), 1],
   ['a status that is not a version', OURS + observed('devel'), 1],
   ['a status that is not text', OURS + observed(1.8), 1],
-  ['a status that is too old to be known', OURS + observed('v1.0.0'), 1],
+  ['a status that is too old to be supported', OURS + observed('v1.0.0'), 1],
 ] as const) {
-  test(`takes the version from the input: ${why}`, () => {
+  test(`reads the version from the input: ${why}`, () => {
     assert.is(checkSources([{ file: 'f', text }], null).findings.length, want);
   });
 }

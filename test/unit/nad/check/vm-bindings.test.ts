@@ -4,7 +4,7 @@ import { findingsOf as allFindingsOf, kubevirt, nad, type VmParts, vm } from '..
 
 const test = suite('tapwire check: bindings of VMs');
 
-/** Without what is said of the registrations here, most of which come without their NADs. */
+/** Findings without those about the registrations here, most of which come without their NADs. */
 const findingsOf = (text: string) =>
   allFindingsOf(text).filter((finding) => !/^\d+ warning: binding ".*is not in these files/.test(finding));
 
@@ -29,7 +29,7 @@ const ON_TAP =
 const ON_MQ =
   'its tap takes several queues but the VM asks for one; use binding "tapwire", or set networkInterfaceMultiqueue with two or more vCPUs and model virtio; as it is, QEMU cannot open the tap and the VM does not boot';
 
-/** What is known of the bindings: all, the registrations, or no more than their names. */
+/** Known about the bindings: everything, the registrations, or only their names. */
 for (const [how, cluster] of [
   ['with NADs and registrations', NADS + REGISTERED],
   ['with only registrations', REGISTERED],
@@ -51,7 +51,7 @@ for (const [how, cluster] of [
       [`8 error: ${SUBJECT}: passt serves only the primary network; use tap for this one`],
     ],
   ] as const) {
-    test(`${why}, ${how}`, () => assert.equal(findingsOf(vm(parts) + cluster), want));
+    test(`judges ${why}, ${how}`, () => assert.equal(findingsOf(vm(parts) + cluster), want));
   }
 }
 
@@ -67,7 +67,7 @@ const queueCases: readonly (readonly [string, VmParts, number | null])[] = [
   ['its CPU limit with an exponent', { domain: { cpu: null, resources: { limits: { cpu: '4e0' } } } }, 4],
   ['its CPU request', { domain: { cpu: null, resources: { requests: { cpu: 2 } } } }, 2],
   ['one core', { domain: { cpu: { cores: 1 } } }, null],
-  ['nothing said', { domain: { cpu: null } }, null],
+  ['nothing specified', { domain: { cpu: null } }, null],
   ['another model than virtio', bound('tapwire', { model: 'e1000e' }), null],
   ['model virtio', bound('tapwire', { model: 'virtio' }), 2],
 ];
@@ -93,14 +93,14 @@ test('warns if only the sidecar makes the domain fit the tap', () => {
   ]);
 });
 
-// NADs within and out of reach
+// NADs that namespaces can and cannot use
 
 const needs = (reference: string) =>
   kubevirt({ tapwire: { ...TAP, networkAttachmentDefinition: reference } });
 for (const [why, text, want] of [
-  ['in "default", which is in reach of all', vm() + needs('default/tapwire-tap') + NADS, []],
+  ['in "default", which all can use', vm() + needs('default/tapwire-tap') + NADS, []],
   ["in the VM's own", vm() + needs('vms/tapwire-tap') + nad('tapwire-tap', {}, 'vms'), []],
-  ["named without, in the VM's own", vm() + needs('tapwire-tap') + nad('tapwire-tap', {}, 'vms'), []],
+  ["named without one, in the VM's own", vm() + needs('tapwire-tap') + nad('tapwire-tap', {}, 'vms'), []],
   [
     'in another',
     vm() + needs('kubevirt/tapwire-tap') + nad('tapwire-tap', {}, 'kubevirt'),
@@ -109,7 +109,7 @@ for (const [why, text, want] of [
     ],
   ],
   [
-    'named without, in another',
+    'named without one, in another',
     vm() + needs('tapwire-tap') + nad('tapwire-tap', {}, 'kubevirt'),
     [
       `8 error: ${SUBJECT}: NetworkAttachmentDefinition "tapwire-tap" does not exist in namespace "vms", only "kubevirt/tapwire-tap"; name it with its namespace, or create one in "vms"`,
@@ -123,7 +123,7 @@ for (const [why, text, want] of [
     ],
   ],
 ] as const) {
-  test(`a NAD of the binding whose namespace is ${why}`, () => assert.equal(findingsOf(text), want));
+  test(`judges a NAD of the binding whose namespace is ${why}`, () => assert.equal(findingsOf(text), want));
 }
 
 const lan = (networkName: string, binding = 'other') => ({
@@ -157,7 +157,7 @@ test('reports Tapwire in both the network and the binding', () => {
   ]);
 });
 
-// A network that runs Tapwire, and an interface on it that something else wires
+// A network that runs Tapwire, and an interface on it with another binding.
 
 const NETWORK_NADS =
   nad('lan', { plugins: [{ type: 'macvlan' }, { type: 'tapwire' }], type: undefined }, 'vms') +
@@ -210,7 +210,7 @@ for (const [method, networkName, finding] of [
     `and binding "both" makes KubeVirt look for a tap, but passt has none; ${ON_PASST}`,
   ],
 ] as const) {
-  test(`${JSON.stringify(method)} on network "${networkName}"`, () => {
+  test(`judges ${JSON.stringify(method)} on network "${networkName}"`, () => {
     const one = { name: 'lan', ...method };
     const parts = { interfaces: [one], networks: [{ name: 'lan', multus: { networkName, default: true } }] };
     const found = findingsOf(vm(parts) + NETWORK_NADS + OTHERS).filter(

@@ -14,7 +14,7 @@ const CLAIM = { claimName: 'c', requestName: 'r' };
 for (const [why, parts, minor] of [
   ['one network', {}, 1],
   ['two', { interfaces: [TAPWIRE, BRIDGE], networks: [POD, LAN] }, 9],
-  ['no interfaces, as KubeVirt adds one', { interfaces: [], networks: [] }, 9],
+  ['no interfaces, because KubeVirt adds one', { interfaces: [], networks: [] }, 9],
   [
     'a default network of Multus',
     { networks: [{ ...LAN, name: 'default', multus: { networkName: 'lan', default: true } }] },
@@ -25,9 +25,9 @@ for (const [why, parts, minor] of [
     { networks: [{ name: 'default', resourceClaim: { claimName: 'c', requestName: 'r' } }], claim: 'c' },
     9,
   ],
-  ['slirp as long as KubeVirt had it', { interfaces: [{ name: 'default', slirp: {} }] }, 2],
+  ['slirp in a version of KubeVirt that has it', { interfaces: [{ name: 'default', slirp: {} }] }, 2],
   ['passtBinding', { interfaces: [{ name: 'default', passtBinding: {} }] }, 8],
-  ['a method that is null, as absent', { interfaces: [{ ...TAPWIRE, bridge: null }] }, 9],
+  ['a method that is null, which counts as absent', { interfaces: [{ ...TAPWIRE, bridge: null }] }, 9],
   [
     'an unplugged bridge',
     {
@@ -42,7 +42,7 @@ for (const [why, parts, minor] of [
   ['ports and their ranges', { interfaces: [{ ...TAPWIRE, ports: [], portRanges: [] }] }, 9],
   ['a link that is down', { interfaces: [{ ...TAPWIRE, state: 'down' }] }, 9],
 ] as const) {
-  test(`takes ${why}`, () => assert.equal(findingsOf(vm(parts), minor), []));
+  test(`accepts ${why}`, () => assert.equal(findingsOf(vm(parts), minor), []));
 }
 
 const METHODS = 'needs exactly one of bridge, masquerade, sriov, passtBinding and binding, got';
@@ -126,19 +126,19 @@ for (const [why, parts, minor, findings] of [
       ] as const,
   ),
   [
-    'passtBinding where KubeVirt has it not yet',
+    'passtBinding in a version of KubeVirt that does not have it yet',
     { interfaces: [{ name: 'default', passtBinding: {} }] },
     7,
     [`8 error: ${VM}: interface "default": KubeVirt 1.7 silently drops "passtBinding": it came with 1.8`],
   ],
   [
-    'portRanges where KubeVirt has them not yet',
+    'portRanges in a version of KubeVirt that does not have them yet',
     { interfaces: [{ ...TAPWIRE, portRanges: [] }] },
     8,
     [`8 error: ${VM}: interface "default": KubeVirt 1.8 silently drops "portRanges": it came with 1.9`],
   ],
   [
-    'a claimed device where KubeVirt has them not yet',
+    'a claimed device in a version of KubeVirt that does not have them yet',
     { networks: [{ name: 'default', resourceClaim: {} }] },
     8,
     [`9 error: ${VM}: network "default": KubeVirt 1.8 silently drops "resourceClaim": it came with 1.9`],
@@ -176,7 +176,7 @@ for (const [why, parts, minor, findings] of [
     ],
   ],
   [
-    'a state that KubeVirt has not',
+    'an unknown state',
     { interfaces: [{ ...TAPWIRE, state: 'Down' }] },
     9,
     [`8 error: ${VM}: interface "default": state "Down" is rejected; want "up", "down" or "absent"`],
@@ -237,7 +237,7 @@ for (const [why, parts, minor, findings] of [
   test(`finds ${why}`, () => assert.equal(findingsOf(vm(parts), minor), findings));
 }
 
-test('finds the lines of a VM as people write it', () => {
+test('finds the lines of a VM with a common layout', () => {
   const text = `apiVersion: kubevirt.io/v1
 kind: VirtualMachine
 metadata:

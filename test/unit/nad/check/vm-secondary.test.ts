@@ -82,7 +82,7 @@ for (const [how, cluster] of [
     ],
     ['an interface without a network', primary('tapwire', { networks: [] }), 'no network of that name'],
   ] as const) {
-    test(`${why}, ${how}`, () => {
+    test(`judges ${why}, ${how}`, () => {
       const findings = findingsOf(text + cluster).filter(
         (finding) => !finding.includes('is not in these files'),
       );
@@ -95,19 +95,19 @@ for (const [how, cluster] of [
 
 const ALL = NADS + REGISTERED + LAN;
 for (const [why, text, want] of [
-  ["a NAD of one's own without the key", secondary('mine'), [advice('mine', 'tapwire-secondary')]],
-  ["a NAD of one's own with it", secondary('mine-lan'), []],
-  ["a NAD of one's own with it, on the pod network", primary('mine-lan'), [wrong('mine-lan', 'tapwire')]],
+  ["the user's own NAD without the key", secondary('mine'), [advice('mine', 'tapwire-secondary')]],
+  ["the user's own NAD with it", secondary('mine-lan'), []],
+  ["the user's own NAD with it, on the pod network", primary('mine-lan'), [wrong('mine-lan', 'tapwire')]],
   ['a registration without a NAD', secondary('bare'), []],
   [
-    'queues that do not fit, with the counterpart for secondary networks',
+    'queues that do not match, with the counterpart for secondary networks',
     secondary('tapwire-secondary', MANY),
     [
       `8 error: ${ON_LAN}: the VM asks for 2 queues (networkInterfaceMultiqueue) but its tap has one; use binding "tapwire-secondary-mq"; as it is, QEMU cannot open the tap and the VM does not boot`,
     ],
   ],
 ] as const) {
-  test(`${why}`, () => assert.equal(findingsOf(text + ALL), want));
+  test(`judges ${why}`, () => assert.equal(findingsOf(text + ALL), want));
 }
 
 test('reports only one error for a network whose own NAD runs Tapwire', () => {

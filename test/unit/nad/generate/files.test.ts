@@ -1,4 +1,7 @@
-/** The files of nad/ are what the generator makes. After a change of it: UPDATE_MANIFESTS=1 node test/run.ts nad/generate/files */
+/**
+ * The files of nad/ are the generator's output. After a change of the generator: UPDATE_MANIFESTS=1
+ * node test/run.ts nad/generate/files
+ */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { suite } from 'uvu';

@@ -21,7 +21,7 @@ const PASST = { networkAttachmentDefinition: 'default/tapwire-passt', sidecarIma
 const REFRESH = { migration: { method: 'link-refresh' } };
 const OVERHEAD = { computeResourceOverhead: { requests: { memory: '500Mi' } } };
 
-/** What each KubeVirt of 1.1.1 to 1.9 gets: one row for each change. */
+/** The registration for each KubeVirt of 1.1.1 to 1.9: one row for each change. */
 for (const [kind, rows] of [
   ['tap', [['1.1.1 and newer', TAP]]],
   ['tap-mq', [['1.1.1 and newer', { ...TAP, networkAttachmentDefinition: 'default/tapwire-tap-mq' }]]],
@@ -53,7 +53,7 @@ for (const [kind, rows] of [
 
 for (const kind of BINDING_KINDS) {
   for (const minor of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) {
-    test(`${kind}: no field that KubeVirt 1.${minor} would drop`, () => {
+    test(`${kind} has no field that KubeVirt 1.${minor} would drop`, () => {
       for (const form of FORMS) {
         const made = plugin({ kind, form, minor, migration: kind.startsWith('tap') ? {} : null });
         const unknown = Object.keys(made).filter((field) => FIELD_SINCE[field as keyof typeof made] > minor);
@@ -64,17 +64,17 @@ for (const kind of BINDING_KINDS) {
 }
 
 for (const [why, order, want] of [
-  ['migration where it is asked for', { migration: {} }, { ...TAP, migration: {} }],
-  ['an image where it is given', { image: 'i:1' }, { ...TAP, sidecarImage: 'i:1' }],
+  ['migration on request', { migration: {} }, { ...TAP, migration: {} }],
+  ['an image on request', { image: 'i:1' }, { ...TAP, sidecarImage: 'i:1' }],
   ['the image that is given', { kind: 'slirp', image: 'i:1' }, { sidecarImage: 'i:1' }],
   [
     'the namespace of the NAD',
     { nadNamespace: 'vms' },
     { ...TAP, networkAttachmentDefinition: 'vms/tapwire-tap' },
   ],
-  ["no NAD where the VM's network names it", { form: 'network' }, { domainAttachmentType: 'tap' }],
+  ["no NAD if the VM's network names it", { form: 'network' }, { domainAttachmentType: 'tap' }],
   [
-    'what the newest known gets, for one still newer',
+    'for a newer version, the output of the newest supported one',
     { kind: 'passt', minor: 42 },
     { ...PASST, ...REFRESH, ...OVERHEAD },
   ],

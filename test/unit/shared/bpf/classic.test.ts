@@ -44,7 +44,7 @@ for (const [why, instructions, returns] of [
   });
 }
 
-test('the longest program is read once', () => {
+test('reads a program of the maximum length', () => {
   const nops = Array(4095).fill([0x00, 0, 0, 1] satisfies Instruction);
   assert.equal(classicReturns(program(...nops, ret(0))), [0]);
 });

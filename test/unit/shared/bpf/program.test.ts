@@ -16,7 +16,7 @@ test('decodeProgram() reads name and returns', () => {
   assert.equal(decodeProgram(answer(16, 'drop', instructions)), { id: 12, name: 'drop', returns: [2] });
 });
 
-test('decodeProgram() knows no returns without instructions', () => {
+test('decodeProgram() returns no return values for a program without instructions', () => {
   assert.equal(decodeProgram(answer(65536, 'cil_from_netdev', Buffer.alloc(0))), {
     id: 12,
     name: 'cil_from_netdev',

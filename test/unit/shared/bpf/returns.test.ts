@@ -56,7 +56,7 @@ for (const [why, instructions, returns] of [
   ['a value that is loaded', [load(0), EXIT], null],
   ['a value that is copied', [copy(0, 1), EXIT], null],
   ['a value that is computed', [move(0, 1), [0x07, 0, 0, 0, 1], EXIT], null],
-  ['what a helper returns', [call(5), EXIT], null],
+  ['the result of a helper', [call(5), EXIT], null],
   ['a constant after a helper', [call(5), move(0, 0), EXIT], [0]],
   ['a constant after a function of the program', [call(2, 1), move(0, 0), EXIT, move(0, 9), EXIT], [0]],
   ['a tail call', [call(12), move(0, 0), EXIT], null],
@@ -76,7 +76,7 @@ for (const [why, instructions, returns] of [
   });
 }
 
-test('more values than a constant program has are none', () => {
+test('returns null for more values than the limit', () => {
   const branches = Array.from({ length: 20 }, (_, i): readonly Instruction[] => [
     ifEqual(2, i, 2),
     move(0, i),
@@ -85,7 +85,7 @@ test('more values than a constant program has are none', () => {
   assert.is(returnsOf(program(load(2), ...branches.flat(), move(0, 0), EXIT)), null);
 });
 
-test('a program of the greatest length that is read takes a moment', () => {
+test('reads a program of the maximum length quickly', () => {
   const ladder = Array.from({ length: 2000 }, (_, i): readonly Instruction[] => [
     move(0, i % 7),
     ifEqual(2, i, -1 - (i % 50)),

@@ -17,8 +17,8 @@ for (const [returns, verdict] of [
   });
 }
 
-// test/netns/conflicts.test.ts shows by frames that this is what the kernel does.
-test('each hook has its own values that end what is done with a frame', () => {
+// test/netns/conflicts.test.ts shows by frames that the kernel acts in the same way.
+test('each hook has its own values that end the processing of a frame', () => {
   const values = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   assert.equal(values.filter(endsDirectAction), [0, 2, 4, 7, 8]);
   assert.equal(values.filter(endsTcx), [0, 2, 7]);

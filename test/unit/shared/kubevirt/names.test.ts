@@ -12,7 +12,7 @@ for (const [network, pod, tap] of [
   ['net1', 'pod6c270ef2f25', 'tap6c270ef2f25'],
   ['default', 'pod37a8eec1ce1', 'tap37a8eec1ce1'],
 ] as const) {
-  test(`network "${network}" has the links that KubeVirt gives it`, () => {
+  test(`network "${network}" has KubeVirt's link names`, () => {
     assert.equal([hashedPodIfname(network), secondaryTapIfname(hashedPodIfname(network))], [pod, tap]);
   });
 }

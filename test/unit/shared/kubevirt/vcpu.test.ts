@@ -6,14 +6,14 @@ import { caught } from '../../../helpers/caught.ts';
 const count = suite('countVcpus()');
 
 for (const [why, cpu, resources, want] of [
-  ['nothing said', {}, {}, 1],
+  ['nothing specified', {}, {}, 1],
   ['cores', { cores: 4 }, {}, 4],
   ['a topology', { cores: 2, sockets: 3, threads: 2 }, {}, 12],
   ['zeros in a topology', { cores: 0, sockets: 3, threads: 0 }, {}, 3],
-  ['a topology before resources', { cores: 2 }, { limits: { cpu: '8' } }, 2],
-  ['a model alone', { model: 'host-passthrough' }, { limits: { cpu: '8' } }, 8],
+  ['a topology, which takes precedence over resources', { cores: 2 }, { limits: { cpu: '8' } }, 2],
+  ['only a model', { model: 'host-passthrough' }, { limits: { cpu: '8' } }, 8],
   ['a request', {}, { requests: { cpu: '2' } }, 2],
-  ['a limit before a request', {}, { requests: { cpu: '2' }, limits: { cpu: '3' } }, 3],
+  ['a limit, which takes precedence over a request', {}, { requests: { cpu: '2' }, limits: { cpu: '3' } }, 3],
   ['parts of a CPU', {}, { requests: { cpu: '1500m' } }, 2],
   ['a hundredth of a CPU', {}, { requests: { cpu: '10m' } }, 1],
   ['a fraction', {}, { requests: { cpu: '2.5' } }, 3],
@@ -28,12 +28,12 @@ for (const [why, cpu, resources, want] of [
   ['thousands', {}, { limits: { cpu: '1k' } }, 1000],
   ['a form that is not a quantity', {}, { limits: { cpu: '4 e0' }, requests: { cpu: '-3' } }, 1],
   ['a suffix that is not for CPUs', {}, { limits: { cpu: '1Ki' } }, 1],
-  ['memory alone', {}, { requests: { memory: '1Gi' }, limits: null }, 1],
+  ['only memory', {}, { requests: { memory: '1Gi' }, limits: null }, 1],
 ] as const) {
   count(why, () => assert.is(countVcpus({ cpu, resources }), want));
 }
 
-count('refuses cores that are no count', async () => {
+count('rejects cores that are not a count', async () => {
   const { message } = await caught(() => countVcpus({ cpu: { cores: -1 }, resources: {} }));
   assert.is(message, 'Cannot read $.spec.domain.cpu.cores: want an integer in 0..4294967295, got -1');
 });

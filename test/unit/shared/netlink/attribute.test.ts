@@ -20,7 +20,7 @@ const test = suite('netlink attributes');
 
 const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);
 
-test('attributes are padded to four bytes, their length is not', () => {
+test('attributes are padded to four bytes, but their length is not', () => {
   assert.is(toBytes(attribute(3, Buffer.from('eth0\xff'))).toString('hex'), '0a00030065746830c3bf0000');
   assert.is(toBytes(attribute(3, Buffer.from('eth0\0'))).toString('hex'), '090003006574683000000000');
   assert.is(toBytes(attribute(3, Buffer.alloc(0))).toString('hex'), '04000300');
@@ -42,7 +42,7 @@ test('decodeAttributes() reads nested ones and strips the flags of their type', 
   for (const read of [readU8, readU32, readText, readBytes]) assert.is(read(attributes, 99), undefined);
 });
 
-test('what is behind a nested attribute is not inside it', () => {
+test('bytes after a nested attribute do not belong to it', () => {
   const attributes = decodeAttributes(toBytes([...nested(18), ...u32(9, 1)]));
   assert.is(readU32(inside(attributes, 18), 9), undefined);
   assert.is(readU8(attributes, 18), undefined);

@@ -11,7 +11,7 @@ test('encodeRequests() writes header and body', () => {
   assert.is(toBytes(request).toString('hex'), '140000001200050007000000000000000' + '10203f4');
 });
 
-test('decodeMessages() reads what encodeRequests() wrote, one after the other', () => {
+test('decodeMessages() reads consecutive messages of encodeRequests()', () => {
   const bodies = [[1], [], [2 ** 32 - 1, 9]];
   const wire = encodeRequests(
     bodies.map((body, i) => ({ type: 16 + i, flags: 0, body })),
@@ -23,7 +23,7 @@ test('decodeMessages() reads what encodeRequests() wrote, one after the other', 
   );
 });
 
-test('decodeMessages() knows that the next message starts at a multiple of four bytes', () => {
+test('decodeMessages() expects the next message at a multiple of four bytes', () => {
   const hex = `1300000010000000000000000000000001020300${'10000000110000000100000000000000'}`;
   assert.equal(
     decodeMessages(Buffer.from(hex, 'hex')).map(({ type, body }) => [type, body.toString('hex')]),

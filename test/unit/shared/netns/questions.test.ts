@@ -8,7 +8,7 @@ import { allTables, tableAddition } from '../../../../shared/nftables/table.ts';
 const test = suite('newQuestions()');
 
 const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);
-/** A message as the kernel sends it; a done or error message when it has an errno. */
+/** A message as the kernel sends it; a done or error message if it has an errno. */
 const message = (type: number, seq: number, body: readonly number[], flags = 0): Buffer =>
   toBytes(encodeRequests([{ type, flags, body }], seq));
 const done = (seq: number, errno = 0, flags = 0): Buffer => message(3, seq, [2 ** 32 - errno], flags);
@@ -21,7 +21,7 @@ const failure = (errno: number): Error => Object.assign(new Error('open a netfil
 const TABLE = { family: 'inet', name: 't' } as const;
 const tellTable = (seq: number): Buffer => message(0x0a00, seq, [...tableAddition(TABLE).body]);
 
-test('questions to rtnetlink and to nftables are parts of their own; answers come in the order of the questions', () => {
+test('questions to rtnetlink and to nftables are separate parts, and replies come in the order of the questions', () => {
   const { parts, read } = newQuestions([allTables, count, count], 7, 0);
   assert.equal(
     parts.map(([kind]) => kind),
@@ -36,14 +36,14 @@ test('questions to rtnetlink and to nftables are parts of their own; answers com
   });
 });
 
-test('nobody opens a netfilter socket for questions to rtnetlink', () => {
+test('questions only to rtnetlink open no netfilter socket', () => {
   assert.equal(
     newQuestions([count], 1, 0).parts.map(([kind]) => kind),
     [EXCHANGE, QUERY_TCX],
   );
 });
 
-test('questions to nftables alone are one part', () => {
+test('questions only to nftables are one part', () => {
   const { parts, read } = newQuestions([allTables], 5, 0);
   assert.equal(
     parts.map(([kind]) => kind),
@@ -59,7 +59,7 @@ const answersOf = (...outcomes: readonly (Buffer | Error | null)[]): readonly un
   return reply.answers;
 };
 
-test('a kernel without netfilter, or one that refuses to tell, is an answer of its own', () => {
+test('a kernel without netfilter, and one that rejects the request, give a reply of their own', () => {
   assert.equal(answersOf(done(1), null, failure(93)), [
     0,
     { tables: [], refusal: 'open a netfilter socket: Protocol not supported' },
@@ -68,7 +68,7 @@ test('a kernel without netfilter, or one that refuses to tell, is an answer of i
   assert.equal(answersOf(done(1), null, refused), [0, { tables: [], refusal: 'Invalid argument' }]);
 });
 
-test('what rtnetlink refuses to tell is the refusal, and no answer at all is an error', () => {
+test('a request that rtnetlink rejects gives the rejection, and no reply at all gives an error', () => {
   assert.equal(answersOf(done(1, 1), null, done(2)), [
     { refused: 'Operation not permitted' },
     { tables: [], refusal: null },

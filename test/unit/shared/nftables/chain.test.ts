@@ -5,12 +5,12 @@ import { chainAddition } from '../../../../shared/nftables/chain.ts';
 
 const test = suite('chains of nftables');
 
-/** Where each family has its output hook: NF_INET_LOCAL_OUT and NF_ARP_OUT. */
+/** Number of each family's output hook: NF_INET_LOCAL_OUT and NF_ARP_OUT. */
 for (const [family, number, hook] of [
   ['inet', '01', '03'],
   ['arp', '03', '01'],
 ] as const) {
-  test(`chainAddition() writes the bytes that the kernel knows: ${family}`, () => {
+  test(`chainAddition() writes the bytes that the kernel expects: ${family}`, () => {
     const table = { family, name: 't' };
     const request = chainAddition({ table, name: 'output', hook: 'output', priority: -300 });
     assert.is(

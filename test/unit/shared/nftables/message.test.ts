@@ -20,9 +20,10 @@ test('nftablesRequest() writes subsystem, message, family and attributes', () =>
   assert.equal(nftablesRequest(1, 0x300, null).body, [0]);
 });
 
-test('batch() frames requests and asks for one acknowledgement, of the last', () => {
+test('batch() frames requests and requests one acknowledgement, for the last', () => {
   const requests = [nftablesRequest(0, 0x400, 'inet'), nftablesRequest(2, 0, 'inet')];
-  const END_OF_FRAME = '000000000000000a'; // port id; family and version 0, then the subsystem in network order
+  // port id; family and version 0, then the subsystem in network order
+  const END_OF_FRAME = '000000000000000a';
   assert.is(
     hexOf(encodeRequests(batch(requests), 1)),
     [
@@ -39,7 +40,7 @@ test('be32() writes network order, and negative numbers', () => {
   assert.is(hexOf(be32(2, -300)), '08000200fffffed4');
 });
 
-test('isForNftables() tells requests from those of rtnetlink', () => {
+test('isForNftables() distinguishes requests from those of rtnetlink', () => {
   assert.ok(isForNftables(nftablesRequest(1, 0, null)));
   assert.not(isForNftables({ type: 18 }));
 });

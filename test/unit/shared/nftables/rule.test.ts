@@ -23,7 +23,7 @@ const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.fro
 const messageOf = (body: Buffer): Message => ({ type: 0x0a06, flags: 2, seq: 1, body });
 const bodyOf = (rule: Rule): Buffer => toBytes(ruleAddition(rule).body);
 
-test('ruleAddition() writes the bytes that the kernel knows', () => {
+test('ruleAddition() writes the bytes that the kernel expects', () => {
   assert.is(
     toBytes(encodeRequests([ruleAddition(RULE)], 1)).toString('hex'),
     'cc000000060a010c010000000000000001000000' +
@@ -33,7 +33,7 @@ test('ruleAddition() writes the bytes that the kernel knows', () => {
   );
 });
 
-test('rulesOf() asks for the rules of one table, and reads what ruleAddition() writes', () => {
+test('rulesOf() requests the rules of one table, and reads what ruleAddition() writes', () => {
   const query = rulesOf(TABLE);
   assert.is(
     toBytes(encodeRequests([query.request], 1)).toString('hex'),
@@ -42,7 +42,7 @@ test('rulesOf() asks for the rules of one table, and reads what ruleAddition() w
   assert.equal(query.decode([messageOf(bodyOf(RULE))]), [RULE]);
 });
 
-test('rulesOf() skips rules of other tables, which a kernel before 4.4 tells as well, and messages that are no rules', () => {
+test('rulesOf() skips rules of other tables, which a kernel before 4.4 sends as well, and messages that are not rules', () => {
   const other = { ...RULE, table: { ...TABLE, name: 'nat' } };
   const answers = [messageOf(bodyOf(other)), messageOf(Buffer.from('01000000', 'hex'))];
   assert.equal(rulesOf(TABLE).decode(answers), []);
@@ -62,13 +62,13 @@ test('rulesOf() reads counters', () => {
   assert.equal(rule?.expressions, [{ is: 'counter', packets: 3, bytes: 255 }]);
 });
 
-/** What looks like one of ours and is not. */
+/** Rules that resemble Tapwire's. */
 for (const [why, from, to, name] of [
   ['a match on another key', META, META.replace(/07$/, '06'), 'meta'],
-  ['a comparison for unequal', CMP, CMP.replace('0800020000000000', '0800020000000001'), 'cmp'],
+  ['a comparison for inequality', CMP, CMP.replace('0800020000000000', '0800020000000001'), 'cmp'],
   ['another verdict', VERDICT, VERDICT.replace(/00$/, '01'), 'immediate'],
 ] as const) {
-  test(`rulesOf() takes ${why} for something else`, () => {
+  test(`rulesOf() does not mistake a rule with ${why} for Tapwire's`, () => {
     const body = Buffer.from(bodyOf(RULE).toString('hex').replace(from, to), 'hex');
     const [rule] = rulesOf(TABLE).decode([messageOf(body)]);
     const others = rule?.expressions.filter(({ is }) => is === 'other');
@@ -76,7 +76,7 @@ for (const [why, from, to, name] of [
   });
 }
 
-test('rulesOf() reads expressions that it does not know, and half of one', () => {
+test('rulesOf() reads unknown expressions, and incomplete ones', () => {
   const list = [nested(1, text(1, 'masq')), nested(1), nested(1, text(1, 'counter'))];
   const body = toBytes([1, ...text(1, 't'), ...text(2, 'output'), ...nested(4, ...list)]);
   assert.equal(rulesOf(TABLE).decode([messageOf(body)])[0]?.expressions, [

@@ -14,7 +14,7 @@ const messageOf = (hex: string): Message => ({
   body: Buffer.from(hex, 'hex'),
 });
 
-test('tableAddition() and tableDeletion() write the bytes that the kernel knows', () => {
+test('tableAddition() and tableDeletion() write the bytes that the kernel expects', () => {
   const table = { family: 'inet', name: 't' } as const;
   assert.is(
     hexOf(encodeRequests([tableAddition(table), tableDeletion(table)], 1)),
@@ -25,12 +25,12 @@ test('tableAddition() and tableDeletion() write the bytes that the kernel knows'
   );
 });
 
-test('allTables asks for the tables of all families', () => {
+test('allTables() requests the tables of all families', () => {
   assert.is(hexOf(encodeRequests([allTables.request], 1)), '14000000010a0103010000000000000000000000');
 });
 
-test('allTables reads the tables of our families, and skips messages without a name', () => {
-  // As the kernel says it: name, use, handle, flags.
+test("allTables() reads the tables of Tapwire's families, and skips messages without a name", () => {
+  // In the kernel's order: name, use, handle, flags.
   const rest = '08000300000000010c00040000000000000000020800020000000000';
   const answers = [
     messageOf(`030000000600010074000000${rest}`),
@@ -43,7 +43,7 @@ test('allTables reads the tables of our families, and skips messages without a n
   });
 });
 
-test('allTables: a kernel that refuses has none, for a reason', () => {
+test('allTables() returns the reason if the kernel rejects the request', () => {
   assert.equal(allTables.refused?.('Protocol not supported'), {
     tables: [],
     refusal: 'Protocol not supported',

@@ -12,7 +12,7 @@ const [CONTINUE, OK, RECLASSIFY, SHOT, PIPE, STOLEN, QUEUED, REPEAT, REDIRECT, T
 const GOTO_CHAIN_3 = 0x20000003;
 const JUMP_2 = 0x10000002;
 
-/** Gives each action its place. */
+/** Gives each action its position. */
 const numbered = (list: readonly Words[]): Words[] =>
   list.map(([head = 0, ...rest], i) => [((head & 0xffff) | ((0x8000 | (i + 1)) << 16)) >>> 0, ...rest]);
 const outcome = (...list: readonly Words[]): Outcome => outcomeOf(toAttributes(...numbered(list)));
@@ -25,7 +25,7 @@ for (const [why, list, want] of [
   ['gact continue', [gact(CONTINUE)], 'goes on'],
   ['gact jump', [gact(JUMP_2)], 'unknown'],
   ['gact at random', [action('gact', 2, OK, struct(3, [1]))], 'unknown'],
-  ['mirred redirect, whatever comes next', [mirred(1, CONTINUE)], 'ends'],
+  ['mirred redirect, with any next action', [mirred(1, CONTINUE)], 'ends'],
   ['mirred ingress redirect', [mirred(3, STOLEN)], 'ends'],
   ['mirred mirror pipe', [mirred(2, PIPE)], 'ends'],
   ['mirred mirror continue', [mirred(2, CONTINUE)], 'goes on'],
@@ -35,7 +35,7 @@ for (const [why, list, want] of [
   ['skbedit pipe, then mirror continue', [action('skbedit', 2, PIPE), mirred(4, CONTINUE)], 'goes on'],
   ['sample pipe', [action('sample', 2, PIPE)], 'ends'],
   ['connmark continue', [action('connmark', 1, CONTINUE)], 'goes on'],
-  ['an action of a kind that is not known', [action('bpf', 2, OK)], 'unknown'],
+  ['an action of an unknown kind', [action('bpf', 2, OK)], 'unknown'],
   ['an action without parameters', [nested(1, text(1, 'gact'))], 'unknown'],
   [
     'an action whose parameters are cut off',
@@ -43,12 +43,12 @@ for (const [why, list, want] of [
     'unknown',
   ],
 ] as const satisfies readonly (readonly [string, readonly Words[], Outcome])[]) {
-  test(`of ${why}: ${want}`, () => {
+  test(`of ${why} is ${want}`, () => {
     assert.is(outcome(...list), want);
   });
 }
 
-/** struct tc_police has the action for frames above the rate as its second word. */
+/** The second word of struct tc_police is the action for frames above the rate. */
 const police = (above: number, below: number | null): Words =>
   nested(
     1,
@@ -63,12 +63,12 @@ for (const [above, below, want] of [
   [CONTINUE, CONTINUE, 'goes on'],
   [SHOT, PIPE, 'unknown'],
 ] as const) {
-  test(`of police ${above} above the rate, ${below ?? 'nothing'} below: ${want}`, () => {
+  test(`of police ${above} above the rate and ${below ?? 'nothing'} below is ${want}`, () => {
     assert.is(outcome(police(above, below)), want);
   });
 }
 
-test('findRedirect() finds a redirect behind other actions, and takes no mirror for one', () => {
+test('findRedirect() finds a redirect after other actions, and does not mistake a mirror for one', () => {
   const found = findRedirect(toAttributes(...numbered([mirred(2, PIPE), mirred(1, STOLEN)])));
   assert.ok(found);
   assert.is(findRedirect(toAttributes(...numbered([mirred(2, PIPE), gact(OK)]))), null);

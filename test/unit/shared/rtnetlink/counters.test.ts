@@ -15,19 +15,19 @@ function filter(kind: string, ...statistics: readonly (readonly number[])[]) {
 }
 const BASIC = struct(1, [300, 0, 3]);
 
-test('64 bits of bytes, 32 of packets', () => {
+test('reads 64 bits of bytes and 32 of packets', () => {
   assert.equal(decodeTraffic(filter('mirred', BASIC)), { bytes: 300, packets: 3 });
   assert.equal(decodeTraffic(filter('mirred', struct(1, [1, 2, 3]))), { bytes: 2 ** 33 + 1, packets: 3 });
 });
 
-test('64 bits of packets where the kernel gives them', () => {
+test('reads 64 bits of packets if the kernel sends them', () => {
   assert.equal(decodeTraffic(filter('mirred', BASIC, struct(8, [5, 1]))), {
     bytes: 300,
     packets: 2 ** 32 + 5,
   });
 });
 
-test('another action, none, and a short answer have none', () => {
+test('returns null for another action, no action, and a short message', () => {
   assert.is(decodeTraffic(filter('gact', BASIC)), null);
   assert.is(decodeTraffic(filter('mirred')), null);
   assert.is(decodeTraffic(filter('mirred', attribute(1, Buffer.alloc(8)))), null);

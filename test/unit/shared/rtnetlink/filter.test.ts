@@ -11,7 +11,7 @@ const COOKIE = '00112233445566778899aabbccddeeff';
 
 for (const classifier of ['matchall', 'u32'] as const) {
   for (const qdisc of ['clsact', 'ingress'] as const) {
-    test(`redirectAddition() with ${classifier} in ${qdisc} is what decodeFilter() reads`, () => {
+    test(`decodeFilter() reads what redirectAddition() writes, with ${classifier} in ${qdisc}`, () => {
       const { body, type } = redirectAddition(
         { from: 2, qdisc, to: 3, pref: 29815, cookie: COOKIE },
         classifier,
@@ -35,7 +35,10 @@ for (const classifier of ['matchall', 'u32'] as const) {
   }
 }
 
-/** The bytes on the wire. This kernel takes only u32; those of matchall were compared with what tc(8) sends. */
+/**
+ * The bytes on the wire. This kernel accepts only u32; those of matchall were compared with what
+ * tc(8) sends.
+ */
 const GOLDEN = {
   matchall:
     '000000000200000001000000f2ffffff0003ffff0d0001006d61746368616c6c00000000500002804c000280' +
@@ -49,13 +52,13 @@ const GOLDEN = {
 } as const;
 
 for (const classifier of ['matchall', 'u32'] as const) {
-  test(`redirectAddition() with ${classifier} writes the bytes that the kernel knows`, () => {
+  test(`redirectAddition() with ${classifier} writes the bytes that the kernel expects`, () => {
     const filter = { from: 2, qdisc: 'clsact', to: 3, pref: 65535, cookie: COOKIE } as const;
     assert.is(toBytes(redirectAddition(filter, classifier).body).toString('hex'), GOLDEN[classifier]);
   });
 }
 
-/** An empty filter of that kind with one mirred action, built by hand from the kernel's headers. */
+/** An empty filter of this kind with one mirred action, built by hand from the kernel's headers. */
 function foreignFilter(kind: string, actionsAttribute: number, what: number): Buffer {
   const parameters = [0, 0, 0, 0, 0, what, 7];
   const action = nested(1, text(1, 'mirred'), nested(2, struct(2, parameters)));
@@ -76,7 +79,7 @@ for (const [kind, actionsAttribute] of [
 ] as const) {
   for (const [what, redirect] of [
     [1, { to: 7, cookie: null }],
-    [2, null], // a mirror's frames go on
+    [2, null], // Mirrored frames continue.
     [3, { to: 7, cookie: null }],
     [4, null],
   ] as const) {
@@ -87,7 +90,7 @@ for (const [kind, actionsAttribute] of [
   }
 }
 
-test('isHashTable() tells filters of u32 from its tables', () => {
+test('isHashTable() distinguishes filters of u32 from its tables', () => {
   const filter = {
     ifindex: 2,
     qdisc: 'clsact',

@@ -88,9 +88,9 @@ for (const [why, kind, protocol, options, want] of [
   ['bpf in hardware only', 'bpf', ALL, [DIRECT, classicReturn(0), u32(9, SKIP_SW)], 'unknown'],
   ['bpf with a police of old', 'bpf', ALL, [classicReturn(1), nested(2, struct(1, [0]))], 'unknown'],
   ['bpf without a program', 'bpf', ALL, [DIRECT], 'unknown'],
-  ['a classifier that is not known', 'flow', ALL, [], 'unknown'],
+  ['an unknown classifier', 'flow', ALL, [], 'unknown'],
 ] as const satisfies readonly (readonly [string, string, number, readonly Words[], Verdict])[]) {
-  test(`${why}: ${want}`, () => {
+  test(`${why} is ${want}`, () => {
     const { verdict, program, protocol: read } = filterOf(kind, protocol, ...options);
     assert.equal([verdict, program, read], [want, null, protocol]);
   });
@@ -100,7 +100,7 @@ const ID = u32(11, 12);
 
 for (const [why, options, want] of [
   ['direct-action', [DIRECT, ID], { id: 12, returns: 'action' }],
-  ['whose match ends a frame', [CLASS_ID, ID], { id: 12, returns: 'match' }],
+  ['whose match ends processing', [CLASS_ID, ID], { id: 12, returns: 'match' }],
 ] as const) {
   test(`bpf with an eBPF program ${why} depends on the program`, () => {
     const { verdict, program } = filterOf('bpf', ALL, ...options);
@@ -108,7 +108,7 @@ for (const [why, options, want] of [
   });
 }
 
-test('bpf with an eBPF program whose match lets frames go on does not', () => {
+test('bpf with an eBPF program whose match lets frames pass does not depend on it', () => {
   const { verdict, program } = filterOf('bpf', ALL, ID, actions(1, gact(CONTINUE)));
   assert.equal([verdict, program], ['harmless', null]);
 });

@@ -44,34 +44,34 @@ for (const [name, want] of [
   ['constructor', null],
   ['', null],
 ] as const) {
-  kind(`the name "${name}" alone says ${want ?? 'nothing'}`, () => assert.is(kindOfName(name), want));
+  kind(`the name "${name}" on its own means ${want ?? 'nothing'}`, () => assert.is(kindOfName(name), want));
 }
 
-kind('the image goes before link and name', () => {
+kind('the image takes precedence over link and name', () => {
   assert.is(kindHere('tapwire-passt', 'slirp', RECORD), 'slirp');
 });
 
-kind('what our CNI plugin made goes before the name', () => {
+kind('the link that the CNI plugin wired takes precedence over the name', () => {
   assert.is(kindHere('nat', null, RECORD), 'tap');
   assert.is(kindHere('passt', null, RECORD), 'tap');
 });
 
 for (const [why, ifalias] of [
-  ['a tap that somebody else made', 'lan'],
-  ['a tap that nobody signed', null],
-  ['the record of a kind that there is not', RECORD.replace('=tap ', '=bridge ')],
-  ['what only looks like a record', `x${RECORD}`],
-  ['a value that only looks like a kind', RECORD.replace('binding=tap', 'xbinding=tap')],
+  ["another program's tap", 'lan'],
+  ['a tap without an alias', null],
+  ['the record of an unknown kind', RECORD.replace('=tap ', '=bridge ')],
+  ['text that only resembles a record', `x${RECORD}`],
+  ['a value that only resembles a kind', RECORD.replace('binding=tap', 'xbinding=tap')],
 ] as const) {
-  kind(`${why} says nothing`, () => assert.is(kindHere('passt', null, ifalias), 'passt'));
+  kind(`${why} is ignored`, () => assert.is(kindHere('passt', null, ifalias), 'passt'));
 }
 
-kind('a record beside another interface says nothing of this one', () => {
+kind('a record of another interface is ignored', () => {
   const red = { name: 'red', binding: 'passt', network: { primary: false, ordinal: 1 } as const };
   assert.is(kindOf(red, null, wired(RECORD)), 'passt');
 });
 
-kind('nothing says it: an error with the choices', async () => {
+kind('an error lists the choices if nothing tells the kind', async () => {
   const error = await caught(() => kindHere('nat'));
   assert.is(error.code, 'INVALID_VMI');
   assert.is(

@@ -45,13 +45,14 @@ for (const [why, iface] of [
   ['another binding method', { name: 'default', bridge: {} }],
   ['another binding', { name: 'default', binding: { name: 'no-passt' } }],
 ] as const) {
-  upstream(`${why}: the domain stays as it is`, async () => {
+  upstream(`the domain stays as it is: ${why}`, async () => {
     const vmi = { ...passt(), interfaces: iface === null ? [] : [iface] };
     assert.is(await definedAsIs(EMPTY, { vmi }), EMPTY);
   });
 }
 
-// There the reference gives up; so it cannot be used before KubeVirt 1.4, which is the first to say.
+// The reference fails here, so that it cannot be used before KubeVirt 1.4, the first to report a
+// status.
 for (const [why, status] of [
   ['no status', {}],
   ['no status of the interface', { interfaces: [{ name: 'other', podInterfaceName: 'x' }] }],
@@ -76,7 +77,8 @@ for (const [why, vmi, want] of [
     PLAIN.replace(MODEL, `${MODEL}<mac address="02:02:02:02:02:02"></mac>`),
   ],
   ['ACPI index', passt({ acpiIndex: 2 }), PLAIN.replace('<backend', '<acpi index="2"></acpi><backend')],
-  // The reference keeps type vhostuser, and libvirt refuses that: "vhostuser requires the virtio-net* frontend".
+  // The reference keeps type vhostuser, which libvirt rejects: "vhostuser requires the virtio-net*
+  // frontend".
   [
     'a model other than virtio',
     passt({ model: 'e1000' }),
@@ -93,23 +95,15 @@ for (const [why, vmi, want] of [
 
 for (const [why, vmi, want] of [
   ['none listed: all', passt(), ALL],
-  [
-    'TCP alone',
-    passt(ports(['TCP', 1], ['TCP', 4])),
-    `<portForward proto="tcp">${range(1, 4)}</portForward>`,
-  ],
-  [
-    'UDP alone',
-    passt(ports(['UDP', 2], ['UDP', 3])),
-    `<portForward proto="udp">${range(2, 3)}</portForward>`,
-  ],
+  ['TCP only', passt(ports(['TCP', 1], ['TCP', 4])), `<portForward proto="tcp">${range(1, 4)}</portForward>`],
+  ['UDP only', passt(ports(['UDP', 2], ['UDP', 3])), `<portForward proto="udp">${range(2, 3)}</portForward>`],
   [
     'both, and one without a protocol',
     passt(ports(['', 1], ['UDP', 2], ['UDP', 3], ['TCP', 4])),
     `<portForward proto="tcp">${range(1, 4)}</portForward><portForward proto="udp">${range(2, 3)}</portForward>`,
   ],
   [
-    'Istio: all of TCP but what its proxy listens on',
+    "Istio: all of TCP except its proxy's own ports",
     passt({}, ISTIO),
     '<portForward proto="tcp">' +
       [15000, 15001, 15004, 15006, 15008, 15009, 15020, 15021, 15053, 15090]
@@ -127,7 +121,7 @@ upstream('other interfaces stay, and stay in front', async () => {
   assert.is(answer, `<domain><devices>${existing}${PLAIN}</devices>${SHARED}</domain>`);
 });
 
-upstream('a second time changes nothing', async () => {
+upstream('a second call changes nothing', async () => {
   const once = await definedAsIs(EMPTY, { vmi: passt() });
   assert.is(await definedAsIs(once, { vmi: passt() }), once);
 });
@@ -138,11 +132,11 @@ upstream('the source is the pod link of the status', async () => {
   assert.is(await one({ vmi, links }), PLAIN.replace('eth0', 'ovn-udn1'));
 });
 
-upstream('memory: shared by memfd where the domain says nothing', async () => {
+upstream('memory is shared by memfd if the domain has no memory backing', async () => {
   assert.equal(elements(await defined(EMPTY, { vmi: passt() }), 'memoryBacking'), [SHARED]);
 });
 
-upstream('memory: private memory is refused', async () => {
+upstream('private memory is rejected', async () => {
   const domain = EMPTY.replace('<devices', '<memoryBacking><access mode="private"/></memoryBacking><devices');
   const error = await caught(() => defined(domain, { vmi: passt() }));
   assert.is(error.code, 'INVALID_DOMAIN');
@@ -152,7 +146,7 @@ upstream('memory: private memory is refused', async () => {
   );
 });
 
-upstream('memory: shared by a file stays so', async () => {
+upstream('memory shared by a file stays so', async () => {
   const backing = '<memoryBacking><source type="file"/><access mode="shared"/></memoryBacking>';
   const answer = await definedAsIs(EMPTY.replace('<devices', `${backing}<devices`), { vmi: passt() });
   assert.equal(elements(answer, 'memoryBacking'), [backing]);
@@ -162,7 +156,7 @@ upstream.run();
 
 const own = suite('passt');
 
-own('the image may ask for a plain socket: no shared memory, else the same', async () => {
+own('a plain socket on request of the image needs no shared memory, and the rest is the same', async () => {
   const answer = await defined(EMPTY, { vmi: passt(), env: { TAPWIRE_PASST_BACKEND: 'user' } });
   assert.is(answer, `<domain><devices>${PLAIN.replace('vhostuser', 'user')}</devices></domain>`);
 });
@@ -172,7 +166,7 @@ own('a model other than virtio needs no shared memory', async () => {
   assert.match(await defined(domain, { vmi: passt({ model: 'rtl8139' }) }), /<access mode="private"\/>/);
 });
 
-own('no pod link of the name: which, and what there is', async () => {
+own('an error about a missing pod link names it and the existing links', async () => {
   const error = await caught(() => defined(EMPTY, { vmi: passt(), links: [veth('net1')] }));
   assert.is(error.code, 'LINK_MISSING');
   assert.is(
@@ -181,13 +175,13 @@ own('no pod link of the name: which, and what there is', async () => {
   );
 });
 
-own('ports: each once, as passt refuses one that it has', async () => {
+own('ports are listed once, because passt rejects duplicates', async () => {
   const vmi = passt(ports(['TCP', 80], ['', 80], ['UDP', 80]));
   const tcp = `<portForward proto="tcp">${range(80)}</portForward>`;
   assert.is(await forwards({ vmi }), tcp + tcp.replace('tcp', 'udp'));
 });
 
-own("ports: Istio's go before those of the VMI", async () => {
+own("Istio's ports take precedence over those of the VMI", async () => {
   const vmi = passt(ports(['TCP', 80], ['UDP', 53]), ISTIO);
   assert.match(
     await forwards({ vmi }),
@@ -195,7 +189,7 @@ own("ports: Istio's go before those of the VMI", async () => {
   );
 });
 
-own('boot order, link state and what a confidential guest needs', async () => {
+own('boot order, link state and the options of a confidential guest are added', async () => {
   const vmi = passt({ bootOrder: 1, state: 'down' }, { domain: { launchSecurity: { sev: {} } } });
   const parts = '<boot order="1"></boot><link state="down"></link>';
   assert.is(
@@ -204,7 +198,7 @@ own('boot order, link state and what a confidential guest needs', async () => {
   );
 });
 
-own('takes the place of whatever the domain has under the alias, and keeps its slot', async () => {
+own('the interface replaces any other with its alias, and keeps its slot', async () => {
   const address = '<address type="pci" domain="0x0000" bus="0x03" slot="0x00" function="0x0"/>';
   const current =
     `<interface type="ethernet" trustGuestRxFilters="yes"><alias name="ua-default"/><target dev="tap0"/>${address}` +

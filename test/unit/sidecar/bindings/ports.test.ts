@@ -14,7 +14,7 @@ for (const [why, ports, want] of [
   ['none', [], []],
   ['no protocol is TCP', [{ port: 1 }, { protocol: '', port: 2 }], ['tcp 1', 'tcp 2']],
   [
-    'protocols in any letters',
+    'protocols in any letter case',
     [
       { protocol: 'UDP', port: 1 },
       { protocol: 'Tcp', port: 2 },
@@ -23,7 +23,7 @@ for (const [why, ports, want] of [
   ],
   ['the largest and the smallest', [{ port: 65535 }, { port: 1 }], ['tcp 65535', 'tcp 1']],
   [
-    'each once, in their order',
+    'each port once, in order',
     [{ port: 2 }, { protocol: 'UDP', port: 2 }, { protocol: 'TCP', port: 2 }, { port: 1 }],
     ['tcp 2', 'udp 2', 'tcp 1'],
   ],

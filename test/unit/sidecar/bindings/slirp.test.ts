@@ -32,13 +32,14 @@ for (const [why, interfaces, networks] of [
   ['another binding method', [{ name: 'default', masquerade: {} }], [{ name: 'default', pod: {} }]],
   ['another binding', [{ name: 'default', binding: { name: 'sriov' } }], [{ name: 'default', pod: {} }]],
 ] as const) {
-  upstream(`${why}: the domain stays as it is`, async () => {
+  upstream(`the domain stays as it is: ${why}`, async () => {
     assert.is(await definedAsIs(EMPTY, { vmi: { interfaces, networks } }), EMPTY);
   });
 }
 
-// The reference has no `<interface>`, which KubeVirt wants to see for a secondary network, and so refuses those.
-upstream('no pod network: a secondary one works as well', async () => {
+// The reference adds no `<interface>`, which KubeVirt requires of a secondary network, and so
+// rejects secondary networks.
+upstream('a secondary network without a pod network works as well', async () => {
   const vmi = { red: { binding: { name: 'tapwire-slirp' } } };
   assert.is(
     await defined(EMPTY, { vmi }),
@@ -47,12 +48,12 @@ upstream('no pod network: a secondary one works as well', async () => {
   );
 });
 
-upstream('no network of the interface is refused', async () => {
+upstream('an interface without a network is rejected', async () => {
   const vmi = { ...podVmi('tapwire-slirp'), networks: [] };
   assert.match((await caught(() => defined(EMPTY, { vmi }))).message, /the VMI has no network of that name/);
 });
 
-upstream('custom CIDR', async () => {
+upstream('a custom CIDR is passed to QEMU', async () => {
   assert.equal(await values(slirp({}, { vmNetworkCIDR: '192.168.100.0/24' })), [
     '-netdev',
     'user,id=tapwire-default,net=192.168.100.0/24,dnssearch=dns.com',
@@ -67,10 +68,11 @@ upstream('ports', async () => {
   ]);
 });
 
-// The reference makes the device itself, and turns this into e1000. Here libvirt does, so the VMI gets what it asks for.
+// The reference adds the device itself and turns this into e1000. Here libvirt adds it, so that the
+// VMI gets what it requests.
 upstream('virtio stays virtio', async () => assert.is(await one(slirp({ model: 'virtio' })), PLAIN));
 
-upstream('MAC address', async () => {
+upstream('the MAC address is that of the VMI', async () => {
   const mac = '02:02:02:02:02:02';
   assert.match(await one(slirp({ macAddress: mac })), `<mac address="${mac}"></mac>`);
 });
@@ -80,18 +82,18 @@ upstream('rtl8139', async () => {
   assert.is(await one(slirp({ model: 'rtl8139' })), want);
 });
 
-upstream('arguments of others stay, in front', async () => {
+upstream('arguments of other hooks stay, in front', async () => {
   const domain = EMPTY.replace('</domain>', `${commandline('-device', 'foo', '-M')}</domain>`);
   const want = ['-device', 'foo', '-M', '-netdev', NETDEV];
   assert.equal(await values(slirp(), domain.replace('<domain', `<domain ${NS}`)), want);
 });
 
-upstream('arguments that are there are not added again', async () => {
+upstream('existing arguments are not added again', async () => {
   const domain = `<domain ${NS}><devices/>${commandline('-netdev', NETDEV)}</domain>`;
   assert.equal(await values(slirp(), domain), ['-netdev', NETDEV]);
 });
 
-upstream('a second time changes nothing', async () => {
+upstream('a second call changes nothing', async () => {
   const domain = `<domain ${NS}><devices/>${commandline('-device', 'foo', '-M')}</domain>`;
   const once = await definedAsIs(domain, slirp());
   assert.is(await definedAsIs(once, slirp()), once);
@@ -106,7 +108,7 @@ for (const cidr of [
   '10.0.2.0/3',
   '10.0.2.0/28',
 ]) {
-  upstream(`CIDR ${cidr} is refused`, async () => {
+  upstream(`CIDR ${cidr} is rejected`, async () => {
     const error = await caught(() => defined(EMPTY, slirp({}, { vmNetworkCIDR: cidr })));
     assert.is(error.code, 'INVALID_VMI');
     assert.is(
@@ -118,7 +120,7 @@ for (const cidr of [
 }
 
 for (const port of [-1, 0]) {
-  upstream(`port ${port} is refused`, async () => {
+  upstream(`port ${port} is rejected`, async () => {
     assert.match((await caught(() => defined(EMPTY, slirp({ ports: [{ port }] })))).message, `port ${port};`);
   });
 }
@@ -127,19 +129,19 @@ upstream.run();
 
 const own = suite('slirp');
 
-own('an interface to see, a backend of our own, and the device connected to it', async () => {
+own('the domain gets an interface, a backend and the device connected to it', async () => {
   assert.is(
     await defined(EMPTY, slirp()),
     `<domain ${NS}><devices>${PLAIN}</devices>${commandline('-netdev', NETDEV)}${overriding('default')}</domain>`,
   );
 });
 
-own('ports: each once, as QEMU ends on one that it has', async () => {
+own('ports are listed once, because QEMU exits on duplicates', async () => {
   const ports = [{ port: 80 }, { protocol: 'UDP', port: 80 }, { protocol: 'tcp', port: 80 }];
   assert.is((await values(slirp({ ports })))[1], `${NETDEV},hostfwd=tcp::80-:80,hostfwd=udp::80-:80`);
 });
 
-own('arguments of ours that are out of date are replaced where they are', async () => {
+own("outdated arguments of Tapwire's are replaced in place", async () => {
   const stale = NETDEV.replace('dns.com', 'old.com,hostfwd=tcp::1-:1');
   const domain = `<domain ${NS}><devices/>${commandline('-netdev', stale, '-M', 'x')}</domain>`;
   assert.equal(await values(slirp(), domain), ['-netdev', NETDEV, '-M', 'x']);
@@ -164,7 +166,7 @@ for (const name of ['a,b', 'a b', 'é', 'x'.repeat(201)]) {
   });
 }
 
-own('several at once have a backend each', async () => {
+own('each of several interfaces has its own backend', async () => {
   const names = ['a', '_b', '0.c'];
   const vmi = {
     interfaces: names.map((name) => ({ name, binding: { name: 'tapwire-slirp' } })),

@@ -16,7 +16,7 @@ interface Given {
   readonly multiQueue?: boolean;
   readonly mtu?: number;
   readonly podLink?: Partial<Link>;
-  /** Children of the interface as it is; undefined: there is none. */
+  /** Children of the existing interface; undefined if there is none. */
   readonly current?: string;
 }
 
@@ -37,11 +37,11 @@ function rendered(given: Given): string {
   return write(bound(given).render(current === undefined ? undefined : root), null, text);
 }
 
-/** The elements of that name. */
+/** The elements of this name. */
 const only = (name: string, given: Given) =>
   rendered(given).match(new RegExp(`<${name}[ >].*?</${name}>`, 'g')) ?? [];
 
-tap('is what virt-launcher makes of a tap attachment', () => {
+tap("the interface equals virt-launcher's for a tap attachment", () => {
   assert.is(
     rendered({ mtu: 1400 }),
     '<interface type="ethernet"><target dev="tap0" managed="no"></target><model type="virtio-non-transitional"></model>' +
@@ -49,7 +49,7 @@ tap('is what virt-launcher makes of a tap attachment', () => {
   );
 });
 
-tap('everything that a VMI can ask for', () => {
+tap('every field that a VMI can have is rendered', () => {
   const red = {
     model: 'e1000e',
     macAddress: 'DE-AD-00-00-BE-EE',
@@ -77,7 +77,7 @@ for (const [why, parts, want] of [
     'virtio',
   ],
   [
-    'another is not transitional',
+    'another model is not transitional',
     { red: { model: 'e1000' }, devices: { useVirtioTransitional: true } },
     'e1000',
   ],
@@ -86,12 +86,16 @@ for (const [why, parts, want] of [
 }
 
 for (const [why, parts, want] of [
-  ['off where nothing boots from it', {}, true],
-  ['left alone where something does', { red: { bootOrder: 1 } }, false],
+  ['off if nothing boots from it', {}, true],
+  ['left as it is if something boots from it', { red: { bootOrder: 1 } }, false],
   ['none on s390x', { spec: { architecture: 's390x' } }, false],
   ['off for SEV, even to boot', { red: { bootOrder: 1 }, domain: { launchSecurity: { sev: {} } } }, true],
   ['off for SEV-SNP, even to boot', { red: { bootOrder: 1 }, domain: { launchSecurity: { snp: {} } } }, true],
-  ['left alone for TDX to boot', { red: { bootOrder: 1 }, domain: { launchSecurity: { tdx: {} } } }, false],
+  [
+    'left as it is for TDX, to boot',
+    { red: { bootOrder: 1 }, domain: { launchSecurity: { tdx: {} } } },
+    false,
+  ],
 ] as const) {
   tap(`rom: ${why}`, () =>
     assert.equal(only('rom', { vmi: parts }), want ? ['<rom enabled="no"></rom>'] : []),
@@ -104,9 +108,9 @@ const VHOST = '<driver name="vhost" queues="2"></driver>';
 
 for (const [why, given, want] of [
   ['none on a single-queue tap', {}, []],
-  ['no queues on a single-queue tap, whatever the VMI wants', { vmi: vcpus(4) }, []],
+  ['no queues on a single-queue tap, with any request of the VMI', { vmi: vcpus(4) }, []],
   [
-    'no queues on a single-queue tap, whatever the domain has',
+    'no queues on a single-queue tap, with any queues in the domain',
     { vmi: vcpus(4), current: '<driver name="vhost" queues="4"/>' },
     ['<driver name="vhost"></driver>'],
   ],
@@ -121,16 +125,16 @@ for (const [why, given, want] of [
     ['<driver name="vhost" queues="256"></driver>'],
   ],
   ['two queues for one vCPU on a multi-queue tap', { vmi: vcpus(1), multiQueue: true }, [VHOST]],
-  ['two queues for a VMI that does not ask on a multi-queue tap', { multiQueue: true }, [VHOST]],
+  ['two queues for a VMI without a request on a multi-queue tap', { multiQueue: true }, [VHOST]],
   ['two queues in place of one', { multiQueue: true, current: '<driver name="vhost" queues="1"/>' }, [VHOST]],
-  ['not the empty name that Go adds', { current: '<driver name=""/>' }, []],
+  ['without the empty name that Go adds', { current: '<driver name=""/>' }, []],
   [
     'vhost in place of the empty name that Go adds',
     { multiQueue: true, current: '<driver name="" queues="2"/>' },
     [VHOST],
   ],
   [
-    'what else it has',
+    'with its other attributes',
     {
       multiQueue: true,
       current: '<driver name="qemu" queues="9" iommu="on" ats="on"><host csum="off"/></driver>',
@@ -138,7 +142,7 @@ for (const [why, given, want] of [
     ['<driver name="qemu" queues="2" iommu="on" ats="on"><host csum="off"/></driver>'],
   ],
   [
-    'children alone',
+    'only children',
     { current: '<driver><guest tso4="off"/></driver>' },
     ['<driver><guest tso4="off"/></driver>'],
   ],
@@ -166,7 +170,7 @@ for (const [why, given, want] of [
   tap(`driver: ${why}`, () => assert.equal(only('driver', given), want));
 }
 
-tap('driver: a model with one queue cannot use a multi-queue tap', async () => {
+tap('a model with one queue is rejected on a multi-queue tap', async () => {
   const error = await caught(() => rendered({ multiQueue: true, vmi: { red: { model: 'e1000e' } } }));
   assert.is(error.code, 'LINK_UNSUPPORTED');
   assert.is(
@@ -175,7 +179,7 @@ tap('driver: a model with one queue cannot use a multi-queue tap', async () => {
   );
 });
 
-tap('mac: no address anywhere is refused', async () => {
+tap('a missing MAC address is rejected', async () => {
   const error = await caught(() => rendered({ podLink: { mac: '' } }));
   assert.is(
     error.message,
@@ -187,7 +191,7 @@ tap('mac: no address anywhere is refused', async () => {
   );
 });
 
-tap('address: the one that is there stays, but for one in the VMI', () => {
+tap('the PCI address stays unless the VMI has one', () => {
   const current = '<address type="pci" domain="0x0000" bus="0x01"/>';
   assert.is(rendered({ current }).match(/<address[^>]*>/)?.[0], current);
   const red = { pciAddress: '0000:02:02.0' };
@@ -196,7 +200,7 @@ tap('address: the one that is there stays, but for one in the VMI', () => {
   ]);
 });
 
-tap('what the VMI does not ask for any more goes; what is not ours stays', () => {
+tap('fields that the VMI no longer has are removed, and those of others stay', () => {
   const ours =
     '<source bridge="b"/><boot order="9"/><link state="down"/><acpi index="7"/><target dev="x"/><rom bar="off"/>';
   const theirs =
@@ -207,7 +211,7 @@ tap('what the VMI does not ask for any more goes; what is not ours stays', () =>
   );
 });
 
-tap('mtu: that of the smaller link, as the other would drop longer frames', () => {
+tap('the mtu is that of the smaller link, because the other would drop longer frames', () => {
   for (const [pod, own, want] of [
     [9000, 1500, 1500],
     [1500, 1500, 1500],
@@ -217,17 +221,21 @@ tap('mtu: that of the smaller link, as the other would drop longer frames', () =
   }
 });
 
-/** What an admin is told, of virt-launcher's log and without reading code. */
+/** Warnings for an administrator who reads virt-launcher's log without knowing the code. */
 for (const [why, given, want] of [
-  ['nothing when domain and links agree', {}, []],
+  ['nothing if domain and links agree', {}, []],
   [
-    'nothing of a MAC address that a veth does not mind',
+    'nothing about a MAC address that does not matter to a veth',
     { vmi: { red: { macAddress: '02:00:00:00:00:99' } } },
     [],
   ],
-  ['nothing of queues on a multi-queue tap', { vmi: vcpus(4), multiQueue: true }, []],
-  ['nothing of queues for one vCPU', { vmi: vcpus(1) }, []],
-  ['nothing of queues that the model does not have', { vmi: { ...vcpus(4), red: { model: 'e1000e' } } }, []],
+  ['nothing about queues on a multi-queue tap', { vmi: vcpus(4), multiQueue: true }, []],
+  ['nothing about queues for one vCPU', { vmi: vcpus(1) }, []],
+  [
+    'nothing about queues that the model does not have',
+    { vmi: { ...vcpus(4), red: { model: 'e1000e' } } },
+    [],
+  ],
   [
     'a pod link with a smaller MTU',
     { mtu: 9000, podLink: { mtu: 1400 } },
@@ -248,7 +256,7 @@ for (const [why, given, want] of [
         "let the network's plugin set the VMI's macAddress, or leave that out",
     ],
   ],
-  ['nothing of a macvlan with the MAC address of the VMI', { podLink: { kind: 'macvlan' } }, []],
+  ['nothing about a macvlan with the MAC address of the VMI', { podLink: { kind: 'macvlan' } }, []],
 ] as const) {
   tap(`warns of ${why}`, () =>
     assert.equal(
@@ -258,12 +266,12 @@ for (const [why, given, want] of [
   );
 }
 
-tap('asks nothing else of the domain', () => {
+tap('the domain needs nothing else', () => {
   assert.equal(bound({}).needs, { sharedMemory: false, arguments: [], overrides: [] });
 });
 
 for (const vmiQueues of [1, 2, 4]) {
-  tap(`queues: ${vmiQueues} asked for, on either kind of tap`, () => {
+  tap(`${vmiQueues} requested queues are rendered for either kind of tap`, () => {
     const current = `<driver name="vhost" queues="${vmiQueues}"/>`;
     assert.equal(only('driver', { vmi: vcpus(vmiQueues), current }), ['<driver name="vhost"></driver>']);
     assert.equal(only('driver', { vmi: vcpus(vmiQueues), current, multiQueue: true }), [

@@ -6,7 +6,7 @@ import { caught } from '../../../helpers/caught.ts';
 
 const bind = suite('bindInterfaces()');
 
-/** `<interface><alias name="red"></alias></interface>` under the alias `red`, and so on. */
+/** Builds `<interface><alias name="red"></alias></interface>` under the alias `red`, and so on. */
 const bound = (alias: string) => ({
   name: alias,
   alias,
@@ -75,7 +75,7 @@ for (const [why, before, after] of [
     '<domain>\n\t<devices>\n\t\t<interface>\n\t\t\t<alias name="red"></alias>\n\t\t</interface>\n\t</devices>\n</domain>',
   ],
   [
-    'a replaced one behind another',
+    'a replaced one after another',
     '<domain>\n\t<devices>\n\t\t<a/><interface><alias name="red"/></interface>\n\t</devices>\n</domain>',
     `<domain>\n\t<devices>\n\t\t<a/>${RED}\n\t</devices>\n</domain>`,
   ],
@@ -92,16 +92,19 @@ for (const [why, before, after] of [
   });
 }
 
-bind('replaced ones keep their places, new ones follow the last interface in the order given', () => {
-  const one = (alias: string) => `<interface><alias name="${alias}"></alias></interface>`;
-  const xml = `<domain><devices>${one('b')}<a/>${one('x')}${one('a')}<c/></devices></domain>`;
-  assert.is(
-    bindTo(xml, 'new', 'a', 'b', 'also'),
-    `<domain><devices>${one('b')}<a/>${one('x')}${one('a')}${one('new')}${one('also')}<c/></devices></domain>`,
-  );
-});
+bind(
+  'replaced interfaces keep their places, and new ones follow the last interface in the given order',
+  () => {
+    const one = (alias: string) => `<interface><alias name="${alias}"></alias></interface>`;
+    const xml = `<domain><devices>${one('b')}<a/>${one('x')}${one('a')}<c/></devices></domain>`;
+    assert.is(
+      bindTo(xml, 'new', 'a', 'b', 'also'),
+      `<domain><devices>${one('b')}<a/>${one('x')}${one('a')}${one('new')}${one('also')}<c/></devices></domain>`,
+    );
+  },
+);
 
-bind('interfaces elsewhere, of another namespace, or deeper are nobody', () => {
+bind('interfaces elsewhere, of another namespace, or deeper are ignored', () => {
   const elsewhere = `<metadata><devices>${RED}</devices></metadata>`;
   const foreign =
     '<interface xmlns="urn:x"><alias name="red"/></interface><q:interface><alias name="red"/></q:interface>';

@@ -11,7 +11,7 @@ const other = (alias: string, mac: string) =>
   `<interface type="bridge"><mac address="${mac}"/><alias name="${alias}"/></interface>`;
 const domain = (...interfaces: string[]) => `<domain><devices>${interfaces.join('')}</devices></domain>`;
 
-/** Two interfaces of ours on networks of their own. */
+/** Two interfaces of Tapwire's on networks of their own. */
 const vmi = (macs: readonly (string | undefined)[]) => ({
   interfaces: macs.map((macAddress, index) => ({
     name: `n${index}`,
@@ -27,20 +27,20 @@ const links = [1, 2].flatMap((index) => [
 
 for (const [why, macs, xml, message] of [
   [
-    'two of ours with one that the VMI gives',
+    "two of Tapwire's with one MAC from the VMI",
     [MAC, MAC.toUpperCase()],
     domain(),
     `Cannot bind interface "n1": interface "n0" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
   ],
   [
-    "one of ours with another's pod link's",
+    "one of Tapwire's with the MAC of another's pod link",
     ['02:00:00:00:00:02', undefined],
     domain(),
     'Cannot bind interface "n1": interface "n0" has its MAC address 02:00:00:00:00:02, too; ' +
       'give each interface a macAddress of its own in the VMI',
   ],
   [
-    'one of ours with that of an interface that is not',
+    "one of Tapwire's with the MAC of another interface",
     [MAC],
     domain(other('ua-lan', MAC.toUpperCase())),
     `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
@@ -48,7 +48,7 @@ for (const [why, macs, xml, message] of [
   ...[MAC.replaceAll(':', '-'), '0200.0000.00AA', '2:0:0:0:0:aa'].map(
     (form) =>
       [
-        `one of ours with that of an interface that is not, which writes it ${form}`,
+        `one of Tapwire's with the MAC of another interface, which writes it ${form}`,
         [MAC],
         domain(other('ua-lan', form)),
         `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
@@ -64,7 +64,11 @@ for (const [why, macs, xml, message] of [
 
 for (const [why, macs, xml] of [
   ['the one that it has itself', [MAC], domain(other('ua-n0', MAC))],
-  ['the one that it gives up to another', [MAC, undefined], domain(other('ua-n0', '02:00:00:00:00:02'))],
+  [
+    'the one that another interface takes over',
+    [MAC, undefined],
+    domain(other('ua-n0', '02:00:00:00:00:02')),
+  ],
   ["its own pod link's", ['02:00:00:00:00:01', undefined], domain()],
   [
     'what two others have',
@@ -77,7 +81,7 @@ for (const [why, macs, xml] of [
   });
 }
 
-refuse('takes several without one: libvirt makes them up', async () => {
+refuse('accepts several without one, because libvirt generates them', async () => {
   const names = ['a', 'b'];
   const slirps = {
     interfaces: names.map((name) => ({ name, binding: { name: 'slirp' } })),

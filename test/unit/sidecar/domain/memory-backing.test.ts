@@ -17,7 +17,7 @@ const ACCESS = '<access mode="shared"></access>';
 
 for (const [why, before, after] of [
   [
-    'none: added at the end, laid out as the rest',
+    'none: added at the end, in the layout of the rest',
     '<domain>\n  <devices/>\n</domain>',
     `<domain>\n  <devices/>\n  <memoryBacking>\n    ${MEMFD}\n    ${ACCESS}\n  </memoryBacking>\n</domain>`,
   ],

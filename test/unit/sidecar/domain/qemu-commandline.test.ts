@@ -33,12 +33,12 @@ for (const [why, before, after] of [
     `<domain ${NS}><qemu:commandline>${OURS}</qemu:commandline></domain>`,
   ],
   [
-    'behind those of others, and their environment',
+    'after those of others, and their environment',
     `<domain ${NS}><qemu:commandline><qemu:env name="A" value="1"/><qemu:arg value='-M'/></qemu:commandline></domain>`,
     `<domain ${NS}><qemu:commandline><qemu:env name="A" value="1"/><qemu:arg value='-M'/>${OURS}</qemu:commandline></domain>`,
   ],
   [
-    'as it is',
+    'unchanged',
     `<domain ${NS}><qemu:commandline><qemu:arg value='-netdev'/><qemu:arg value='${N1.value}' /></qemu:commandline></domain>`,
     `<domain ${NS}><qemu:commandline><qemu:arg value='-netdev'/><qemu:arg value='${N1.value}' /></qemu:commandline></domain>`,
   ],
@@ -48,7 +48,7 @@ for (const [why, before, after] of [
     `<domain ${NS}><qemu:commandline>${OURS + arg('-M')}</qemu:commandline></domain>`,
   ],
   [
-    'an id that only begins the same, and one of another option',
+    'an id that only starts the same, and one of another option',
     `<domain ${NS}><qemu:commandline>${arg('-netdev') + arg('user,id=n11') + arg('-device') + arg('e1000,id=n1')}</qemu:commandline></domain>`,
     `<domain ${NS}><qemu:commandline>${arg('-netdev') + arg('user,id=n11') + arg('-device') + arg('e1000,id=n1') + OURS}</qemu:commandline></domain>`,
   ],
@@ -63,7 +63,7 @@ for (const [why, before, after] of [
     `<domain xmlns:q="${URI}"><q:commandline>${arg('-M', 'q:') + arg('-netdev', 'q:') + arg(N1.value, 'q:')}</q:commandline></domain>`,
   ],
   [
-    'another prefix, and none there',
+    'another prefix without a command line',
     `<domain xmlns:q="${URI}"><a/></domain>`,
     `<domain xmlns:q="${URI}"><a/><q:commandline>${arg('-netdev', 'q:') + arg(N1.value, 'q:')}</q:commandline></domain>`,
   ],
@@ -73,12 +73,12 @@ for (const [why, before, after] of [
     `<domain ${NS}><commandline xmlns="${URI}"><arg value="-M"/>${arg('-netdev', '') + arg(N1.value, '')}</commandline></domain>`,
   ],
   [
-    'a prefix that virt-launcher lost the declaration of',
+    'a prefix whose declaration virt-launcher lost',
     `<domain><qemu:commandline>${arg('-netdev') + arg(N1.value)}</qemu:commandline></domain>`,
     `<domain ${NS}><qemu:commandline>${OURS}</qemu:commandline></domain>`,
   ],
   [
-    'what only has the name',
+    'an element that only has the same name',
     `<domain ${NS}><commandline><arg value="-M"/></commandline><qemu:commandline xmlns:qemu="urn:x">${OURS}</qemu:commandline></domain>`,
     `<domain ${NS}><commandline><arg value="-M"/></commandline><qemu:commandline xmlns:qemu="urn:x">${OURS}</qemu:commandline><qemu:commandline>${OURS}</qemu:commandline></domain>`,
   ],
@@ -94,7 +94,7 @@ for (const [why, before, after] of [
   });
 }
 
-edits('several at once: one replaced, one added', () => {
+edits('several at once are replaced and added', () => {
   const before = `<domain ${NS}><qemu:commandline>${arg('-netdev') + arg('tap,id=n2')}</qemu:commandline></domain>`;
   assert.is(
     changed(before, [N1, N2]),
@@ -104,12 +104,12 @@ edits('several at once: one replaced, one added', () => {
 
 for (const [why, xml, message] of [
   [
-    'an id that is there twice',
+    'a duplicate id',
     `<domain ${NS}><qemu:commandline>${OURS + OURS}</qemu:commandline></domain>`,
     'Cannot change domain XML: its QEMU command line has 2 -netdev with id n1',
   ],
   [
-    'a prefix that stands for something else',
+    'a prefix bound to another namespace',
     '<domain xmlns:qemu="urn:x"><a/></domain>',
     `Cannot change domain XML: its prefix "qemu" stands for "urn:x", not for ${URI}`,
   ],

@@ -31,9 +31,13 @@ for (const [why, before, after] of [
     override(device('ua-blue', frontend(MINE))),
     override(device('ua-blue', frontend(MINE)) + device('ua-red', OURS)),
   ],
-  ['the device with nothing', override('<qemu:device alias="ua-red"/>'), override(device('ua-red', OURS))],
   [
-    'the device with nothing in it',
+    'the device without a frontend',
+    override('<qemu:device alias="ua-red"/>'),
+    override(device('ua-red', OURS)),
+  ],
+  [
+    'the device with an empty frontend',
     override(device('ua-red', '<qemu:frontend/>')),
     override(device('ua-red', OURS)),
   ],
@@ -53,7 +57,7 @@ for (const [why, before, after] of [
     override(device('ua-red', OURS)),
   ],
   [
-    'as it is',
+    'unchanged',
     override(device('ua-red', frontend("<qemu:property value='n1'  type='string' name='netdev'/>"))),
     override(device('ua-red', frontend("<qemu:property value='n1'  type='string' name='netdev'/>"))),
   ],
@@ -64,7 +68,7 @@ for (const [why, before, after] of [
   });
 }
 
-edits('laid out as the rest', () => {
+edits('edits follow the layout of the rest', () => {
   assert.is(
     changed(`<domain ${NS}>\n  <a/>\n</domain>`),
     `<domain ${NS}>\n  <a/>\n  <qemu:override>\n    <qemu:device alias="ua-red">\n      <qemu:frontend>\n        ${property('netdev', 'n1')}\n` +
@@ -72,7 +76,7 @@ edits('laid out as the rest', () => {
   );
 });
 
-edits('several at once: one replaced, two added together', () => {
+edits('several at once are replaced and added', () => {
   const before = override(device('ua-blue', frontend(property('netdev', 'old'))));
   const wanted = ['red', 'blue', 'green'].map((name) => ({ ...RED, alias: `ua-${name}` }));
   assert.is(

@@ -30,7 +30,7 @@ info.run();
 
 const methods = suite('HOOK_METHODS');
 
-methods('grow by one with each version', () => {
+methods('HOOK_METHODS grow by one with each version', () => {
   assert.equal(HOOK_METHODS, {
     v1alpha1: ['OnDefineDomain'],
     v1alpha2: ['OnDefineDomain', 'PreCloudInitIso'],
@@ -72,7 +72,7 @@ define.run();
 
 const echo = suite('echoPreCloudInitIso()');
 
-echo('gives both sources back as they came', () => {
+echo('returns both sources unchanged', () => {
   const params = {
     cloudInitNoCloudSource: Buffer.from('{"a":1}'),
     vmi: Buffer.from('{}'),
@@ -86,7 +86,7 @@ echo('gives both sources back as they came', () => {
   assert.is(text(result['cloudInitData']), '{"b":"é"}');
 });
 
-echo('a source that is absent stays so', () => {
+echo('keeps an absent source absent', () => {
   const params = encodeMessage('PreCloudInitIsoParams', { vmi: Buffer.from('{}') });
   const result = decodeMessage('PreCloudInitIsoResult', echoPreCloudInitIso(params));
   assert.equal([text(result['cloudInitNoCloudSource']), text(result['cloudInitData'])], ['', '']);
@@ -98,7 +98,7 @@ for (const [why, source, reason] of [
   ['a bomb', Buffer.from('['.repeat(1000)), 'it is nested more than 64 deep'],
 ] as const) {
   for (const name of ['cloudInitNoCloudSource', 'cloudInitData']) {
-    echo(`refuses ${name} that is ${why}, and does not quote it`, async () => {
+    echo(`rejects ${name} that is ${why}, and does not quote it`, async () => {
       const error = await caught(() =>
         echoPreCloudInitIso(encodeMessage('PreCloudInitIsoParams', { [name]: source })),
       );

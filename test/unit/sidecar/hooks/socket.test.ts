@@ -27,7 +27,7 @@ const messageOf = (promise: Promise<unknown>): Promise<string> =>
 
 const put = suite('publish()');
 
-put('a server that does not answer Info is never seen', () =>
+put('a server that does not reply to Info is never visible', () =>
   withDirectory(async (directory) => {
     const server = createGrpcServer(new Map());
     const message = await messageOf(publish(server, join(directory, 'tapwire.sock')));
@@ -37,7 +37,7 @@ put('a server that does not answer Info is never seen', () =>
   }),
 );
 
-put('what else is in the directory stays', () =>
+put('other files of the directory stay', () =>
   withDirectory(async (directory) => {
     mkdirSync(join(directory, 'userdata'));
     const server = createHookServer(unused);
@@ -58,7 +58,7 @@ put.run();
 
 const take = suite('withdraw()');
 
-take('a socket that somebody has removed is no error', () =>
+take('a socket that was removed already is not an error', () =>
   withDirectory(async (directory) => {
     const server = createHookServer(unused);
     const socket = hookSocketPath(directory, 'tapwire');

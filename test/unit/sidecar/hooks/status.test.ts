@@ -34,7 +34,7 @@ for (const [why, error, details] of [
   to(`${why} is INTERNAL`, () => assert.equal(toStatus(error), { code: status.INTERNAL, details }));
 }
 
-to('the text is bounded and can be put into a header', () => {
+to('the text is bounded and can be sent in a header', () => {
   for (const text of ['\ud800', `${'x'.repeat(1488)}🧭`.repeat(3), '\n%é\0'.repeat(5000)]) {
     const { details } = toStatus(new BindingError('INVALID_VMI', `Cannot read ${text}`));
     assert.ok(details.length <= 1500);

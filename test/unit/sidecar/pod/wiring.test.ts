@@ -27,9 +27,9 @@ for (const [why, network, links, want] of [
   ],
   ['secondary: ordinal names', secondary(2), [...POD, ...ORDINAL], ['net2', 'tap2']],
   ['primary: eth0', primary(), POD, ['eth0', 'tap0']],
-  ['primary: ovn-udn1 where it is', primary(), [...POD, veth('ovn-udn1')], ['ovn-udn1', 'tap0']],
+  ['primary: ovn-udn1 if it exists', primary(), [...POD, veth('ovn-udn1')], ['ovn-udn1', 'tap0']],
   [
-    'primary: what the status says',
+    'primary: the name in the status',
     primary('net7'),
     [...POD, veth('ovn-udn1'), veth('net7')],
     ['net7', 'tap0'],
@@ -80,14 +80,14 @@ for (const [why, network, links, code, reason] of [
     `no tap "tap0" beside "eth0" in the pod; ${NAD}`,
   ],
   [
-    'a veth of the name',
+    'a veth of this name',
     primary(),
     [veth('eth0'), veth('tap0')],
     'LINK_UNSUPPORTED',
     '"tap0" is not a tap but of kind veth; what made it?',
   ],
   [
-    'a tun of the name',
+    'a tun of this name',
     primary(),
     [
       veth('eth0'),
@@ -100,7 +100,7 @@ for (const [why, network, links, code, reason] of [
     '"tap0" is not a tap but a tun of layer 3; what made it?',
   ],
   [
-    'a device of the name',
+    'a device of this name',
     primary(),
     [veth('eth0'), veth('tap0', { kind: null })],
     'LINK_UNSUPPORTED',
@@ -115,11 +115,11 @@ for (const [why, network, links, code, reason] of [
   });
 }
 
-find('a pod link is found without a tap', () => {
+find('finds a pod link without a tap', () => {
   assert.is(findPodLink({ name: 'red', network: primary() }, [veth('eth0')]).ifname, 'eth0');
 });
 
-find('a tap is looked up, and nothing thrown where there is none', () => {
+find('looks up a tap, and throws nothing if there is none', () => {
   const [red, lone] = [
     { name: 'red', network: secondary() },
     { name: 'red', network: primary('net7') },
@@ -129,7 +129,7 @@ find('a tap is looked up, and nothing thrown where there is none', () => {
   assert.is(lookUpTap(lone, POD), undefined);
 });
 
-find('shows no more than twenty links', async () => {
+find('lists at most twenty links', async () => {
   const links = Array.from({ length: 25 }, (_, index) => veth(`v${index}`));
   const { details } = await caught(() => findWiring({ name: 'red', network: primary() }, links));
   assert.match(details ?? '', /v19, and 5 more$/);

@@ -10,7 +10,7 @@ const OURS = ['tapwire'];
 const binding = { name: 'tapwire' };
 const RED_PATH = '$.spec.domain.devices.interfaces[1]';
 
-parse('reads what is ours and nothing else', () => {
+parse("reads the fields of Tapwire's interfaces and nothing else", () => {
   assert.equal(parseVmi(vmiJson(), OURS), {
     namespace: 'lab',
     name: 'vm1',
@@ -36,7 +36,7 @@ parse('reads what is ours and nothing else', () => {
   });
 });
 
-parse('everything that an interface can have', () => {
+parse('reads everything that an interface can have', () => {
   const red = {
     model: 'e1000e',
     macAddress: '02:00:00:AA:00:11',
@@ -64,7 +64,7 @@ parse('everything that an interface can have', () => {
   });
 });
 
-parse('what Go writes for nothing is nothing', () => {
+parse("treats Go's zero values as absent", () => {
   const red = {
     model: '',
     macAddress: '',
@@ -79,12 +79,12 @@ parse('what Go writes for nothing is nothing', () => {
 
 for (const [why, interfaces, want] of [
   [
-    'other bindings, whatever they hold',
+    'other bindings, with any content',
     [{ name: 7, binding: { name: 'passt' }, macAddress: {} }, { bridge: {} }, { name: 'red', binding }],
     ['red'],
   ],
   [
-    'names of ours alone',
+    "names of Tapwire's only",
     ['tapwire', 'tapwire-mq', 'tapwir', 'Tapwire', ''].map((name, index) => ({
       name: index ? `x${index}` : 'red',
       binding: { name },
@@ -92,7 +92,7 @@ for (const [why, interfaces, want] of [
     ['red'],
   ],
   ['no binding', [{ name: 'red', binding: null }, { name: 'red' }], []],
-  ['an interface that is to go away', [{ name: 'red', binding, state: 'absent' }], []],
+  ['an interface that is being unplugged', [{ name: 'red', binding, state: 'absent' }], []],
   ['one that is up', [{ name: 'red', binding, state: 'up' }], ['red']],
   ['none at all', [], []],
 ] as const) {
@@ -102,7 +102,7 @@ for (const [why, interfaces, want] of [
   });
 }
 
-parse('a VMI with no devices of any kind', () => {
+parse('accepts a VMI without any devices', () => {
   const vmi = Buffer.from('{"spec":{"domain":{"devices":{}}}}');
   assert.equal(parseVmi(vmi, OURS), {
     namespace: '',
@@ -161,7 +161,7 @@ for (const [why, networks, status, want] of [
     { primary: false, ordinal: 3 },
   ],
   [
-    'one that is not of Multus',
+    "one that is not Multus'",
     [secondary('a'), { name: 'red', resourceClaim: {} }],
     {},
     { primary: false, ordinal: null },
@@ -207,7 +207,7 @@ for (const [why, red, message] of [
     'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "02:00-00:00:00:01"',
   ],
   [
-    'a group MAC',
+    'a multicast MAC',
     { macAddress: '01:00:5e:00:00:01' },
     'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "01:00:5e:00:00:01"',
   ],
@@ -216,7 +216,7 @@ for (const [why, red, message] of [
     { macAddress: '00:00:00:00:00:00' },
     'macAddress: want a unicast MAC address such as "02:00:00:00:00:01", got "00:00:00:00:00:00"',
   ],
-  ['markup for a model', { model: '"/><x' }, 'model: want a device model such as "virtio", got "\\"/><x"'],
+  ['markup as a model', { model: '"/><x' }, 'model: want a device model such as "virtio", got "\\"/><x"'],
   [
     'a PCI function of 8',
     { pciAddress: '0000:02:02.8' },
@@ -238,9 +238,9 @@ for (const [why, red, message] of [
     'acpiIndex: want an integer in 0..16383, got 16384',
   ],
   ['a boot order of 0', { bootOrder: 0 }, 'bootOrder: want an integer in 1..2147483647, got 0'],
-  ['a boot order in text', { bootOrder: '1' }, 'bootOrder: want an integer in 1..2147483647, got "1"'],
+  ['a boot order as text', { bootOrder: '1' }, 'bootOrder: want an integer in 1..2147483647, got "1"'],
   [
-    'a port in text',
+    'a port as text',
     { ports: [{ port: '80' }] },
     'ports[0].port: want an integer in -2147483648..2147483647, got "80"',
   ],
@@ -257,23 +257,23 @@ for (const [why, red, message] of [
 
 for (const [why, json, message] of [
   ['nothing', '', 'Cannot read the VMI: it is not JSON in UTF-8'],
-  ['half of it', vmiJson().subarray(0, 300), 'Cannot read the VMI: it is not JSON in UTF-8'],
+  ['half a document', vmiJson().subarray(0, 300), 'Cannot read the VMI: it is not JSON in UTF-8'],
   ['Latin-1', Buffer.from('"\xe9"', 'latin1'), 'Cannot read the VMI: it is not JSON in UTF-8'],
   ['an array', '[]', 'Cannot read $: want an object, got []'],
   ['no spec', '{}', 'Cannot read $.spec: want an object, got nothing'],
   ['no devices', '{"spec":{"domain":{}}}', 'Cannot read $.spec.domain.devices: want an object, got nothing'],
   [
-    'a spec by inheritance',
+    'an inherited spec',
     '{"__proto__":{"spec":{"domain":{"devices":{}}}}}',
     'Cannot read $.spec: want an object, got nothing',
   ],
   [
-    'interfaces that are no array',
+    'interfaces that are not an array',
     vmiJson({ devices: { interfaces: {} } }),
     'Cannot read $.spec.domain.devices.interfaces: want an array, got {}',
   ],
   [
-    'an interface that is no object',
+    'an interface that is not an object',
     vmiJson({ devices: { interfaces: ['x'] } }),
     'Cannot read $.spec.domain.devices.interfaces[0]: want an object, got "x"',
   ],
@@ -288,7 +288,7 @@ for (const [why, json, message] of [
     'Cannot bind interface "red": the VMI has it twice',
   ],
   [
-    'no network of the name',
+    'no network of this name',
     vmiJson({ networks: [] }),
     'Cannot bind interface "red": the VMI has no network of that name',
   ],
@@ -300,13 +300,13 @@ for (const [why, json, message] of [
   });
 }
 
-parse('an error of JSON quotes nothing of the VMI', async () => {
+parse('an error about JSON quotes nothing of the VMI', async () => {
   const broken = vmiJson().toString().replace('"SECRET"', '"SECRET');
   const error = await caught(() => parseVmi(Buffer.from(broken), OURS));
   assert.not.match(`${error.message} ${error.details} ${error.cause}`, /SECRET/);
 });
 
-parse('a JSON bomb of depth is refused, not fatal', async () => {
+parse('rejects deeply nested JSON instead of crashing', async () => {
   const error = await caught(() => parseVmi(Buffer.from('['.repeat(1_000_000)), OURS));
   assert.is(error.code, 'INVALID_VMI');
 });
@@ -318,19 +318,19 @@ for (const [why, parts, want] of [
   ['TDX', { domain: { launchSecurity: { tdx: {} } } }, false],
   ['Secure Execution', { spec: { architecture: 's390x' }, domain: { launchSecurity: {} } }, true],
 ] as const) {
-  parse(`launch security: ${why}`, () => assert.is(parseVmi(vmiJson(parts), OURS).confidential, want));
+  parse(`reads launch security: ${why}`, () => assert.is(parseVmi(vmiJson(parts), OURS).confidential, want));
 }
 
 const INJECT = 'sidecar.istio.io/inject';
 
 for (const [why, metadata, want] of [
-  ['no word of it', { annotations: null, labels: { app: 'x' } }, false],
-  ['asked for by annotation', { annotations: { [INJECT]: 'True' } }, true],
-  ['asked for by label', { labels: { [INJECT]: 'true' } }, true],
+  ['not mentioned', { annotations: null, labels: { app: 'x' } }, false],
+  ['requested by annotation', { annotations: { [INJECT]: 'True' } }, true],
+  ['requested by label', { labels: { [INJECT]: 'true' } }, true],
   ['refused', { annotations: { [INJECT]: 'false' } }, false],
-  // virt-controller makes the annotation the pod's label.
+  // virt-controller turns the annotation into the pod's label.
   [
-    'refused by the annotation that goes before the label',
+    'denied by the annotation, which takes precedence over the label',
     { annotations: { [INJECT]: 'false' }, labels: { [INJECT]: 'true' } },
     false,
   ],
@@ -341,7 +341,7 @@ for (const [why, metadata, want] of [
 const MQ = { devices: { networkInterfaceMultiqueue: true } };
 
 for (const [why, parts, want] of [
-  ['none unless asked for', { domain: { cpu: { cores: 4 } } }, 0],
+  ['none without a request', { domain: { cpu: { cores: 4 } } }, 0],
   ['one for each vCPU', { ...MQ, domain: { cpu: { cores: 4, sockets: 2, threads: 2 } } }, 16],
   ['256 at most', { ...MQ, domain: { cpu: { cores: 300 } } }, 256],
   [

@@ -15,11 +15,11 @@ const tree = {
   ],
 };
 
-markup('on one line', () => {
+markup('writes an element on one line', () => {
   assert.is(write(tree, null, ''), '<a b="1" c=""><d></d><e><f></f></e></a>');
 });
 
-markup('lengthOf() counts what is written on one line', () => {
+markup('lengthOf() returns the length of what is written on one line', () => {
   const copied = parseXml(Buffer.from('<x><y a="&#65;"/></x>'));
   for (const element of [
     tree,
@@ -30,13 +30,13 @@ markup('lengthOf() counts what is written on one line', () => {
   }
 });
 
-markup('a value that is longer than what is escaped at a time is escaped as a whole', () => {
+markup('escapes a value completely that is longer than one step of escaping', () => {
   const value = `${'x"'.repeat(20_000)}🧭`;
   const written = write({ name: 'a', attributes: { value } }, null, '');
   assert.is(written, `<a value="${'x&#34;'.repeat(20_000)}🧭"></a>`);
 });
 
-markup('on several lines', () => {
+markup('writes an element on several lines', () => {
   const layout = { lineBreak: '\r\n  ', unit: ' ' };
   assert.is(
     write(tree, layout, ''),
@@ -44,7 +44,7 @@ markup('on several lines', () => {
   );
 });
 
-markup('copies elements of the document as they stand', () => {
+markup('copies elements of the document unchanged', () => {
   const { text, root } = parseXml(Buffer.from("<x><y a = '&#65;'\n><!-- z --></y></x>"));
   assert.is(
     write({ name: 'n', attributes: {}, children: root.children }, null, text),

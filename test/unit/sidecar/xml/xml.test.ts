@@ -69,7 +69,7 @@ parse('positions: each kept element of each fixture begins and ends with its tag
   }
 });
 
-parse('attributes are decoded, and belong to nothing but the document', () => {
+parse('attributes are decoded, and only those of the document exist', () => {
   const { attributes } = parsed('<a b="&#x41;&amp;&#10;&quot;" __proto__="p" constructor="c"/>').root;
   assert.is(attributes['b'], 'A&\n"');
   assert.equal(Object.keys(attributes), ['b', '__proto__', 'constructor']);
@@ -183,7 +183,7 @@ for (const [why, input, reason] of [
   });
 }
 
-parse('accepts what is just within the bounds', () => {
+parse('accepts documents just within the bounds', () => {
   parsed(nested(64));
   parsed(`<a>${'<b/>'.repeat(19_999)}</a>`);
   parsed(`<${'a'.repeat(1000)}/>`);
@@ -195,7 +195,7 @@ parse('accepts what is just within the bounds', () => {
   parsed(`<a ${Array.from({ length: 128 }, (_, n) => `a${n}=""`).join(' ')}><b/></a>`);
 });
 
-parse('refuses every fixture that is cut short', async () => {
+parse('rejects every fixture that is cut off', async () => {
   for (const { name, xml } of domainFixtures) {
     const end = xml.lastIndexOf('</domain>') + '</domain>'.length - 1;
     for (let length = 0; length < end; length += 97) {
@@ -209,7 +209,7 @@ parse.run();
 
 const named = suite('childrenNamed()');
 
-named('takes elements without namespace alone', () => {
+named('returns only elements without a namespace', () => {
   const { root } = parsed(
     '<a><b n="1"/><b n="2" xmlns="urn:x"/><x:b n="3" xmlns:x="urn:x"/><c xmlns=""><b/></c><b n="4" xmlns=""/></a>',
   );
@@ -219,7 +219,7 @@ named('takes elements without namespace alone', () => {
   );
 });
 
-named('a namespace is inherited until it is taken back', () => {
+named('a namespace is inherited until it is unset', () => {
   const { root } = parsed('<a xmlns="urn:x"><b/><c xmlns=""><b/></c></a>');
   assert.is(root.namespace, 'urn:x');
   assert.equal(childrenNamed(root, 'b'), []);

@@ -35,7 +35,7 @@ for (const [why, got, want] of [
   ],
   ['binding, primary network', resolve('net1', 'default', ['lo', 'eth0']), ['eth0', 'tap0']],
   [
-    'binding, primary network beside a hashed link',
+    'binding, primary network next to a hashed link',
     resolve('net1', 'default', ['lo', 'eth0', BLUE]),
     ['eth0', 'tap0'],
   ],
@@ -49,25 +49,21 @@ for (const [why, got, want] of [
     resolve('net1', 'default', ['eth0', 'ens5'], 'ens5'),
     ['ens5', 'tap0'],
   ],
+  ['binding, no link at all: the error names eth0', resolve('net1', 'default', ['lo']), ['eth0', 'tap0']],
   [
-    'binding, no link at all: eth0 will be missed by name',
-    resolve('net1', 'default', ['lo']),
-    ['eth0', 'tap0'],
-  ],
-  [
-    'binding for secondary networks alone: the hashed link',
+    'binding for secondary networks only: the hashed link',
     resolve('net3', 'blue', ['lo', 'eth0', BLUE], undefined, SECONDARY),
     [BLUE, 'tap16477688c0e'],
   ],
   [
-    'network, for secondary networks alone: the link that CNI_IFNAME names',
+    'network, for secondary networks only: the link that CNI_IFNAME names',
     resolve(BLUE, null, ['eth0', BLUE], undefined, SECONDARY),
     [BLUE, 'tap16477688c0e'],
   ],
   ['network: the link that CNI_IFNAME names', resolve(BLUE, null, ['eth0', BLUE]), [BLUE, 'tap16477688c0e']],
   ['network with an ordinal name', resolve('net1', null, ['eth0', 'net1']), ['net1', 'tap1']],
   ['network, eth0', resolve('eth0', null, ['eth0']), ['eth0', 'tap0']],
-  ['network, podLink says the same', resolve('net1', null, ['eth0', 'net1'], 'net1'), ['net1', 'tap1']],
+  ['network, podLink names the same link', resolve('net1', null, ['eth0', 'net1'], 'net1'), ['net1', 'tap1']],
 ] as const) {
   test(why, () => {
     assert.equal(got, want);
@@ -76,7 +72,7 @@ for (const [why, got, want] of [
 
 for (const [why, act, code, message] of [
   [
-    'ordinal names hide which network is meant',
+    'ordinal names do not show which network is meant',
     () => resolve('net2', 'blue', ['lo', 'eth0', 'net1'], 'eth0'),
     'NAMING_UNKNOWN',
     `Cannot find the pod link of network "blue": there is no "${BLUE}", and with "net1" in the pod KubeVirt numbers its links; give every network of the pod an "interface" in its annotation`,
@@ -93,7 +89,7 @@ for (const [why, act, code, message] of [
   ...['eth0', 'ovn-udn1'].map(
     (ifname) =>
       [
-        `a network for secondary links alone on ${ifname}`,
+        `a network for secondary links only on ${ifname}`,
         () => resolve(ifname, null, [ifname], undefined, SECONDARY),
         'INVALID_CONFIG',
         `Cannot wire "${ifname}": it is the primary network's link, and $.network says "secondary"; leave that key out`,
@@ -124,7 +120,7 @@ for (const [why, act, code, message] of [
     'Cannot wire "lan" as a network: KubeVirt derives the tap\'s name from the characters after the third',
   ],
 ] as const) {
-  test(`refuses: ${why}`, async () => {
+  test(`rejects ${why}`, async () => {
     const error = await caught(act);
     assert.equal([error.code, error.message], [code, message]);
   });

@@ -41,11 +41,11 @@ for (const [why, seen, want] of [
     [],
   ],
   [
-    'nothing if the pod link is down and an earlier version wired it, which left it so',
+    'nothing if the pod link is down and an earlier version wired it, which did not set it up',
     wired({ links: [LO, DOWN, tapOf({ ifalias: EARLIER })] }),
     [],
   ],
-  ['nothing if rules are there', wired({ links: [LO, ETH0, SILENCED], nftables: silenced() }), []],
+  ['nothing if all rules exist', wired({ links: [LO, ETH0, SILENCED], nftables: silenced() }), []],
   [
     'the rules are gone',
     wired({ links: [LO, ETH0, SILENCED], nftables: { tables: [], rules: [], refusal: null } }),
@@ -56,7 +56,7 @@ for (const [why, seen, want] of [
     wired({ links: [LO, ETH0, SILENCED], nftables: { ...silenced(), rules: silenced().rules.slice(1) } }),
     [NOT_SILENT],
   ],
-  ['nothing if the kernel does not tell its rules', wired({ links: [LO, ETH0, SILENCED] }), []],
+  ['nothing if the kernel cannot list its rules', wired({ links: [LO, ETH0, SILENCED] }), []],
   ['nothing if ADD added no rules', wired({ nftables: { tables: [], rules: [], refusal: null } }), []],
   [
     'nothing if an earlier version added none',
@@ -67,7 +67,7 @@ for (const [why, seen, want] of [
     [],
   ],
 ] as const) {
-  test(`link state and silence: ${why}`, () => {
+  test(`link state and silence: finds ${why}`, () => {
     assert.equal(findDefects(attachmentOf(), endsIn(seen)), want);
   });
 }
@@ -105,7 +105,7 @@ for (const [why, seen, want] of [
     ['tap "tap0" has multiQueue true instead of false'],
   ],
   [
-    'the tap would vanish',
+    'the tap is not persistent',
     withTap({ tun: { ...tun, persist: false } }),
     ['tap "tap0" has persistence false instead of true'],
   ],
@@ -121,7 +121,7 @@ for (const [why, seen, want] of [
     [],
   ],
   [
-    "the tap is somebody else's",
+    'the tap belongs to another program',
     withTap({ ifalias: null }),
     ['"tap0" is a tun link that Tapwire did not make'],
   ],
@@ -148,7 +148,7 @@ for (const [why, seen, want] of [
     [],
   ],
   [
-    'our cookie on a filter in another chain',
+    "a filter with Tapwire's cookie in another chain",
     wired({ filters: [{ ...redirectOf(2, 3), chain: 5 }, redirectOf(3, 2)] }),
     ['"eth0" has no redirect to "tap0"'],
   ],
@@ -168,17 +168,17 @@ for (const [why, seen, want] of [
     ['"eth0" is redirected to "lo" instead of "tap0"'],
   ],
   [
-    "somebody else takes the pod link's frames",
+    "another program takes the pod link's frames",
     wired({ filters: [{ ...redirectOf(2, 1, OTHER), pref: 1 }, redirectOf(2, 3), redirectOf(3, 2)] }),
     ['"eth0" has a u32 filter at pref 1 that takes its frames'],
   ],
   [
-    "somebody else takes the tap's frames",
+    "another program takes the tap's frames",
     wired({ filters: [{ ...redirectOf(3, 1, OTHER), pref: 1 }, redirectOf(2, 3), redirectOf(3, 2)] }),
     ['"tap0" has a u32 filter at pref 1 that takes its frames'],
   ],
   [
-    'our redirect is on another link, too',
+    "Tapwire's redirect is on another link, too",
     wired({
       links: [LO, ETH0, tapOf(), linkOf(9, 'eth1')],
       filters: [redirectOf(2, 3), redirectOf(3, 2), redirectOf(9, 3)],
@@ -186,7 +186,7 @@ for (const [why, seen, want] of [
     ['"eth1" is redirected as well'],
   ],
   [
-    "the tap is a tun with our tap's alias",
+    "the tap is a tun with the alias of Tapwire's tap",
     withTap({ tun: { ...tun, mode: 'tun' } }),
     ['"tap0" is a tun link that Tapwire did not make'],
   ],
@@ -196,7 +196,7 @@ for (const [why, seen, want] of [
     ['pod link "eth0" has allmulticast off, so that the guest misses IPv6 neighbours'],
   ],
   [
-    'nothing of a pod link with the allmulticast that ADD turned on',
+    'nothing for a pod link with the allmulticast that ADD turned on',
     wired({
       links: [LO, { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }, tapOf({}, KEY, ALLMULTI)],
     }),
@@ -205,7 +205,7 @@ for (const [why, seen, want] of [
   ...['macvlan', 'bridge', 'kind-of-tomorrow', null].map(
     (kind) =>
       [
-        `nothing of a ${kind} link on which ADD did not turn allmulticast on`,
+        `nothing for a ${kind} link on which ADD did not turn allmulticast on`,
         wired({ links: [LO, { ...ETH0, kind }, tapOf()] }),
         [],
       ] as const,
@@ -230,7 +230,7 @@ test('refuseDefects() names every defect in one error', async () => {
   refuseDefects([], attachment, ends);
 });
 
-test('the record is that of the key', () => {
+test('findDefects() ignores the record of another attachment', () => {
   const other = { ...attachmentOf(), key: { ...KEY, ifname: 'net2' } };
   assert.equal(findDefects(other, endsIn(wired(), other)).length, 3);
 });

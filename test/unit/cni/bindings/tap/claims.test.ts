@@ -84,7 +84,7 @@ for (const [why, result, never, lost] of [
     'pod link "eth0" has lost its address 192.0.2.10/25',
   ],
 ] as const) {
-  test(`of ${why} are untrue, told apart and excused once they are told`, () => {
+  test(`of ${why} are untrue, reported separately, and excused once they are reported`, () => {
     const untrue = untrueIn(result);
     assert.equal(
       untrue.map((one) => [one.never, one.lost]),
@@ -96,7 +96,7 @@ for (const [why, result, never, lost] of [
   });
 }
 
-test('that were told excuse no other loss', () => {
+test('that were reported excuse no other loss', () => {
   const claimed = {
     interfaces: [{ ...INTERFACE, mac: '02:00:00:00:00:55' }],
     ips: [at0('10.77.0.9/24'), at0('192.0.2.10/24')],
@@ -112,7 +112,7 @@ test('that were told excuse no other loss', () => {
   ]);
 });
 
-test('are not demanded of a pod whose ADD did not compare them, but for its netns', () => {
+test('are not required of a pod whose ADD did not compare them, except for the netns', () => {
   const untrue = untrueIn({
     interfaces: [{ ...INTERFACE, mac: '02:00:00:00:00:55', sandbox: '/y' }],
     ips: [at0('10.77.0.9/24')],
@@ -122,7 +122,7 @@ test('are not demanded of a pod whose ADD did not compare them, but for its netn
   ]);
 });
 
-test('beyond what a record holds are excused together, and warned of five times', () => {
+test('beyond the room of a record are excused together, with five warnings', () => {
   const ips = Array.from({ length: 50_000 }, (_, i) => at0(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32`));
   const untrue = untrueIn({ interfaces: [INTERFACE], ips });
   assert.is(untrue.length, ips.length);
@@ -131,7 +131,7 @@ test('beyond what a record holds are excused together, and warned of five times'
   assert.equal(findLost(untrue, marksOf(untrue)), []);
 });
 
-test('beyond what a record holds excuse no loss of what was true', () => {
+test('beyond the room of a record excuse no loss of what was true', () => {
   const never = Array.from({ length: 8 }, (_, i) => at0(`10.0.0.${i}/24`));
   const claimed = { interfaces: [INTERFACE], ips: [...never, at0('192.0.2.10/24')] };
   const told = marksOf(untrueIn(claimed));
@@ -141,7 +141,7 @@ test('beyond what a record holds excuse no loss of what was true', () => {
   assert.equal(findLost(untrueIn(claimed, ADDRESSES, { ...ETH0, mac: '02:00:00:00:00:77' }), told), sentence);
 });
 
-test('list a bounded part of what the link has', () => {
+test("list at most a bounded number of the link's addresses", () => {
   const has = Array.from(
     { length: 1000 },
     (_, i): Address => ({
@@ -157,7 +157,7 @@ test('list a bounded part of what the link has', () => {
   assert.match(untrueIn(claimed, [])[0]?.never ?? '', /, but it has none$/);
 });
 
-test('claimsAddresses() tells whether addresses have to be asked for', () => {
+test('claimsAddresses() tells whether addresses must be read', () => {
   const claims = (result: unknown) => claimsAddresses('eth0', prevResult('1.0.0')(result, '$'));
   assert.is(claims({ interfaces: [INTERFACE], ips: [at0('192.0.2.10/24')] }), true);
   assert.is(claims({ interfaces: [INTERFACE], ips: [{ interface: 1, address: '192.0.2.10/24' }] }), false);

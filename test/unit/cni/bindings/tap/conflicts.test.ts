@@ -30,7 +30,7 @@ const conflictsIn = (changes: Partial<NetnsState>, pod = ETH0) =>
 const found = (changes: Partial<NetnsState>, pod = ETH0) =>
   conflictsIn(changes, pod).map(({ what, verdict }) => `${verdict}: ${what}`);
 
-test('a wired link has none', () => {
+test('a wired link has no conflicts', () => {
   assert.equal(found({}), []);
 });
 
@@ -43,28 +43,28 @@ for (const [why, filter, want] of [
     ['deadly: a u32 filter at pref 7 for 0x88cc frames'],
   ],
   ['harmless', { verdict: 'harmless' }, []],
-  ['at our pref, behind ours', { pref: 65535 }, []],
+  ["at Tapwire's pref, after Tapwire's filter", { pref: 65535 }, []],
   ['in another chain', { chain: 1 }, []],
   ['of a hash table', { handle: 0x80000000 }, []],
   ['on another link', { ifindex: 9 }, []],
   ['at the egress', { direction: 'egress' }, []],
 ] as const satisfies readonly (readonly [string, Partial<Filter>, readonly string[]])[]) {
-  test(`judges a filter ${why}`, () => {
+  test(`classifies a filter ${why}`, () => {
     assert.equal(found({ filters: [foreign({ verdict: 'deadly', ...filter }), ...OURS] }), want);
   });
 }
 
-test('a filter at our pref is deadly while ours is missing', () => {
+test("a filter at Tapwire's pref is deadly while Tapwire's is missing", () => {
   const filters = [foreign({ pref: 65535, verdict: 'harmless' })];
   assert.equal(found({ filters }), ['deadly: a u32 filter at pref 65535']);
 });
 
-test('a filter with our cookie elsewhere is forged, and a conflict', () => {
+test("a filter with Tapwire's cookie elsewhere is forged, and a conflict", () => {
   const filters = [{ ...redirectOf(2, 1), pref: 5 }, ...OURS];
   assert.equal(found({ filters }), ['deadly: a u32 filter at pref 5']);
 });
 
-test('programs and filters come in the order in which a frame meets them', () => {
+test('programs and filters are listed in the order in which a frame meets them', () => {
   const programs = [
     { id: 1, name: 'block', returns: [1] },
     { id: 2, name: '', returns: null },
@@ -96,7 +96,7 @@ for (const [hook, returns, want] of [
   ['match', [1, -1], ['deadly']],
   ['match', [0, 1], ['unknown']],
 ] as const) {
-  test(`judges a program of ${hook} that returns ${returns?.join(' or ') ?? 'something'}`, () => {
+  test(`classifies a program of ${hook} that returns ${returns?.join(' or ') ?? 'something'}`, () => {
     const seen = {
       programs: [{ id: 12, name: 'p', returns }],
       tcx: hook === 'tcx' ? [{ ifindex: 2, program: 12 }] : [],
@@ -115,11 +115,11 @@ for (const [hook, returns, want] of [
   });
 }
 
-test('a program that nobody could read is unknown', () => {
+test('a program that cannot be read is unknown', () => {
   assert.equal(found({ tcx: [{ ifindex: 2, program: 9 }] }), ['unknown: the TCX program 9']);
 });
 
-test('programsAt() names each program of the links once, and not those of others', () => {
+test('programsAt() names each program of the links once, and none of other links', () => {
   const seen = wired({
     links: [LO, { ...ETH0, xdp: 11 }, tapOf()],
     tcx: [
@@ -133,7 +133,7 @@ test('programsAt() names each program of the links once, and not those of others
   assert.equal(programsAt(['eth0', 'tap0'], indexNetns(wired())), []);
 });
 
-test('programsAt() has a bound', () => {
+test('programsAt() has a limit', () => {
   const tcx = Array.from({ length: 500 }, (_, i) => ({ ifindex: 2, program: i + 1 }));
   assert.is(programsAt(['eth0'], indexNetns(wired({ tcx }))).length, 64);
 });
@@ -143,7 +143,7 @@ function warningsIn(seen: NetnsState): readonly string[] {
   return pod === null ? [] : conflictWarnings(pod);
 }
 
-test('conflictWarnings() names what is not known, and not what is', () => {
+test('conflictWarnings() names only unknown conflicts', () => {
   const filters = [
     foreign({ verdict: 'unknown' }),
     foreign({ verdict: 'deadly' }),

@@ -101,13 +101,13 @@ for (const [why, attachment, seen] of [
   ...[{ direction: 'egress' as const }, { chain: 1 }].map(
     (elsewhere) =>
       [
-        `a redirect where no frame comes in: ${JSON.stringify(elsewhere)}`,
+        `a redirect where no frame arrives: ${JSON.stringify(elsewhere)}`,
         attachmentOf('blue', { podLink: 'eth0', tap: 'tap9' }),
         wired({ filters: [{ ...redirectOf(2, 3), ...elsewhere }] }),
       ] as const,
   ),
   [
-    "another container's tap, which is judged elsewhere",
+    "another container's tap, which another check rejects",
     attachmentOf('default'),
     wired({ links: [LO, ETH0, tapOf({}, OTHER)] }),
   ],

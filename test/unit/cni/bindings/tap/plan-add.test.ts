@@ -31,7 +31,7 @@ const test = suite('planAdd()');
 const planLevels = (attachment: Attachment, seen: NetnsState, told?: readonly string[]): readonly Level[] =>
   plan.planAdd(attachment, endsIn(seen, attachment), told);
 
-/** The steps of all levels. */
+/** Returns the steps of all levels. */
 const planAdd = (attachment: Attachment, seen: NetnsState, told?: readonly string[]): readonly Step[] =>
   planLevels(attachment, seen, told).flat();
 const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
@@ -56,7 +56,7 @@ const redirectTap = (restore: Restore): Op => ({
 });
 const BOTH_OURS = { clsact: true, allmulti: false, noQueue: false, down: false, silence: false };
 
-test('a bare netns: the tap is there and persistent before the pod link is touched, which is redirected last', () => {
+test('in a bare netns the tap is created and persistent before the pod link is touched, and the redirect of the pod link comes last', () => {
   assert.equal(ops(planAdd(attachmentOf(), BARE)), [
     ...fresh(BOTH_OURS),
     { op: 'addClsact', link: 'eth0' },
@@ -65,7 +65,7 @@ test('a bare netns: the tap is there and persistent before the pod link is touch
   ]);
 });
 
-test('the record keeps what prevResult claimed and is not true; a second ADD changes nothing', () => {
+test('the record keeps the untrue claims of prevResult, and a second ADD changes nothing', () => {
   const told = ['a1b2c3', '*'];
   const ifalias = encodeRecord({
     key: KEY,
@@ -83,7 +83,7 @@ test('the record keeps what prevResult claimed and is not true; a second ADD cha
   assert.equal(planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ ifalias })] }), told), []);
 });
 
-test('a record of an older ADD is completed by a second ADD', () => {
+test('a second ADD completes the record of an older ADD', () => {
   const [record, link] = [
     { key: KEY, binding: 'tap' as const, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS },
     'tap0',
@@ -98,7 +98,7 @@ test('a record of an older ADD is completed by a second ADD', () => {
   assert.is(others.length, 0);
 });
 
-test('a bare netns: the tap, its record and settings, persistence and the pod link are levels of their own', () => {
+test('in a bare netns the tap, its record and settings, persistence and the pod link are levels of their own', () => {
   const levels = planLevels(attachmentOf(), BARE).map((level) => level.map((step) => nameOf(step.do)));
   assert.equal(levels, [
     ['addTap'],
@@ -108,7 +108,7 @@ test('a bare netns: the tap, its record and settings, persistence and the pod li
   ]);
 });
 
-test('a bare netns: the undos take everything back in reverse', () => {
+test('in a bare netns the undos restore everything in reverse order', () => {
   const undos = planAdd(attachmentOf(), BARE).flatMap(({ undo }) => undo);
   const cookie = encodeCookie(KEY, BOTH_OURS);
   assert.equal(undos.reverse(), [
@@ -120,7 +120,7 @@ test('a bare netns: the undos take everything back in reverse', () => {
   ]);
 });
 
-test('the tap has the keys of the configuration', () => {
+test('the tap has the settings of the configuration', () => {
   const conf = { owner: 'none', group: 0, multiQueue: true, mtu: 1400, selinuxContext: 'u:r:t:s0' };
   const [addTap, setAlias, , setMtu] = ops(planAdd(attachmentOf(conf), BARE));
   assert.equal(addTap, {
@@ -140,7 +140,7 @@ test('the tap has the keys of the configuration', () => {
 });
 
 for (const kind of ['clsact', 'ingress'] as const) {
-  test(`a pod link with a ${kind} qdisc keeps it, and DEL is told to leave it`, () => {
+  test(`a pod link with a ${kind} qdisc keeps it, and the record tells DEL to leave it`, () => {
     const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
     assert.equal(ops(planAdd(attachmentOf(), { ...BARE, qdiscs: [{ ifindex: 2, kind, isShared: false }] })), [
       ...fresh(restore),
@@ -150,7 +150,7 @@ for (const kind of ['clsact', 'ingress'] as const) {
   });
 }
 
-test('an ingress qdisc that took the place of ours is used, and DEL is told to leave it', () => {
+test("an ingress qdisc in place of Tapwire's is used, and the record tells DEL to leave it", () => {
   const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
   const seen = wired({
     qdiscs: [{ ifindex: 2, kind: 'ingress', isShared: false }, clsactOf(3)],
@@ -175,7 +175,7 @@ for (const kind of ['veth', 'tun', 'vxlan']) {
 }
 
 for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorrow']) {
-  test(`a pod link of kind ${kind} gets allmulticast, and DEL is told to take it back`, () => {
+  test(`a pod link of kind ${kind} gets allmulticast, and the record tells DEL to turn it off`, () => {
     const seen: NetnsState = {
       ...BARE,
       links: [LO, { ...ETH0, kind, layer: kind === 'ipvlan' ? 'L2' : null }],
@@ -198,7 +198,7 @@ for (const kind of [null, 'macvlan', 'ipvlan', 'vlan', 'bridge', 'kind-of-tomorr
 
 const noQueue = { op: 'setLink', link: 'eth0', change: { set: 'txqueuelen', txqlen: 0 } } as const;
 
-test('a pod link without a queue gets none by its first qdisc, and DEL is told', () => {
+test('a pod link without a queue gets none from its first qdisc, and the record tells DEL', () => {
   const restore = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
   const steps = planAdd(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, txqlen: 0 }] });
   assert.equal(ops(steps), [
@@ -212,7 +212,7 @@ test('a pod link without a queue gets none by its first qdisc, and DEL is told',
   assert.equal(undo, [{ op: 'deleteClsact', link: 'eth0' }, noQueue]);
 });
 
-test('after a crash behind the qdisc its queue is taken away', () => {
+test('a queue that a crash after the qdisc has left is removed', () => {
   const restore = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
   const seen = wired({
     links: [LO, ETH0, tapOf({}, KEY, restore)],
@@ -223,7 +223,7 @@ test('after a crash behind the qdisc its queue is taken away', () => {
   assert.equal(ops(planAdd(attachmentOf(), done)).map(nameOf), ['addRedirect']);
 });
 
-test('a macvlan with allmulticast on is left alone', () => {
+test('a macvlan with allmulticast on is left as it is', () => {
   const seen: NetnsState = { ...BARE, links: [{ ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI }] };
   assert.equal(
     ops(planAdd(attachmentOf(), seen)).filter((op) => nameOf(op) === 'allmulticast'),
@@ -252,12 +252,12 @@ for (const [why, seen, want] of [
     ['addClsact', 'addClsact', 'addRedirect', 'addRedirect'],
   ],
 ] as const) {
-  test(`after a crash, or damage: ${why}`, () => {
+  test(`ADD completes the wiring after a crash or damage: ${why}`, () => {
     assert.equal(ops(planAdd(attachmentOf(), seen)).map(nameOf), want);
   });
 }
 
-test('after a crash: what the first ADD wrote down for DEL is kept', () => {
+test("after a crash, the first ADD's record for DEL is kept", () => {
   const restore = { clsact: true, allmulti: true, noQueue: false, down: false, silence: false };
   const macvlan: Link = { ...ETH0, kind: 'macvlan', flags: IFF_UP | IFF_ALLMULTI };
   const seen = wired({
@@ -269,7 +269,7 @@ test('after a crash: what the first ADD wrote down for DEL is kept', () => {
   ]);
 });
 
-test('the tap was deleted under a redirect: the new tap inherits what DEL must take back', () => {
+test('a new tap under an existing redirect inherits what DEL must undo', () => {
   const seen = wired({
     links: [LO, ETH0],
     qdiscs: [clsactOf(2)],
@@ -283,7 +283,7 @@ test('the tap was deleted under a redirect: the new tap inherits what DEL must t
   ]);
 });
 
-test('an earlier tap is given its values back', () => {
+test('an existing tap is set back to its values', () => {
   const steps = planAdd(attachmentOf(), wired({ links: [LO, ETH0, tapOf({ mtu: 1000, flags: 0 })] }));
   assert.equal(
     steps.flatMap(({ undo }) => undo),
@@ -299,7 +299,7 @@ const TABLE = silenceTable(KEY);
 const NOT_YET = { tables: [], rules: [], refusal: null };
 const addSilence = { op: 'addSilence', table: TABLE, links: ['eth0', 'tap0'], replaces: false } as const;
 
-test("the pod's own stack is silenced before anything else is done, and the record says so", () => {
+test("the pod's own stack is silenced before all other steps, and the record says so", () => {
   const levels = planLevels(attachmentOf(), { ...BARE, nftables: NOT_YET });
   const undo = [{ op: 'deleteSilence', table: TABLE }] as const;
   assert.equal(levels[0], [{ do: addSilence, undo }]);
@@ -311,12 +311,12 @@ test("the pod's own stack is silenced before anything else is done, and the reco
   ]);
 });
 
-test('a pod that is silenced is left alone', () => {
+test('a silenced pod is left as it is', () => {
   const links = [LO, ETH0, tapOf({}, KEY, SILENCED)];
   assert.equal(planAdd(attachmentOf(), wired({ links, nftables: silenced() })), []);
 });
 
-test('a table whose rules are not all there is replaced, which is nothing to undo', () => {
+test('a table with missing rules is replaced, and has no undo', () => {
   const nftables = { ...silenced(), rules: silenced().rules.slice(1) };
   const links = [LO, ETH0, tapOf({}, KEY, SILENCED)];
   assert.equal(planAdd(attachmentOf(), wired({ links, nftables })), [
@@ -335,7 +335,7 @@ test('a pod that an earlier version wired is silenced, and its record says so', 
   assert.equal(rest, []);
 });
 
-test('a pod link that is down is set up last, on its own, and DEL is told', () => {
+test('a pod link that is down is set up last, on its own, and the record tells DEL', () => {
   const restore = { ...BOTH_OURS, down: true };
   const levels = planLevels(attachmentOf(), { ...BARE, links: [LO, { ...ETH0, flags: 0 }] });
   assert.equal(levels.at(-1), [
@@ -352,12 +352,12 @@ test('a pod link that is down is set up last, on its own, and DEL is told', () =
   );
 });
 
-test('a pod link that went down after ADD is set up again, which DEL does not undo', () => {
+test('a pod link that went down after ADD is set up again, and DEL does not undo that', () => {
   const levels = planLevels(attachmentOf(), wired({ links: [LO, { ...ETH0, flags: 0 }, tapOf()] }));
   assert.equal(ops(levels.flat()), [{ op: 'setLink', link: 'eth0', change: { set: 'up', on: true } }]);
 });
 
-test('a pod link that an earlier version left down is set up, and DEL is told', () => {
+test('a pod link that an earlier version left down is set up, and the record tells DEL', () => {
   const ifalias = tapOf().ifalias?.replace(' down=0 silence=0', '') ?? '';
   const links = [LO, { ...ETH0, flags: 0 }, tapOf({ ifalias })];
   assert.equal(ops(planAdd(attachmentOf(), wired({ links }))), [
@@ -366,11 +366,11 @@ test('a pod link that an earlier version left down is set up, and DEL is told', 
   ]);
 });
 
-test('a pod link that was down when the first ADD began is still put back to down', () => {
+test('a pod link that was down at the first ADD is still set down by DEL', () => {
   const restore = { ...BOTH_OURS, down: true };
   const links = [LO, ETH0, tapOf({}, KEY, restore)];
   assert.equal(planAdd(attachmentOf(), wired({ links })), []);
-  // The tap with the record is gone: the cookie tells.
+  // The tap with the record is gone, but the cookie has the flag.
   const filters = [redirectOf(2, 0, KEY, restore)];
   const [, alias] = ops(
     planAdd(attachmentOf(), wired({ links: [LO, ETH0], qdiscs: [clsactOf(2)], filters })),
@@ -402,7 +402,7 @@ for (const [why, conf, seen, code, message] of [
     'Cannot wire "tap0" to "eth0": it does not carry Ethernet frames (netkit in L3 mode); use a veth, macvlan, host-device or SR-IOV network, or the passt binding',
   ],
   [
-    "somebody else's link in the tap's place",
+    "another program's link in the tap's place",
     {},
     { ...BARE, links: [ETH0, linkOf(3, 'tap0')] },
     'LINK_EXISTS',
@@ -416,7 +416,7 @@ for (const [why, conf, seen, code, message] of [
     'Cannot add tap "tap0": that name is taken by Tapwire\'s for container "pod2", "net1"',
   ],
   [
-    'a tap of ours with other queues',
+    "a tap of Tapwire's with other queues",
     { multiQueue: true },
     wired(),
     'LINK_EXISTS',
@@ -437,28 +437,28 @@ for (const [why, conf, seen, code, message] of [
     'Cannot wire "tap0" to "eth0": the kernel cannot list the filters of "eth0" (Message too long); remove those that another program added',
   ],
   [
-    'the netns changes all the time',
+    'a netns that keeps changing',
     {},
     { ...BARE, gaps: [{ ifindex: null, reason: 'it changed during each of 10 attempts' }] },
     'KERNEL_REFUSED',
     'Cannot wire "tap0" to "eth0": the netns cannot be read: it changed during each of 10 attempts',
   ],
   [
-    "somebody else's redirect",
+    "another program's redirect",
     {},
     wired({ filters: [foreignFilter] }),
     'LINK_EXISTS',
     'Cannot wire "tap0" to "eth0": its frames are redirected to "lo" by a u32 filter at pref 7 that is not this attachment\'s; remove it first',
   ],
   [
-    'a tap of ours with another group',
+    "a tap of Tapwire's with another group",
     { group: 0 },
     wired(),
     'LINK_EXISTS',
     'Cannot add tap "tap0": it exists with another owner, group or multiQueue; DEL it first, a VM may be using it',
   ],
   [
-    'a tap of ours for another pod link',
+    "a tap of Tapwire's for another pod link",
     {},
     wired({
       links: [LO, ETH0, tapOf({ ifalias: tapOf().ifalias?.replace('link=eth0', 'link=ens5') ?? null })],
@@ -467,7 +467,7 @@ for (const [why, conf, seen, code, message] of [
     'Cannot add tap "tap0" for "eth0": it exists for "ens5"; DEL it first',
   ],
   [
-    "a tun with our tap's alias",
+    "a tun with the alias of Tapwire's tap",
     {},
     {
       ...BARE,
@@ -480,14 +480,14 @@ for (const [why, conf, seen, code, message] of [
     'Cannot add tap "tap0": that name is taken by a tun link that Tapwire did not make',
   ],
   [
-    "a veth with our tap's alias",
+    "a veth with the alias of Tapwire's tap",
     {},
     { ...BARE, links: [ETH0, linkOf(3, 'tap0', { ifalias: tapOf().ifalias })] },
     'LINK_EXISTS',
     'Cannot add tap "tap0": that name is taken by a veth link that Tapwire did not make',
   ],
   [
-    "somebody else's filter in our place",
+    "another program's filter in the place of Tapwire's",
     {},
     wired({ filters: [{ ...foreignFilter, pref: 65535, redirect: null }] }),
     'LINK_EXISTS',
@@ -508,7 +508,7 @@ for (const [why, conf, seen, code, message] of [
     'Cannot wire "tap0" to "eth0": the TCX program 12 "drop" keeps its frames from the guest; remove it first, in the pod\'s netns: bpftool net detach tcx_ingress dev eth0',
   ],
   [
-    'a qdisc whose filters are those of other links, too',
+    'a qdisc that shares its filters with other links',
     {},
     { ...BARE, qdiscs: [{ ifindex: 2, kind: 'clsact', isShared: true }] },
     'LINK_UNSUPPORTED',
@@ -529,17 +529,17 @@ for (const [why, conf, seen, code, message] of [
     'Cannot read $.mtu: want at most 1500, the mtu of "eth0", got 1501',
   ],
 ] as const) {
-  test(`refuses ${why}`, async () => {
+  test(`rejects ${why}`, async () => {
     const error = await caught(() => planAdd(attachmentOf(conf), seen));
     assert.equal([error.code, error.message], [code, message]);
   });
 }
 
-test('an mtu of exactly the pod link is fine', () => {
+test("an mtu of exactly the pod link's is accepted", () => {
   assert.is(planAdd(attachmentOf({ mtu: 1500 }), BARE).length, 10);
 });
 
-test('what a repair writes down anew can be taken back', () => {
+test('a changed record has an undo', () => {
   const restore = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
   const tap = tapOf({}, KEY, restore);
   const seen = wired({
@@ -553,7 +553,7 @@ test('what a repair writes down anew can be taken back', () => {
   });
 });
 
-test('a redirect that leads to a link which is there is put back by the undo', () => {
+test('the undo restores a redirect that leads to an existing link', () => {
   const earlier = encodeCookie(KEY, {
     clsact: true,
     allmulti: true,
@@ -578,11 +578,11 @@ test('a redirect that leads to a link which is there is put back by the undo', (
 });
 
 for (const [why, filter] of [
-  ['at another side', { ...redirectOf(2, 1, OTHER), direction: 'egress' }],
-  ['in a chain that nobody jumps to', { ...redirectOf(2, 1, OTHER), chain: 1 }],
-  ['that is no more than a hash table', { ...redirectOf(2, 1, OTHER), redirect: null, handle: 0x80000000 }],
+  ['on another side', { ...redirectOf(2, 1, OTHER), direction: 'egress' }],
+  ['in a chain to which no filter jumps', { ...redirectOf(2, 1, OTHER), chain: 1 }],
+  ['that is only a hash table', { ...redirectOf(2, 1, OTHER), redirect: null, handle: 0x80000000 }],
 ] as const) {
-  test(`somebody else's filter ${why} is no obstacle`, () => {
+  test(`another program's filter ${why} does not conflict`, () => {
     assert.is(planAdd(attachmentOf(), { ...BARE, qdiscs: [clsactOf(2)], filters: [filter] }).length, 9);
   });
 }

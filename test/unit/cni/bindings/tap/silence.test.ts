@@ -20,7 +20,7 @@ const WORDS = { 0: '+table', 2: '-table', 3: '+chain', 6: '+rule' } as const;
 const shown = (requests: ReturnType<typeof silenceDeletion>) =>
   requests.map(({ type, body }) => `${WORDS[(type & 0xff) as keyof typeof WORDS]} ${body[0]}`);
 
-test('silenceTable() is an attachment’s own', () => {
+test("silenceTable() returns a name of the attachment's own", () => {
   assert.match(TABLE, /^tapwire-[0-9a-f]{16}$/);
   assert.is.not(TABLE, silenceTable(OTHER));
 });
@@ -33,16 +33,16 @@ test('silenceAddition() adds a table for each family, with a rule for each link'
   assert.equal(shown(silenceAddition(op)), [...INET, ...ARP]);
 });
 
-test('silenceAddition() deletes earlier tables in the same batch, so that nothing gets through meanwhile', () => {
+test('silenceAddition() deletes earlier tables in the same batch, so that no frame passes meanwhile', () => {
   const op = { table: TABLE, links: LINKS, replaces: true };
   assert.equal(shown(silenceAddition(op)), ['+table 1', '+table 3', '-table 1', '-table 3', ...INET, ...ARP]);
 });
 
-test('silenceDeletion() adds tables before it deletes them: a table that is gone is no error', () => {
+test('silenceDeletion() adds tables before it deletes them, so that a missing table is not an error', () => {
   assert.equal(shown(silenceDeletion(TABLE)), ['+table 1', '+table 3', '-table 1', '-table 3']);
 });
 
-test('findSilence() adds up what all rules have dropped', () => {
+test('findSilence() adds up the packets that all rules have dropped', () => {
   assert.equal(findSilence(TABLE, LINKS, silenced({ packets: 2, bytes: 100 })), { packets: 8, bytes: 400 });
 });
 
@@ -52,7 +52,7 @@ const rule = (changes: Partial<Rule>): Rule => ({
   expressions: [...leavesBy('tap0'), DROP],
   ...changes,
 });
-/** The rule for the tap in the family arp, in its place. */
+/** Where the rule for the tap in the family arp belongs. */
 for (const [why, last] of [
   ['it is gone', []],
   ['it is in another chain', [rule({ chain: 'input' })]],
@@ -64,22 +64,22 @@ for (const [why, last] of [
   ['it is for another link', [rule({ expressions: [...leavesBy('tap'), DROP] })]],
   ['it only counts', [rule({ expressions: leavesBy('tap0') })]],
   [
-    'it drops not everything',
+    'it does not drop every packet',
     [rule({ expressions: [...leavesBy('tap0'), { is: 'other', name: 'payload' }, DROP] })],
   ],
 ] as const) {
-  test(`findSilence() finds none if a rule is not there: ${why}`, () => {
+  test(`findSilence() finds no silence if a rule is wrong: ${why}`, () => {
     const { rules, ...tables } = silenced();
     assert.is(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), ...last] }), null);
   });
 }
 
-test('findSilence() does without counters', () => {
+test('findSilence() works without counters', () => {
   const { rules, ...tables } = silenced();
   assert.ok(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), rule({})] }));
 });
 
-test('ownTables() are those of an attachment, of either family', () => {
+test('ownTables() returns the tables of an attachment, of either family', () => {
   const { tables } = silenced();
   assert.equal(
     [tables, tables.slice(1), []].map((some) => ownTables(KEY, { ...silenced(), tables: some }).length),

@@ -9,7 +9,7 @@ const valuesOf = (text: string) => parse(text).documents.map(({ value }) => valu
 const findingsOf = (text: string) =>
   parse(text).findings.map(({ severity, place, message }) => `${place.line} ${severity}: ${message}`);
 
-/** Scalars, and what the JSON has that kubectl 1.36 sends for them (go.yaml.in/yaml/v2). */
+/** Scalars, and the JSON that kubectl 1.36 sends for them (go.yaml.in/yaml/v2). */
 const SCALARS: readonly (readonly [unknown, readonly string[]])[] = [
   [true, ['true', 'True', 'TRUE', 'yes', 'Yes', 'YES', 'y', 'Y', 'on', 'On', 'ON', '!!bool yes']],
   [false, ['false', 'False', 'FALSE', 'no', 'No', 'NO', 'n', 'N', 'off', 'Off', 'OFF']],
@@ -62,7 +62,7 @@ for (const text of [
 }
 
 const JSON_TEXT = '{ "a": 1, "b": 2 }';
-/** How NADs in the wild write their configuration: at any indent between its marks. */
+/** Configurations as NADs in use write them: at any indent between its marks. */
 const CONFIGS: readonly (readonly [string, string, string])[] = [
   ['single quotes that close at the indent of their key', `'{ "a": 1,\n    "b": 2\n  }'`, JSON_TEXT],
   ['single quotes that close at the margin', `'{ "a": 1,\n"b": 2\n}'`, JSON_TEXT],
@@ -82,7 +82,7 @@ const CONFIGS: readonly (readonly [string, string, string])[] = [
   ['a literal block with tabs', `|-\n    {\n    \t"a": 1\n    }`, '{\n\t"a": 1\n}'],
   ['a folded block', `>-\n    { "a": 1,\n    "b": 2 }\n`, JSON_TEXT],
   ['a block of a given indent', `|2-\n      { "a": 1 }\n`, '  { "a": 1 }'],
-  ['plain text over lines', `a\n    b\n`, 'a b'],
+  ['plain text over several lines', `a\n    b\n`, 'a b'],
   ['a tag', `!!str 12`, '12'],
 ];
 for (const [why, config, want] of CONFIGS) {
@@ -101,11 +101,7 @@ const DOCUMENTS: readonly (readonly [string, string, readonly unknown[]])[] = [
   ],
   ['flow collections with commas at their ends', 'a: {b: 1, c: [2,],}', [{ a: { b: 1, c: [2] } }]],
   ['JSON with tabs', '{\n\t"a": {\n\t\t"b": 1\n\t}\n}\n', [{ a: { b: 1 } }]],
-  [
-    'JSON objects that follow each other',
-    '{"a": "}{"}\n{"a": "\\"{"} {"a": 3}',
-    [{ a: '}{' }, { a: '"{' }, { a: 3 }],
-  ],
+  ['consecutive JSON objects', '{"a": "}{"}\n{"a": "\\"{"} {"a": 3}', [{ a: '}{' }, { a: '"{' }, { a: 3 }]],
   ['JSON between separators', '---\n{"a": 1}\n---\n{"a": 2}\n', [{ a: 1 }, { a: 2 }]],
   ['JSON after a byte order mark', '\ufeff{"a": 1}', [{ a: 1 }]],
   ['separators with comments', 'a: 1 # x\n--- # y\nb: 1\n---\t\nc: 1\n', [{ a: 1 }, { b: 1 }, { c: 1 }]],
@@ -150,7 +146,7 @@ test('takes the first of documents without a separator, and warns', () => {
   ]);
 });
 
-test('knows the lines of JSON objects that follow each other', () => {
+test('knows the lines of consecutive JSON objects', () => {
   const [first, second, third] = parse('{"a":\n1}\n{\n"b": 2} {"c":\n\n3}').documents;
   assert.equal(
     [first?.at('$.a'), second?.at('$.b'), third?.at('$.c')].map((place) => place?.line),
