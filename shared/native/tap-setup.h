@@ -25,7 +25,8 @@ struct interface_request {
 /* ioctl(2), but returns a negative errno when it fails. */
 typedef long control(int fd, unsigned long request, unsigned long argument);
 
-/* Creates the tap, for an owner and a group; a negative one is none. It lives as long as the descriptor. */
+/* Creates the tap for an owner and a group; a negative value means none. It lives as long as the
+ * descriptor. */
 static inline struct failure set_up_tap(control *control, int fd, const char *ifname, bool multi_queue, long owner,
                                         long group) {
   /* EXCL: otherwise TUNSETIFF silently attaches to an existing tap of that name. */
