@@ -1,14 +1,14 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { BindingError, messageOf } from './errors.ts';
 
-/** The error of a command line that cannot be followed. */
+/** Creates the error for an invalid command line. */
 export const usageError = (reason: string, cause?: unknown): BindingError =>
   new BindingError('INVALID_CONFIG', `Cannot read the options: ${reason}; see --help`, { cause });
 
 /**
- * Parses a command line with Node's own parser, strictly.
+ * Parses a command line with Node's own parser in strict mode.
  *
- * @param toError the error for a reason; it says where to find help
+ * @param toError creates the error for a reason; its message says where to find help
  * @throws the result of `toError`
  */
 export function readArguments<T extends ParseArgsConfig>(
@@ -18,7 +18,8 @@ export function readArguments<T extends ParseArgsConfig>(
   try {
     return parseArgs<T>(config);
   } catch (cause) {
-    // After its first sentence, Node gives advice about `--` and positional arguments that does not apply to our programs.
+    // Keeps only the first sentence of Node's message. The others give advice about `--` and
+    // positional arguments that does not apply to Tapwire's programs.
     throw toError(messageOf(cause).split(/\.\s+(?=[A-Z])|\.$/, 1)[0] ?? '', cause);
   }
 }

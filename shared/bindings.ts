@@ -1,9 +1,12 @@
-/** The bindings of Tapwire. A new binding begins with a row here; the compiler then names the tables that lack it. */
+/**
+ * The bindings of Tapwire. A new binding starts with a row here; the compiler then names the tables
+ * that lack it.
+ */
 
 interface Row {
-  /** Whether the CNI plugin creates or sets something for it in the pod's netns. */
+  /** Whether the CNI plugin creates or changes something in the pod's netns for the binding. */
   readonly inNetns: boolean;
-  /** The names under which our manifests register it with KubeVirt, by variant. */
+  /** Names under which the manifests register the binding with KubeVirt, by variant. */
   readonly registeredAs: Readonly<Record<string, string>>;
 }
 
@@ -23,12 +26,14 @@ export const BINDINGS = {
 
 type Rows = typeof BINDINGS;
 export type Binding = keyof Rows;
-/** A binding that the CNI plugin knows: a configuration can name it, and a node policy. */
+/**
+ * A binding that the CNI plugin implements. Network configurations and node policies can name it.
+ */
 export type CniBinding = { [B in Binding]: Rows[B]['inNetns'] extends true ? B : never }[Binding];
-/** What the command line calls a binding: one registration each. */
+/** A binding as the command line names it: one registration each. */
 export type Variant = { [B in Binding]: keyof Rows[B]['registeredAs'] }[Binding];
 
-/** In the order in which messages list them. */
+/** All bindings, in the order in which messages list them. */
 export const BINDING_NAMES = Object.keys(BINDINGS) as readonly Binding[];
 export const CNI_BINDINGS = BINDING_NAMES.filter((name): name is CniBinding => BINDINGS[name].inNetns);
 export const REGISTERED_AS: Readonly<Record<Variant, string>> = Object.assign(

@@ -1,15 +1,21 @@
 import { BindingError } from './errors.ts';
 import { isObject, type JsonObject } from './json.ts';
 
-/** Reads one JSON value, or throws INVALID_CONFIG that names `path` (such as `$.ipam.type`). */
+/**
+ * Decodes one JSON value. Throws INVALID_CONFIG with a message that names `path` (such as
+ * `$.ipam.type`).
+ */
 export type Decoder<T> = (value: unknown, path: string) => T;
 
-/** The error of a value that is not what it should be. */
+/** Creates the error for a value that is not valid at `path`. */
 export function mismatch(path: string, want: string, got: unknown): BindingError {
   return new BindingError('INVALID_CONFIG', `Cannot read ${path}: want ${want}, got ${show(got)}`);
 }
 
-/** Hostile input ends up in logs and events: one line, bounded. */
+/**
+ * Formats a value for a message: one line of at most 80 characters, because hostile input ends up
+ * in logs and events.
+ */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value);
@@ -43,7 +49,7 @@ export const oneOf =
     return choice;
   };
 
-/** Either of two; `want` names both. */
+/** Accepts what either decoder accepts; `want` describes both. */
 export const either =
   <A, B>(first: Decoder<A>, second: Decoder<B>, want: string): Decoder<A | B> =>
   (value, path) => {
@@ -51,7 +57,7 @@ export const either =
       try {
         return decode(value, path);
       } catch {
-        // The next one, or the error below that names what both accept.
+        // Try the next decoder. If none accepts the value, the error below names what both accept.
       }
     }
     throw mismatch(path, want, value);
@@ -64,21 +70,24 @@ export const array =
     return value.map((element, index) => item(element, `${path}[${index}]`));
   };
 
-/** A JSON object. */
+/** Accepts any JSON object. */
 export const object: Decoder<JsonObject> = (value, path) => {
   if (!isObject(value)) throw mismatch(path, 'an object', value);
   return value;
 };
 
-/** `fallback` where the value is absent or null: Go writes null for an empty slice or pointer. */
+/**
+ * Returns `fallback` if the value is absent or null: Go writes null for an empty slice or pointer.
+ */
 export const optional =
   <T, F>(decode: Decoder<T>, fallback: F): Decoder<T | F> =>
   (value, path) =>
     value === undefined || value === null ? fallback : decode(value, path);
 
 /**
- * As `optional`, for a value whose zero value means that it is not set: Go writes that too, and reads absent, null and zero as
- * one. Name the zero value if it is not "" (some plugins write -1 as an index of nothing).
+ * Like `optional`, but also treats the zero value as unset: Go writes zero values, and does not
+ * distinguish absent, null and zero when it reads. Pass `zero` if it is not "" (some plugins write
+ * -1 for an unset index).
  */
 export const unset =
   <T, F>(decode: Decoder<T>, fallback: F, zero: '' | 0 | -1 | false = ''): Decoder<T | F> =>
@@ -105,13 +114,24 @@ const fieldsBy =
     return decoded;
   };
 
-/** Decodes the named fields and ignores the rest: CNI SPEC §1 lets runtimes add keys, KubeVirt adds fields every release. */
+/**
+ * Decodes the named fields and ignores all others: CNI SPEC §1 lets container runtimes add keys,
+ * and KubeVirt adds fields in every release.
+ */
 export const fields = fieldsBy(exactKey);
 
-/** As `fields`, but a key that is not there may be there in other letters: so does Go, and configurations rely on it. */
+/**
+ * Like `fields`, but falls back to a key that differs only in upper and lower case. Go does the
+ * same, and configurations rely on it.
+ */
 export const foldedFields = fieldsBy(foldedKey);
 
-/** Parses JSON text; `subject` is what the admin knows it as (`network configuration`). */
+/**
+ * Parses JSON text.
+ *
+ * @param subject name by which the administrator knows the text (`network configuration`)
+ * @throws {BindingError} INVALID_JSON
+ */
 export function parseJson(text: string, subject: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,7 @@
 /**
- * What went wrong, as a closed set. A string, never a number: gRPC libraries read a numeric `code` on a thrown value as a
- * gRPC status, so CNI's 7 would reach virt-launcher as PERMISSION_DENIED.
+ * Kinds of errors, a closed set. A code is a string, never a number: gRPC libraries read a numeric
+ * `code` of a thrown value as a gRPC status, so CNI's 7 would reach virt-launcher as
+ * PERMISSION_DENIED.
  */
 export type ErrorCode =
   | 'INCOMPATIBLE_VERSION'
@@ -29,11 +30,14 @@ export interface BindingErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The only error class that Tapwire throws on purpose; each edge maps `code` to its own protocol's numbers. */
+/**
+ * The only error class that Tapwire throws on purpose. Each program maps `code` to the numbers of
+ * its protocol.
+ */
 export class BindingError extends Error {
   override readonly name = 'BindingError';
   readonly code: ErrorCode;
-  /** Evidence for the admin: links seen, leftovers, the kernel's text. */
+  /** Evidence for the administrator: links seen, leftovers, the kernel's message. */
   readonly details: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: BindingErrorOptions = {}) {
@@ -43,14 +47,14 @@ export class BindingError extends Error {
   }
 }
 
-/** The text of any thrown value. */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
 export const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-/** Fails to compile when a union grows and a switch over it does not. */
+/** Makes the compiler reject a switch that does not handle every member of a union. */
 export function unreachable(value: never): never {
   throw new TypeError(`Unreachable: ${JSON.stringify(value)}`);
 }

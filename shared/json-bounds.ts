@@ -1,22 +1,24 @@
 import { BindingError, type ErrorCode } from './errors.ts';
 
 /**
- * Bytes. The largest network configurations in the wild, with a prevResult of many routes, have some ten thousand; a VMI has
- * some 20 KB, and etcd stores at most 1.5 MiB.
+ * Maximum size in bytes. The largest network configurations in use, which have a prevResult with
+ * many routes, have about 10 KB. A VMI has about 20 KB, and etcd stores at most 1.5 MiB.
  */
 export const MAX_JSON_SIZE = 1024 * 1024;
 export const MAX_JSON_DEPTH = 64;
-/** Twice as many as 1,000 interfaces with their networks and status have. */
+/** Maximum number of values: twice what 1,000 interfaces need with their networks and status. */
 const MAX_VALUES = 20_000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Finds the first limit that JSON exceeds, before it is parsed: its size, how deep brackets are nested, or an upper bound of its
- * number of values. Null if it exceeds none; whether the bytes are JSON at all is for `JSON.parse` to say.
+ * Finds the first limit that JSON exceeds, without parsing it: its size, its nesting depth, or an
+ * upper bound of its number of values. Returns null if it exceeds none. Does not check whether the
+ * bytes are valid JSON.
  *
- * Makes one pass over the bytes. A regular expression could be made to go over hostile text again and again.
+ * Makes one pass over the bytes. Hostile text could make a regular expression scan it again and
+ * again.
  */
 export function findExcess(json: Uint8Array, maxValues: number): 'size' | 'depth' | 'values' | null {
   if (json.length > MAX_JSON_SIZE) return 'size';
@@ -40,7 +42,7 @@ export function findExcess(json: Uint8Array, maxValues: number): 'size' | 'depth
   return null;
 }
 
-/** Index of the closing quote, or the length if there is none. */
+/** Returns the index of the closing quote, or the length if there is none. */
 function endOfString(json: Uint8Array, start: number): number {
   for (let at = json.indexOf(QUOTE, start + 1); at !== -1; at = json.indexOf(QUOTE, at + 1)) {
     let escapes = 0;
@@ -51,10 +53,10 @@ function endOfString(json: Uint8Array, start: number): number {
 }
 
 /**
- * Rejects JSON that would take more memory than the sidecar has, before it is parsed. The message does not quote the JSON, which
- * may be cloud-init data.
+ * Rejects JSON that would need more memory than the sidecar has, without parsing it. The message
+ * does not quote the JSON, which may be cloud-init data.
  *
- * @param subject what the admin knows it as (`the VMI`)
+ * @param subject name by which the administrator knows the JSON (`the VMI`)
  * @throws {BindingError} `code`
  */
 export function requireBounded(json: Uint8Array, subject: string, code: ErrorCode): void {

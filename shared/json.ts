@@ -1,7 +1,10 @@
-/** A JSON object. Read it by own properties only, because others choose its keys. */
+/** A JSON object. Read only its own properties, because its keys may be hostile. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The value at a path of keys, by own properties only; undefined if a value on the way is not an object. */
+/**
+ * Returns the value at a path of keys, reading only own properties; undefined if a value on the
+ * path is not an object.
+ */
 export function get(value: unknown, ...keys: readonly string[]): unknown {
   let current = value;
   for (const key of keys) {

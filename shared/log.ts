@@ -8,20 +8,20 @@ export interface LogLine {
   readonly fields?: LogFields;
 }
 
-/** One JSON line with the time, as it goes to stderr. */
+/** Formats one JSON line, with the time. */
 export function formatLine({ level, message, fields }: LogLine): string {
   return `${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`;
 }
 
 /**
- * Writes one JSON line to stderr. Never stdout: that belongs to the CNI result.
+ * Writes one JSON line to stderr. Never writes to stdout, which carries the CNI result.
  *
- * Synchronous, so that a line is not lost when the process ends right after it.
+ * Writes synchronously, so that no line is lost if the process exits next.
  */
 export function log(level: LogLine['level'], message: string, fields: LogFields = {}): void {
   try {
     writeSync(2, formatLine({ level, message, fields }));
   } catch {
-    // A closed or full stderr must not turn a good result into a failure.
+    // A closed or full stderr must not turn a success into a failure.
   }
 }

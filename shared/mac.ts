@@ -1,9 +1,10 @@
 import { type Decoder, mismatch, string } from './decode.ts';
 
 /**
- * The canonical form of a MAC address, `02:00:00:00:00:0a`: two addresses are equal exactly if these are. Null if the text is
- * not one. Takes every form that Go programs take and hand on as it came: octets separated by ":" or "-", groups of four digits
- * separated by ".", letters of either case.
+ * Returns the canonical form of a MAC address, `02:00:00:00:00:0a`. Two addresses are equal if and
+ * only if their canonical forms are. Returns null if the text is not a MAC address. Accepts every
+ * form that Go programs accept and pass on unchanged: octets separated by ":" or "-", or groups of
+ * four digits separated by ".", in upper or lower case.
  *
  * @param octets 6, or 8 for an InfiniBand GUID
  * Source: Go net/mac.go, ParseMAC
@@ -17,7 +18,9 @@ export function canonicalMac(text: string, octets: 6 | 8 = 6): string | null {
   return pairs.length === octets && forms.includes(lower) ? pairs.join(':') : null;
 }
 
-/** A MAC address of one device, neither multicast nor all zero, in canonical form. */
+/**
+ * Decodes the MAC address of one device, neither multicast nor all zeros, into its canonical form.
+ */
 export const unicastMac: Decoder<string> = (value, path) => {
   const mac = canonicalMac(string(value, path));
   const isMulticast = mac !== null && Number.parseInt(mac.slice(0, 2), 16) % 2 === 1;

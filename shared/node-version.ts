@@ -1,6 +1,6 @@
 import tapwire from '../package.json' with { type: 'json' };
 
-/** Why a program of ours cannot run under that version of Node.js; null where it can. */
+/** Returns why Tapwire's programs cannot run under this version of Node.js; null if they can. */
 export function refusalOfNode(version: string): string | null {
   const wanted = /\d+/.exec(tapwire.engines.node)?.[0];
   if (version.split('.')[0] === wanted) return null;

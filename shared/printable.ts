@@ -1,4 +1,7 @@
-/** Escapes control and format characters, so that foreign text cannot steer a terminal, break a line or reverse its direction. */
+/**
+ * Escapes control and format characters, so that untrusted text cannot control a terminal, break a
+ * line or reverse its direction.
+ */
 export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]/gu, escaped);
 
 const escaped = (character: string): string =>

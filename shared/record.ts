@@ -1,25 +1,35 @@
-/** The record that the CNI plugin leaves on each link that it creates, as the link's alias. Later versions and the sidecar read it. */
+/**
+ * The record that the CNI plugin writes on each link that it creates, as the ifalias. The sidecar
+ * and later versions of the plugin read it.
+ */
 import { hash } from 'node:crypto';
 import type { CniBinding } from './bindings.ts';
 import type { Link } from './rtnetlink/link.ts';
 
-/** Identifies an attachment of a container. A runtime never has two with the same pair (CNI SPEC §2). */
+/**
+ * Identifies an attachment of a container: a container runtime never uses the same pair twice at a
+ * time (CNI SPEC §2).
+ */
 export interface AttachmentKey {
   readonly containerId: string;
   readonly ifname: string;
 }
 
-/** What DEL must restore on the pod link, besides deleting our filter. */
+/** What DEL must undo on the pod link, in addition to deleting the filter. */
 export interface Restore {
-  /** Tapwire added the clsact qdisc. */
+  /** ADD added the clsact qdisc. */
   readonly clsact: boolean;
-  /** Tapwire turned allmulticast on. */
+  /** ADD turned allmulticast on. */
   readonly allmulti: boolean;
-  /** The txqueuelen was 0; the kernel raises it with a link's first qdisc. */
+  /**
+   * The txqueuelen was 0 before the kernel changed it, as it does when a link gets its first qdisc.
+   */
   readonly noQueue: boolean;
-  /** The link was down, and Tapwire set it up. Null: the record of a version that did not do that. */
+  /**
+   * The link was down, and ADD set it up. Null: the ADD of an older version, which never did so.
+   */
   readonly down: boolean | null;
-  /** Tapwire added rules that keep the pod's own stack from sending. */
+  /** ADD added rules that keep the pod's own stack from sending. */
   readonly silence: boolean;
 }
 
@@ -28,22 +38,29 @@ export interface AttachmentRecord {
   readonly key: AttachmentKey;
   readonly binding: CniBinding;
   readonly podLink: string;
-  /** MTU that ADD gave the tap. CHECK cannot use the pod link's: a later plugin may change it. Bytes. */
+  /**
+   * MTU in bytes that ADD gave the tap. CHECK needs it because a later plugin of the chain may
+   * change the MTU of the pod link.
+   */
   readonly mtu: number;
   readonly restore: Restore;
-  /** Marks of the claims in prevResult that ADD found untrue; null: an older ADD, which did not compare. */
+  /**
+   * Marks of the claims in prevResult about the pod link that ADD found to be untrue. Null: the ADD
+   * of an older version, which did not compare them.
+   */
   readonly told: readonly string[] | null;
 }
 
-/** Maximum length of an ifalias in bytes (linux IFALIASZ - 1). */
+/** Maximum length in bytes of an ifalias (linux IFALIASZ - 1). */
 const MAX_IFALIAS_BYTES = 255;
-/** The form that this version writes, and the only one that it undoes. */
+/** Version of the format. This version of Tapwire writes and undoes only this one. */
 const FORM = 'tapwire/1';
 const ANY_FORM = /^tapwire\/\d+$/;
 
 /**
- * Encodes the record as an ifalias, readable in `ip link`: `tapwire/1 container=… ifname=net1 binding=tap link=eth0 mtu=1500 clsact=1
- * allmulti=0 noqueue=0 down=0 silence=1 told=0`. A container id that does not fit is replaced by its hash.
+ * Encodes a record as an ifalias, which `ip link` shows: `tapwire/1 container=… ifname=net1
+ * binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=1 told=0`. Replaces a
+ * container id that is too long by its hash.
  */
 export function encodeRecord({ key, binding, podLink, mtu, restore, told }: AttachmentRecord): string {
   const encode = (container: string) =>
@@ -55,21 +72,24 @@ export function encodeRecord({ key, binding, podLink, mtu, restore, told }: Atta
   return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
 }
 
-/** Marks a hash. No container id starts like this, because ":" is not allowed in one. */
+/** Prefix of a hash. A container id cannot start like this, because ":" is not allowed in it. */
 export const HASHED = 'sha256:';
 export const hashed = (containerId: string): string => `${HASHED}${hash('sha256', containerId, 'hex')}`;
 
-/** Whether a link can have the record of a binding: it is of the kind that the binding creates. */
+/**
+ * Whether a link can have the record of a binding, because it is of the kind that the binding
+ * creates.
+ */
 const CAN_HAVE_RECORD = {
   tap: ({ tun }) => tun?.mode === 'tap',
-  passt: () => false, // creates no link
+  passt: () => false, // does not create a link
 } as const satisfies Record<CniBinding, (link: Link) => boolean>;
 
 const isRecorded = (name: string): name is CniBinding => Object.hasOwn(CAN_HAVE_RECORD, name);
 
 /**
- * Reads the record of a link that Tapwire created, of any attachment; the container id may be a hash of the real one. Null for every
- * other link, whatever its alias says.
+ * Returns the record of a link that Tapwire created, for any attachment; null for any other link,
+ * whatever its alias. Its container id may be a hash of the real one.
  */
 export function readRecord(link: Link): AttachmentRecord | null {
   const { form, values } = parseIfalias(link.ifalias);
@@ -94,7 +114,10 @@ export function readRecord(link: Link): AttachmentRecord | null {
 const decodeTold = (text: string | undefined): AttachmentRecord['told'] =>
   text === undefined ? null : text === '0' ? [] : text.split(',');
 
-/** The binding that a record names, in any form: a sidecar may be older than the plugin. Undefined without a record. */
+/**
+ * Returns the binding that a record names, in any version of the format, because a sidecar may be
+ * older than the CNI plugin. Returns undefined without a record.
+ */
 export function readBinding(link: Link): string | undefined {
   const { form, values } = parseIfalias(link.ifalias);
   return ANY_FORM.test(form) ? values.get('binding') : undefined;

@@ -1,5 +1,5 @@
 /**
- * What a classic BPF program can return.
+ * Finds the values that a classic BPF program can return.
  *
  * Source: linux/filter.h, linux net/core/filter.c
  */
@@ -15,7 +15,10 @@ const [JA, DIV, MOD] = [0x00, 0x30, 0x90];
 const FROM_X = 0x08;
 const RETURN_SOURCE_MASK = 0x18;
 
-/** Values that the program can return, as signed numbers; null if one of them is computed. Linear: classic jumps go forward. */
+/**
+ * Returns the values that the program can return, as signed numbers; null if one of them is
+ * computed. Takes linear time, because classic jumps only go forward.
+ */
 export function classicReturns(program: Buffer): readonly number[] | null {
   const count = Math.floor(program.length / INSTRUCTION_BYTES);
   const isReached = new Uint8Array(count);
@@ -46,7 +49,10 @@ export function classicReturns(program: Buffer): readonly number[] | null {
   return [...returns];
 }
 
-/** Whether the program ends here with 0 if a frame is too short, or a divisor is 0. */
+/**
+ * Whether the instruction can end the program with 0, because a frame is too short or a divisor is
+ * 0.
+ */
 function canFail(kind: number, code: number): boolean {
   const mode = code & MODE_MASK;
   if (kind === LD) return mode === ABS || mode === IND;

@@ -1,28 +1,29 @@
 import { returnsOf } from './returns.ts';
 
-/** An eBPF program that is loaded. */
+/** A loaded eBPF program. */
 export interface Program {
   readonly id: number;
-  /** At most 15 characters; empty if it was loaded without one. */
+  /** Name of at most 15 characters; empty if the program was loaded without one. */
   readonly name: string;
-  /** What it can return; null if that is not known. */
+  /** Values that the program can return; null if unknown. */
   readonly returns: readonly number[] | null;
 }
 
-/** A program at the TCX ingress of a link, where it runs before all filters. */
+/** A program at the TCX ingress of a link, where it runs before all filters of tc. */
 export interface TcxProgram {
   readonly ifindex: number;
-  /** The number that bpf(2) finds it by. */
+  /** Id of the program for bpf(2). */
   readonly program: number;
 }
 
-// struct program of bpf.h: id, type, bytes of instructions, bytes of those that follow, name
+// struct program of bpf.h: id, type, length in bytes of the instructions, length in bytes of those
+// that follow, name
 const LENGTH_OFFSET = 12;
 const NAME_OFFSET = 16;
 const NAME_BYTES = 16;
 const INSTRUCTIONS_OFFSET = NAME_OFFSET + NAME_BYTES;
 
-/** @param answer of READ_PROGRAM */
+/** Decodes the result of READ_PROGRAM. */
 export function decodeProgram(answer: Buffer): Program {
   const [name = ''] = answer.toString('latin1', NAME_OFFSET, INSTRUCTIONS_OFFSET).split('\0', 1);
   const length = answer.readUInt32LE(LENGTH_OFFSET);
@@ -30,7 +31,7 @@ export function decodeProgram(answer: Buffer): Program {
   return { id: answer.readUInt32LE(0), name, returns: length === 0 ? null : returnsOf(instructions) };
 }
 
-/** @param answer of QUERY_TCX, in the order in which the programs run */
+/** Decodes the result of QUERY_TCX. Keeps the order, which is that in which the programs run. */
 export const decodeTcx = (answer: Buffer): readonly TcxProgram[] =>
   Array.from({ length: Math.floor(answer.length / 8) }, (_, i) => ({
     ifindex: answer.readUInt32LE(8 * i),

@@ -1,8 +1,8 @@
 /**
- * What an eBPF program can return, read from its instructions.
+ * Finds the values that an eBPF program can return, from its instructions.
  *
- * Follows every path, and what register 0 holds on it as long as that is a constant. Whatever is not understood makes the result
- * null, since a wrong answer would reject a pod.
+ * Follows every path, and tracks register 0 as long as it holds a constant. An unknown instruction
+ * makes the result null, because a wrong result would reject a pod.
  *
  * Source: linux Documentation/bpf/standardization/instruction-set.rst
  */
@@ -16,18 +16,27 @@ const [MOV, JA, CALL, EXIT, CONDITION, TAIL_CALL] = [0xb0, 0x00, 0x80, 0x90, 0xe
 const FROM_REGISTER = 0x08;
 const LOAD_IMMEDIATE_64 = 0x18;
 const TAIL_CALL_HELPER = 12;
-/** In a call's source register: a helper, or a function of the program. Kernel functions can end a program. */
+/**
+ * Kinds of calls, in the source register: a helper, or a function of the program. The third kind,
+ * kernel functions, can end a program.
+ */
 const [TO_HELPER, TO_FUNCTION] = [0, 1];
-/** A program that returns more values than this is not a constant one. */
+/** Maximum number of return values that are tracked; more count as unknown. */
 const MAX_VALUES = 8;
 
-/** Values that register 0 can hold; null: anything. */
+/** Values that register 0 can hold; null means any value. */
 type Values = readonly number[] | null;
 
-/** Signed values; null if they are not known. Linear: an instruction is looked at once for each value that reaches it. */
+/**
+ * Returns the signed values that the program can return; null if they are unknown. Takes linear
+ * time: processes an instruction again only when more values of register 0 reach it.
+ */
 export function returnsOf(program: Buffer): Values {
   const count = Math.floor(program.length / INSTRUCTION_BYTES);
-  /** What reaches each instruction. Undefined: nothing so far. */
+  /**
+   * Values of register 0 at each instruction; undefined for an instruction that no path has reached
+   * yet.
+   */
   const reaching: (Values | undefined)[] = Array(count).fill(undefined);
   const pending: number[] = [];
   const reach = (at: number, values: Values): boolean => {
@@ -51,7 +60,10 @@ export function returnsOf(program: Buffer): Values {
   return returns;
 }
 
-/** Where an instruction leads, and with what in register 0. An exit leads nowhere. Null if it is not understood. */
+/**
+ * Returns the instructions that follow this one, and the values of register 0 after it. An exit has
+ * no next instruction. Returns null for an unknown instruction.
+ */
 function stepAt(
   program: Buffer,
   at: number,
@@ -80,17 +92,20 @@ function stepAt(
   if (opcode === LOAD_IMMEDIATE_64) {
     return { next: [at + 2], values: target === 0 ? constantOf(source, immediate) : values };
   }
-  if (kind === LD) return null; // loads that end the program when a frame is too short
+  if (kind === LD) return null; // these loads end the program if a frame is too short
   if (kind === ALU || kind === ALU64) {
     const isConstant = operation === MOV && (opcode & FROM_REGISTER) === 0;
     return { next: [at + 1], values: target === 0 && isConstant ? [immediate] : after };
   }
-  // Stores change no register, except for atomic ones: those are taken for changes of register 0.
+  // Stores do not change registers, except for atomic ones, which are assumed to change register 0.
   if (kind === LDX) return { next: [at + 1], values: after };
   return { next: [at + 1], values: kind === STX && operation >= 0xc0 ? null : values };
 }
 
-/** A return value has 32 bits: the lower half. With a source register, the immediate stands for an address. */
+/**
+ * Returns the loaded constant. Only its lower half counts, because a return value has 32 bits. With
+ * a source register, the immediate stands for an address.
+ */
 const constantOf = (source: number, immediate: number): Values => (source === 0 ? [immediate] : null);
 
 function merge(one: Values, other: Values): Values {

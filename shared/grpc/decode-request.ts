@@ -1,13 +1,14 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { BindingError, messageOf } from '../errors.ts';
 
-/** A type of message, as the generated code has it. */
+/** A message type of the generated code. */
 interface MessageType<Message> {
   decode(reader: BinaryReader): Message;
 }
 
 /**
- * Decodes the message of a request. Skips unknown fields. Values of type `bytes` are views into `message`, not copies.
+ * Decodes the message of a request. Skips unknown fields. Values of type `bytes` are views into
+ * `message`, not copies.
  *
  * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message
  */
@@ -15,7 +16,8 @@ export function decodeRequest<Message>(type: MessageType<Message>, message: Uint
   try {
     const reader = new BinaryReader(message);
     const decoded = type.decode(reader);
-    // The generated code stops without an error at a tag of 0, and at the end of a group that has no start.
+    // The generated code stops without an error at a tag of 0, and at the end of a group that has
+    // no start.
     if (reader.pos !== reader.len) throw new RangeError(`no field starts at byte ${reader.pos - 1}`);
     return decoded;
   } catch (cause) {

@@ -1,8 +1,9 @@
 import type { status as Status, StatusObject } from '@grpc/grpc-js';
 
 /**
- * The status codes of gRPC that Tapwire answers with. The library has them as an enum, but loading the library is an effect, and the
- * functions that choose a code are pure; the compiler compares the numbers.
+ * The gRPC status codes that Tapwire returns. The library exports them as an enum, but importing
+ * the library has side effects, and the functions that choose a code are pure. The compiler
+ * verifies that the numbers agree.
  *
  * Source: gRPC "Status codes and their use in gRPC" (statuscodes.md)
  */
@@ -17,5 +18,5 @@ export const status = {
     : never;
 };
 
-/** How a call failed; `code` is never OK. */
+/** Result of a failed call; `code` is never OK. */
 export type Failure = Readonly<Pick<StatusObject, 'code' | 'details'>>;

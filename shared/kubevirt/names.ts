@@ -1,12 +1,15 @@
 import { hash } from 'node:crypto';
 
-/** Hex digits of the hash in KubeVirt's link names: 15 (IFNAMSIZ - 1) less the longest affix, "-nic". */
+/**
+ * Number of hex digits of the hash in the names of KubeVirt's links: 15 (IFNAMSIZ - 1) minus the
+ * longest affix, "-nic".
+ */
 const HASH_DIGITS = 11;
 
 /**
- * The pod link of a secondary network, `pod<hash>`.
+ * Returns the name of a secondary network's pod link, `pod<hash>`.
  *
- * @param network the VMI's network name (`spec.networks[].name`), not the NAD's
+ * @param network name of the network in the VMI (`spec.networks[].name`), not that of the NAD
  * Source: kubevirt pkg/network/namescheme/networknamescheme.go
  */
 export function hashedPodIfname(network: string): string {
@@ -14,16 +17,17 @@ export function hashedPodIfname(network: string): string {
 }
 
 /**
- * Pod links of a primary network that nothing names, best first. On a primary user-defined network, OVN-Kubernetes gives the pod
- * both, and the former is the primary one.
+ * Names of a primary network's pod link if the VMI does not name one, preferred first. On a primary
+ * user-defined network, OVN-Kubernetes creates both links, and `ovn-udn1` is the primary one.
  */
 export const PRIMARY_LINKS: readonly string[] = ['ovn-udn1', 'eth0'];
 
-/** The tap of the primary network, whatever its pod link is called (KubeVirt >= 1.4.1). */
+/** Name of the primary network's tap, whatever the name of its pod link (KubeVirt >= 1.4.1). */
 export const PRIMARY_TAP_IFNAME = 'tap0';
 
 /**
- * The tap that virt-launcher looks for beside a secondary network's pod link: `pod<hash>` has `tap<hash>`, `net1` has `tap1`.
+ * Returns the name of the tap that virt-launcher expects for a secondary network's pod link:
+ * `tap<hash>` for `pod<hash>`, `tap1` for `net1`.
  *
  * Source: kubevirt pkg/network/link/names.go, GenerateTapDeviceName
  */
@@ -32,7 +36,8 @@ export function secondaryTapIfname(podIfname: string): string {
 }
 
 /**
- * Whether KubeVirt takes the whole pod for one with ordinal names (`net1`, `net2`, …) because this link is in it.
+ * Whether a link of this name makes KubeVirt assume that the whole pod uses ordinal names (`net1`,
+ * `net2`, …).
  *
  * Source: kubevirt pkg/network/namescheme/networknamescheme.go, PodHasOrdinalInterfaceName
  */

@@ -1,11 +1,12 @@
 /**
- * The vCPUs that KubeVirt gives a VM.
+ * Counts the vCPUs that KubeVirt gives a VM.
  *
- * Source: kubevirt pkg/virt-launcher/virtwrap/converter/vcpu, GetCPUTopology and CalculateRequestedVCPUs
+ * Source: kubevirt pkg/virt-launcher/virtwrap/converter/vcpu, GetCPUTopology and
+ *   CalculateRequestedVCPUs
  */
 import { fields, integer, optional } from '../decode.ts';
 
-/** `spec.domain.cpu`; 0: not set. */
+/** CPU topology in `spec.domain.cpu`; 0 means unset. */
 export interface Topology {
   readonly cores: number;
   readonly sockets: number;
@@ -18,7 +19,8 @@ const decodeCpu = optional(fields({ cpu: (value) => value }), { cpu: undefined }
 const decodeResources = fields({ limits: decodeCpu, requests: decodeCpu });
 
 /**
- * The vCPUs that a VM starts with: those of its topology, or without one those of its resources.
+ * Returns the number of vCPUs that a VM starts with. Its topology decides, or, without one, its
+ * resources.
  *
  * @throws {BindingError} INVALID_CONFIG
  */
@@ -29,21 +31,25 @@ export function countVcpus(domain: { readonly cpu: unknown; readonly resources: 
   return vcpusOfResources(limits.cpu, requests.cpu);
 }
 
-/** Null if the topology sets nothing. */
+/** Returns the number of vCPUs of a topology; null if the topology is unset. */
 export function vcpusOf({ cores, sockets, threads }: Topology): number | null {
   return cores + sockets + threads === 0 ? null : (cores || 1) * (sockets || 1) * (threads || 1);
 }
 
-/** The CPU limit, or else the CPU request, rounded up; 1 without either. */
+/** Returns the CPU limit, or else the CPU request, rounded up; 1 without either. */
 export function vcpusOfResources(limit: unknown, request: unknown): number {
   return Math.max(parseCpus(limit) ?? parseCpus(request) ?? 1, 1);
 }
 
-/** Decimal exponents of a quantity's suffixes. Binary ones (`Ki`) and those above `k` make no sense for CPUs. */
+/**
+ * Decimal exponents of the suffixes of quantities. Binary suffixes (`Ki`) and those above `k` make
+ * no sense for CPUs.
+ */
 const EXPONENTS: Readonly<Record<string, string>> = { n: 'e-9', u: 'e-6', m: 'e-3', k: 'e3' };
 
 /**
- * Parses a Kubernetes quantity in the forms that counts of CPUs have (`2`, `"1500m"`, `"4e0"`), rounded up; null for any other.
+ * Parses a Kubernetes quantity in the forms that are usual for CPUs (`2`, `"1500m"`, `"4e0"`), and
+ * rounds it up. Returns null for any other form.
  *
  * Source: apimachinery pkg/api/resource, Quantity
  */

@@ -147,7 +147,10 @@ export function describeFailure(error: unknown): string {
   return `${error.message}: ${native.strerror(error.errno)}`;
 }
 
-/** The text of any failure: an error of the addon, which has an errno and no code, in the kernel's words. */
+/**
+ * Returns the reason of any failure. For an error of the addon, which has an errno but no code,
+ * uses the kernel's words.
+ */
 export function reasonOf(error: unknown): string {
   const isNative = error instanceof Error && 'errno' in error && !('code' in error);
   return isNative ? describeFailure(error) : messageOf(error);

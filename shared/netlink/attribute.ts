@@ -4,23 +4,28 @@
  * Source: linux/netlink.h, RFC 3549
  */
 
-/** What is to be sent: unsigned 32-bit words in host order, since arrays of numbers cost less than Buffers. */
+/**
+ * Data to be sent: unsigned 32-bit words in host order. Arrays of numbers cost less than Buffers.
+ */
 export type Words = readonly number[];
 
-/** Where attributes lie one after the other. They are looked for when they are asked for: a link has fifty, of which we read a few. */
+/**
+ * A sequence of attributes in a buffer. Attributes are found only when they are read: a link has
+ * about fifty, of which Tapwire reads a few.
+ */
 export interface Attributes {
   readonly buffer: Buffer;
   readonly start: number;
   readonly end: number;
 }
 
-/** The two top bits of an attribute's type are flags (nested, network byte order). */
+/** Mask of an attribute's type. The two top bits are flags: nested, network byte order. */
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const NLA_F_NESTED = 0x8000;
 
 export const align4 = (length: number): number => (length + 3) & ~3;
 
-/** One attribute of bytes, padded. */
+/** Encodes an attribute that contains bytes, with padding. */
 export function attribute(type: number, payload: Uint8Array): Words {
   const words: number[] = Array(1 + Math.ceil(payload.length / 4)).fill(0);
   words[0] = attributeHeader(type, payload.length);
@@ -31,7 +36,9 @@ export function attribute(type: number, payload: Uint8Array): Words {
   return words;
 }
 
-/** One attribute of whole words: a structure of the kernel's, or other attributes. */
+/**
+ * Encodes an attribute that contains whole words: a structure of the kernel, or other attributes.
+ */
 export const struct = (type: number, ...payload: readonly Words[]): Words => {
   const words = payload.flat();
   return [attributeHeader(type, words.length * 4), ...words];
@@ -48,14 +55,18 @@ export const u32 = (type: number, value: number): Words => [attributeHeader(type
 
 const attributeHeader = (type: number, bytes: number): number => ((4 + bytes) | (type << 16)) >>> 0;
 
-/** @param start where they start: behind the fixed body of the message's family */
+/**
+ * Finds the attributes of a message.
+ *
+ * @param start offset of the first attribute, after the fixed body of the message's family
+ */
 export const decodeAttributes = (buffer: Buffer, start = 0): Attributes => ({
   buffer,
   start,
   end: buffer.length,
 });
 
-/** In their order. */
+/** Returns the types of the attributes, in their order. */
 export function typesOf(attributes: Attributes): readonly number[] {
   const types: number[] = [];
   for (let at = attributes.start; lengthAt(attributes, at) > 0; at += align4(lengthAt(attributes, at))) {
@@ -64,7 +75,10 @@ export function typesOf(attributes: Attributes): readonly number[] {
   return types;
 }
 
-/** The payload of each attribute, in their order: for lists, whose elements all have one type. */
+/**
+ * Returns the payload of each attribute, in their order. For lists, whose elements all have the
+ * same type.
+ */
 export function elementsOf(attributes: Attributes): readonly Attributes[] {
   const elements: Attributes[] = [];
   for (let at = attributes.start; lengthAt(attributes, at) > 0; at += align4(lengthAt(attributes, at))) {
@@ -73,18 +87,18 @@ export function elementsOf(attributes: Attributes): readonly Attributes[] {
   return elements;
 }
 
-/** The attributes inside a nested one, none where it is absent. */
+/** Returns the attributes inside a nested one; empty if it is absent. */
 export function inside(attributes: Attributes, type: number): Attributes {
   return payloadOf(attributes, type) ?? { ...attributes, end: attributes.start };
 }
 
-/** A view of its payload. */
+/** Returns the payload of an attribute, as a view; undefined if it is absent. */
 export function readBytes(attributes: Attributes, type: number): Buffer | undefined {
   const payload = payloadOf(attributes, type);
   return payload?.buffer.subarray(payload.start, payload.end);
 }
 
-/** Up to the first NUL. */
+/** Returns the text of an attribute, up to the first NUL; undefined if it is absent. */
 export function readText(attributes: Attributes, type: number): string | undefined {
   const payload = payloadOf(attributes, type);
   if (payload === undefined) return undefined;
@@ -98,7 +112,7 @@ export function readU8(attributes: Attributes, type: number): number | undefined
   return payload === undefined || payload.start === payload.end ? undefined : payload.buffer[payload.start];
 }
 
-/** Undefined also for what is too short to be one. */
+/** Returns the number in an attribute; undefined if it is absent or too short. */
 export function readU32(attributes: Attributes, type: number): number | undefined {
   const payload = payloadOf(attributes, type);
   return payload === undefined || payload.end - payload.start < 4
@@ -106,7 +120,7 @@ export function readU32(attributes: Attributes, type: number): number | undefine
     : payload.buffer.readUInt32LE(payload.start);
 }
 
-/** Where a type repeats (it does not in what we read), the first one's. */
+/** Returns the payload of the first attribute of that type. No type that Tapwire reads repeats. */
 function payloadOf(attributes: Attributes, type: number): Attributes | undefined {
   for (let at = attributes.start; ; ) {
     const length = lengthAt(attributes, at);
@@ -120,7 +134,7 @@ function payloadOf(attributes: Attributes, type: number): Attributes | undefined
 const typeAt = ({ buffer }: Attributes, at: number): number =>
   buffer.readUInt16LE(at + 2) & ATTRIBUTE_TYPE_MASK;
 
-/** Bytes of the attribute that starts there; 0 where none does. */
+/** Returns the length in bytes of the attribute at that offset; 0 if there is none. */
 function lengthAt({ buffer, end }: Attributes, at: number): number {
   if (at + 4 > end) return 0;
   const length = buffer.readUInt16LE(at);

@@ -1,6 +1,7 @@
 /**
- * The wire form of netlink messages: a 16-byte header, a fixed body of the message's family, then attributes.
- * All integers are in host order; every machine that Tapwire is built for is little-endian. Each piece is padded to four bytes.
+ * The format of netlink messages: a 16-byte header, a fixed body of the message's family, then
+ * attributes. Each part is padded to four bytes. All integers are in host order, and every
+ * architecture that Tapwire is built for is little-endian.
  *
  * Source: linux/netlink.h, RFC 3549
  */
@@ -23,34 +24,39 @@ export const NLMSG_DONE = 3;
 
 const HEADER_BYTES = 16;
 
-/** One request: its RTM_* type, NLM_F_* flags beyond REQUEST, and body with attributes. */
+/**
+ * A request: its RTM_* type, its NLM_F_* flags except for REQUEST, and its body with attributes.
+ */
 export interface Request {
   readonly type: number;
   readonly flags: number;
   readonly body: Words;
 }
 
-/** A request for everything of a kind, and how to read the answer. */
+/** A request for all objects of a kind, and how to decode the replies. */
 export interface Query<T> {
   readonly request: Request;
   decode(answers: readonly Message[]): T;
-  /** What to answer instead if the kernel refuses; without this, a refusal is an error. */
+  /** Returns the result if the kernel refuses the request. If absent, a refusal is an error. */
   refused?(reason: string): T;
 }
 
-/** Why the kernel gives no answer to a query. */
+/** A refused query, with the reason. */
 export interface Refused {
   readonly refused: string;
 }
 
-/** What queries brought. */
+/** Results of several queries. */
 export interface Look<Queries extends readonly Query<unknown>[]> {
   readonly answers: {
     readonly [K in keyof Queries]: Queries[K] extends Query<infer T> ? T | Refused : never;
   };
-  /** Null if the answers are consistent; else why they may lack something. */
+  /** Null if the results are consistent; else why they may be incomplete. */
   readonly unsettled: string | null;
-  /** TCX programs at the ingress of the links that the answers list; none if the kernel does not tell, or not this process. */
+  /**
+   * TCX programs at the ingress of the listed links; empty if the kernel does not list them, or not
+   * for this process.
+   */
   readonly tcx: readonly TcxProgram[];
 }
 
@@ -64,23 +70,23 @@ export interface Message {
   readonly body: Buffer;
 }
 
-/** All requests, numbered from `seq` on. */
+/** Encodes requests, numbered from `seq` on. */
 export function encodeRequests(requests: readonly Request[], seq: number): Uint32Array {
   const words: number[] = [];
   for (const [i, { type, flags, body }] of requests.entries()) {
     const length = HEADER_BYTES + body.length * 4;
-    // Port id 0: the kernel's side knows us by the socket.
+    // Port id 0: the kernel identifies the sender by its socket.
     words.push(length, type | ((flags | NLM_F_REQUEST) << 16), seq + i, 0, ...body);
   }
   return new Uint32Array(words);
 }
 
-/** Splits what was received. The bodies are views of `buffer`. */
+/** Splits received bytes into messages. The bodies are views of `buffer`. */
 export function decodeMessages(buffer: Buffer): Message[] {
   const messages: Message[] = [];
   for (let offset = 0; offset + HEADER_BYTES <= buffer.length; ) {
     const length = buffer.readUInt32LE(offset);
-    if (length < HEADER_BYTES || offset + length > buffer.length) break; // cut off
+    if (length < HEADER_BYTES || offset + length > buffer.length) break; // truncated
     messages.push({
       type: buffer.readUInt16LE(offset + 4),
       flags: buffer.readUInt16LE(offset + 6),

@@ -33,23 +33,36 @@ type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
 };
 
-/** One netns, for one caller at a time. It is never JavaScript's thread that waits for the kernel. */
+/**
+ * Access to one netns, for one caller at a time. JavaScript's thread never waits for the kernel.
+ */
 export interface Rtnetlink {
-  /** Asks all in one go. @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN */
+  /**
+   * Sends all queries at once and returns their results.
+   *
+   * @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN
+   */
   ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
-  /** The same, but returns what the kernel refuses or may have left out. @throws {BindingError} TRY_AGAIN without any answer */
+  /**
+   * Like `ask`, but returns refusals, and results that may be incomplete.
+   *
+   * @throws {BindingError} TRY_AGAIN if the kernel did not reply at all
+   */
   look<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Look<Queries>>;
-  /** As `ask`, with the TCX programs of `look`. */
+  /** Like `ask`, but also returns the TCX programs, like `look`. */
   askWithTcx<Queries extends readonly Query<unknown>[]>(
     ...queries: Queries
   ): Promise<readonly [Answers<Queries>, readonly TcxProgram[]]>;
-  /** Reads those of the programs that can be read. @throws {BindingError} KERNEL_REFUSED */
+  /** Reads the programs; omits those that cannot be read. @throws {BindingError} KERNEL_REFUSED */
   readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
   /** @throws {BindingError} KERNEL_REFUSED */
   readSysctls(): Promise<Sysctls>;
   /**
-   * @param continueOnError whether to run the next part after one that failed or that the kernel refused
-   * @throws {BindingError} KERNEL_REFUSED when the netns cannot be reached
+   * Runs the parts in order, and returns the refusals of each.
+   *
+   * @param continueOnError whether to run the next part after one that failed or that the kernel
+   *   refused
+   * @throws {BindingError} KERNEL_REFUSED if the netns cannot be reached
    */
   run(parts: readonly Part[], continueOnError: boolean): Promise<readonly PartOutcome[]>;
   close(): Promise<void>;
@@ -59,15 +72,27 @@ const NO_LIMIT = 0;
 
 const closeElsewhere = promisify(close);
 
-/** A dump that changes under the kernel's hands is asked for again. */
+/**
+ * Maximum number of attempts. A dump that changes while the kernel writes it is requested again.
+ */
 const DUMP_TRIES = 10;
 const ENOBUFS = 105;
 const UNREADABLE = 'Cannot read the state of the netns';
 
 /**
- * A way into the netns of that descriptor, which must stay open until the way is closed; or into our own, for null.
+ * Opens the netns of a descriptor, which must stay open until `close`, or the netns of this process
+ * for null.
  *
- * @param limit bytes of answers to one `ask` to keep at most; 0 means no limit
+ * 1. The state is the sockets and the tap that `native.run` passes from one call to the next, and
+ *    the number of the next request.
+ * 2. `encode` numbers the requests of a part and turns it into a NativePart.
+ * 3. `runNative` runs native parts, keeps the new state and closes a tap that has become
+ *    persistent.
+ * 4. `look` repeats queries until their results are consistent; `ask` and `askWithTcx` reject
+ *    refusals.
+ * 5. The remaining methods read programs and sysctls, run parts, and close what is open.
+ *
+ * @param limit maximum size in bytes of the replies to one `ask`; 0 means no limit
  */
 export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink {
   let [socket, nftables, tap] = [-1, -1, -1];
@@ -110,8 +135,8 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
         parts,
       );
       [socket, nftables, tap] = [socketNow, nftablesNow, tapNow];
-      // QEMU cannot attach to a single-queue tap that somebody else has open. Closing waits for RCU, but nobody for that: it is
-      // over long before there is a QEMU.
+      // QEMU cannot attach to a single-queue tap that another process has open. close() blocks on
+      // RCU. Do not wait: it ends long before QEMU starts.
       if (doneTap >= 0) close(doneTap, () => {});
       return outcomes;
     } catch (cause) {
@@ -178,16 +203,16 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
       return parts.map((part, i) => readOutcome(outcomes[i], part, firsts[i] ?? 0));
     },
     async close() {
-      if (socket >= 0) setImmediate(closeSync, socket); // nobody need wait for that
+      if (socket >= 0) setImmediate(closeSync, socket); // nothing depends on it
       if (nftables >= 0) setImmediate(native.closeNftables, nftables);
-      // The kernel waits for RCU when a tap goes with its descriptor.
+      // Deleting a tap with its descriptor blocks on RCU.
       if (tap >= 0) await closeElsewhere(tap);
       [socket, nftables, tap] = [-1, -1, -1];
     },
   };
 }
 
-/** There was no room for an answer; the next try has a socket of its own. */
+/** Whether the reply did not fit in the socket's buffer. The next attempt opens a new socket. */
 const isOverrun = (error: unknown): boolean =>
   isUnanswered(error) && (error as NodeJS.ErrnoException).errno === ENOBUFS;
 

@@ -1,4 +1,4 @@
-/** What the kernel made of requests: refusals with its own words. */
+/** Reads the kernel's replies to requests: refusals and their reasons. */
 
 import { toError } from '../errors.ts';
 import { describeFailure, isUnanswered, native } from '../native/native.ts';
@@ -12,14 +12,15 @@ import {
 } from '../netlink/message.ts';
 import type { Part, PartOutcome, Refusal, RequestOutcome } from './part.ts';
 
-const NLMSG_ERROR_BYTES = 4 + 16; // error number, header of the request (NETLINK_CAP_ACK: not its body)
+// Error number, header of the request (without its body, because of NETLINK_CAP_ACK).
+const NLMSG_ERROR_BYTES = 4 + 16;
 const NLMSGERR_ATTR_MSG = 1;
 
 /**
- * Reads what became of each request of a part.
+ * Reads the outcome of each request of a part.
  *
- * @param outcome as native.run returns it: the kernel's replies, an error for the whole part, null if the part is done without
- * replies, or undefined if it was not reached
+ * @param outcome as native.run returns it: the kernel's replies, an error for the whole part, null
+ *   if the part is done without replies, or undefined if it was not reached
  * @param first number of the part's first request
  */
 export function readOutcome(
@@ -42,14 +43,17 @@ function failureOf(error: Error): Refusal {
   return isUnanswered(error) ? { errno, reason, isUnanswered: true } : { errno, reason };
 }
 
-/** The messages of a dump, which ends with one of its own: that may be a refusal. */
+/** Returns the messages of a dump without the final one, which may be a refusal. */
 export function readDump(messages: readonly Message[]): readonly Message[] | Refused {
   const end = messages.at(-1);
   const refusal = end === undefined ? null : readRefusal(end);
   return refusal === null ? messages.slice(0, -1) : { refused: refusal.reason };
 }
 
-/** Reads an error or done message: a negative errno first, and the kernel's explanation if it gives one. */
+/**
+ * Reads an error or done message: a negative errno, then the kernel's explanation if there is one.
+ * Returns null if the errno is 0.
+ */
 function readRefusal({ type, flags, body }: Message): Refusal | null {
   const errno = body.length < 4 ? 0 : -body.readInt32LE(0);
   if (errno === 0) return null;

@@ -2,48 +2,62 @@ import type { Request } from '../netlink/message.ts';
 
 /** Why the kernel refused a request. */
 export interface Refusal {
-  /** Positive, as in errno.h. */
+  /** Error number, positive as in errno.h. */
   readonly errno: number;
-  /** `mtu greater than device maximum (Invalid argument)`; without an explanation of the kernel only the latter. */
+  /**
+   * The kernel's explanation and the text of the errno, such as `mtu greater than device maximum
+   * (Invalid argument)`; only the latter if the kernel gives no explanation.
+   */
   readonly reason: string;
-  /** The kernel's answer is lost: the request may have been done. */
+  /** The kernel's reply is lost, so the request may have succeeded. */
   readonly isUnanswered?: true;
 }
 
-/** A tap to be made, which rtnetlink cannot do. */
+/** A tap to be created, which rtnetlink cannot do. */
 export interface NewTap {
   readonly ifname: string;
-  /** One that is free; 0: the kernel chooses. */
+  /** An unused ifindex; 0 lets the kernel choose. */
   readonly ifindex: number;
   readonly multiQueue: boolean;
-  /** Uid that may attach; null: anyone. */
+  /** Uid that may attach to the tap; null for anyone. */
   readonly owner: number | null;
   readonly group: number | null;
-  /** The SELinux label that it is made under, and by which program (the shim); null: by us. */
+  /**
+   * The SELinux label for the tap, and the program that creates the tap under it (the shim); null
+   * to create the tap in this process.
+   */
   readonly labelled: { readonly label: string; readonly helper: string } | null;
 }
 
-/** Those of a netns that there is a reason to touch, in the order of `enum` in sysctl.h: the kernel is never told a path. */
+/**
+ * The sysctls that Tapwire reads or writes, in the order of `enum` in sysctl.h. The addon takes a
+ * number, so the kernel never gets a path from a request.
+ */
 export const SYSCTLS = ['net.ipv4.ip_unprivileged_port_start', 'net.ipv4.ping_group_range'] as const;
 export type Sysctl = (typeof SYSCTLS)[number];
-/** What they are, as text: numbers with one space between them. */
+/** The values as text: numbers separated by one space. */
 export type Sysctls = Readonly<Record<Sysctl, string>>;
 
-/** One thing to do in a netns. */
+/** One operation in a netns. */
 export type Part =
-  /** All in one go: the kernel goes on with the next request whether or not it did one. */
+  /** Sends all requests at once. The kernel carries out each one, even after it refused another. */
   | { readonly part: 'change'; readonly requests: readonly Request[] }
-  /** Returns when the link is out of the netns, which is about 18 ms (RCU) before the kernel would answer. */
+  /** Returns once the link has left the netns, about 18 ms (RCU) before the kernel would reply. */
   | { readonly part: 'deleteLink'; readonly deletion: Request }
-  /** It vanishes when the socket is closed, unless it is made persistent before the next one is made. */
+  /**
+   * Creates a tap. It vanishes on `close`, unless `persistTap` runs before the next `createTap`.
+   */
   | { readonly part: 'createTap'; readonly tap: NewTap }
   | { readonly part: 'persistTap' }
-  /** To nftables: the kernel does all of it or nothing, which counts as one request here. */
+  /**
+   * Sends requests to nftables. The kernel carries out all of them or none, so they count as one
+   * request here.
+   */
   | { readonly part: 'nftables'; readonly requests: readonly Request[] }
   | { readonly part: 'writeSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
-/** What became of a request: `done`, or why the kernel refused it. */
+/** Outcome of a request: `done`, or why the kernel refused it. */
 export type RequestOutcome = 'done' | Refusal;
 
-/** What became of a part: an outcome for each request, or `notReached` because an earlier part failed. */
+/** Outcome of a part: one for each request, or `notReached` because an earlier part failed. */
 export type PartOutcome = readonly RequestOutcome[] | 'notReached';

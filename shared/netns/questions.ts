@@ -14,15 +14,15 @@ import { readDump } from './outcome.ts';
 
 type NativeOutcomes = readonly (Buffer | Error | null | undefined)[];
 
-/** Queries encoded for one visit to a netns, and how to read what comes back. */
+/** Encoded queries for one run in a netns, and how to decode their results. */
 export interface Questions {
   readonly parts: readonly NativePart[];
-  /** An Error if rtnetlink gives no answer at all. */
+  /** Decodes the results; returns an Error if rtnetlink did not reply at all. */
   read(outcomes: NativeOutcomes): Reply | Error;
 }
 
 export interface Reply {
-  /** The answer to each query, in order. */
+  /** Result of each query, in order. */
   readonly answers: readonly unknown[];
   readonly tcx: readonly TcxProgram[];
   /** Whether a dump of rtnetlink changed while the kernel wrote it. */
@@ -30,10 +30,10 @@ export interface Reply {
 }
 
 /**
- * Those to rtnetlink and those to nftables go to sockets of their own.
+ * Encodes queries. Those to rtnetlink and those to nftables use separate sockets.
  *
  * @param seq number of the first request; the others follow
- * @param limit bytes of rtnetlink's answers to keep at most; 0 means no limit
+ * @param limit maximum size in bytes of rtnetlink's replies; 0 means no limit
  */
 export function newQuestions(queries: readonly Query<unknown>[], seq: number, limit: number): Questions {
   const toRtnetlink = queries.filter(({ request }) => !isForNftables(request));
@@ -65,7 +65,8 @@ export function newQuestions(queries: readonly Query<unknown>[], seq: number, li
             : readAnswer(query, dumpOf(messages, next++)),
         ),
         tcx: Buffer.isBuffer(programs) ? decodeTcx(programs) : [],
-        // Of nftables nobody asks again: it takes hundreds of tables, which only a hostile pod has, to change in the middle.
+        // A dump of nftables may change unnoticed: only hundreds of tables, which only a hostile
+        // pod has, make a dump long enough to change while it is written.
         isChanged: messages.some(({ flags }) => (flags & NLM_F_DUMP_INTR) !== 0),
       };
     },

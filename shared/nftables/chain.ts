@@ -3,13 +3,13 @@ import { NLM_F_CREATE, type Request } from '../netlink/message.ts';
 import { be32, type Family, nftablesRequest } from './message.ts';
 import type { Table } from './table.ts';
 
-/** A chain that the kernel calls for every packet at a hook. Its policy is "accept". */
+/** A chain that the kernel runs for every packet at a hook. Its policy is "accept". */
 export interface FilterChain {
   readonly table: Table;
   readonly name: string;
-  /** Where it is called. `output`: for what the netns' own programs and kernel send. */
+  /** Hook of the chain. `output` sees what the programs and the kernel of the netns send. */
   readonly hook: 'output';
-  /** Chains of one hook run in this order, lowest first. */
+  /** Priority: chains of the same hook run in this order, lowest first. */
   readonly priority: number;
 }
 

@@ -10,15 +10,18 @@ import {
 } from '../netlink/attribute.ts';
 import { be32 } from './message.ts';
 
-/** One step of a rule. A packet takes them in order, until one does not match or decides. */
+/**
+ * One step of a rule. The kernel runs the steps in order until one does not match or gives a
+ * verdict.
+ */
 export type Expression =
-  /** Loads the name of the link that the packet leaves by, into register 1. */
+  /** Loads the name of the outgoing link into register 1. */
   | { readonly is: 'meta'; readonly key: 'oifname' }
-  /** Goes on if register 1 has these bytes. */
+  /** Continues if register 1 has these bytes. */
   | { readonly is: 'cmp'; readonly equal: Uint8Array }
   | { readonly is: 'counter'; readonly packets: number; readonly bytes: number }
   | { readonly is: 'drop' }
-  /** Anything else that the kernel tells of. */
+  /** Any other expression that the kernel lists. */
   | { readonly is: 'other'; readonly name: string };
 
 const NFTA_LIST_ELEM = 1;
@@ -41,10 +44,10 @@ const NFTA_VERDICT_CODE = 1;
 const NFT_REG_VERDICT = 0;
 const NFT_REG_1 = 1;
 const NF_DROP = 0;
-/** Bytes of an ifname in the kernel, which compares them with their padding. */
+/** Size in bytes of an ifname in the kernel, which compares names with their padding. */
 const IFNAMSIZ = 16;
 
-/** `oifname LINK`. The link need not exist. */
+/** `oifname LINK`: matches packets that leave through the link, which need not exist. */
 export function leavesBy(link: string): readonly Expression[] {
   const name = Buffer.alloc(IFNAMSIZ);
   name.write(link);
@@ -55,10 +58,10 @@ export function leavesBy(link: string): readonly Expression[] {
 }
 
 export const DROP: Expression = { is: 'drop' };
-/** A counter that begins. */
+/** A counter that starts at 0. */
 export const COUNTER: Expression = { is: 'counter', packets: 0, bytes: 0 };
 
-/** An element of a rule's list of expressions. */
+/** Encodes an element of a rule's list of expressions. */
 export function encodeExpression(expression: Expression): Words {
   switch (expression.is) {
     case 'meta':
@@ -75,7 +78,7 @@ export function encodeExpression(expression: Expression): Words {
     case 'drop':
       return VERDICT_DROP;
     case 'other':
-      throw new TypeError(`Unreachable: nobody writes the expression "${expression.name}"`);
+      throw new TypeError(`Unreachable: Tapwire does not write expression "${expression.name}"`);
   }
 }
 
@@ -90,7 +93,7 @@ const VERDICT_DROP = encode(
   nested(NFTA_IMMEDIATE_DATA, nested(NFTA_DATA_VERDICT, be32(NFTA_VERDICT_CODE, NF_DROP))),
 );
 
-/** @param element the payload of an element of a rule's list */
+/** Decodes an expression. @param element payload of an element of a rule's list */
 export function decodeExpression(element: Attributes): Expression {
   const name = readText(element, NFTA_EXPR_NAME) ?? '';
   return decodeKnown(name, inside(element, NFTA_EXPR_DATA)) ?? { is: 'other', name };

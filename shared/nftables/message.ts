@@ -1,25 +1,31 @@
 /**
- * Messages of nftables: netlink's header, `struct nfgenmsg`, then attributes whose integers are in network order.
+ * The format of nftables messages: netlink's header, `struct nfgenmsg`, then attributes whose
+ * integers are in network byte order.
  *
  * Source: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
  */
 import { struct, type Words } from '../netlink/attribute.ts';
 import { NLM_F_ACK, type Request } from '../netlink/message.ts';
 
-/** The families whose tables Tapwire writes. `inet` is IPv4 and IPv6. */
+/** Families in which Tapwire adds tables. `inet` is IPv4 and IPv6. */
 export const FAMILIES = ['inet', 'arp'] as const;
 export type Family = (typeof FAMILIES)[number];
 const FAMILY_NUMBERS: Readonly<Record<Family, number>> = { inet: 1, arp: 3 }; // NFPROTO_*
-/** In a question: tables of all families. */
+/** In a query: tables of all families. */
 const NFPROTO_UNSPEC = 0;
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
-/** Bytes of `struct nfgenmsg`: family, version and a 16-bit id, which only the ends of a batch use. */
+/**
+ * Size in bytes of `struct nfgenmsg`: family, version and a 16-bit id, which only the two ends of a
+ * batch use.
+ */
 export const NFGENMSG_BYTES = 4;
 
-/** One request: its NFT_MSG_* type, NLM_F_* flags, family (null: all) and attributes. */
+/**
+ * Creates a request from its NFT_MSG_* type, NLM_F_* flags, family (null means all) and attributes.
+ */
 export const nftablesRequest = (
   type: number,
   flags: number,
@@ -31,12 +37,12 @@ export const nftablesRequest = (
   body: [family === null ? NFPROTO_UNSPEC : FAMILY_NUMBERS[family], ...attributes.flat()],
 });
 
-/** Whether a request is for nftables. rtnetlink's types are smaller. */
+/** Whether a request is for nftables. The types of rtnetlink are smaller. */
 export const isForNftables = ({ type }: Pick<Request, 'type'>): boolean => type >> 8 === NFNL_SUBSYS_NFTABLES;
 
 /**
- * Frames requests that the kernel carries out together, or not at all. The last one is acknowledged when all are done; a request
- * that is refused is always reported.
+ * Frames requests that the kernel carries out together or not at all. The kernel acknowledges the
+ * last request when all have succeeded, and reports every request that it refuses.
  */
 export function batch(requests: readonly Request[]): readonly Request[] {
   const last = requests.length - 1;
@@ -49,14 +55,14 @@ export function batch(requests: readonly Request[]): readonly Request[] {
   ];
 }
 
-/** `struct nfgenmsg` whose id, in network order, is the subsystem's. */
+/** `struct nfgenmsg` whose id is that of the subsystem, in network byte order. */
 const BATCH_OF_NFTABLES: Words = [NFNL_SUBSYS_NFTABLES << 24];
 
-/** The family of a message; null if Tapwire writes none of its tables. */
+/** Returns the family of a message; null if Tapwire does not add tables in that family. */
 export const familyOf = (body: Buffer): Family | null =>
   FAMILIES.find((family) => FAMILY_NUMBERS[family] === body[0]) ?? null;
 
-/** A 32-bit attribute, signed or not, in network order. */
+/** Encodes a 32-bit attribute, signed or unsigned, in network byte order. */
 export const be32 = (type: number, value: number): Words => struct(type, [swapped(value)]);
 
 const swapped = (value: number): number =>

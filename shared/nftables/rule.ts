@@ -24,7 +24,7 @@ const NFTA_RULE_TABLE = 1;
 const NFTA_RULE_CHAIN = 2;
 const NFTA_RULE_EXPRESSIONS = 4;
 
-/** `nft add rule TABLE CHAIN EXPRESSIONS`, at the chain's end. */
+/** `nft add rule TABLE CHAIN EXPRESSIONS`, at the end of the chain. */
 export const ruleAddition = ({ table, chain, expressions }: Rule): Request =>
   nftablesRequest(
     NFT_MSG_NEWRULE,
@@ -35,7 +35,7 @@ export const ruleAddition = ({ table, chain, expressions }: Rule): Request =>
     nested(NFTA_RULE_EXPRESSIONS, ...expressions.map(encodeExpression)),
   );
 
-/** The rules of one table; none if the kernel does not tell. */
+/** Queries the rules of one table. The result is empty if the kernel refuses. */
 export const rulesOf = (table: Table): Query<readonly Rule[]> => ({
   request: nftablesRequest(NFT_MSG_GETRULE, NLM_F_DUMP, table.family, text(NFTA_RULE_TABLE, table.name)),
   decode: (answers) => answers.flatMap(decodeRule).filter((rule) => rule.table.name === table.name),

@@ -2,16 +2,16 @@ import { decodeAttributes, readText, text } from '../netlink/attribute.ts';
 import { type Message, NLM_F_CREATE, NLM_F_DUMP, type Query, type Request } from '../netlink/message.ts';
 import { type Family, familyOf, NFGENMSG_BYTES, nftablesRequest } from './message.ts';
 
-/** A table of nftables. Each family has names of its own. */
+/** An nftables table. Two families can use the same name. */
 export interface Table {
   readonly family: Family;
   readonly name: string;
 }
 
-/** All tables, or why the kernel does not tell them, e.g. because it has no nf_tables. */
+/** All tables, or why the kernel does not list them, for example because it lacks nf_tables. */
 export interface Tables {
   readonly tables: readonly Table[];
-  /** Null if it tells. */
+  /** Reason; null if the kernel lists the tables. */
   readonly refusal: string | null;
 }
 
@@ -20,7 +20,7 @@ const NFT_MSG_GETTABLE = 1;
 const NFT_MSG_DELTABLE = 2;
 const NFTA_TABLE_NAME = 1;
 
-/** The tables of the netns, of the families that Tapwire writes. */
+/** Queries the tables of the netns, in the families that Tapwire uses. */
 export const allTables: Query<Tables> = {
   request: nftablesRequest(NFT_MSG_GETTABLE, NLM_F_DUMP, null),
   decode: (answers) => ({ tables: answers.flatMap(decodeTable), refusal: null }),

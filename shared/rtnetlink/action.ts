@@ -1,12 +1,18 @@
 import { type Attributes, inside, readBytes, readText, readU32, typesOf } from '../netlink/attribute.ts';
 
-/** What a filter's actions do to a frame that it matches: end its way through the filters, or let the next one have it. */
+/**
+ * Effect of a filter's actions on a frame that it matches: end the frame's way through the filters,
+ * or go on with the next filter.
+ */
 export type Outcome = 'ends' | 'goes on' | 'unknown';
 
 export interface Redirect {
-  /** Ifindex of the link that frames leave by, or come in on; 0 when that link is gone. */
+  /**
+   * Ifindex of the link that receives the frames, at its egress or ingress; 0 if that link no
+   * longer exists.
+   */
   readonly to: number;
-  /** 32 hex digits; null without one. */
+  /** Cookie of 32 hex digits; null without one. */
   readonly cookie: string | null;
 }
 
@@ -23,7 +29,10 @@ const TC_ACT_JUMP = 1; // in the top four bits
 const TCA_GACT_PROB = 3;
 const TCA_POLICE_TBF = 1;
 const TCA_POLICE_RESULT = 5;
-/** Where each kind of action keeps its structure, in which what happens next is at the same place for all. */
+/**
+ * Attribute in which each kind of action keeps its structure. All these structures have the next
+ * step at the same offset.
+ */
 const PARAMETERS: ReadonlyMap<string, number> = new Map([
   ['gact', 2],
   ['mirred', TCA_MIRRED_PARMS],
@@ -35,7 +44,7 @@ const PARAMETERS: ReadonlyMap<string, number> = new Map([
 const NEXT_OFFSET = 8; // tc_gen: index, capabilities, action
 const POLICE_NEXT_OFFSET = 4; // struct tc_police: index, action
 
-/** The action, if there is one, that takes frames to another link. */
+/** Returns the first action that redirects frames to another link; null if there is none. */
 export function findRedirect(actions: Attributes): Attributes | null {
   for (const number of typesOf(actions)) {
     const action = inside(actions, number);
@@ -48,7 +57,7 @@ export function decodeRedirect(action: Attributes): Redirect | null {
   if (readText(action, TCA_ACT_KIND) !== 'mirred') return null;
   const parameters = readBytes(inside(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
   if (parameters === undefined || parameters.length < MIRRED_BYTES) return null;
-  const what = parameters.readInt32LE(20); // the others copy a frame
+  const what = parameters.readInt32LE(20); // the other values copy frames
   if (what !== TCA_EGRESS_REDIR && what !== TCA_INGRESS_REDIR) return null;
   return {
     to: parameters.readUInt32LE(24),
@@ -57,7 +66,8 @@ export function decodeRedirect(action: Attributes): Redirect | null {
 }
 
 /**
- * What a list of actions does to a frame. Without any, and after a last one that says "pipe", the frame is the pod's own stack's.
+ * Returns what a list of actions does to a frame. An empty list, or a last action that says "pipe",
+ * gives the frame to the pod's own stack.
  *
  * Source: linux net/sched/act_api.c, tcf_action_exec
  */
@@ -76,11 +86,12 @@ function nextAfter(action: Attributes): Outcome | 'next action' {
   if (kind === 'mirred' && decodeRedirect(action) !== null) return 'ends';
   const parameters = readBytes(options, PARAMETERS.get(kind) ?? 0);
   if (parameters === undefined || parameters.length < NEXT_OFFSET + 4) return 'unknown';
-  if (kind === 'gact' && readBytes(options, TCA_GACT_PROB) !== undefined) return 'unknown'; // at random
+  // With TCA_GACT_PROB, chance decides what happens next.
+  if (kind === 'gact' && readBytes(options, TCA_GACT_PROB) !== undefined) return 'unknown';
   return nextOf(parameters.readInt32LE(NEXT_OFFSET));
 }
 
-/** Frames below the rate and those above it may go different ways. */
+/** Returns what a policer does next; unknown if frames below and above the rate differ. */
 function nextAfterPolice(options: Attributes): Outcome | 'next action' {
   const parameters = readBytes(options, TCA_POLICE_TBF);
   if (parameters === undefined || parameters.length < POLICE_NEXT_OFFSET + 4) return 'unknown';
@@ -89,7 +100,10 @@ function nextAfterPolice(options: Attributes): Outcome | 'next action' {
   return above === below ? above : 'unknown';
 }
 
-/** TC_ACT_UNSPEC is the only one after which filters follow. A chain that is jumped to does not come back. */
+/**
+ * Returns what the kernel does after an action returns this value. The next filter runs only after
+ * TC_ACT_UNSPEC. A jump to another chain does not come back.
+ */
 function nextOf(value: number): Outcome | 'next action' {
   if (value < 0) return 'goes on';
   if (value === TC_ACT_PIPE) return 'next action';

@@ -5,7 +5,7 @@ import { type Message, NLM_F_DUMP, type Query } from '../netlink/message.ts';
 export interface Address {
   readonly ifindex: number;
   readonly family: 'inet' | 'inet6';
-  /** Text form without the prefix length, `10.0.0.5` or `2001:db8::5`. */
+  /** Text without the prefix length, such as `10.0.0.5` or `2001:db8::5`. */
   readonly local: string;
   readonly prefixLength: number;
   readonly scope: 'global' | 'site' | 'link' | 'host';
@@ -15,7 +15,10 @@ const RTM_GETADDR = 22;
 const IFADDRMSG_BYTES = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
-/** linux/rtnetlink.h RT_SCOPE_*; anything else is a number that only the node's own admin knows. */
+/**
+ * RT_SCOPE_* of linux/rtnetlink.h. The administrator of a node may define others, which count as
+ * global.
+ */
 const SCOPES = new Map<number, Address['scope']>([
   [200, 'site'],
   [253, 'link'],
@@ -25,7 +28,7 @@ const SCOPES = new Map<number, Address['scope']>([
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
-/** All addresses of the netns, of both families. */
+/** Queries all IPv4 and IPv6 addresses of the netns. */
 export const allAddresses: Query<readonly Address[]> = {
   request: { type: RTM_GETADDR, flags: NLM_F_DUMP, body: [0, 0] },
   decode: (answers) =>
@@ -34,7 +37,8 @@ export const allAddresses: Query<readonly Address[]> = {
 
 function decodeAddress({ body }: Message): Address {
   const attributes = decodeAttributes(body, IFADDRMSG_BYTES);
-  // On a point-to-point link IFA_ADDRESS is the peer's and IFA_LOCAL ours; IPv6 mostly has only the former.
+  // On a point-to-point link, IFA_ADDRESS is the peer's address and IFA_LOCAL that of the link.
+  // Most IPv6 addresses have only IFA_ADDRESS.
   const local = readBytes(attributes, IFA_LOCAL) ?? readBytes(attributes, IFA_ADDRESS);
   return {
     ifindex: body.readUInt32LE(4),
@@ -45,7 +49,7 @@ function decodeAddress({ body }: Message): Address {
   };
 }
 
-/** Four or sixteen bytes in network order as text, IPv6 in its canonical form. */
+/** Formats four or sixteen bytes in network byte order; IPv6 in canonical form. */
 export function formatAddress(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.');
   return canonicalAddress(
@@ -53,8 +57,11 @@ export function formatAddress(bytes: Buffer): string {
   );
 }
 
-/** An address as the kernel's own is written here: IPv6 shortest and in lower case (RFC 5952). */
+/**
+ * Returns an address in the form that `formatAddress` gives: IPv6 in its shortest form, in lower
+ * case (RFC 5952).
+ */
 export function canonicalAddress(address: string): string {
-  // The URL parser is Node's own canonical writer of IPv6 addresses.
+  // Node's URL parser writes IPv6 addresses in canonical form.
   return address.includes(':') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }

@@ -3,16 +3,16 @@ import type { Message, Query } from '../netlink/message.ts';
 import { type Direction, type Filter, filtersOf, redirectAction } from './filter.ts';
 import { type IngressQdisc, TCMSG_BYTES } from './qdisc.ts';
 
-/** What a filter's redirect has taken to the other link so far. */
+/** Number of packets and bytes that a filter has redirected so far. */
 export interface Traffic {
   readonly packets: number;
-  /** Without Ethernet headers where the filter is at an ingress. */
+  /** Without Ethernet headers if the filter is at an ingress. */
   readonly bytes: number;
 }
 
-/** A filter with what went through it (`tc -s filter show`). */
+/** A filter and its traffic (`tc -s filter show`). */
 export interface CountedFilter extends Filter {
-  /** Null where it redirects nothing. */
+  /** Null if the filter does not redirect. */
   readonly traffic: Traffic | null;
 }
 
@@ -20,9 +20,9 @@ export interface CountedFilter extends Filter {
 const TCA_ACT_STATS = 4;
 const TCA_STATS_BASIC = 1; // struct gnet_stats_basic: 64 bits of bytes, 32 of packets
 const BASIC_BYTES = 12;
-const TCA_STATS_PKT64 = 8; // only where 32 bits are not enough
+const TCA_STATS_PKT64 = 8; // only if 32 bits are not enough
 
-/** As `filtersOf`, for those who want to know more than wiring a pod takes. */
+/** Like `filtersOf`, but with counters, which wiring a pod does not need. */
 export function countedFiltersOf(
   qdisc: Pick<IngressQdisc, 'ifindex' | 'kind'>,
   direction: Direction,

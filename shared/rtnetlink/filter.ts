@@ -36,22 +36,24 @@ export interface Filter extends Judgement {
   readonly ifindex: number;
   readonly qdisc: IngressKind;
   readonly direction: Direction;
-  /** Classifier: matchall, u32, bpf, … */
+  /** Classifier, such as matchall, u32 or bpf. */
   readonly kind: string;
   /** Priority, lower first; tc(8) calls it pref. */
   readonly pref: number;
   readonly handle: number;
-  /** 0 is where every frame starts; the others are jumped to. */
+  /** Chain: every frame starts in chain 0; the others are jumped to. */
   readonly chain: number;
-  /** ETH_P_* of the frames that it is asked about. */
+  /** ETH_P_* of the frames that the filter sees. */
   readonly protocol: number;
-  /** Its action that takes frames to another link, if it has one. */
+  /** The action that redirects frames to another link; null if the filter has none. */
   readonly redirect: Redirect | null;
 }
 
 export type Direction = 'ingress' | 'egress';
 
-/** Classifiers that can match every frame, best first. Older and trimmed kernels lack matchall. */
+/**
+ * Classifiers that can match every frame, preferred first. Older and trimmed kernels lack matchall.
+ */
 export const CLASSIFIERS = ['matchall', 'u32'] as const;
 export type Classifier = (typeof CLASSIFIERS)[number];
 
@@ -60,8 +62,8 @@ const RTM_NEWTFILTER = 44;
 const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
 /**
- * Where filters of a direction hang. The older ingress qdisc takes clsact's number as well, but then shows it for every
- * filter that it has, also those of others.
+ * Parents of the filters of each direction. The older ingress qdisc also accepts the number of
+ * clsact, but then reports it for all of its filters, including those of other programs.
  */
 const PARENTS: Readonly<Record<IngressKind, Readonly<Record<Direction, number>>>> = {
   clsact: { ingress: 0xfffffff2, egress: 0xfffffff3 },
@@ -72,18 +74,18 @@ const TCA_OPTIONS = 2;
 const ACT_FIRST = 1;
 export const TCA_CHAIN = 11;
 
-/** An ingress filter on `from` that sends each frame out of `to`. */
+/** An ingress filter on link `from` that sends each frame out through link `to`. */
 export interface RedirectFilter {
   readonly from: number;
-  /** Of `from`. */
+  /** The ingress qdisc of `from`. */
   readonly qdisc: IngressKind;
   readonly to: number;
   readonly pref: number;
-  /** 32 hex digits. */
+  /** Cookie of 32 hex digits. */
   readonly cookie: string;
 }
 
-/** Filters of one link, at one side of its ingress qdisc. */
+/** Queries the filters in one direction of a link's ingress qdisc. */
 export const filtersOf = (
   { ifindex, kind }: Pick<IngressQdisc, 'ifindex' | 'kind'>,
   direction: Direction,
@@ -92,7 +94,10 @@ export const filtersOf = (
   decode: (answers) => answers.map((message) => decodeFilter(message, kind, direction)),
 });
 
-/** `tc filter del dev L ingress pref P handle H CLASSIFIER`; with handle 0 all that is at that pref. */
+/**
+ * `tc filter del dev L ingress pref P handle H CLASSIFIER`; handle 0 deletes all filters of that
+ * pref.
+ */
 export function filterDeletion(filter: Filter): Request {
   const info = (filter.pref << 16) | ETH_P_ALL_BE;
   const body = [
@@ -102,18 +107,21 @@ export function filterDeletion(filter: Filter): Request {
   return { type: RTM_DELTFILTER, flags: 0, body };
 }
 
-/** Whether it is no filter at all but the root or a hash table of u32, which its dumps list as well. */
+/** Whether this is the root or a hash table of u32, which dumps list in addition to the filters. */
 export function isHashTable({ kind, handle }: Filter): boolean {
   const NODE_BITS = 0xfff;
   return handle === 0 || (kind === 'u32' && (handle & NODE_BITS) === 0);
 }
 
-/** `tc filter add dev FROM ingress pref P CLASSIFIER … action mirred egress redirect dev TO cookie C` */
+/**
+ * Adds a filter that redirects: `tc filter add dev FROM ingress pref P CLASSIFIER …` with
+ * `action mirred egress redirect dev TO cookie C`.
+ */
 export function redirectAddition(
   { from, qdisc, to, pref, cookie }: RedirectFilter,
   classifier: Classifier,
 ): Request {
-  const HANDLE = 1; // u32 puts its hash table's number in front
+  const HANDLE = 1; // u32 adds the number of its hash table
   const action = nested(
     ACT_FIRST,
     text(TCA_ACT_KIND, 'mirred'),
@@ -135,19 +143,22 @@ export function redirectAddition(
   };
 }
 
-/** struct tc_u32_sel: terminal, with one key whose mask is empty (`match u32 0 0`). */
+/** struct tc_u32_sel: terminal, with one key whose mask is 0 (`match u32 0 0`). */
 const U32_MATCH_EVERYTHING: Words = (() => {
   const [TC_U32_TERMINAL, keys] = [1, 1];
   return [TC_U32_TERMINAL | (keys << 16), 0, 0, 0, 0, 0, 0, 0];
 })();
 
-/** struct tc_mirred: index, capabilities, action, two counters, what to do, where to. */
+/** struct tc_mirred: index, capabilities, action, two counters, operation, target link. */
 function mirred(to: number): Words {
   const TC_ACT_STOLEN = 4;
   return [0, 0, TC_ACT_STOLEN, 0, 0, TCA_EGRESS_REDIR, to];
 }
 
-/** A filter that redirects takes frames whether or not it matches all of them, so only the others are judged. */
+/**
+ * Judgement of a filter that redirects. It takes frames even if it matches only some of them, so
+ * only other filters are examined.
+ */
 const TAKES_FRAMES: Judgement = { verdict: 'deadly', program: null };
 
 export function decodeFilter(
@@ -174,7 +185,9 @@ export function decodeFilter(
   };
 }
 
-/** Of a filter's attributes, those of the action that takes frames to another link; null without one. */
+/**
+ * Returns the attributes of the action that redirects frames; null if the filter does not redirect.
+ */
 export function redirectAction(attributes: Attributes): Attributes | null {
   const kind = readText(attributes, TCA_KIND) ?? '';
   return isJudged(kind) ? findRedirect(inside(inside(attributes, TCA_OPTIONS), ACTIONS[kind])) : null;

@@ -4,8 +4,8 @@ import { ETH_P_ALL_BE, TCA_CHAIN } from './filter.ts';
 import { tcmsg } from './qdisc.ts';
 
 /**
- * A query for filters, but only for those at one pref, for every protocol, in the chain where each frame starts. The kernel skips
- * all others, also one that is too large for a dump.
+ * Restricts a query for filters to those at one pref, for every protocol, in the chain in which
+ * each frame starts. The kernel skips all others, even one that is too large for a dump.
  */
 export function filtersAt<T>({ request, decode }: Query<T>, pref: number): Query<T> {
   const [, ifindex = 0, handle = 0, parent = 0] = request.body;

@@ -3,7 +3,7 @@ import type { Request } from '../netlink/message.ts';
 import { AF_INET6 } from './address.ts';
 import { IFF_ALLMULTI, IFF_UP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, ifinfomsg } from './link.ts';
 
-/** What SETLINK can change, one request each; the forms are those of ip(8). */
+/** A change of a link, one RTM_SETLINK request each, in the terms of ip(8). */
 export type LinkChange =
   /** `ip link set dev L mtu N` */
   | { readonly set: 'mtu'; readonly mtu: number }
@@ -11,7 +11,7 @@ export type LinkChange =
   | { readonly set: 'txqueuelen'; readonly txqlen: number }
   /** `ip link set dev L alias TEXT`; at most 255 bytes */
   | { readonly set: 'alias'; readonly ifalias: string }
-  /** `ip link set dev L addrgenmode none`: no link-local address of its own when it goes up */
+  /** `ip link set dev L addrgenmode none`: the link gets no link-local address when it goes up */
   | { readonly set: 'addrgenmode none' }
   /** `ip link set dev L up|down` */
   | { readonly set: 'up'; readonly on: boolean }

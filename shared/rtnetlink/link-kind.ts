@@ -1,22 +1,31 @@
-/** What the kinds of links let pass to their ingress. Frames that a link drops never reach a guest behind it. */
+/**
+ * Which frames each kind of link passes to its ingress. A guest behind a link never sees the frames
+ * that the link drops.
+ */
 import type { Link } from './link.ts';
 
-/** Null is a physical device. */
+/** Null means a physical device. */
 type Kind = Link['kind'];
 
-/** Kinds that drop unicast frames to any address but their own. */
+/** Kinds that drop unicast frames to any address except their own. */
 const UNICAST_FILTERS: readonly Kind[] = [null, 'macvlan', 'ipvlan', 'vlan'];
 
 /**
- * Kinds that pass every multicast frame, whatever group was joined. All others count as filters: a bridge drops groups that nobody
- * joined, and macvlan, ipvlan, vlan and physical devices drop groups that they were not told of. Turning on allmulticast harms no
- * kind.
+ * Kinds that pass every multicast frame, whatever groups were joined. All other kinds may drop
+ * some: a bridge drops groups without members, and macvlan, ipvlan, vlan and physical devices drop
+ * groups that are not in their filter. Allmulticast harms none of them.
  */
 const PASS_ALL_MULTICAST: readonly Kind[] = ['veth', 'tun', 'vxlan'];
 
-/** Whether a guest behind the link gets no unicast frames to another MAC address than the link's. */
+/**
+ * Whether the link drops unicast frames to a guest behind it whose MAC address differs from that of
+ * the link.
+ */
 export const filtersUnicast = ({ kind }: Pick<Link, 'kind'>): boolean => UNICAST_FILTERS.includes(kind);
 
-/** Whether a guest behind the link gets all multicast, such as IPv6's neighbour solicitations, without allmulticast. */
+/**
+ * Whether a guest behind the link gets all multicast frames, such as IPv6 neighbour solicitations,
+ * without allmulticast.
+ */
 export const passesAllMulticast = ({ kind }: Pick<Link, 'kind'>): boolean =>
   PASS_ALL_MULTICAST.includes(kind);

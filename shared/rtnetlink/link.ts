@@ -11,10 +11,10 @@ import {
 } from '../netlink/attribute.ts';
 import { type Message, NLM_F_DUMP, type Query } from '../netlink/message.ts';
 
-/** What the kernel says of a tun/tap link (`ip -d link show`). */
+/** Properties of a tun/tap link (`ip -d link show`). */
 export interface TunDetails {
   readonly mode: 'tun' | 'tap';
-  /** Uid that may attach; null: anyone who can open /dev/net/tun. */
+  /** Uid that may attach; null for anyone who can open /dev/net/tun. */
   readonly owner: number | null;
   readonly group: number | null;
   readonly multiQueue: boolean;
@@ -25,25 +25,30 @@ export interface TunDetails {
 export interface Link {
   readonly ifindex: number;
   readonly ifname: string;
-  /** rtnl link kind (`veth`, `tun`, `macvlan`, …); null for a physical device. */
+  /** Kind of the link (`veth`, `tun`, `macvlan`, …); null for a physical device. */
   readonly kind: string | null;
   /** ARPHRD_* of linux/if_arp.h; 1 is Ethernet. */
   readonly type: number;
   /** IFF_* of linux/if.h. */
   readonly flags: number;
-  /** Whether the other end is there: of a veth, one that is up; of a tap, a process that has it open. Also known of a link that is down. */
+  /**
+   * Whether the other end is ready: the peer of a veth is up, or a process has the tap open. Also
+   * valid for a link that is down.
+   */
   readonly hasCarrier: boolean;
-  /** Bytes. */
+  /** MTU in bytes. */
   readonly mtu: number;
-  /** Frames. 0: none is ever queued. */
+  /** Length of the queue in frames; 0 means that frames are never queued. */
   readonly txqlen: number;
-  /** Lower-case colon form; empty where the link has none. */
+  /** Lower-case octets separated by ":"; empty if the link has no MAC address. */
   readonly mac: string;
   readonly ifalias: string | null;
   readonly tun: TunDetails | null;
-  /** Of ipvlan and netkit, whose L3 modes carry no Ethernet frames; else null. */
+  /**
+   * Mode of ipvlan and netkit, whose L3 modes do not carry Ethernet frames; null for other kinds.
+   */
   readonly layer: 'L2' | 'L3' | null;
-  /** Id of the XDP program that sees each frame first; null without one. */
+  /** Id of the XDP program, which sees each frame first; null without one. */
   readonly xdp: number | null;
 }
 
@@ -75,13 +80,13 @@ const IFLA_IPVLAN_MODE = 1;
 const IFLA_NETKIT_MODE = 4;
 
 const IFINFOMSG_BYTES = 16;
-/** Statistics are half of a dump's bytes and nobody here reads them. */
+/** Omits unused statistics, half of a dump. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
-/** struct ifinfomsg; `changed` selects the flags that `flags` has the new values of. */
+/** struct ifinfomsg; `changed` selects the flags to set to their values in `flags`. */
 export const ifinfomsg = (ifindex: number, flags = 0, changed = 0): Words => [0, ifindex, flags, changed];
 
-/** All links of the netns. */
+/** Queries all links of the netns. */
 export const allLinks: Query<readonly Link[]> = {
   request: {
     type: RTM_GETLINK,
@@ -127,7 +132,10 @@ function decodeTun(data: Attributes): TunDetails {
   };
 }
 
-/** Both kinds count 0 as L2. ipvlan's mode is 16 bits wide, netkit's 32; the values fit in the first byte. */
+/**
+ * Decodes the mode. Both kinds use 0 for L2. ipvlan's mode has 16 bits and netkit's 32, but all
+ * values fit in the first byte.
+ */
 function decodeLayer(kind: string | null, data: Attributes): Link['layer'] {
   if (kind === 'ipvlan') return readU8(data, IFLA_IPVLAN_MODE) === 0 ? 'L2' : 'L3';
   if (kind === 'netkit') return readU8(data, IFLA_NETKIT_MODE) === 0 ? 'L2' : 'L3';

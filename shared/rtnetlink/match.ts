@@ -1,24 +1,27 @@
-/** Which frames a filter matches, and so whether any gets past it. */
+/** Decides which frames a filter matches, and so whether any frame gets past it. */
 import { classicReturns } from '../bpf/classic.ts';
 import { type Ends, endsDirectAction, isMatch, type Verdict, verdictOf } from '../bpf/verdict.ts';
 import { type Attributes, inside, readBytes, readU32, typesOf } from '../netlink/attribute.ts';
 import { type Outcome, outcomeOf } from './action.ts';
 
-/** Where each classifier keeps its actions among its options. */
+/** Attribute in which each classifier keeps its actions, among its options. */
 export const ACTIONS = { matchall: 2, u32: 7, bpf: 1, flower: 3, basic: 3 } as const;
 /** Whether this module knows the classifier. */
 export const isJudged = (kind: string): kind is keyof typeof ACTIONS => Object.hasOwn(ACTIONS, kind);
 
 /** An eBPF program that decides for its filter. */
 export interface FilterProgram {
-  /** The number that bpf(2) finds it by. */
+  /** Id of the program for bpf(2). */
   readonly id: number;
-  /** What its return values mean: 'action' is direct-action mode, 'match' a match whose actions end a frame's way. */
+  /**
+   * Meaning of its return values: `action` in direct-action mode; `match` if they only say whether
+   * the filter, with its actions, matches.
+   */
   readonly returns: 'action' | 'match';
 }
 
 export interface Judgement {
-  /** Without what the program says. */
+  /** Verdict without the eBPF program. */
   readonly verdict: Verdict;
   readonly program: FilterProgram | null;
 }
@@ -26,8 +29,9 @@ export interface Judgement {
 // linux/if_ether.h
 export const ETH_P_ALL = 0x0003;
 /**
- * All frames of one of these are as good as all frames: a guest without them has no network. IPv4, ARP. Pods without IPv6 are common, and
- * a filter that ends it harms no guest that has none.
+ * Protocols that a guest cannot do without: to stop all their frames is as bad as to stop all
+ * frames. IPv4 and ARP; many pods have no IPv6, and a filter that stops it does not harm their
+ * guests.
  */
 const VITAL_PROTOCOLS = [ETH_P_ALL, 0x0800, 0x0806];
 
@@ -42,9 +46,15 @@ const TCA_U32_MARK = 10;
 const TC_U32_TERMINAL = 1;
 const SELECTOR_BYTES = 16; // struct tc_u32_sel
 const KEY_BYTES = 16; // struct tc_u32_key: mask, value, offset, mask of a further offset
-/** The kernel numbers its own tables, in which every frame starts, from here on. Others are linked to. */
+/**
+ * First number of the tables that the kernel creates, in which every frame starts. Other tables are
+ * only linked to.
+ */
 const FIRST_OWN_TABLE = 0x80000000;
-/** A key that reads past the end of a frame does not match it: an ARP message has 28 bytes, behind a header of 14. */
+/**
+ * Offsets that a key can read in every frame. A key that reads past the end of a frame does not
+ * match. An ARP message has 28 bytes, after a header of 14.
+ */
 const [FIRST_OFFSET, LAST_OFFSET] = [-14, 24];
 const TCA_BPF_POLICE = 2;
 const TCA_BPF_OPS = 5;
@@ -52,16 +62,20 @@ const TCA_BPF_FLAGS = 8;
 const TCA_BPF_ID = 11;
 const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const TCA_BASIC_EMATCHES = 2;
-/** Attributes of flower that do not match anything: class id, actions, flags, number of cards with the filter. */
+/**
+ * Attributes of flower that do not match anything: class id, actions, flags, number of network
+ * cards with the filter.
+ */
 const FLOWER_OTHERS = [1, 3, 22, 86];
 const TCA_FLOWER_KEY_ETH_TYPE = 8;
 
 const NOTHING_KNOWN: Judgement = { verdict: 'unknown', program: null };
 
 /**
- * What a filter does to the frames of its link. Pure, and linear in its attributes.
+ * Judges what a filter does to the frames of its link. Pure; takes linear time in the number of its
+ * attributes.
  *
- * @param protocol ETH_P_* of the frames that it is asked about
+ * @param protocol ETH_P_* of the frames that the filter sees
  * @param options TCA_OPTIONS of its dump
  */
 export function judgeFilter(kind: string, protocol: number, options: Attributes): Judgement {
@@ -75,7 +89,7 @@ export function judgeFilter(kind: string, protocol: number, options: Attributes)
   return { verdict: isCertain ? verdict : 'unknown', program: null };
 }
 
-/** What becomes of the frames of a link if that becomes of all frames of a protocol. */
+/** Returns the verdict for a filter that matches all frames of a protocol, with this outcome. */
 function combine(outcome: Outcome, protocol: number): Verdict {
   if (outcome === 'goes on') return 'harmless';
   return outcome === 'ends' && VITAL_PROTOCOLS.includes(protocol) ? 'deadly' : 'unknown';
@@ -100,7 +114,7 @@ const MATCHES_ALL: Readonly<Record<Exclude<keyof typeof ACTIONS, 'bpf'>, Match>>
 
 const selectorOf = (options: Attributes): Buffer => readBytes(options, TCA_U32_SEL) ?? Buffer.alloc(0);
 
-/** Without this, u32 only links to other tables. */
+/** Whether a u32 filter ends the search. If not, it only links to another table. */
 const isTerminal = (options: Attributes): boolean => ((selectorOf(options)[0] ?? 0) & TC_U32_TERMINAL) !== 0;
 
 function matchesAll(selector: Buffer): boolean {
@@ -114,7 +128,7 @@ function matchesAll(selector: Buffer): boolean {
   return true;
 }
 
-/** A classic program is in the dump; of an eBPF program only its id. */
+/** Judges a bpf filter. The dump contains a classic program, but only the id of an eBPF program. */
 function judgeBpf(outcome: Outcome, protocol: number, options: Attributes): Judgement {
   if (readBytes(options, TCA_BPF_POLICE) !== undefined) return NOTHING_KNOWN;
   const isDirect = ((readU32(options, TCA_BPF_FLAGS) ?? 0) & TCA_BPF_FLAG_ACT_DIRECT) !== 0;
@@ -128,7 +142,10 @@ function judgeBpf(outcome: Outcome, protocol: number, options: Attributes): Judg
   return { verdict: verdictFor(returns, isDirect ? endsDirectAction : isMatch, protocol), program: null };
 }
 
-/** A program that takes frames of a protocol that is not vital takes only some. */
+/**
+ * Returns the verdict on a program. If it sees only a protocol that is not vital, it stops only
+ * some frames.
+ */
 export function verdictFor(returns: readonly number[] | null, ends: Ends, protocol: number): Verdict {
   const verdict = verdictOf(returns, ends);
   return verdict === 'deadly' && !VITAL_PROTOCOLS.includes(protocol) ? 'unknown' : verdict;

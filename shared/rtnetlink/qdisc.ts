@@ -8,13 +8,13 @@ import {
   type Request,
 } from '../netlink/message.ts';
 
-/** The qdiscs that fit in a link's ingress slot. The older one has no egress side. */
+/** Kinds of qdiscs for the ingress slot of a link. The older one, `ingress`, has no egress side. */
 export type IngressKind = 'clsact' | 'ingress';
 
 export interface IngressQdisc {
   readonly ifindex: number;
   readonly kind: IngressKind;
-  /** Whether its filters are those of other links as well (`tc qdisc add … ingress_block N`). */
+  /** Whether other links share its filters (`tc qdisc add … ingress_block N`). */
   readonly isShared: boolean;
 }
 
@@ -24,7 +24,9 @@ const RTM_GETQDISC = 38;
 export const TCMSG_BYTES = 20;
 export const TCA_KIND = 1;
 const TCA_INGRESS_BLOCK = 13;
-/** Where ingress and clsact are attached, and the handle that both have by definition (linux/pkt_sched.h). */
+/**
+ * Parent of ingress and clsact, and the handle that both have by definition (linux/pkt_sched.h).
+ */
 const TC_H_CLSACT = 0xfffffff1;
 const INGRESS_HANDLE = 0xffff0000;
 
@@ -37,7 +39,7 @@ export const tcmsg = (ifindex: number, parent: number, handle: number, info = 0)
   info,
 ];
 
-/** The ingress qdiscs of all links. */
+/** Queries the ingress qdiscs of all links. */
 export const ingressQdiscs: Query<readonly IngressQdisc[]> = {
   request: { type: RTM_GETQDISC, flags: NLM_F_DUMP, body: tcmsg(0, 0, 0) },
   decode: (answers) =>
@@ -58,7 +60,7 @@ export function clsactAddition(ifindex: number): Request {
   return { type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL, body: encodeClsact(ifindex) };
 }
 
-/** `tc qdisc del dev L clsact`, with whatever filters are in it. */
+/** `tc qdisc del dev L clsact`, with all filters in it. */
 export function clsactDeletion(ifindex: number): Request {
   return { type: RTM_DELQDISC, flags: 0, body: encodeClsact(ifindex) };
 }

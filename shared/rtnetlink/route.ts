@@ -5,14 +5,19 @@ import { AF_INET, AF_INET6, formatAddress } from './address.ts';
 /** A unicast route (`ip route show table all`). */
 export interface Route {
   readonly family: 'inet' | 'inet6';
-  /** `10.2.0.0/16`, or `default`. */
+  /** Destination such as `10.2.0.0/16`, or `default`. */
   readonly destination: string;
-  /** Null where the destination is on the link, or behind several next hops. */
+  /**
+   * Address of the gateway; null if the destination is on the link, or the route has several next
+   * hops.
+   */
   readonly gateway: string | null;
-  /** Ifindex; null behind several next hops. */
+  /** Ifindex; null if the route has several next hops. */
   readonly link: number | null;
   readonly table: number;
-  /** RTPROT_*: 2 the kernel itself, 3 boot, 4 static, 9 router advertisement. */
+  /**
+   * RTPROT_* that says who added the route: 2 the kernel, 3 boot, 4 static, 9 router advertisement.
+   */
   readonly protocol: number;
 }
 
@@ -24,7 +29,7 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_TABLE = 15;
 
-/** All unicast routes of the netns, of both families and in all tables. */
+/** Queries all unicast routes of the netns, IPv4 and IPv6, in all tables. */
 export const allRoutes: Query<readonly Route[]> = {
   request: { type: RTM_GETROUTE, flags: NLM_F_DUMP, body: [0, 0, 0] },
   decode: (answers) =>
