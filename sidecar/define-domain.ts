@@ -9,10 +9,12 @@ import type { Settings } from './settings.ts';
 import { parseVmi } from './vmi/vmi.ts';
 
 /**
- * OnDefineDomain: observes the pod, decides what each interface of ours looks like, and puts it into the domain.
+ * Handles OnDefineDomain: observes the pod, decides how each interface with one of Tapwire's
+ * bindings looks, and writes these interfaces into the domain.
  *
- * Without an interface of ours the domain comes back as it is, unread. virt-launcher calls this up to three times for one boot, the
- * later times with what it understood of the earlier answer: the result depends on the VMI and the pod alone.
+ * If there is no such interface, the domain is returned unread and unchanged. virt-launcher calls
+ * this up to three times while a VM boots, the later times with the parts of the previous
+ * response that it understood. So the result depends only on the VMI and the pod.
  *
  * @throws {BindingError} INVALID_VMI, INVALID_DOMAIN, LINK_MISSING, LINK_UNSUPPORTED
  */

@@ -1,8 +1,9 @@
 /**
- * The hook sidecar: runs beside virt-launcher in the VM's pod, as uid 107 without capabilities.
+ * The hook sidecar. Runs next to virt-launcher in the VM's pod, with uid 107 and without
+ * capabilities.
  *
- * Environment: NETWORK_BINDING_PLUGIN_NAME (KubeVirt >= 1.9), CONTAINER_NAME (>= 1.6), TAPWIRE_HOOK_DIR, and the variables that
- * docs/bindings.md explains.
+ * Environment: NETWORK_BINDING_PLUGIN_NAME (KubeVirt >= 1.9), CONTAINER_NAME (>= 1.6),
+ * TAPWIRE_HOOK_DIR, and the variables that docs/bindings.md explains.
  */
 import './memory.ts';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -18,7 +19,7 @@ import { readSettings } from './settings.ts';
 import { printedFor } from './usage.ts';
 
 const stop = Promise.withResolvers<string>();
-// `on`, not `once`: a second signal must not kill a stop that is under way.
+// `on`, not `once`: a second signal must not kill the process while it stops.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve(signal));
 
 async function run(): Promise<void> {
@@ -34,7 +35,8 @@ async function run(): Promise<void> {
   });
   const socket = pluginSocket ?? hookSocketPath(hookDirectory, container);
   try {
-    // A plugin's own directory in the volume; the hooks' is a volume itself, and where it is missing nobody would find us.
+    // Creates the directory of a Plugin's socket, because it is a directory inside the volume. The
+    // hook directory is itself a volume: if it is missing, virt-launcher would not find the socket.
     if (pluginSocket !== null && !existsSync(dirname(socket))) mkdirSync(dirname(socket));
     await publish(server, socket);
   } catch (cause) {
@@ -56,5 +58,6 @@ try {
   log('error', messageOf(error));
   exitCode = 1;
 }
-// Not left to the event loop: a client that reads nothing any more would keep its socket, us and the pod alive for ever.
+// Exits explicitly: a client that has stopped reading would keep its socket, and so the process and
+// the pod, alive forever.
 process.exit(exitCode);

@@ -4,15 +4,21 @@ import { BindingError } from '../shared/errors.ts';
 import type { PasstBackend } from './pod/observe.ts';
 
 export interface Settings {
-  /** Where virt-launcher looks for hooks; not used with a plugin's socket. */
+  /** Directory in which virt-launcher looks for hook sockets; unused with a Plugin's socket. */
   readonly hookDirectory: string;
-  /** First part of the socket's name there. */
+  /** First part of the name of the socket in that directory. */
   readonly container: string;
-  /** Path that a Plugin CR names in its `domainHooks`; null: we are no plugin. */
+  /**
+   * Path of the socket that a Plugin resource (KubeVirt 1.9) names in its `domainHooks`; null to
+   * serve hooks.
+   */
   readonly pluginSocket: string | null;
-  /** Registered names whose interfaces are ours. */
+  /** Registered names of the bindings that the sidecar serves. */
   readonly bindings: readonly string[];
-  /** What they all are; null: links and names say it. */
+  /**
+   * Kind of all these bindings; null to find each interface's kind from the pod's links and the
+   * binding's name.
+   */
   readonly kind: Binding | null;
   readonly passtBackend: PasstBackend;
 }
@@ -20,9 +26,9 @@ export interface Settings {
 const HOOK_DIRECTORY = '/var/run/kubevirt-hooks';
 
 /**
- * Reads the environment. Pure; an empty variable counts as not set.
+ * Reads the environment. Pure; an empty variable counts as unset.
  *
- * @throws {BindingError} INVALID_CONFIG naming the variable
+ * @throws {BindingError} INVALID_CONFIG; the message names the variable
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
   const choose = <T, F>(variable: string, decode: Decoder<T>, fallback: F): T | F =>
@@ -33,7 +39,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const also = choose('TAPWIRE_BINDING_NAMES', names, []);
   return {
     hookDirectory: env['TAPWIRE_HOOK_DIR'] || HOOK_DIRECTORY,
-    // KubeVirt's container names are DNS labels; whatever else this is must not lead out of the directory.
+    // KubeVirt's container names are DNS labels. Any other value must not lead out of the
+    // directory.
     container: (env['CONTAINER_NAME'] || 'tapwire').replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
     pluginSocket: choose('TAPWIRE_PLUGIN_SOCKET', absolutePath, null),
     bindings: told ? [told] : [...new Set([...registeredAs(kind), ...also])],
@@ -43,8 +50,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 }
 
 /**
- * The names that our manifests register. KubeVirt before 1.9 does not tell a sidecar for which one it was started, so there it
- * serves all. If a pod then has two of our sidecars, the second finds the first's work and changes nothing.
+ * Returns the names that the manifests register. Before KubeVirt 1.9, a sidecar does not learn
+ * which name it was started for, so it serves all of them. If a pod has two sidecars, the second
+ * finds the work of the first and changes nothing.
  */
 function registeredAs(binding: Binding | null): readonly string[] {
   return Object.values(binding === null ? REGISTERED_AS : BINDINGS[binding].registeredAs);
@@ -60,5 +68,8 @@ const names: Decoder<readonly string[]> = (value, path) => {
     .split(',')
     .map((name) => name.trim());
   if (!list.includes('')) return list;
-  throw new BindingError('INVALID_CONFIG', `Cannot read ${path}: an empty name in ${JSON.stringify(value)}`);
+  throw new BindingError(
+    'INVALID_CONFIG',
+    `Cannot read ${path}: want names separated by commas, got ${JSON.stringify(value)}`,
+  );
 };

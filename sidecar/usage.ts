@@ -1,28 +1,30 @@
-/** What the sidecar prints for a person who runs it by hand. */
+/** Text of `--help`, for a person who runs the sidecar by hand. */
 const USAGE = `Usage: tapwire-sidecar [--help | --version]
 
-Serves virt-launcher's hooks: gives the VM's domain the interfaces of Tapwire's bindings. KubeVirt runs it in the VM's pod.
+Serves virt-launcher's hooks: adds the interfaces of Tapwire's bindings to the VM's domain.
+KubeVirt runs it in the VM's pod.
 
-  --help      print this
+  --help      print this help
   --version   print the version
 
 Environment, set by KubeVirt:
-  CONTAINER_NAME               first part of the socket's name (default tapwire)
-  NETWORK_BINDING_PLUGIN_NAME  the binding to serve (KubeVirt >= 1.9; before, every registered one)
+  CONTAINER_NAME               first part of the socket's name (default: tapwire)
+  NETWORK_BINDING_PLUGIN_NAME  binding to serve (KubeVirt >= 1.9); if unset, all registered bindings
 
-Environment, set by an administrator; docs/bindings.md explains it:
-  TAPWIRE_BINDING        what every served name is: tap, passt or slirp
-  TAPWIRE_BINDING_NAMES  more names to serve, separated by commas
-  TAPWIRE_PASST_BACKEND  vhost-user (default) or user
-  TAPWIRE_PLUGIN_SOCKET  path of the socket that a Plugin names, in place of the hook directory
-  TAPWIRE_HOOK_DIR       the hook directory (default /var/run/kubevirt-hooks)
+Environment, set by the administrator (see docs/bindings.md):
+  TAPWIRE_BINDING        kind of all served bindings: tap, passt or slirp
+  TAPWIRE_BINDING_NAMES  additional bindings to serve, separated by commas
+  TAPWIRE_PASST_BACKEND  how passt connects to QEMU: vhost-user (default) or user
+  TAPWIRE_PLUGIN_SOCKET  path of the socket that a Plugin resource names; replaces the hook socket
+  TAPWIRE_HOOK_DIR       hook directory (default: /var/run/kubevirt-hooks)
 
 Exit status: 0 success, 1 failure.
 `;
 
 /**
- * Returns the text that those arguments ask for; null means to serve. Other arguments are ignored, as ever: hook sidecars are often
- * configured with some, such as `--version v1alpha3`, which names a version of the hooks API.
+ * Returns the text to print for these arguments; null to serve hooks. Ignores all other arguments,
+ * because administrators often configure hook sidecars with some, such as `--version v1alpha3`,
+ * which names a version of the hooks API.
  */
 export function printedFor(args: readonly string[], version: string): string | null {
   const [first, ...more] = args;

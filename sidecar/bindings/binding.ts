@@ -2,18 +2,20 @@ import type { BoundInterface } from '../domain/bound-interface.ts';
 import type { Observed } from '../pod/observe.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 
-/** What one interface becomes. */
+/** How one interface appears in the domain, and what else the domain needs for it. */
 export interface Bound extends Pick<BoundInterface, 'render' | 'needs'> {
-  /** What works, but not as the admin may have meant it: a sentence each. */
+  /** Sentences about settings that work, but perhaps not as the administrator intended. */
   readonly warnings: readonly string[];
 }
 
 /**
- * What a binding makes of an interface of the VMI in the domain.
+ * Decides how an interface of the VMI appears in the domain. Each kind of binding has one such
+ * function.
  *
- * Pure. virt-launcher shows each answer again, less what it did not understand: what we decide must not depend on what we
- * decided before. From the current element comes what others decide, such as the PCI address.
+ * Pure. virt-launcher passes each response back in its next call, without the parts that it did not
+ * understand. So no decision may depend on an earlier one: take only what other programs decide,
+ * such as the PCI address, from the current element.
  *
- * @throws {BindingError} when the guest could not start, or not be reached, as the pod is
+ * @throws {BindingError} if the guest could not start or be reached with the pod's links
  */
 export type BindInterface = (vmi: Vmi, one: VmiInterface, observed: Observed) => Bound;

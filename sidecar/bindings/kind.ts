@@ -6,14 +6,14 @@ import { lookUpTap } from '../pod/wiring.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 
 /**
- * The kind of binding that an interface has. The first of these that says one decides:
+ * Finds the kind of an interface's binding. The first source that names a kind decides:
  *
- * 1. the image: TAPWIRE_BINDING
- * 2. what our CNI plugin made beside the interface's pod link
- * 3. the name that the binding is registered under, by `kindOfName`
+ * 1. the sidecar's image: TAPWIRE_BINDING
+ * 2. the record on the tap that the CNI plugin created for the interface
+ * 3. the name under which the binding is registered, see `kindOfName`
  *
- * @param configured by the image; null: it says none
- * @throws {BindingError} INVALID_VMI naming the choices
+ * @param configured kind set by the image; null if none is set
+ * @throws {BindingError} INVALID_VMI; the message lists the kinds
  */
 export function kindOf(
   one: Pick<VmiInterface, 'name' | 'binding' | 'network'>,
@@ -25,14 +25,15 @@ export function kindOf(
   const words = `${BINDING_NAMES.slice(0, -1).join(', ')} or ${BINDING_NAMES.at(-1)}`;
   throw new BindingError(
     'INVALID_VMI',
-    `Cannot bind interface "${one.name}": nothing says what binding "${one.binding}" is; ` +
-      `register it by a name with the word ${words} ("lan-tap"), or set TAPWIRE_BINDING in the sidecar's image`,
+    `Cannot bind interface "${one.name}": the kind of binding "${one.binding}" is unknown; ` +
+      `register it under a name with the word ${words}, such as "lan-tap", or set TAPWIRE_BINDING in the sidecar's image`,
   );
 }
 
 /**
- * The kind that a registered name has in it, as the only one among its words, which are parted by "-". `tapwire` alone means tap.
- * Null: the name says none, or several.
+ * Finds the kind that a registered name contains as one of its words, which are separated by "-".
+ * The name `tapwire` without a kind means tap. Returns null if the name contains no kind, or
+ * several.
  */
 export function kindOfName(name: string): Binding | null {
   const words = name.split('-');

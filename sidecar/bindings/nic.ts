@@ -1,16 +1,16 @@
-/** The parts of a domain interface that do not depend on how it is bound. */
+/** The parts of a domain interface that do not depend on its binding. */
 
 import type { PciAddress } from '../vmi/interface.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
 import { childrenNamed, type Element } from '../xml/xml.ts';
 
-/** Children as virt-launcher writes them; libvirt takes any order. */
+/** Order in which virt-launcher writes the children; libvirt accepts any order. */
 const ORDER = 'address source target model mac mtu boot link alias driver rom acpi backend portForward'.split(
   ' ',
 );
 
-/** libvirt's user alias of a VMI interface, by which KubeVirt finds it again. */
+/** Returns libvirt's user alias of a VMI interface. KubeVirt finds the interface by this alias. */
 export function aliasOf(interfaceName: string): string {
   return `ua-${interfaceName}`;
 }
@@ -19,16 +19,17 @@ export function isVirtio({ model }: VmiInterface): boolean {
   return model === null || model.startsWith('virtio');
 }
 
-/** An element without children. */
+/** Creates an element without children. */
 export function leaf(name: string, attributes: Readonly<Record<string, string>>): NewElement {
   return { name, attributes };
 }
 
 /**
- * A domain interface: what the VMI says of every one, and what its binding adds.
+ * Creates a domain interface from what the VMI says of every interface and what the binding adds.
  *
- * @param current the interface as the domain has it; undefined when it has none yet
- * @param own the binding's children, among them no `address`, `model`, `boot`, `link`, `alias`, `rom` and `acpi`
+ * @param current the interface in the domain; undefined if the domain does not have it yet
+ * @param own the binding's children; none may be an `address`, `model`, `boot`, `link`, `alias`,
+ *   `rom` or `acpi`
  * Source: kubevirt pkg/virt-launcher/virtwrap/converter/network
  */
 export function nicElement(
@@ -56,17 +57,23 @@ export function nicElement(
   };
 }
 
-/** The VMI's MAC address, if it has one. */
+/** Returns the VMI's MAC address as an element; empty if the VMI sets none. */
 export function macOf({ mac }: VmiInterface): NewElement[] {
   return mac === null ? [] : [leaf('mac', { address: mac })];
 }
 
-/** What a virtio device needs to say in a guest whose memory is closed to it. */
+/**
+ * Returns the attribute that a virtio device needs if devices cannot read the guest's memory
+ * directly.
+ */
 export function iommuOf(vmi: Vmi, one: VmiInterface): Readonly<Record<string, string>> {
   return vmi.confidential && isVirtio(one) ? { iommu: 'on' } : {};
 }
 
-/** The VMI's; else the one that is there, so that the guest finds its device in the same slot after each pass. */
+/**
+ * Returns the VMI's PCI address, or else the current one, so that the guest finds its device in the
+ * same slot after each call.
+ */
 function addressOf({ pciAddress }: VmiInterface, current: Element | undefined): (NewElement | Element)[] {
   if (pciAddress !== null) return [leaf('address', pciAttributes(pciAddress))];
   return current === undefined ? [] : childrenNamed(current, 'address').slice(0, 1);
@@ -76,14 +83,20 @@ function pciAttributes({ domain, bus, slot, function: fn }: PciAddress): Record<
   return { type: 'pci', domain: `0x${domain}`, bus: `0x${bus}`, slot: `0x${slot}`, function: `0x${fn}` };
 }
 
-/** virtio in the three forms that KubeVirt writes, or what else the VMI names. */
+/**
+ * Returns the model that the VMI names. For virtio, returns one of the three forms that KubeVirt
+ * writes.
+ */
 function modelOf(vmi: Vmi, { model }: VmiInterface): string {
   if (model !== null && model !== 'virtio') return model;
-  if (vmi.architecture === 's390x') return 'virtio'; // its bus is not PCI: nothing to be transitional about
+  if (vmi.architecture === 's390x') return 'virtio'; // transitional devices exist only on PCI
   return vmi.useVirtioTransitional ? 'virtio-transitional' : 'virtio-non-transitional';
 }
 
-/** No option ROM where nothing boots from it; never for a confidential guest, of which iPXE knows nothing. */
+/**
+ * Disables the option ROM unless the guest can boot from the interface. A confidential guest never
+ * gets one, because iPXE does not support such guests.
+ */
 function romOf(vmi: Vmi, { bootOrder }: VmiInterface): NewElement[] {
   if (vmi.architecture === 's390x') return [];
   return bootOrder === null || vmi.confidential ? [leaf('rom', { enabled: 'no' })] : [];

@@ -7,25 +7,32 @@ import type { BindInterface } from './binding.ts';
 import { iommuOf, isVirtio, leaf, macOf, nicElement } from './nic.ts';
 import { forwardedPorts } from './ports.ts';
 
-/** Where virt-launcher looks for it. */
+/** Path at which virt-launcher looks for the log. */
 const LOG_FILE = '/var/run/kubevirt/passt.log';
 
-/** Ports on which Istio's proxy listens in the pod: passt would take them away from it. Source: Istio "Ports used by Istio" */
+/**
+ * TCP ports on which Istio's proxy listens in the pod. passt must not forward them, or the proxy
+ * could not use them.
+ *
+ * Source: Istio "Ports used by Istio"
+ */
 const ISTIO_PORTS = [15000, 15001, 15004, 15006, 15008, 15009, 15020, 15021, 15053, 15090];
 
 /**
- * passt, started by libvirt: the guest's connections leave from sockets in the pod, with the pod's addresses.
+ * Connects the guest through passt, which libvirt starts. The guest's connections leave from
+ * sockets in the pod, with the pod's addresses.
  *
- * libvirt connects QEMU to it by vhost-user (since 11.1), which wants a virtio device and shared memory, or by a socket of
- * frames (since 9.0): slower, for any device. Another model than virtio so gets the latter, whatever the backend.
+ * libvirt connects QEMU to passt in one of two ways. vhost-user (libvirt >= 11.1) needs a virtio
+ * device and shared memory. A socket that carries frames (libvirt >= 9.0) is slower, but works with
+ * any device. So a model other than virtio always gets the socket.
  *
  * @throws {BindingError} INVALID_VMI, LINK_MISSING
- * Source: kubevirt cmd/sidecars/network-passt-binding; libvirt "Userspace connection using passt", "vhost-user connection with
- *   passt backend"
+ * Source: kubevirt cmd/sidecars/network-passt-binding; libvirt "Userspace connection using passt",
+ *   "vhost-user connection with passt backend"
  */
 export const bindPasst: BindInterface = (vmi, one, { links, passtBackend }) => {
   if (!one.network.primary) {
-    const reason = 'passt serves the pod network alone; use tap or slirp for this one';
+    const reason = 'passt serves only the pod network; use tap or slirp for this interface';
     throw new BindingError('INVALID_VMI', `Cannot bind interface "${one.name}": ${reason}`);
   }
   const podLink = findPodLink(one, links);
@@ -47,8 +54,9 @@ export const bindPasst: BindInterface = (vmi, one, { links, passtBackend }) => {
 };
 
 /**
- * All ports of both protocols when the VMI lists none; else what it lists. Istio's ports are left out of TCP's; with nothing
- * else listed that means every other port of TCP, and none of UDP, as in KubeVirt's own passt binding.
+ * Returns the forwards of the ports that the VMI lists, or of all TCP and UDP ports if it lists
+ * none. Istio's ports are excluded from TCP. If the VMI lists no ports, this exclusion forwards
+ * every other TCP port and no UDP port, as in KubeVirt's own passt binding.
  */
 function portForwardsOf(vmi: Vmi, one: VmiInterface): NewElement[] {
   const ports = forwardedPorts(one);

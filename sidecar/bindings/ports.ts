@@ -1,7 +1,7 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 
-/** A port of the pod that leads to the same port of the guest. */
+/** A port of the pod that is forwarded to the same port of the guest. */
 export interface ForwardedPort {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
@@ -10,7 +10,8 @@ export interface ForwardedPort {
 const MAX_PORT = 65_535;
 
 /**
- * The ports that the VMI lists for an interface, each once and in its order; without a protocol it is TCP.
+ * Returns the ports that the VMI lists for an interface, without duplicates, in the VMI's order.
+ * The default protocol is TCP.
  *
  * @throws {BindingError} INVALID_VMI
  */
@@ -31,6 +32,6 @@ export function forwardedPorts({ name, ports }: VmiInterface): ForwardedPort[] {
 function invalid(name: string, what: string): BindingError {
   return new BindingError(
     'INVALID_VMI',
-    `Cannot bind interface "${name}": it cannot forward ${what}; want TCP or UDP, and 1 to ${MAX_PORT}`,
+    `Cannot bind interface "${name}": it cannot forward ${what}; use TCP or UDP, and ports from 1 to ${MAX_PORT}`,
   );
 }

@@ -5,18 +5,25 @@ import { aliasOf, iommuOf, leaf, macOf, nicElement } from './nic.ts';
 import { forwardedPorts } from './ports.ts';
 
 const DEFAULT_CIDR = '10.0.2.0/24';
-/** QEMU takes /4 to /29; but the first address that it leases is the network's fifteenth, in a /28 the broadcast address. */
+/**
+ * Prefix lengths that work. QEMU accepts /4 to /29, but the first address that it leases is the
+ * network's fifteenth. In a /28, that is the broadcast address.
+ */
 const PREFIX_LENGTHS = { min: 4, max: 27 };
 
 /**
- * slirp, the user-mode network inside QEMU: works on any pod and any network, needs nothing, and is slow.
+ * Connects the guest through slirp, the user-mode network inside QEMU. slirp works in any pod, on
+ * any network and with any device model, without privileges or links, but it is slow.
  *
- * libvirt has an interface for it but no port forwards. So the interface is there, which KubeVirt wants to see, and its device
- * is connected to a backend of ours on QEMU's command line instead of libvirt's own. Any model works: libvirt makes the device.
- * (KubeVirt's own slirp sidecar made the device on the command line, too, and knew but e1000 and rtl8139.)
+ * libvirt has an interface type for slirp, but without port forwards. So the domain has that
+ * interface, because KubeVirt expects one, and libvirt creates its device. An override then
+ * connects the device to a backend that the QEMU command line adds, instead of libvirt's own
+ * backend. (KubeVirt's own slirp sidecar added the device on the command line, too, and supported
+ * only e1000 and rtl8139.)
  *
  * @throws {BindingError} INVALID_VMI
- * Source: kubevirt v1.8 cmd/sidecars/network-slirp-binding; QEMU "-netdev user"; libvirt "Userspace SLIRP connection"
+ * Source: kubevirt v1.8 cmd/sidecars/network-slirp-binding; QEMU "-netdev user"; libvirt "Userspace
+ *   SLIRP connection"
  */
 export const bindSlirp: BindInterface = (vmi, one, { searchDomains }) => {
   const id = netdevIdOf(one);
@@ -42,10 +49,13 @@ export const bindSlirp: BindInterface = (vmi, one, { searchDomains }) => {
   };
 };
 
-/** QEMU wants a letter first, and then what KubeVirt allows in a name and dots. By it we know ours again. */
+/**
+ * Returns the id of the QEMU backend. QEMU requires a letter first, then the characters that
+ * KubeVirt allows in a name, or dots. The prefix marks the backends that Tapwire added.
+ */
 function netdevIdOf({ name }: VmiInterface): string {
   if (/^[\w.-]{1,200}$/.test(name)) return `tapwire-${name}`;
-  throw invalid(name, 'its name cannot be the id of a QEMU device; want letters, digits, "-", "_" and "."');
+  throw invalid(name, 'QEMU cannot use its name as an id; want 1 to 200 letters, digits, "-", "_" and "."');
 }
 
 function cidrOf({ name, network }: VmiInterface): string {
@@ -55,14 +65,17 @@ function cidrOf({ name, network }: VmiInterface): string {
   const { min, max } = PREFIX_LENGTHS;
   if (length !== undefined && Number(length) >= min && Number(length) <= max) return cidr;
   const want = `want IPv4 with a prefix length of ${min} to ${max}, such as ${DEFAULT_CIDR}`;
-  throw invalid(name, `vmNetworkCIDR ${JSON.stringify(cidr)} is no network for slirp; ${want}`);
+  throw invalid(name, `slirp cannot use vmNetworkCIDR ${JSON.stringify(cidr)}; ${want}`);
 }
 
 function invalid(name: string, reason: string): BindingError {
   return new BindingError('INVALID_VMI', `Cannot bind interface "${name}": ${reason}`);
 }
 
-/** Others ("." is one that Kubernetes allows) say nothing to a DHCP client, and a comma would begin another option of QEMU's. */
+/**
+ * Whether slirp can pass the domain to the guest. Kubernetes also allows ".", which is useless to a
+ * DHCP client. A comma would start another QEMU option.
+ */
 function isDomainName(domain: string): boolean {
   return /^[\w-]{1,63}(?:\.[\w-]{1,63})*\.?$/.test(domain);
 }

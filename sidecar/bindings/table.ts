@@ -4,7 +4,7 @@ import { bindPasst } from './passt.ts';
 import { bindSlirp } from './slirp.ts';
 import { bindTap } from './tap.ts';
 
-/** How each binding turns an interface of the VMI into one of the domain. */
+/** For each binding, the function that turns an interface of the VMI into one of the domain. */
 export const BINDERS = { tap: bindTap, passt: bindPasst, slirp: bindSlirp } as const satisfies Record<
   Binding,
   BindInterface

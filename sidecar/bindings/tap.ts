@@ -9,20 +9,25 @@ import type { BindInterface } from './binding.ts';
 import { iommuOf, isVirtio, leaf, nicElement } from './nic.ts';
 
 /**
- * Children of `<interface>` that we decide on; whatever else it has stays. `source` is among them because a domain
- * interface of type ethernet has none.
+ * Children of `<interface>` that this binding replaces; all others stay. `source` is one of them
+ * because a domain interface of type ethernet does not have it.
  */
 const OURS = 'address source target model mac mtu boot link alias driver rom acpi'.split(' ');
 
-/** Fewer would make libvirt open the tap without IFF_MULTI_QUEUE, which the kernel refuses on a tap that has it. */
+/**
+ * Minimum number of queues on a multi-queue tap. With fewer, libvirt opens the tap without
+ * IFF_MULTI_QUEUE, which the kernel refuses.
+ */
 const MIN_MULTI_QUEUES = 2;
 
 /**
- * A tap that our CNI plugin, or another, left beside the pod link: what virt-launcher itself makes of `domainAttachmentType: tap`,
- * but with the MTU and the queues of the links that are really there.
+ * Connects the guest to a tap that a CNI plugin, Tapwire's or another, created for the pod link.
+ * Does the same as virt-launcher for `domainAttachmentType: tap`, but with the MTU and the queues
+ * of the links in the pod.
  *
- * @throws {BindingError} LINK_MISSING; LINK_UNSUPPORTED when the interface cannot work on these links
- * Source: kubevirt pkg/virt-launcher/virtwrap/converter/network, pkg/network/domainspec; libvirt "Generic ethernet connection"
+ * @throws {BindingError} LINK_MISSING; LINK_UNSUPPORTED if the interface cannot work on these links
+ * Source: kubevirt pkg/virt-launcher/virtwrap/converter/network, pkg/network/domainspec; libvirt
+ *   "Generic ethernet connection"
  */
 export const bindTap: BindInterface = (vmi, one, { links }) => {
   const wiring = findWiring(one, links);
@@ -50,17 +55,19 @@ function macOf(one: VmiInterface, { podLink }: Wiring): string {
   return mac;
 }
 
-/** A longer frame would be dropped by one of the two, and nobody be told. */
+/**
+ * Returns the smaller MTU of the two links, because one of them would silently drop longer frames.
+ */
 function mtuOf({ podLink, tap }: Wiring): number {
   return Math.min(podLink.mtu, tap.mtu);
 }
 
 function refuseSingleQueueModel(one: VmiInterface, { tap }: Wiring): void {
   if (!tap.tun.multiQueue || isVirtio(one)) return;
-  const remedy = 'use model virtio, or a NAD without multiQueue';
+  const remedy = 'use model virtio or a NAD without multiQueue';
   throw unworkable(
     one,
-    `model ${one.model} has one queue but "${tap.ifname}" is a multi-queue tap; ${remedy}`,
+    `model ${one.model} has one queue, but "${tap.ifname}" is a multi-queue tap; ${remedy}`,
   );
 }
 
@@ -69,8 +76,10 @@ function unworkable({ name }: VmiInterface, reason: string): BindingError {
 }
 
 /**
- * Queues follow the tap, not the VMI: with two or more on a single-queue tap, or fewer on a multi-queue one, libvirt's TUNSETIFF
- * fails. Anything else that `<driver>` has stays, but for the empty `name` that virt-launcher's round trip adds.
+ * Builds the `<driver>` element. The tap decides the number of queues, not the VMI: libvirt's
+ * TUNSETIFF fails for several queues on a single-queue tap and for one queue on a multi-queue tap.
+ * All other attributes stay, except for the empty `name` that virt-launcher adds when it reads and
+ * writes the domain.
  */
 function driverOf(vmi: Vmi, one: VmiInterface, { tap }: Wiring, current?: Element): NewElement[] {
   const { multiQueue } = tap.tun;
@@ -93,19 +102,19 @@ function warningsOf(vmi: Vmi, one: VmiInterface, { podLink, tap }: Wiring, mac: 
   const warnings: string[] = [];
   if (podLink.mtu < tap.mtu) {
     warnings.push(
-      `pod link "${podLink.ifname}" has MTU ${podLink.mtu}, "${tap.ifname}" ${tap.mtu}: the guest gets ${podLink.mtu}; ` +
-        'a plugin that lowers the MTU belongs before tapwire in the chain',
+      `pod link "${podLink.ifname}" has MTU ${podLink.mtu}, but "${tap.ifname}" has ${tap.mtu}, so the guest gets ${podLink.mtu}; ` +
+        'put the CNI plugin that lowers the MTU before tapwire in the chain',
     );
   }
   if (vmi.queues > 1 && !tap.tun.multiQueue && isVirtio(one)) {
     warnings.push(
-      `the VMI asks for ${vmi.queues} queues, "${tap.ifname}" has one: the guest gets one; use a NAD with multiQueue`,
+      `the VMI asks for ${vmi.queues} queues, but "${tap.ifname}" has one, so the guest gets one; use a NAD with multiQueue`,
     );
   }
   if (mac !== podLink.mac && filtersUnicast(podLink)) {
     warnings.push(
-      `pod link "${podLink.ifname}" (${podLink.kind ?? 'a physical device'}) has MAC address ${podLink.mac} and may drop what is for ` +
-        `the guest's ${mac}; let the network's plugin set the VMI's macAddress, or leave that out`,
+      `pod link "${podLink.ifname}" (${podLink.kind ?? 'a physical device'}) has MAC address ${podLink.mac} and may drop frames to ` +
+        `the guest's ${mac}; let the network's CNI plugin set this address, or remove macAddress from the VMI`,
     );
   }
   return warnings;

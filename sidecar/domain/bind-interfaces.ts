@@ -10,10 +10,11 @@ import { declarePrefix } from './qemu-namespace.ts';
 import { overrideEdits } from './qemu-override.ts';
 
 /**
- * Puts interfaces into a domain, over the one with the same alias, else behind the last interface, and what they need with them.
- * Everything else stays byte for byte, and a second time changes nothing.
+ * Writes interfaces into a domain, together with what else they need there. Each interface replaces
+ * the one with the same alias; if there is none, it follows the last interface. The rest of the
+ * document stays byte for byte, and a second call changes nothing.
  *
- * @throws {BindingError} INVALID_DOMAIN; INVALID_VMI when two interfaces have one MAC address
+ * @throws {BindingError} INVALID_DOMAIN; INVALID_VMI if two interfaces have the same MAC address
  */
 export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInterface[]): Buffer {
   const { text, root } = parseXml(domainXml);
@@ -77,16 +78,21 @@ function onlyInterface(
   return found;
 }
 
-/** Characters of all interfaces that are put in place, a thousand times what one has. */
+/**
+ * Maximum length in characters of all written interfaces together, a thousand times what one needs.
+ */
 const MAX_INTERFACES = 1024 * 1024;
 
-/** Attributes that stay are escaped again, which makes them up to five times as long; virt-launcher takes 4 MiB. */
+/**
+ * Rejects interfaces that grow too long. Escaping makes the attributes that stay up to five times
+ * as long, and virt-launcher accepts at most 4 MiB.
+ */
 function refuseGrowth(rendered: readonly RenderedInterface[]): void {
   const length = rendered.reduce((sum, { next }) => sum + lengthOf(next), 0);
   if (length <= MAX_INTERFACES) return;
   throw new BindingError(
     'INVALID_DOMAIN',
-    `Cannot bind interfaces: they would have ${length} characters, more than ${MAX_INTERFACES}`,
+    `Cannot bind interfaces: their XML would have ${length} characters, more than ${MAX_INTERFACES}`,
   );
 }
 

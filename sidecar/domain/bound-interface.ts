@@ -3,19 +3,19 @@ import type { Element } from '../xml/xml.ts';
 import type { QemuArgument } from './qemu-commandline.ts';
 import type { QemuOverride } from './qemu-override.ts';
 
-/** One domain interface to put in place. */
+/** A domain interface to be written. */
 export interface BoundInterface {
-  /** The VMI interface's name, for messages. */
+  /** Name of the interface in the VMI, for messages. */
   readonly name: string;
   readonly alias: string;
-  /** Decides what it looks like, given what the domain has under that alias. */
+  /** Creates the new element. `current` is the element that has the alias now. */
   readonly render: (current: Element | undefined) => NewElement;
   readonly needs: DomainNeeds;
 }
 
-/** What an interface needs of the domain beside its own element. */
+/** What an interface needs in the domain besides its own element. */
 export interface DomainNeeds {
-  /** Another process than QEMU reads and writes the guest's memory. */
+  /** Whether a process other than QEMU reads and writes the guest's memory. */
   readonly sharedMemory: boolean;
   readonly arguments: readonly QemuArgument[];
   readonly overrides: readonly QemuOverride[];
@@ -23,7 +23,7 @@ export interface DomainNeeds {
 
 export const NO_NEEDS: DomainNeeds = { sharedMemory: false, arguments: [], overrides: [] };
 
-/** An interface as it is and as it shall be. */
+/** An interface with its current and its new element. */
 export interface RenderedInterface {
   readonly name: string;
   readonly current: Element | undefined;

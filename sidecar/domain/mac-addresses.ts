@@ -4,14 +4,15 @@ import { childrenNamed, type Element } from '../xml/xml.ts';
 import type { RenderedInterface } from './bound-interface.ts';
 
 /**
- * Refuses an interface of ours with the MAC address of another: on one network neither would be reached reliably, and guests
- * and virt-launcher alike tell interfaces apart by it. With the pod link's own it is no conflict: the redirect takes every
- * frame off the link before the pod sees it.
+ * Rejects a written interface that has the same MAC address as another interface of the domain. On
+ * one network, neither could be reached reliably, and guests and virt-launcher identify interfaces
+ * by MAC address. The pod link may have the same address, because the redirect takes each frame
+ * before the pod sees it.
  *
  * @throws {BindingError} INVALID_VMI
  */
 export function refuseSharedMac(devices: Element, rendered: readonly RenderedInterface[]): void {
-  /** MAC address => the interface that has it. */
+  /** Maps each MAC address to the interface that has it. */
   const owners = new Map<string, string>();
   const ours = new Set(rendered.map(({ current }) => current));
   for (const other of childrenNamed(devices, 'interface')) {
@@ -21,10 +22,10 @@ export function refuseSharedMac(devices: Element, rendered: readonly RenderedInt
     const mac = macOf(next);
     const owner = owners.get(mac);
     if (mac !== '' && owner !== undefined) {
-      const remedy = 'give each interface a macAddress of its own in the VMI';
+      const remedy = 'give each interface its own macAddress in the VMI';
       throw new BindingError(
         'INVALID_VMI',
-        `Cannot bind interface "${name}": interface "${owner}" has its MAC address ${mac}, too; ${remedy}`,
+        `Cannot bind interface "${name}": interface "${owner}" has the same MAC address ${mac}; ${remedy}`,
       );
     }
     owners.set(mac, name);
@@ -33,7 +34,10 @@ export function refuseSharedMac(devices: Element, rendered: readonly RenderedInt
 
 type Node = Pick<Element, 'name' | 'attributes'> & { readonly children?: readonly Node[] };
 
-/** In canonical form; empty for an interface whose address libvirt makes up. libvirt also reads `2:0:0:0:0:1`. */
+/**
+ * Returns the MAC address in canonical form; empty if libvirt is to generate it. Pads single
+ * digits, because libvirt also accepts `2:0:0:0:0:1`.
+ */
 function macOf(node: Node): string {
   const text = attributeOf(node, 'mac', 'address').toLowerCase();
   const padded = text.replace(/(?<=^|:)[0-9a-f](?=:|$)/g, '0$&');

@@ -4,14 +4,15 @@ import type { NewElement } from '../xml/markup.ts';
 import { childrenNamed, type Element } from '../xml/xml.ts';
 
 const SHARED: NewElement = { name: 'access', attributes: { mode: 'shared' } };
-/** Anonymous memory cannot be shared, and files would need a place to lie in. */
+/** Source of the memory: anonymous memory cannot be shared, and files would need a directory. */
 const MEMFD: NewElement = { name: 'source', attributes: { type: 'memfd' } };
 
 /**
- * Lets a vhost-user backend open the guest's memory. What is shared already keeps its source, huge pages keep theirs.
+ * Makes the guest's memory shared, so that a vhost-user backend can open it. Memory that is shared
+ * already keeps its source, and huge pages stay huge pages.
  *
- * @param interfaceName whose backend it is, for messages
- * @throws {BindingError} INVALID_DOMAIN when the memory is to be private
+ * @param interfaceName interface that needs the backend, for messages
+ * @throws {BindingError} INVALID_DOMAIN if the domain requires private memory
  * Source: libvirt "Memory Backing", "vhost-user interface"
  */
 export function shareMemory(text: string, root: Element, interfaceName: string): Edit[] {
@@ -29,9 +30,9 @@ export function shareMemory(text: string, root: Element, interfaceName: string):
   if (access !== undefined) {
     const { mode } = access.attributes;
     if (mode === 'shared') return [];
-    const remedy = 'only a binding without vhost-user works with that (passt: TAPWIRE_PASST_BACKEND=user)';
+    const remedy = 'use a binding without vhost-user (for passt, set TAPWIRE_PASST_BACKEND=user)';
     throw refused(
-      `it needs shared guest memory, and the domain's memoryBacking has access mode "${mode}"; ${remedy}`,
+      `it needs shared guest memory, but the domain's memoryBacking has access mode "${mode}"; ${remedy}`,
     );
   }
   const hasSource = ['source', 'hugepages'].some((name) => childrenNamed(backing, name).length > 0);

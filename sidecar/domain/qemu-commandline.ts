@@ -3,19 +3,19 @@ import { type Edit, replaceElement } from '../xml/edit.ts';
 import type { Element } from '../xml/xml.ts';
 import { addToContainer, qemuChildren, sibling } from './qemu-namespace.ts';
 
-/** An option of QEMU whose value has `id=` among others; by that id it is found again. */
+/** A QEMU option whose value contains `id=…`. The id identifies the option in later calls. */
 export interface QemuArgument {
-  /** `-netdev` … */
+  /** Name of the option, such as `-netdev`. */
   readonly option: string;
   readonly id: string;
   readonly value: string;
 }
 
 /**
- * Makes QEMU's command line have these arguments: added where missing, replaced where they have another value. Those of others
- * stay.
+ * Adds missing arguments to QEMU's command line, and replaces those that have a different value.
+ * All other arguments stay.
  *
- * @throws {BindingError} INVALID_DOMAIN when an id is there more than once
+ * @throws {BindingError} INVALID_DOMAIN if an id occurs more than once
  */
 export function argumentEdits(text: string, root: Element, args: readonly QemuArgument[]): Edit[] {
   const present = presentArguments(root);
@@ -43,11 +43,11 @@ export function argumentEdits(text: string, root: Element, args: readonly QemuAr
 
 interface PresentArgument {
   readonly container: Element;
-  /** Of the value, not the option before it. */
+  /** The `<qemu:arg>` of the value, which follows that of the option. */
   readonly element: Element;
 }
 
-/** Option and id, as in "-netdev n1" => the arguments that have them. */
+/** Maps option and id, such as "-netdev n1", to the arguments that have both. */
 function presentArguments(root: Element): Map<string, PresentArgument[]> {
   const present = new Map<string, PresentArgument[]>();
   let option = '';
@@ -64,7 +64,10 @@ function presentArguments(root: Element): Map<string, PresentArgument[]> {
   return present;
 }
 
-/** The id among a list of options, as it is written: a comma within a value is doubled, and no id of ours has one. */
+/**
+ * Returns the id from an option list, without unescaping. Commas within values are doubled, but no
+ * id that Tapwire writes contains one.
+ */
 function idOf(value: string): string | undefined {
   for (let start = 0; start <= value.length; ) {
     const end = endOfOption(value, start);
@@ -74,7 +77,7 @@ function idOf(value: string): string | undefined {
   return undefined;
 }
 
-/** Where the next comma is that is not doubled, or the end. */
+/** Index of the next comma that is not doubled, or the length if there is none. */
 function endOfOption(value: string, start: number): number {
   for (let at = start; ; at += 2) {
     at = value.indexOf(',', at);

@@ -1,8 +1,9 @@
 /**
- * libvirt's way around itself, `qemu:commandline` and `qemu:override`: elements of a namespace of their own, under whatever
- * prefix the document gives it.
+ * Elements of libvirt's QEMU namespace, `qemu:commandline` and `qemu:override`, which set what
+ * libvirt's own elements cannot. The document may give this namespace any prefix.
  *
- * Source: libvirt "Pass-through of arbitrary qemu commands"; schema domain.rng and domainoverrides.rng
+ * Source: libvirt "Pass-through of arbitrary qemu commands"; schema domain.rng and
+ *   domainoverrides.rng
  */
 import { BindingError } from '../../shared/errors.ts';
 import { appendTo, type Edit, insertAttribute, insertBehind } from '../xml/edit.ts';
@@ -12,12 +13,12 @@ import type { Element } from '../xml/xml.ts';
 const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
 const USUAL_PREFIX = 'qemu';
 
-/** Makes the root declare a prefix, if it does not. @throws {BindingError} INVALID_DOMAIN */
+/** Declares a prefix at the root unless it has one. @throws {BindingError} INVALID_DOMAIN */
 export function declarePrefix(root: Element): Edit[] {
   if (declaredPrefix(root) !== undefined) return [];
   const taken = root.attributes[`xmlns:${USUAL_PREFIX}`];
   if (taken === undefined) return [insertAttribute(root, `xmlns:${USUAL_PREFIX}`, QEMU)];
-  const reason = `its prefix "${USUAL_PREFIX}" stands for ${JSON.stringify(taken)}, not for ${QEMU}`;
+  const reason = `it declares prefix "${USUAL_PREFIX}" for ${JSON.stringify(taken)}, not for ${QEMU}`;
   throw new BindingError('INVALID_DOMAIN', `Cannot change domain XML: ${reason}`);
 }
 
@@ -28,14 +29,21 @@ function declaredPrefix({ attributes }: Element): string | undefined {
   return declaration?.slice('xmlns:'.length);
 }
 
-/** The children of the last element of a path that are `local` of the namespace. @param path from the root on */
+/**
+ * Returns the children, named `local` in the QEMU namespace, of the last element of a path.
+ *
+ * @param path elements from the root downwards
+ */
 export function qemuChildren(path: readonly Element[], local: string): Element[] {
   return (path.at(-1)?.children ?? []).filter(
     (child) => child.name === sibling(child, local) && namespaceOf([...path, child]) === QEMU,
   );
 }
 
-/** What the last element of a path is of. A prefix that nobody declares is meant to be: virt-launcher loses declarations. */
+/**
+ * Returns the namespace of the last element of a path. An undeclared `qemu` prefix counts as the
+ * QEMU namespace, because virt-launcher loses declarations.
+ */
 function namespaceOf(path: readonly Element[]): string | undefined {
   const [, prefix] = /^([^:]+):/.exec(path.at(-1)?.name ?? '') ?? [];
   if (prefix === undefined) return path.at(-1)?.namespace;
@@ -43,15 +51,16 @@ function namespaceOf(path: readonly Element[]): string | undefined {
   return declaring?.attributes[`xmlns:${prefix}`] ?? (prefix === USUAL_PREFIX ? QEMU : undefined);
 }
 
-/** A name with the prefix of another element. */
+/** Returns a name with the prefix of another element. */
 export function sibling({ name }: Pick<Element, 'name'>, local: string): string {
   return name.slice(0, name.indexOf(':') + 1) + local;
 }
 
 /**
- * Puts new elements into a container, the last one that is there or a new one at the end of the document.
+ * Adds new elements to the last container of that name, or to a new container at the end of the
+ * document.
  *
- * @param children what to put there, given an element whose prefix they share
+ * @param children creates the new elements, given an element whose prefix they share
  */
 export function addToContainer(
   text: string,

@@ -3,16 +3,21 @@ import type { NewElement } from '../xml/markup.ts';
 import type { Element } from '../xml/xml.ts';
 import { addToContainer, qemuChildren, sibling } from './qemu-namespace.ts';
 
-/** A property, a string, of the QEMU device with that alias, in place of what libvirt gives it. */
+/**
+ * A string property of the QEMU device with that alias, which replaces the value that libvirt sets.
+ */
 export interface QemuOverride {
   readonly alias: string;
   readonly property: string;
   readonly value: string;
 }
 
-/** Makes the domain override these properties, at most one of a device. What others override stays. */
+/**
+ * Makes the domain override these properties, at most one for each device. Overrides by other
+ * programs stay.
+ */
 export function overrideEdits(text: string, root: Element, overrides: readonly QemuOverride[]): Edit[] {
-  /** Alias => the device that somebody overrides, the first of them. */
+  /** Maps each alias to the first `<qemu:device>` that overrides a property of that device. */
   const devices = new Map(
     qemuChildren([root], 'override')
       .flatMap((container) =>
@@ -38,7 +43,7 @@ export function overrideEdits(text: string, root: Element, overrides: readonly Q
   return [...edits, ...added];
 }
 
-/** Within a device of which something is overridden already. */
+/** Sets the property in a `<qemu:device>` that exists already. */
 function propertyEdits(
   text: string,
   root: Element,

@@ -1,22 +1,32 @@
 import type { Socket } from 'node:net';
 
-/** Connections served at once. Each may hold a request of the largest size several times over. virt-launcher has one at a time. */
+/**
+ * Maximum number of connections served at once. Each can hold several copies of a request of the
+ * maximum size. virt-launcher opens one connection at a time.
+ */
 const MAX_SERVED = 2;
-/** Connections that wait, unread, in the kernel's memory. Each takes a descriptor. */
+/**
+ * Maximum number of connections that wait. Their data stays in the kernel, but each takes a
+ * descriptor.
+ */
 const MAX_WAITING = 60;
-/** How long a connection is served undisturbed, ms. A well-behaved client is done long before, even with 200m CPU. */
+/**
+ * Time in ms for which a connection cannot be displaced. A well-behaved client finishes much
+ * sooner, even with 200m CPU.
+ */
 const TURN = 500;
 
 /**
- * Bounds how many connections are served at once; the others wait. Clients that keep their connection, silent or slow, lose it when
- * others have waited for the rest of their turn. The newest connection is served first, so that a client that comes after a hundred
- * silent ones does not wait for all of their turns.
+ * Limits the number of connections served at once; the others wait. A client that keeps its
+ * connection, silent or slow, loses it when its turn is over and another client waits. The newest
+ * connection is served first, so that a client does not wait for the turns of a hundred silent ones
+ * that came before it.
  */
 export class ConnectionQueue {
   readonly #serve: (socket: Socket) => void;
-  /** When each connection's turn began, ms; oldest first. */
+  /** Start of each connection's turn, in ms; oldest first. */
   readonly #served = new Map<Socket, number>();
-  /** Paused; oldest first. */
+  /** Paused connections, oldest first. */
   readonly #waiting = new Set<Socket>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -25,7 +35,7 @@ export class ConnectionQueue {
     this.#serve = serve;
   }
 
-  /** Takes a new connection, from which nothing has been read yet. */
+  /** Adds a new connection, from which nothing has been read yet. */
   add(socket: Socket): void {
     socket.on('close', () => {
       this.#forget(socket);
@@ -37,17 +47,17 @@ export class ConnectionQueue {
     this.#advance();
   }
 
-  /** Cuts off the connections that wait. */
+  /** Closes the waiting connections. */
   clear(): void {
     for (const socket of this.#waiting) this.#cutOff(socket);
   }
 
-  /** Cuts off every connection. */
+  /** Closes all connections. */
   destroy(): void {
     for (const socket of [...this.#waiting, ...this.#served.keys()]) this.#cutOff(socket);
   }
 
-  /** Begins as many turns as there is room for. */
+  /** Starts turns until no place is free. */
   #advance(): void {
     clearTimeout(this.#timer);
     while (this.#waiting.size > 0 && this.#makeRoom()) {
@@ -58,7 +68,10 @@ export class ConnectionQueue {
     }
   }
 
-  /** Cuts off the oldest connection if there is no room and its turn is over. If it is not, looks again when it is. */
+  /**
+   * Returns whether a place is free. If none is, closes the oldest connection when its turn is
+   * over; until then, sets a timer to try again.
+   */
   #makeRoom(): boolean {
     const [oldest] = this.#served;
     if (oldest === undefined || this.#served.size < MAX_SERVED) return true;

@@ -1,5 +1,6 @@
 /**
- * The hooks API as virt-launcher speaks it: services, methods, requests and replies, no transport.
+ * The hooks API that virt-launcher uses: its services, methods, requests and responses, without the
+ * transport.
  *
  * Source: kubevirt pkg/hooks/info/api_info.proto, pkg/hooks/v1alpha{1,2,3}/api_v1alpha{1,2,3}.proto
  */
@@ -17,7 +18,10 @@ import { requireBounded } from '../../shared/json-bounds.ts';
 
 export const INFO_SERVICE = 'kubevirt.hooks.info.Info';
 
-/** virt-launcher takes the first of v1alpha3, v1alpha2, v1alpha1 that it finds in Info's answer. */
+/**
+ * Versions that Info announces. virt-launcher uses the first of v1alpha3, v1alpha2 and v1alpha1
+ * that it finds among them.
+ */
 export const HOOK_VERSIONS = ['v1alpha3', 'v1alpha2', 'v1alpha1'] as const;
 export type HookVersion = (typeof HOOK_VERSIONS)[number];
 
@@ -27,7 +31,7 @@ export function callbacksService(version: HookVersion): string {
   return `kubevirt.hooks.${version}.Callbacks`;
 }
 
-/** What `Callbacks` serves in each version. */
+/** Methods of `Callbacks` in each version. */
 export const HOOK_METHODS = {
   v1alpha1: ['OnDefineDomain'],
   v1alpha2: ['OnDefineDomain', 'PreCloudInitIso'],
@@ -35,18 +39,22 @@ export const HOOK_METHODS = {
 } as const satisfies Record<HookVersion, readonly HookMethod[]>;
 
 /**
- * What Info announces. Not PreCloudInitIso: virt-launcher uses the first sidecar's answer alone, so an echo of ours could
- * displace the answer of a sidecar that has one to give.
+ * Hooks that Info announces. PreCloudInitIso is not one of them: virt-launcher uses only the
+ * response of the first sidecar, so an unchanged copy from Tapwire could displace the response of
+ * another sidecar.
  */
 const ANNOUNCED_HOOKS = ['OnDefineDomain', 'Shutdown'] as const satisfies readonly HookMethod[];
 
-/** Announces every hook with priority 0. */
+/** Encodes the response to Info. Every hook has priority 0. */
 export function encodeInfoResult(name: string): Uint8Array {
   const hookPoints = ANNOUNCED_HOOKS.map((hook) => ({ name: hook, priority: 0 }));
   return InfoResult.encode({ name, hookPoints, versions: [...HOOK_VERSIONS] }).finish();
 }
 
-/** @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, INVALID_VMI if the VMI is too large */
+/**
+ * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, INVALID_VMI if
+ *   the VMI is too large
+ */
 export function decodeOnDefineDomainParams(message: Uint8Array): OnDefineDomainParams {
   const params = decodeRequest(OnDefineDomainParams, message);
   requireBoundedVmi(params.vmi);
@@ -69,9 +77,11 @@ export function encodeShutdownResult(): Uint8Array {
 const CLOUD_INIT_SOURCES = ['cloudInitNoCloudSource', 'cloudInitData'] as const;
 
 /**
- * Answers `PreCloudInitIsoParams` with both sources byte for byte as they came. No error quotes them.
+ * Handles PreCloudInitIso: returns both sources byte for byte. No error quotes them, because they
+ * can contain secrets.
  *
- * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or a source is not JSON
+ * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or a source is
+ *   not JSON
  */
 export function echoPreCloudInitIso(message: Uint8Array): Uint8Array {
   const params = decodeRequest(PreCloudInitIsoParams, message);

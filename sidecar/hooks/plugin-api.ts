@@ -1,5 +1,7 @@
 /**
- * The structured plugins API (KubeVirt 1.9, feature gate Plugins): the newer way to change a domain, with the hooks API's content.
+ * The API of KubeVirt's structured plugins (KubeVirt 1.9, feature gate Plugins): a newer way to
+ * change a domain, with the same content as the hooks API. These plugins are Plugin resources of
+ * KubeVirt, not CNI plugins.
  *
  * Source: kubevirt pkg/hooks/plugins/v1alpha1/api.proto, VEP 190
  */
@@ -15,16 +17,19 @@ import { requireBoundedVmi } from './hooks-api.ts';
 export const DOMAIN_HOOK_SERVICE = 'kubevirt.hooks.plugins.v1alpha1.DomainHookService';
 
 export interface MutateDomainParams extends OnDefineDomainParams {
-  /** `Boot`, `MigrationSource` or `MigrationTarget`. */
+  /** Occasion of the call: `Boot`, `MigrationSource` or `MigrationTarget`. */
   readonly context: string;
 }
 
 const DOMAIN_TYPE = 'libvirt';
-const MAX_TEXT_SHOWN = 64; // characters
+/** Maximum length in characters of request text in logs and messages. */
+const MAX_TEXT_SHOWN = 64;
 
 /**
- * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or the domain is not libvirt's; INVALID_VMI if the
- *   VMI is too large
+ * Decodes a request.
+ *
+ * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or the domain is
+ *   not one of libvirt; INVALID_VMI if the VMI is too large
  */
 export function decodeMutateDomainRequest(message: Uint8Array): MutateDomainParams {
   const { domainType, domain, vmi, sidecarContext } = decodeRequest(MutateDomainRequest, message);

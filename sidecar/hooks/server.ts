@@ -20,19 +20,24 @@ import {
 import { DOMAIN_HOOK_SERVICE, decodeMutateDomainRequest, encodeMutateDomainResponse } from './plugin-api.ts';
 import { toStatus } from './status.ts';
 
-/** What the hook server needs of the program around it. */
+/** Functions that the hook server calls. */
 export interface Hooks {
   readonly defineDomain: (params: OnDefineDomainParams) => Promise<DefinedDomain>;
-  /** Called when virt-launcher says that the VM is gone. The answer is still to be sent. */
+  /**
+   * Called when virt-launcher reports that the VM has shut down. The response is sent afterwards.
+   */
   readonly onShutdown: () => void;
 }
 
 const INFO_NAME = 'tapwire';
 
-/** A method as a plain function that returns or throws. */
+/** A method of a service. Errors are thrown. */
 type Method = (request: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
-/** A gRPC server with Info, every version of Callbacks, and DomainHookService; bound to nothing yet. */
+/**
+ * Creates a gRPC server with Info, every version of Callbacks, and DomainHookService. It does not
+ * listen yet.
+ */
 export function createHookServer(hooks: Hooks): GrpcServer {
   const methods = new Map<string, Handler>();
   const add = (service: string, name: string, method: Method) =>
@@ -67,7 +72,7 @@ function callbacksOf(version: HookVersion, hooks: Hooks): Record<HookMethod, Met
   };
 }
 
-/** The domain as it is to be. Says so, with `asked`, in the log. */
+/** Returns the changed domain, and logs this together with the fields of `asked`. */
 async function define(params: OnDefineDomainParams, hooks: Hooks, asked: object): Promise<Uint8Array> {
   const started = performance.now();
   const { domainXml, vmi } = await hooks.defineDomain(params);
@@ -80,7 +85,7 @@ async function define(params: OnDefineDomainParams, hooks: Hooks, asked: object)
   return domainXml;
 }
 
-/** What the method throws becomes a status, and a line in the log. */
+/** Turns errors of the method into a gRPC status and a line in the log. */
 function toHandler(name: string, method: Method): Handler {
   return async (request) => {
     try {
@@ -97,6 +102,6 @@ function toHandler(name: string, method: Method): Handler {
 export interface DefinedDomain {
   readonly domainXml: Uint8Array;
   readonly vmi: Vmi;
-  /** What the admin should hear of, a sentence each. */
+  /** Sentences for the administrator. */
   readonly warnings: readonly string[];
 }

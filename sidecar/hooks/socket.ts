@@ -5,31 +5,40 @@ import { dirname } from 'node:path';
 import type { GrpcServer } from './grpc-server.ts';
 import { INFO_SERVICE } from './hooks-api.ts';
 
-/** The pod's containers share a group (fsGroup), and compute is one of them. */
+/**
+ * Mode of the socket. The containers of the pod share a group (fsGroup), which virt-launcher's
+ * container needs to connect.
+ */
 const SOCKET_MODE = 0o660;
-/** Bytes of sockaddr_un.sun_path, less the NUL. */
+/** Maximum length in bytes of a socket's path: the size of sockaddr_un.sun_path without the NUL. */
 const MAX_SOCKET_PATH = 107;
 const WARM_UP_TIMEOUT = 10_000; // ms
 const STOP_TIMEOUT = 2_000; // ms
 
-/** @param container unique in the pod where KubeVirt names containers (since 1.6); the path is unique without it, too */
+/**
+ * Returns a path that no other sidecar uses, because it contains a random id.
+ *
+ * @param container name of the container (KubeVirt >= 1.6), which tells the sidecars of a pod apart
+ */
 export const hookSocketPath = (directory: string, container: string): string =>
   `${directory}/${container}-${newId()}.sock`;
 
 const newId = (): string => randomBytes(8).toString('hex');
 
 /**
- * Serves on a socket at that path, in place of what is there.
+ * Serves on a socket at that path, and replaces an existing file.
  *
- * virt-launcher dials whatever appears in its hook directory and panics when Info does not answer within 1 s. So the server is bound
- * in a directory of its own, has answered an Info, and is then renamed into place. Before KubeVirt 1.6 the sidecars of a pod share
- * the directory and subdirectories are dialled too (which fails and is tried again): ours is gone as soon as the socket is in place.
+ * virt-launcher connects to each socket that appears in its hook directory, and panics if Info does
+ * not respond within 1 s. So the server first listens in a staging directory, responds to one call
+ * of Info, and only then is the socket renamed into place. Before KubeVirt 1.6, the sidecars of a
+ * pod share the directory, and virt-launcher also tries to connect to subdirectories, fails and
+ * tries again. So the staging directory is removed at once.
  */
 export async function publish(server: GrpcServer, path: string): Promise<void> {
   const workshop = `${dirname(path)}/.${newId()}`;
   const draft = `${workshop}/s`;
   if (Math.max(Buffer.byteLength(path), Buffer.byteLength(draft)) > MAX_SOCKET_PATH) {
-    throw new Error(`a socket there has a path of more than ${MAX_SOCKET_PATH} bytes`);
+    throw new Error(`the socket's path would be longer than ${MAX_SOCKET_PATH} bytes`);
   }
   mkdirSync(workshop, { mode: 0o700 });
   try {
@@ -42,18 +51,24 @@ export async function publish(server: GrpcServer, path: string): Promise<void> {
   }
 }
 
-/** Takes the socket away, lets calls end that have begun, and cuts them off after STOP_TIMEOUT. */
+/**
+ * Removes the socket and waits for running calls to end. Closes their connections after
+ * STOP_TIMEOUT.
+ */
 export async function withdraw(server: GrpcServer, path: string): Promise<void> {
   rmSync(path, { force: true });
   await server.stop(STOP_TIMEOUT);
 }
 
-/** Calls Info: virt-launcher's own call then finds code that has run. Also proof that the socket can be connected to. */
+/**
+ * Calls Info, so that virt-launcher's own call finds code that has run before. Also proves that
+ * clients can connect to the socket.
+ */
 async function warmUp(path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const session = connect('http://localhost', { path });
   session.on('error', reject);
-  session.setTimeout(WARM_UP_TIMEOUT, () => reject(new Error(`no answer within ${WARM_UP_TIMEOUT} ms`)));
+  session.setTimeout(WARM_UP_TIMEOUT, () => reject(new Error(`no response within ${WARM_UP_TIMEOUT} ms`)));
   const call = session.request({
     ':method': 'POST',
     ':path': `/${INFO_SERVICE}/Info`,
@@ -66,7 +81,7 @@ async function warmUp(path: string): Promise<void> {
     else reject(new Error(`Info failed with ${trailers['grpc-status']}`));
   });
   call.on('response', (headers, flags) => {
-    // An answer without a message is a failure.
+    // The call failed if the response has no message.
     if (flags & constants.NGHTTP2_FLAG_END_STREAM)
       reject(new Error(`Info failed with ${headers['grpc-status']}`));
   });

@@ -1,7 +1,11 @@
 import { BindingError, type ErrorCode, messageOf } from '../../shared/errors.ts';
 import { type Failure, status } from '../../shared/grpc/status.ts';
 
-/** INVALID_ARGUMENT: what we were given; FAILED_PRECONDITION: what is in the pod; INTERNAL: us or the kernel. */
+/**
+ * gRPC status for each error code. INVALID_ARGUMENT: the request is invalid. FAILED_PRECONDITION:
+ * the pod is not as required. INTERNAL: Tapwire or the kernel failed. UNAVAILABLE: a later call may
+ * succeed.
+ */
 const STATUS = {
   INCOMPATIBLE_VERSION: status.FAILED_PRECONDITION,
   INVALID_ENVIRONMENT: status.FAILED_PRECONDITION,
@@ -25,12 +29,16 @@ const STATUS = {
   INTERNAL: status.INTERNAL,
 } as const satisfies Record<ErrorCode, number>;
 
-/** Characters. The text travels in an HTTP/2 header, where every one may take nine bytes. */
+/**
+ * Maximum length in characters. The text travels in an HTTP/2 header, in which each character may
+ * take nine bytes.
+ */
 const MAX_DETAILS = 1500;
 
 /**
- * The status of any thrown value, as virt-launcher's log and the VMI's condition show it. Never taken from a number that the value
- * carries. The details are well-formed Unicode, because grpc-js encodes them by `encodeURI`, which throws for half a surrogate pair.
+ * Turns any thrown value into a status, which virt-launcher's log and the VMI's condition show.
+ * Never uses a number that the value carries. The details are well-formed Unicode, because grpc-js
+ * encodes them with `encodeURI`, which throws on half a surrogate pair.
  */
 export function toStatus(error: unknown): Failure {
   const known = error instanceof BindingError;

@@ -3,12 +3,12 @@ import { openRtnetlink } from '../../shared/netns/netns.ts';
 import { allLinks, type Link } from '../../shared/rtnetlink/link.ts';
 import { searchDomainsOf } from './resolv-conf.ts';
 
-/** Looks at the pod that we are in. @throws {BindingError} KERNEL_REFUSED */
+/** Reads the links and the search domains of the pod. @throws {BindingError} KERNEL_REFUSED */
 export async function observePod(): Promise<Pick<Observed, 'links' | 'searchDomains'>> {
   return { links: await readLinks(), searchDomains: searchDomainsOf(readResolvConf()) };
 }
 
-/** A pod may be without; then there is nothing to search. */
+/** Returns the text of resolv.conf; empty if the pod has no such file. */
 function readResolvConf(): string {
   try {
     return readFileSync('/etc/resolv.conf', 'utf8');
@@ -17,19 +17,22 @@ function readResolvConf(): string {
   }
 }
 
-/** By which of its two connections libvirt lets QEMU talk to passt. */
+/** How libvirt connects QEMU to passt. */
 export type PasstBackend = 'vhost-user' | 'user';
 
-/** What there is to know beside the VMI. */
+/** What the sidecar knows besides the VMI. */
 export interface Observed {
-  /** Of the pod's netns. */
+  /** Links of the pod's netns. */
   readonly links: readonly Link[];
-  /** Where the pod's resolver looks for short names. */
+  /** Domains in which the pod's resolver looks for short names. */
   readonly searchDomains: readonly string[];
   readonly passtBackend: PasstBackend;
 }
 
-/** The links of the netns that we run in, the pod's. Needs no privilege. @throws {BindingError} KERNEL_REFUSED */
+/**
+ * Reads the links of the netns of this process, which is that of the pod. Needs no privilege.
+ * @throws {BindingError} KERNEL_REFUSED
+ */
 export async function readLinks(): Promise<readonly Link[]> {
   const rtnetlink = openRtnetlink(null);
   try {

@@ -10,7 +10,7 @@ import type { VmiInterface } from '../vmi/vmi.ts';
 
 export type TapLink = Link & { readonly tun: TunDetails };
 
-/** The two ends that the CNI has wired together for one interface. */
+/** The pod link and the tap that the CNI plugin has wired together for one interface. */
 export interface Wiring {
   readonly podLink: Link;
   readonly tap: TapLink;
@@ -18,15 +18,16 @@ export interface Wiring {
 
 type Wired = Pick<VmiInterface, 'name' | 'network'>;
 
-/** What a list of links in a message may grow to: it ends up in an HTTP/2 header. */
+/** Maximum number of links in a message, which travels in an HTTP/2 header. */
 const MAX_LINKS_SHOWN = 20;
 
 /**
- * Finds the pod link of an interface the way virt-launcher does, and the tap beside it.
+ * Finds the pod link of an interface, as virt-launcher does, and the tap that belongs to it.
  *
- * Names are computed from the VMI's network, never taken from the domain.
+ * Both names are derived from the VMI's network, never taken from the domain.
  *
- * @throws {BindingError} LINK_MISSING; LINK_UNSUPPORTED when the name of the tap belongs to something else
+ * @throws {BindingError} LINK_MISSING; LINK_UNSUPPORTED if a link that is not a tap has the tap's
+ *   name
  * Source: kubevirt pkg/network/link/discovery.go and names.go
  */
 export function findWiring(bound: Wired, links: readonly Link[]): Wiring {
@@ -34,29 +35,32 @@ export function findWiring(bound: Wired, links: readonly Link[]): Wiring {
   const tapIfname = tapIfnameOf(bound, podLink);
   const tap = find(links, tapIfname);
   if (tap === undefined) {
-    const remedy = "does the binding's networkAttachmentDefinition name a NAD of type tapwire?";
-    const reason = `no tap "${tapIfname}" beside "${podLink.ifname}" in the pod; ${remedy}`;
+    const remedy = "set the binding's networkAttachmentDefinition to a NAD of type tapwire";
+    const reason = `the pod has link "${podLink.ifname}" but no tap "${tapIfname}"; ${remedy}`;
     throw refused('LINK_MISSING', bound, links, reason);
   }
   if (!isTap(tap)) {
-    const reason = `"${tapIfname}" is not a tap but ${describeKind(tap)}; what made it?`;
+    const reason = `"${tapIfname}" is not a tap but ${describeKind(tap)}; use only one binding for the interface`;
     throw refused('LINK_UNSUPPORTED', bound, links, reason);
   }
   return { podLink, tap };
 }
 
-/** The pod link of an interface. @throws {BindingError} LINK_MISSING */
+/** Finds the pod link of an interface. @throws {BindingError} LINK_MISSING */
 export function findPodLink(bound: Wired, links: readonly Link[]): Link {
   const podLink = lookUpPodLink(bound, links);
   if (podLink !== undefined) return podLink;
   const wanted = podIfnames(bound)
     .map((ifname) => `"${ifname}"`)
     .join(' or ');
-  const reason = `no pod link ${wanted} in the pod; was its network attached?`;
+  const reason = `the pod has no link ${wanted}; check the pod's network-status annotation`;
   throw refused('LINK_MISSING', bound, links, reason);
 }
 
-/** Whatever has the name of the tap beside an interface's pod link, if both are there. */
+/**
+ * Returns the link that has the name of the interface's tap, whatever its kind; undefined if that
+ * link or the pod link is missing.
+ */
 export function lookUpTap(bound: Wired, links: readonly Link[]): Link | undefined {
   const podLink = lookUpPodLink(bound, links);
   return podLink === undefined ? undefined : find(links, tapIfnameOf(bound, podLink));
@@ -68,7 +72,7 @@ function lookUpPodLink(bound: Wired, links: readonly Link[]): Link | undefined {
     .find((link) => link !== undefined);
 }
 
-/** In the order in which they are looked for. */
+/** Possible names of the pod link, in the order in which they are tried. */
 function podIfnames({ name, network }: Wired): readonly string[] {
   if (!network.primary) {
     return [hashedPodIfname(name), ...(network.ordinal === null ? [] : [`net${network.ordinal}`])];
@@ -89,7 +93,7 @@ function isTap(link: Link): link is TapLink {
 }
 
 function describeKind({ kind, tun }: Link): string {
-  if (tun !== null) return 'a tun of layer 3';
+  if (tun !== null) return 'a layer 3 tun';
   return kind === null ? 'a physical device' : `of kind ${kind}`;
 }
 

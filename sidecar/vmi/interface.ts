@@ -10,23 +10,23 @@ import {
 } from '../../shared/decode.ts';
 import { unicastMac } from '../../shared/mac.ts';
 
-/** What the VMI's spec says of one interface. */
+/** One interface in the VMI's spec. */
 export interface InterfaceSpec {
   readonly name: string;
-  /** `e1000e` …; null: virtio, in the form that the machine wants. */
+  /** Device model, such as `e1000e`; null means virtio, in the form that suits the machine. */
   readonly model: string | null;
-  /** In canonical form, which libvirt reads; null: that of the pod link. */
+  /** MAC address in the canonical form that libvirt reads; null if unset. */
   readonly mac: string | null;
   readonly pciAddress: PciAddress | null;
-  /** 0: none. */
+  /** Index that the guest sees by ACPI; 0 if unset. */
   readonly acpiIndex: number;
   readonly bootOrder: number | null;
   readonly linkDown: boolean;
-  /** As they stand there: KubeVirt checks those of the pod network alone. */
+  /** Unvalidated: KubeVirt validates only the ports of the pod network. */
   readonly ports: readonly { readonly protocol: string; readonly port: number }[];
 }
 
-/** Hexadecimal digits, as many as the VMI has. */
+/** Each part in the hexadecimal digits of the VMI. */
 export interface PciAddress {
   readonly domain: string;
   readonly bus: string;
@@ -70,7 +70,7 @@ const decodeFields = fields({
   ),
 });
 
-/** Decodes one of `spec.domain.devices.interfaces`. @throws {BindingError} INVALID_CONFIG */
+/** Decodes an element of `spec.domain.devices.interfaces`. @throws {BindingError} INVALID_CONFIG */
 export const decodeInterface: Decoder<InterfaceSpec> = (value, path) => {
   const { state, macAddress, ...spec } = decodeFields(value, path);
   return { ...spec, mac: macAddress, linkDown: state === 'down' };

@@ -1,12 +1,16 @@
 import { array, boolean, fields, optional, string, unset } from '../../shared/decode.ts';
 
 /**
- * `podIfname` is what the VMI's status says; null where it says nothing (KubeVirt before 1.4). `cidr` is the pod network's
- * vmNetworkCIDR, as it stands there; null: none.
+ * A network of the VMI. `podIfname` is the pod link's name in the VMI's status; null if the status
+ * does not contain it (KubeVirt < 1.4). `cidr` is the pod network's vmNetworkCIDR, unvalidated;
+ * null if unset.
  */
 export type VmiNetwork =
   | { readonly primary: true; readonly podIfname: string | null; readonly cidr: string | null }
-  /** `ordinal` counts the VMI's secondary Multus networks from 1: the N of `netN`. Null: not of Multus. */
+  /**
+   * `ordinal` is the network's place among the VMI's secondary Multus networks, counted from 1: the
+   * N of `netN`. Null if Multus does not attach the network.
+   */
   | { readonly primary: false; readonly ordinal: number | null };
 
 /** Decodes `spec.networks`. @throws {BindingError} INVALID_CONFIG */
@@ -21,7 +25,7 @@ export const decodeNetworks = optional(
   [],
 );
 
-/** Decodes what `status` says of interfaces. @throws {BindingError} INVALID_CONFIG */
+/** Decodes the interfaces in `status`. @throws {BindingError} INVALID_CONFIG */
 export const decodeNetworkStatus = optional(
   fields({
     interfaces: optional(
@@ -32,7 +36,10 @@ export const decodeNetworkStatus = optional(
   { interfaces: [] },
 );
 
-/** Name => network. Of several with one name it is the first, in the spec and in the status. */
+/**
+ * Maps names to networks. If a name occurs several times, in the spec or in the status, the first
+ * one counts.
+ */
 export function indexNetworks(
   networks: ReturnType<typeof decodeNetworks>,
   status: ReturnType<typeof decodeNetworkStatus>,

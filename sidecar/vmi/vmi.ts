@@ -4,27 +4,33 @@ import { countVcpus } from '../../shared/kubevirt/vcpu.ts';
 import { decodeInterface, type InterfaceSpec } from './interface.ts';
 import { decodeNetworkStatus, decodeNetworks, indexNetworks, type VmiNetwork } from './network.ts';
 
-/** What the sidecar reads of a VirtualMachineInstance; nothing else of it is decoded, kept or logged. */
+/**
+ * What the sidecar reads from a VirtualMachineInstance. It does not decode, keep or log anything
+ * else.
+ */
 export interface Vmi {
   readonly namespace: string;
   readonly name: string;
-  /** GOARCH; KubeVirt fills it in. */
+  /** Architecture as a GOARCH; KubeVirt sets it. */
   readonly architecture: string;
   readonly useVirtioTransitional: boolean;
-  /** SEV, SEV-SNP or IBM Secure Execution: the guest's memory is closed to devices. */
+  /** Whether devices cannot read the guest's memory: SEV, SEV-SNP or IBM Secure Execution. */
   readonly confidential: boolean;
-  /** Queues of a virtio interface by KubeVirt's own rule; 0 without networkInterfaceMultiqueue. */
+  /**
+   * Number of queues of a virtio interface, by KubeVirt's own rule; 0 without
+   * networkInterfaceMultiqueue.
+   */
   readonly queues: number;
-  /** Istio's proxy is to run in the pod. */
+  /** Whether Istio's proxy runs in the pod. */
   readonly istio: boolean;
-  /** Those of our bindings alone, in the VMI's order. */
+  /** Interfaces with a binding that the sidecar serves, in the VMI's order. */
   readonly interfaces: readonly VmiInterface[];
 }
 
 export interface VmiInterface extends InterfaceSpec {
-  /** The name that its binding is registered under. */
+  /** Name under which the binding is registered. */
   readonly binding: string;
-  /** The network of the same name; KubeVirt requires one. */
+  /** Network of the same name, which KubeVirt requires. */
   readonly network: VmiNetwork;
 }
 
@@ -32,7 +38,10 @@ const MAX_QUEUES = 256; // MAX_TAP_QUEUES of the kernel's tun driver, and KubeVi
 const flag = optional(boolean, false);
 
 const ISTIO_INJECT = 'sidecar.istio.io/inject';
-/** Of the pod, which has the VMI's labels and, as a label that goes before, this annotation of it. */
+/**
+ * Setting of the pod. The pod gets the VMI's labels and, also as a label, this annotation of the
+ * VMI, which takes precedence.
+ */
 const istioInject = fields({ [ISTIO_INJECT]: optional(string, null) });
 const NO_ISTIO = { [ISTIO_INJECT]: null };
 
@@ -69,10 +78,11 @@ const decodeOwner = fields({
 });
 
 /**
- * Reads the VMI as virt-launcher hands it over. Interfaces of other bindings are passed over, whatever they hold.
+ * Reads the VMI that virt-launcher sends. Skips interfaces of other bindings, even if they are
+ * invalid.
  *
- * @param bindings registered names whose interfaces are ours
- * @throws {BindingError} INVALID_VMI, naming the JSON path
+ * @param bindings registered names that the sidecar serves
+ * @throws {BindingError} INVALID_VMI; the message names the JSON path
  */
 export function parseVmi(bytes: Uint8Array, bindings: readonly string[]): Vmi {
   const json = parse(bytes);
@@ -84,7 +94,10 @@ export function parseVmi(bytes: Uint8Array, bindings: readonly string[]): Vmi {
   }
 }
 
-/** Not `parseJson`: the message of JSON.parse quotes its input, which may be cloud-init data. */
+/**
+ * Parses JSON. Does not use `parseJson`, because the message of JSON.parse quotes its input, which
+ * may be cloud-init data.
+ */
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -101,7 +114,7 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
   const interfaces = devices.interfaces.flatMap((source, index) => {
     const path = `$.spec.domain.devices.interfaces[${index}]`;
     const owner = decodeOwner(source, path);
-    // KubeVirt renders no interface that is to go away.
+    // KubeVirt does not render an interface that is to be removed.
     if (owner.binding === null || !bindings.includes(owner.binding.name) || owner.state === 'absent')
       return [];
     const own = decodeInterface(source, path);
@@ -111,7 +124,7 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
   });
   const names = new Set<string>();
   for (const { name } of interfaces) {
-    if (names.has(name)) throw unbindable(name, 'the VMI has it twice');
+    if (names.has(name)) throw unbindable(name, 'the VMI has two interfaces of that name');
     names.add(name);
   }
   return {

@@ -1,8 +1,11 @@
-/** Changes of a document as replaced ranges of its text, laid out as what stands around them. */
+/**
+ * Changes a document by replacing ranges of its text. New elements follow the layout of the
+ * elements around them.
+ */
 import { type Layout, type NewElement, write } from './markup.ts';
 import type { Element } from './xml.ts';
 
-/** `markup` in place of what lies from `start` to `end`, in UTF-16 indices. */
+/** A replacement: `markup` replaces the text from `start` to `end`, in UTF-16 indices. */
 export interface Edit {
   readonly start: number;
   readonly end: number;
@@ -14,7 +17,7 @@ export function replaceElement(text: string, element: Element, parent: Element, 
   return { start, end, markup: write(next, layoutOf(text, element, parent), text) };
 }
 
-/** New elements behind one that is there. */
+/** Inserts new elements after `sibling`. */
 export function insertBehind(
   text: string,
   sibling: Element,
@@ -25,7 +28,11 @@ export function insertBehind(
   return { start: sibling.end, end: sibling.end, markup };
 }
 
-/** New elements before all that `parent` has, if it has any. @param outer the parent of `parent` */
+/**
+ * Inserts new elements before all children of `parent`, which may have none.
+ *
+ * @param outer the parent of `parent`
+ */
 export function insertFirst(
   text: string,
   parent: Element,
@@ -43,7 +50,11 @@ export function insertFirst(
   return { start: end - '/>'.length, end, markup: `>${markup}${closing}</${parent.name}>` };
 }
 
-/** New elements behind all that `parent` has. @param outer the parent of `parent` */
+/**
+ * Inserts new elements after all children of `parent`, which may have none.
+ *
+ * @param outer the parent of `parent`
+ */
 export function appendTo(
   text: string,
   parent: Element,
@@ -56,13 +67,20 @@ export function appendTo(
     : insertBehind(text, last, parent, elements);
 }
 
-/** One more attribute, before the others. @param value needs no escaping */
+/**
+ * Inserts an attribute before the others.
+ *
+ * @param value must not need escaping
+ */
 export function insertAttribute({ start, name }: Element, attribute: string, value: string): Edit {
   const at = start + '<'.length + name.length;
   return { start: at, end: at, markup: ` ${attribute}="${value}"` };
 }
 
-/** The text with all edits made. They must not overlap; of those at one place the first given comes first. */
+/**
+ * Applies all edits to the text. They must not overlap; edits at the same position keep their
+ * order.
+ */
 export function splice(text: string, edits: readonly Edit[]): string {
   let result = '';
   let at = 0;
@@ -77,27 +95,36 @@ function writeAll(text: string, elements: readonly NewElement[], layout: Layout)
   return elements.map((element) => (layout?.lineBreak ?? '') + write(element, layout, text)).join('');
 }
 
-/** That of an element which is there, beneath `parent`. */
+/** Returns the layout of a child of `parent`. */
 function layoutOf(text: string, element: Element, parent: Element): Layout {
   const lineBreak = lineBreakBefore(text, element.start);
   if (lineBreak === null) return null;
-  // The document may begin with the root, with no line break before it.
+  // The root may start the document, without a line break before it.
   const outer = parent.start === 0 ? '' : lineBreakBefore(text, parent.start)?.replace(/^\r?\n/, '');
   const indentation = lineBreak.replace(/^\r?\n/, '');
   const isDeeper = outer !== undefined && indentation.startsWith(outer);
   return { lineBreak, unit: isDeeper ? indentation.slice(outer.length) : '\t' };
 }
 
-/** That of the first child of an empty element: one level deeper, as deep as its own is beneath `parent`. */
+/**
+ * Returns the layout of the first child of an empty element: one level deeper than the element, by
+ * the indentation that the element has relative to `parent`.
+ */
 function layoutOfFirstChild(text: string, element: Element, parent: Element): Layout {
   const own = layoutOf(text, element, parent);
   return own === null ? null : { lineBreak: own.lineBreak + own.unit, unit: own.unit };
 }
 
-/** Characters. All that is written below an element repeats its indentation. */
+/**
+ * Maximum indentation in characters, because each line written below an element repeats its
+ * indentation.
+ */
 const MAX_INDENTATION = 200;
 
-/** The line break and the indentation before a node; null if it does not stand first on its line, or too far to the right. */
+/**
+ * Returns the line break and the indentation before a node; null if the node is not the first on
+ * its line or is indented too far.
+ */
 function lineBreakBefore(text: string, position: number): string | null {
   let start = position;
   while (text[start - 1] === ' ' || text[start - 1] === '\t') {

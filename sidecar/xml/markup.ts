@@ -2,21 +2,26 @@ import { BindingError } from '../../shared/errors.ts';
 import { findNoCharacter } from '../xml-text.ts';
 import type { Element } from './xml.ts';
 
-/** An element to be written. A child that is an `Element` of the document is copied from it as it stands. */
+/** An element to be written. A child that is an `Element` of the document is copied unchanged. */
 export interface NewElement {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly children?: readonly (NewElement | Element)[];
 }
 
-/** How to lay out an element: the line break with the indentation before it, and what a level adds. Null: all on one line. */
+/**
+ * Layout of an element: the line break and indentation before it, and the indentation that each
+ * level adds. Null means that all is on one line.
+ */
 export type Layout = { readonly lineBreak: string; readonly unit: string } | null;
 
 /**
- * Writes an element in virt-launcher's manner: start and end tag, attributes in double quotes, children on lines of their own.
+ * Writes an element in virt-launcher's style: start and end tag, attributes in double quotes, each
+ * child on its own line.
  *
- * @param text the document that copied children lie in
- * @throws {BindingError} INVALID_VMI on a character that XML cannot carry: all that is new comes from the VMI
+ * @param text the document that contains the copied children
+ * @throws {BindingError} INVALID_VMI on a character that XML does not allow, because all new text
+ *   comes from the VMI
  */
 export function write(element: NewElement, layout: Layout, text: string): string {
   const attributes = Object.entries(element.attributes).map(
@@ -43,7 +48,7 @@ const REFERENCES: Readonly<Record<string, string>> = {
   '\r': '&#xD;',
 };
 
-/** Characters that an element takes when it is written on one line. */
+/** Returns the length in characters of an element that is written on one line. */
 export function lengthOf(element: NewElement | Element): number {
   if ('start' in element) return element.end - element.start;
   const attributes = Object.entries(element.attributes).reduce(
@@ -53,21 +58,24 @@ export function lengthOf(element: NewElement | Element): number {
   return (element.children ?? []).reduce((sum, child) => sum + lengthOf(child), attributes);
 }
 
-/** Counted, not written: of a megabyte of quotes that would be five. */
+/**
+ * Returns the length after escaping. Does not write the text, because a megabyte of quotes would
+ * become five.
+ */
 function escapedLength(value: string): number {
   let length = value.length;
   for (let at = 0; at < value.length; at += 1) length += (REFERENCES[value.charAt(at)]?.length ?? 1) - 1;
   return length;
 }
 
-/** Characters that are escaped at a time: `replace` keeps all matches at once. */
+/** Number of characters to escape at once, because `replace` keeps all matches in memory. */
 const SLICE = 16 * 1024;
 
 function escapeText(value: string): string {
   if (!value.isWellFormed() || findNoCharacter(value) !== -1) {
     throw new BindingError(
       'INVALID_VMI',
-      `Cannot write ${JSON.stringify(value)} to the domain: XML has no such character`,
+      `Cannot write ${JSON.stringify(value)} to the domain: XML does not allow one of its characters`,
     );
   }
   let escaped = '';

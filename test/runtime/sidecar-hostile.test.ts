@@ -161,13 +161,13 @@ for (const [why, xml, code, text] of [
     'quotes that would be 5 MB in the reply',
     domainWith('', interfaceWith(`<driver name='${'"'.repeat(1_000_000)}'/>`)),
     INVALID_ARGUMENT,
-    /^Cannot bind interfaces: they would have 5\d{6} characters, more than 1048576$/,
+    /^Cannot bind interfaces: their XML would have 5\d{6} characters, more than 1048576$/,
   ],
   [
     'quotes that would be 4 MB in the reply, in many attributes',
     domainWith('', interfaceWith(`<driver ${'bcdefghi'.replace(/./g, ` $&='${'"'.repeat(110_000)}'`)}/>`)),
     INVALID_ARGUMENT,
-    /^Cannot bind interfaces: they would have 4\d{6} characters, more than 1048576$/,
+    /^Cannot bind interfaces: their XML would have 4\d{6} characters, more than 1048576$/,
   ],
   ['another root', '<network><devices/></network>', INVALID_ARGUMENT, /its root is <network>/],
   [
@@ -294,7 +294,7 @@ for (const [why, vmi, code, text] of [
     'an interface twice',
     vmiJson({ interfaces: [0, 0].map(() => ({ name: 'red', binding: { name: 'tapwire' } })) }),
     INVALID_ARGUMENT,
-    /the VMI has it twice$/,
+    /the VMI has two interfaces of that name$/,
   ],
   ['a name with NUL', one({ name: 'net0\0' }), INVALID_ARGUMENT, /the VMI has no network of that name$/],
   [
@@ -339,7 +339,7 @@ for (const [why, vmi, code, text] of [
       }),
     ),
     FAILED_PRECONDITION,
-    /^Cannot bind interface "i0": no pod link /,
+    /^Cannot bind interface "i0": the pod has no link /,
   ],
 ] as const) {
   attack(`VMI: ${why}`, async ({ socket, domain }) => {

@@ -244,7 +244,7 @@ run('a missing link of the pod is named, and used once it exists', () =>
     const LINKS = /\(links seen: lo.*\)$/;
     assert.match(
       noLink.details,
-      /^Cannot bind interface "red": no pod link "podb1f51a511f1" or "net1" in the pod; /,
+      /^Cannot bind interface "red": the pod has no link "podb1f51a511f1" or "net1"; /,
     );
     assert.match(noLink.details, LINKS);
 
@@ -253,7 +253,7 @@ run('a missing link of the pod is named, and used once it exists', () =>
     assert.is(noTap.code, status.FAILED_PRECONDITION);
     assert.match(
       noTap.details,
-      /^Cannot bind interface "red": no tap "tapb1f51a511f1" beside "podb1f51a511f1" in the pod; /,
+      /^Cannot bind interface "red": the pod has link "podb1f51a511f1" but no tap "tapb1f51a511f1"; /,
     );
     assert.match(noTap.details, LINKS);
     const [line] = await logged(sidecar, 1, ({ message }) => message === noTap.details);
@@ -471,7 +471,7 @@ run('a hook directory whose path is too long for a socket is reported in one lin
         assert.is(sidecar.log().length, 1);
         assert.is(
           sidecar.log()[0]?.['message'],
-          `Cannot serve hooks in "${directory}": a socket there has a path of more than 107 bytes`,
+          `Cannot serve hooks in "${directory}": the socket's path would be longer than 107 bytes`,
         );
         assert.equal(readdirSync(directory), []);
       });

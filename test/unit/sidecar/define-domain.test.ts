@@ -194,7 +194,10 @@ define('names that XML cannot contain are rejected', async () => {
       defined(domainFixture('no-interface').xml, vmi, [veth('net1'), tapLink('tap1')]),
     );
     assert.is(error.code, 'INVALID_VMI');
-    assert.match(error.message, /^Cannot write "ua-\\?.*" to the domain: XML has no such character$/);
+    assert.match(
+      error.message,
+      /^Cannot write "ua-\\?.*" to the domain: XML does not allow one of its characters$/,
+    );
   }
 });
 

@@ -79,7 +79,7 @@ for (const [why, env, message] of [
   [
     'an empty name',
     { TAPWIRE_BINDING_NAMES: 'a,,b' },
-    'Cannot read TAPWIRE_BINDING_NAMES: an empty name in "a,,b"',
+    'Cannot read TAPWIRE_BINDING_NAMES: want names separated by commas, got "a,,b"',
   ],
 ] as const) {
   read(`refuses ${why}`, async () => {

@@ -76,8 +76,8 @@ kind('an error lists the choices if nothing tells the kind', async () => {
   assert.is(error.code, 'INVALID_VMI');
   assert.is(
     error.message,
-    'Cannot bind interface "default": nothing says what binding "nat" is; register it by a name with the word tap, passt or slirp ' +
-      `("lan-tap"), or set TAPWIRE_BINDING in the sidecar's image`,
+    'Cannot bind interface "default": the kind of binding "nat" is unknown; register it under a name with the word tap, passt or slirp, ' +
+      `such as "lan-tap", or set TAPWIRE_BINDING in the sidecar's image`,
   );
 });
 

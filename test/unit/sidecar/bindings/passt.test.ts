@@ -28,7 +28,7 @@ for (const [why, vmi, message] of [
   [
     'no pod network',
     { ...passt(), networks: [{ name: 'default', multus: { networkName: 'x' } }] },
-    /passt serves the pod network alone/,
+    /passt serves only the pod network/,
   ],
   ['no network of the interface', { ...passt(), networks: [] }, /the VMI has no network of that name/],
   ['an invalid PCI address', passt({ pciAddress: 'invalid-pci-address' }), /want a PCI address/],
@@ -171,7 +171,7 @@ own('an error about a missing pod link names it and the existing links', async (
   assert.is(error.code, 'LINK_MISSING');
   assert.is(
     error.message,
-    'Cannot bind interface "default": no pod link "eth0" in the pod; was its network attached?',
+    `Cannot bind interface "default": the pod has no link "eth0"; check the pod's network-status annotation`,
   );
 });
 

@@ -49,7 +49,7 @@ for (const [port, what] of [
     assert.is(error.code, 'INVALID_VMI');
     assert.is(
       error.message,
-      `Cannot bind interface "red": it cannot forward ${what}; want TCP or UDP, and 1 to 65535`,
+      `Cannot bind interface "red": it cannot forward ${what}; use TCP or UDP, and ports from 1 to 65535`,
     );
   });
 }

@@ -113,7 +113,7 @@ for (const cidr of [
     assert.is(error.code, 'INVALID_VMI');
     assert.is(
       error.message,
-      `Cannot bind interface "default": vmNetworkCIDR "${cidr}" is no network for slirp; want IPv4 with a prefix length of 4 to 27, ` +
+      `Cannot bind interface "default": slirp cannot use vmNetworkCIDR "${cidr}"; want IPv4 with a prefix length of 4 to 27, ` +
         'such as 10.0.2.0/24',
     );
   });
@@ -159,10 +159,7 @@ for (const name of ['a,b', 'a b', 'é', 'x'.repeat(201)]) {
       interfaces: [{ name, binding: { name: 'tapwire-slirp' } }],
       networks: [{ name, pod: {} }],
     };
-    assert.match(
-      (await caught(() => defined(EMPTY, { vmi }))).message,
-      /its name cannot be the id of a QEMU device/,
-    );
+    assert.match((await caught(() => defined(EMPTY, { vmi }))).message, /QEMU cannot use its name as an id/);
   });
 }
 

@@ -175,7 +175,7 @@ tap('a model with one queue is rejected on a multi-queue tap', async () => {
   assert.is(error.code, 'LINK_UNSUPPORTED');
   assert.is(
     error.message,
-    'Cannot bind interface "red": model e1000e has one queue but "tap0" is a multi-queue tap; use model virtio, or a NAD without multiQueue',
+    'Cannot bind interface "red": model e1000e has one queue, but "tap0" is a multi-queue tap; use model virtio or a NAD without multiQueue',
   );
 });
 
@@ -240,20 +240,20 @@ for (const [why, given, want] of [
     'a pod link with a smaller MTU',
     { mtu: 9000, podLink: { mtu: 1400 } },
     [
-      'pod link "eth0" has MTU 1400, "tap0" 9000: the guest gets 1400; a plugin that lowers the MTU belongs before tapwire in the chain',
+      'pod link "eth0" has MTU 1400, but "tap0" has 9000, so the guest gets 1400; put the CNI plugin that lowers the MTU before tapwire in the chain',
     ],
   ],
   [
     'queues that the tap does not have',
     { vmi: vcpus(4) },
-    ['the VMI asks for 4 queues, "tap0" has one: the guest gets one; use a NAD with multiQueue'],
+    ['the VMI asks for 4 queues, but "tap0" has one, so the guest gets one; use a NAD with multiQueue'],
   ],
   [
     'a MAC address that a macvlan filters',
     { vmi: { red: { macAddress: '02:00:00:00:00:99' } }, podLink: { kind: 'macvlan' } },
     [
-      'pod link "eth0" (macvlan) has MAC address 02:00:00:00:00:11 and may drop what is for the guest\'s 02:00:00:00:00:99; ' +
-        "let the network's plugin set the VMI's macAddress, or leave that out",
+      'pod link "eth0" (macvlan) has MAC address 02:00:00:00:00:11 and may drop frames to the guest\'s 02:00:00:00:00:99; ' +
+        "let the network's CNI plugin set this address, or remove macAddress from the VMI",
     ],
   ],
   ['nothing about a macvlan with the MAC address of the VMI', { podLink: { kind: 'macvlan' } }, []],

@@ -30,20 +30,20 @@ for (const [why, macs, xml, message] of [
     "two of Tapwire's with one MAC from the VMI",
     [MAC, MAC.toUpperCase()],
     domain(),
-    `Cannot bind interface "n1": interface "n0" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
+    `Cannot bind interface "n1": interface "n0" has the same MAC address ${MAC}; give each interface its own macAddress in the VMI`,
   ],
   [
     "one of Tapwire's with the MAC of another's pod link",
     ['02:00:00:00:00:02', undefined],
     domain(),
-    'Cannot bind interface "n1": interface "n0" has its MAC address 02:00:00:00:00:02, too; ' +
-      'give each interface a macAddress of its own in the VMI',
+    'Cannot bind interface "n1": interface "n0" has the same MAC address 02:00:00:00:00:02; ' +
+      'give each interface its own macAddress in the VMI',
   ],
   [
     "one of Tapwire's with the MAC of another interface",
     [MAC],
     domain(other('ua-lan', MAC.toUpperCase())),
-    `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
+    `Cannot bind interface "n0": interface "lan" has the same MAC address ${MAC}; give each interface its own macAddress in the VMI`,
   ],
   ...[MAC.replaceAll(':', '-'), '0200.0000.00AA', '2:0:0:0:0:aa'].map(
     (form) =>
@@ -51,7 +51,7 @@ for (const [why, macs, xml, message] of [
         `one of Tapwire's with the MAC of another interface, which writes it ${form}`,
         [MAC],
         domain(other('ua-lan', form)),
-        `Cannot bind interface "n0": interface "lan" has its MAC address ${MAC}, too; give each interface a macAddress of its own in the VMI`,
+        `Cannot bind interface "n0": interface "lan" has the same MAC address ${MAC}; give each interface its own macAddress in the VMI`,
       ] as const,
   ),
 ] as const) {

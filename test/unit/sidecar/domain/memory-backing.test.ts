@@ -52,8 +52,8 @@ for (const [why, xml, message] of [
   [
     'private memory',
     '<domain><memoryBacking><access mode="private"/></memoryBacking></domain>',
-    `Cannot bind interface "red": it needs shared guest memory, and the domain's memoryBacking has access mode "private"; only a ` +
-      'binding without vhost-user works with that (passt: TAPWIRE_PASST_BACKEND=user)',
+    `Cannot bind interface "red": it needs shared guest memory, but the domain's memoryBacking has access mode "private"; use a ` +
+      'binding without vhost-user (for passt, set TAPWIRE_PASST_BACKEND=user)',
   ],
   [
     'two of them',

@@ -111,7 +111,7 @@ for (const [why, xml, message] of [
   [
     'a prefix bound to another namespace',
     '<domain xmlns:qemu="urn:x"><a/></domain>',
-    `Cannot change domain XML: its prefix "qemu" stands for "urn:x", not for ${URI}`,
+    `Cannot change domain XML: it declares prefix "qemu" for "urn:x", not for ${URI}`,
   ],
 ] as const) {
   edits(`refuses ${why}`, async () => {

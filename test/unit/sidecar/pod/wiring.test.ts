@@ -41,7 +41,8 @@ for (const [why, network, links, want] of [
   });
 }
 
-const NAD = "does the binding's networkAttachmentDefinition name a NAD of type tapwire?";
+const STATUS = "check the pod's network-status annotation";
+const NAD = "set the binding's networkAttachmentDefinition to a NAD of type tapwire";
 
 for (const [why, network, links, code, reason] of [
   [
@@ -49,42 +50,42 @@ for (const [why, network, links, code, reason] of [
     secondary(2),
     POD,
     'LINK_MISSING',
-    'no pod link "podb1f51a511f1" or "net2" in the pod; was its network attached?',
+    `the pod has no link "podb1f51a511f1" or "net2"; ${STATUS}`,
   ],
   [
     'no pod link, not of Multus',
     secondary(null),
     [...POD, ...ORDINAL],
     'LINK_MISSING',
-    'no pod link "podb1f51a511f1" in the pod; was its network attached?',
+    `the pod has no link "podb1f51a511f1"; ${STATUS}`,
   ],
   [
     'no pod link of the name in the status',
     primary('net7'),
     POD,
     'LINK_MISSING',
-    'no pod link "net7" in the pod; was its network attached?',
+    `the pod has no link "net7"; ${STATUS}`,
   ],
   [
     'no tap',
     secondary(),
     [...POD, veth('podb1f51a511f1'), tapLink('tap1')],
     'LINK_MISSING',
-    `no tap "tapb1f51a511f1" beside "podb1f51a511f1" in the pod; ${NAD}`,
+    `the pod has link "podb1f51a511f1" but no tap "tapb1f51a511f1"; ${NAD}`,
   ],
   [
     'no primary tap',
     primary(),
     [veth('eth0'), ...HASHED],
     'LINK_MISSING',
-    `no tap "tap0" beside "eth0" in the pod; ${NAD}`,
+    `the pod has link "eth0" but no tap "tap0"; ${NAD}`,
   ],
   [
     'a veth of this name',
     primary(),
     [veth('eth0'), veth('tap0')],
     'LINK_UNSUPPORTED',
-    '"tap0" is not a tap but of kind veth; what made it?',
+    '"tap0" is not a tap but of kind veth; use only one binding for the interface',
   ],
   [
     'a tun of this name',
@@ -97,14 +98,14 @@ for (const [why, network, links, code, reason] of [
       },
     ],
     'LINK_UNSUPPORTED',
-    '"tap0" is not a tap but a tun of layer 3; what made it?',
+    '"tap0" is not a tap but a layer 3 tun; use only one binding for the interface',
   ],
   [
     'a device of this name',
     primary(),
     [veth('eth0'), veth('tap0', { kind: null })],
     'LINK_UNSUPPORTED',
-    '"tap0" is not a tap but a physical device; what made it?',
+    '"tap0" is not a tap but a physical device; use only one binding for the interface',
   ],
 ] as const) {
   find(`refuses ${why}`, async () => {

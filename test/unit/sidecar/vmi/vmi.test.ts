@@ -285,7 +285,7 @@ for (const [why, json, message] of [
         { name: 'red', binding },
       ],
     }),
-    'Cannot bind interface "red": the VMI has it twice',
+    'Cannot bind interface "red": the VMI has two interfaces of that name',
   ],
   [
     'no network of this name',
