@@ -18,12 +18,12 @@ export const NFTABLES = 8;
 export type NativePart =
   /**
    * Sends rtnetlink requests and receives until each dump has ended and each other request is
-   * acknowledged or refused. Fails with EMSGSIZE if the answers have more bytes than `limit`; 0
+   * acknowledged or refused. Fails with EMSGSIZE if the replies have more bytes than `limit`; 0
    * means no limit.
    */
   | readonly [typeof EXCHANGE, requests: Uint32Array, limit: number]
   /**
-   * Sends one RTM_DELLINK and waits until the link has left the netns. The only answer is a
+   * Sends one RTM_DELLINK and waits until the link has left the netns. The only reply is a
    * refusal.
    */
   | readonly [typeof DELETE_LINK, request: Uint32Array]
@@ -44,19 +44,19 @@ export type NativePart =
     ]
   /** Makes the tap outlive its descriptor. */
   | readonly [typeof PERSIST_TAP]
-  /** Reads a sysctl, given by its number in the `enum` of sysctl.h. The answer is its text. */
+  /** Reads a sysctl, given by its number in the `enum` of sysctl.h. Returns its text. */
   | readonly [typeof READ_SYSCTL, sysctl: number]
   | readonly [typeof WRITE_SYSCTL, sysctl: number, value: string]
   /**
-   * Finds the TCX programs at the ingress of the links that the previous part listed. The answer is
+   * Finds the TCX programs at the ingress of the links that the previous part listed. Returns
    * pairs of ifindex and program id.
    */
   | readonly [typeof QUERY_TCX]
-  /** Reads a program. The answer is `struct program` of bpf.h, followed by the instructions. */
+  /** Reads a program. Returns `struct program` of bpf.h, followed by the instructions. */
   | readonly [typeof READ_PROGRAM, id: number]
   /**
    * Sends requests to nftables: either one batch, whose first refusal becomes the failure of the
-   * part, or queries, each with its own answer or refusal.
+   * part, or queries, each with its own reply or refusal.
    */
   | readonly [typeof NFTABLES, requests: Uint32Array];
 
@@ -79,7 +79,7 @@ interface Addon {
    * refused
    * @returns both sockets and the tap after the last part; the descriptor of a tap that has become
    * persistent, which the caller must close; then for each part its failure (Error), the kernel's
-   * answers without acknowledgements (Buffer, or null if there are none), or undefined if it was
+   * replies without acknowledgements (Buffer, or null if there are none), or undefined if it was
    * not reached
    */
   run(
@@ -131,7 +131,7 @@ interface Addon {
 export const native = createRequire(import.meta.url)('./tapwire.node') as Addon;
 
 /**
- * Whether a failed request may have taken effect, because only its answer was lost (RECEIVE in
+ * Whether a failed request may have taken effect, because only its reply was lost (RECEIVE in
  * rtnetlink.c).
  */
 export const isUnanswered = (error: unknown): boolean =>
