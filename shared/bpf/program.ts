@@ -24,16 +24,16 @@ const NAME_BYTES = 16;
 const INSTRUCTIONS_OFFSET = NAME_OFFSET + NAME_BYTES;
 
 /** Decodes the result of READ_PROGRAM. */
-export function decodeProgram(answer: Buffer): Program {
-  const [name = ''] = answer.toString('latin1', NAME_OFFSET, INSTRUCTIONS_OFFSET).split('\0', 1);
-  const length = answer.readUInt32LE(LENGTH_OFFSET);
-  const instructions = answer.subarray(INSTRUCTIONS_OFFSET, INSTRUCTIONS_OFFSET + length);
-  return { id: answer.readUInt32LE(0), name, returns: length === 0 ? null : returnsOf(instructions) };
+export function decodeProgram(result: Buffer): Program {
+  const [name = ''] = result.toString('latin1', NAME_OFFSET, INSTRUCTIONS_OFFSET).split('\0', 1);
+  const length = result.readUInt32LE(LENGTH_OFFSET);
+  const instructions = result.subarray(INSTRUCTIONS_OFFSET, INSTRUCTIONS_OFFSET + length);
+  return { id: result.readUInt32LE(0), name, returns: length === 0 ? null : returnsOf(instructions) };
 }
 
 /** Decodes the result of QUERY_TCX. Keeps the order, which is that in which the programs run. */
-export const decodeTcx = (answer: Buffer): readonly TcxProgram[] =>
-  Array.from({ length: Math.floor(answer.length / 8) }, (_, i) => ({
-    ifindex: answer.readUInt32LE(8 * i),
-    program: answer.readUInt32LE(8 * i + 4),
+export const decodeTcx = (result: Buffer): readonly TcxProgram[] =>
+  Array.from({ length: Math.floor(result.length / 8) }, (_, i) => ({
+    ifindex: result.readUInt32LE(8 * i),
+    program: result.readUInt32LE(8 * i + 4),
   }));

@@ -36,7 +36,7 @@ export interface Request {
 /** A request for all objects of a kind, and how to decode the replies. */
 export interface Query<T> {
   readonly request: Request;
-  decode(answers: readonly Message[]): T;
+  decode(replies: readonly Message[]): T;
   /** Returns the result if the kernel refuses the request. If absent, a refusal is an error. */
   refused?(reason: string): T;
 }

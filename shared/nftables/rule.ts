@@ -38,7 +38,7 @@ export const ruleAddition = ({ table, chain, expressions }: Rule): Request =>
 /** Queries the rules of one table. The result is empty if the kernel refuses. */
 export const rulesOf = (table: Table): Query<readonly Rule[]> => ({
   request: nftablesRequest(NFT_MSG_GETRULE, NLM_F_DUMP, table.family, text(NFTA_RULE_TABLE, table.name)),
-  decode: (answers) => answers.flatMap(decodeRule).filter((rule) => rule.table.name === table.name),
+  decode: (replies) => replies.flatMap(decodeRule).filter((rule) => rule.table.name === table.name),
   refused: () => [],
 });
 

@@ -23,7 +23,7 @@ const NFTA_TABLE_NAME = 1;
 /** Queries the tables of the netns, in the families that Tapwire uses. */
 export const allTables: Query<Tables> = {
   request: nftablesRequest(NFT_MSG_GETTABLE, NLM_F_DUMP, null),
-  decode: (answers) => ({ tables: answers.flatMap(decodeTable), refusal: null }),
+  decode: (replies) => ({ tables: replies.flatMap(decodeTable), refusal: null }),
   refused: (refusal) => ({ tables: [], refusal }),
 };
 

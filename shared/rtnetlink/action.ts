@@ -4,7 +4,7 @@ import { type Attributes, inside, readBytes, readText, readU32, typesOf } from '
  * Effect of a filter's actions on a frame that it matches: end the frame's way through the filters,
  * or go on with the next filter.
  */
-export type Outcome = 'ends' | 'goes on' | 'unknown';
+export type ActionOutcome = 'ends' | 'goes on' | 'unknown';
 
 export interface Redirect {
   /**
@@ -71,7 +71,7 @@ export function decodeRedirect(action: Attributes): Redirect | null {
  *
  * Source: linux net/sched/act_api.c, tcf_action_exec
  */
-export function outcomeOf(actions: Attributes): Outcome {
+export function outcomeOf(actions: Attributes): ActionOutcome {
   for (const number of typesOf(actions)) {
     const next = nextAfter(inside(actions, number));
     if (next !== 'next action') return next;
@@ -79,7 +79,7 @@ export function outcomeOf(actions: Attributes): Outcome {
   return 'ends';
 }
 
-function nextAfter(action: Attributes): Outcome | 'next action' {
+function nextAfter(action: Attributes): ActionOutcome | 'next action' {
   const kind = readText(action, TCA_ACT_KIND) ?? '';
   const options = inside(action, TCA_ACT_OPTIONS);
   if (kind === 'police') return nextAfterPolice(options);
@@ -92,7 +92,7 @@ function nextAfter(action: Attributes): Outcome | 'next action' {
 }
 
 /** Returns what a policer does next; unknown if frames below and above the rate differ. */
-function nextAfterPolice(options: Attributes): Outcome | 'next action' {
+function nextAfterPolice(options: Attributes): ActionOutcome | 'next action' {
   const parameters = readBytes(options, TCA_POLICE_TBF);
   if (parameters === undefined || parameters.length < POLICE_NEXT_OFFSET + 4) return 'unknown';
   const above = nextOf(parameters.readInt32LE(POLICE_NEXT_OFFSET));
@@ -104,7 +104,7 @@ function nextAfterPolice(options: Attributes): Outcome | 'next action' {
  * Returns what the kernel does after an action returns this value. The next filter runs only after
  * TC_ACT_UNSPEC. A jump to another chain does not come back.
  */
-function nextOf(value: number): Outcome | 'next action' {
+function nextOf(value: number): ActionOutcome | 'next action' {
   if (value < 0) return 'goes on';
   if (value === TC_ACT_PIPE) return 'next action';
   return value >>> 28 === TC_ACT_JUMP ? 'unknown' : 'ends';

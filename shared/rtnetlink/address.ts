@@ -31,8 +31,8 @@ export const AF_INET6 = 10;
 /** Queries all IPv4 and IPv6 addresses of the netns. */
 export const allAddresses: Query<readonly Address[]> = {
   request: { type: RTM_GETADDR, flags: NLM_F_DUMP, body: [0, 0] },
-  decode: (answers) =>
-    answers.filter(({ body }) => body[0] === AF_INET || body[0] === AF_INET6).map(decodeAddress),
+  decode: (replies) =>
+    replies.filter(({ body }) => body[0] === AF_INET || body[0] === AF_INET6).map(decodeAddress),
 };
 
 function decodeAddress({ body }: Message): Address {

@@ -30,7 +30,7 @@ export function countedFiltersOf(
   const { request, decode } = filtersOf(qdisc, direction);
   const toCounted = (message: Message): CountedFilter[] =>
     decode([message]).map((filter) => ({ ...filter, traffic: decodeTraffic(message) }));
-  return { request, decode: (answers) => answers.flatMap(toCounted) };
+  return { request, decode: (replies) => replies.flatMap(toCounted) };
 }
 
 export function decodeTraffic({ body }: Pick<Message, 'body'>): Traffic | null {

@@ -91,7 +91,7 @@ export const filtersOf = (
   direction: Direction,
 ): Query<readonly Filter[]> => ({
   request: { type: RTM_GETTFILTER, flags: NLM_F_DUMP, body: tcmsg(ifindex, PARENTS[kind][direction], 0) },
-  decode: (answers) => answers.map((message) => decodeFilter(message, kind, direction)),
+  decode: (replies) => replies.map((message) => decodeFilter(message, kind, direction)),
 });
 
 /**

@@ -93,7 +93,7 @@ export const allLinks: Query<readonly Link[]> = {
     flags: NLM_F_DUMP,
     body: [...ifinfomsg(0), ...u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)],
   },
-  decode: (answers) => answers.map(decodeLink),
+  decode: (replies) => replies.map(decodeLink),
 };
 
 export function decodeLink({ body }: Pick<Message, 'body'>): Link {

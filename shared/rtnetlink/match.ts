@@ -2,7 +2,7 @@
 import { classicReturns } from '../bpf/classic.ts';
 import { type Ends, endsDirectAction, isMatch, type Verdict, verdictOf } from '../bpf/verdict.ts';
 import { type Attributes, inside, readBytes, readU32, typesOf } from '../netlink/attribute.ts';
-import { type Outcome, outcomeOf } from './action.ts';
+import { type ActionOutcome, outcomeOf } from './action.ts';
 
 /** Attribute in which each classifier keeps its actions, among its options. */
 export const ACTIONS = { matchall: 2, u32: 7, bpf: 1, flower: 3, basic: 3 } as const;
@@ -90,7 +90,7 @@ export function judgeFilter(kind: string, protocol: number, options: Attributes)
 }
 
 /** Returns the verdict for a filter that matches all frames of a protocol, with this outcome. */
-function combine(outcome: Outcome, protocol: number): Verdict {
+function combine(outcome: ActionOutcome, protocol: number): Verdict {
   if (outcome === 'goes on') return 'harmless';
   return outcome === 'ends' && VITAL_PROTOCOLS.includes(protocol) ? 'deadly' : 'unknown';
 }
@@ -129,7 +129,7 @@ function matchesAll(selector: Buffer): boolean {
 }
 
 /** Judges a bpf filter. The dump contains a classic program, but only the id of an eBPF program. */
-function judgeBpf(outcome: Outcome, protocol: number, options: Attributes): Judgement {
+function judgeBpf(outcome: ActionOutcome, protocol: number, options: Attributes): Judgement {
   if (readBytes(options, TCA_BPF_POLICE) !== undefined) return NOTHING_KNOWN;
   const isDirect = ((readU32(options, TCA_BPF_FLAGS) ?? 0) & TCA_BPF_FLAG_ACT_DIRECT) !== 0;
   if (!isDirect && outcome !== 'ends') return { verdict: combine(outcome, protocol), program: null };

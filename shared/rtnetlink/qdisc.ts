@@ -42,8 +42,8 @@ export const tcmsg = (ifindex: number, parent: number, handle: number, info = 0)
 /** Queries the ingress qdiscs of all links. */
 export const ingressQdiscs: Query<readonly IngressQdisc[]> = {
   request: { type: RTM_GETQDISC, flags: NLM_F_DUMP, body: tcmsg(0, 0, 0) },
-  decode: (answers) =>
-    answers.filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT).map(decodeIngressQdisc),
+  decode: (replies) =>
+    replies.filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT).map(decodeIngressQdisc),
 };
 
 function decodeIngressQdisc({ body }: Message): IngressQdisc {

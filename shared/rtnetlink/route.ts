@@ -32,8 +32,8 @@ const RTA_TABLE = 15;
 /** Queries all unicast routes of the netns, IPv4 and IPv6, in all tables. */
 export const allRoutes: Query<readonly Route[]> = {
   request: { type: RTM_GETROUTE, flags: NLM_F_DUMP, body: [0, 0, 0] },
-  decode: (answers) =>
-    answers
+  decode: (replies) =>
+    replies
       .filter(({ body }) => (body[0] === AF_INET || body[0] === AF_INET6) && body[7] === RTN_UNICAST)
       .map(decodeRoute),
 };

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nested, struct, text, u32, type Words } from '../../../../shared/netlink/attribute.ts';
-import { findRedirect, type Outcome, outcomeOf } from '../../../../shared/rtnetlink/action.ts';
+import { type ActionOutcome, findRedirect, outcomeOf } from '../../../../shared/rtnetlink/action.ts';
 import { action, gact, mirred, toAttributes } from '../../../helpers/filter-bytes.ts';
 
 const test = suite('outcomeOf()');
@@ -15,7 +15,7 @@ const JUMP_2 = 0x10000002;
 /** Gives each action its position. */
 const numbered = (list: readonly Words[]): Words[] =>
   list.map(([head = 0, ...rest], i) => [((head & 0xffff) | ((0x8000 | (i + 1)) << 16)) >>> 0, ...rest]);
-const outcome = (...list: readonly Words[]): Outcome => outcomeOf(toAttributes(...numbered(list)));
+const outcome = (...list: readonly Words[]): ActionOutcome => outcomeOf(toAttributes(...numbered(list)));
 
 for (const [why, list, want] of [
   ['no action', [], 'ends'],
@@ -42,7 +42,7 @@ for (const [why, list, want] of [
     [nested(1, text(1, 'gact'), nested(2, struct(2, [0, 0])))],
     'unknown',
   ],
-] as const satisfies readonly (readonly [string, readonly Words[], Outcome])[]) {
+] as const satisfies readonly (readonly [string, readonly Words[], ActionOutcome])[]) {
   test(`of ${why} is ${want}`, () => {
     assert.is(outcome(...list), want);
   });
