@@ -24,7 +24,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => st
 
 async function run(): Promise<void> {
   const settings = readSettings(process.env);
-  const { hookDirectory, container, pluginSocket, bindings } = settings;
+  const { hookDirectory, container, domainHookSocket, bindings } = settings;
   const server = createHookServer({
     defineDomain: async (params) => {
       const defined = await defineDomain(params, settings, observePod);
@@ -33,11 +33,11 @@ async function run(): Promise<void> {
     },
     onShutdown: () => stop.resolve('Shutdown'),
   });
-  const socket = pluginSocket ?? hookSocketPath(hookDirectory, container);
+  const socket = domainHookSocket ?? hookSocketPath(hookDirectory, container);
   try {
     // Creates the directory of a Plugin's socket, because it is a directory inside the volume. The
     // hook directory is itself a volume: if it is missing, virt-launcher would not find the socket.
-    if (pluginSocket !== null && !existsSync(dirname(socket))) mkdirSync(dirname(socket));
+    if (domainHookSocket !== null && !existsSync(dirname(socket))) mkdirSync(dirname(socket));
     await publish(server, socket);
   } catch (cause) {
     const reason = `Cannot serve hooks in ${JSON.stringify(dirname(socket))}: ${messageOf(cause)}`;

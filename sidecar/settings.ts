@@ -12,7 +12,7 @@ export interface Settings {
    * Path of the socket that a Plugin resource (KubeVirt 1.9) names in its `domainHooks`; null to
    * serve hooks.
    */
-  readonly pluginSocket: string | null;
+  readonly domainHookSocket: string | null;
   /** Registered names of the bindings that the sidecar serves. */
   readonly bindings: readonly string[];
   /**
@@ -35,15 +35,15 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     env[variable] ? decode(env[variable], variable) : fallback;
 
   const kind = choose('TAPWIRE_BINDING', oneOf(...BINDING_NAMES), null);
-  const told = env['NETWORK_BINDING_PLUGIN_NAME'];
-  const also = choose('TAPWIRE_BINDING_NAMES', names, []);
+  const ownBinding = env['NETWORK_BINDING_PLUGIN_NAME'];
+  const additional = choose('TAPWIRE_BINDING_NAMES', names, []);
   return {
     hookDirectory: env['TAPWIRE_HOOK_DIR'] || HOOK_DIRECTORY,
     // KubeVirt's container names are DNS labels. Any other value must not lead out of the
     // directory.
     container: (env['CONTAINER_NAME'] || 'tapwire').replace(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
-    pluginSocket: choose('TAPWIRE_PLUGIN_SOCKET', absolutePath, null),
-    bindings: told ? [told] : [...new Set([...registeredAs(kind), ...also])],
+    domainHookSocket: choose('TAPWIRE_PLUGIN_SOCKET', absolutePath, null),
+    bindings: ownBinding ? [ownBinding] : [...new Set([...registeredAs(kind), ...additional])],
     kind,
     passtBackend: choose('TAPWIRE_PASST_BACKEND', oneOf('vhost-user', 'user'), 'vhost-user'),
   };

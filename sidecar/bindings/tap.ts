@@ -12,7 +12,7 @@ import { iommuOf, isVirtio, leaf, nicElement } from './nic.ts';
  * Children of `<interface>` that this binding replaces; all others stay. `source` is one of them
  * because a domain interface of type ethernet does not have it.
  */
-const OURS = 'address source target model mac mtu boot link alias driver rom acpi'.split(' ');
+const REPLACED_CHILDREN = 'address source target model mac mtu boot link alias driver rom acpi'.split(' ');
 
 /**
  * Minimum number of queues on a multi-queue tap. With fewer, libvirt opens the tap without
@@ -41,7 +41,7 @@ export const bindTap: BindInterface = (vmi, one, { links }) => {
         leaf('mtu', { size: `${mtuOf(wiring)}` }),
         ...driverOf(vmi, one, wiring, current),
         ...(current?.children ?? []).filter(
-          ({ name, namespace }) => namespace !== '' || !OURS.includes(name),
+          ({ name, namespace }) => namespace !== '' || !REPLACED_CHILDREN.includes(name),
         ),
       ]),
     needs: NO_NEEDS,
@@ -51,7 +51,8 @@ export const bindTap: BindInterface = (vmi, one, { links }) => {
 
 function macOf(one: VmiInterface, { podLink }: Wiring): string {
   const mac = one.mac ?? podLink.mac;
-  if (mac === '') throw unworkable(one, `neither the VMI nor pod link "${podLink.ifname}" has a MAC address`);
+  if (mac === '')
+    throw unsupported(one, `neither the VMI nor pod link "${podLink.ifname}" has a MAC address`);
   return mac;
 }
 
@@ -65,13 +66,13 @@ function mtuOf({ podLink, tap }: Wiring): number {
 function refuseSingleQueueModel(one: VmiInterface, { tap }: Wiring): void {
   if (!tap.tun.multiQueue || isVirtio(one)) return;
   const remedy = 'use model virtio or a NAD without multiQueue';
-  throw unworkable(
+  throw unsupported(
     one,
     `model ${one.model} has one queue, but "${tap.ifname}" is a multi-queue tap; ${remedy}`,
   );
 }
 
-function unworkable({ name }: VmiInterface, reason: string): BindingError {
+function unsupported({ name }: VmiInterface, reason: string): BindingError {
   return new BindingError('LINK_UNSUPPORTED', `Cannot bind interface "${name}": ${reason}`);
 }
 

@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import { type Edit, insertBehind, insertFirst, replaceElement, splice } from '../xml/edit.ts';
+import { type Edit, insertAfter, insertFirst, replaceElement, splice } from '../xml/edit.ts';
 import { lengthOf } from '../xml/markup.ts';
 import { childrenNamed, type Element, parseXml } from '../xml/xml.ts';
 import type { BoundInterface, RenderedInterface } from './bound-interface.ts';
@@ -112,6 +112,6 @@ function interfaceEdits(
   const added =
     last === undefined
       ? insertFirst(text, devices, root, missing)
-      : insertBehind(text, last, devices, missing);
+      : insertAfter(text, last, devices, missing);
   return [...replaced, added];
 }

@@ -14,9 +14,9 @@ import type { RenderedInterface } from './bound-interface.ts';
 export function refuseSharedMac(devices: Element, rendered: readonly RenderedInterface[]): void {
   /** Maps each MAC address to the interface that has it. */
   const owners = new Map<string, string>();
-  const ours = new Set(rendered.map(({ current }) => current));
+  const replaced = new Set(rendered.map(({ current }) => current));
   for (const other of childrenNamed(devices, 'interface')) {
-    if (!ours.has(other)) owners.set(macOf(other), aliasOf(other));
+    if (!replaced.has(other)) owners.set(macOf(other), aliasOf(other));
   }
   for (const { name, next } of rendered) {
     const mac = macOf(next);
@@ -32,22 +32,22 @@ export function refuseSharedMac(devices: Element, rendered: readonly RenderedInt
   }
 }
 
-type Node = Pick<Element, 'name' | 'attributes'> & { readonly children?: readonly Node[] };
+type ElementLike = Pick<Element, 'name' | 'attributes'> & { readonly children?: readonly ElementLike[] };
 
 /**
  * Returns the MAC address in canonical form; empty if libvirt is to generate it. Pads single
  * digits, because libvirt also accepts `2:0:0:0:0:1`.
  */
-function macOf(node: Node): string {
+function macOf(node: ElementLike): string {
   const text = attributeOf(node, 'mac', 'address').toLowerCase();
   const padded = text.replace(/(?<=^|:)[0-9a-f](?=:|$)/g, '0$&');
   return canonicalMac(padded) ?? text;
 }
 
-function aliasOf(node: Node): string {
+function aliasOf(node: ElementLike): string {
   return attributeOf(node, 'alias', 'name').replace(/^ua-/, '');
 }
 
-function attributeOf({ children = [] }: Node, child: string, attribute: string): string {
+function attributeOf({ children = [] }: ElementLike, child: string, attribute: string): string {
   return children.find(({ name }) => name === child)?.attributes[attribute] ?? '';
 }

@@ -1,5 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import { appendTo, type Edit, insertBehind } from '../xml/edit.ts';
+import { appendTo, type Edit, insertAfter } from '../xml/edit.ts';
 import type { NewElement } from '../xml/markup.ts';
 import { childrenNamed, type Element } from '../xml/xml.ts';
 
@@ -16,22 +16,22 @@ const MEMFD: NewElement = { name: 'source', attributes: { type: 'memfd' } };
  * Source: libvirt "Memory Backing", "vhost-user interface"
  */
 export function shareMemory(text: string, root: Element, interfaceName: string): Edit[] {
-  const refused = (reason: string) =>
+  const invalidDomain = (reason: string) =>
     new BindingError('INVALID_DOMAIN', `Cannot bind interface "${interfaceName}": ${reason}`);
 
   const [backing, ...others] = childrenNamed(root, 'memoryBacking');
-  if (others.length > 0) throw refused('the domain has more than one <memoryBacking>');
+  if (others.length > 0) throw invalidDomain('the domain has more than one <memoryBacking>');
   if (backing === undefined) {
     const last = root.children.at(-1);
     const added = { name: 'memoryBacking', attributes: {}, children: [MEMFD, SHARED] };
-    return last === undefined ? [] : [insertBehind(text, last, root, [added])];
+    return last === undefined ? [] : [insertAfter(text, last, root, [added])];
   }
   const [access] = childrenNamed(backing, 'access');
   if (access !== undefined) {
     const { mode } = access.attributes;
     if (mode === 'shared') return [];
     const remedy = 'use a binding without vhost-user (for passt, set TAPWIRE_PASST_BACKEND=user)';
-    throw refused(
+    throw invalidDomain(
       `it needs shared guest memory, but the domain's memoryBacking has access mode "${mode}"; ${remedy}`,
     );
   }

@@ -1,7 +1,7 @@
 import { BindingError } from '../../shared/errors.ts';
 import { type Edit, replaceElement } from '../xml/edit.ts';
 import type { Element } from '../xml/xml.ts';
-import { addToContainer, qemuChildren, sibling } from './qemu-namespace.ts';
+import { addToContainer, qemuChildren, withPrefixOf } from './qemu-namespace.ts';
 
 /** A QEMU option whose value contains `id=…`. The id identifies the option in later calls. */
 export interface QemuArgument {
@@ -36,7 +36,7 @@ export function argumentEdits(text: string, root: Element, args: readonly QemuAr
   const added = addToContainer(text, root, 'commandline', (like) =>
     missing
       .flatMap(({ option, value }) => [option, value])
-      .map((value) => ({ name: sibling(like, 'arg'), attributes: { value } })),
+      .map((value) => ({ name: withPrefixOf(like, 'arg'), attributes: { value } })),
   );
   return [...edits, ...added];
 }

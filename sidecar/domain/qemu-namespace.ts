@@ -6,7 +6,7 @@
  *   domainoverrides.rng
  */
 import { BindingError } from '../../shared/errors.ts';
-import { appendTo, type Edit, insertAttribute, insertBehind } from '../xml/edit.ts';
+import { appendTo, type Edit, insertAfter, insertAttribute } from '../xml/edit.ts';
 import type { NewElement } from '../xml/markup.ts';
 import type { Element } from '../xml/xml.ts';
 
@@ -36,7 +36,7 @@ function declaredPrefix({ attributes }: Element): string | undefined {
  */
 export function qemuChildren(path: readonly Element[], local: string): Element[] {
   return (path.at(-1)?.children ?? []).filter(
-    (child) => child.name === sibling(child, local) && namespaceOf([...path, child]) === QEMU,
+    (child) => child.name === withPrefixOf(child, local) && namespaceOf([...path, child]) === QEMU,
   );
 }
 
@@ -52,7 +52,7 @@ function namespaceOf(path: readonly Element[]): string | undefined {
 }
 
 /** Returns a name with the prefix of another element. */
-export function sibling({ name }: Pick<Element, 'name'>, local: string): string {
+export function withPrefixOf({ name }: Pick<Element, 'name'>, local: string): string {
   return name.slice(0, name.indexOf(':') + 1) + local;
 }
 
@@ -74,6 +74,6 @@ export function addToContainer(
   const last = root.children.at(-1);
   if (own.length === 0 || last === undefined) return [];
   return container === undefined
-    ? [insertBehind(text, last, root, [{ name, attributes: {}, children: own }])]
+    ? [insertAfter(text, last, root, [{ name, attributes: {}, children: own }])]
     : [appendTo(text, container, root, own)];
 }

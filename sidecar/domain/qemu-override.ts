@@ -1,7 +1,7 @@
 import { appendTo, type Edit, replaceElement } from '../xml/edit.ts';
 import type { NewElement } from '../xml/markup.ts';
 import type { Element } from '../xml/xml.ts';
-import { addToContainer, qemuChildren, sibling } from './qemu-namespace.ts';
+import { addToContainer, qemuChildren, withPrefixOf } from './qemu-namespace.ts';
 
 /**
  * A string property of the QEMU device with that alias, which replaces the value that libvirt sets.
@@ -35,7 +35,7 @@ export function overrideEdits(text: string, root: Element, overrides: readonly Q
   }
   const added = addToContainer(text, root, 'override', (like) =>
     missing.map((wanted) => ({
-      name: sibling(like, 'device'),
+      name: withPrefixOf(like, 'device'),
       attributes: { alias: wanted.alias },
       children: [newFrontend(like, wanted)],
     })),
@@ -65,12 +65,12 @@ function propertyEdits(
 }
 
 const newFrontend = (like: Pick<Element, 'name'>, wanted: QemuOverride): NewElement => ({
-  name: sibling(like, 'frontend'),
+  name: withPrefixOf(like, 'frontend'),
   attributes: {},
   children: [newProperty(like, wanted)],
 });
 
 const newProperty = (like: Pick<Element, 'name'>, { property, value }: QemuOverride): NewElement => ({
-  name: sibling(like, 'property'),
+  name: withPrefixOf(like, 'property'),
   attributes: { name: property, type: 'string', value },
 });

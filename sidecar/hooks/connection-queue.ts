@@ -43,18 +43,18 @@ export class ConnectionQueue {
     });
     this.#waiting.add(socket);
     const [oldest] = this.#waiting;
-    if (this.#waiting.size > MAX_WAITING && oldest !== undefined) this.#cutOff(oldest);
+    if (this.#waiting.size > MAX_WAITING && oldest !== undefined) this.#disconnect(oldest);
     this.#advance();
   }
 
   /** Closes the waiting connections. */
   clear(): void {
-    for (const socket of this.#waiting) this.#cutOff(socket);
+    for (const socket of this.#waiting) this.#disconnect(socket);
   }
 
   /** Closes all connections. */
   destroy(): void {
-    for (const socket of [...this.#waiting, ...this.#served.keys()]) this.#cutOff(socket);
+    for (const socket of [...this.#waiting, ...this.#served.keys()]) this.#disconnect(socket);
   }
 
   /** Starts turns until no place is free. */
@@ -77,12 +77,12 @@ export class ConnectionQueue {
     if (oldest === undefined || this.#served.size < MAX_SERVED) return true;
     const [socket, began] = oldest;
     const left = began + TURN - performance.now();
-    if (left <= 0) this.#cutOff(socket);
+    if (left <= 0) this.#disconnect(socket);
     else this.#timer = setTimeout(() => this.#advance(), left);
     return left <= 0;
   }
 
-  #cutOff(socket: Socket): void {
+  #disconnect(socket: Socket): void {
     this.#forget(socket);
     socket.destroy();
   }

@@ -78,9 +78,9 @@ export function createGrpcServer(methods: ReadonlyMap<string, Handler>): GrpcSer
 
 /** Adapts a handler to the interface of the library. */
 function serve(handle: Handler) {
-  return async (call: ServerUnaryCall<Uint8Array, Uint8Array>, reply: sendUnaryData<Uint8Array>) => {
-    const answer = await handle(call.request);
-    if ('code' in answer) reply(answer);
-    else reply(null, answer);
+  return async (call: ServerUnaryCall<Uint8Array, Uint8Array>, respond: sendUnaryData<Uint8Array>) => {
+    const response = await handle(call.request);
+    if ('code' in response) respond(response);
+    else respond(null, response);
   };
 }

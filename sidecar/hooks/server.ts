@@ -42,7 +42,7 @@ export function createHookServer(hooks: Hooks): GrpcServer {
   const methods = new Map<string, Handler>();
   const add = (service: string, name: string, method: Method) =>
     methods.set(`/${service}/${name}`, toHandler(name, method));
-  add(INFO_SERVICE, 'Info', answerInfo);
+  add(INFO_SERVICE, 'Info', respondToInfo);
   for (const version of HOOK_VERSIONS) {
     const callbacks = callbacksOf(version, hooks);
     for (const name of HOOK_METHODS[version]) add(callbacksService(version), name, callbacks[name]);
@@ -54,7 +54,7 @@ export function createHookServer(hooks: Hooks): GrpcServer {
   return createGrpcServer(methods);
 }
 
-function answerInfo(request: Uint8Array): Uint8Array {
+function respondToInfo(request: Uint8Array): Uint8Array {
   decodeRequest(InfoParams, request);
   return encodeInfoResult(INFO_NAME);
 }
@@ -72,12 +72,12 @@ function callbacksOf(version: HookVersion, hooks: Hooks): Record<HookMethod, Met
   };
 }
 
-/** Returns the changed domain, and logs this together with the fields of `asked`. */
-async function define(params: OnDefineDomainParams, hooks: Hooks, asked: object): Promise<Uint8Array> {
+/** Returns the changed domain. Logs the change, with `logFields`. */
+async function define(params: OnDefineDomainParams, hooks: Hooks, logFields: object): Promise<Uint8Array> {
   const started = performance.now();
   const { domainXml, vmi } = await hooks.defineDomain(params);
   log('info', 'Defined domain', {
-    ...asked,
+    ...logFields,
     vmi: `${vmi.namespace}/${vmi.name}`,
     interfaces: vmi.interfaces.map(({ name }) => name),
     ms: Math.round((performance.now() - started) * 100) / 100,

@@ -35,19 +35,19 @@ const newId = (): string => randomBytes(8).toString('hex');
  * tries again. So the staging directory is removed at once.
  */
 export async function publish(server: GrpcServer, path: string): Promise<void> {
-  const workshop = `${dirname(path)}/.${newId()}`;
-  const draft = `${workshop}/s`;
-  if (Math.max(Buffer.byteLength(path), Buffer.byteLength(draft)) > MAX_SOCKET_PATH) {
+  const stagingDirectory = `${dirname(path)}/.${newId()}`;
+  const stagedSocket = `${stagingDirectory}/s`;
+  if (Math.max(Buffer.byteLength(path), Buffer.byteLength(stagedSocket)) > MAX_SOCKET_PATH) {
     throw new Error(`the socket's path would be longer than ${MAX_SOCKET_PATH} bytes`);
   }
-  mkdirSync(workshop, { mode: 0o700 });
+  mkdirSync(stagingDirectory, { mode: 0o700 });
   try {
-    await server.listen(draft);
-    chmodSync(draft, SOCKET_MODE);
-    await warmUp(draft);
-    renameSync(draft, path);
+    await server.listen(stagedSocket);
+    chmodSync(stagedSocket, SOCKET_MODE);
+    await warmUp(stagedSocket);
+    renameSync(stagedSocket, path);
   } finally {
-    rmSync(workshop, { recursive: true, force: true });
+    rmSync(stagingDirectory, { recursive: true, force: true });
   }
 }
 

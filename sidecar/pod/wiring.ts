@@ -16,7 +16,7 @@ export interface Wiring {
   readonly tap: TapLink;
 }
 
-type Wired = Pick<VmiInterface, 'name' | 'network'>;
+type InterfaceRef = Pick<VmiInterface, 'name' | 'network'>;
 
 /** Maximum number of links in a message, which travels in an HTTP/2 header. */
 const MAX_LINKS_SHOWN = 20;
@@ -30,57 +30,57 @@ const MAX_LINKS_SHOWN = 20;
  *   name
  * Source: kubevirt pkg/network/link/discovery.go and names.go
  */
-export function findWiring(bound: Wired, links: readonly Link[]): Wiring {
+export function findWiring(bound: InterfaceRef, links: readonly Link[]): Wiring {
   const podLink = findPodLink(bound, links);
   const tapIfname = tapIfnameOf(bound, podLink);
   const tap = find(links, tapIfname);
   if (tap === undefined) {
     const remedy = "set the binding's networkAttachmentDefinition to a NAD of type tapwire";
     const reason = `the pod has link "${podLink.ifname}" but no tap "${tapIfname}"; ${remedy}`;
-    throw refused('LINK_MISSING', bound, links, reason);
+    throw bindingError('LINK_MISSING', bound, links, reason);
   }
   if (!isTap(tap)) {
     const reason = `"${tapIfname}" is not a tap but ${describeKind(tap)}; use only one binding for the interface`;
-    throw refused('LINK_UNSUPPORTED', bound, links, reason);
+    throw bindingError('LINK_UNSUPPORTED', bound, links, reason);
   }
   return { podLink, tap };
 }
 
 /** Finds the pod link of an interface. @throws {BindingError} LINK_MISSING */
-export function findPodLink(bound: Wired, links: readonly Link[]): Link {
+export function findPodLink(bound: InterfaceRef, links: readonly Link[]): Link {
   const podLink = lookUpPodLink(bound, links);
   if (podLink !== undefined) return podLink;
   const wanted = podIfnames(bound)
     .map((ifname) => `"${ifname}"`)
     .join(' or ');
   const reason = `the pod has no link ${wanted}; check the pod's network-status annotation`;
-  throw refused('LINK_MISSING', bound, links, reason);
+  throw bindingError('LINK_MISSING', bound, links, reason);
 }
 
 /**
  * Returns the link that has the name of the interface's tap, whatever its kind; undefined if that
  * link or the pod link is missing.
  */
-export function lookUpTap(bound: Wired, links: readonly Link[]): Link | undefined {
+export function lookUpTap(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
   const podLink = lookUpPodLink(bound, links);
   return podLink === undefined ? undefined : find(links, tapIfnameOf(bound, podLink));
 }
 
-function lookUpPodLink(bound: Wired, links: readonly Link[]): Link | undefined {
+function lookUpPodLink(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
   return podIfnames(bound)
     .map((ifname) => find(links, ifname))
     .find((link) => link !== undefined);
 }
 
 /** Possible names of the pod link, in the order in which they are tried. */
-function podIfnames({ name, network }: Wired): readonly string[] {
+function podIfnames({ name, network }: InterfaceRef): readonly string[] {
   if (!network.primary) {
     return [hashedPodIfname(name), ...(network.ordinal === null ? [] : [`net${network.ordinal}`])];
   }
   return network.podIfname === null ? PRIMARY_LINKS : [network.podIfname];
 }
 
-function tapIfnameOf({ network }: Wired, podLink: Link): string {
+function tapIfnameOf({ network }: InterfaceRef, podLink: Link): string {
   return network.primary ? PRIMARY_TAP_IFNAME : secondaryTapIfname(podLink.ifname);
 }
 
@@ -97,9 +97,9 @@ function describeKind({ kind, tun }: Link): string {
   return kind === null ? 'a physical device' : `of kind ${kind}`;
 }
 
-function refused(
+function bindingError(
   code: 'LINK_MISSING' | 'LINK_UNSUPPORTED',
-  { name }: Wired,
+  { name }: InterfaceRef,
   links: readonly Link[],
   reason: string,
 ): BindingError {

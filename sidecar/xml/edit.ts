@@ -18,7 +18,7 @@ export function replaceElement(text: string, element: Element, parent: Element, 
 }
 
 /** Inserts new elements after `sibling`. */
-export function insertBehind(
+export function insertAfter(
   text: string,
   sibling: Element,
   parent: Element,
@@ -64,7 +64,7 @@ export function appendTo(
   const last = parent.children.at(-1);
   return last === undefined
     ? insertFirst(text, parent, outer, elements)
-    : insertBehind(text, last, parent, elements);
+    : insertAfter(text, last, parent, elements);
 }
 
 /**

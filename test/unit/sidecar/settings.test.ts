@@ -11,7 +11,7 @@ const DEFAULTS = {
   container: 'tapwire',
   bindings: [...TAPS, 'tapwire-passt', 'tapwire-slirp'],
   kind: null,
-  pluginSocket: null,
+  domainHookSocket: null,
   passtBackend: 'vhost-user',
 };
 
@@ -52,7 +52,7 @@ for (const [why, env, want] of [
   [
     'a structured plugin',
     { TAPWIRE_PLUGIN_SOCKET: '/var/run/kubevirt-plugin/tapwire/domain.sock' },
-    { pluginSocket: '/var/run/kubevirt-plugin/tapwire/domain.sock' },
+    { domainHookSocket: '/var/run/kubevirt-plugin/tapwire/domain.sock' },
   ],
   ['another directory', { TAPWIRE_HOOK_DIR: '/tmp/hooks' }, { hookDirectory: '/tmp/hooks' }],
   ['a container name that leads elsewhere', { CONTAINER_NAME: '../../x\0y' }, { container: '------x-y' }],
