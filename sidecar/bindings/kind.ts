@@ -2,7 +2,7 @@ import { BINDING_NAMES, type Binding } from '../../shared/bindings.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { readBinding } from '../../shared/record.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
-import { lookUpTap } from '../pod/wiring.ts';
+import { findTap } from '../pod/wiring.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 
 /**
@@ -20,7 +20,7 @@ export function kindOf(
   configured: Binding | null,
   links: readonly Link[],
 ): Binding {
-  const kind = configured ?? kindOfRecord(lookUpTap(one, links)) ?? kindOfName(one.binding);
+  const kind = configured ?? kindOfRecord(findTap(one, links)) ?? kindOfName(one.binding);
   if (kind !== null) return kind;
   const words = `${BINDING_NAMES.slice(0, -1).join(', ')} or ${BINDING_NAMES.at(-1)}`;
   throw new BindingError(

@@ -1,6 +1,6 @@
 import { BindingError } from '../../shared/errors.ts';
 import { NO_NEEDS } from '../domain/bound-interface.ts';
-import { findPodLink } from '../pod/wiring.ts';
+import { requirePodLink } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
 import type { BindInterface } from './binding.ts';
@@ -35,7 +35,7 @@ export const bindPasst: BindInterface = (vmi, one, { links, passtBackend }) => {
     const reason = 'passt serves only the pod network; use tap or slirp for this interface';
     throw new BindingError('INVALID_VMI', `Cannot bind interface "${one.name}": ${reason}`);
   }
-  const podLink = findPodLink(one, links);
+  const podLink = requirePodLink(one, links);
   const forwards = portForwardsOf(vmi, one);
   const iommu = iommuOf(vmi, one);
   const vhostUser = passtBackend === 'vhost-user' && isVirtio(one);

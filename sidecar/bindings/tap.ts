@@ -1,7 +1,7 @@
 import { BindingError } from '../../shared/errors.ts';
 import { filtersUnicast } from '../../shared/rtnetlink/link-kind.ts';
 import { NO_NEEDS } from '../domain/bound-interface.ts';
-import { findWiring, type Wiring } from '../pod/wiring.ts';
+import { requireWiring, type Wiring } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
 import { childrenNamed, type Element } from '../xml/xml.ts';
@@ -30,7 +30,7 @@ const MIN_MULTI_QUEUES = 2;
  *   "Generic ethernet connection"
  */
 export const bindTap: BindInterface = (vmi, one, { links }) => {
-  const wiring = findWiring(one, links);
+  const wiring = requireWiring(one, links);
   const mac = macOf(one, wiring);
   refuseSingleQueueModel(one, wiring);
   return {

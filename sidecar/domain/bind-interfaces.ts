@@ -18,10 +18,10 @@ import { overrideEdits } from './qemu-override.ts';
  */
 export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInterface[]): Buffer {
   const { text, root } = parseXml(domainXml);
-  const devices = findDevices(root);
+  const devices = requireDevices(root);
   const present = interfacesByAlias(devices);
   const rendered = bound.map((one): RenderedInterface => {
-    const current = onlyInterface(present, one);
+    const current = requireAtMostOne(present, one);
     return { name: one.name, current, next: one.render(current) };
   });
   refuseSharedMac(devices, rendered);
@@ -40,7 +40,7 @@ export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInter
   return Buffer.from(splice(text, edits), 'utf8');
 }
 
-function findDevices(root: Element): Element {
+function requireDevices(root: Element): Element {
   if (root.name !== 'domain' || root.namespace !== '') {
     throw new BindingError(
       'INVALID_DOMAIN',
@@ -66,7 +66,8 @@ function interfacesByAlias(devices: Element): Map<string, Element[]> {
   return new Map([...grouped].map(([alias, same]) => [alias, same.map(({ one }) => one)]));
 }
 
-function onlyInterface(
+/** Returns the interface that has the alias; undefined if there is none. Rejects several. */
+function requireAtMostOne(
   present: ReadonlyMap<string, readonly Element[]>,
   { name, alias }: BoundInterface,
 ): Element | undefined {

@@ -22,7 +22,8 @@ type InterfaceRef = Pick<VmiInterface, 'name' | 'network'>;
 const MAX_LINKS_SHOWN = 20;
 
 /**
- * Finds the pod link of an interface, as virt-launcher does, and the tap that belongs to it.
+ * Returns the pod link of an interface, found as virt-launcher finds it, and the tap that belongs
+ * to it.
  *
  * Both names are derived from the VMI's network, never taken from the domain.
  *
@@ -30,8 +31,8 @@ const MAX_LINKS_SHOWN = 20;
  *   name
  * Source: kubevirt pkg/network/link/discovery.go and names.go
  */
-export function findWiring(bound: InterfaceRef, links: readonly Link[]): Wiring {
-  const podLink = findPodLink(bound, links);
+export function requireWiring(bound: InterfaceRef, links: readonly Link[]): Wiring {
+  const podLink = requirePodLink(bound, links);
   const tapIfname = tapIfnameOf(bound, podLink);
   const tap = find(links, tapIfname);
   if (tap === undefined) {
@@ -46,9 +47,9 @@ export function findWiring(bound: InterfaceRef, links: readonly Link[]): Wiring 
   return { podLink, tap };
 }
 
-/** Finds the pod link of an interface. @throws {BindingError} LINK_MISSING */
-export function findPodLink(bound: InterfaceRef, links: readonly Link[]): Link {
-  const podLink = lookUpPodLink(bound, links);
+/** Returns the pod link of an interface. @throws {BindingError} LINK_MISSING */
+export function requirePodLink(bound: InterfaceRef, links: readonly Link[]): Link {
+  const podLink = findPodLink(bound, links);
   if (podLink !== undefined) return podLink;
   const wanted = podIfnames(bound)
     .map((ifname) => `"${ifname}"`)
@@ -61,12 +62,12 @@ export function findPodLink(bound: InterfaceRef, links: readonly Link[]): Link {
  * Returns the link that has the name of the interface's tap, whatever its kind; undefined if that
  * link or the pod link is missing.
  */
-export function lookUpTap(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
-  const podLink = lookUpPodLink(bound, links);
+export function findTap(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
+  const podLink = findPodLink(bound, links);
   return podLink === undefined ? undefined : find(links, tapIfnameOf(bound, podLink));
 }
 
-function lookUpPodLink(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
+function findPodLink(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
   return podIfnames(bound)
     .map((ifname) => find(links, ifname))
     .find((link) => link !== undefined);

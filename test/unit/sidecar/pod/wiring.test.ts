@@ -1,11 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findPodLink, findWiring, lookUpTap } from '../../../../sidecar/pod/wiring.ts';
+import { findTap, requirePodLink, requireWiring } from '../../../../sidecar/pod/wiring.ts';
 import type { VmiNetwork } from '../../../../sidecar/vmi/network.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { tapLink, veth } from '../../../helpers/vmi.ts';
 
-const find = suite('findWiring()');
+const find = suite('requireWiring()');
 
 const POD = [veth('lo'), veth('eth0'), tapLink('tap0')];
 const HASHED = [veth('podb1f51a511f1'), tapLink('tapb1f51a511f1')];
@@ -36,7 +36,7 @@ for (const [why, network, links, want] of [
   ],
 ] as const) {
   find(why, () => {
-    const { podLink, tap } = findWiring({ name: 'red', network }, links);
+    const { podLink, tap } = requireWiring({ name: 'red', network }, links);
     assert.equal([podLink.ifname, tap.ifname], want);
   });
 }
@@ -109,7 +109,7 @@ for (const [why, network, links, code, reason] of [
   ],
 ] as const) {
   find(`refuses ${why}`, async () => {
-    const error = await caught(() => findWiring({ name: 'red', network }, links));
+    const error = await caught(() => requireWiring({ name: 'red', network }, links));
     assert.is(error.code, code);
     assert.is(error.message, `Cannot bind interface "red": ${reason}`);
     assert.is(error.details, `links seen: ${links.map(({ ifname }) => ifname).join(', ')}`);
@@ -117,7 +117,7 @@ for (const [why, network, links, code, reason] of [
 }
 
 find('finds a pod link without a tap', () => {
-  assert.is(findPodLink({ name: 'red', network: primary() }, [veth('eth0')]).ifname, 'eth0');
+  assert.is(requirePodLink({ name: 'red', network: primary() }, [veth('eth0')]).ifname, 'eth0');
 });
 
 find('looks up a tap, and throws nothing if there is none', () => {
@@ -125,14 +125,14 @@ find('looks up a tap, and throws nothing if there is none', () => {
     { name: 'red', network: secondary() },
     { name: 'red', network: primary('net7') },
   ];
-  assert.is(lookUpTap(red, [...POD, ...HASHED])?.ifname, 'tapb1f51a511f1');
-  assert.is(lookUpTap(red, [veth('podb1f51a511f1')]), undefined);
-  assert.is(lookUpTap(lone, POD), undefined);
+  assert.is(findTap(red, [...POD, ...HASHED])?.ifname, 'tapb1f51a511f1');
+  assert.is(findTap(red, [veth('podb1f51a511f1')]), undefined);
+  assert.is(findTap(lone, POD), undefined);
 });
 
 find('lists at most twenty links', async () => {
   const links = Array.from({ length: 25 }, (_, index) => veth(`v${index}`));
-  const { details } = await caught(() => findWiring({ name: 'red', network: primary() }, links));
+  const { details } = await caught(() => requireWiring({ name: 'red', network: primary() }, links));
   assert.match(details ?? '', /v19, and 5 more$/);
 });
 
