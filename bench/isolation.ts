@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { cgroupsOf, removeCgroup } from '../test/helpers/containerd/cgroups.ts';
+import { cgroupsOf, removeCgroup } from '../test/helpers/cluster/containerd/cgroups.ts';
 
 /** Environment variable that is set inside the namespaces: the parent of the run's cgroups. */
 const INSIDE = 'TAPWIRE_BENCH_CGROUP';

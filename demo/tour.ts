@@ -12,7 +12,7 @@ import { startSidecar, stopSidecar } from '../test/helpers/lab/sidecar.ts';
 import { fieldsOf, frameProblems, guestProblems, netnsProblems } from '../test/helpers/lab/verdict.ts';
 import { consoleOf, startVm, stopVm } from '../test/helpers/lab/virt-launcher.ts';
 import { makeVm } from '../test/helpers/lab/vm.ts';
-import { dumpNetns, testNetns } from '../test/helpers/netns.ts';
+import { dumpNetns, testNetns } from '../test/helpers/pod/netns.ts';
 import { drawWiring } from './drawing.ts';
 import { type Progress, paint } from './progress.ts';
 import { readWiring } from './wiring.ts';

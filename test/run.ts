@@ -7,10 +7,10 @@
  * printed. Missing totals, no tests or a bad exit status are a failure.
  *
  * A file that calls the plugin as a container runtime does runs once for each way to serve a call: with the agent all of its
- * tests, in the other ways the sample that the file names (helpers/way.ts). TAPWIRE_WAY=fallback runs all tests in that way only.
+ * tests, in the other ways the sample that the file names (helpers/plugin/way.ts). TAPWIRE_WAY=fallback runs all tests in that way only.
  *
  * A test that replays a recording of real callers (fixtures/recorded) reports that
- * (helpers/recorded.ts). A run of all files fails if no test has replayed one of the recordings.
+ * (helpers/plugin/recorded.ts). A run of all files fails if no test has replayed one of the recordings.
  *
  * An interrupted run leaves nothing behind. Each file runs in its own session, so Ctrl-C does not
  * end it before the runner has found all its descendants, and it records the names of its netns.
@@ -23,7 +23,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { endNetns } from './helpers/lab/remove.ts';
-import { NETNS_LEDGER, recordedNetns } from './helpers/ledger.ts';
+import { NETNS_LEDGER, recordedNetns } from './helpers/pod/ledger.ts';
 import { killSession } from './helpers/process-tree.ts';
 import { describeTimes, type RunTime } from './helpers/run-times.ts';
 

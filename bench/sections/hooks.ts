@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
-import { callDefineDomain, encodeMessage } from '../../test/helpers/hook-api.ts';
+import { callDefineDomain, encodeMessage } from '../../test/helpers/sidecar/hook-api.ts';
 import {
   anonymousMemory,
   GUARANTEED,
   type SmallSidecar,
   timeEmptyNode,
   withSmallSidecar,
-} from '../../test/helpers/small-sidecar.ts';
+} from '../../test/helpers/sidecar/small-sidecar.ts';
 import type { Bench } from '../bench.ts';
 import type { HookCosts } from '../results.ts';
 import { quantile, spread } from '../statistics.ts';

@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AGENT, NODE } from '../helpers/agent.ts';
+import { AGENT, NODE } from '../helpers/agent/agent.ts';
 import {
   metricsOf,
   page,
@@ -16,9 +16,9 @@ import {
   withAgentNode,
   withEmptyNode,
   within,
-} from '../helpers/agent-node.ts';
-import { withPod } from '../helpers/netns.ts';
-import { sharedNode, withTrap } from '../helpers/trap.ts';
+} from '../helpers/agent/agent-node.ts';
+import { sharedNode, withTrap } from '../helpers/agent/trap.ts';
+import { withPod } from '../helpers/pod/netns.ts';
 
 const test = suite("the agent's endpoints");
 const ourNode = sharedNode();

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
 import {
   type AgentNode,
   assertWhole,
@@ -20,11 +20,11 @@ import {
   until,
   withEmptyNode,
   within,
-} from '../helpers/agent-node.ts';
-import { environmentOf, netconf } from '../helpers/cni.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { frame, knock, type Reply, type Sender, variablesOf, withSender } from '../helpers/sender.ts';
-import { sharedNode, type Trap } from '../helpers/trap.ts';
+} from '../helpers/agent/agent-node.ts';
+import { frame, knock, type Reply, type Sender, variablesOf, withSender } from '../helpers/agent/sender.ts';
+import { sharedNode, type Trap } from '../helpers/agent/trap.ts';
+import { environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('the agent and hostile clients');
 

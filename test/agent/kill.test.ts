@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
-import { succeeded, withEmptyNode, within } from '../helpers/agent-node.ts';
+import { succeeded, withEmptyNode, within } from '../helpers/agent/agent-node.ts';
 import { newRandom, seedOf } from '../helpers/fuzz.ts';
-import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
+import { dumpNetns, sameNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('an agent that is killed');
 

@@ -5,7 +5,7 @@
 import { lstatSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
 import {
   type AgentNode,
   assertWhole,
@@ -20,9 +20,9 @@ import {
   within,
   withMortalPod,
   withPods,
-} from '../helpers/agent-node.ts';
-import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
-import { sharedNode, type Trap, withTrap } from '../helpers/trap.ts';
+} from '../helpers/agent/agent-node.ts';
+import { sharedNode, type Trap, withTrap } from '../helpers/agent/trap.ts';
+import { dumpNetns, sameNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('an agent that is lost');
 const ourNode = sharedNode();

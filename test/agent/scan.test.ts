@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
 import {
   type AgentNode,
   metricsOf,
@@ -19,9 +19,9 @@ import {
   withEmptyNode,
   within,
   withMortalPod,
-} from '../helpers/agent-node.ts';
-import { type TestNetns, withPod } from '../helpers/netns.ts';
-import { attach, detachTcx, returning } from '../helpers/programs.ts';
+} from '../helpers/agent/agent-node.ts';
+import { type TestNetns, withPod } from '../helpers/pod/netns.ts';
+import { attach, detachTcx, returning } from '../helpers/pod/programs.ts';
 
 const test = suite("the agent's scan of pods");
 

@@ -6,10 +6,10 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent.ts';
-import { type AgentNode, succeeded, until, withAgentNode } from '../helpers/agent-node.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { type Action, type Point, sharedNode } from '../helpers/trap.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
+import { type AgentNode, succeeded, until, withAgentNode } from '../helpers/agent/agent-node.ts';
+import { type Action, type Point, sharedNode } from '../helpers/agent/trap.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('silence in an agent');
 const ourNode = sharedNode();

@@ -16,9 +16,9 @@ import {
   succeeded,
   within,
   withPods,
-} from '../helpers/agent-node.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { type Point, sharedNode } from '../helpers/trap.ts';
+} from '../helpers/agent/agent-node.ts';
+import { type Point, sharedNode } from '../helpers/agent/trap.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('a pod that hangs');
 const ourNode = sharedNode();

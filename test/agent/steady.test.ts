@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
 import {
   descriptorCount,
   metricsOf,
@@ -10,8 +10,8 @@ import {
   succeeded,
   withAgentNode,
   withPods,
-} from '../helpers/agent-node.ts';
-import { dumpNetns, sameNetns } from '../helpers/netns.ts';
+} from '../helpers/agent/agent-node.ts';
+import { dumpNetns, sameNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('an agent that serves for a long time');
 

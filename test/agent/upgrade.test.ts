@@ -6,7 +6,7 @@ import { lstatSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
 import {
   type AgentNode,
   assertWhole,
@@ -17,10 +17,10 @@ import {
   withEmptyNode,
   within,
   withPods,
-} from '../helpers/agent-node.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { UNHURRIED } from '../helpers/shim.ts';
-import { withTrap } from '../helpers/trap.ts';
+} from '../helpers/agent/agent-node.ts';
+import { withTrap } from '../helpers/agent/trap.ts';
+import { UNHURRIED } from '../helpers/plugin/shim.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('replacing the agent');
 

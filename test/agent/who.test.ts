@@ -3,13 +3,13 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { startAgent } from '../helpers/agent.ts';
-import { metricsOf, succeeded, withEmptyNode } from '../helpers/agent-node.ts';
-import { environmentOf } from '../helpers/cni.ts';
-import { treeOf } from '../helpers/install.ts';
-import { withPod } from '../helpers/netns.ts';
-import { frame, variablesOf, withSender } from '../helpers/sender.ts';
-import { withDirectory } from '../helpers/shim.ts';
+import { startAgent } from '../helpers/agent/agent.ts';
+import { metricsOf, succeeded, withEmptyNode } from '../helpers/agent/agent-node.ts';
+import { frame, variablesOf, withSender } from '../helpers/agent/sender.ts';
+import { treeOf } from '../helpers/cluster/install.ts';
+import { environmentOf } from '../helpers/plugin/cni.ts';
+import { withDirectory } from '../helpers/plugin/shim.ts';
+import { withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('access to the agent');
 

@@ -6,7 +6,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
-import { cni } from '../helpers/cni.ts';
 import {
   type Attach,
   dumpNode,
@@ -20,9 +19,10 @@ import {
   type TestNode,
   withNode,
   withSandbox,
-} from '../helpers/cni-runtime.ts';
-import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { inOneWay } from '../helpers/way.ts';
+} from '../helpers/cluster/cni-runtime.ts';
+import { cni } from '../helpers/plugin/cni.ts';
+import { inOneWay } from '../helpers/plugin/way.ts';
+import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('chains with other CNI plugins');
 const test = inOneWay(everyWay);

@@ -1,8 +1,14 @@
 /** Every requirement of the CNI specification, its library and other plugins' tests, run against the executable, as one table. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { isTested, renderTable, type Section, settleDocument, titleOf } from '../helpers/conformance.ts';
-import { inOneWay, RUNS_ALL } from '../helpers/way.ts';
+import {
+  isTested,
+  renderTable,
+  type Section,
+  settleDocument,
+  titleOf,
+} from '../helpers/plugin/conformance.ts';
+import { inOneWay, RUNS_ALL } from '../helpers/plugin/way.ts';
 import { ARGUMENTS } from './conformance/arguments.ts';
 import { CHECKING } from './conformance/check.ts';
 import { DELETION } from './conformance/del.ts';

@@ -10,9 +10,9 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
-import { callProgram, callThrough, callWith, cni, netconf, newContainerId } from '../helpers/cni.ts';
-import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { inOneWay, onlyBy, TAPWIRE } from '../helpers/way.ts';
+import { callProgram, callThrough, callWith, cni, netconf, newContainerId } from '../helpers/plugin/cni.ts';
+import { inOneWay, onlyBy, TAPWIRE } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('the executable');
 const test = inOneWay(everyWay);

@@ -18,8 +18,8 @@ import {
   runsOf,
   seedOf,
 } from '../helpers/fuzz.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { WAY, WAYS } from '../helpers/way.ts';
+import { WAY, WAYS } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('fuzzing the executable');
 

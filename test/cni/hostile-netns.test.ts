@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Answer, type Call, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import { boundedCall } from '../helpers/fuzz.ts';
-import { addLargeFilter } from '../helpers/large-filter.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { inOneWay } from '../helpers/way.ts';
+import { type Answer, type Call, cni, environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import { inOneWay } from '../helpers/plugin/way.ts';
+import { addLargeFilter } from '../helpers/pod/large-filter.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('a hostile netns');
 const test = inOneWay(everyWay);

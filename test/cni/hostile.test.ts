@@ -21,10 +21,10 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withNodeFile } from '../helpers/cni.ts';
 import { boundedCall, errorOf, type Outcome } from '../helpers/fuzz.ts';
-import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { inOneWay, NODE_FILE } from '../helpers/way.ts';
+import { withNodeFile } from '../helpers/plugin/cni.ts';
+import { inOneWay, NODE_FILE } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('hostile input');
 const test = inOneWay(everyWay);

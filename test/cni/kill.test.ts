@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent.ts';
-import { type Call, cni, environmentOf, netconf } from '../helpers/cni.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
 import { newRandom, seedOf } from '../helpers/fuzz.ts';
 import { HANG } from '../helpers/hang.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { STRACE, traceCall } from '../helpers/strace.ts';
-import { onlyBy, plugin, startOther, WAY } from '../helpers/way.ts';
+import { type Call, cni, environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import { STRACE, traceCall } from '../helpers/plugin/strace.ts';
+import { onlyBy, plugin, startOther, WAY } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('killed at every kernel request');
 

@@ -6,8 +6,8 @@ import * as assert from 'uvu/assert';
 import { lockNetns } from '../../cni/kernel/open-netns.ts';
 import { native } from '../../shared/native/native.ts';
 import { caught } from '../helpers/caught.ts';
-import { cni } from '../helpers/cni.ts';
-import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
+import { cni } from '../helpers/plugin/cni.ts';
+import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('the lock of a netns');
 

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Call, cni, environmentOf, netconf } from '../helpers/cni.ts';
 import { HANG } from '../helpers/hang.ts';
-import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
-import { callFailing } from '../helpers/strace.ts';
-import { type CommandLine, onlyBy, plugin, startOther } from '../helpers/way.ts';
+import { type Call, cni, environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import { callFailing } from '../helpers/plugin/strace.ts';
+import { type CommandLine, onlyBy, plugin, startOther } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('replies that are lost');
 

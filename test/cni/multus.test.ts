@@ -5,7 +5,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
-import { type Answer, cni, newContainerId } from '../helpers/cni.ts';
 import {
   dumpNode,
   type Json,
@@ -15,7 +14,7 @@ import {
   type TestNode,
   withNode,
   withSandbox,
-} from '../helpers/cni-runtime.ts';
+} from '../helpers/cluster/cni-runtime.ts';
 import {
   CONTAINERD_ENVIRONMENT,
   DAEMON_ENVIRONMENT,
@@ -24,9 +23,10 @@ import {
   type NetworkSelection,
   openMultus,
   type Pod,
-} from '../helpers/multus.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { inOneWay } from '../helpers/way.ts';
+} from '../helpers/cluster/multus.ts';
+import { type Answer, cni, newContainerId } from '../helpers/plugin/cni.ts';
+import { inOneWay } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('a caller like Multus');
 const test = inOneWay(everyWay);

@@ -8,9 +8,9 @@ import * as assert from 'uvu/assert';
 import { readNodePolicy } from '../../cni/policy/node-file.ts';
 import { DEFAULT_POLICY } from '../../cni/policy/node-policy.ts';
 import { caught } from '../helpers/caught.ts';
-import { cni } from '../helpers/cni.ts';
-import { dumpNetns, sameNetns, withPod } from '../helpers/netns.ts';
-import { inOneWay } from '../helpers/way.ts';
+import { cni } from '../helpers/plugin/cni.ts';
+import { inOneWay } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, withPod } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('the node policy file');
 const test = inOneWay(everyWay);

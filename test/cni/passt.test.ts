@@ -7,7 +7,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { hashedPodIfname } from '../../shared/kubevirt/names.ts';
-import { type Call, callThrough, callUnder, cni, environmentOf, netconf } from '../helpers/cni.ts';
+import { type Call, callThrough, callUnder, cni, environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import { callFailing } from '../helpers/plugin/strace.ts';
+import { inOneWay, onlyBy, withAgentUnder } from '../helpers/plugin/way.ts';
 import {
   dumpNetns,
   passtSysctls,
@@ -16,9 +18,7 @@ import {
   type TestNetns,
   withNetns,
   withPod,
-} from '../helpers/netns.ts';
-import { callFailing } from '../helpers/strace.ts';
-import { inOneWay, onlyBy, withAgentUnder } from '../helpers/way.ts';
+} from '../helpers/pod/netns.ts';
 
 const everyWay = suite('the passt binding');
 const test = inOneWay(everyWay);

@@ -5,8 +5,8 @@ import * as assert from 'uvu/assert';
 import { testKernel } from '../../cni/kernel/self-test.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
-import { callUnder, netconf } from '../helpers/cni.ts';
-import { inOneWay } from '../helpers/way.ts';
+import { callUnder, netconf } from '../helpers/plugin/cni.ts';
+import { inOneWay } from '../helpers/plugin/way.ts';
 
 const everyWay = suite('STATUS');
 const test = inOneWay(everyWay);

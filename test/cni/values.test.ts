@@ -6,9 +6,9 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
-import { type Call, cni } from '../helpers/cni.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { inOneWay } from '../helpers/way.ts';
+import { type Call, cni } from '../helpers/plugin/cni.ts';
+import { inOneWay } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('values as Go programs send them');
 const test = inOneWay(everyWay);

@@ -5,8 +5,8 @@
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { HANG } from './hang.ts';
-import type { TestNetns } from './netns.ts';
-import { plugin } from './way.ts';
+import { plugin } from './plugin/way.ts';
+import type { TestNetns } from './pod/netns.ts';
 
 /** A stream of random numbers. */
 export interface Random {

@@ -21,8 +21,8 @@ import { indexNetns } from '../../cni/plan/seen.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/netns.ts';
-import { tapConf } from '../helpers/seen.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
+import { tapConf } from '../helpers/pod/seen.ts';
 
 const test = suite('ADD and DEL on a real netns');
 

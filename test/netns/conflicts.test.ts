@@ -6,10 +6,10 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Answer, cni, environmentOf, netconf } from '../helpers/cni.ts';
-import { type TestNetns, withNetns } from '../helpers/netns.ts';
-import { type Arrived, arriving, attach, DEPENDING, detachTcx, returning } from '../helpers/programs.ts';
-import { callFailing } from '../helpers/strace.ts';
+import { type Answer, cni, environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import { callFailing } from '../helpers/plugin/strace.ts';
+import { type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { type Arrived, arriving, attach, DEPENDING, detachTcx, returning } from '../helpers/pod/programs.ts';
 
 const test = suite('filters and programs of others');
 

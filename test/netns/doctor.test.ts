@@ -4,10 +4,10 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NODE } from '../helpers/agent.ts';
-import { onNode, type PARTS } from '../helpers/bare-node.ts';
-import { assertShown, tapwire } from '../helpers/command-line.ts';
-import { INSTALLER } from '../helpers/install.ts';
+import { NODE } from '../helpers/agent/agent.ts';
+import { onNode, type PARTS } from '../helpers/cluster/bare-node.ts';
+import { assertShown, tapwire } from '../helpers/cluster/command-line.ts';
+import { INSTALLER } from '../helpers/cluster/install.ts';
 
 const test = suite('tapwire doctor');
 

@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withDirectory } from '../helpers/shim.ts';
-import { POD_MAC, type Wire, withWire } from '../helpers/wire.ts';
+import { withDirectory } from '../helpers/plugin/shim.ts';
+import { POD_MAC, type Wire, withWire } from '../helpers/pod/wire.ts';
 
 const test = suite('frames of a guest on tap');
 

@@ -6,10 +6,10 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Inspection } from '../../cli/inspect/inspection.ts';
-import { cni } from '../helpers/cni.ts';
-import { assertFile, assertShown, type Printed, tapwire } from '../helpers/command-line.ts';
-import { setPasstSysctls, type TestNetns, withNetns } from '../helpers/netns.ts';
-import { attach, detachTcx, returning } from '../helpers/programs.ts';
+import { assertFile, assertShown, type Printed, tapwire } from '../helpers/cluster/command-line.ts';
+import { cni } from '../helpers/plugin/cni.ts';
+import { setPasstSysctls, type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { attach, detachTcx, returning } from '../helpers/pod/programs.ts';
 import {
   CONTAINER_ID,
   FRAME_BYTES,
@@ -18,7 +18,7 @@ import {
   withQemu,
   withResults,
   withWiredPod,
-} from '../helpers/wired-pod.ts';
+} from '../helpers/pod/wired-pod.ts';
 
 const test = suite('tapwire inspect');
 

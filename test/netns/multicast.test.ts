@@ -4,10 +4,10 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../helpers/agent-node.ts';
-import { cni } from '../helpers/cni.ts';
-import { type TestNetns, withNetns } from '../helpers/netns.ts';
-import { arriving } from '../helpers/programs.ts';
+import { until } from '../helpers/agent/agent-node.ts';
+import { cni } from '../helpers/plugin/cni.ts';
+import { type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { arriving } from '../helpers/pod/programs.ts';
 
 const test = suite('multicast to a guest');
 

@@ -10,8 +10,8 @@ import { apply } from '../../cni/plan/apply.ts';
 import type { Op, Run } from '../../cni/plan/op.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { caught } from '../helpers/caught.ts';
-import { passtSysctls, setPasstSysctls, type TestNetns, withNetns } from '../helpers/netns.ts';
-import { passtConf } from '../helpers/seen.ts';
+import { passtSysctls, setPasstSysctls, type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { passtConf } from '../helpers/pod/seen.ts';
 
 const test = suite('passt on a real netns');
 

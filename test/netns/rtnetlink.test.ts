@@ -17,7 +17,7 @@ import { allLinks, IFF_ALLMULTI, IFF_UP, type Link } from '../../shared/rtnetlin
 import { type LinkChange, linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
 import { clsactAddition, clsactDeletion, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { allRoutes } from '../../shared/rtnetlink/route.ts';
-import { type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+import { type TestNetns, withNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('rtnetlink');
 

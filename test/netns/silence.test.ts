@@ -7,11 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../helpers/agent-node.ts';
-import { cni } from '../helpers/cni.ts';
-import { type FrameSocket, type OpenFrames, withFrames } from '../helpers/frames.ts';
+import { until } from '../helpers/agent/agent-node.ts';
 import { HANG } from '../helpers/hang.ts';
-import { dumpNetns, sameNetns, type TestNetns, withNetns } from '../helpers/netns.ts';
+import { cni } from '../helpers/plugin/cni.ts';
+import { type FrameSocket, type OpenFrames, withFrames } from '../helpers/pod/frames.ts';
+import { dumpNetns, sameNetns, type TestNetns, withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('silence');
 

@@ -6,9 +6,9 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
-import { NODE } from '../helpers/agent.ts';
-import { BUNDLE } from '../helpers/command-line.ts';
-import { INSTALLER } from '../helpers/install.ts';
+import { NODE } from '../helpers/agent/agent.ts';
+import { BUNDLE } from '../helpers/cluster/command-line.ts';
+import { INSTALLER } from '../helpers/cluster/install.ts';
 
 const test = suite('tapwire, the bundle');
 

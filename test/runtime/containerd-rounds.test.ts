@@ -2,10 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { assertWired, BRIDGE, ourLog, TAPWIRE, TUNING } from '../helpers/containerd/chain.ts';
-import { configureNetwork, type Node, withNode, writeNodeFile } from '../helpers/containerd/node.ts';
-import { descriptorsOf, filesOf, leases, nothingLeft, runPod, settled } from '../helpers/containerd/pods.ts';
-import { WAY } from '../helpers/way.ts';
+import { assertWired, BRIDGE, ourLog, TAPWIRE, TUNING } from '../helpers/cluster/containerd/chain.ts';
+import { configureNetwork, type Node, withNode, writeNodeFile } from '../helpers/cluster/containerd/node.ts';
+import {
+  descriptorsOf,
+  filesOf,
+  leases,
+  nothingLeft,
+  runPod,
+  settled,
+} from '../helpers/cluster/containerd/pods.ts';
+import { WAY } from '../helpers/plugin/way.ts';
 
 const test = suite('containerd: pods at once');
 

@@ -6,8 +6,15 @@ import { rmSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { assertWired, BRIDGE, ourLog, POD_MTU, TAPWIRE, TUNING } from '../helpers/containerd/chain.ts';
-import { configureNetwork, type Node, withNode, writeNodeFile } from '../helpers/containerd/node.ts';
+import {
+  assertWired,
+  BRIDGE,
+  ourLog,
+  POD_MTU,
+  TAPWIRE,
+  TUNING,
+} from '../helpers/cluster/containerd/chain.ts';
+import { configureNetwork, type Node, withNode, writeNodeFile } from '../helpers/cluster/containerd/node.ts';
 import {
   cachedResult,
   leases,
@@ -16,10 +23,10 @@ import {
   removePod,
   runPod,
   settled,
-} from '../helpers/containerd/pods.ts';
-import { processesOf } from '../helpers/containerd/processes.ts';
-import { dumpNetns, sameNetns } from '../helpers/netns.ts';
-import { inOneWay } from '../helpers/way.ts';
+} from '../helpers/cluster/containerd/pods.ts';
+import { processesOf } from '../helpers/cluster/containerd/processes.ts';
+import { inOneWay } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('containerd');
 const test = inOneWay(everyWay);

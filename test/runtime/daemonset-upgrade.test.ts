@@ -8,13 +8,13 @@ import { variants } from '../../scripts/image/config.ts';
 import { readContents } from '../../scripts/image/contents.ts';
 import { ociArchive } from '../../scripts/image/oci.ts';
 import type { Entry } from '../../scripts/image/tar.ts';
-import { callPlugin } from '../helpers/containerd/call-plugin.ts';
-import { assertWired, BRIDGE } from '../helpers/containerd/chain.ts';
-import { baseSpec, runAgent, withImage } from '../helpers/containerd/daemonset.ts';
-import { importImages } from '../helpers/containerd/kubelet.ts';
-import { configureNetwork, type Node } from '../helpers/containerd/node.ts';
-import { type Pod, removePod, runPod } from '../helpers/containerd/pods.ts';
-import { dumpNetns, sameNetns } from '../helpers/netns.ts';
+import { callPlugin } from '../helpers/cluster/containerd/call-plugin.ts';
+import { assertWired, BRIDGE } from '../helpers/cluster/containerd/chain.ts';
+import { baseSpec, runAgent, withImage } from '../helpers/cluster/containerd/daemonset.ts';
+import { importImages } from '../helpers/cluster/containerd/kubelet.ts';
+import { configureNetwork, type Node } from '../helpers/cluster/containerd/node.ts';
+import { type Pod, removePod, runPod } from '../helpers/cluster/containerd/pods.ts';
+import { dumpNetns, sameNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('an upgrade under load');
 

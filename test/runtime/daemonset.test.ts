@@ -6,9 +6,9 @@ import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
-import { callPlugin } from '../helpers/containerd/call-plugin.ts';
-import { assertWired, BRIDGE } from '../helpers/containerd/chain.ts';
-import { baseSpec, runAgent, uninstallSpec, withImage } from '../helpers/containerd/daemonset.ts';
+import { callPlugin } from '../helpers/cluster/containerd/call-plugin.ts';
+import { assertWired, BRIDGE } from '../helpers/cluster/containerd/chain.ts';
+import { baseSpec, runAgent, uninstallSpec, withImage } from '../helpers/cluster/containerd/daemonset.ts';
 import {
   type Container,
   containerSecurity,
@@ -17,15 +17,15 @@ import {
   resourcesOf,
   runSpec,
   startContainer,
-} from '../helpers/containerd/kubelet.ts';
-import { configureNetwork, type Node } from '../helpers/containerd/node.ts';
-import { podConfig, removePod, runPod, settled } from '../helpers/containerd/pods.ts';
-import { processesOf } from '../helpers/containerd/processes.ts';
-import { until } from '../helpers/containerd/until.ts';
-import { domainFixture } from '../helpers/domain-fixtures.ts';
-import { callBack, callDefineDomain, callInfo, collectHooks } from '../helpers/hook-api.ts';
-import { attach, returning } from '../helpers/programs.ts';
-import { vmiJson } from '../helpers/vmi.ts';
+} from '../helpers/cluster/containerd/kubelet.ts';
+import { configureNetwork, type Node } from '../helpers/cluster/containerd/node.ts';
+import { podConfig, removePod, runPod, settled } from '../helpers/cluster/containerd/pods.ts';
+import { processesOf } from '../helpers/cluster/containerd/processes.ts';
+import { until } from '../helpers/cluster/containerd/until.ts';
+import { attach, returning } from '../helpers/pod/programs.ts';
+import { domainFixture } from '../helpers/sidecar/domain-fixtures.ts';
+import { callBack, callDefineDomain, callInfo, collectHooks } from '../helpers/sidecar/hook-api.ts';
+import { vmiJson } from '../helpers/sidecar/vmi.ts';
 
 const test = suite('the image in containerd');
 

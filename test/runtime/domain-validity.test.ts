@@ -7,9 +7,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { defineDomain } from '../../sidecar/define-domain.ts';
 import { readSettings } from '../../sidecar/settings.ts';
-import { definedAsIs, podVmi } from '../helpers/defined.ts';
-import { domainFixture, domainFixtures } from '../helpers/domain-fixtures.ts';
-import { observing, podLinks, tapLink, vmiJson } from '../helpers/vmi.ts';
+import { definedAsIs, podVmi } from '../helpers/sidecar/defined.ts';
+import { domainFixture, domainFixtures } from '../helpers/sidecar/domain-fixtures.ts';
+import { observing, podLinks, tapLink, vmiJson } from '../helpers/sidecar/vmi.ts';
 
 /**
  * Its namespaces are not well-formed when the sidecar gets it. That is virt-launcher's bug, which

@@ -21,7 +21,7 @@ import {
   listLayer,
   readJson,
   readMember,
-} from '../helpers/image.ts';
+} from '../helpers/cluster/image.ts';
 
 const test = suite('the image');
 

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/install.ts';
-import { STRACE } from '../helpers/strace.ts';
+import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/cluster/install.ts';
+import { STRACE } from '../helpers/plugin/strace.ts';
 
 const test = suite('the installer when it fails');
 

@@ -19,8 +19,8 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
-import { NODE } from '../helpers/agent.ts';
-import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/install.ts';
+import { NODE } from '../helpers/agent/agent.ts';
+import { installer, installs, namesIn, runtimeOf, treeOf, withBin } from '../helpers/cluster/install.ts';
 
 const test = suite('the installer');
 

@@ -18,8 +18,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { isRunning, until } from '../helpers/agent-node.ts';
-import { withNetns } from '../helpers/netns.ts';
+import { isRunning, until } from '../helpers/agent/agent-node.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('an interrupted run');
 
@@ -33,7 +33,7 @@ const HANGING = `import { execa } from 'execa';
 import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { suite } from 'uvu';
-import { withNetns } from '${TEST}/helpers/netns.ts';
+import { withNetns } from '${TEST}/helpers/pod/netns.ts';
 
 const test = suite('x');
 test('hangs', () => withNetns(async ({ name }) => {

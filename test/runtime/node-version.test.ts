@@ -2,8 +2,8 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AGENT, NODE } from '../helpers/agent.ts';
-import { INSTALLER } from '../helpers/install.ts';
+import { AGENT, NODE } from '../helpers/agent/agent.ts';
+import { INSTALLER } from '../helpers/cluster/install.ts';
 
 const test = suite('another Node.js');
 

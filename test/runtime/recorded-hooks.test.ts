@@ -8,15 +8,20 @@ import { createConnection, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
-import { cni } from '../helpers/cni.ts';
-import { startForeignSidecar } from '../helpers/foreign-sidecar.ts';
 import { HANG } from '../helpers/hang.ts';
-import { callRaw, collectHooks } from '../helpers/hook-api.ts';
-import type { TestNetns } from '../helpers/netns.ts';
-import { recordedJson, replayed } from '../helpers/recorded.ts';
-import { type RecordedSidecar, type RecordedVm, recordedVms, wiringOf } from '../helpers/recorded-hooks.ts';
-import { addMacvlan, withRecordedPod } from '../helpers/recorded-pod.ts';
-import { makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
+import { cni } from '../helpers/plugin/cni.ts';
+import { recordedJson, replayed } from '../helpers/plugin/recorded.ts';
+import { addMacvlan, withRecordedPod } from '../helpers/plugin/recorded-pod.ts';
+import type { TestNetns } from '../helpers/pod/netns.ts';
+import { startForeignSidecar } from '../helpers/sidecar/foreign-sidecar.ts';
+import { callRaw, collectHooks } from '../helpers/sidecar/hook-api.ts';
+import {
+  type RecordedSidecar,
+  type RecordedVm,
+  recordedVms,
+  wiringOf,
+} from '../helpers/sidecar/recorded-hooks.ts';
+import { makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar/sidecar.ts';
 
 const test = suite('hook requests recorded in a cluster');
 

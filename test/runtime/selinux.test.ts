@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withNetns } from '../helpers/netns.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('the label of a tap');
 

@@ -4,12 +4,18 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { domainFixture } from '../helpers/domain-fixtures.ts';
-import { startForeignSidecar } from '../helpers/foreign-sidecar.ts';
-import { type HookManager, startHookManager } from '../helpers/hook-manager.ts';
-import { type TestNetns, withNetns } from '../helpers/netns.ts';
-import { logged, makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
-import { vmiJson } from '../helpers/vmi.ts';
+import { type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { domainFixture } from '../helpers/sidecar/domain-fixtures.ts';
+import { startForeignSidecar } from '../helpers/sidecar/foreign-sidecar.ts';
+import { type HookManager, startHookManager } from '../helpers/sidecar/hook-manager.ts';
+import {
+  logged,
+  makeHookDirectory,
+  type Sidecar,
+  withHookPlace,
+  withSidecar,
+} from '../helpers/sidecar/sidecar.ts';
+import { vmiJson } from '../helpers/sidecar/vmi.ts';
 
 const test = suite('hooks manager: upstream cases');
 

@@ -10,16 +10,16 @@ import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CallError } from '../helpers/grpc-go.ts';
-import { callBack, callDefineDomain, callRaw, encodeMessage } from '../helpers/hook-api.ts';
-import { http2Frame, rawCall, speak, speakHttp2 } from '../helpers/raw-http2.ts';
+import type { CallError } from '../helpers/sidecar/grpc-go.ts';
+import { callBack, callDefineDomain, callRaw, encodeMessage } from '../helpers/sidecar/hook-api.ts';
+import { http2Frame, rawCall, speak, speakHttp2 } from '../helpers/sidecar/raw-http2.ts';
 import {
   anonymousMemory,
   GUARANTEED,
   type SmallSidecar,
   withSmallSidecar,
-} from '../helpers/small-sidecar.ts';
-import { vmiJson } from '../helpers/vmi.ts';
+} from '../helpers/sidecar/small-sidecar.ts';
+import { vmiJson } from '../helpers/sidecar/vmi.ts';
 
 const DEFINE = '/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain';
 const DEFINING = { ':method': 'POST', ':path': DEFINE, 'content-type': 'application/grpc' };

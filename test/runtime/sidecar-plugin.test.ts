@@ -7,13 +7,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { domainFixture } from '../helpers/domain-fixtures.ts';
-import { type CallError, dial } from '../helpers/grpc-go.ts';
 import { HANG } from '../helpers/hang.ts';
-import { callDefineDomain, callRaw, decodeMessage, encodeMessage } from '../helpers/hook-api.ts';
-import { withNetns } from '../helpers/netns.ts';
-import { logged, makeHookDirectory, type Sidecar, withHookPlace, withSidecar } from '../helpers/sidecar.ts';
-import { vmiJson } from '../helpers/vmi.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
+import { domainFixture } from '../helpers/sidecar/domain-fixtures.ts';
+import { type CallError, dial } from '../helpers/sidecar/grpc-go.ts';
+import { callDefineDomain, callRaw, decodeMessage, encodeMessage } from '../helpers/sidecar/hook-api.ts';
+import {
+  logged,
+  makeHookDirectory,
+  type Sidecar,
+  withHookPlace,
+  withSidecar,
+} from '../helpers/sidecar/sidecar.ts';
+import { vmiJson } from '../helpers/sidecar/vmi.ts';
 
 const test = suite('the sidecar as a structured plugin');
 

@@ -4,14 +4,14 @@
 import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { callDefineDomain } from '../helpers/hook-api.ts';
-import { processStatus } from '../helpers/sidecar.ts';
+import { callDefineDomain } from '../helpers/sidecar/hook-api.ts';
+import { processStatus } from '../helpers/sidecar/sidecar.ts';
 import {
   anonymousMemory,
   GUARANTEED,
   type SmallSidecar,
   withSmallSidecar,
-} from '../helpers/small-sidecar.ts';
+} from '../helpers/sidecar/small-sidecar.ts';
 
 const MAX_ANONYMOUS = 32; // MiB
 /** Variation that garbage collection causes, in MiB. */

@@ -14,9 +14,9 @@ import { BindingError } from '../../shared/errors.ts';
 import { parseXml } from '../../sidecar/xml/xml.ts';
 import { scanTags } from '../../sidecar/xml-scanner.ts';
 import { newRandom, runsOf, seedOf } from '../helpers/fuzz.ts';
-import { callDefineDomain } from '../helpers/hook-api.ts';
-import { GUARANTEED, withSmallSidecar } from '../helpers/small-sidecar.ts';
-import { mutate, randomDomain } from '../helpers/xml-fuzz.ts';
+import { callDefineDomain } from '../helpers/sidecar/hook-api.ts';
+import { GUARANTEED, withSmallSidecar } from '../helpers/sidecar/small-sidecar.ts';
+import { mutate, randomDomain } from '../helpers/sidecar/xml-fuzz.ts';
 
 const test = suite('XML compared with libxml2');
 

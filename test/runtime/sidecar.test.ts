@@ -8,14 +8,14 @@ import { status } from '@grpc/grpc-js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
-import { until } from '../helpers/agent-node.ts';
-import { domainFixture } from '../helpers/domain-fixtures.ts';
-import { type CallError, dial } from '../helpers/grpc-go.ts';
+import { until } from '../helpers/agent/agent-node.ts';
 import { HANG } from '../helpers/hang.ts';
-import { callBack, callDefineDomain, callInfo, callRaw, collectHooks } from '../helpers/hook-api.ts';
 import { parseDomainSpec } from '../helpers/lab/domain-spec.ts';
 import { toGoXml } from '../helpers/lab/go-xml.ts';
-import { type TestNetns, withNetns } from '../helpers/netns.ts';
+import { type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { domainFixture } from '../helpers/sidecar/domain-fixtures.ts';
+import { type CallError, dial } from '../helpers/sidecar/grpc-go.ts';
+import { callBack, callDefineDomain, callInfo, callRaw, collectHooks } from '../helpers/sidecar/hook-api.ts';
 import {
   logged,
   makeHookDirectory,
@@ -23,8 +23,8 @@ import {
   type Sidecar,
   withHookPlace,
   withSidecar,
-} from '../helpers/sidecar.ts';
-import { vmiJson } from '../helpers/vmi.ts';
+} from '../helpers/sidecar/sidecar.ts';
+import { vmiJson } from '../helpers/sidecar/vmi.ts';
 
 const POD_MAC = '02:00:00:00:00:11';
 

@@ -6,9 +6,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
-import type { Agent } from '../helpers/agent.ts';
-import type { Call } from '../helpers/cni.ts';
-import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/netns.ts';
+import type { Agent } from '../helpers/agent/agent.ts';
 import {
   type Build,
   type Caller,
@@ -17,7 +15,16 @@ import {
   shimOf,
   versionBefore,
   withAgents,
-} from '../helpers/version-before.ts';
+} from '../helpers/cluster/version-before.ts';
+import type { Call } from '../helpers/plugin/cni.ts';
+import {
+  dumpNetns,
+  passtSysctls,
+  sameNetns,
+  type TestNetns,
+  withNetns,
+  withPod,
+} from '../helpers/pod/netns.ts';
 
 const test = suite('an upgrade with running VMs');
 

@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import tapwire from '../../package.json' with { type: 'json' };
-import { NODE } from '../helpers/agent.ts';
+import { NODE } from '../helpers/agent/agent.ts';
 
 const test = suite('--help and --version');
 

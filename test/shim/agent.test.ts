@@ -19,7 +19,7 @@ import {
   withAgent,
   withDirectory,
   withFallback,
-} from '../helpers/shim.ts';
+} from '../helpers/plugin/shim.ts';
 
 const test = suite("the shim's handshake with the agent");
 

@@ -6,8 +6,16 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withReceiver } from '../helpers/receiver.ts';
-import { ARM64_SHIM, answering, errorOf, reply, shim, withAgent, withFallback } from '../helpers/shim.ts';
+import { withReceiver } from '../helpers/plugin/receiver.ts';
+import {
+  ARM64_SHIM,
+  answering,
+  errorOf,
+  reply,
+  shim,
+  withAgent,
+  withFallback,
+} from '../helpers/plugin/shim.ts';
 
 const test = suite('the arm64 shim');
 

@@ -6,9 +6,9 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withNetns } from '../helpers/netns.ts';
-import { type Descriptor, withReceiver } from '../helpers/receiver.ts';
-import { ARM64_SHIM, SHIM, shim, withDirectory } from '../helpers/shim.ts';
+import { type Descriptor, withReceiver } from '../helpers/plugin/receiver.ts';
+import { ARM64_SHIM, SHIM, shim, withDirectory } from '../helpers/plugin/shim.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('the descriptors of a request');
 

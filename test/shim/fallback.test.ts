@@ -19,9 +19,9 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
-import { netconf, newContainerId } from '../helpers/cni.ts';
-import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/netns.ts';
-import { errorOf, INSTALLED, SHIM, shim, withDirectory, withFallback } from '../helpers/shim.ts';
+import { netconf, newContainerId } from '../helpers/plugin/cni.ts';
+import { errorOf, INSTALLED, SHIM, shim, withDirectory, withFallback } from '../helpers/plugin/shim.ts';
+import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('the fallback');
 

@@ -4,7 +4,6 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withNetns } from '../helpers/netns.ts';
 import {
   answering,
   errorOf,
@@ -14,7 +13,8 @@ import {
   shim,
   withAgent,
   withFallback,
-} from '../helpers/shim.ts';
+} from '../helpers/plugin/shim.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('the shim when the kernel fails');
 

@@ -22,7 +22,7 @@ import {
   withAgent,
   withDirectory,
   withFallback,
-} from '../helpers/shim.ts';
+} from '../helpers/plugin/shim.ts';
 
 const test = suite('the shim and its caller');
 

@@ -15,7 +15,7 @@ import {
   shim,
   startShim,
   withAgent,
-} from '../helpers/shim.ts';
+} from '../helpers/plugin/shim.ts';
 
 const test = suite('the installed shim');
 

@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { native } from '../../shared/native/native.ts';
-import { withNetns } from '../helpers/netns.ts';
 import {
   answering,
   errorOf,
@@ -18,7 +17,8 @@ import {
   shim,
   withAgent,
   withDirectory,
-} from '../helpers/shim.ts';
+} from '../helpers/plugin/shim.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('the lock of the shim');
 

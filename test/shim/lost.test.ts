@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withNetns } from '../helpers/netns.ts';
-import { withReceiver } from '../helpers/receiver.ts';
-import { errorOf, HELLO, reply, type Script, shim, withAgent, withFallback } from '../helpers/shim.ts';
+import { withReceiver } from '../helpers/plugin/receiver.ts';
+import { errorOf, HELLO, reply, type Script, shim, withAgent, withFallback } from '../helpers/plugin/shim.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('the shim when it has lost the agent');
 

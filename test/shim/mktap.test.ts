@@ -2,8 +2,8 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withNetns } from '../helpers/netns.ts';
-import { INSTALLED } from '../helpers/shim.ts';
+import { INSTALLED } from '../helpers/plugin/shim.ts';
+import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('tapwire mktap');
 

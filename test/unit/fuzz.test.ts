@@ -51,7 +51,7 @@ import {
   seedOf,
 } from '../helpers/fuzz.ts';
 import { HANG } from '../helpers/hang.ts';
-import { tapOf } from '../helpers/seen.ts';
+import { tapOf } from '../helpers/pod/seen.ts';
 
 const test = suite('fuzzing');
 

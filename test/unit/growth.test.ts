@@ -6,10 +6,10 @@ import '../helpers/work.ts'; // must come before all the code that it counts
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseDocuments } from '../../nad/check/document.ts';
-import { findingsOf, kubevirt, nad, vm } from '../helpers/check.ts';
-import { definedAsIs } from '../helpers/defined.ts';
+import { findingsOf, kubevirt, nad, vm } from '../helpers/cluster/check.ts';
 import { leaf, node } from '../helpers/lab/go-xml.ts';
-import { defineInPasses } from '../helpers/virt-launcher.ts';
+import { definedAsIs } from '../helpers/sidecar/defined.ts';
+import { defineInPasses } from '../helpers/sidecar/virt-launcher.ts';
 import { workOf } from '../helpers/work.ts';
 
 const test = suite('growth');

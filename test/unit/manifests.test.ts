@@ -9,7 +9,7 @@ import { type Options, parseOptions } from '../../daemonset/install/options.ts';
 import { type Options as AgentOptions, parseOptions as parseAgentOptions } from '../../daemonset/options.ts';
 import tapwire from '../../package.json' with { type: 'json' };
 import { tagOf } from '../../scripts/image/names.ts';
-import { kustomize, type Resource } from '../helpers/kustomize.ts';
+import { kustomize, type Resource } from '../helpers/cluster/kustomize.ts';
 
 const test = suite('the manifests');
 

@@ -10,14 +10,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { TIMEOUTS } from '../helpers/hook-api.ts';
-import { startHookManager } from '../helpers/hook-manager.ts';
 import { interfacesOf, withInterfaces } from '../helpers/lab/domain-spec.ts';
 import { type GoElement, parseGoXml } from '../helpers/lab/go-xml.ts';
-import { type RecordedHook, type RecordedVm, recordedVms } from '../helpers/recorded-hooks.ts';
-import { makeHookDirectory } from '../helpers/sidecar.ts';
-import { defineInPasses, placeholderCount } from '../helpers/virt-launcher.ts';
-import { vmiJson } from '../helpers/vmi.ts';
+import { TIMEOUTS } from '../helpers/sidecar/hook-api.ts';
+import { startHookManager } from '../helpers/sidecar/hook-manager.ts';
+import { type RecordedHook, type RecordedVm, recordedVms } from '../helpers/sidecar/recorded-hooks.ts';
+import { makeHookDirectory } from '../helpers/sidecar/sidecar.ts';
+import { defineInPasses, placeholderCount } from '../helpers/sidecar/virt-launcher.ts';
+import { vmiJson } from '../helpers/sidecar/vmi.ts';
 
 const test = suite('the stand-in for virt-launcher');
 

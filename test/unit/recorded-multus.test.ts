@@ -12,7 +12,7 @@ import {
   type PluginCall,
   type Printed,
   runtimeOver,
-} from '../helpers/cni-runtime.ts';
+} from '../helpers/cluster/cni-runtime.ts';
 import {
   CONTAINERD_ENVIRONMENT,
   DAEMON_ENVIRONMENT,
@@ -21,8 +21,7 @@ import {
   openMultus,
   type Pod,
   toAnnotation,
-} from '../helpers/multus.ts';
-import { testNetns } from '../helpers/netns.ts';
+} from '../helpers/cluster/multus.ts';
 import {
   annotationOf,
   filesIn,
@@ -31,7 +30,8 @@ import {
   recordedJson,
   replayed,
   stdinOf,
-} from '../helpers/recorded.ts';
+} from '../helpers/plugin/recorded.ts';
+import { testNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('the stand-in for Multus');
 

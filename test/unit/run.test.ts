@@ -96,7 +96,7 @@ test('a file that calls the plugin runs once for each way and knows its way', as
   });
 });
 
-const SAMPLED = `import { inOneWay } from '${resolve(import.meta.dirname, '../helpers/way.ts')}';
+const SAMPLED = `import { inOneWay } from '${resolve(import.meta.dirname, '../helpers/plugin/way.ts')}';
 import { suite } from 'uvu';
 const everyWay = suite('x');
 const test = inOneWay(everyWay);
@@ -135,7 +135,7 @@ test('TAPWIRE_WAY chooses one way', async () => {
   });
 });
 
-const REPLAYING = `import { replayed } from '${resolve(import.meta.dirname, '../helpers/recorded.ts')}';
+const REPLAYING = `import { replayed } from '${resolve(import.meta.dirname, '../helpers/plugin/recorded.ts')}';
 ${HEAD}test('a', () => replayed('here', ['cni/a.json', 'hooks/x/b.xml']));
 test.run();
 `;

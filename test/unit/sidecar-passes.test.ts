@@ -5,11 +5,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { caught } from '../helpers/caught.ts';
-import { type Asked, definedAsIs } from '../helpers/defined.ts';
 import { interfacesOf, withInterfaces } from '../helpers/lab/domain-spec.ts';
 import { type GoElement, leaf, node, parseGoXml, toGoXml } from '../helpers/lab/go-xml.ts';
-import { defineInPasses, emulatedLibvirt, type Pass, placeholderCount } from '../helpers/virt-launcher.ts';
-import { podLinks, tapLink, type VmiParts, veth } from '../helpers/vmi.ts';
+import { type Asked, definedAsIs } from '../helpers/sidecar/defined.ts';
+import {
+  defineInPasses,
+  emulatedLibvirt,
+  type Pass,
+  placeholderCount,
+} from '../helpers/sidecar/virt-launcher.ts';
+import { podLinks, tapLink, type VmiParts, veth } from '../helpers/sidecar/vmi.ts';
 
 const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
 

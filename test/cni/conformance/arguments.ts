@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import type { Section } from '../../helpers/conformance.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
 import { badArgs, CAPABILITIES, conf, MAC, reachesNetns, refusal, refused } from './calls.ts';
 import { BLUE, withMac } from './pods.ts';
 

@@ -1,7 +1,7 @@
 /** How the rows of the conformance table call the plugin. */
 
 import * as assert from 'uvu/assert';
-import { type Answer, type Call, callUnder, callWith, cni, netconf } from '../../helpers/cni.ts';
+import { type Answer, type Call, callUnder, callWith, cni, netconf } from '../../helpers/plugin/cni.ts';
 
 export type Changes = Readonly<Record<string, string | undefined>>;
 

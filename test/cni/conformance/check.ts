@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
-import { cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import type { TestNetns } from '../../helpers/netns.ts';
+import { cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import type { TestNetns } from '../../helpers/pod/netns.ts';
 import { silent, succeeds } from './calls.ts';
 import { BLUE, onBlue, onPod, prevResultOf } from './pods.ts';
 

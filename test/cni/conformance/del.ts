@@ -5,9 +5,9 @@ import * as assert from 'uvu/assert';
 import { attempt } from '../../../cni/plan/apply.ts';
 import { linksOf, type Op, type Run } from '../../../cni/plan/op.ts';
 import { BindingError } from '../../../shared/errors.ts';
-import { callWith, cni, environmentOf } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import { dumpNetns, sameNetns, withPod } from '../../helpers/netns.ts';
+import { callWith, cni, environmentOf } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { dumpNetns, sameNetns, withPod } from '../../helpers/pod/netns.ts';
 import { CHECKABLE, call, conf, refusal, refused, silent, succeeds } from './calls.ts';
 import { binding, onPod } from './pods.ts';
 

@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import { dumpNetns, sameNetns } from '../../helpers/netns.ts';
-import { plugin, WAY } from '../../helpers/way.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { plugin, WAY } from '../../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns } from '../../helpers/pod/netns.ts';
 import {
   ALL_VARIABLES,
   type Changes,

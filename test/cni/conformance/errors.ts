@@ -1,9 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { native } from '../../../shared/native/native.ts';
-import { cni } from '../../helpers/cni.ts';
-import { isTested, type Section } from '../../helpers/conformance.ts';
-import { withNetns } from '../../helpers/netns.ts';
+import { cni } from '../../helpers/plugin/cni.ts';
+import { isTested, type Section } from '../../helpers/plugin/conformance.ts';
+import { withNetns } from '../../helpers/pod/netns.ts';
 import { conf, refusal, refused, silent, statusWithoutTun } from './calls.ts';
 import { ENVIRONMENT } from './environment.ts';
 import { binding, onPod } from './pods.ts';

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
-import { callWith } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
 import { boundedCall } from '../../helpers/fuzz.ts';
-import { dumpNetns, sameNetns, withPod } from '../../helpers/netns.ts';
+import { callWith } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { dumpNetns, sameNetns, withPod } from '../../helpers/pod/netns.ts';
 import { call, conf, environment, NEWEST, silent, succeeds } from './calls.ts';
 import { onPod } from './pods.ts';
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
+import { cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
 import { call, conf, reachesNetns, refused, succeeds } from './calls.ts';
 import { linkOf, onPod } from './pods.ts';
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
-import type { Section } from '../../helpers/conformance.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
 import { badArgs, conf, MAC, reachesNetns, refusal, refused, succeeds } from './calls.ts';
 import { BLUE, chained, mismatched, onBlue, prevResultOf } from './pods.ts';
 

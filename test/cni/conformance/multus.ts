@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
-import { callWith, cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import { dumpNetns, sameNetns } from '../../helpers/netns.ts';
+import { callWith, cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { dumpNetns, sameNetns } from '../../helpers/pod/netns.ts';
 import {
   CAPABILITIES,
   call,

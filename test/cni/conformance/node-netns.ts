@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
-import { cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
 import { boundedCall, errorOf } from '../../helpers/fuzz.ts';
-import { dumpNetns, sameNetns, withPod } from '../../helpers/netns.ts';
+import { cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { dumpNetns, sameNetns, withPod } from '../../helpers/pod/netns.ts';
 import { CHECKABLE, call, conf, environment, refusal, silent, succeeds } from './calls.ts';
 import { BLUE, onBlue, prevResultOf } from './pods.ts';
 

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
-import { callWith, environmentOf, netconf } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import { passtSysctls } from '../../helpers/netns.ts';
-import { callFailing } from '../../helpers/strace.ts';
+import { callWith, environmentOf, netconf } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { callFailing } from '../../helpers/plugin/strace.ts';
+import { passtSysctls } from '../../helpers/pod/netns.ts';
 import { succeeds } from './calls.ts';
 import { onPod } from './pods.ts';
 

@@ -1,7 +1,7 @@
 /** The pods on which rows of the conformance table call the plugin. */
 import { hashedPodIfname, secondaryTapIfname } from '../../../shared/kubevirt/names.ts';
-import { type Call, cni } from '../../helpers/cni.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../../helpers/netns.ts';
+import { type Call, cni } from '../../helpers/plugin/cni.ts';
+import { dumpNetns, sameNetns, type TestNetns, withPod } from '../../helpers/pod/netns.ts';
 import { CHECKABLE, conf, MAC, refused, succeeds } from './calls.ts';
 
 export const BLUE = hashedPodIfname('blue');

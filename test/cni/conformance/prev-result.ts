@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
+import { cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
 import { silent, succeeds } from './calls.ts';
 import { BLUE, chained, mismatched, onBlue, onPod, prevResultOf } from './pods.ts';
 

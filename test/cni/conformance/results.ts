@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
-import { cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import { dumpNetns, sameNetns, withNetns, withPod } from '../../helpers/netns.ts';
+import { cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { dumpNetns, sameNetns, withNetns, withPod } from '../../helpers/pod/netns.ts';
 import { NEWEST, silent, succeeds } from './calls.ts';
 import { BLUE, BLUE_TAP, chained, linkOf, mismatched, onBlue, onPod, prevResultOf } from './pods.ts';
 

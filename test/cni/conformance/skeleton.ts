@@ -3,10 +3,10 @@ import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
 import { toErrorResult } from '../../../cni/result.ts';
 import { BindingError } from '../../../shared/errors.ts';
-import { callWith } from '../../helpers/cni.ts';
-import { isTested, type Section } from '../../helpers/conformance.ts';
 import { HANG } from '../../helpers/hang.ts';
-import { plugin, WAY } from '../../helpers/way.ts';
+import { callWith } from '../../helpers/plugin/cni.ts';
+import { isTested, type Section } from '../../helpers/plugin/conformance.ts';
+import { plugin, WAY } from '../../helpers/plugin/way.ts';
 import {
   call,
   conf,

@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
-import { callWith } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
 import { boundedCall } from '../../helpers/fuzz.ts';
-import { dumpNetns, sameNetns, withNetns } from '../../helpers/netns.ts';
-import { traceCall } from '../../helpers/strace.ts';
+import { callWith } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { traceCall } from '../../helpers/plugin/strace.ts';
+import { dumpNetns, sameNetns, withNetns } from '../../helpers/pod/netns.ts';
 import { conf, NEWEST, silent, statusWithoutTun } from './calls.ts';
 
 export const STATUS: Section = {

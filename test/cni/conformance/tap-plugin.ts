@@ -4,11 +4,11 @@ import { apply } from '../../../cni/plan/apply.ts';
 import type { Run } from '../../../cni/plan/op.ts';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
 import { BindingError } from '../../../shared/errors.ts';
-import { type Call, cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import { dumpNetns, sameNetns, withPod } from '../../helpers/netns.ts';
-import { traceCall } from '../../helpers/strace.ts';
-import { WAY } from '../../helpers/way.ts';
+import { type Call, cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { traceCall } from '../../helpers/plugin/strace.ts';
+import { WAY } from '../../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns, withPod } from '../../helpers/pod/netns.ts';
 import { CHECKABLE, conf, environment, silent, succeeds } from './calls.ts';
 import { binding, linkOf, onPod, withMac } from './pods.ts';
 

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import { SUPPORTED_VERSIONS } from '../../../cni/request/version.ts';
-import { cni } from '../../helpers/cni.ts';
-import type { Section } from '../../helpers/conformance.ts';
-import { dumpNetns, sameNetns } from '../../helpers/netns.ts';
+import { cni } from '../../helpers/plugin/cni.ts';
+import type { Section } from '../../helpers/plugin/conformance.ts';
+import { dumpNetns, sameNetns } from '../../helpers/pod/netns.ts';
 import { call, conf, gated, refusal, refused, silent, succeeds } from './calls.ts';
 import { onPod } from './pods.ts';
 
@@ -101,8 +101,7 @@ export const VERSIONS: Section = {
       id: 'R3.4 form',
       requires:
         'CHECK, GC and STATUS compare versions; a malformed version is code 6. Missing parts count as 0.',
-      shows:
-        '"garbage", "1.x", "1.0.0.0" and "-1.0.0" are code 6; "0.4" is compared, and then not supported',
+      shows: '"garbage", "1.x", "1.0.0.0" and "-1.0.0" are code 6; "0.4" is compared, and then not supported',
       test: async () => {
         for (const version of ['garbage', '1.x', '1.0.0.0', '-1.0.0', '1..0']) {
           const changes = { CNI_COMMAND: 'CHECK' };

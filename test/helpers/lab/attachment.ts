@@ -1,4 +1,4 @@
-import { type Answer, cni, newContainerId } from '../cni.ts';
+import { type Answer, cni, newContainerId } from '../plugin/cni.ts';
 import type { Lab } from './lab.ts';
 
 /** One attachment by the binding NAD, as Multus adds and deletes it. */

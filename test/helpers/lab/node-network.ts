@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { recordNetns } from '../ledger.ts';
+import { recordNetns } from '../pod/ledger.ts';
 import type { Lab } from './lab.ts';
 import { ip, lastWords, run, setSysctl, start, waitFor } from './run.ts';
 

@@ -1,4 +1,4 @@
-import { recordNetns } from '../ledger.ts';
+import { recordNetns } from '../pod/ledger.ts';
 import type { Lab } from './lab.ts';
 import { BRIDGE, GATEWAY4, GATEWAY6 } from './node-network.ts';
 import { ip, run, setSysctl, waitFor } from './run.ts';

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { dumpNetns, testNetns } from '../netns.ts';
+import { dumpNetns, testNetns } from '../pod/netns.ts';
 import { attachment } from './attachment.ts';
 import { type Frame, startCapture } from './capture.ts';
 import { runInGuest, waitForGuest } from './console.ts';

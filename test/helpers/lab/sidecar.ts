@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { callBack, collectHooks } from '../hook-api.ts';
+import { callBack, collectHooks } from '../sidecar/hook-api.ts';
 import type { Lab } from './lab.ts';
 import { QEMU_ID, shown, startInPod } from './pod-process.ts';
 import { type Daemon, lastWords } from './run.ts';

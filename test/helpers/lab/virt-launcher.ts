@@ -1,8 +1,8 @@
 /** Runs a VM as virt-launcher does, from the first hook to the end. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { callDefineDomain } from '../hook-api.ts';
-import { defineInPasses, placeholderCount } from '../virt-launcher.ts';
+import { callDefineDomain } from '../sidecar/hook-api.ts';
+import { defineInPasses, placeholderCount } from '../sidecar/virt-launcher.ts';
 import type { GuestConsole } from './console.ts';
 import type { Lab, LabPlace } from './lab.ts';
 import type { Libvirt } from './libvirt.ts';

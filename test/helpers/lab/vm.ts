@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../../shared/kubevirt/names.ts';
-import { vmiJson } from '../vmi.ts';
+import { vmiJson } from '../sidecar/vmi.ts';
 import type { GuestConsole } from './console.ts';
 import { type GoElement, leaf, node } from './go-xml.ts';
 import type { GuestImage } from './guest-image.ts';

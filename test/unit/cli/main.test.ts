@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { kubevirt, vm } from '../../helpers/check.ts';
+import { kubevirt, vm } from '../../helpers/cluster/check.ts';
 
 const test = suite('tapwire');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { linkResult, toErrorResult, versionResult } from '../../../cni/result.ts';
 import { BindingError } from '../../../shared/errors.ts';
-import { ETH0 } from '../../helpers/seen.ts';
+import { ETH0 } from '../../helpers/pod/seen.ts';
 
 const test = suite('result');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findExcess, requireBounded } from '../../../shared/json-bounds.ts';
 import { caught } from '../../helpers/caught.ts';
-import { vmiJson } from '../../helpers/vmi.ts';
+import { vmiJson } from '../../helpers/sidecar/vmi.ts';
 
 const bounded = suite('requireBounded()');
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeRecord, readBinding, readRecord } from '../../../shared/record.ts';
-import { KEY, linkOf, tapOf } from '../../helpers/seen.ts';
+import { KEY, linkOf, tapOf } from '../../helpers/pod/seen.ts';
 
 const test = suite('the record');
 

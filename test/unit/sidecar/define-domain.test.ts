@@ -3,10 +3,10 @@ import * as assert from 'uvu/assert';
 import { defineDomain } from '../../../sidecar/define-domain.ts';
 import { readSettings } from '../../../sidecar/settings.ts';
 import { caught } from '../../helpers/caught.ts';
-import { type DomainFixture, domainFixture, domainFixtures } from '../../helpers/domain-fixtures.ts';
 import { parseDomainSpec } from '../../helpers/lab/domain-spec.ts';
 import { toGoXml } from '../../helpers/lab/go-xml.ts';
-import { observing, podLinks, tapLink, veth, vmiJson } from '../../helpers/vmi.ts';
+import { type DomainFixture, domainFixture, domainFixtures } from '../../helpers/sidecar/domain-fixtures.ts';
+import { observing, podLinks, tapLink, veth, vmiJson } from '../../helpers/sidecar/vmi.ts';
 
 const SETTINGS = readSettings({});
 

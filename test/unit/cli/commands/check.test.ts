@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { check } from '../../../../cli/commands/check.ts';
 import { files } from '../../../../nad/generate/files.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { kubevirt, vm } from '../../../helpers/check.ts';
+import { kubevirt, vm } from '../../../helpers/cluster/check.ts';
 
 const test = suite('tapwire check');
 

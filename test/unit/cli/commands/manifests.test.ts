@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import { manifests } from '../../../../cli/commands/manifests.ts';
 import { files } from '../../../../nad/generate/files.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { asKept } from '../../../helpers/kubernetes-api.ts';
+import { asKept } from '../../../helpers/cluster/kubernetes-api.ts';
 
 const test = suite('tapwire manifests');
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { describe, type Seen } from '../../../../cli/inspect/describe.ts';
 import { silenceTable } from '../../../../cni/bindings/tap/silence.ts';
 import { indexNetns, type NetnsState } from '../../../../cni/plan/seen.ts';
-import { BARE, KEY, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/seen.ts';
+import { BARE, KEY, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/pod/seen.ts';
 
 const test = suite('describe()');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findPasstDefects, planPasst } from '../../../../cni/bindings/passt.ts';
 import type { Sysctl, Sysctls } from '../../../../shared/netns/part.ts';
-import { passtConf } from '../../../helpers/seen.ts';
+import { passtConf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('planPasst()');
 

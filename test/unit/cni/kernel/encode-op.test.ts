@@ -8,7 +8,7 @@ import { filterDeletion, redirectAddition } from '../../../../shared/rtnetlink/f
 import { type LinkChange, linkChange, linkDeletion } from '../../../../shared/rtnetlink/link-change.ts';
 import { clsactAddition, clsactDeletion } from '../../../../shared/rtnetlink/qdisc.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { KEY, redirectOf } from '../../../helpers/seen.ts';
+import { KEY, redirectOf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('encodeOp()');
 

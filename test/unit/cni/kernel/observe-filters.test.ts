@@ -4,7 +4,7 @@ import { observeFilters } from '../../../../cni/kernel/observe-filters.ts';
 import type { Query } from '../../../../shared/netlink/message.ts';
 import type { Rtnetlink } from '../../../../shared/netns/netns.ts';
 import { filtersOf } from '../../../../shared/rtnetlink/filter.ts';
-import { clsactOf, redirectOf } from '../../../helpers/seen.ts';
+import { clsactOf, redirectOf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('observeFilters()');
 

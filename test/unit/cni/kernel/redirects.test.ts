@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { redirectDeletions } from '../../../../cni/kernel/redirects.ts';
 import { encodeCookie } from '../../../../cni/plan/cookie.ts';
 import { type Filter, filterDeletion } from '../../../../shared/rtnetlink/filter.ts';
-import { KEY, OTHER, redirectOf } from '../../../helpers/seen.ts';
+import { KEY, OTHER, redirectOf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('redirectDeletions()');
 

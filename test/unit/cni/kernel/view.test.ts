@@ -4,7 +4,7 @@ import { viewOf } from '../../../../cni/kernel/view.ts';
 import type { Op } from '../../../../cni/plan/op.ts';
 import type { Rtnetlink } from '../../../../shared/netns/netns.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { BARE, NO_NFTABLES, wired } from '../../../helpers/seen.ts';
+import { BARE, NO_NFTABLES, wired } from '../../../helpers/pod/seen.ts';
 
 const test = suite('viewOf()');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeCookie, restoreOf } from '../../../../cni/plan/cookie.ts';
 import type { Restore } from '../../../../shared/record.ts';
-import { KEY, OTHER } from '../../../helpers/seen.ts';
+import { KEY, OTHER } from '../../../helpers/pod/seen.ts';
 
 const test = suite('the cookie');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeLinkOwner, recordOf } from '../../../../cni/plan/ours.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
-import { KEY, linkOf, OTHER, tapOf } from '../../../helpers/seen.ts';
+import { KEY, linkOf, OTHER, tapOf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('recordOf() and describeLinkOwner()');
 

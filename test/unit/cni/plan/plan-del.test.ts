@@ -15,7 +15,7 @@ import {
   silenced,
   tapOf,
   wired,
-} from '../../../helpers/seen.ts';
+} from '../../../helpers/pod/seen.ts';
 
 const test = suite('planDel()');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DEFAULT_POLICY, decodeNodePolicy, requireAllowed } from '../../../../cni/policy/node-policy.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { KEY, passtConf, tapConf } from '../../../helpers/seen.ts';
+import { KEY, passtConf, tapConf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('the node policy');
 

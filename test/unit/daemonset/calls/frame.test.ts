@@ -8,7 +8,7 @@ import {
   type Header,
   requestLength,
 } from '../../../../daemonset/calls/frame.ts';
-import { parseRequest, reply, HELLO as SHIMS_HELLO } from '../../../helpers/shim.ts';
+import { parseRequest, reply, HELLO as SHIMS_HELLO } from '../../../helpers/plugin/shim.ts';
 
 const test = suite('frames');
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { checkSources } from '../../../../nad/check/check.ts';
 import { toLine } from '../../../../nad/check/finding.ts';
 import { files } from '../../../../nad/generate/files.ts';
-import { findingsOf, findingsOfAll, kubevirt, nad, vm } from '../../../helpers/check.ts';
+import { findingsOf, findingsOfAll, kubevirt, nad, vm } from '../../../helpers/cluster/check.ts';
 
 const test = suite('checkSources()');
 

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findingsOf, kubevirt, nad } from '../../../helpers/check.ts';
+import { findingsOf, kubevirt, nad } from '../../../helpers/cluster/check.ts';
 
 const test = suite('tapwire check: registrations');
 

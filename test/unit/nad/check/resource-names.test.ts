@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkSources } from '../../../../nad/check/check.ts';
-import { findingsOf, nad, vm } from '../../../helpers/check.ts';
+import { findingsOf, nad, vm } from '../../../helpers/cluster/check.ts';
 
 const test = suite('tapwire check: devices that NADs request');
 

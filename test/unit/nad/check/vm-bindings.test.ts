@@ -1,6 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findingsOf as allFindingsOf, kubevirt, nad, type VmParts, vm } from '../../../helpers/check.ts';
+import {
+  findingsOf as allFindingsOf,
+  kubevirt,
+  nad,
+  type VmParts,
+  vm,
+} from '../../../helpers/cluster/check.ts';
 
 const test = suite('tapwire check: bindings of VMs');
 

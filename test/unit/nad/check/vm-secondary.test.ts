@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findingsOf, kubevirt, nad, vm } from '../../../helpers/check.ts';
+import { findingsOf, kubevirt, nad, vm } from '../../../helpers/cluster/check.ts';
 
 const test = suite('tapwire check: bindings of secondary networks');
 

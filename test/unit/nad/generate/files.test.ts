@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
 import { decodeNetConf } from '../../../../cni/request/config.ts';
 import { files } from '../../../../nad/generate/files.ts';
-import { asKept } from '../../../helpers/kubernetes-api.ts';
+import { asKept } from '../../../helpers/cluster/kubernetes-api.ts';
 
 const test = suite('nad/');
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { decodeRequest } from '../../../../shared/grpc/decode-request.ts';
 import { InfoParams, MutateDomainRequest, OnDefineDomainParams } from '../../../../shared/grpc/hooks_pb.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { encodeMessage } from '../../../helpers/hook-api.ts';
+import { encodeMessage } from '../../../helpers/sidecar/hook-api.ts';
 
 const decode = suite('decodeRequest()');
 

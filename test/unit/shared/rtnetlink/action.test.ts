@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nested, struct, text, u32, type Words } from '../../../../shared/netlink/attribute.ts';
 import { type ActionOutcome, findRedirect, outcomeOf } from '../../../../shared/rtnetlink/action.ts';
-import { action, gact, mirred, toAttributes } from '../../../helpers/filter-bytes.ts';
+import { action, gact, mirred, toAttributes } from '../../../helpers/pod/filter-bytes.ts';
 
 const test = suite('outcomeOf()');
 

@@ -12,7 +12,7 @@ import {
   mirred,
   selector,
   TERMINAL,
-} from '../../../helpers/filter-bytes.ts';
+} from '../../../helpers/pod/filter-bytes.ts';
 
 const test = suite('judgeFilter()');
 

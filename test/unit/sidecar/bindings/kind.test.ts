@@ -4,7 +4,7 @@ import type { Binding } from '../../../../shared/bindings.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
 import { kindOf, kindOfName } from '../../../../sidecar/bindings/kind.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { tapLink, veth } from '../../../helpers/vmi.ts';
+import { tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
 
 const kind = suite('kindOf()');
 

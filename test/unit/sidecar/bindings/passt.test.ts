@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { caught } from '../../../helpers/caught.ts';
-import { type Asked, defined, definedAsIs, elements, podVmi } from '../../../helpers/defined.ts';
-import { podLinks, type VmiParts, veth } from '../../../helpers/vmi.ts';
+import { type Asked, defined, definedAsIs, elements, podVmi } from '../../../helpers/sidecar/defined.ts';
+import { podLinks, type VmiParts, veth } from '../../../helpers/sidecar/vmi.ts';
 
 const EMPTY = '<domain><devices></devices></domain>';
 const BACKEND = '<backend type="passt" logFile="/var/run/kubevirt/passt.log"></backend>';

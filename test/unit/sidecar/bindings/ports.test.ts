@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { forwardedPorts } from '../../../../sidecar/bindings/ports.ts';
 import { parseVmi } from '../../../../sidecar/vmi/vmi.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { vmiJson } from '../../../helpers/vmi.ts';
+import { vmiJson } from '../../../helpers/sidecar/vmi.ts';
 
 const forwarded = suite('forwardedPorts()');
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { caught } from '../../../helpers/caught.ts';
-import { type Asked, defined, definedAsIs, elements, podVmi } from '../../../helpers/defined.ts';
+import { type Asked, defined, definedAsIs, elements, podVmi } from '../../../helpers/sidecar/defined.ts';
 
 const EMPTY = '<domain><devices></devices></domain>';
 const NS = 'xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"';

@@ -7,7 +7,7 @@ import { parseVmi } from '../../../../sidecar/vmi/vmi.ts';
 import { write } from '../../../../sidecar/xml/markup.ts';
 import { parseXml } from '../../../../sidecar/xml/xml.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { tapLink, type VmiParts, veth, vmiJson } from '../../../helpers/vmi.ts';
+import { tapLink, type VmiParts, veth, vmiJson } from '../../../helpers/sidecar/vmi.ts';
 
 const tap = suite('tap');
 

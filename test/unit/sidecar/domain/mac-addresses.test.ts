@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { caught } from '../../../helpers/caught.ts';
-import { defined } from '../../../helpers/defined.ts';
-import { tapLink, veth } from '../../../helpers/vmi.ts';
+import { defined } from '../../../helpers/sidecar/defined.ts';
+import { tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
 
 const refuse = suite('refuseSharedMac()');
 

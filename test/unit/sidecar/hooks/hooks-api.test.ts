@@ -9,7 +9,7 @@ import {
   HOOK_METHODS,
 } from '../../../../sidecar/hooks/hooks-api.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { decodeMessage, encodeMessage } from '../../../helpers/hook-api.ts';
+import { decodeMessage, encodeMessage } from '../../../helpers/sidecar/hook-api.ts';
 
 const text = (value: unknown) => Buffer.from(value as Uint8Array).toString();
 

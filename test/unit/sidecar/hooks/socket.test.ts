@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { createGrpcServer } from '../../../../sidecar/hooks/grpc-server.ts';
 import { createHookServer } from '../../../../sidecar/hooks/server.ts';
 import { hookSocketPath, publish, withdraw } from '../../../../sidecar/hooks/socket.ts';
-import { callInfo } from '../../../helpers/hook-api.ts';
+import { callInfo } from '../../../helpers/sidecar/hook-api.ts';
 
 const unused = { defineDomain: () => Promise.reject(new Error('Unused')), onShutdown: () => {} };
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { findTap, requirePodLink, requireWiring } from '../../../../sidecar/pod/wiring.ts';
 import type { VmiNetwork } from '../../../../sidecar/vmi/network.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { tapLink, veth } from '../../../helpers/vmi.ts';
+import { tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
 
 const find = suite('requireWiring()');
 

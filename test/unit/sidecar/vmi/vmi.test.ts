@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseVmi } from '../../../../sidecar/vmi/vmi.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { vmiJson } from '../../../helpers/vmi.ts';
+import { vmiJson } from '../../../helpers/sidecar/vmi.ts';
 
 const parse = suite('parseVmi()');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { childrenNamed, type Element, parseXml } from '../../../../sidecar/xml/xml.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { domainFixtures } from '../../../helpers/domain-fixtures.ts';
+import { domainFixtures } from '../../../helpers/sidecar/domain-fixtures.ts';
 
 const parse = suite('parseXml()');
 

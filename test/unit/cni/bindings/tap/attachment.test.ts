@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { resolveAttachment } from '../../../../../cni/bindings/tap/attachment.ts';
 import { caught } from '../../../../helpers/caught.ts';
-import { tapConf } from '../../../../helpers/seen.ts';
+import { tapConf } from '../../../../helpers/pod/seen.ts';
 
 const test = suite('resolveAttachment()');
 

@@ -9,7 +9,7 @@ import {
 } from '../../../../../cni/bindings/tap/claims.ts';
 import { prevResult } from '../../../../../cni/request/prev-result.ts';
 import type { Address } from '../../../../../shared/rtnetlink/address.ts';
-import { ETH0 } from '../../../../helpers/seen.ts';
+import { ETH0 } from '../../../../helpers/pod/seen.ts';
 
 const test = suite('claims of prevResult');
 

@@ -14,7 +14,7 @@ import {
   redirectOf,
   tapOf,
   wired,
-} from '../../../../helpers/seen.ts';
+} from '../../../../helpers/pod/seen.ts';
 
 const test = suite('findConflicts()');
 

@@ -17,7 +17,7 @@ import {
   tapConf,
   tapOf,
   wired,
-} from '../../../../helpers/seen.ts';
+} from '../../../../helpers/pod/seen.ts';
 
 const test = suite('refuseOtherAttachment()');
 

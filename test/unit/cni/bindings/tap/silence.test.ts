@@ -9,7 +9,7 @@ import {
 } from '../../../../../cni/bindings/tap/silence.ts';
 import { DROP, leavesBy } from '../../../../../shared/nftables/expression.ts';
 import type { Rule } from '../../../../../shared/nftables/rule.ts';
-import { KEY, OTHER, silenced } from '../../../../helpers/seen.ts';
+import { KEY, OTHER, silenced } from '../../../../helpers/pod/seen.ts';
 
 const test = suite('silence');
 

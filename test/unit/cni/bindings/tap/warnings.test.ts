@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findWarnings } from '../../../../../cni/bindings/tap/warnings.ts';
-import { attachmentOf, BARE, ETH0, endsIn, LO, silenced } from '../../../../helpers/seen.ts';
+import { attachmentOf, BARE, ETH0, endsIn, LO, silenced } from '../../../../helpers/pod/seen.ts';
 
 const test = suite('findWarnings()');
 

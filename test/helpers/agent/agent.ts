@@ -1,0 +1,138 @@
+/**
+ * The agent as a process: started at a socket of its own, ended by its pid, and checked for
+ * descriptors that it should not have kept.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HANG } from '../hang.ts';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+/** The Node.js that is installed with the plugin, and in the agent's image. */
+export const NODE = join(ROOT, 'node_modules/node/bin/node');
+export const AGENT = join(ROOT, 'dist/agent/index.js');
+
+export interface Agent {
+  readonly pid: number;
+  readonly socket: string;
+  /** Everything written to stderr so far: one JSON document on each line. */
+  readonly log: () => string;
+  /**
+   * Ends the agent as Kubernetes does. Rejects if it does not exit with 0 or has kept a descriptor.
+   */
+  stop(): Promise<void>;
+  /** Resolves when the agent has been killed. */
+  killed(): Promise<void>;
+}
+
+export interface AgentOptions {
+  readonly socket: string;
+  readonly nodeFile: string;
+  /** Command line that runs the program as another user or in another place. It ends in an exec. */
+  readonly under?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Directory whose network namespaces the agent scans every second. Without it, the agent leaves
+   * those of other tests alone.
+   */
+  readonly netnsDir?: string;
+  /** Path of another build of the agent than this checkout's. */
+  readonly program?: string;
+}
+
+/** An agent of another version may not have the options of the scan. */
+function scanOf({ program, netnsDir }: AgentOptions): readonly string[] {
+  if (program !== undefined) return [];
+  return netnsDir === undefined
+    ? ['--scan-interval', '0']
+    : ['--scan-interval', '1', '--netns-dir', netnsDir];
+}
+
+/**
+ * Starts an agent and resolves when it listens. The agent does not keep this process alive, and
+ * dies with it.
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { socket, nodeFile, under = [], env = {} } = options;
+  const program = [
+    NODE,
+    options.program ?? AGENT,
+    '--socket',
+    socket,
+    '--node-file',
+    nodeFile,
+    ...scanOf(options),
+  ];
+  const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', '127.0.0.1:0'];
+  const child = spawn('/usr/bin/setpriv', words, { cwd: '/', env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  const ended = once(child, 'close');
+  const deadline = performance.now() + HANG;
+  while (!log.includes('"Agent is listening')) {
+    if (child.exitCode !== null || performance.now() > deadline) {
+      child.kill('SIGKILL');
+      throw new Error(`Cannot start the agent (exit status ${child.exitCode}): ${log}`);
+    }
+    await sleep(5);
+  }
+  child.unref();
+  (child.stderr as unknown as { unref(): void }).unref();
+
+  const pid = child.pid ?? 0;
+  const before = descriptorsOf(pid);
+  return {
+    pid,
+    socket,
+    log: () => log,
+    async stop() {
+      const kept = await keptDescriptors(pid, before);
+      child.ref();
+      child.kill('SIGTERM');
+      await ended;
+      if (kept.length > 0) throw new Error(`The agent kept ${kept.join(', ')}`);
+      if (child.exitCode === 0) return;
+      throw new Error(`The agent ended with ${child.exitCode ?? child.signalCode}: ${log.slice(-5000)}`);
+    },
+    async killed() {
+      child.ref();
+      const timer = setTimeout(() => child.kill('SIGTERM'), HANG);
+      await ended;
+      clearTimeout(timer);
+      if (child.signalCode !== 'SIGKILL') throw new Error(`The agent ended by itself: ${log.slice(-5000)}`);
+    },
+  };
+}
+
+/** Descriptors of the process: netns, sockets and the like, without their numbers. */
+function descriptorsOf(pid: number): readonly string[] {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).flatMap((fd) => {
+    try {
+      return [readlinkSync(join(directory, fd)).replace(/:\[\d+\]$/, '')];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}
+
+/**
+ * Excludes the socket of a thread that waits for the kernel's reply about a deleted link, which the
+ * thread closes last.
+ */
+async function keptDescriptors(pid: number, before: readonly string[]): Promise<readonly string[]> {
+  const deadline = performance.now() + HANG;
+  for (;;) {
+    const kept = [...descriptorsOf(pid)];
+    for (const descriptor of before) {
+      const at = kept.indexOf(descriptor);
+      if (at !== -1) kept.splice(at, 1);
+    }
+    if (kept.length === 0 || performance.now() > deadline) return kept;
+    await sleep(10);
+  }
+}
