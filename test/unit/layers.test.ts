@@ -226,4 +226,57 @@ test('every unit test is at the same path as its source file', () => {
   assert.equal(orphans, []);
 });
 
+/** Directories and files whose text people read. Fixtures are recordings, and generated code has its own form. */
+const PROSE = [
+  ...folders,
+  'test',
+  'bench',
+  'demo',
+  'docs',
+  'scripts',
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+];
+
+function proseFiles(): string[] {
+  const tracked = readdirSync(ROOT, { recursive: true, encoding: 'utf8' });
+  return tracked.filter(
+    (path) =>
+      PROSE.some((start) => path === start || path.startsWith(`${start}/`)) &&
+      /\.(ts|c|h|md|sh|yaml)$/.test(path) &&
+      !/(^|\/)fixtures\/|_pb\.ts$|unit\/layers\.test\.ts$/.test(path),
+  );
+}
+
+/** Lines that match, with their places. */
+const linesWith = (paths: readonly string[], pattern: RegExp): string[] =>
+  paths.flatMap((path) =>
+    read(path)
+      .split('\n')
+      .flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1}: ${line.trim()}`] : [])),
+  );
+
+for (const [advice, pattern] of [
+  ['negates the verb', /(?<!there )\b(is|are|was|were) (no (?!longer|more\b)|none\b)/i],
+  ['says "if" for a condition', /\b(null|undefined|NULL|empty|none|negative|-1) where\b/],
+  ['begins a docstring with a noun or a verb', /\/\*\*? (Of|By|Behind|Beside|Whoever|Whatever)\b/],
+  ['names things', /\bwhat (is|was|there is) (already )?there\b/],
+  [
+    'uses the common word',
+    /without a word|\banew\b|\bt(ake|akes|aken|aking) (away|back)\b|not come to|others than|parted by/,
+  ],
+  ['uses the words of the glossary', /[Pp]atience|PATIENCE|\bLOOK\b|YOUNG|WORKSHOP/],
+  ['names the subject of a test', /^\s*\w+\(['"`](what|whatever|whose|nobody|somebody)\b/],
+] as const) {
+  test(`all text ${advice}`, () => {
+    assert.equal(linesWith(proseFiles(), pattern), []);
+  });
+}
+
+test('comments wrap at 100 columns', () => {
+  const code = proseFiles().filter((path) => /\.(ts|c|h)$/.test(path));
+  assert.equal(linesWith(code, /^(?=.{101})\s*(\/\/|\/\*|\*)/), []);
+});
+
 test.run();
