@@ -82,7 +82,7 @@ for (const [what, change] of [
 
 for (const [what, make] of [
   ['file', (path: string) => writeFileSync(path, 'kept')],
-  ['folder', (path: string) => mkdirSync(path)],
+  ['directory', (path: string) => mkdirSync(path)],
 ] as const) {
   test(`the agent rejects a ${what} in place of the socket and leaves it unchanged`, () =>
     withDirectory(async (directory) => {

@@ -253,7 +253,11 @@ for (const command of ['ADD', 'DEL']) {
   byAgent(`DEL and ADD succeed after a kill of the agent before any request of ${command}`, () =>
     withTrap((trap) =>
       onScene('veth', command, async (scene) => {
-        const startNext = () => startOther({ env: trap.env });
+        const startNext = async (): Promise<Agent> => {
+          const agent = await startOther({ env: trap.env });
+          await agent.settled();
+          return agent;
+        };
         const run = async (agent: Agent, fallback: boolean): Promise<End> => {
           const { words, env } = await plugin(environmentOf(command, scene.call), agent);
           const { TAPWIRE_RUNTIME_DIR: nowhere = '', ...rest } = env;

@@ -25,6 +25,8 @@ export interface Agent {
   stop(): Promise<void>;
   /** Resolves when the agent has been killed. */
   killed(): Promise<void>;
+  /** Resolves when no descriptor has changed for a second: the threads of the warm-up have ended. */
+  settled(): Promise<void>;
 }
 
 export interface AgentOptions {
@@ -97,6 +99,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       if (kept.length > 0) throw new Error(`The agent kept ${kept.join(', ')}`);
       if (child.exitCode === 0) return;
       throw new Error(`The agent ended with ${child.exitCode ?? child.signalCode}: ${log.slice(-5000)}`);
+    },
+    async settled() {
+      const end = performance.now() + HANG;
+      let [seen, since] = [descriptorsOf(pid).join(), performance.now()];
+      while (performance.now() - since < 1000) {
+        if (performance.now() > end) throw new Error('The descriptors of the agent change all the time');
+        await sleep(50);
+        const now = descriptorsOf(pid).join();
+        if (now !== seen) [seen, since] = [now, performance.now()];
+      }
     },
     async killed() {
       child.ref();
