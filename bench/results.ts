@@ -87,7 +87,10 @@ export interface HookCosts {
   readonly interfaces: number;
   /** From exec to the reply to Info, with 200m CPU, ms. */
   readonly start: Spread;
-  /** From the socket's appearance to the reply to Info, as a share of exec to socket. virt-launcher waits 1 s for it. */
+  /**
+   * From the socket's appearance to the reply to Info, as a share of exec to socket. virt-launcher
+   * waits 1 s for it.
+   */
   readonly firstReply: Spread;
   /** From exec to exit of a Node.js that does nothing, under the same limits, ms. */
   readonly emptyNode: Spread;

@@ -16,7 +16,10 @@ const CALLED_KIB = 1024;
 const AGENT_MIB = 80;
 const MANY = 200;
 const GROWTH = 1.25;
-/** Maximum ratio to the start of an empty Node.js, share of the start, ratio to a call that does nothing, and MiB. */
+/**
+ * Maximum ratio to the start of an empty Node.js, share of the start, ratio to a call that does
+ * nothing, and MiB.
+ */
 const HOOKS = { start: 5, firstReply: 0.1, define: 5, memory: 32 };
 
 /** Judges every target that this run has measured. Pure. */

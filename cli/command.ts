@@ -9,7 +9,10 @@ export interface Command {
   readonly summary: string;
   /** Text of `tapwire NAME --help`. */
   readonly help: string;
-  /** @throws {BindingError} if the command cannot run; its message goes to stderr, with exit status 2 */
+  /**
+   * @throws {BindingError} if the command cannot run; its message goes to stderr, with exit status
+   * 2
+   */
   run(args: readonly string[], input: Input): Outcome | Promise<Outcome>;
 }
 
@@ -27,7 +30,10 @@ export interface Outcome {
   readonly exitCode: 0 | 1;
 }
 
-/** Parses the arguments of a command. @throws {BindingError} INVALID_CONFIG, with a pointer to --help */
+/**
+ * Parses the arguments of a command. @throws {BindingError} INVALID_CONFIG, with a pointer to
+ * --help
+ */
 export const readArguments = <T extends ParseArgsConfig>(command: string, config: T) =>
   read(config, (reason, cause) => usageError(command, reason, cause));
 

@@ -9,7 +9,9 @@ export interface Ending {
   readonly exitCode: 0 | 1 | 2;
 }
 
-/** Runs a command. A BindingError becomes text on stderr; any other error is a bug and is rethrown. */
+/**
+ * Runs a command. A BindingError becomes text on stderr; any other error is a bug and is rethrown.
+ */
 export async function dispatch(
   commands: readonly Command[],
   version: string,

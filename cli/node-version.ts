@@ -1,6 +1,6 @@
 /**
- * Exits with a message on stderr if Node.js is not the version built for. Import this module first, so that no other code runs
- * before the check.
+ * Exits with a message on stderr if Node.js is not the version built for. Import this module first,
+ * so that no other code runs before the check.
  */
 import { refusalOfNode } from '../shared/node-version.ts';
 

@@ -22,8 +22,8 @@ function readStdin(): Buffer {
 }
 
 /**
- * Prints the one JSON document that stdout may contain (CNI SPEC §2). If that fails, the exit status
- * says so.
+ * Prints the one JSON document that stdout may contain (CNI SPEC §2). If that fails, the exit
+ * status says so.
  */
 function print(stdout: string): void {
   const bytes = Buffer.from(stdout);
@@ -46,7 +46,10 @@ function writeSome(bytes: Buffer, from: number): number {
   }
 }
 
-/** How long to wait for the netns lock. kubelet gives a sandbox two minutes; the slowest call takes 1 s. */
+/**
+ * How long to wait for the netns lock. kubelet gives a sandbox two minutes; the slowest call takes
+ * 1 s.
+ */
 const LOCK_TIMEOUT = 15_000; // ms
 
 const given = await answer(process.env, readStdin, {

@@ -3,7 +3,10 @@ import type { Address } from '../shared/rtnetlink/address.ts';
 import type { Link } from '../shared/rtnetlink/link.ts';
 import { isSameForm, SUPPORTED_VERSIONS, type Version } from './request/version.ts';
 
-/** Error codes: those of CNI SPEC §5, "Error"; ours from 100; 999 as the reference library uses for a bug. */
+/**
+ * Error codes: those of CNI SPEC §5, "Error"; ours from 100; 999 as the reference library uses for
+ * a bug.
+ */
 const CODES = {
   INCOMPATIBLE_VERSION: 1,
   INVALID_ENVIRONMENT: 4,
@@ -71,7 +74,10 @@ export function linkResult(
   };
 }
 
-/** Converts any thrown value to CNI's error object. Other values than BindingError are bugs and get a stack. */
+/**
+ * Converts any thrown value to CNI's error object. Other values than BindingError are bugs and get
+ * a stack.
+ */
 export function toErrorResult(error: unknown, version: Version): ErrorResult {
   const isOurs = error instanceof BindingError;
   const details = isOurs ? error.details : error instanceof Error ? error.stack : undefined;

@@ -7,9 +7,15 @@ import type { Options } from './options.ts';
 const MAX_CONNECTIONS = 16;
 /** Timeout for a request, in ms. */
 const REQUEST_TIMEOUT = 5_000;
-/** How often the server checks for timeouts, in ms. Node's default of 30 s is longer than kubelet waits. */
+/**
+ * How often the server checks for timeouts, in ms. Node's default of 30 s is longer than kubelet
+ * waits.
+ */
 const POLL_INTERVAL = 1_000;
-/** Printed before the advice to choose another port: a second agent would take over the clients of the first. */
+/**
+ * Printed before the advice to choose another port: a second agent would take over the clients of
+ * the first.
+ */
 const IN_USE = 'is another agent running here? If another program has the port, ';
 
 /**

@@ -17,12 +17,15 @@ import { type Options, parseOptions, USAGE } from './options.ts';
 import { startScanner } from './scan/scan.ts';
 import { warmUp } from './warm-up.ts';
 
-/** Threads that wait for the kernel, one for each pod. Node.js starts them when it first needs one. */
+/**
+ * Threads that wait for the kernel, one for each pod. Node.js starts them when it first needs one.
+ */
 process.env['UV_THREADPOOL_SIZE'] = '32';
 
 // Keeps compiled code while the agent is idle, so that the next call is as fast.
 setFlagsFromString('--no-flush-bytecode');
-// By default V8 lets the heap double before it collects; after a burst of 200 calls these flags save 25 MB.
+// By default V8 lets the heap double before it collects; after a burst of 200 calls these flags
+// save 25 MB.
 setFlagsFromString('--optimize-for-size');
 setFlagsFromString('--semi-space-growth-factor=1');
 

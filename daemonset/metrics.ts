@@ -7,13 +7,18 @@ export interface Metrics {
   readonly registry: Registry;
   readonly requests: Counter<'command' | 'code'>;
   readonly duration: Histogram<'command'>;
-  /** Plain counters that the gauges read at scrape time: setting a gauge takes longer than a kernel request. */
+  /**
+   * Plain counters that the gauges read at scrape time: setting a gauge takes longer than a kernel
+   * request.
+   */
   readonly now: { inFlight: number; heldDescriptors: number };
   readonly rollbacks: Counter;
   readonly turnedAway: Counter<'reason'>;
 }
 
-/** Bucket limits in seconds. An idle node needs 1 to 2 ms for a request, a loaded one tens of ms. */
+/**
+ * Bucket limits in seconds. An idle node needs 1 to 2 ms for a request, a loaded one tens of ms.
+ */
 const BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 
 /**

@@ -10,15 +10,27 @@ export const FORMS = ['binding', 'network'] as const;
 export type Form = (typeof FORMS)[number];
 
 export interface BindingManifests {
-  /** The name that VMs give, and that the sidecar knows on a KubeVirt that does not tell it (before 1.9). */
+  /**
+   * The name that VMs give, and that the sidecar knows on a KubeVirt that does not tell it (before
+   * 1.9).
+   */
   readonly registeredAs: string;
   /** Prefix of the paths of its files, relative to nad/. */
   readonly files: string;
-  /** Where its NAD can be named. The bindings for secondary networks lack `network`: a network's own NAD always wires its own link. */
+  /**
+   * Where its NAD can be named. The bindings for secondary networks lack `network`: a network's own
+   * NAD always wires its own link.
+   */
   readonly forms: readonly Form[];
-  /** Its NetworkAttachmentDefinition: the name, and the plugin's keys next to `type`. Null if the binding needs no NAD. */
+  /**
+   * Its NetworkAttachmentDefinition: the name, and the plugin's keys next to `type`. Null if the
+   * binding needs no NAD.
+   */
   readonly nad: { readonly name: string; readonly config: Readonly<Record<string, unknown>> } | null;
-  /** Registration fields for every KubeVirt version. Without `domainAttachmentType`, a sidecar creates the domain's NIC. */
+  /**
+   * Registration fields for every KubeVirt version. Without `domainAttachmentType`, a sidecar
+   * creates the domain's NIC.
+   */
   readonly plugin: Plugin;
   /** Registration fields that exist since a KubeVirt minor version. */
   readonly since: readonly (readonly [Minor, Plugin])[];
@@ -87,7 +99,10 @@ export const needsSidecar = ({ plugin }: BindingManifests): boolean =>
 export const isForSecondaryOnly = ({ nad }: BindingManifests): boolean =>
   nad?.config['network'] === 'secondary';
 
-/** Whether the admin says what KubeVirt is told of live migration: only the primary network keeps a VM where it is. */
+/**
+ * Whether the admin says what KubeVirt is told of live migration: only the primary network keeps a
+ * VM where it is.
+ */
 export const hasChoiceOfMigration = (binding: BindingManifests): boolean =>
   binding.plugin.domainAttachmentType === 'tap' && !isForSecondaryOnly(binding);
 

@@ -7,12 +7,20 @@ export type Plugin = V1InterfaceBindingPlugin;
 /** Minor version of a KubeVirt 1.x. Fields and feature gates change only with minor versions. */
 export type Minor = number;
 
-/** Oldest supported minor version; 1 means 1.1.1. KubeVirt 1.1.0 has no `domainAttachmentType`, and fails on a binding without a NAD. */
+/**
+ * Oldest supported minor version; 1 means 1.1.1. KubeVirt 1.1.0 has no `domainAttachmentType`, and
+ * fails on a binding without a NAD.
+ */
 export const OLDEST_MINOR: Minor = 1;
-/** Newest KubeVirt whose source these rules were compared with. Newer versions are treated like it. */
+/**
+ * Newest KubeVirt whose source these rules were compared with. Newer versions are treated like it.
+ */
 export const NEWEST_MINOR: Minor = 9;
 
-/** First minor version that knows each field of a registration. KubeVirt silently drops unknown fields. */
+/**
+ * First minor version that knows each field of a registration. KubeVirt silently drops unknown
+ * fields.
+ */
 export const FIELD_SINCE = {
   sidecarImage: 1,
   networkAttachmentDefinition: 1,
@@ -22,20 +30,27 @@ export const FIELD_SINCE = {
   computeResourceOverhead: 3,
 } as const satisfies Record<keyof Plugin, Minor>;
 
-/** The same for fields of a VM's interfaces and networks that are newer than 1.1. Source: kubevirt api/core/v1/schema.go, by tag */
+/**
+ * The same for fields of a VM's interfaces and networks that are newer than 1.1. Source: kubevirt
+ * api/core/v1/schema.go, by tag
+ */
 export const INTERFACE_FIELD_SINCE = { passtBinding: 8, portRanges: 9 } as const;
 export const NETWORK_FIELD_SINCE = { resourceClaim: 9 } as const;
 
 /** The same for values of `domainAttachmentType`. KubeVirt does not check these either. */
 export const ATTACHMENT_SINCE = { tap: 1, managedTap: 4 } as const;
 
-/** Feature gate of binding plugins. It is needed up to the minor version below; newer versions have them always on. */
+/**
+ * Feature gate of binding plugins. It is needed up to the minor version below; newer versions have
+ * them always on.
+ */
 export const GATE = 'NetworkBindingPlugins';
 export const LAST_GATED_MINOR: Minor = 4;
 
 /**
- * With this feature gate, KubeVirt leaves it to an external webhook to request the devices that NADs name. The first minor
- * version below introduced the gate; since the second, it is on by default.
+ * With this feature gate, KubeVirt leaves it to an external webhook to request the devices that
+ * NADs name. The first minor version below introduced the gate; since the second, it is on by
+ * default.
  */
 export const INJECTION_GATE = 'ExternalNetResourceInjection';
 export const INJECTION_SINCE: Minor = 8;

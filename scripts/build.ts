@@ -70,7 +70,8 @@ async function bundle(program: keyof typeof MAINS): Promise<void> {
     `${STAGE}/${program}`,
   ]);
   cpSync(ADDON, `${STAGE}/${program}/tapwire.node`);
-  // grpc-js reads these directories of .proto files only for channelz and xDS, which Tapwire does not use.
+  // grpc-js reads these directories of .proto files only for channelz and xDS, which Tapwire does
+  // not use.
   for (const directory of ['proto', 'protoc-gen-validate', 'xds']) {
     rmSync(`${STAGE}/${program}/${directory}`, { recursive: true, force: true });
   }

@@ -1,20 +1,17 @@
 /**
- * Runs every test file in its own process and says where the time went. The last line is
- * "N passed, N failed, N skipped".
- *
+ * Runs every test file in its own process and says where the time went. The last line is "N passed,
+ * N failed, N skipped".
  * uvu itself reports success if a file forgets `.run()`, if a suite is empty, or if the event loop
  * is empty in the middle of a test. So this runner counts a file only by the totals that it
  * printed. Missing totals, no tests or a bad exit status are a failure.
- *
- * A file that calls the plugin as a container runtime does runs once for each way to serve a call: with the agent all of its
- * tests, in the other ways the sample that the file names (helpers/plugin/way.ts). TAPWIRE_WAY=fallback runs all tests in that way only.
- *
+ * A file that calls the plugin as a container runtime does runs once for each way to serve a call:
+ * with the agent all of its tests, in the other ways the sample that the file names
+ * (helpers/plugin/way.ts). TAPWIRE_WAY=fallback runs all tests in that way only.
  * A test that replays a recording of real callers (fixtures/recorded) reports that
- * (helpers/plugin/recorded.ts). A run of all files fails if no test has replayed one of the recordings.
- *
+ * (helpers/plugin/recorded.ts). A run of all files fails if no test has replayed one of the
+ * recordings.
  * An interrupted run leaves nothing behind. Each file runs in its own session, so Ctrl-C does not
  * end it before the runner has found all its descendants, and it records the names of its netns.
- *
  * Usage: node test/run.ts [--root DIR] [PART-OF-A-PATH …]
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,7 +44,9 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   'runtime/containerd': ['agent', 'fallback'],
 };
 
-/** Files that start first, the longest first, so that none of them is left to run alone at the end. */
+/**
+ * Files that start first, the longest first, so that none of them is left to run alone at the end.
+ */
 const LONGEST = [
   'runtime/upgrade',
   'cni/lost-answers',
@@ -62,7 +61,10 @@ const LONGEST = [
   'cni/conformance',
 ];
 
-/** Files that run at a time. For half of their time they wait: for the kernel to delete a netns, a timeout or a guest. */
+/**
+ * Files that run at a time. For half of their time they wait: for the kernel to delete a netns, a
+ * timeout or a guest.
+ */
 const LANES = Math.ceil(availableParallelism() * 1.5);
 
 const LEDGER_FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-run-'));

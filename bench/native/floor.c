@@ -1,7 +1,7 @@
 /*
  * Shows how long the kernel takes for an ADD of the tap binding. Makes the kernel requests of
- * Tapwire (cni/bindings/tap/plan-add.ts) in the same order, without any decisions, in the netns CNI_NETNS on the
- * pod link eth0.
+ * Tapwire (cni/bindings/tap/plan-add.ts) in the same order, without any decisions, in the netns
+ * CNI_NETNS on the pod link eth0.
  *
  * If this program takes longer on a node with many pods, that is the kernel's share, and Tapwire's
  * ADD takes longer by the same time.

@@ -55,7 +55,10 @@ export const check: Command = {
   },
 };
 
-/** Fails if no object was checked: otherwise a broken pipe or the wrong files would look like success. */
+/**
+ * Fails if no object was checked: otherwise a broken pipe or the wrong files would look like
+ * success.
+ */
 function nothingIn(files: readonly string[]): BindingError {
   const names = files.map((file) => JSON.stringify(file)).join(', ');
   const reason = `${files.length === 1 ? 'it contains' : 'they contain'} no NetworkAttachmentDefinition, registration or VM`;

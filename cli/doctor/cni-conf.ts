@@ -4,7 +4,9 @@ import type { CniConf, Multus } from './facts.ts';
 
 /** Extensions that container runtimes read (libcni's ConfFiles). They are case-sensitive. */
 const EXTENSION = /\.(conf|conflist|json)$/;
-/** Cilium appends this to the files of other programs if cni.exclusive is set, which is the default. */
+/**
+ * Cilium appends this to the files of other programs if cni.exclusive is set, which is the default.
+ */
 const CILIUM_SUFFIX = '.cilium_bak';
 
 export const isConfName = (name: string): boolean => EXTENSION.test(name);
@@ -73,7 +75,10 @@ function delegatesOf(plugin: unknown): readonly unknown[] {
 
 const typesOf = (plugin: unknown): readonly unknown[] => [get(plugin, 'type')];
 
-/** Reads Multus' configuration. Null if the plugin is not Multus. The thick Multus has type `multus-shim`. */
+/**
+ * Reads Multus' configuration. Null if the plugin is not Multus. The thick Multus has type
+ * `multus-shim`.
+ */
 function toMultus(plugin: unknown): Multus | null {
   const type = get(plugin, 'type');
   if (type !== 'multus' && type !== 'multus-shim') return null;

@@ -15,7 +15,10 @@ export interface Facts {
   readonly directories: readonly PluginDirectory[];
   readonly agent: AgentFacts;
   readonly nodeFile: { readonly path: string; readonly isThere: boolean; readonly failure: string | null };
-  /** Existing directories of CNI configurations; the one that the container runtime most likely reads comes first. */
+  /**
+   * Existing directories of CNI configurations; the one that the container runtime most likely
+   * reads comes first.
+   */
   readonly confDirectories: readonly ConfDirectory[];
 }
 
@@ -28,7 +31,10 @@ export interface TunDevice {
 
 export interface PluginDirectory {
   readonly path: string;
-  /** Distribution whose container runtime looks here; null for most, and for a directory named by --cni-bin-dir. */
+  /**
+   * Distribution whose container runtime looks here; null for most, and for a directory named by
+   * --cni-bin-dir.
+   */
   readonly platform: Platform | null;
   /** Null if there is no file `tapwire`. */
   readonly plugin: Plugin | null;
@@ -43,7 +49,10 @@ export interface Plugin {
   readonly isRootsAlone: boolean;
   /** Version in the plugin's about text; null if the file is not Tapwire. */
   readonly version: string | null;
-  /** Whether it equals the plugin shipped with this command; null if the command was shipped without one. */
+  /**
+   * Whether it equals the plugin shipped with this command; null if the command was shipped without
+   * one.
+   */
   readonly isOurs: boolean | null;
   /** Whether an installed inventory lists its hash; null without an inventory. */
   readonly isInstalled: boolean | null;
@@ -63,7 +72,10 @@ export interface Fallback {
   readonly comparison: Comparison | null;
 }
 
-/** Differences from the inventory: sorted paths in the fallback's directory. "." is the directory itself. */
+/**
+ * Differences from the inventory: sorted paths in the fallback's directory. "." is the directory
+ * itself.
+ */
 export interface Comparison {
   readonly missing: readonly string[];
   /** Files whose content, permissions or file type differ from the inventory. */
@@ -107,6 +119,9 @@ export interface CniConf {
 }
 
 export interface Multus {
-  /** Directory that Multus searches for plugins, in addition to those of the container runtime; null if the file names none. */
+  /**
+   * Directory that Multus searches for plugins, in addition to those of the container runtime; null
+   * if the file names none.
+   */
   readonly binDirectory: string | null;
 }

@@ -4,7 +4,9 @@ import { error, type Finding, ok, warning } from './finding.ts';
 export const INSTALL =
   'install it again, by the DaemonSet or by node_modules/.bin/node dist/install/index.js';
 
-/** Most names in one message. A directory that another program fills may have thousands of files. */
+/**
+ * Most names in one message. A directory that another program fills may have thousands of files.
+ */
 const MAX_NAMES = 5;
 
 /** Judges the fallback: the files that the plugin runs without an agent. Pure. */

@@ -5,7 +5,10 @@ import { HEALTH_ADDRESS, SOCKET } from '../../daemonset/options.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { AgentFacts } from './facts.ts';
 
-/** Longest wait for the agent's hello, in ms. An agent sends it at once, unless the node is very busy. */
+/**
+ * Longest wait for the agent's hello, in ms. An agent sends it at once, unless the node is very
+ * busy.
+ */
 const TIMEOUT = 5_000;
 
 export async function probeAgent(): Promise<AgentFacts> {
@@ -25,7 +28,10 @@ export async function probeAgent(): Promise<AgentFacts> {
   };
 }
 
-/** Reads the agent's hello and closes the connection, which the agent takes for a client that changed its mind. Null on success. */
+/**
+ * Reads the agent's hello and closes the connection, which the agent takes for a client that
+ * changed its mind. Null on success.
+ */
 function failureOfHello(path: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -5,7 +5,10 @@ import { byName, isConfName, isRenamedName, originalName, parseConf, unusable } 
 import type { CniConf, ConfDirectory } from './facts.ts';
 import { readText } from './read-file.ts';
 
-/** Directories in which container runtimes look for configurations. The last is the usual one: kubeadm, RKE2, k0s, Talos, EKS, GKE, AKS. */
+/**
+ * Directories in which container runtimes look for configurations. The last is the usual one:
+ * kubeadm, RKE2, k0s, Talos, EKS, GKE, AKS.
+ */
 const DIRECTORIES = [
   { path: '/var/lib/rancher/k3s/agent/etc/cni/net.d', platform: 'k3s' },
   { path: '/var/snap/microk8s/current/args/cni-network', platform: 'MicroK8s' },
@@ -36,7 +39,10 @@ export function probeConfs(): readonly ConfDirectory[] {
   });
 }
 
-/** File names in the order of container runtimes. Skips directories, as libcni does. Null if the directory does not exist. */
+/**
+ * File names in the order of container runtimes. Skips directories, as libcni does. Null if the
+ * directory does not exist.
+ */
 function namesIn(path: string): readonly string[] | null {
   try {
     const entries = readdirSync(path, { withFileTypes: true }).filter((entry) => !entry.isDirectory());

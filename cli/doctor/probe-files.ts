@@ -40,7 +40,10 @@ function inventoryAt(directory: string): Inventory | null {
   }
 }
 
-/** Compares the fallback with its inventory. Null if it has no inventory, because the installer did not write it. */
+/**
+ * Compares the fallback with its inventory. Null if it has no inventory, because the installer did
+ * not write it.
+ */
 export function compareFallback(bin: string): Comparison | null {
   const link = join(bin, FALLBACK);
   const version = lstatSync(link).isSymbolicLink() ? readlinkSync(link) : '';

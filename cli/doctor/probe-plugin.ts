@@ -6,7 +6,10 @@ import type { Comparison, Fallback, Plugin, PluginDirectory } from './facts.ts';
 import { compareFallback, digestOf, inventoriesIn } from './probe-files.ts';
 import { failureOfVersion, run } from './run-plugin.ts';
 
-/** Directories in which container runtimes look for plugins. k3s and RKE2 have changed theirs. The last is GKE's. */
+/**
+ * Directories in which container runtimes look for plugins. k3s and RKE2 have changed theirs. The
+ * last is GKE's.
+ */
 const DIRECTORIES = [
   { path: '/opt/cni/bin', platform: null },
   { path: '/var/lib/cni/bin', platform: 'OpenShift' },
@@ -83,6 +86,7 @@ async function failureOfFallback(directory: string, comparison: Comparison | nul
     if (status === undefined) return `it has no "${name}"`;
     if (!isRootsAlone(status)) return `users other than root can change "${name}"`;
   }
-  if (comparison !== null && comparison.writable.length > 0) return null; // too risky to run; reported as writable
+  // too risky to run; reported as writable
+  if (comparison !== null && comparison.writable.length > 0) return null;
   return failureOfVersion('lib/ld.so', ['--library-path', 'lib', './node', './index.js'], directory);
 }

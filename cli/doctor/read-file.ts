@@ -2,10 +2,16 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 const CHUNK = 1024 * 1024; // bytes
-/** O_NONBLOCK, because opening a pipe or device would otherwise wait for its other end. Both are rejected after opening. */
+/**
+ * O_NONBLOCK, because opening a pipe or device would otherwise wait for its other end. Both are
+ * rejected after opening.
+ */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** Reads a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for any other file */
+/**
+ * Reads a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for any other
+ * file
+ */
 export function readText(path: string, maxSize: number): string {
   return withFile(path, maxSize, (fd, size) => {
     const bytes = Buffer.alloc(size);
@@ -13,7 +19,10 @@ export function readText(path: string, maxSize: number): string {
   });
 }
 
-/** SHA-256 in hex of a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for any other file */
+/**
+ * SHA-256 in hex of a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for
+ * any other file
+ */
 export function hashFile(path: string, maxSize: number): string {
   return withFile(path, maxSize, (fd, size) => {
     const hash = createHash('sha256');

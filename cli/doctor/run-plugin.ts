@@ -23,7 +23,10 @@ export function run(file: string, args: readonly string[], env: NodeJS.ProcessEn
   });
 }
 
-/** Runs CNI's VERSION. Resolves to null if the result is valid, or else to the plugin's error message or a reason. */
+/**
+ * Runs CNI's VERSION. Resolves to null if the result is valid, or else to the plugin's error
+ * message or a reason.
+ */
 export async function failureOfVersion(
   file: string,
   args: readonly string[],

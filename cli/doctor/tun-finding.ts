@@ -5,7 +5,10 @@ const WHAT = '/dev/net/tun';
 /** Major and minor number. Source: Linux Documentation/admin-guide/devices.txt */
 const TUN = [10, 200] as const;
 
-/** Judges whether the plugin can use the device. Its mode does not matter: the plugin runs as root, and KubeVirt gives each VM's pod its own device. Pure. */
+/**
+ * Judges whether the plugin can use the device. Its mode does not matter: the plugin runs as root,
+ * and KubeVirt gives each VM's pod its own device. Pure.
+ */
 export function tunFinding(tun: Facts['tun']): Finding {
   if (tun === null) {
     return error(WHAT, 'is missing', 'load the module (modprobe tun), and at boot: /etc/modules-load.d');

@@ -3,8 +3,8 @@ import { pluginsOf } from '../../nad/check/nads.ts';
 import { get } from '../../shared/json.ts';
 
 /**
- * A cached result of a successful ADD. libcni writes it, and so do Multus and all container runtimes that use libcni.
- *
+ * A cached result of a successful ADD. libcni writes it, and so do Multus and all container
+ * runtimes that use libcni.
  * Source: libcni api.go, cachedInfo
  */
 export interface CniResult {
@@ -13,11 +13,17 @@ export interface CniResult {
   readonly netns: string | null;
   /** `namespace/name`; null outside Kubernetes. */
   readonly pod: string | null;
-  /** Group that may ping, from the configuration of the binding "passt"; null for other configurations. */
+  /**
+   * Group that may ping, from the configuration of the binding "passt"; null for other
+   * configurations.
+   */
   readonly passt: Pick<PasstConf, 'group'> | null;
 }
 
-/** Directories of cached results: those of the container runtime (default network) and of Multus (all other networks). */
+/**
+ * Directories of cached results: those of the container runtime (default network) and of Multus
+ * (all other networks).
+ */
 export const RESULT_DIRECTORIES = ['/var/lib/cni/results', '/var/lib/cni/multus/results'];
 
 /** Parses a cached result. Null if the text is not one. Pure. */
@@ -28,7 +34,10 @@ export function parseCniResult(text: string): CniResult | null {
   return { containerId, netns: netnsOf(value), pod: podOf(value), passt: passtOf(value) };
 }
 
-/** Fills in missing netns paths. All results of a container belong to one netns, but often only that of its first network names it. */
+/**
+ * Fills in missing netns paths. All results of a container belong to one netns, but often only that
+ * of its first network names it.
+ */
 export function fillNetns(results: readonly CniResult[]): readonly CniResult[] {
   const known = new Map(results.map(({ containerId, netns }) => [netns && containerId, netns]));
   return results.map((result) => ({
@@ -45,7 +54,10 @@ function parse(text: string): unknown {
   }
 }
 
-/** Path of the netns. libcni 1.3 and newer writes it; older versions leave it in the interfaces of the result. */
+/**
+ * Path of the netns. libcni 1.3 and newer writes it; older versions leave it in the interfaces of
+ * the result.
+ */
 function netnsOf(value: unknown): string | null {
   const interfaces = get(value, 'result', 'interfaces');
   const sandboxes = Array.isArray(interfaces) ? interfaces.map((one) => get(one, 'sandbox')) : [];

@@ -67,7 +67,8 @@ function describeTap(attachment: RecordedAttachment, seen: Seen): Attachment | n
     },
     toTap: redirectBetween(pod, tap, seen),
     toPodLink: redirectBetween(tap, pod, seen),
-    // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be told by half a key.
+    // What the NAD asked for is not known here, so what the tap has is right. Filters cannot be
+    // told by half a key.
     filters: conflictsOf(attachment, ends).map(({ link, what, verdict }) => ({
       link,
       filter: what,
@@ -128,7 +129,10 @@ const tableNames = ({ nftables }: Seen): readonly string[] => [
   ...new Set(silenceTables(nftables).map(({ name }) => name)),
 ];
 
-/** Counts dropped frames. Tries every table, because a record may hold only a hash of the key that the table is named after. */
+/**
+ * Counts dropped frames. Tries every table, because a record may hold only a hash of the key that
+ * the table is named after.
+ */
 function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | null {
   const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables));
   return dropped.find((one) => one !== null) ?? null;

@@ -24,7 +24,9 @@ export interface NodeState<Netns extends NetnsSeen = NetnsSeen> {
   readonly cgroups: ReadonlyMap<number, string>;
 }
 
-/** Shortest prefix of an id that is accepted. `crictl` shows more digits; fewer would be a guess. */
+/**
+ * Shortest prefix of an id that is accepted. `crictl` shows more digits; fewer would be a guess.
+ */
 const MIN_ID_DIGITS = 8;
 
 /** A path by which the netns can be entered. */
@@ -32,8 +34,8 @@ export const pathOf = ({ paths, pids }: NetnsPlace): string => paths[0] ?? `/pro
 
 /**
  * Finds the netns of a subject. Pure.
- *
- * @param subject a name under /run/netns, a pid, the id of a container or pod sandbox or a prefix of it, or `namespace/pod`
+ * @param subject a name under /run/netns, a pid, the id of a container or pod sandbox or a prefix
+ * of it, or `namespace/pod`
  * @throws {BindingError} INVALID_NETNS if none or several match
  */
 export function findNetns<Netns extends NetnsSeen>(subject: string, node: NodeState<Netns>): Netns {
@@ -66,7 +68,8 @@ function isMeant(subject: string, netns: NetnsSeen, { results, cgroups }: NodeSt
   return (
     containerIds.some((id) => id.startsWith(subject)) ||
     results.some((result) => result.containerId.startsWith(subject) && isOf(result, netns)) ||
-    // `…/<id>`, `…/cri-containerd-<id>.scope`, `…/crio-<id>.scope`, `…:cri-containerd:<id>`; all ids are hexadecimal
+    // `…/<id>`, `…/cri-containerd-<id>.scope`, `…/crio-<id>.scope`, `…:cri-containerd:<id>`; all
+    // ids are hexadecimal
     (/^[0-9a-f]+$/.test(subject) &&
       pids.some((pid) => new RegExp(`[/:-]${subject}`).test(cgroups.get(pid) ?? '')))
   );
@@ -77,5 +80,7 @@ export function isOf({ containerId, netns }: CniResult, { paths, containerIds }:
   return containerIds.includes(containerId) || (netns !== null && paths.includes(toRun(netns)));
 }
 
-/** Replaces /var/run by /run. /var/run is a link to it, and container runtimes write either path. */
+/**
+ * Replaces /var/run by /run. /var/run is a link to it, and container runtimes write either path.
+ */
 export const toRun = (path: string): string => path.replace(/^\/var\/run\//, '/run/');

@@ -30,9 +30,15 @@ export interface Attachment {
   readonly toTap: Redirect | null;
   /** Redirect from the tap to the pod link; null if there is none. */
   readonly toPodLink: Redirect | null;
-  /** Filters and programs of other software that see frames before Tapwire's redirect and may stop them. */
+  /**
+   * Filters and programs of other software that see frames before Tapwire's redirect and may stop
+   * them.
+   */
   readonly filters: readonly FilterSeen[];
-  /** Frames of the pod's own stack that nftables dropped on both links; null if nothing silences the pod. */
+  /**
+   * Frames of the pod's own stack that nftables dropped on both links; null if nothing silences the
+   * pod.
+   */
   readonly silence: Dropped | null;
   /** Differences from the state after ADD, in the words of CHECK. */
   readonly defects: readonly string[];

@@ -44,9 +44,8 @@ export function cgroupsOf(processes: readonly number[]): ReadonlyMap<number, str
 
 /**
  * Finds which processes have taps open, by name of the tap.
- *
- * @param processes processes in the tap's netns. The kernel does not report the netns of an open tap, but QEMU runs in the netns of
- *   its tap.
+ * @param processes processes in the tap's netns. The kernel does not report the netns of an open
+ * tap, but QEMU runs in the netns of   its tap.
  */
 export function holdersAmong(processes: readonly number[]): ReadonlyMap<string, readonly Holder[]> {
   const holders = new Map<string, Holder[]>();
@@ -79,7 +78,10 @@ const list = (directory: string): readonly string[] => attempt(() => readdirSync
 
 const readText = (path: string): string | null => attempt(() => readFileSync(path, 'utf8'));
 
-/** Returns null on an error, because processes and netns can end meanwhile, and some directories are missing on some nodes. */
+/**
+ * Returns null on an error, because processes and netns can end meanwhile, and some directories are
+ * missing on some nodes.
+ */
 function attempt<T>(look: () => T): T | null {
   try {
     return look();

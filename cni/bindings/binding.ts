@@ -13,13 +13,22 @@ export type AttachmentRequest = Pick<
 export interface Plan {
   readonly levels: readonly Level[];
   readonly result: Result;
-  /** What an administrator should know although ADD succeeds: a sentence each, with the link or network. */
+  /**
+   * What an administrator should know although ADD succeeds: a sentence each, with the link or
+   * network.
+   */
   readonly warnings: readonly string[];
-  /** Plans again without the first change, if the kernel refuses it; null if the pod needs that change. */
+  /**
+   * Plans again without the first change, if the kernel refuses it; null if the pod needs that
+   * change.
+   */
   readonly withoutFirst: ((refusal: Error) => Pick<Plan, 'levels' | 'warnings'>) | null;
 }
 
-/** What ADD and CHECK do for a binding. DEL is the same for all: it removes what carries the attachment's record. */
+/**
+ * What ADD and CHECK do for a binding. DEL is the same for all: it removes what carries the
+ * attachment's record.
+ */
 export interface BindingActions {
   /** Observes the netns and plans ADD; changes nothing. */
   plan(kernel: Kernel, request: AttachmentRequest): Promise<Plan>;

@@ -33,7 +33,9 @@ export function passtBinding(conf: PasstConf): BindingActions {
   };
 }
 
-/** Decides which sysctls ADD changes. It only widens them, because all of the pod uses them. Pure. */
+/**
+ * Decides which sysctls ADD changes. It only widens them, because all of the pod uses them. Pure.
+ */
 export function planPasst(conf: PasstConf, seen: Sysctls): readonly Level[] {
   const steps = tooNarrow(conf, seen).map(({ sysctl, is, wanted }): Step => {
     const op = { op: 'setSysctl', sysctl } as const;

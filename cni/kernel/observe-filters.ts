@@ -13,8 +13,9 @@ interface Side<F> {
 }
 
 /**
- * Reads all filters of the qdiscs. A filter of another program can be too large for a dump, and then the kernel lists none of that side:
- * for such a side, returns only the filters at our pref, and a gap.
+ * Reads all filters of the qdiscs. A filter of another program can be too large for a dump, and
+ * then the kernel lists none of that side: for such a side, returns only the filters at our pref,
+ * and a gap.
  */
 export async function observeFilters<F extends Filter>(
   rtnetlink: Pick<Rtnetlink, 'look'>,

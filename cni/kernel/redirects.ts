@@ -16,7 +16,10 @@ export interface Classifiers {
 /** Shared by all calls: the kernel does not change while the process runs. */
 export const THIS_KERNEL: Classifiers = { candidates: CLASSIFIERS };
 
-/** Encodes the deletion of the filter with this cookie at the ingress of a link; empty if there is none. Pure. */
+/**
+ * Encodes the deletion of the filter with this cookie at the ingress of a link; empty if there is
+ * none. Pure.
+ */
 export function redirectDeletions(
   filters: readonly Filter[],
   ifindex: number,

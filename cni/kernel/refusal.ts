@@ -30,8 +30,8 @@ const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
 };
 
 /**
- * Errnos of a link that cannot go up: a VLAN whose lower link is down; a macvlan whose MAC the lower
- * link or another macvlan has (older kernels differ).
+ * Errnos of a link that cannot go up: a VLAN whose lower link is down; a macvlan whose MAC the
+ * lower link or another macvlan has (older kernels differ).
  */
 const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
 
@@ -45,9 +45,8 @@ const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
 };
 
 /**
- * Decides what a refused request means for its op. Some refusals are fine, such as that of deleting what no longer
- * exists. Pure.
- *
+ * Decides what a refused request means for its op. Some refusals are fine, such as that of deleting
+ * what no longer exists. Pure.
  * @returns TRY_AGAIN if the op may have been done; LINK_MISSING if its link no longer exists
  */
 export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {

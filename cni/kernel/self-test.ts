@@ -42,7 +42,10 @@ export async function testKernel(classifiers?: Classifiers): Promise<void> {
   }
 }
 
-/** Tests silence in a temporary netns. Returns a sentence that says why it does not work, or nothing. */
+/**
+ * Tests silence in a temporary netns. Returns a sentence that says why it does not work, or
+ * nothing.
+ */
 export async function testSilence(): Promise<readonly string[]> {
   const netns = await newNetns();
   try {

@@ -112,15 +112,14 @@ function describeChange(link: string, change: LinkChange): string {
 }
 
 /**
- * What became of an op. An error says why it failed; with the code TRY_AGAIN, the op may have been done. `notReached`: an
- * earlier op failed first.
+ * What became of an op. An error says why it failed; with the code TRY_AGAIN, the op may have been
+ * done. `notReached`: an earlier op failed first.
  */
 export type Outcome = 'done' | 'notReached' | Error;
 
 /**
- * Runs ops, level by level, and returns one outcome for each. Ops of one level are sent to the kernel together, which
- * continues when one fails.
- *
+ * Runs ops, level by level, and returns one outcome for each. Ops of one level are sent to the
+ * kernel together, which continues when one fails.
  * @param continueOnError whether to continue with the next level as well
  */
 export type Run = (

@@ -32,13 +32,16 @@ export function findOurFilter({ filters }: SeenLink, key: AttachmentKey): OurFil
   return null;
 }
 
-/** Whether a filter is where ADD puts ours. One with our cookie elsewhere is forged: the cookie can be computed from the record. */
+/**
+ * Whether a filter is where ADD puts ours. One with our cookie elsewhere is forged: the cookie can
+ * be computed from the record.
+ */
 export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
   direction === 'ingress' && chain === 0 && pref === REDIRECT_PREF;
 
 /**
- * Whether the qdisc of a link has filters other than this attachment's redirect, on either side. Filters that the kernel
- * cannot list belong to other programs: ours are small.
+ * Whether the qdisc of a link has filters other than this attachment's redirect, on either side.
+ * Filters that the kernel cannot list belong to other programs: ours are small.
  */
 export function hasOtherFilters({ filters, isComplete }: SeenLink, key: AttachmentKey): boolean {
   const isOwnTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
@@ -51,7 +54,9 @@ export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
 /** Whether the key of a record contains a hash, because the container id did not fit. */
 export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);
 
-/** Reads the record of a link that Tapwire created for this attachment; null for every other link. */
+/**
+ * Reads the record of a link that Tapwire created for this attachment; null for every other link.
+ */
 export function recordOf(link: Link, key: AttachmentKey): AttachmentRecord | null {
   const record = readRecord(link);
   if (record === null || record.key.ifname !== key.ifname) return null;

@@ -5,10 +5,10 @@ import { findOurFilter, hasOtherFilters, recordOf } from './ours.ts';
 import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 
 /**
- * Decides every change of DEL: removes what carries this attachment's record or cookie, and nothing else. Linear. Pure.
- *
- * Restores the pod link before it deletes the tap: without the redirect, no later op on the pod link
- * waits until the kernel has released the tap.
+ * Decides every change of DEL: removes what carries this attachment's record or cookie, and nothing
+ * else. Linear. Pure.
+ * Restores the pod link before it deletes the tap: without the redirect, no later op on the pod
+ * link waits until the kernel has released the tap.
  */
 export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
   const deletions: Op[] = [];
@@ -30,7 +30,9 @@ export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
   ];
 }
 
-/** Lets the pod's own stack send again. Last: a pod link that goes back down must not send before. */
+/**
+ * Lets the pod's own stack send again. Last: a pod link that goes back down must not send before.
+ */
 const planSound = (key: AttachmentKey, { nftables }: NetnsState): Op[] =>
   ownTables(key, nftables).length > 0 ? [{ op: 'deleteSilence', table: silenceTable(key) }] : [];
 
@@ -39,7 +41,8 @@ function planPodLink(seen: SeenLink, key: AttachmentKey, recorded: Restore | nul
   const { link, qdisc } = seen;
   const filter = findOurFilter(seen, key);
   const restore = recorded ?? filter?.restore;
-  // A version that does not know the key "down" omits it from a record that it rewrites, but leaves the cookie as it is.
+  // A version that does not know the key "down" omits it from a record that it rewrites, but leaves
+  // the cookie as it is.
   const wasDown = recorded?.down ?? filter?.restore.down;
   const ops: Op[] = [];
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });

@@ -25,7 +25,10 @@ export interface Nftables extends Tables {
   readonly rules: readonly Rule[];
 }
 
-/** Something that the kernel cannot list. DEL works without it; ADD and CHECK fail if it concerns their links. */
+/**
+ * Something that the kernel cannot list. DEL works without it; ADD and CHECK fail if it concerns
+ * their links.
+ */
 export interface Gap {
   /**
    * Ifindex of the link whose filters are not all known; null if links or qdiscs may be missing,

@@ -23,7 +23,10 @@ interface BindingPolicy {
   readonly defaultNetwork: boolean;
 }
 
-/** Without a file, a pod may get what is its own: raw frames of its link, its ports and pings. A default network concerns every pod. */
+/**
+ * Without a file, a pod may get what is its own: raw frames of its link, its ports and pings. A
+ * default network concerns every pod.
+ */
 const NO_FILE: BindingPolicy = { namespaces: null, defaultNetwork: false };
 
 /** The same value for every binding. */
@@ -40,7 +43,9 @@ const HARM = {
 
 export const NODE_FILE = '/etc/tapwire/node.json';
 
-/** Decodes fields and rejects unknown ones: a typo in a policy must not allow what it should deny. */
+/**
+ * Decodes fields and rejects unknown ones: a typo in a policy must not allow what it should deny.
+ */
 const strictFields =
   <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }): Decoder<T> =>
   (value, path) => {

@@ -22,8 +22,8 @@ export const cidr: Decoder<string> = (value, path) => {
 };
 
 /**
- * Returns the canonical form of what `cidr` accepts: two addresses are equal exactly if these are. An
- * IPv4 address in IPv6 form is the IPv4 address, as in Go.
+ * Returns the canonical form of what `cidr` accepts: two addresses are equal exactly if these are.
+ * An IPv4 address in IPv6 form is the IPv4 address, as in Go.
  */
 export function canonicalCidr(text: string): string {
   const [address = '', length] = text.split('/');

@@ -9,7 +9,10 @@ export interface CniArgs {
   readonly mac: string | null;
 }
 
-/** Keys that Kubernetes' runtimes and Multus send, with their decoders. All others need IgnoreUnknown. */
+/**
+ * Keys that Kubernetes' runtimes and Multus send, with their decoders. All others need
+ * IgnoreUnknown.
+ */
 const KNOWN: Readonly<Record<string, Decoder<unknown>>> = {
   K8S_POD_NAMESPACE: string,
   K8S_POD_NAME: string,
@@ -22,15 +25,17 @@ const KNOWN: Readonly<Record<string, Decoder<unknown>>> = {
   },
 };
 
-/** Keys that the node policy or an administrator trusts: two values for one of them are rejected. */
+/**
+ * Keys that the node policy or an administrator trusts: two values for one of them are rejected.
+ */
 const POD_IDENTITY: readonly string[] = ['K8S_POD_NAMESPACE', 'K8S_POD_NAME'];
 
 /**
- * Parses CNI_ARGS, `KEY=value;KEY=value`. A later pair overrides an earlier one with the same key: thin
- * Multus appends the container runtime's CNI_ARGS to its own, so each key of Kubernetes occurs twice.
- *
- * @throws {BindingError} INVALID_ENVIRONMENT, also if two pairs name different pods
- * Source: libcni pkg/types/args.go, in whose words; Multus pkg/multus (DelegateAdd)
+ * Parses CNI_ARGS, `KEY=value;KEY=value`. A later pair overrides an earlier one with the same key:
+ * thin Multus appends the container runtime's CNI_ARGS to its own, so each key of Kubernetes occurs
+ * twice.
+ * @throws {BindingError} INVALID_ENVIRONMENT, also if two pairs name different pods Source: libcni
+ * pkg/types/args.go, in whose words; Multus pkg/multus (DelegateAdd)
  */
 export function parseCniArgs(text: string): CniArgs {
   const values = new Map<string, string>();
@@ -40,7 +45,8 @@ export function parseCniArgs(text: string): CniArgs {
       throw invalid(`ARGS: invalid pair ${show(pair)}`);
     }
     const earlier = values.get(key);
-    // Otherwise a pod's annotation could append the name of another pod, which the node policy would read.
+    // Otherwise a pod's annotation could append the name of another pod, which the node policy
+    // would read.
     if (earlier !== undefined && earlier !== value && POD_IDENTITY.includes(key)) {
       throw invalid(`ARGS: two values of ${key}: ${show(earlier)} and ${show(value)}`);
     }

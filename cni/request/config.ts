@@ -38,7 +38,10 @@ export interface TapConf extends CommonConf {
   readonly binding: 'tap';
   /** The primary network's pod link; null: `ovn-udn1` or `eth0`. */
   readonly podLink: string | null;
-  /** "secondary": never wire the primary network's link; null: wire it if the network has no link of its own. */
+  /**
+   * "secondary": never wire the primary network's link; null: wire it if the network has no link of
+   * its own.
+   */
   readonly network: 'secondary' | null;
   /** MTU of the tap and the guest in bytes; null: the pod link's. */
   readonly mtu: number | null;
@@ -195,7 +198,10 @@ export const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
 
-/** Requires what every command needs in the configuration, and returns its version. `tapwire check` calls it, too. */
+/**
+ * Requires what every command needs in the configuration, and returns its version. `tapwire check`
+ * calls it, too.
+ */
 export function requireBase(conf: unknown, command: string): Version {
   const { cniVersion, name } = decodeBase(conf, '$');
   if (name === '') throw new BindingError('INVALID_CONFIG', 'missing network name');
@@ -207,6 +213,8 @@ export function requireBase(conf: unknown, command: string): Version {
   return requireVersion(cniVersion || '0.1.0', command);
 }
 
-/** Finds the newest of these CNI versions that the plugin supports; undefined if it supports none. */
+/**
+ * Finds the newest of these CNI versions that the plugin supports; undefined if it supports none.
+ */
 export const newestSupported = (offered: readonly unknown[]): Version | undefined =>
   SUPPORTED_VERSIONS.findLast((one) => offered.includes(one));

@@ -5,7 +5,10 @@ const MAX_IFNAME_BYTES = 15;
 /** Names with another meaning in sysctl paths, and `lo`, which is never a pod link. */
 const RESERVED = ['.', '..', 'lo', 'all', 'default'];
 
-/** Says why the kernel or CNI rejects `name` for a link; undefined if it is valid (CNI SPEC §2, libcni ValidateInterfaceName). */
+/**
+ * Says why the kernel or CNI rejects `name` for a link; undefined if it is valid (CNI SPEC §2,
+ * libcni ValidateInterfaceName).
+ */
 export function ifnameDefect(name: string): string | undefined {
   if (name === '') return 'interface name is empty';
   if (Buffer.byteLength(name) > MAX_IFNAME_BYTES) return 'interface name is too long';
@@ -14,7 +17,10 @@ export function ifnameDefect(name: string): string | undefined {
   return undefined;
 }
 
-/** Decodes the name of a pod link. Taps are named after a part of it, so every character must be one byte. */
+/**
+ * Decodes the name of a pod link. Taps are named after a part of it, so every character must be one
+ * byte.
+ */
 export const podIfname: Decoder<string> = (value, path) => {
   const name = string(value, path);
   if (!/^[!-~]*$/.test(name) || ifnameDefect(name) !== undefined || RESERVED.includes(name)) {

@@ -63,9 +63,8 @@ const decodeFields = foldedFields({
 
 /**
  * Decodes a prevResult of a configuration of that version.
- *
- * @throws {BindingError} INVALID_CONFIG, also for a result of the other form, which is always a mistake
- * Source: CNI SPEC §5, "Success"; libcni pkg/types/{040,100}
+ * @throws {BindingError} INVALID_CONFIG, also for a result of the other form, which is always a
+ * mistake Source: CNI SPEC §5, "Success"; libcni pkg/types/{040,100}
  */
 export const prevResult =
   (version: string): Decoder<PrevResult> =>

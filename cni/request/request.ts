@@ -34,7 +34,8 @@ const VARIABLES = ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'] as 
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   ADD: VARIABLES,
   CHECK: VARIABLES,
-  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'], // CNI SPEC §2; the library demands CNI_PATH as well, but nothing is delegated
+  // CNI SPEC §2; the library demands CNI_PATH as well, but nothing is delegated
+  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'],
   GC: ['CNI_PATH'],
   STATUS: ['CNI_PATH'],
   VERSION: [],
@@ -76,9 +77,9 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
 }
 
 /**
- * Reads stdin for DEL and ignores errors. DEL does not need the configuration, and an invalid one must
- * not prevent a pod's deletion: after ADD has rejected it, the runtime calls DEL with the same one. It
- * is read so the runtime can finish writing, and for the version of an error result.
+ * Reads stdin for DEL and ignores errors. DEL does not need the configuration, and an invalid one
+ * must not prevent a pod's deletion: after ADD has rejected it, the runtime calls DEL with the same
+ * one. It is read so the runtime can finish writing, and for the version of an error result.
  */
 function readLeniently(readStdin: () => Buffer): void {
   try {

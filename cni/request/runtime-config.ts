@@ -13,7 +13,10 @@ import {
 import { canonicalMac, unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 
-/** Values that a runtime sets for the capabilities in the configuration. Only the MAC matters to a tap. */
+/**
+ * Values that a runtime sets for the capabilities in the configuration. Only the MAC matters to a
+ * tap.
+ */
 export interface RuntimeConfig {
   readonly mac: string | null;
 }
@@ -37,9 +40,8 @@ export const deviceId: Decoder<string> = (value, path) => {
 };
 
 /**
- * Decodes every key of the CNI conventions, even those that no binding uses: an invalid one is a mistake
- * that the author of the configuration should see.
- *
+ * Decodes every key of the CNI conventions, even those that no binding uses: an invalid one is a
+ * mistake that the author of the configuration should see.
  * Source: CNI CONVENTIONS, "Dynamic Plugin specific fields"
  */
 export const runtimeConfig: Decoder<RuntimeConfig> = (value, path) => {

@@ -1,7 +1,10 @@
 import { show } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
 
-/** Without 0.1.0 and 0.2.0: their results must have an IP address, which a layer 2 binding does not have. */
+/**
+ * Without 0.1.0 and 0.2.0: their results must have an IP address, which a layer 2 binding does not
+ * have.
+ */
 export const SUPPORTED_VERSIONS = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
 export type Version = (typeof SUPPORTED_VERSIONS)[number];
 
@@ -13,9 +16,8 @@ const SINCE: Readonly<Record<string, string>> = { CHECK: '0.4.0', GC: '1.1.0', S
 
 /**
  * Requires a version in which the command exists, and returns it.
- *
- * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON if CHECK, GC or STATUS cannot compare it
- * Source: libcni pkg/skel, pkg/version
+ * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON if CHECK, GC or STATUS cannot compare
+ * it Source: libcni pkg/skel, pkg/version
  */
 export function requireVersion(version: string, command: string): Version {
   const refuse = (message: string, details?: string) =>
@@ -38,7 +40,9 @@ export function requireVersion(version: string, command: string): Version {
   throw refuse('incompatible CNI versions', `config is ${show(version)}, plugin supports [${supported}]`);
 }
 
-/** Whether results of both versions have the same form: older ones have the address family in `ips`. */
+/**
+ * Whether results of both versions have the same form: older ones have the address family in `ips`.
+ */
 export function isSameForm(one: string, other: string): boolean {
   return one.startsWith('0.') === other.startsWith('0.');
 }

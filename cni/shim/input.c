@@ -6,8 +6,8 @@
 #include "settings.h"
 
 /*
- * One byte more than cni/request/input.ts accepts (MAX_INPUT), so that it rejects an input that is too
- * long.
+ * One byte more than cni/request/input.ts accepts (MAX_INPUT), so that it rejects an input that is
+ * too long.
  */
 static char buffer[1024 * 1024 + 1];
 

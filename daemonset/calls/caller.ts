@@ -12,7 +12,10 @@ export interface Call extends CallFrame {
   readonly netns: number | null;
 }
 
-/** Serves a call and returns the reply. Never rejects. `signal` is aborted when the client stops waiting. */
+/**
+ * Serves a call and returns the reply. Never rejects. `signal` is aborted when the client stops
+ * waiting.
+ */
 export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
 
 /** How a connection ended: replied to, closed by the client, timed out, or broke the protocol. */
@@ -27,9 +30,15 @@ export interface Client {
   end(how: End): void;
 }
 
-/** Timeout for the whole request, in ms. The shim has it ready, but a throttled node may send it late. */
+/**
+ * Timeout for the whole request, in ms. The shim has it ready, but a throttled node may send it
+ * late.
+ */
 const REQUEST_TIMEOUT = 5_000;
-/** Timeout for serving, in ms: less than the shim's own (cni/shim/settings.h), so that the shim gets a reply. */
+/**
+ * Timeout for serving, in ms: less than the shim's own (cni/shim/settings.h), so that the shim gets
+ * a reply.
+ */
 const SERVE_TIMEOUT = 20_000;
 /** Timeout for sending the reply, in ms. */
 const REPLY_TIMEOUT = 5_000;
@@ -39,10 +48,11 @@ const FIRST_BYTES = 4096;
 const NOTHING = Buffer.alloc(1);
 
 /**
- * Serves one connection: sends the hello, reads the request and sends the reply. Never blocks in a system call.
- *
- * The functions follow the states: `onReadable` reads and `take` parses the request, `ask` has it served, `reply` and `send` write
- * the reply, `end` closes all descriptors. `lose` handles a client that left; while its request is served, the work is undone first.
+ * Serves one connection: sends the hello, reads the request and sends the reply. Never blocks in a
+ * system call.
+ * The functions follow the states: `onReadable` reads and `take` parses the request, `ask` has it
+ * served, `reply` and `send` write the reply, `end` closes all descriptors. `lose` handles a client
+ * that left; while its request is served, the work is undone first.
  */
 export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void): Client {
   const passed: number[] = [];

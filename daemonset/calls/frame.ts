@@ -1,11 +1,13 @@
 /**
- * The protocol between shim and agent on the agent's socket (cni/shim/exchange.c). Integers are unsigned, 32 bits wide, in host
- * order; every architecture that Tapwire supports is little-endian.
+ * The protocol between shim and agent on the agent's socket (cni/shim/exchange.c). Integers are
+ * unsigned, 32 bits wide, in host order; every architecture that Tapwire supports is little-endian.
  *
  *   hello    agent to shim: the shim may send its request
- *   request  shim to agent: four integers (bytes of environment, bytes of stdin, errno of opening CNI_NETNS, errno of reading
- *            stdin), `NAME=value\0` for each variable, stdin. The descriptors of the shim's own netns and the pod's come with it.
- *   reply    agent to shim: three integers (exit status, bytes of stdout, bytes of stderr), stdout, stderr
+ *   request  shim to agent: four integers (bytes of environment, bytes of stdin, errno of opening
+ *            CNI_NETNS, errno of reading stdin), `NAME=value\0` for each variable, stdin. The
+ *            descriptors of the shim's own netns and the pod's come with it.
+ *   reply    agent to shim: three integers (exit status, bytes of stdout, bytes of stderr), stdout,
+ *            stderr
  */
 import { MAX_INPUT } from '../../cni/request/input.ts';
 import type { Environment } from '../../cni/request/request.ts';
@@ -15,7 +17,9 @@ export const HELLO = Buffer.from('tapwire1');
 
 const REQUEST_HEADER = 16;
 const REPLY_HEADER = 12;
-/** Largest environment in bytes. Kubernetes sends about 1,000; the kernel alone would allow more. */
+/**
+ * Largest environment in bytes. Kubernetes sends about 1,000; the kernel alone would allow more.
+ */
 const MAX_ENVIRONMENT = 1024 * 1024;
 
 /** A request's header. */
@@ -37,8 +41,8 @@ export interface CallFrame {
 
 /**
  * Decodes a request header.
- *
- * @returns `incomplete` to wait for more bytes; `invalid` to close the connection, because no shim sends this
+ * @returns `incomplete` to wait for more bytes; `invalid` to close the connection, because no shim
+ * sends this
  */
 export function decodeHeader(bytes: Buffer): Header | 'incomplete' | 'invalid' {
   if (bytes.length < REQUEST_HEADER) return 'incomplete';

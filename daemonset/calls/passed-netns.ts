@@ -18,8 +18,8 @@ export interface PassedNetns {
 }
 
 /**
- * Reads the state of the netns while the request is still being parsed: both take equally long, on two threads.
- *
+ * Reads the state of the netns while the request is still being parsed: both take equally long, on
+ * two threads.
  * @param hostNetns descriptor of the agent's own netns
  */
 export function takeNetns({ clientNetns, netns, netnsErrno }: Call, hostNetns: number): PassedNetns {
@@ -59,7 +59,10 @@ export function takeNetns({ clientNetns, netns, netnsErrno }: Call, hostNetns: n
   };
 }
 
-/** Whether the descriptor is a netns, not the node's, and locked by the client, which passes the lock with it. */
+/**
+ * Whether the descriptor is a netns, not the node's, and locked by the client, which passes the
+ * lock with it.
+ */
 function isForUse(netns: number, clientNetns: number, hostNetns: number): boolean {
   const isPod =
     native.isNetns(netns) && !native.isSameFile(netns, clientNetns) && !native.isSameFile(netns, hostNetns);

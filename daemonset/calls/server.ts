@@ -14,11 +14,15 @@ export interface Server {
 }
 
 /**
- * Clients that connected in the last 50 ms. Serving more at a time would not be faster, but would take memory. The others wait
- * in the socket's queue, which costs neither side anything: a shim sends its request after the hello.
+ * Clients that connected in the last 50 ms. Serving more at a time would not be faster, but would
+ * take memory. The others wait in the socket's queue, which costs neither side anything: a shim
+ * sends its request after the hello.
  */
 const MAX_NEW_CLIENTS = 16;
-/** Age in ms after which a client no longer counts as new. A silent client, or one whose netns hangs, must not delay others. */
+/**
+ * Age in ms after which a client no longer counts as new. A silent client, or one whose netns
+ * hangs, must not delay others.
+ */
 const NEW_CLIENT_AGE = 50;
 /** Clients in total. Beyond this number, clients that have sent no request are disconnected. */
 const MAX_CLIENTS = 256;
@@ -27,11 +31,11 @@ const POLL_INTERVAL = 2_000;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Listens at `path` and replaces the socket of an earlier agent atomically: clients reach one or the other at any time. The
- * socket file outlives the agent, so that clients wait for the next agent instead of using the fallback.
- *
- * `accept` takes clients while `hasRoom`; `meet` serves one; `leave` forgets one; `requireSocket` is polled.
- *
+ * Listens at `path` and replaces the socket of an earlier agent atomically: clients reach one or
+ * the other at any time. The socket file outlives the agent, so that clients wait for the next
+ * agent instead of using the fallback.
+ * `accept` takes clients while `hasRoom`; `meet` serves one; `leave` forgets one; `requireSocket`
+ * is polled.
  * @throws {BindingError} IO_FAILURE
  */
 export function listen(path: string, serve: Serve, metrics: Metrics): Server {
@@ -123,7 +127,10 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
   };
 }
 
-/** Creates a listening socket under a temporary name and renames it, so that clients never find one that is not listening. */
+/**
+ * Creates a listening socket under a temporary name and renames it, so that clients never find one
+ * that is not listening.
+ */
 function open(path: string): { readonly listener: number; readonly id: string | null } {
   const directory = dirname(path);
   const temporary = `${path}.${process.pid}`;
@@ -149,7 +156,10 @@ function open(path: string): { readonly listener: number; readonly id: string | 
   }
 }
 
-/** Device and inode of the file at the path; null if there is none. The inode is not reused while the server listens. */
+/**
+ * Device and inode of the file at the path; null if there is none. The inode is not reused while
+ * the server listens.
+ */
 function idOf(path: string): string | null {
   const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return status === undefined ? null : `${status.dev} ${status.ino}`;

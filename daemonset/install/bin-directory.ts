@@ -1,4 +1,7 @@
-/** The node's CNI bin directory: takes the installer lock, lists installed versions and rejects files of other programs. */
+/**
+ * The node's CNI bin directory: takes the installer lock, lists installed versions and rejects
+ * files of other programs.
+ */
 import {
   closeSync,
   constants,
@@ -23,7 +26,10 @@ import {
   VERSION_DIRECTORY,
 } from './inventory.ts';
 
-/** Timeout in ms: longer than an installer takes on a slow disk, and than a fallback call waits for its turn. */
+/**
+ * Timeout in ms: longer than an installer takes on a slow disk, and than a fallback call waits for
+ * its turn.
+ */
 const LOCK_TIMEOUT = 90_000;
 /** Milliseconds between two attempts to lock. */
 const POLL_INTERVAL = 50;
@@ -32,9 +38,8 @@ const POLL_INTERVAL = 50;
 const MARK = 'CNI plugin tapwire v';
 
 /**
- * Runs `act` while holding the lock of a directory. Other installers wait, and a version that a fallback call runs from is not
- * removed, because the call holds its lock.
- *
+ * Runs `act` while holding the lock of a directory. Other installers wait, and a version that a
+ * fallback call runs from is not removed, because the call holds its lock.
  * @throws {BindingError} TRY_AGAIN
  */
 export async function withLock<T>(directory: string, act: () => T | Promise<T>): Promise<T> {

@@ -47,7 +47,10 @@ function filesBelow(directory: string, path = ''): string[] {
   });
 }
 
-/** Copies a file, following links, creates missing directories and syncs the copy to survive a power cut. */
+/**
+ * Copies a file, following links, creates missing directories and syncs the copy to survive a power
+ * cut.
+ */
 export function copyDurably(source: string, target: string, mode: number): void {
   mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
   copyFileSync(source, target, constants.COPYFILE_EXCL);

@@ -35,7 +35,10 @@ import {
 import type { Options } from './options.ts';
 import { testPlugin, versionOf } from './self-test.ts';
 
-/** Permissions of installed files. Those of the source are ignored: a build may leave files that others can write. */
+/**
+ * Permissions of installed files. Those of the source are ignored: a build may leave files that
+ * others can write.
+ */
 const PROGRAM = 0o755;
 const DATA = 0o644;
 
@@ -50,13 +53,11 @@ export interface Installed {
 }
 
 /**
- * Installs the plugin and replaces an installed one. At any time, container runtimes find the old or the new plugin, each
- * complete; after a failure, the old one.
- *
- * The version is assembled in a staging directory on the same file system, run there once, and moved by renames. Between two
- * renames a shim can find the fallback of another version, so all versions of the shim use the same file names
- * (cni/shim/fallback.c).
- *
+ * Installs the plugin and replaces an installed one. At any time, container runtimes find the old
+ * or the new plugin, each complete; after a failure, the old one.
+ * The version is assembled in a staging directory on the same file system, run there once, and
+ * moved by renames. Between two renames a shim can find the fallback of another version, so all
+ * versions of the shim use the same file names (cni/shim/fallback.c).
  * @throws {BindingError} IO_FAILURE, TRY_AGAIN
  */
 export async function install(options: Extract<Options, { command: 'install' }>): Promise<Installed> {
@@ -164,8 +165,9 @@ const changed = (path: string): BindingError =>
   );
 
 /**
- * Removes versions that no call runs from: such a call holds the version's lock. The previous version stays until the next
- * installation, because a call may have just found it and not locked it yet.
+ * Removes versions that no call runs from: such a call holds the version's lock. The previous
+ * version stays until the next installation, because a call may have just found it and not locked
+ * it yet.
  */
 function removeOld(bin: string, directory: string, before: string | null): readonly string[] {
   if (directory === before) return [];

@@ -1,6 +1,9 @@
 import { type Decoder, fields, integer, object, parseJson, string } from '../../shared/decode.ts';
 
-/** Lists the files of an installed version. It is stored next to them, and only listed files are ever removed. */
+/**
+ * Lists the files of an installed version. It is stored next to them, and only listed files are
+ * ever removed.
+ */
 export interface Inventory {
   readonly version: string;
   readonly shim: Content;
@@ -23,8 +26,8 @@ export const SHIM = 'tapwire';
 export const FALLBACK = '.tapwire';
 
 /**
- * Staging directory under the CNI bin directory: a version is assembled there and moved by a rename. Its name cannot be that of a
- * plugin, and libcni takes only plain files for plugins.
+ * Staging directory under the CNI bin directory: a version is assembled there and moved by a
+ * rename. Its name cannot be that of a plugin, and libcni takes only plain files for plugins.
  */
 export const STAGING = /^\.tapwire\.new-/;
 export const stagingName = (id: string): string => `.tapwire.new-${id}`;

@@ -1,6 +1,6 @@
 /**
- * The installer: runs once, as the DaemonSet's init container or by hand. Installed files are removed only by "uninstall": a
- * node without its agent keeps working.
+ * The installer: runs once, as the DaemonSet's init container or by hand. Installed files are
+ * removed only by "uninstall": a node without its agent keeps working.
  */
 import '../node-version.ts';
 import tapwire from '../../package.json' with { type: 'json' };

@@ -5,7 +5,10 @@ export type Options =
       readonly command: 'install';
       /** Path under which the node's CNI bin directory is mounted. */
       readonly binDirectory: string;
-      /** Directory with the files to install: `tapwire`, and the directory `.tapwire` with the fallback. */
+      /**
+       * Directory with the files to install: `tapwire`, and the directory `.tapwire` with the
+       * fallback.
+       */
       readonly source: string;
       /** Whether to install the fallback too, which runs calls if there is no agent. */
       readonly hasFallback: boolean;

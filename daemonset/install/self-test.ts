@@ -3,7 +3,10 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { BindingError } from '../../shared/errors.ts';
 import { SHIM } from './inventory.ts';
 
-/** Timeout in ms: for the first start of the fallback on a slow disk, after the shim waited 2 s for a silent agent. */
+/**
+ * Timeout in ms: for the first start of the fallback on a slow disk, after the shim waited 2 s for
+ * a silent agent.
+ */
 const RUN_TIMEOUT = 60_000;
 
 /** The version that a plugin prints if run without a command. @throws {BindingError} IO_FAILURE */
@@ -19,7 +22,10 @@ export function versionOf(directory: string): string {
   return version;
 }
 
-/** Runs VERSION by the plugin in a directory: the agent serves it if there is one, else the fallback. @throws {BindingError} IO_FAILURE */
+/**
+ * Runs VERSION by the plugin in a directory: the agent serves it if there is one, else the
+ * fallback. @throws {BindingError} IO_FAILURE
+ */
 export function testPlugin(directory: string): void {
   const { status, stdout, stderr } = run(directory, { CNI_COMMAND: 'VERSION' });
   if (status !== 0 || !stdout.includes('"supportedVersions"')) {

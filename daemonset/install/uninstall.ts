@@ -15,11 +15,9 @@ import { differencesOf, FALLBACK, INVENTORY, isSame, SHIM } from './inventory.ts
 import type { Options } from './options.ts';
 
 /**
- * Removes the installed files and the socket that the last agent left. Files that changed since, or that the installer did not
- * write, stay.
- *
+ * Removes the installed files and the socket that the last agent left. Files that changed since, or
+ * that the installer did not write, stay.
  * @returns the removed paths
- *
  * @throws {BindingError} IO_FAILURE if an agent runs or a file under Tapwire's names stays
  */
 export async function uninstall(

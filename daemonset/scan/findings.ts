@@ -25,8 +25,8 @@ export const MAX_PER_POD = 8;
 const MAX_LINES = 20;
 
 /**
- * Merges a scan with the previous one: a netns that cannot be read keeps its earlier findings, so that they are not reported
- * again when it can be read. Pure.
+ * Merges a scan with the previous one: a netns that cannot be read keeps its earlier findings, so
+ * that they are not reported again when it can be read. Pure.
  */
 export const remember = (before: Scan, now: Scan): Scan =>
   new Map(

@@ -14,14 +14,16 @@ import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { type Finding, MAX_PER_POD, type ScannedNetns } from './findings.ts';
 
-/** Bytes of netlink replies read per request. A link takes 1 to 2 KiB, a filter a few hundred bytes. */
+/**
+ * Bytes of netlink replies read per request. A link takes 1 to 2 KiB, a filter a few hundred bytes.
+ */
 const MAX_ANSWER = 512 * 1024;
 /** Attachments examined per pod. A pod has one for each network of its VM. */
 const MAX_ATTACHMENTS = 32;
 
 /**
- * Finds conflicting filters in one netns. Closes its descriptor at once, because an open one keeps a deleted netns alive.
- *
+ * Finds conflicting filters in one netns. Closes its descriptor at once, because an open one keeps
+ * a deleted netns alive.
  * @param path of a mounted network namespace
  * @param hostNetns descriptor of the node's netns, which is skipped
  * @returns null if the path is not a pod's netns

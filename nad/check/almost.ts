@@ -1,4 +1,6 @@
-/** Whether two texts differ by at most one letter (added, missing, changed or moved), ignoring case. */
+/**
+ * Whether two texts differ by at most one letter (added, missing, changed or moved), ignoring case.
+ */
 export function isAlmost(one: string, other: string): boolean {
   if (Math.abs(one.length - other.length) > 1) return false;
   const wanted = new Set(withoutOne(other.toLowerCase()));

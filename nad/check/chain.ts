@@ -13,7 +13,9 @@ export interface ChainPlugin {
   /** JSON path in the configuration, such as `$` or `$.plugins[0]`. */
   readonly path: string;
   readonly type: string;
-  /** Configuration that the plugin gets on stdin, without the keys that the runtime adds for a pod. */
+  /**
+   * Configuration that the plugin gets on stdin, without the keys that the runtime adds for a pod.
+   */
   readonly conf: JsonObject;
 }
 
@@ -24,11 +26,10 @@ export interface Chain {
 }
 
 /**
- * Reads the configuration in a NAD as Multus and libcni do: "type" takes precedence over "plugins", and name and version of a list
- * over those of its plugins. Pure.
- *
- * @param name name of the NAD, which Multus fills in if the configuration has none
- * Source: multus-cni pkg/types LoadDelegateNetConf; libcni NetworkConfFromBytes, buildOneConfig
+ * Reads the configuration in a NAD as Multus and libcni do: "type" takes precedence over "plugins",
+ * and name and version of a list over those of its plugins. Pure.
+ * @param name name of the NAD, which Multus fills in if the configuration has none Source:
+ * multus-cni pkg/types LoadDelegateNetConf; libcni NetworkConfFromBytes, buildOneConfig
  */
 export function readChain(config: string, name: string): Chain {
   let conf: unknown;

@@ -36,8 +36,8 @@ export interface Source {
 
 /**
  * Checks all files together, as the contents of one cluster. Pure.
- *
- * @param asked version of the cluster's KubeVirt; null means the version in the status of a CR in the files, or else the newest
+ * @param asked version of the cluster's KubeVirt; null means the version in the status of a CR in
+ * the files, or else the newest
  */
 export function checkSources(sources: readonly Source[], asked: Minor | null): Report {
   const parsed = sources.map(({ file, text }) => parseDocuments(file, text));

@@ -9,7 +9,8 @@ export const isConflist = ({ value }: Document): boolean =>
   get(value, 'kind') === undefined && typeof get(value, 'cniVersion') === 'string';
 
 /**
- * Finds Tapwire in the configuration of a node's default network, or of Multus, where it would take the network of every pod.
+ * Finds Tapwire in the configuration of a node's default network, or of Multus, where it would take
+ * the network of every pod.
  */
 export function checkConflist({ value, at }: Document): readonly Finding[] {
   const delegates = get(value, 'delegates');

@@ -20,7 +20,10 @@ import { OPTIONS } from './yaml/schema.ts';
 /** One document of a YAML or JSON file. */
 export interface Document {
   readonly value: unknown;
-  /** Finds the place of the value at a JSON path (`$.spec.networks[0]`, `$.a["b.c"]`), or else of its nearest existing parent. */
+  /**
+   * Finds the place of the value at a JSON path (`$.spec.networks[0]`, `$.a["b.c"]`), or else of
+   * its nearest existing parent.
+   */
   readonly at: (path: string) => Place;
 }
 
@@ -30,7 +33,10 @@ export interface Parsed {
   readonly findings: readonly Finding[];
 }
 
-/** Largest file, in UTF-16 units: it bounds the memory for parsing. Dumps of clusters with thousands of VMs are smaller. */
+/**
+ * Largest file, in UTF-16 units: it bounds the memory for parsing. Dumps of clusters with thousands
+ * of VMs are smaller.
+ */
 const MAX_LENGTH = 16 * 2 ** 20;
 /** Most resolved aliases. Hostile aliases multiply a document; real files have a few. */
 const MAX_ALIASES = 1000;
@@ -95,7 +101,10 @@ function* tokensOf(text: string, parser: Parser) {
   yield* parser.end();
 }
 
-/** Reason of a failure. Deep nesting overflows the stack in the parser, or later in the code that walks over its result. */
+/**
+ * Reason of a failure. Deep nesting overflows the stack in the parser, or later in the code that
+ * walks over its result.
+ */
 function reasonOf(error: unknown): string {
   const isTooDeep =
     error instanceof YAMLError ? error.code === 'RESOURCE_EXHAUSTION' : error instanceof RangeError;
@@ -123,7 +132,10 @@ function stepsOf(path: string): readonly string[] {
 
 const PAIRS = new WeakMap<YAMLMap, ReadonlyMap<string | null, Pair>>();
 
-/** Pairs of a map by key; the last of duplicate keys. Cached, because a map may have as many findings as keys. */
+/**
+ * Pairs of a map by key; the last of duplicate keys. Cached, because a map may have as many
+ * findings as keys.
+ */
 function pairsOf(map: YAMLMap): ReadonlyMap<string | null, Pair> {
   const pairs = PAIRS.get(map) ?? new Map(map.items.map((pair) => [keyOf(pair), pair]));
   PAIRS.set(map, pairs);

@@ -6,7 +6,10 @@ import type { Resource } from './resource.ts';
 
 const DEVELOPER = 'spec.configuration.developerConfiguration';
 
-/** Whether an object is a whole KubeVirt CR, and so shows all gates of its cluster. A patch, which has no name, does not. */
+/**
+ * Whether an object is a whole KubeVirt CR, and so shows all gates of its cluster. A patch, which
+ * has no name, does not.
+ */
 export const knowsGates = ({ kind, name }: Resource): boolean => kind === 'KubeVirt' && name !== '';
 
 /** Whether a list of gates in a KubeVirt CR contains a gate. */
@@ -19,7 +22,10 @@ export function listsGate(
   return Array.isArray(gates) && gates.includes(gate);
 }
 
-/** Whether a HyperConverged CR adds a gate, by a JSON patch, to the KubeVirt CR that its operator generates. */
+/**
+ * Whether a HyperConverged CR adds a gate, by a JSON patch, to the KubeVirt CR that its operator
+ * generates.
+ */
 export function patchesGate(
   { kind, value }: Resource,
   list: 'featureGates' | 'disabledFeatureGates',

@@ -42,7 +42,10 @@ const API_VERSIONS: Readonly<Record<string, string>> = {
 const own = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
 
-/** Finds a kind or group that does not exist. Such an object would be skipped, but would look as if it was checked. */
+/**
+ * Finds a kind or group that does not exist. Such an object would be skipped, but would look as if
+ * it was checked.
+ */
 export function checkKind({ group, kind, at }: Resource): readonly Finding[] {
   const known = own(KINDS, group);
   const want = own(API_VERSIONS, kind);

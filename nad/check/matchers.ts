@@ -16,7 +16,10 @@ export const byKey = <T>(
       .map((one) => [keyOf(what, one.kind, one), read(one)]),
   );
 
-/** Finds the object that a matcher names. Undefined if the files do not have it, or if KubeVirt infers it from a volume. */
+/**
+ * Finds the object that a matcher names. Undefined if the files do not have it, or if KubeVirt
+ * infers it from a volume.
+ */
 export function findMatched<T>(
   what: Matched,
   matcher: unknown,
@@ -28,7 +31,10 @@ export function findMatched<T>(
   return all.get(keyOf(what, typeof kind === 'string' ? kind : '', { namespace, name }));
 }
 
-/** Key of an object. KubeVirt accepts kinds in any case and in the plural. The default is the cluster-wide kind. */
+/**
+ * Key of an object. KubeVirt accepts kinds in any case and in the plural. The default is the
+ * cluster-wide kind.
+ */
 function keyOf(what: Matched, kind: string, one: Pick<Resource, 'namespace' | 'name'>): string {
   const singular = kind.toLowerCase().replace(/s$/, '') || `virtualmachinecluster${what}`;
   return `${singular} ${singular === `virtualmachine${what}` ? fullName(one) : one.name}`;

@@ -18,7 +18,8 @@ export function problemsOfMissing({ value, name }: Resource): readonly Problem[]
     ? Object.keys(spec).find((key) => key !== 'config' && isConfig(key))
     : undefined;
   if (near !== undefined) return [error(`spec.${near} is an unknown key; want spec.config`)];
-  // Multus then reads a file on the node, which is not in the input. This is legitimate, so report it only if the NAD mentions Tapwire.
+  // Multus then reads a file on the node, which is not in the input. This is legitimate, so report
+  // it only if the NAD mentions Tapwire.
   const { metadata: _, ...rest } = value;
   if (!mentionsUs(name) && !mentionsUs(JSON.stringify(rest))) return [];
   const file = `a file for network "${name}" in /etc/cni/multus/net.d on every node`;

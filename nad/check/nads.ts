@@ -14,7 +14,10 @@ export interface NadSeen {
   readonly name: string;
   /** What Tapwire does in this NAD; null if it does not run Tapwire, or is invalid. */
   readonly wiring: Wiring | null;
-  /** Whether no plugin before Tapwire creates a link. Such a NAD is for a registration, not for a network. */
+  /**
+   * Whether no plugin before Tapwire creates a link. Such a NAD is for a registration, not for a
+   * network.
+   */
   readonly isFirst: boolean;
   /** Types of its plugins in the order in which they run. */
   readonly types: readonly string[];
@@ -75,7 +78,10 @@ function wiringOf(conf: NetConf): Wiring {
   }
 }
 
-/** Rejects versions and names that ADD rejects before it reads other keys, and adds a remedy to its message. */
+/**
+ * Rejects versions and names that ADD rejects before it reads other keys, and adds a remedy to its
+ * message.
+ */
 function checkIdentity(conf: unknown): void {
   try {
     requireBase(conf, 'ADD');
@@ -88,7 +94,10 @@ function checkIdentity(conf: unknown): void {
   }
 }
 
-/** Finds misspelt types: they look like "tapwire", but no file of the CNI bin directory has that name. */
+/**
+ * Finds misspelt types: they look like "tapwire", but no file of the CNI bin directory has that
+ * name.
+ */
 function problemsOfType({ path, type }: ChainPlugin): readonly Problem[] {
   const folded = type.trim().toLowerCase();
   if (type === OURS) return [];

@@ -27,12 +27,14 @@ export function findNad(
   return nads.find(namespace ?? vmNamespace, name);
 }
 
-/** Wiring of the NADs in Tapwire's own manifests by name, for files that do not contain the NADs. */
+/**
+ * Wiring of the NADs in Tapwire's own manifests by name, for files that do not contain the NADs.
+ */
 const KNOWN = new Map(WIRINGS.map((wiring) => [BINDINGS[wiring].nad?.name, wiring]));
 
 /**
- * Finds the wiring of the NAD that a registration or network names. Null if it does not run Tapwire, or is unknown.
- *
+ * Finds the wiring of the NAD that a registration or network names. Null if it does not run
+ * Tapwire, or is unknown.
  * @param vmNamespace namespace of a name without namespace; null to search all namespaces
  */
 export function wiringOfReference(text: unknown, vmNamespace: string | null, nads: NadIndex): Wiring | null {

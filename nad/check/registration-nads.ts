@@ -4,8 +4,8 @@ import { parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 
 /**
- * Finds a registration whose NAD is missing. Files that contain only registrations are not complete, so nothing is reported there.
- *
+ * Finds a registration whose NAD is missing. Files that contain only registrations are not
+ * complete, so nothing is reported there.
  * @param hasVms whether the files contain VMs
  */
 export function checkReference(

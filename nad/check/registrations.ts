@@ -14,7 +14,9 @@ export interface Registered {
   readonly plugin: Readonly<Record<string, unknown>>;
   /** Finds the place of one of its fields, or of the nearest parent. */
   readonly at: (field: string) => Place;
-  /** Whether it is in a whole CR. A patch, which has no name, may replace what another object says. */
+  /**
+   * Whether it is in a whole CR. A patch, which has no name, may replace what another object says.
+   */
   readonly isWhole: boolean;
 }
 

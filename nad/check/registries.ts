@@ -6,7 +6,10 @@ export const REGISTRY_FIELDS: Readonly<Record<string, readonly string[]>> = {
   HyperConverged: ['spec.networkBinding', 'spec.networking.networkBinding'], // hco.kubevirt.io/v1beta1 and v1
 };
 
-/** Annotation with JSON patches. The HyperConverged operator applies them to the KubeVirt CR that it generates. */
+/**
+ * Annotation with JSON patches. The HyperConverged operator applies them to the KubeVirt CR that it
+ * generates.
+ */
 export const PATCHES = 'kubevirt.kubevirt.io/jsonpatch';
 
 export const isRegistry = ({ group, kind }: Resource): boolean =>

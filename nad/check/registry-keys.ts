@@ -11,8 +11,8 @@ const KEYS = ['binding', 'networkBinding'];
 const MAX_DEPTH = 8;
 
 /**
- * Finds bindings in a CR at a place where they register nothing, because a key is misspelt or wrongly indented. The API server
- * silently drops unknown fields.
+ * Finds bindings in a CR at a place where they register nothing, because a key is misspelt or
+ * wrongly indented. The API server silently drops unknown fields.
  */
 export function checkRegistryKeys({ kind, value, at }: Resource): readonly Finding[] {
   const right = REGISTRY_FIELDS[kind] ?? [];

@@ -14,11 +14,12 @@ const ANNOTATION = 'k8s.v1.cni.cncf.io/resourceName';
 const INJECTOR = 'network-resources-injector';
 
 /**
- * Finds NADs that ask for a device of a device plugin, if KubeVirt no longer requests the device for the pod. The pod then starts
- * without a device, and its network plugin gets an empty device id.
- *
+ * Finds NADs that ask for a device of a device plugin, if KubeVirt no longer requests the device
+ * for the pod. The pod then starts without a device, and its network plugin gets an empty device
+ * id.
  * @param nads NADs that VMs use
- * @param resources all objects, among them perhaps the KubeVirt CR and the webhook that requests the devices
+ * @param resources all objects, among them perhaps the KubeVirt CR and the webhook that requests
+ * the devices
  */
 export function checkResourceNames(
   nads: readonly Resource[],
@@ -42,7 +43,10 @@ const bringsInjector = ({ kind, name, value }: Resource): boolean =>
   name.includes(INJECTOR) ||
   (kind === 'SriovOperatorConfig' && get(value, 'spec', 'enableInjector') === true);
 
-/** Returns a test of whether VMs use a NAD: a network or a registration names it, or it runs Tapwire. */
+/**
+ * Returns a test of whether VMs use a NAD: a network or a registration names it, or it runs
+ * Tapwire.
+ */
 export function usedNads(
   nads: NadIndex,
   registrations: readonly Registered[],
@@ -62,7 +66,10 @@ export function usedNads(
     used.has(fullName(nad)) || nads.find(nad.namespace, nad.name)?.types.includes(OURS) === true;
 }
 
-/** Whether KubeVirt leaves device requests to a webhook. Source: kubevirt pkg/virt-config/featuregate, IsEnabled */
+/**
+ * Whether KubeVirt leaves device requests to a webhook. Source: kubevirt
+ * pkg/virt-config/featuregate, IsEnabled
+ */
 function isInjectionExternal(resources: readonly Resource[], minor: Minor): boolean {
   if (minor < INJECTION_SINCE) return false;
   const says = (list: 'featureGates' | 'disabledFeatureGates') =>

@@ -4,7 +4,9 @@ import { type Finding, type Place, warning } from './finding.ts';
 import type { Registered } from './registrations.ts';
 import { fullName, type Resource } from './resource.ts';
 
-/** Finds different objects of the same name. In a cluster, the later one replaces the earlier one. */
+/**
+ * Finds different objects of the same name. In a cluster, the later one replaces the earlier one.
+ */
 export function checkTwins(resources: readonly Resource[]): readonly Finding[] {
   const named = resources.filter(({ name }) => name !== '');
   return differing(
@@ -47,7 +49,10 @@ function differing<T>(
 
 const show = ({ file, line }: Place): string => `${file}:${line}`;
 
-/** The part that must agree in objects of the same name: the spec. A CNI configuration is compared as JSON, not as text. */
+/**
+ * The part that must agree in objects of the same name: the spec. A CNI configuration is compared
+ * as JSON, not as text.
+ */
 function meaningOf({ value }: Resource): unknown {
   const spec = get(value, 'spec');
   const config = get(spec, 'config');

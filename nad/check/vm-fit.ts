@@ -43,7 +43,10 @@ export function problemsOfFit(
   return isSecondary ? [error('passt serves only the primary network; use tap for this one')] : [];
 }
 
-/** Finds the wiring by the NAD of an interface's binding. Null if it does not run Tapwire, or is unknown. */
+/**
+ * Finds the wiring by the NAD of an interface's binding. Null if it does not run Tapwire, or is
+ * unknown.
+ */
 export function wiringOfBinding(
   { binding }: Interface,
   registered: Registered | undefined,
@@ -56,7 +59,10 @@ export function wiringOfBinding(
   return WIRINGS.find((wiring) => BINDINGS[wiring].registeredAs === binding) ?? null;
 }
 
-/** Checks the queues: a tap has one or several, and libvirt opens it as the VM says. Tapwire's sidecar makes them agree. */
+/**
+ * Checks the queues: a tap has one or several, and libvirt opens it as the VM says. Tapwire's
+ * sidecar makes them agree.
+ */
 function problemsOfQueues(
   { queues }: Vm,
   { model }: Interface,

@@ -7,8 +7,9 @@ import type { Cluster } from './vm-bindings.ts';
 import { wiringOfBinding } from './vm-fit.ts';
 
 /**
- * Checks that secondary networks use the bindings for secondary networks. The plugin cannot see which network is primary. Without
- * such a binding, it wires the pod's own link for a network that creates no link in the pod.
+ * Checks that secondary networks use the bindings for secondary networks. The plugin cannot see
+ * which network is primary. Without such a binding, it wires the pod's own link for a network that
+ * creates no link in the pod.
  */
 export function checkSecondary(vm: Vm, { registrations, nads }: Cluster): readonly Finding[] {
   const networks = new Map(vm.networks.map((network) => [network.name, network]));

@@ -5,8 +5,8 @@ import { type Interface, isPrimary, type Vm } from './vm.ts';
 const STATES = ['', 'absent', 'up', 'down'];
 
 /**
- * Checks link states and unplugging. KubeVirt unplugs only interfaces with `bridge`, and the controller that attaches networks to
- * running pods fails on NADs of bindings.
+ * Checks link states and unplugging. KubeVirt unplugs only interfaces with `bridge`, and the
+ * controller that attaches networks to running pods fails on NADs of bindings.
  */
 export function* checkStates({ title, interfaces, networks, at }: Vm): Iterable<Finding> {
   const bound = interfaces.find(({ binding }) => binding !== null);

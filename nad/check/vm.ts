@@ -13,7 +13,10 @@ export interface Vm {
   readonly namespace: string;
   readonly interfaces: readonly Interface[];
   readonly networks: readonly Network[];
-  /** Queues that KubeVirt requests for a virtio NIC; null if they depend on an unknown instancetype or preference. */
+  /**
+   * Queues that KubeVirt requests for a virtio NIC; null if they depend on an unknown instancetype
+   * or preference.
+   */
   readonly queues: number | null;
   /** Defaults from its preference. */
   readonly preference: Preference;
@@ -89,7 +92,10 @@ export function decodeVm(resource: Resource, specPath: string, presets: Presets)
 const vmSpecOf = ({ value }: Resource): unknown =>
   get(value, 'spec', 'virtualMachineTemplate', 'spec') ?? get(value, 'spec');
 
-/** @param isAsked `networkInterfaceMultiqueue`; null if unknown. One vCPU means one queue in any case. */
+/**
+ * @param isAsked `networkInterfaceMultiqueue`; null if unknown. One vCPU means one queue in any
+ * case.
+ */
 function queuesAsked(isAsked: boolean | null, vcpus: number | null): number | null {
   if (isAsked === null) return vcpus === 1 ? 1 : null;
   return isAsked ? vcpus : 0;
@@ -145,8 +151,8 @@ const MAX_QUEUES = 256;
 
 /**
  * Number of queues: one for each vCPU. Null if unknown.
- *
- * @param instancetype vCPUs of the VM's instancetype; null if unknown; undefined if it has no instancetype
+ * @param instancetype vCPUs of the VM's instancetype; null if unknown; undefined if it has no
+ * instancetype
  */
 function queuesOf({ cpu, resources }: Domain, instancetype: number | null | undefined): number | null {
   const vcpus = vcpusOf(cpu) ?? (instancetype === undefined ? vcpusOfVm(resources) : instancetype);

@@ -9,7 +9,10 @@ interface Example {
   readonly nics: readonly Nic[];
   readonly vcpus?: number;
   readonly multiQueue?: boolean;
-  /** `ethernets` of cloud-init's network data; by default the image requests an address on its first NIC only. */
+  /**
+   * `ethernets` of cloud-init's network data; by default the image requests an address on its first
+   * NIC only.
+   */
   readonly ethernets?: Readonly<Record<string, object>>;
 }
 

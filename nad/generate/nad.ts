@@ -12,7 +12,9 @@ interface Nad {
 /** CNI version of the NADs. All current versions of Multus and of container runtimes support it. */
 const CNI_VERSION = '1.0.0';
 
-/** Creates a NAD whose network has the NAD's name. @param conf keys after `cniVersion` and `name` */
+/**
+ * Creates a NAD whose network has the NAD's name. @param conf keys after `cniVersion` and `name`
+ */
 export function nad(namespace: string, name: string, conf: Readonly<Record<string, unknown>>): Nad {
   return {
     apiVersion: 'k8s.cni.cncf.io/v1',

@@ -9,7 +9,10 @@ export interface Registration {
   readonly nadNamespace: string;
   /** Image of the sidecar. Null means none, or a placeholder if the binding needs a sidecar. */
   readonly image: string | null;
-  /** The field `migration` of a tap's registration. Null omits it, and KubeVirt does not migrate the VMs. */
+  /**
+   * The field `migration` of a tap's registration. Null omits it, and KubeVirt does not migrate the
+   * VMs.
+   */
   readonly migration: Plugin['migration'] | null;
 }
 
@@ -30,14 +33,19 @@ export function pluginOf({ kind, form, minor, nadNamespace, image, migration }: 
   };
 }
 
-/** Minor versions in which the registration changes, oldest first. The first is always OLDEST_MINOR. */
+/**
+ * Minor versions in which the registration changes, oldest first. The first is always OLDEST_MINOR.
+ */
 export function changesOf(registration: Omit<Registration, 'minor'>): readonly Minor[] {
   const minors = Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_, i) => OLDEST_MINOR + i);
   const text = (minor: Minor) => JSON.stringify(pluginOf({ ...registration, minor }));
   return minors.filter((minor) => minor === OLDEST_MINOR || text(minor) !== text(minor - 1));
 }
 
-/** First minor version with the same registration, and first later one with a different registration. */
+/**
+ * First minor version with the same registration, and first later one with a different
+ * registration.
+ */
 export function rangeOf(registration: Registration): readonly [Minor, Minor | undefined] {
   const changes = changesOf(registration);
   const first = changes.findLast((minor) => minor <= registration.minor) ?? OLDEST_MINOR;

@@ -41,14 +41,16 @@ interface HyperConvergedPatch {
   readonly spec: { readonly networkBinding: Readonly<Record<string, Plugin>> };
 }
 
-/** Minor version of the operator minus that of the KubeVirt that it installs: 1.11 installs KubeVirt 1.1. */
+/**
+ * Minor version of the operator minus that of the KubeVirt that it installs: 1.11 installs KubeVirt
+ * 1.1.
+ */
 const AHEAD = 10;
 
 /**
- * Creates the patch for the operator's own field, which exists since the version that installs KubeVirt 1.1. The operator sets
- * the feature gate itself. Its jsonpatch annotation would work as well, but it is one string shared by all patches, and it marks
- * the configuration as tainted.
- *
+ * Creates the patch for the operator's own field, which exists since the version that installs
+ * KubeVirt 1.1. The operator sets the feature gate itself. Its jsonpatch annotation would work as
+ * well, but it is one string shared by all patches, and it marks the configuration as tainted.
  * Source: hyperconverged-cluster-operator api/v1beta1, controllers/operands/kubevirt.go
  */
 export function hyperConvergedPatch(registration: Registration): Manifest {
@@ -74,7 +76,10 @@ export function hyperConvergedPatch(registration: Registration): Manifest {
 
 export const GATE_FILE = 'feature-gate.yaml';
 
-/** Creates the patch for the feature gate: a JSON patch, because a merge patch would replace the whole list of gates. */
+/**
+ * Creates the patch for the feature gate: a JSON patch, because a merge patch would replace the
+ * whole list of gates.
+ */
 export function gatePatch(): Manifest {
   const path = '/spec/configuration/developerConfiguration/featureGates';
   return {

@@ -15,8 +15,8 @@ import { librariesOf, nameInFallback } from '../libraries.ts';
 import type { Entry } from './tar.ts';
 
 /**
- * Directories of `dist` that become directories of `/app`. Only the files at the top of each are copied: the packages' assets that
- * a bundle brings are not used.
+ * Directories of `dist` that become directories of `/app`. Only the files at the top of each are
+ * copied: the packages' assets that a bundle brings are not used.
  */
 const PROGRAMS = ['agent', 'install', 'sidecar', 'tapwire'];
 /** What gets installed on a node. Its Node.js, libraries and loader are those of the image. */
@@ -64,7 +64,10 @@ function directoriesAbove(path: string): string[] {
   return parent === '.' ? [] : [parent, ...directoriesAbove(parent)];
 }
 
-/** Writes the contents to a directory, in place of what it held before: the build context of daemonset/Containerfile. */
+/**
+ * Writes the contents to a directory, in place of what it held before: the build context of
+ * daemonset/Containerfile.
+ */
 export function writeContents(entries: readonly Entry[], directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o755 });

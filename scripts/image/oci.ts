@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { type Entry, tar } from './tar.ts';
 
-/** One image of an archive: its name with the tag, and its configuration without the root file system. */
+/**
+ * One image of an archive: its name with the tag, and its configuration without the root file
+ * system.
+ */
 export interface Variant {
   readonly name: string;
   readonly config: ImageConfig;
@@ -31,9 +34,10 @@ interface Descriptor {
 const OCI = 'application/vnd.oci.image';
 
 /**
- * An archive that holds an OCI image layout: variants that share one layer. Pure; the same input gives the same bytes.
- *
- * Source: OCI image-spec 1.0, image-layout.md; the annotations are those by which containerd, and podman, name what they import
+ * An archive that holds an OCI image layout: variants that share one layer. Pure; the same input
+ * gives the same bytes.
+ * Source: OCI image-spec 1.0, image-layout.md; the annotations are those by which containerd, and
+ * podman, name what they import
  */
 export async function ociArchive(contents: readonly Entry[], variants: readonly Variant[]): Promise<Buffer> {
   const blobs = new Map<string, Uint8Array>();

@@ -12,12 +12,16 @@ export type Entry =
     }
   | { readonly path: string; readonly kind: 'link'; readonly target: string };
 
-/** All that differs from one machine and one build to the next is fixed, so that the same entries give the same bytes. */
+/**
+ * All that differs from one machine and one build to the next is fixed, so that the same entries
+ * give the same bytes.
+ */
 const FIXED = { uid: 0, gid: 0, mtime: new Date(0) };
 
 /**
- * A POSIX archive in which everything belongs to root, is dated 1970 and can be written by nobody else. The same entries
- * give the same bytes. A path that does not fit in a header goes into a pax record before it.
+ * A POSIX archive in which everything belongs to root, is dated 1970 and can be written by nobody
+ * else. The same entries give the same bytes. A path that does not fit in a header goes into a pax
+ * record before it.
  */
 export function tar(entries: readonly Entry[]): Promise<Buffer> {
   const archive = pack();

@@ -1,6 +1,6 @@
 /*
- * Turns an open file of /dev/net/tun into a tap. The addon calls this itself, or executes the shim under an SELinux label to do so.
- * The shim has no C library, so this header needs none.
+ * Turns an open file of /dev/net/tun into a tap. The addon calls this itself, or executes the shim
+ * under an SELinux label to do so. The shim has no C library, so this header needs none.
  */
 #ifndef TAPWIRE_TAP_SETUP_H
 #define TAPWIRE_TAP_SETUP_H

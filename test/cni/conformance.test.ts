@@ -1,4 +1,7 @@
-/** Every requirement of the CNI specification, its library and other plugins' tests, run against the executable, as one table. */
+/**
+ * Every requirement of the CNI specification, its library and other plugins' tests, run against the
+ * executable, as one table.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {

@@ -4,8 +4,8 @@
  *   arrivals send LINK DESTINATION   sends five frames of each kind from SOURCE on the link
  *   arrivals write TAP DESTINATION   opens the tap and writes the same frames, as a guest does
  *   arrivals count TAP WANTED        opens the tap as QEMU does and prints "ready". After the end
- *                                    of stdin, prints the number of frames of each kind from SOURCE.
- *                                    Waits for WANTED frames, and a moment for more
+ *                                    of stdin, prints the number of frames of each kind from
+ *                                    SOURCE. Waits for WANTED frames, and a moment for more
  */
 #include <arpa/inet.h>
 #include <errno.h>

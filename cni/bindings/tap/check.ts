@@ -13,9 +13,8 @@ export interface Wired extends Omit<Attachment, 'conf'> {
 
 /**
  * Describes everything that is not as ADD left it, each with its link; empty if all is well. Pure.
- *
- * Does not compare what later plugins of a chain may change (the pod link's MAC, MTU, addresses); the
- * tap only has to fit.
+ * Does not compare what later plugins of a chain may change (the pod link's MAC, MTU, addresses);
+ * the tap only has to fit.
  */
 export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
   const { podLink, tap: tapName } = attachment;
@@ -81,7 +80,8 @@ function recordDefects({ key, podLink }: Wired, { pod, tap, silence: seen }: End
       `pod link "${podLink}" is down, so that no frame passes; set it up: ip link set ${podLink} up`,
     );
   }
-  // If the kernel does not tell its rules, they may still be there: a pod must not lose its addresses for that.
+  // If the kernel does not tell its rules, they may still be there: a pod must not lose its
+  // addresses for that.
   if (silence && seen.refusal === null && seen.dropped === null) {
     defects.push(
       `the pod's own stack is not silenced on "${podLink}" any more: nftables tables "${silenceTable(key)}" are gone ` +

@@ -11,7 +11,9 @@ import type { PrevResult } from '../../request/prev-result.ts';
 
 /** A claim of prevResult about the pod link that is not true. */
 export interface UntrueClaim {
-  /** A hash of the claim and, for a MAC address or sandbox, of the real value. The record keeps it. */
+  /**
+   * A hash of the claim and, for a MAC address or sandbox, of the real value. The record keeps it.
+   */
   readonly mark: string;
   readonly about: 'sandbox' | 'mac' | 'address';
   /** ADD's warning, in words that follow "prevResult says that". */
@@ -32,9 +34,8 @@ const MAX_SHOWN = 5;
 const MAX_TEXT = 100;
 
 /**
- * Finds the untrue claims. Finds none if prevResult does not list the pod link, as that of a binding's
- * NAD. Pure.
- *
+ * Finds the untrue claims. Finds none if prevResult does not list the pod link, as that of a
+ * binding's NAD. Pure.
  * @param netns CNI_NETNS
  * @param addresses of the netns; needed only if `claimsAddresses`
  */
@@ -111,9 +112,8 @@ export const warningsOf = (untrue: readonly UntrueClaim[]): readonly string[] =>
 /**
  * Describes the claims that were true at ADD and no longer are. If a record has fewer marks than
  * there were untrue claims, compares their number only. Pure.
- *
- * @param told marks of the record; null: its ADD did not compare, so it is unknown whether the claims
- * ever were true
+ * @param told marks of the record; null: its ADD did not compare, so it is unknown whether the
+ * claims ever were true
  */
 export function findLost(untrue: readonly UntrueClaim[], told: readonly string[] | null): readonly string[] {
   const sentences = (claims: readonly UntrueClaim[]) => claims.map(({ lost }) => lost);

@@ -1,4 +1,7 @@
-/** Finds filters and programs that run before our filter at the ingress of a link and may take its frames. */
+/**
+ * Finds filters and programs that run before our filter at the ingress of a link and may take its
+ * frames.
+ */
 import type { Program } from '../../../shared/bpf/program.ts';
 import {
   type Ends,
@@ -31,8 +34,8 @@ export interface Conflict {
 }
 
 /**
- * Finds the conflicts at one link, in the order in which a frame meets them. Linear in its filters and programs. Pure.
- *
+ * Finds the conflicts at one link, in the order in which a frame meets them. Linear in its filters
+ * and programs. Pure.
  * @param isRedirected whether our filter is on the link
  */
 export function findConflicts(
@@ -125,7 +128,10 @@ const PROTOCOLS: ReadonlyMap<number, string> = new Map([
   [0x86dd, 'IPv6'],
 ]);
 
-/** Names the frames of a protocol; in hexadecimal, as ip-link(8) and tcpdump(8), if it has no name here. */
+/**
+ * Names the frames of a protocol; in hexadecimal, as ip-link(8) and tcpdump(8), if it has no name
+ * here.
+ */
 function framesOf(protocol: number): string {
   if (protocol === ETH_P_ALL) return '';
   return ` for ${PROTOCOLS.get(protocol) ?? `0x${protocol.toString(16).padStart(4, '0')}`} frames`;

@@ -1,4 +1,7 @@
-/** The two ends of an attachment, with all that the planners, CHECK and inspect need to know of them. */
+/**
+ * The two ends of an attachment, with all that the planners, CHECK and inspect need to know of
+ * them.
+ */
 
 import type { AttachmentKey, AttachmentRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
@@ -17,7 +20,10 @@ export interface End {
   readonly qdisc: IngressQdisc | null;
   /** Our filter at its ingress; null: there is none. */
   readonly redirect: EndRedirect | null;
-  /** Filters and programs of others that may keep frames from our filter, in the order in which a frame meets them. */
+  /**
+   * Filters and programs of others that may keep frames from our filter, in the order in which a
+   * frame meets them.
+   */
   readonly conflicts: readonly Conflict[];
   /** This attachment's record on it; null: it has none, or that of another attachment. */
   readonly record: AttachmentRecord | null;
@@ -49,8 +55,8 @@ export type AttachmentNames = Pick<Attachment, 'key' | 'podLink' | 'tap'>;
 
 /**
  * Finds both ends of an attachment. Linear in what is at them. Pure.
- *
- * @param seen with the programs at the ends (`programsAt`) and the rules of the attachment's tables (`ownTables`)
+ * @param seen with the programs at the ends (`programsAt`) and the rules of the attachment's tables
+ * (`ownTables`)
  */
 export function endsOf({ key, podLink, tap }: AttachmentNames, seen: IndexedNetns): Ends {
   const { nftables, byIfname } = seen;

@@ -13,15 +13,14 @@ import { type Silence, silenceTable } from './silence.ts';
 /**
  * Decides every change of ADD. Plans only what is missing: a second ADD changes nothing, and an ADD
  * after a crash completes what the first began. Pure.
- *
- * The order is the contract. The pod's own stack is silenced first, so no later change makes it send.
- * The tap carries its record before it outlives this process. The pod link is redirected when the tap
- * is ready, and set up last if it was down. A qdisc's first filter waits for RCU unless something has
- * waited for RCU since the qdisc was created. So both qdiscs come before both filters, and the tap's
- * qdisc before the tap goes up.
- *
+ * The order is the contract. The pod's own stack is silenced first, so no later change makes it
+ * send. The tap carries its record before it outlives this process. The pod link is redirected when
+ * the tap is ready, and set up last if it was down. A qdisc's first filter waits for RCU unless
+ * something has waited for RCU since the qdisc was created. So both qdiscs come before both
+ * filters, and the tap's qdisc before the tap goes up.
  * @param told marks of the untrue claims in prevResult, for the record
- * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing is changed
+ * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing is
+ * changed
  */
 export function planAdd(attachment: Attachment, ends: Ends, told: readonly string[] = []): readonly Level[] {
   const pod = requirePodLink(attachment, ends);
@@ -56,7 +55,9 @@ export function planAdd(attachment: Attachment, ends: Ends, told: readonly strin
   return levels.filter((level) => level.length > 0);
 }
 
-/** What DEL will have to undo: what an earlier, unfinished ADD recorded, and what this one changes. */
+/**
+ * What DEL will have to undo: what an earlier, unfinished ADD recorded, and what this one changes.
+ */
 function planRestore({ link, qdisc, redirect }: End, tap: End | null, silence: Silence): Restore {
   const earlier = tap?.record?.restore ?? redirect?.restore;
   return {
@@ -73,7 +74,10 @@ const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
 
 const needsAllmulti = (pod: Link): boolean => !passesAllMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
 
-/** Replaces tables with missing rules. That has no undo: the incomplete tables are not worth restoring. */
+/**
+ * Replaces tables with missing rules. That has no undo: the incomplete tables are not worth
+ * restoring.
+ */
 function planSilence({ key, podLink, tap }: Attachment, { refusal, hasTables, dropped }: Silence): Step[] {
   if (refusal !== null || dropped !== null) return [];
   const table = silenceTable(key);
@@ -132,7 +136,10 @@ function planUp({ tap: link }: Attachment, tap: End | null): Step[] {
   return [{ do: setLink(link, { set: 'up', on: true }), undo: [] }];
 }
 
-/** Last, and only once the redirect works: until then no frame of the network reaches the pod's own stack. */
+/**
+ * Last, and only once the redirect works: until then no frame of the network reaches the pod's own
+ * stack.
+ */
 function planPodUp({ link }: End): Step[] {
   if (isUp(link)) return [];
   const setUp = (on: boolean) => setLink(link.ifname, { set: 'up', on });
@@ -145,8 +152,8 @@ function planClsact(link: string, end: End | null, alsoUndo: readonly Op[] = [])
 }
 
 /**
- * Gives the pod link its qdisc. With the first qdisc of a link that has no queue, the kernel gives the link a queue of 1000
- * frames: it is set back to none, also when the qdisc is undone.
+ * Gives the pod link its qdisc. With the first qdisc of a link that has no queue, the kernel gives
+ * the link a queue of 1000 frames: it is set back to none, also when the qdisc is undone.
  */
 function planPodClsact(pod: End, { noQueue }: Restore): Step[] {
   const { ifname, txqlen } = pod.link;
@@ -162,7 +169,10 @@ function planAllmulti({ link }: End): Step[] {
   return [{ do: setAllmulticast(true), undo: [setAllmulticast(false)] }];
 }
 
-/** Replaces a redirect of ours that leads elsewhere, because its target was deleted and created again. */
+/**
+ * Replaces a redirect of ours that leads elsewhere, because its target was deleted and created
+ * again.
+ */
 function planRedirect(
   from: string,
   source: End | null,

@@ -39,7 +39,10 @@ export interface RecordedConflict extends Conflict {
   readonly link: string;
 }
 
-/** What may keep frames from either end. A record with a hashed container id cannot tell our own filter from others. */
+/**
+ * What may keep frames from either end. A record with a hashed container id cannot tell our own
+ * filter from others.
+ */
 export function conflictsOf({ record }: RecordedAttachment, { pod, tap }: Ends): readonly RecordedConflict[] {
   if (isHashed(record.key)) return [];
   return [pod, tap]

@@ -32,12 +32,17 @@ export function requireOurTap({ podLink, tap, conf }: Attachment, { tap: end }: 
   return end;
 }
 
-/** Rejects a pod link or tap whose filters the kernel cannot list: one of them may take the frames. */
+/**
+ * Rejects a pod link or tap whose filters the kernel cannot list: one of them may take the frames.
+ */
 export function requireFilters({ podLink, tap }: Attachment, { gap }: Ends): void {
   if (gap !== null) throw new BindingError('KERNEL_REFUSED', `Cannot wire "${tap}" to "${podLink}": ${gap}`);
 }
 
-/** Rejects filters and programs on the pod link that are known to take its frames, or have our filter's place. */
+/**
+ * Rejects filters and programs on the pod link that are known to take its frames, or have our
+ * filter's place.
+ */
 export function refuseConflicts({ podLink, tap }: Attachment, { qdisc, conflicts }: End): void {
   if (qdisc?.isShared) {
     throw new BindingError(
@@ -80,7 +85,10 @@ export function requireMtu({ conf }: Attachment, pod: Link): number {
   return conf.mtu ?? pod.mtu;
 }
 
-/** Requires that the pod link has the configured MAC, which the guest gets. Tapwire does not change it. */
+/**
+ * Requires that the pod link has the configured MAC, which the guest gets. Tapwire does not change
+ * it.
+ */
 export function requireMac({ conf }: Attachment, pod: Link): void {
   if (conf.mac === null || conf.mac === pod.mac) return;
   throw new BindingError(

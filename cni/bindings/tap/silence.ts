@@ -1,9 +1,8 @@
 /**
- * Silence: nftables rules that drop everything the pod's own stack sends on the links of an attachment.
- * Without them, the kernel sends with the VM's MAC while no VM runs (duplicate address detection, MLD,
- * router solicitations, ARP). On the target of a live migration, that moves the MAC in every switch
- * before the guest has arrived. A guest's frames do not pass these hooks.
- *
+ * Silence: nftables rules that drop everything the pod's own stack sends on the links of an
+ * attachment. Without them, the kernel sends with the VM's MAC while no VM runs (duplicate address
+ * detection, MLD, router solicitations, ARP). On the target of a live migration, that moves the MAC
+ * in every switch before the guest has arrived. A guest's frames do not pass these hooks.
  * Each attachment has its own tables. DEL finds them by name, even if nothing else is left.
  */
 
@@ -23,7 +22,9 @@ export const SILENCE_OPTIONS = 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONF
 
 const PREFIX = 'tapwire-';
 const CHAIN = 'output';
-/** The priority of "raw": before the chains of others, so none of them can accept a packet first. */
+/**
+ * The priority of "raw": before the chains of others, so none of them can accept a packet first.
+ */
 const PRIORITY = -300;
 
 /** The name of an attachment's tables, one in each family. */
@@ -51,7 +52,10 @@ const oneAddition = (table: Table, links: readonly string[]): readonly Request[]
   ),
 ];
 
-/** Encodes the requests of one batch. Adds each table before deleting it, so a missing table is not an error. Pure. */
+/**
+ * Encodes the requests of one batch. Adds each table before deleting it, so a missing table is not
+ * an error. Pure.
+ */
 export const silenceDeletion = (table: string): readonly Request[] => [
   ...tablesOf(table).map(tableAddition),
   ...tablesOf(table).map(tableDeletion),
@@ -76,7 +80,10 @@ export interface Silence {
   readonly dropped: Dropped | null;
 }
 
-/** Adds up what the rules of these tables have dropped on these links; null if a rule is missing. Pure. */
+/**
+ * Adds up what the rules of these tables have dropped on these links; null if a rule is missing.
+ * Pure.
+ */
 export function findSilence(name: string, links: readonly string[], { rules }: Nftables): Dropped | null {
   const dropped = { packets: 0, bytes: 0 };
   const wanted = links.map((link) => [...leavesBy(link), DROP]);

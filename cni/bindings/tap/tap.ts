@@ -59,7 +59,10 @@ export function tapBinding(conf: TapConf): BindingActions {
   };
 }
 
-/** Plans ADD as if the kernel had no nf_tables: a pod gets its network even if it cannot be silenced. */
+/**
+ * Plans ADD as if the kernel had no nf_tables: a pod gets its network even if it cannot be
+ * silenced.
+ */
 function withoutSilence(
   attachment: Attachment,
   ends: Ends,
@@ -95,7 +98,10 @@ async function withPrograms(
   return ids.length === 0 ? seen : { ...seen, programs: await kernel.readPrograms(ids) };
 }
 
-/** Adds the rules of the attachment's tables. Before its first ADD it has no tables, and there is nothing to ask. */
+/**
+ * Adds the rules of the attachment's tables. Before its first ADD it has no tables, and there is
+ * nothing to ask.
+ */
 export async function withRules(
   kernel: Kernel,
   key: AttachmentKey,

@@ -1,8 +1,14 @@
 import { Lexer } from 'yaml';
 
-/** Private members of the package's lexer. This is safe because the lock file pins the version of the package. */
+/**
+ * Private members of the package's lexer. This is safe because the lock file pins the version of
+ * the package.
+ */
 interface Inner {
-  /** Indentation that the next line must have; with less, the lexer ends a scalar or collection with an error. */
+  /**
+   * Indentation that the next line must have; with less, the lexer ends a scalar or collection with
+   * an error.
+   */
   indentNext: number;
   parseFlowCollection: Step;
   parseQuotedScalar: Step;
@@ -10,8 +16,9 @@ interface Inner {
 type Step = () => Generator<string, unknown>;
 
 /**
- * Creates a lexer that ends quoted scalars and flow collections only at their closing mark, as Kubernetes' parser does. YAML 1.2
- * demands that each of their lines is indented, but NADs in the wild have `config: '{` with a `}'` at the left margin.
+ * Creates a lexer that ends quoted scalars and flow collections only at their closing mark, as
+ * Kubernetes' parser does. YAML 1.2 demands that each of their lines is indented, but NADs in the
+ * wild have `config: '{` with a `}'` at the left margin.
  */
 export function createLexer(): Lexer {
   const lexer = new Lexer();

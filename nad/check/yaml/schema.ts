@@ -12,7 +12,9 @@ const FLOAT: ScalarTag = {
 };
 const isFloat = ({ tag, test }: ScalarTag) => tag === FLOAT.tag && !test?.test('.nan');
 
-/** Sexagesimal numbers, which go-yaml does not resolve either. A MAC address of digits would be one. */
+/**
+ * Sexagesimal numbers, which go-yaml does not resolve either. A MAC address of digits would be one.
+ */
 const isBase60 = ({ format }: ScalarTag) => format === 'TIME';
 
 const OCTAL_OF_YAML_1_2: TagId = 'intOct';
@@ -26,8 +28,9 @@ function asGoYaml(tags: Tags): Tags {
 }
 
 /**
- * Options to read YAML as sigs.k8s.io/yaml and go-yaml v2 do: YAML 1.1 (`on`, `yes` and `y` are true, 0777 is octal, `<<` merges)
- * without the tags above. `uniqueKeys` is off because the package compares each key with each other.
+ * Options to read YAML as sigs.k8s.io/yaml and go-yaml v2 do: YAML 1.1 (`on`, `yes` and `y` are
+ * true, 0777 is octal, `<<` merges) without the tags above. `uniqueKeys` is off because the package
+ * compares each key with each other.
  */
 export const OPTIONS = {
   version: '1.1',

@@ -5,7 +5,10 @@ import { type Answer, type Call, callUnder, callWith, cni, netconf } from '../..
 
 export type Changes = Readonly<Record<string, string | undefined>>;
 
-/** A call with everything that ADD needs; the netns does not exist, so that whoever gets there says so with code 8. */
+/**
+ * A call with everything that ADD needs; the netns does not exist, so that whoever gets there says
+ * so with code 8.
+ */
 const COMPLETE: Readonly<Record<string, string>> = {
   CNI_COMMAND: 'ADD',
   CNI_CONTAINERID: 'pod1',
@@ -69,7 +72,10 @@ export async function succeeds(command: string, request: Call): Promise<Answer> 
 
 export const ALL_VARIABLES = ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'];
 
-/** Which of them each command needs, as the reference skeleton has it; but DEL as the specification has it. */
+/**
+ * Which of them each command needs, as the reference skeleton has it; but DEL as the specification
+ * has it.
+ */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   ADD: ALL_VARIABLES,
   CHECK: ALL_VARIABLES,

@@ -249,7 +249,8 @@ async function attachAs(uid: number, netns: string): Promise<string> {
     'ioctl($tun, 0x400454ca, $request) or die $!;' +
     'print "attached"';
   const drop = `--reuid ${uid} --regid ${uid} --clear-groups --inh-caps=-all --bounding-set=-all`;
-  // Root opens the device, as kubelet lets a VM's container do; who may attach to the tap is another matter.
+  // Root opens the device, as kubelet lets a VM's container do; who may attach to the tap is
+  // another matter.
   const script = `exec 3<>/dev/net/tun; exec setpriv ${drop} /usr/bin/perl -e '${attach}'`;
   const { stdout, stderr } = await execa('ip', ['netns', 'exec', netns, 'sh', '-c', script], {
     reject: false,

@@ -25,7 +25,9 @@ export interface Agent {
   stop(): Promise<void>;
   /** Resolves when the agent has been killed. */
   killed(): Promise<void>;
-  /** Resolves when no descriptor has changed for a second: the threads of the warm-up have ended. */
+  /**
+   * Resolves when no descriptor has changed for a second: the threads of the warm-up have ended.
+   */
   settled(): Promise<void>;
 }
 
