@@ -52,6 +52,10 @@ export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): 
   });
 }
 
+/**
+ * Registers all metrics but those of scans: first the gauges, which read `now` and the versions, then
+ * the counters and the histogram.
+ */
 export function newMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];

@@ -31,7 +31,15 @@ export interface Kernel {
   close(): Promise<void>;
 }
 
-/** Gives access to the netns of a descriptor, which must stay open until `close`. */
+/**
+ * Gives access to the netns of a descriptor, which must stay open until `close`.
+ *
+ * 1. `change` sends requests of one op; `addRedirect` tries the classifiers that the kernel may
+ *    have; `runAlone` runs an op that first has to read something.
+ * 2. `runLevels` collects ops in a script and sends it when an op needs to know what became of the
+ *    earlier ones, and at the end.
+ * 3. The returned object also reads addresses, programs, rules and sysctls.
+ */
 export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL): Kernel {
   const rtnetlink = openRtnetlink(netns);
   const view = viewOf(rtnetlink, classifiers, labelledTap);

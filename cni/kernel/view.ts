@@ -28,6 +28,10 @@ export interface View {
   known(op: Op): Known;
 }
 
+/**
+ * Keeps what the last look at a netns found: `observe` fills it, `knows` and `known` answer from it,
+ * and the others record changes that were made since.
+ */
 export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
   const ifindexes = new Map<string, number>();
   let qdiscs: readonly IngressQdisc[] = [];

@@ -26,7 +26,10 @@ export interface ScanOptions {
 /** Milliseconds between two pods: CNI calls need the same lock in the kernel. */
 const PAUSE = 10;
 
-/** Starts scanning in the background: one pod at a time, on a pool thread. */
+/**
+ * Starts scanning in the background: one pod at a time, on a pool thread. `scan` makes one scan and
+ * logs what changed, `run` repeats it until `stop`, and `report` logs a failure once.
+ */
 export function startScanner({ directory, seconds, hostNetns }: ScanOptions): Scanner {
   const stopped = new AbortController();
   let last: Scan | null = null;
