@@ -66,7 +66,7 @@ for (const [why, place, text] of [
   [
     'does not exist',
     (_: string) => {},
-    /^Cannot install into ".*": ENOENT: .*; is that the node's CNI bin directory\?$/,
+    /^Cannot install into ".*": ENOENT: .*; check that it is the node's CNI bin directory$/,
   ],
   ['is a file', (path: string) => writeFileSync(path, ''), /^Cannot install into ".*": ENOTDIR: /],
 ] as const) {
@@ -113,7 +113,7 @@ for (const [why, options, text] of [
     /": no space left: \d+ MB are free, and 140 are needed while a version is replaced; --no-fallback needs 1$/,
   ],
   ['is read-only', 'ro', /": the file system is read-only; choose another directory with --cni-bin-dir$/],
-  ['runs no programs', 'noexec', /^Cannot run ".*\/tapwire": the file system does not let programs be run/],
+  ['runs no programs', 'noexec', /^Cannot run ".*\/tapwire": the file system is mounted noexec/],
 ] as const) {
   test(`a failed installation on a file system that ${why} keeps the installed version working and leaves nothing`, () =>
     withBin(async ({ bin, payloads: [a, b] }) => {
