@@ -36,8 +36,11 @@ export interface GrpcServer {
 const BACKLOG = 1024;
 /** Memory in bytes that a closed connection leaves outside V8's heap. */
 const CONNECTION_SIZE = 40 * 1024;
-/** Number of copies of a request in memory: as frames, as a message and as strings. */
-const REQUEST_COPIES = 4;
+/**
+ * Number of copies of a request in memory: as frames, as a message, as strings and, several times
+ * as large, as the nodes of the domain.
+ */
+const REQUEST_COPIES = 16;
 
 const toBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const asReceived = (bytes: Buffer): Uint8Array => bytes;

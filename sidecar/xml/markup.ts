@@ -1,6 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
-import { findNoCharacter } from '../xml-text.ts';
-import type { Element } from './xml.ts';
+import { type Element, findForbiddenCharacter } from './xml.ts';
 
 /** An element to be written. A child that is an `Element` of the document is copied unchanged. */
 export interface NewElement {
@@ -72,7 +71,7 @@ function escapedLength(value: string): number {
 const SLICE = 16 * 1024;
 
 function escapeText(value: string): string {
-  if (!value.isWellFormed() || findNoCharacter(value) !== -1) {
+  if (!value.isWellFormed() || findForbiddenCharacter(value) !== -1) {
     throw new BindingError(
       'INVALID_VMI',
       `Cannot write ${JSON.stringify(value)} to the domain: XML does not allow one of its characters`,

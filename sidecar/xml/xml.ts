@@ -1,63 +1,94 @@
 /**
- * XML as positions in a text: parsed to be understood and validated, changed by replacing ranges, never written out anew. Comments,
- * CDATA, entities, quotes and white space that nobody touches stay as they are.
+ * XML as positions in a text: parsed to be understood and validated, changed by replacing ranges,
+ * never written again as a whole. Comments, CDATA, entities, quotes and white space that nobody
+ * changes stay as they are.
  */
+import { parseXml as parse, XmlElement, XmlError, XmlNode } from '@rgrove/parse-xml';
 import { BindingError } from '../../shared/errors.ts';
-import { Malformed, scanTags } from '../xml-scanner.ts';
 
 /** One element. Positions are UTF-16 indices into the parsed text. */
 export interface Element {
   readonly name: string;
-  /** Its namespace by `xmlns` alone; empty for libvirt's own elements. Prefixes stay in `name`, bound or not. */
+  /**
+   * Its namespace by `xmlns` alone; empty for libvirt's own elements. Prefixes stay in `name`,
+   * bound or not.
+   */
   readonly namespace: string;
   readonly attributes: Readonly<Record<string, string>>;
-  /** Empty below KEPT_DEPTH. */
   readonly children: readonly Element[];
-  /** Of `<`. */
+  /** Index of `<`. */
   readonly start: number;
-  /** After the start tag; `end` for `<a/>`. */
+  /** Index after the start tag; `end` for `<a/>`. */
   readonly contentStart: number;
-  /** Of `</`; `end` for `<a/>`. */
+  /** Index of `</`; `end` for `<a/>`. */
   readonly contentEnd: number;
-  /** After the last `>`. */
+  /** Index after the last `>`. */
   readonly end: number;
 }
 
-/** Bytes. virt-launcher's domains have some 20 KB. */
-const MAX_SIZE = 1024 * 1024;
+/**
+ * Limits that keep parse-xml 5.0.0 small in a container of 64 MB. A domain of virt-launcher has
+ * 20 KB, 800 lines and some hundred elements; one with 1,000 interfaces has 8,000 elements.
+ * Everything is counted by one character, which may also be in text.
+ */
+const MAX_SIZE = 1024 * 1024; // bytes
 const MAX_DEPTH = 64;
-/** Twice as many as 1,000 interfaces have. */
-const MAX_ELEMENTS = 20_000;
-/** domain, devices, interface, driver, host: what lies deeper is validated, not kept. */
-const KEPT_DEPTH = 5;
+const MAX_NODES = 20_000;
+const MAX_ATTRIBUTES = 30_000;
+const MAX_REFERENCES = 20_000;
+/** parse-xml takes 40 bytes for each line break in an attribute. */
+const MAX_LINES = 100_000;
+/**
+ * UTF-16 units. An error of parse-xml takes 32 bytes for each unit between the last line break and
+ * the error.
+ */
+const MAX_LINE = 256 * 1024;
+
+/** Where a document is rejected, and why. */
+class Rejected extends Error {
+  readonly position: number;
+
+  constructor(position: number, reason: string) {
+    super(reason);
+    this.position = position;
+  }
+}
 
 /**
- * Parses a document strictly: well-formed XML 1.0 in UTF-8, no DTD (so no entities but the five), within the bounds above.
+ * Parses a document strictly: well-formed XML 1.0 in UTF-8, no DTD (so no entities but the five),
+ * within the limits above.
  *
  * @returns the text and its root element
  * @throws {BindingError} INVALID_DOMAIN
  */
 export function parseXml(bytes: Uint8Array): { readonly text: string; readonly root: Element } {
-  if (bytes.length > MAX_SIZE) throw refused(`it has ${bytes.length} bytes, more than ${MAX_SIZE}`);
+  if (bytes.length > MAX_SIZE) throw rejection(`it has ${bytes.length} bytes, more than ${MAX_SIZE}`);
   const text = decodeUtf8(bytes);
   try {
-    return { text, root: readTree(text) };
+    requireCharacters(text);
+    requireLimits(text);
+    return { text, root: readDocument(text, prepare(bytes, false)) };
   } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-    throw refused(`${placeOf(text, error.position)}: ${error.message}`, error);
+    if (error instanceof RangeError) throw rejection(TOO_DEEP, error); // the parser's stack is exhausted
+    if (error instanceof Rejected) {
+      throw rejection(`${placeOf(text, error.position)}: ${error.message}`, error);
+    }
+    if (!(error instanceof XmlError)) throw error;
+    const [reason] = error.message.split(` (line ${error.line},`);
+    throw rejection(`${placeOf(text, error.pos)}: ${reason}`, error);
   }
 }
 
-function refused(reason: string, cause?: unknown): BindingError {
+function rejection(reason: string, cause?: unknown): BindingError {
   return new BindingError('INVALID_DOMAIN', `Cannot read domain XML: ${reason}`, { cause });
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
   try {
-    // A byte order mark stays in the text, so that it is there when the text is encoded again.
+    // Keeps a byte order mark in the text, so that it is there when the text is encoded again.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw refused('it is not UTF-8', cause);
+    throw rejection('it is not UTF-8', cause);
   }
 }
 
@@ -71,43 +102,143 @@ function placeOf(text: string, position: number): string {
   return `${line}:${position - lineStart + 1}`;
 }
 
-type Draft = { -readonly [Key in keyof Element]: Element[Key] } & { children: Element[] };
+const TOO_DEEP = `elements are nested more than ${MAX_DEPTH} deep`;
 
-function readTree(text: string): Element {
-  const open: Draft[] = [];
-  let root: Element | undefined;
-  let elements = 0;
-  for (const tag of scanTags(text)) {
-    const { kind, name, attributes, start, end } = tag;
-    if (kind === 'end') {
-      const element = open.pop();
-      if (element?.name !== name) throw new Malformed(start, `an end tag "${name}" that ends nothing`);
-      element.contentEnd = start;
-      element.end = end;
-      continue;
-    }
-    elements += 1;
-    if (elements > MAX_ELEMENTS) throw new Malformed(start, `it has more than ${MAX_ELEMENTS} elements`);
-    if (open.length === MAX_DEPTH)
-      throw new Malformed(start, `elements are nested more than ${MAX_DEPTH} deep`);
-    const parent = open.at(-1);
-    const namespace = attributes['xmlns'] ?? parent?.namespace ?? '';
-    // An empty element is all start tag; the end of another is known at its end tag.
-    const element: Draft = {
-      name,
-      namespace,
-      attributes,
-      children: [],
-      start,
-      contentStart: end,
-      contentEnd: end,
-      end,
-    };
-    if (open.length < KEPT_DEPTH) parent?.children.push(element);
-    root ??= element;
-    if (kind === 'start') open.push(element);
+/** Index of the first character not allowed in XML (§2.2), or -1. Wants well-formed UTF-16. */
+export const findForbiddenCharacter = (text: string): number => text.search(/[^\t\n\r -\ufffd]/);
+
+function requireCharacters(text: string): void {
+  const at = findForbiddenCharacter(text);
+  if (at !== -1) throw new Rejected(at, 'a character that is not allowed in XML');
+}
+
+function requireLimits(text: string): void {
+  requireAtMost(MAX_NODES, 'elements, comments and instructions', text, '<', '/');
+  requireAtMost(MAX_ATTRIBUTES, 'attributes', text, '=');
+  requireAtMost(MAX_REFERENCES, 'references', text, '&');
+  requireAtMost(MAX_LINES, 'line breaks', text, '\n');
+  for (let start = 0; text.length - start > MAX_LINE; ) {
+    const end = text.lastIndexOf('\n', start + MAX_LINE);
+    if (end < start) throw new Rejected(start, `it has a line of more than ${MAX_LINE} characters`);
+    start = end + 1;
   }
-  return root as Element; // without one, scanTags throws
+}
+
+/**
+ * Rejects a text in which a character occurs more often than `most`. Does not count it before the
+ * character `except`.
+ */
+function requireAtMost(most: number, names: string, text: string, character: string, except?: string): void {
+  let count = 0;
+  for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) {
+    if (text[at + 1] !== except) count += 1;
+    if (count > most) throw new Rejected(at, `it has more than ${most} ${names}`);
+  }
+}
+
+const [TAB, CARRIAGE_RETURN, SPACE, FIRST_BEYOND_16_BITS] = [0x09, 0x0d, 0x20, 0xf0];
+/**
+ * As many bytes and UTF-16 units as a character beyond 16 bits that names can contain (§2.3, up to
+ * U+EFFFF), and one that they cannot.
+ */
+const [NAME_STAND_IN, OTHER_STAND_IN] = [Buffer.from('ÀÀ'), Buffer.from('¤¤')];
+const FIRST_OUTSIDE_NAMES = 0xf3b0; // of U+F0000
+
+/**
+ * Decodes UTF-8 without what parse-xml takes too much memory or time for: tabs (some 40 bytes for
+ * each in an attribute), carriage returns (quadratic time in text), and characters beyond 16 bits
+ * (8 bytes for each character of the document). Indices stay the same.
+ *
+ * @param keepsWide whether characters beyond 16 bits stay
+ */
+function prepare(bytes: Uint8Array, keepsWide: boolean): string {
+  const copy = Buffer.from(bytes);
+  for (let at = 0; at < copy.length; at += 1) {
+    const byte = copy[at] ?? 0;
+    if (byte === TAB || byte === CARRIAGE_RETURN) copy[at] = SPACE;
+    else if (byte >= FIRST_BEYOND_16_BITS && !keepsWide) {
+      copy.set(copy.readUInt16BE(at) < FIRST_OUTSIDE_NAMES ? NAME_STAND_IN : OTHER_STAND_IN, at);
+    }
+  }
+  return copy.toString();
+}
+
+function readDocument(text: string, input: string): Element {
+  const { root, children } = parse(input, {
+    includeOffsets: true,
+    preserveComments: true, // content may begin with one
+    preserveDocumentType: true,
+    preserveXmlDeclaration: true,
+  });
+  for (const { start, end, type } of children) {
+    if (type === XmlNode.TYPE_DOCUMENT_TYPE) {
+      throw new Rejected(start, 'a document type declaration is not accepted');
+    }
+    if (type === XmlNode.TYPE_XML_DECLARATION) requireDeclaration(start, text.slice(start, end));
+  }
+  return readElement(text, root as XmlElement, '', 1); // without a root element, the parser throws
+}
+
+/**
+ * §2.8 XMLDecl. The parser also accepts one with `encoding` or `standalone` that lacks a value, or
+ * white space before it.
+ */
+const DECLARATION =
+  /^<\?xml\s+version\s*=\s*(["'])([\w.:-]*)\1(?:\s+encoding\s*=\s*(["'])([\w.-]+)\3)?(?:\s+standalone\s*=\s*(["'])(?:yes|no)\5)?\s*\?>$/;
+
+/** Characters. */
+const MAX_DECLARATION = 1000;
+/**
+ * Names of UTF-8, and of its part that Python's libraries declare (lxml "ASCII", ElementTree
+ * "us-ascii").
+ */
+const ENCODINGS = ['UTF-8', 'UTF8', 'US-ASCII', 'ASCII'];
+
+function requireDeclaration(start: number, declaration: string): void {
+  const match = DECLARATION.exec(declaration.slice(0, MAX_DECLARATION));
+  if (match === null) throw new Rejected(start, 'a malformed XML declaration');
+  const [, , version, , encoding = 'UTF-8'] = match;
+  if (version !== '1.0') throw new Rejected(start, `want XML version 1.0, got ${version}`);
+  if (!ENCODINGS.includes(encoding.toUpperCase())) {
+    throw new Rejected(start, `want encoding UTF-8, got ${encoding}`);
+  }
+}
+
+function readElement(text: string, node: XmlElement, outer: string, depth: number): Element {
+  const { start, end } = node;
+  if (depth > MAX_DEPTH) throw new Rejected(start, TOO_DEEP);
+  const contentEnd = text.startsWith('/>', end - 2) ? end : text.lastIndexOf('</', end - 1);
+  const name = text.slice(start + 1, start + 1 + node.name.length);
+  // parse-xml has compared the names with stand-ins.
+  if (contentEnd < end && !text.startsWith(name, contentEnd + 2)) {
+    throw new Rejected(contentEnd, `Missing end tag for element ${name}`);
+  }
+  const contentStart = node.children[0]?.start ?? contentEnd;
+  const namespace = node.attributes['xmlns'] ?? outer;
+  return {
+    name,
+    namespace,
+    get attributes() {
+      return attributesOf(name, node, text.slice(start, contentStart));
+    },
+    children: node.children
+      .filter((child) => child instanceof XmlElement)
+      .map((child) => readElement(text, child, namespace, depth + 1)),
+    start,
+    contentStart,
+    contentEnd,
+    end,
+  };
+}
+
+/**
+ * Reads the tag again if it has characters beyond 16 bits, or CRLF, which is one space in a value
+ * (§2.11, §3.3.3).
+ */
+function attributesOf(name: string, { attributes }: XmlElement, tag: string): Element['attributes'] {
+  if (!/\r\n|[\ud800-\udbff]/.test(tag)) return attributes;
+  const input = prepare(Buffer.from(tag.replaceAll('\r\n', ' ')), true);
+  return parse(input.endsWith('/>') ? input : `${input}</${name}>`).root?.attributes ?? attributes;
 }
 
 /** The child elements of that name in libvirt's (no) namespace. */

@@ -11,8 +11,7 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BindingError } from '../../shared/errors.ts';
-import { parseXml } from '../../sidecar/xml/xml.ts';
-import { scanTags } from '../../sidecar/xml-scanner.ts';
+import { type Element, parseXml } from '../../sidecar/xml/xml.ts';
 import { newRandom, runsOf, seedOf } from '../helpers/fuzz.ts';
 import { callDefineDomain } from '../helpers/sidecar/hook-api.ts';
 import { GUARANTEED, withSmallSidecar } from '../helpers/sidecar/small-sidecar.ts';
@@ -124,15 +123,12 @@ function readCanonical(xml: string): Seen[] {
     }));
 }
 
-const readByUs = (xml: string): Seen[] =>
-  [...scanTags(xml)]
-    .filter(({ kind }) => kind !== 'end')
-    .map(({ name, attributes }) => ({
-      name,
-      attributes: Object.entries(attributes)
-        .filter(([key]) => !isDeclaration(key))
-        .toSorted(byName),
-    }));
+const readByUs = (xml: string): Seen[] => seenIn(parseXml(Buffer.from(xml)).root);
+
+function seenIn({ name, attributes, children }: Element): Seen[] {
+  const written = Object.entries(attributes).filter(([key]) => !isDeclaration(key));
+  return [{ name, attributes: written.toSorted(byName) }, ...children.flatMap(seenIn)];
+}
 
 test(`both accept ${RUNS} well-formed documents of seed ${SEED}`, async () => {
   const theirs = await refusedByLibxml2(domains);
