@@ -53,8 +53,8 @@ export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): 
 }
 
 /**
- * Registers all metrics but those of scans: first the gauges, which read `now` and the versions, then
- * the counters and the histogram.
+ * Registers all metrics but those of scans: first the gauges, which read `now` and the versions,
+ * then the counters and the histogram.
  */
 export function newMetrics(): Metrics {
   const registry = new Registry();

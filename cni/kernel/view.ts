@@ -29,8 +29,8 @@ export interface View {
 }
 
 /**
- * Keeps what the last look at a netns found: `observe` fills it, `knows` and `known` answer from it,
- * and the others record changes that were made since.
+ * Keeps what the last look at a netns found: `observe` fills it, `knows` and `known` answer from
+ * it, and the others record changes that were made since.
  */
 export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
   const ifindexes = new Map<string, number>();
