@@ -8,8 +8,8 @@ import {
 import { exampleVms } from '../../nad/generate/example-vm.ts';
 import { NAMESPACES } from '../../nad/generate/files.ts';
 import { type Namespaces, nadOf } from '../../nad/generate/nad.ts';
-import type { Registration } from '../../nad/generate/plugin.ts';
-import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../../nad/generate/registration.ts';
+import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../../nad/generate/patches.ts';
+import type { Registration } from '../../nad/generate/registration.ts';
 import { type Manifest, toYaml } from '../../nad/generate/yaml.ts';
 import {
   FIELD_SINCE,

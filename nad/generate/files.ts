@@ -1,8 +1,8 @@
 import { BINDING_KINDS, BINDINGS, type BindingKind, type Form } from '../bindings.ts';
 import { exampleVms } from './example-vm.ts';
 import { type Namespaces, nadOf } from './nad.ts';
-import { changesOf } from './plugin.ts';
-import { gatePatch, hyperConvergedPatch, kubevirtPatch } from './registration.ts';
+import { gatePatch, hyperConvergedPatch, kubevirtPatch } from './patches.ts';
+import { changesOf } from './registration.ts';
 import { type Manifest, toYaml } from './yaml.ts';
 
 /** VMs of all namespaces can use NADs in "default", even if Multus isolates namespaces. */

@@ -3,11 +3,11 @@ import { type Edit, insertAfter, insertFirst, replaceElement, splice } from '../
 import { lengthOf } from '../xml/markup.ts';
 import { childrenNamed, type Element, parseXml } from '../xml/xml.ts';
 import type { BoundInterface, RenderedInterface } from './bound-interface.ts';
-import { refuseSharedMac } from './mac-addresses.ts';
 import { shareMemory } from './memory-backing.ts';
 import { argumentEdits } from './qemu-commandline.ts';
 import { declarePrefix } from './qemu-namespace.ts';
 import { overrideEdits } from './qemu-override.ts';
+import { refuseSharedMac } from './shared-mac.ts';
 
 /**
  * Writes interfaces into a domain, together with what else they need there. Each interface replaces

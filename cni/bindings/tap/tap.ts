@@ -8,6 +8,10 @@ import { linkResult } from '../../result.ts';
 import type { BindingActions, Plan } from '../binding.ts';
 import { type Attachment, resolveAttachment } from './attachment.ts';
 import { findDefects, refuseDefects } from './check.ts';
+import { programsAt } from './conflicts.ts';
+import { type Ends, endsOf } from './ends.ts';
+import { planAdd } from './plan-add.ts';
+import { requirePodLink } from './pod-link.ts';
 import {
   claimsAddresses,
   findLost,
@@ -15,11 +19,7 @@ import {
   marksOf,
   type UntrueClaim,
   warningsOf,
-} from './claims.ts';
-import { programsAt } from './conflicts.ts';
-import { type Ends, endsOf } from './ends.ts';
-import { planAdd } from './plan-add.ts';
-import { requirePodLink } from './pod-link.ts';
+} from './prev-result-claims.ts';
 import { conflictWarnings } from './requirements.ts';
 import { ownTables } from './silence.ts';
 import { findWarnings, warnOfSound } from './warnings.ts';

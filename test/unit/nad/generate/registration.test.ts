@@ -1,12 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Registration } from '../../../../nad/generate/plugin.ts';
-import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../../../../nad/generate/registration.ts';
-import type { Manifest } from '../../../../nad/generate/yaml.ts';
+import { BINDING_KINDS, FORMS } from '../../../../nad/bindings.ts';
+import { changesOf, pluginOf, type Registration, wordsOf } from '../../../../nad/generate/registration.ts';
+import { FIELD_SINCE } from '../../../../nad/kubevirt-versions.ts';
 
-const test = suite('kubevirtPatch() and its kind');
+const test = suite('pluginOf()');
 
-const TAP: Registration = {
+const BASE: Registration = {
   kind: 'tap',
   form: 'binding',
   minor: 9,
@@ -14,89 +14,76 @@ const TAP: Registration = {
   image: null,
   migration: null,
 };
+const plugin = (order: Partial<Registration>) => pluginOf({ ...BASE, ...order });
 
-type Value = { [key: string]: unknown };
-const isObject = (value: unknown): value is Value =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
+const PASST = { networkAttachmentDefinition: 'default/tapwire-passt', sidecarImage: 'IMAGE' };
+const REFRESH = { migration: { method: 'link-refresh' } };
+const OVERHEAD = { computeResourceOverhead: { requests: { memory: '500Mi' } } };
 
-/** RFC 7396. */
-function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) return patch;
-  const merged: Value = isObject(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) merged[key] = mergePatch(merged[key], value);
-  return merged;
-}
-
-const OURS = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
-const OTHERS = { l2bridge: { domainAttachmentType: 'managedTap', migration: {} } };
-
-test('keeps all other settings of a KubeVirt CR', () => {
-  const cr = {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'KubeVirt',
-    metadata: { name: 'kubevirt', namespace: 'kubevirt' },
-    spec: {
-      imagePullPolicy: 'IfNotPresent',
-      configuration: {
-        developerConfiguration: { featureGates: ['Root'] },
-        network: { defaultNetworkInterface: 'masquerade', binding: OTHERS },
-      },
-    },
-  };
-  const want = structuredClone(cr);
-  Object.assign(want.spec.configuration.network.binding, { tapwire: OURS });
-  assert.equal(mergePatch(cr, kubevirtPatch(TAP).documents[0]), want);
-});
-
-test('creates missing maps in a KubeVirt CR', () => {
-  const patched = mergePatch({ spec: {} }, kubevirtPatch(TAP).documents[0]);
-  assert.equal((patched as Value)['spec'], { configuration: { network: { binding: { tapwire: OURS } } } });
-});
-
-test('keeps all other settings of a HyperConverged CR', () => {
-  const cr = { spec: { featureGates: {}, networkBinding: OTHERS } };
-  const patched = mergePatch(cr, hyperConvergedPatch(TAP).documents[0]) as typeof cr;
-  assert.equal(patched.spec, { featureGates: {}, networkBinding: { ...OTHERS, tapwire: OURS } });
-});
-
-test('adds a feature gate, and replaces none', () => {
-  assert.equal(gatePatch().documents, [
+/** The registration for each KubeVirt of 1.1.1 to 1.9: one row for each change. */
+for (const [kind, rows] of [
+  ['tap', [['1.1.1 and newer', TAP]]],
+  ['tap-mq', [['1.1.1 and newer', { ...TAP, networkAttachmentDefinition: 'default/tapwire-tap-mq' }]]],
+  ...(['', '-mq'] as const).map(
+    (suffix) =>
+      [
+        `tap-secondary${suffix}`,
+        [['1.1.1 and newer', { ...TAP, networkAttachmentDefinition: `default/tapwire-secondary${suffix}` }]],
+      ] as const,
+  ),
+  [
+    'passt',
     [
-      {
-        op: 'add',
-        path: '/spec/configuration/developerConfiguration/featureGates/-',
-        value: 'NetworkBindingPlugins',
-      },
+      ['1.1, from 1.1.1 on', PASST],
+      ['1.2', { ...PASST, ...REFRESH }],
+      ['1.3 and newer', { ...PASST, ...REFRESH, ...OVERHEAD }],
     ],
-  ]);
-});
-
-test('only the KubeVirt patch mentions the feature gate', () => {
-  const says = ({ about }: Manifest) => about.join().includes('nad/feature-gate.yaml');
-  assert.equal([kubevirtPatch(TAP), hyperConvergedPatch(TAP)].map(says), [true, false]);
-});
-
-test('patches have no name, so that kubectl apply rejects them', () => {
-  for (const { documents } of [kubevirtPatch(TAP), hyperConvergedPatch(TAP)]) {
-    assert.not.ok('metadata' in (documents[0] as object));
-  }
-});
-
-const says = (order: Partial<Registration>, words: string) =>
-  kubevirtPatch({ ...TAP, ...order })
-    .about.join('\n')
-    .includes(words);
-
-for (const [words, order, other] of [
-  ['cannot migrate live', {}, { migration: {} }],
-  ['Replace IMAGE', { kind: 'slirp' }, { kind: 'slirp', image: 'i' }],
-  ["The VM's network names the NAD", { form: 'network' }, {}],
-  ['prefer "passtBinding: {}"', { kind: 'passt' }, {}],
+  ],
+  ['slirp', [['1.1.1 and newer', { sidecarImage: 'IMAGE' }]]],
 ] as const) {
-  test(`says ${JSON.stringify(words)} only if it applies`, () => {
-    assert.ok(says(order, words), 'applies');
-    assert.not.ok(says(other, words), 'does not apply');
+  test(`${kind}: changes when its fields do`, () => {
+    const seen = changesOf({ ...BASE, kind }).map((minor) => [
+      wordsOf({ ...BASE, kind, minor }),
+      plugin({ kind, minor }),
+    ]);
+    assert.equal(seen, rows);
   });
 }
+
+for (const kind of BINDING_KINDS) {
+  for (const minor of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) {
+    test(`${kind} has no field that KubeVirt 1.${minor} would drop`, () => {
+      for (const form of FORMS) {
+        const made = plugin({ kind, form, minor, migration: kind.startsWith('tap') ? {} : null });
+        const unknown = Object.keys(made).filter((field) => FIELD_SINCE[field as keyof typeof made] > minor);
+        assert.equal(unknown, []);
+      }
+    });
+  }
+}
+
+for (const [why, order, want] of [
+  ['migration on request', { migration: {} }, { ...TAP, migration: {} }],
+  ['an image on request', { image: 'i:1' }, { ...TAP, sidecarImage: 'i:1' }],
+  ['the image that is given', { kind: 'slirp', image: 'i:1' }, { sidecarImage: 'i:1' }],
+  [
+    'the namespace of the NAD',
+    { nadNamespace: 'vms' },
+    { ...TAP, networkAttachmentDefinition: 'vms/tapwire-tap' },
+  ],
+  ["no NAD if the VM's network names it", { form: 'network' }, { domainAttachmentType: 'tap' }],
+  [
+    'for a newer version, the output of the newest supported one',
+    { kind: 'passt', minor: 42 },
+    { ...PASST, ...REFRESH, ...OVERHEAD },
+  ],
+] as const) {
+  test(why, () => assert.equal(plugin(order), want));
+}
+
+test('a tap with migration changes in 1.2', () => {
+  assert.equal(changesOf({ ...BASE, migration: {} }), [1, 2]);
+});
 
 test.run();

@@ -6,7 +6,7 @@ import {
   findUntrueClaims,
   marksOf,
   warningsOf,
-} from '../../../../../cni/bindings/tap/claims.ts';
+} from '../../../../../cni/bindings/tap/prev-result-claims.ts';
 import { prevResult } from '../../../../../cni/request/prev-result.ts';
 import type { Address } from '../../../../../shared/rtnetlink/address.ts';
 import { ETH0 } from '../../../../helpers/pod/seen.ts';
