@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { connect, constants } from 'node:http2';
 import { dirname } from 'node:path';
 import type { GrpcServer } from './grpc-server.ts';
-import { INFO_SERVICE } from './hooks-api.ts';
+import { warmUp } from './warm-up.ts';
 
 /**
  * Mode of the socket. The containers of the pod share a group (fsGroup), which virt-launcher's
@@ -12,8 +11,8 @@ import { INFO_SERVICE } from './hooks-api.ts';
 const SOCKET_MODE = 0o660;
 /** Maximum length in bytes of a socket's path: the size of sockaddr_un.sun_path without the NUL. */
 const MAX_SOCKET_PATH = 107;
-const WARM_UP_TIMEOUT = 10_000; // ms
-const STOP_TIMEOUT = 2_000; // ms
+/** Time in ms that running calls have to end. */
+const STOP_TIMEOUT = 2_000;
 
 /**
  * Returns a path that no other sidecar uses, because it contains a random id.
@@ -58,38 +57,4 @@ export async function publish(server: GrpcServer, path: string): Promise<void> {
 export async function withdraw(server: GrpcServer, path: string): Promise<void> {
   rmSync(path, { force: true });
   await server.stop(STOP_TIMEOUT);
-}
-
-/**
- * Calls Info, so that virt-launcher's own call finds code that has run before. Also proves that
- * clients can connect to the socket.
- */
-async function warmUp(path: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const session = connect('http://localhost', { path });
-  session.on('error', reject);
-  session.setTimeout(WARM_UP_TIMEOUT, () => reject(new Error(`no response within ${WARM_UP_TIMEOUT} ms`)));
-  const call = session.request({
-    ':method': 'POST',
-    ':path': `/${INFO_SERVICE}/Info`,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-  });
-  call.on('error', reject);
-  call.on('trailers', (trailers) => {
-    if (trailers['grpc-status'] === '0') resolve();
-    else reject(new Error(`Info failed with ${trailers['grpc-status']}`));
-  });
-  call.on('response', (headers, flags) => {
-    // The call failed if the response has no message.
-    if (flags & constants.NGHTTP2_FLAG_END_STREAM)
-      reject(new Error(`Info failed with ${headers['grpc-status']}`));
-  });
-  call.end(Buffer.alloc(5));
-  call.resume();
-  try {
-    await promise;
-  } finally {
-    session.destroy();
-  }
 }

@@ -74,6 +74,7 @@ const EDGES = [
   'sidecar/hooks/grpc-server.ts',
   'sidecar/hooks/server.ts',
   'sidecar/hooks/socket.ts',
+  'sidecar/hooks/warm-up.ts',
   'sidecar/main.ts',
   'sidecar/memory.ts',
   'sidecar/pod/observe.ts',
