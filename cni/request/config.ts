@@ -150,7 +150,9 @@ const commonKeys = {
 
 const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toLowerCase());
 /** Keys that runtimes add to every configuration. */
-const RUNTIMES_KEYS = ['type', 'prevResult', 'disableCheck', 'cni.dev/'];
+const RUNTIMES_KEYS = ['type', 'prevresult', 'disablecheck'];
+/** Start of keys that the specification reserves. */
+const RESERVED = 'cni.dev/';
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeNetConf(value: unknown): NetConf {
@@ -181,7 +183,7 @@ function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf:
 
 function isKnownKey(key: string): boolean {
   const folded = key.toLowerCase();
-  return OUR_KEYS.includes(folded) || RUNTIMES_KEYS.some((known) => folded.startsWith(known.toLowerCase()));
+  return [...OUR_KEYS, ...RUNTIMES_KEYS].includes(folded) || folded.startsWith(RESERVED);
 }
 
 /** Whether a value is empty: Go's structs include `"ipam": {}` and `"dns": {}`. */

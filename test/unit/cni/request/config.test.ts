@@ -132,6 +132,11 @@ for (const [why, conf, want] of [
   ['every group', { group: 'none' }, { group: null }],
   ["KubeVirt's network name", { args: { cni: { logicNetworkName: 'red' } } }, { logicNetworkName: 'red' }],
   ['unknown keys', { mut: 1400 }, { unknownKeys: ['mut'] }],
+  [
+    'misspelt keys that begin like a known key',
+    { typeX: 'tapwire', prevResults: { a: 1 }, disableChecks: true, 'cni.dev/attachments': [1] },
+    { unknownKeys: ['typeX', 'prevResults', 'disableChecks'] },
+  ],
 ] as const) {
   test(`passt: ${why}`, () => {
     assert.equal(decodeNetConf({ ...BASE, binding: 'passt', ...conf }), { ...PASST_DEFAULTS, ...want });
