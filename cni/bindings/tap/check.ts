@@ -14,7 +14,7 @@ export interface Wired extends Omit<Attachment, 'conf'> {
 /**
  * Describes everything that is not as ADD left it, each with its link; empty if all is well. Pure.
  * Does not compare what later plugins of a chain may change (the pod link's MAC, MTU, addresses);
- * the tap only has to fit.
+ * the tap only has to fit. prev-result-claims.ts compares the claims of prevResult.
  */
 export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
   const { podLink, tap: tapName } = attachment;
