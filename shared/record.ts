@@ -7,8 +7,8 @@ import type { CniBinding } from './bindings.ts';
 import type { Link } from './rtnetlink/link.ts';
 
 /**
- * Identifies an attachment of a container: a container runtime never uses the same pair twice at a
- * time (CNI SPEC §2).
+ * Identifies an attachment of a container. A container runtime never uses the same pair for two
+ * attachments at a time (CNI SPEC §2).
  */
 export interface AttachmentKey {
   readonly containerId: string;
@@ -22,11 +22,13 @@ export interface Restore {
   /** ADD turned allmulticast on. */
   readonly allmulti: boolean;
   /**
-   * The txqueuelen was 0 before the kernel changed it, as it does when a link gets its first qdisc.
+   * The txqueuelen was 0. DEL must restore it, because the kernel changes it when a link gets its
+   * first qdisc.
    */
   readonly noQueue: boolean;
   /**
-   * The link was down, and ADD set it up. Null: the ADD of an older version, which never did so.
+   * The link was down, and ADD set it up. Null: the record is from an older version, whose ADD
+   * never set a link up.
    */
   readonly down: boolean | null;
   /** ADD added rules that keep the pod's own stack from sending. */
@@ -45,22 +47,25 @@ export interface AttachmentRecord {
   readonly mtu: number;
   readonly restore: Restore;
   /**
-   * Marks of the claims in prevResult about the pod link that ADD found to be untrue. Null: the ADD
-   * of an older version, which did not compare them.
+   * Marks of the claims in prevResult about the pod link that ADD found to be untrue. Null: the
+   * record is from an older version, whose ADD did not compare them.
    */
   readonly told: readonly string[] | null;
 }
 
 /** Maximum length in bytes of an ifalias (linux IFALIASZ - 1). */
 const MAX_IFALIAS_BYTES = 255;
-/** Version of the format. This version of Tapwire writes and undoes only this one. */
+/**
+ * Version of the format. This version of Tapwire writes only this format, and undoes only
+ * attachments recorded in it.
+ */
 const FORM = 'tapwire/1';
 const ANY_FORM = /^tapwire\/\d+$/;
 
 /**
  * Encodes a record as an ifalias, which `ip link` shows: `tapwire/1 container=… ifname=net1
- * binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=1 told=0`. Replaces a
- * container id that is too long by its hash.
+ * binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=1 told=0`. If the
+ * record would be too long, replaces the container id with its hash.
  */
 export function encodeRecord({ key, binding, podLink, mtu, restore, told }: AttachmentRecord): string {
   const encode = (container: string) =>
@@ -72,13 +77,16 @@ export function encodeRecord({ key, binding, podLink, mtu, restore, told }: Atta
   return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
 }
 
-/** Prefix of a hash. A container id cannot start like this, because ":" is not allowed in it. */
+/**
+ * Prefix of the hash that replaces a container id. No container id starts like this, because it
+ * cannot contain ":".
+ */
 export const HASHED = 'sha256:';
 export const hashed = (containerId: string): string => `${HASHED}${hash('sha256', containerId, 'hex')}`;
 
 /**
- * Whether a link can have the record of a binding, because it is of the kind that the binding
- * creates.
+ * Whether a link is of the kind that the binding creates, so that it can have a record of this
+ * binding.
  */
 const CAN_HAVE_RECORD = {
   tap: ({ tun }) => tun?.mode === 'tap',
@@ -89,7 +97,7 @@ const isRecorded = (name: string): name is CniBinding => Object.hasOwn(CAN_HAVE_
 
 /**
  * Returns the record of a link that Tapwire created, for any attachment; null for any other link,
- * whatever its alias. Its container id may be a hash of the real one.
+ * whatever its alias. The container id in the record may be a hash of the real one.
  */
 export function readRecord(link: Link): AttachmentRecord | null {
   const { form, values } = parseIfalias(link.ifalias);
@@ -115,8 +123,8 @@ const decodeTold = (text: string | undefined): AttachmentRecord['told'] =>
   text === undefined ? null : text === '0' ? [] : text.split(',');
 
 /**
- * Returns the binding that a record names, in any version of the format, because a sidecar may be
- * older than the CNI plugin. Returns undefined without a record.
+ * Returns the binding that a record names; undefined without a record. Accepts any version of the
+ * format, because a sidecar may be older than the CNI plugin.
  */
 export function readBinding(link: Link): string | undefined {
   const { form, values } = parseIfalias(link.ifalias);

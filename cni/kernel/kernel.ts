@@ -21,12 +21,12 @@ import { viewOf } from './view.ts';
 export interface Kernel {
   observe(): Promise<NetnsState>;
   addresses(): Promise<readonly Address[]>;
-  /** Reads eBPF programs by id, as far as the kernel shows them. */
+  /** Reads eBPF programs by id; omits those that cannot be read. */
   readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
-  /** Reads the rules of tables; none of a table that the kernel cannot list. */
+  /** Reads the rules of tables; omits those of tables that the kernel cannot list. */
   readRules(tables: readonly Table[]): Promise<readonly Rule[]>;
   readSysctls(): Promise<Sysctls>;
-  /** Runs ops with as few waits for the kernel as they allow. */
+  /** Runs ops and waits for the kernel as rarely as the ops allow. */
   readonly run: Run;
   close(): Promise<void>;
 }
@@ -35,8 +35,9 @@ export interface Kernel {
  * Gives access to the netns of a descriptor, which must stay open until `close`.
  *
  * 1. `change` sends requests of one op; `addRedirect` tries the classifiers that the kernel may
- *    have; `runAlone` runs an op that first has to read something.
- * 2. `runLevels` collects ops in a script and sends it when an op needs to know what became of the
+ *    have; `runAlone` runs a redirect whose classifier is not known yet, or a deletion that must
+ *    read the filters first.
+ * 2. `runLevels` collects ops in a script. It sends the script when an op needs the outcome of the
  *    earlier ones, and at the end.
  * 3. The returned object also reads addresses, programs, rules and sysctls.
  */
@@ -46,7 +47,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
 
   const change = async (requests: readonly Request[]): Promise<RequestOutcome> => {
     const [outcomes = 'notReached'] = await rtnetlink.run([{ part: 'change', requests }], true);
-    if (outcomes === 'notReached') throw new Error('Cannot change the netns: the kernel was not asked');
+    if (outcomes === 'notReached') throw new Error('Cannot change the netns: no request was sent');
     return outcomes.find((outcome) => outcome !== 'done') ?? 'done';
   };
 
@@ -58,14 +59,14 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
         classifiers.candidates = [classifier];
         break;
       }
-      // Try the next one if this kernel lacks the classifier or mirred, or another classifier left
-      // its table at our pref.
+      // Try the next classifier if this kernel lacks this one or mirred, or if another classifier
+      // left its table at our pref.
       if (outcome.errno !== ENOENT && outcome.errno !== EINVAL) break;
     }
     return outcome;
   };
 
-  /** Runs an op that needs another look at the netns first. */
+  /** Runs an op that `encodeOp` cannot encode, because the op depends on a reply of the kernel. */
   const runAlone = async (op: Op): Promise<RequestOutcome> => {
     if (op.op === 'addRedirect') return addRedirect(op);
     if (op.op !== 'deleteRedirect') throw new Error(`Cannot ${describeOp(op)} alone`);
@@ -81,7 +82,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
     const outcomes: Outcome[] = [];
     let script = newScript();
 
-    /** Sends what is pending; returns whether to continue. */
+    /** Sends the pending ops; returns whether to continue. */
     const flush = async (): Promise<boolean> => {
       const { ops, parts, outcomesOf } = script;
       script = newScript();

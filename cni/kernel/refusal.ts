@@ -15,7 +15,10 @@ const EAFNOSUPPORT = 97;
 const EADDRINUSE = 98;
 const ENETDOWN = 100;
 
-/** What a kernel needs for an op, if it refused the op with one of LACKS (by default ENOENT). */
+/**
+ * What a kernel needs for an op, if it refused the op with an errno of LACKS (ENOENT if the op is
+ * not listed there).
+ */
 const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addTap: 'CONFIG_TUN (module tun)',
   addClsact: 'CONFIG_NET_SCH_INGRESS',
@@ -30,8 +33,8 @@ const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
 };
 
 /**
- * Errnos of a link that cannot go up: a VLAN whose lower link is down; a macvlan whose MAC the
- * lower link or another macvlan has (older kernels differ).
+ * Errnos of a link that cannot go up: the lower link of a VLAN is down, or the MAC of a macvlan is
+ * also that of the lower link or of another macvlan. The errno depends on the kernel version.
  */
 const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
 
@@ -40,45 +43,45 @@ const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   deleteLink: [ENODEV],
   deleteClsact: [ENOENT, EINVAL, ENODEV],
   deleteRedirect: [ENOENT, EINVAL, ENODEV],
-  // A process in the pod owns the table: it only looks like ours, and must not make DEL fail.
+  // A process in the pod owns this table. It only looks like ours, so it must not make DEL fail.
   deleteSilence: [EPERM],
 };
 
 /**
- * Decides what a refused request means for its op. Some refusals are fine, such as that of deleting
- * what no longer exists. Pure.
- * @returns TRY_AGAIN if the op may have been done; LINK_MISSING if its link no longer exists
+ * Decides what a refused request means for its op. Some refusals are not failures, for example if
+ * an object to delete no longer exists. Pure.
+ * @returns TRY_AGAIN if the op may have taken effect; LINK_MISSING if its link no longer exists
  */
 export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
   const { errno, reason, isUnanswered } = refusal;
   if (isUnanswered) {
     return new BindingError(
       'TRY_AGAIN',
-      `Cannot ${describeOp(op)}: the kernel's answer is lost (${reason}); try again`,
+      `Cannot ${describeOp(op)}: the kernel's reply was lost (${reason}); try again`,
     );
   }
   if (GONE[op.op]?.includes(errno)) return 'done';
   const change = op.op === 'setLink' ? op.change.set : null;
-  // Without IPv6 on the node, or with an MTU below 1280, the link sends none.
+  // Without IPv6 on the node, or with an MTU below 1280, the link has no IPv6 addresses anyway.
   if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return 'done';
   if (change === 'up' && CANNOT_GO_UP.includes(errno)) {
     return new BindingError(
       'KERNEL_REFUSED',
-      `Cannot ${describeOp(op)}: ${reason}; check that its lower link is up, and that no other link there has its MAC`,
+      `Cannot ${describeOp(op)}: ${reason}; check that its lower link is up, and that no other link on it has the same MAC`,
     );
   }
   if (reason.startsWith('tapwire mktap') && errno === ENOTTY) {
     return new BindingError(
       'KERNEL_REFUSED',
-      `Cannot ${describeOp(op)}: SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ` +
-        'label it container_file_t (KubeVirt does), or allow container_use_devices',
+      `Cannot ${describeOp(op)}: SELinux denies containers access to /dev/net/tun on this node, so the VM could not open the tap; ` +
+        'label /dev/net/tun container_file_t, as KubeVirt does, or set the boolean container_use_devices',
     );
   }
   if (op.op === 'setSysctl' && reason.startsWith('make a procfs')) {
     return new BindingError(
       'KERNEL_REFUSED',
-      `Cannot ${describeOp(op)}: /proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 to ${reason}; ` +
-        'grant that, or mount /proc/sys writable',
+      `Cannot ${describeOp(op)}: /proc/sys is read-only here, and Tapwire cannot ${reason}; ` +
+        'grant CAP_SYS_ADMIN on Linux 5.2 or newer, or mount /proc/sys writable',
     );
   }
   if (errno === ENODEV && linksOf(op).length > 0) {

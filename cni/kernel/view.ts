@@ -11,10 +11,13 @@ import type { Known } from './encode-op.ts';
 import { observeFilters } from './observe-filters.ts';
 import type { Classifiers } from './redirects.ts';
 
-/** The largest ifindex (signed, 32 bits). Anyone who can create links in a pod can choose it. */
+/**
+ * The largest ifindex (signed, 32 bits). A link can have it: whoever creates a link can choose its
+ * ifindex.
+ */
 const MAX_IFINDEX = 2 ** 31 - 1;
 
-/** What is known of a netns since it was last observed. */
+/** What is known about a netns from the last time it was observed. */
 export interface View {
   observe(): Promise<NetnsState>;
   /** Whether all links of the op are known. */
@@ -29,8 +32,8 @@ export interface View {
 }
 
 /**
- * Keeps what the last look at a netns found: `observe` fills it, `knows` and `known` answer from
- * it, and the others record changes that were made since.
+ * Keeps what was last read from a netns. `observe` fills it, and `findLinks` reads the links again.
+ * `knows` and `known` return it, and the other methods record later changes.
  */
 export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
   const ifindexes = new Map<string, number>();
@@ -70,7 +73,7 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
       ifindexOf(link) {
         const ifindex = ifindexes.get(link);
         if (ifindex !== undefined) return ifindex;
-        throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: no "${link}"`);
+        throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: there is no "${link}"`);
       },
       freeIfindex() {
         const last = Math.max(0, ...ifindexes.values());
@@ -84,7 +87,10 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
   };
 }
 
-/** Unwraps an answer that the call cannot do without. */
+/**
+ * Returns a result without which the call cannot continue.
+ * @throws {BindingError} KERNEL_REFUSED
+ */
 function given<T>(answer: T | Refused): T {
   if (!isRefused(answer)) return answer;
   throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${answer.refused}`);

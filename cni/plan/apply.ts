@@ -6,11 +6,13 @@ import type { Level, Op, Outcome, Run } from './op.ts';
 export const rollbacks = channel('tapwire.rollback');
 
 /**
- * Applies one level after the other. If a step fails, undoes all that are done, newest first, and
- * throws its error. An undo that fails does not stop the others; `details` lists it.
+ * Applies one level after the other. If a step fails, undoes all completed steps, newest first, and
+ * throws the error of the failed step. If an undo fails, the others still run, and `details` of the
+ * error lists the failure.
  *
- * @param signal if it is aborted, everything is undone and its reason thrown
- * @param orElse returns what to apply instead if the very first step fails, or undefined to throw
+ * @param signal if it is aborted and no step failed, undoes everything and throws its reason
+ * @param orElse returns the levels to apply instead if the very first step fails, or undefined to
+ * throw
  */
 export async function apply(
   levels: readonly Level[],
@@ -46,7 +48,7 @@ const mayBeDone = (outcome: Outcome | undefined): boolean =>
 const hasCode = (outcome: Outcome | undefined, code: ErrorCode): boolean =>
   outcome instanceof BindingError && outcome.code === code;
 
-/** Undoes what is done, and returns the error to throw. */
+/** Undoes the completed steps, and returns the error to throw. */
 async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise<unknown> {
   if (undos.length === 0) return cause;
   rollbacks.publish(cause);
@@ -60,8 +62,8 @@ async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise
 }
 
 /**
- * Runs all undo ops, even if earlier ones fail, and returns the failures in words. A link that no
- * longer exists has nothing to undo.
+ * Runs all undo ops, even if earlier ones fail, and returns the messages of the failures. Does not
+ * count an op on a link that no longer exists, because nothing is left to undo.
  */
 export async function attempt(ops: readonly Op[], run: Run): Promise<readonly string[]> {
   const outcomes = await run([ops], true);

@@ -4,7 +4,7 @@ import type { LinkChange } from '../../shared/rtnetlink/link-change.ts';
 
 /** One change to one netns; links are named by ifname. */
 export type Op =
-  /** A tap that vanishes with the process until it is made persistent. */
+  /** Adds a tap. It vanishes when this process exits, unless `persistTap` runs before. */
   | {
       readonly op: 'addTap';
       readonly link: string;
@@ -18,13 +18,13 @@ export type Op =
   | { readonly op: 'deleteLink'; readonly link: string }
   | { readonly op: 'addClsact'; readonly link: string }
   | { readonly op: 'deleteClsact'; readonly link: string }
-  /** Redirects every frame that comes in on `from` out of `to`. */
+  /** Sends every frame that is received on `from` out through `to`. */
   | { readonly op: 'addRedirect'; readonly from: string; readonly to: string; readonly cookie: string }
   /** Deletes the redirect with this cookie. */
   | { readonly op: 'deleteRedirect'; readonly from: string; readonly cookie: string }
   /**
-   * Drops all that the netns' own stack sends on these links, which need not exist yet.
-   * `replaces`: the table exists and is replaced.
+   * Drops everything that the netns' own stack sends on these links, which need not exist yet.
+   * `replaces` means that the table exists and is replaced.
    */
   | {
       readonly op: 'addSilence';
@@ -39,8 +39,8 @@ export type Op =
 export const setLink = (link: string, change: LinkChange): Op => ({ op: 'setLink', link, change });
 
 /**
- * A change, and the ops that undo it, in their order. The undo is empty if that of an earlier step
- * covers this one, or if nothing should be undone.
+ * A change, and the ops that undo it, in the order in which they run. The undo is empty if an
+ * earlier step's undo covers this step, or if nothing should be undone.
  */
 export interface Step {
   readonly do: Op;
@@ -112,28 +112,30 @@ function describeChange(link: string, change: LinkChange): string {
 }
 
 /**
- * What became of an op. An error says why it failed; with the code TRY_AGAIN, the op may have been
- * done. `notReached`: an earlier op failed first.
+ * The outcome of an op. An error says why it failed; if its code is TRY_AGAIN, the op may have
+ * taken effect. `notReached` means that an earlier op failed first.
  */
 export type Outcome = 'done' | 'notReached' | Error;
 
 /**
- * Runs ops, level by level, and returns one outcome for each. Ops of one level are sent to the
- * kernel together, which continues when one fails.
- * @param continueOnError whether to continue with the next level as well
+ * Runs ops, level by level, and returns one outcome for each. Where possible, sends the ops of a
+ * level to the kernel together; the kernel then carries out each, even if an earlier one fails.
+ * @param continueOnError whether to continue with the next level even if an op failed
  */
 export type Run = (
   levels: readonly (readonly Op[])[],
   continueOnError: boolean,
 ) => Promise<readonly Outcome[]>;
 
-/** Steps that are sent together: each is harmless even if an earlier one of them fails. */
+/**
+ * Steps that may be sent together, so each must be harmless even if an earlier one of them fails.
+ */
 export type Level = readonly Step[];
 
 /**
- * The pref of our filters: the lowest priority. Filters that others add later without a pref get a
- * better one from tc(8), so those that only count frames still see every frame. CHECK, inspect and
- * the agent report a conflicting filter that lands there. Earlier versions of Tapwire look for
- * their filters only at this pref.
+ * The pref of our filters: the lowest priority. If others add a filter later without a pref, the
+ * kernel gives it a higher priority, so filters that only count frames still see every frame. If
+ * such a filter takes the frames, CHECK, inspect and the agent report it. Earlier versions of
+ * Tapwire look for their filters only at this pref.
  */
 export const REDIRECT_PREF = 65535;

@@ -20,7 +20,7 @@ export interface OurFilter extends Redirect {
   readonly restore: Restore;
 }
 
-/** Finds our filter at the ingress of a link. */
+/** Finds the filter of an attachment at the ingress of a link. */
 export function findOurFilter({ filters }: SeenLink, key: AttachmentKey): OurFilter | null {
   for (const filter of filters) {
     if (!isInOurPlace(filter)) continue;
@@ -33,15 +33,16 @@ export function findOurFilter({ filters }: SeenLink, key: AttachmentKey): OurFil
 }
 
 /**
- * Whether a filter is where ADD puts ours. One with our cookie elsewhere is forged: the cookie can
- * be computed from the record.
+ * Whether a filter is where ADD puts ours. A filter with our cookie in any other place is forged: a
+ * process in the pod can compute the cookie from the record.
  */
 export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
   direction === 'ingress' && chain === 0 && pref === REDIRECT_PREF;
 
 /**
- * Whether the qdisc of a link has filters other than this attachment's redirect, on either side.
- * Filters that the kernel cannot list belong to other programs: ours are small.
+ * Whether the qdisc of a link has filters, at ingress or egress, other than the redirect of this
+ * attachment. Filters that the kernel cannot list belong to other programs: those of Tapwire are
+ * small enough to be listed.
  */
 export function hasOtherFilters({ filters, isComplete }: SeenLink, key: AttachmentKey): boolean {
   const isOwnTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
@@ -66,9 +67,11 @@ export function recordOf(link: Link, key: AttachmentKey): AttachmentRecord | nul
     : null;
 }
 
-/** Describes the owner of a link for error messages: `Tapwire's for container "…", "net1"`. */
+/**
+ * Describes who created a link, for error messages: `the Tapwire link of "net1" in container "…"`.
+ */
 export function describeLinkOwner(link: Link): string {
   const record = readRecord(link);
   if (record === null) return `a ${link.kind ?? 'physical'} link that Tapwire did not make`;
-  return `Tapwire's for container "${record.key.containerId}", "${record.key.ifname}"`;
+  return `the Tapwire link of "${record.key.ifname}" in container "${record.key.containerId}"`;
 }

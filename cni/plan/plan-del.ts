@@ -5,10 +5,10 @@ import { findOurFilter, hasOtherFilters, recordOf } from './ours.ts';
 import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 
 /**
- * Decides every change of DEL: removes what carries this attachment's record or cookie, and nothing
- * else. Linear. Pure.
- * Restores the pod link before it deletes the tap: without the redirect, no later op on the pod
- * link waits until the kernel has released the tap.
+ * Decides every change of DEL: undoes what ADD did for this attachment, which DEL finds by record,
+ * cookie and table name, and nothing else. Linear. Pure.
+ * Restores the pod link before it deletes the tap. In the other order, ops on the pod link would
+ * wait until the kernel has released the tap.
  */
 export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
   const deletions: Op[] = [];
@@ -31,12 +31,15 @@ export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
 }
 
 /**
- * Lets the pod's own stack send again. Last: a pod link that goes back down must not send before.
+ * Lets the pod's own stack send again. This is the last op, so that a pod link that DEL sets down
+ * does not send before it is down.
  */
 const planSound = (key: AttachmentKey, { nftables }: NetnsState): Op[] =>
   ownTables(key, nftables).length > 0 ? [{ op: 'deleteSilence', table: silenceTable(key) }] : [];
 
-/** @param recorded what the tap's record says of this link; null: no tap names it */
+/**
+ * @param recorded what the record of the tap says about this link; null: no record names the link
+ */
 function planPodLink(seen: SeenLink, key: AttachmentKey, recorded: Restore | null): Op[] {
   const { link, qdisc } = seen;
   const filter = findOurFilter(seen, key);

@@ -27,10 +27,13 @@ interface CommonConf {
   readonly name: string;
   /** The VMI's network name: KubeVirt sends it to binding NADs only. */
   readonly logicNetworkName: string | null;
-  /** The MAC that the runtime asks for; the plugin that creates the pod link must set it. */
+  /**
+   * The MAC address that the pod link must have; null: any. The plugin that creates the pod link
+   * must set it.
+   */
   readonly mac: string | null;
   readonly prevResult: PrevResult | null;
-  /** Unknown keys, most likely mistakes: at most 20, of at most 64 characters, for the log. */
+  /** Unknown keys, most likely mistakes, for the log: at most 20, each cut to 64 characters. */
   readonly unknownKeys: readonly string[];
 }
 
@@ -69,11 +72,11 @@ interface Confs {
 
 /** Uid and gid of QEMU in virt-launcher (kubevirt pkg/util NonRootUID). */
 const QEMU = 107;
-/** From RFC 791's minimum to the maximum of a 16-bit length. */
+/** Decodes an MTU: from the minimum of RFC 791 to the maximum of a 16-bit length. */
 const mtu = integer(68, 65535);
-/** The largest id: 2^32 - 1 means "no id" to the kernel. */
+/** The largest uid or gid: to the kernel, 2^32 - 1 means "no id". */
 const MAX_ID = 2 ** 32 - 2;
-/** The last group that may be allowed to ping (linux net/ipv4/sysctl_net_ipv4.c, GID_T_MAX). */
+/** The highest gid that can be allowed to ping (linux net/ipv4/sysctl_net_ipv4.c, GID_T_MAX). */
 export const MAX_PING_GROUP = 2 ** 31 - 1;
 
 /** Decodes a uid or gid, or "none" as null. */
@@ -92,7 +95,7 @@ const selinuxContext: Decoder<string> = (value, path) => {
   return context;
 };
 
-/** kubevirt pkg/network/admitter/netiface.go */
+/** Decodes the name of a VMI network. Source: kubevirt pkg/network/admitter/netiface.go */
 const networkName: Decoder<string> = (value, path) => {
   const name = string(value, path);
   if (!/^[\w-]{1,253}$/.test(name)) throw mismatch(path, 'the name of a VMI network ([A-Za-z0-9_-]+)', value);
@@ -101,7 +104,7 @@ const networkName: Decoder<string> = (value, path) => {
 
 const address = either(ipAddress, cidr, 'an IP address, with or without its prefix length');
 
-/** Multus puts `cni-args` of a pod's annotation here. */
+/** Decodes `args.cni`, in which Multus puts the `cni-args` of a pod's annotation. */
 const cniArgs = foldedFields({
   logicNetworkName: unset(networkName, null),
   mac: unset(unicastMac, null),
@@ -113,19 +116,15 @@ const tapKeys = {
   podLink: unset(podIfname, null),
   network: unset(oneOf('secondary'), null),
   mtu: unset(mtu, null, 0),
-  owner: unset(ownership(MAX_ID), QEMU), // 0 is root
+  owner: unset(ownership(MAX_ID), QEMU), // 0 is the uid of root, not an unset value
   group: unset(ownership(MAX_ID), QEMU),
   multiQueue: optional(boolean, false),
   selinuxContext: unset(selinuxContext, null),
 };
 
-/** Rejects a key that would have no effect: its author relies on it. */
+/** Rejects a key that has no effect with passt: whoever set it expects an effect. */
 const refuseWithPasst: Decoder<never> = (value, path) => {
-  throw mismatch(
-    path,
-    'nothing with binding "passt", which makes no tap and leaves every link as it is',
-    value,
-  );
+  throw mismatch(path, 'no such key with binding "passt", which creates no tap and changes no link', value);
 };
 const passtKeys = {
   podLink: unset(refuseWithPasst, null),
@@ -151,7 +150,7 @@ const commonKeys = {
 const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toLowerCase());
 /** Keys that runtimes add to every configuration. */
 const RUNTIMES_KEYS = ['type', 'prevresult', 'disablecheck'];
-/** Start of keys that the specification reserves. */
+/** Prefix of keys that the specification reserves. */
 const RESERVED = 'cni.dev/';
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
@@ -178,7 +177,11 @@ export function decodeNetConf(value: unknown): NetConf {
 
 function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf: T): T {
   if (conf.network === null || conf.podLink === null) return conf;
-  throw mismatch('$.podLink', 'nothing with "network": "secondary": it names the primary link', conf.podLink);
+  throw mismatch(
+    '$.podLink',
+    'no such key with "network": "secondary", because it selects the primary link',
+    conf.podLink,
+  );
 }
 
 function isKnownKey(key: string): boolean {
@@ -186,23 +189,29 @@ function isKnownKey(key: string): boolean {
   return [...OUR_KEYS, ...RUNTIMES_KEYS].includes(folded) || folded.startsWith(RESERVED);
 }
 
-/** Whether a value is empty: Go's structs include `"ipam": {}` and `"dns": {}`. */
+/**
+ * Whether a value is empty. An unknown key with an empty value is not reported: Go programs write
+ * empty structs, such as `"ipam": {}` and `"dns": {}`.
+ */
 const isZero = (value: unknown): boolean =>
   typeof value === 'object'
     ? Object.keys(value ?? {}).length === 0
     : value === '' || value === 0 || value === false;
 
-/** Maximum number of characters of hostile input in an error. */
+/** Maximum number of characters of untrusted input that an error quotes. */
 export const MAX_DETAILS = 100;
 
-/** CNI SPEC §2: alphanumeric first, then also "_", "." and "-". */
+/**
+ * A container id or network name (CNI SPEC §2): starts with a letter or digit, then also "_", "."
+ * and "-".
+ */
 export const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 const decodeBase = foldedFields({ cniVersion: optional(string, ''), name: optional(string, '') });
 
 /**
- * Requires what every command needs in the configuration, and returns its version. `tapwire check`
- * calls it, too.
+ * Validates the parts of the configuration that every command needs, and returns its CNI version.
+ * `tapwire check` uses this, too.
  */
 export function requireBase(conf: unknown, command: string): Version {
   const { cniVersion, name } = decodeBase(conf, '$');

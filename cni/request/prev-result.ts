@@ -15,7 +15,7 @@ import { isSameForm, SUPPORTED_VERSIONS } from './version.ts';
 
 /** The result of the plugins before Tapwire; on CHECK, that of the whole chain. */
 export interface PrevResult {
-  /** The undecoded result, to be passed on completely. */
+  /** The result as received, so that it can be passed on unchanged. */
   readonly source: Readonly<Record<string, unknown>>;
   readonly interfaces: readonly ResultInterface[];
   readonly ips: readonly ResultIp[];
@@ -62,9 +62,10 @@ const decodeFields = foldedFields({
 });
 
 /**
- * Decodes a prevResult of a configuration of that version.
- * @throws {BindingError} INVALID_CONFIG, also for a result of the other form, which is always a
- * mistake Source: CNI SPEC §5, "Success"; libcni pkg/types/{040,100}
+ * Decodes the prevResult of a configuration of that version.
+ * @throws {BindingError} INVALID_CONFIG; also if the cniVersion of the result has another form than
+ * the version (`isSameForm`), which is always a mistake
+ * Source: CNI SPEC §5, "Success"; libcni pkg/types/{040,100}
  */
 export const prevResult =
   (version: string): Decoder<PrevResult> =>

@@ -7,7 +7,10 @@ import { ifnameDefect } from './ifname.ts';
 import { parseInput } from './input.ts';
 import type { Version } from './version.ts';
 
-/** A call of the container runtime. `version` is that of the configuration and of the result. */
+/**
+ * A call by the container runtime. `version` is the CNI version of the configuration, and of the
+ * result.
+ */
 export type CniRequest =
   | { readonly command: 'VERSION' }
   | { readonly command: 'STATUS' | 'GC'; readonly version: Version }
@@ -23,7 +26,7 @@ export type CniRequest =
   | {
       readonly command: 'DEL';
       readonly key: AttachmentKey;
-      /** Null if the runtime no longer knows one. */
+      /** Null if the runtime no longer knows the netns. */
       readonly netns: string | null;
     };
 
@@ -34,7 +37,7 @@ const VARIABLES = ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'] as 
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   ADD: VARIABLES,
   CHECK: VARIABLES,
-  // CNI SPEC §2; the library demands CNI_PATH as well, but nothing is delegated
+  // CNI SPEC §2. The library also requires CNI_PATH, which DEL does not need: it delegates nothing.
   DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'],
   GC: ['CNI_PATH'],
   STATUS: ['CNI_PATH'],
@@ -42,8 +45,8 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Parses a call of the plugin. Pure. Protocol errors have the words of the reference library, which
- * runtimes and administrators know; `details` says what to do.
+ * Parses a call of the plugin. Pure. Protocol errors use the words of the reference library, which
+ * runtimes and administrators know; `details` adds the rejected value or the expected form.
  *
  * @throws {BindingError} INVALID_ENVIRONMENT, INVALID_JSON, INCOMPATIBLE_VERSION, INVALID_CONFIG
  * Source: CNI SPEC §2, libcni pkg/skel
@@ -78,14 +81,15 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
 
 /**
  * Reads stdin for DEL and ignores errors. DEL does not need the configuration, and an invalid one
- * must not prevent a pod's deletion: after ADD has rejected it, the runtime calls DEL with the same
- * one. It is read so the runtime can finish writing, and for the version of an error result.
+ * must not prevent the deletion of a pod: after ADD has rejected a configuration, the runtime calls
+ * DEL with the same one. Reads it anyway, so that the runtime can finish writing, and because an
+ * error result has the version of the configuration.
  */
 function readLeniently(readStdin: () => Buffer): void {
   try {
     readStdin();
   } catch {
-    // an error result then has the default version
+    // An error result then has the default version.
   }
 }
 
@@ -103,7 +107,10 @@ function requireEnvironment(command: string, env: Environment): void {
   if (missing.length > 0) throw invalid(`required env variables [${missing.join(',')}] missing`);
 }
 
-/** Requires valid names. Not called for DEL: ADD has rejected invalid names before. */
+/**
+ * Requires valid names. Not called for DEL, which must not fail: ADD has already rejected invalid
+ * names.
+ */
 function requireNames(required: readonly string[], env: Environment): void {
   const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifname = '' } = env;
   if (required.includes('CNI_CONTAINERID') && containerId !== '' && !IDENTIFIER.test(containerId)) {
@@ -113,7 +120,10 @@ function requireNames(required: readonly string[], env: Environment): void {
   if (defect !== undefined) throw invalid(defect, `CNI_IFNAME is ${show(ifname)}`);
 }
 
-/** What GC must keep. Only validated: no state outlives the netns. */
+/**
+ * Validates the attachments that GC must keep. They are not used, because no state outlives the
+ * netns.
+ */
 const decodeAttachments = fields({
   'cni.dev/valid-attachments': optional(array(fields({ containerID: string, ifname: string })), null),
 });

@@ -16,8 +16,8 @@ const SINCE: Readonly<Record<string, string>> = { CHECK: '0.4.0', GC: '1.1.0', S
 
 /**
  * Requires a version in which the command exists, and returns it.
- * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON if CHECK, GC or STATUS cannot compare
- * it Source: libcni pkg/skel, pkg/version
+ * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON if CHECK, GC or STATUS cannot parse it
+ * Source: libcni pkg/skel, pkg/version
  */
 export function requireVersion(version: string, command: string): Version {
   const refuse = (message: string, details?: string) =>

@@ -18,7 +18,10 @@ export interface Call extends CallFrame {
  */
 export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
 
-/** How a connection ended: replied to, closed by the client, timed out, or broke the protocol. */
+/**
+ * How a connection ended: the client got its reply, closed the connection, was too slow, or broke
+ * the protocol.
+ */
 export type End = 'answered' | 'left' | 'slow' | 'broken';
 
 /** A connected client. */
@@ -44,15 +47,15 @@ const SERVE_TIMEOUT = 20_000;
 const REPLY_TIMEOUT = 5_000;
 /** Initial buffer size in bytes; most requests fit. */
 const FIRST_BYTES = 4096;
-/** Receives bytes after the request, which break the protocol. */
+/** Buffer for bytes after the request. Any such byte breaks the protocol. */
 const NOTHING = Buffer.alloc(1);
 
 /**
  * Serves one connection: sends the hello, reads the request and sends the reply. Never blocks in a
  * system call.
- * The functions follow the states: `onReadable` reads and `take` parses the request, `ask` has it
- * served, `reply` and `send` write the reply, `end` closes all descriptors. `lose` handles a client
- * that left; while its request is served, the work is undone first.
+ * The functions follow the states: `onReadable` reads and `take` parses the request, `ask` passes
+ * it to `serve`, `reply` and `send` write the reply, `end` closes all descriptors. `lose` handles a
+ * client that left or broke the protocol; while its request is served, the work is undone first.
  */
 export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void): Client {
   const passed: number[] = [];
@@ -80,7 +83,7 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
     onEnd(how);
   };
 
-  /** Parses the received bytes. False if they are not a valid request. */
+  /** Parses the received bytes. Returns false if they are not a valid request. */
   const take = (received: number): boolean => {
     length += received;
     const decoded = header ?? decodeHeader(bytes.subarray(0, length));
@@ -108,11 +111,14 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
       else if (!isAsking || passed.length > 2 || !take(received)) lose('broken');
       if (watch === null) return;
     }
-    // All input is read: the client is still connected.
+    // All input is read, and the client is still connected.
     if (state === 'complete') ask();
   };
 
-  /** Ends the connection, or, while its request is served, undoes the work first. */
+  /**
+   * Ends the connection. If the request is being served, first aborts it, so that the work is
+   * undone.
+   */
   const lose = (how: End): void => {
     if (state !== 'served') end(how);
     else {
@@ -167,7 +173,7 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
       try {
         act(...given);
       } catch {
-        lose('broken'); // ECONNRESET too: the client left before it read the hello
+        lose('broken'); // also ECONNRESET: the client left before it read the hello
       }
     };
 

@@ -9,14 +9,14 @@ import { type Client, type Serve, serveClient } from './caller.ts';
 export interface Server {
   /** @throws {BindingError} TRY_AGAIN if the file at the path is no longer this server's socket */
   requireSocket(): void;
-  /** Accepts no more clients; resolves when all connected ones are done. */
+  /** Accepts no more clients; resolves when all connected clients are done. */
   close(): Promise<void>;
 }
 
 /**
- * Clients that connected in the last 50 ms. Serving more at a time would not be faster, but would
- * take memory. The others wait in the socket's queue, which costs neither side anything: a shim
- * sends its request after the hello.
+ * Maximum number of clients that connected in the last 50 ms. Serving more at a time would not be
+ * faster, but would take memory. The others wait in the queue of the socket. That costs neither
+ * side anything, because a shim sends its request only after the hello.
  */
 const MAX_NEW_CLIENTS = 16;
 /**
@@ -24,18 +24,24 @@ const MAX_NEW_CLIENTS = 16;
  * hangs, must not delay others.
  */
 const NEW_CLIENT_AGE = 50;
-/** Clients in total. Beyond this number, clients that have sent no request are disconnected. */
+/**
+ * Maximum number of clients in total. Beyond it, a new client displaces one that has not sent its
+ * request, or waits if there is none.
+ */
 const MAX_CLIENTS = 256;
-/** How often the server checks that the socket file is still its own, in ms. */
+/**
+ * How often the server checks that the socket file is still its own, in ms. After a failure, it
+ * stops checking.
+ */
 const POLL_INTERVAL = 2_000;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Listens at `path` and replaces the socket of an earlier agent atomically: clients reach one or
- * the other at any time. The socket file outlives the agent, so that clients wait for the next
- * agent instead of using the fallback.
- * `accept` takes clients while `hasRoom`; `meet` serves one; `leave` forgets one; `requireSocket`
- * is polled.
+ * Listens at `path` and atomically replaces the socket of an earlier agent: at any time, clients
+ * reach one of the two agents. The socket file outlives the agent, so that clients wait for the
+ * next agent instead of using the fallback.
+ * `accept` takes clients while `hasRoom` returns true; `meet` starts to serve a client, and `leave`
+ * forgets it when it is done; `requireSocket` is also called regularly.
  * @throws {BindingError} IO_FAILURE
  */
 export function listen(path: string, serve: Serve, metrics: Metrics): Server {
@@ -99,7 +105,8 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
 
   const requireSocket = (): void => {
     if (idOf(path) === id) return;
-    const reason = 'another process has replaced this socket; stop all agents on this node and start one';
+    const reason =
+      'another process has replaced or removed this socket; stop all agents on this node and start one';
     throw new BindingError('TRY_AGAIN', `Cannot serve clients at "${path}": ${reason}`);
   };
 
@@ -138,7 +145,7 @@ function open(path: string): { readonly listener: number; readonly id: string | 
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const { uid, mode } = lstatSync(directory);
     if (uid !== process.getuid?.() || (mode & WRITABLE_BY_OTHERS) !== 0) {
-      throw new Error(`"${directory}" must belong to this user and be writable by no other`);
+      throw new Error(`"${directory}" must belong to this user and not be writable by others`);
     }
     refuseOther(path);
     rmSync(temporary, { force: true });
@@ -165,7 +172,7 @@ function idOf(path: string): string | null {
   return status === undefined ? null : `${status.dev} ${status.ino}`;
 }
 
-/** The rename would replace any file. */
+/** Rejects a path with a file that is not a socket, because the rename would replace it. */
 function refuseOther(path: string): void {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined || status.isSocket()) return;

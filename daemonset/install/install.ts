@@ -36,8 +36,8 @@ import type { Options } from './options.ts';
 import { testPlugin, versionOf } from './self-test.ts';
 
 /**
- * Permissions of installed files. Those of the source are ignored: a build may leave files that
- * others can write.
+ * Permissions of installed files. Only the owner's execute permission of the source counts: a build
+ * may leave files that others can write.
  */
 const PROGRAM = 0o755;
 const DATA = 0o644;
@@ -54,9 +54,10 @@ export interface Installed {
 
 /**
  * Installs the plugin and replaces an installed one. At any time, container runtimes find the old
- * or the new plugin, each complete; after a failure, the old one.
+ * or the new plugin, each complete. A failure before the first rename leaves the old plugin; the
+ * new one is tested again at the end, and stays even if that test fails.
  * The version is assembled in a staging directory on the same file system, run there once, and
- * moved by renames. Between two renames a shim can find the fallback of another version, so all
+ * moved by renames. Between two renames, a shim can find the fallback of another version, so all
  * versions of the shim use the same file names (cni/shim/fallback.c).
  * @throws {BindingError} IO_FAILURE, TRY_AGAIN
  */
@@ -76,7 +77,7 @@ function readSource(source: string, hasFallback: boolean): Inventory {
     return inventoryAt(source, hasFallback);
   } catch (cause) {
     if (cause instanceof BindingError) throw cause;
-    const reason = `Cannot read what to install from "${source}": ${messageOf(cause)}; choose another directory with --from`;
+    const reason = `Cannot read the plugin to install from "${source}": ${messageOf(cause)}; choose another directory with --from`;
     throw new BindingError('IO_FAILURE', reason, { cause });
   }
 }
@@ -165,9 +166,9 @@ const changed = (path: string): BindingError =>
   );
 
 /**
- * Removes versions that no call runs from: such a call holds the version's lock. The previous
- * version stays until the next installation, because a call may have just found it and not locked
- * it yet.
+ * Removes the versions that no call uses: a running call holds a lock on its version. The previous
+ * version stays until another one is installed, because a call may have found it and not locked it
+ * yet.
  */
 function removeOld(bin: string, directory: string, before: string | null): readonly string[] {
   if (directory === before) return [];
@@ -192,7 +193,7 @@ function reasonOf(cause: unknown, bin: string): string {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     const { bavail, bsize } = statfsSync(bin);
     const free = Math.floor((bavail * bsize) / 1e6);
-    return `no space left: ${free} MB are free, and 140 are needed while a version is replaced; --no-fallback needs 1`;
+    return `no space left: ${free} MB are free, and replacing a version needs 140; free some, or use --no-fallback, which needs 1`;
   }
   return messageOf(cause);
 }

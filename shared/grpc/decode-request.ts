@@ -16,8 +16,8 @@ export function decodeRequest<Message>(type: MessageType<Message>, message: Uint
   try {
     const reader = new BinaryReader(message);
     const decoded = type.decode(reader);
-    // The generated code stops without an error at a tag of 0, and at the end of a group that has
-    // no start.
+    // The generated code stops without an error at a tag of 0, and at the end tag of a group that
+    // was not started. Neither is valid.
     if (reader.pos !== reader.len) throw new RangeError(`no field starts at byte ${reader.pos - 1}`);
     return decoded;
   } catch (cause) {

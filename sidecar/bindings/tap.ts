@@ -9,14 +9,14 @@ import type { BindInterface } from './binding.ts';
 import { iommuOf, isVirtio, leaf, nicElement } from './nic.ts';
 
 /**
- * Children of `<interface>` that this binding replaces; all others stay. `source` is one of them
- * because a domain interface of type ethernet does not have it.
+ * Children of `<interface>` that this binding replaces or removes; all others stay. `source` is
+ * removed because an interface of type ethernet has no source.
  */
 const REPLACED_CHILDREN = 'address source target model mac mtu boot link alias driver rom acpi'.split(' ');
 
 /**
- * Minimum number of queues on a multi-queue tap. With fewer, libvirt opens the tap without
- * IFF_MULTI_QUEUE, which the kernel refuses.
+ * Minimum number of queues for a multi-queue tap. With only one, libvirt opens the tap without
+ * IFF_MULTI_QUEUE, and the kernel refuses that.
  */
 const MIN_MULTI_QUEUES = 2;
 
@@ -57,7 +57,8 @@ function macOf(one: VmiInterface, { podLink }: Wiring): string {
 }
 
 /**
- * Returns the smaller MTU of the two links, because one of them would silently drop longer frames.
+ * Returns the smaller MTU of the two links, because the link with the smaller MTU would silently
+ * drop longer frames.
  */
 function mtuOf({ podLink, tap }: Wiring): number {
   return Math.min(podLink.mtu, tap.mtu);
@@ -77,10 +78,10 @@ function unsupported({ name }: VmiInterface, reason: string): BindingError {
 }
 
 /**
- * Builds the `<driver>` element. The tap decides the number of queues, not the VMI: libvirt's
- * TUNSETIFF fails for several queues on a single-queue tap and for one queue on a multi-queue tap.
- * All other attributes stay, except for the empty `name` that virt-launcher adds when it reads and
- * writes the domain.
+ * Builds the `<driver>` element. The tap, not the VMI, decides whether there are several queues:
+ * libvirt's TUNSETIFF fails for several queues on a single-queue tap, and for one queue on a
+ * multi-queue tap. All other attributes stay, except for the empty `name` that virt-launcher adds
+ * when it reads and writes the domain.
  */
 function driverOf(vmi: Vmi, one: VmiInterface, { tap }: Wiring, current?: Element): NewElement[] {
   const { multiQueue } = tap.tun;

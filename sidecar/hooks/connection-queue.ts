@@ -6,25 +6,25 @@ import type { Socket } from 'node:net';
  */
 const MAX_SERVED = 2;
 /**
- * Maximum number of connections that wait. Their data stays in the kernel, but each takes a
- * descriptor.
+ * Maximum number of connections that wait; beyond it, the oldest is closed. The data of a waiting
+ * connection stays in the kernel, but each takes a descriptor.
  */
 const MAX_WAITING = 60;
 /**
- * Time in ms for which a connection cannot be displaced. A well-behaved client finishes much
- * sooner, even with 200m CPU.
+ * Length of a turn: the time in ms for which a served connection cannot be displaced. A
+ * well-behaved client finishes much sooner, even with a CPU limit of 200m.
  */
 const TURN = 500;
 
 /**
- * Limits the number of connections served at once; the others wait. A client that keeps its
- * connection, silent or slow, loses it when its turn is over and another client waits. The newest
- * connection is served first, so that a client does not wait for the turns of a hundred silent ones
- * that came before it.
+ * Limits the number of connections served at once; the others wait. A connection whose client is
+ * silent or slow is closed when its turn is over and another client waits. The newest connection is
+ * served first, so that a client does not wait for the turns of many silent ones that connected
+ * before it.
  */
 export class ConnectionQueue {
   readonly #serve: (socket: Socket) => void;
-  /** Start of each connection's turn, in ms; oldest first. */
+  /** Start of each served connection's turn, in ms of performance.now(); oldest first. */
   readonly #served = new Map<Socket, number>();
   /** Paused connections, oldest first. */
   readonly #waiting = new Set<Socket>();
@@ -57,7 +57,7 @@ export class ConnectionQueue {
     for (const socket of [...this.#waiting, ...this.#served.keys()]) this.#disconnect(socket);
   }
 
-  /** Starts turns until no place is free. */
+  /** Serves waiting connections until no place is free. */
   #advance(): void {
     clearTimeout(this.#timer);
     while (this.#waiting.size > 0 && this.#makeRoom()) {
@@ -69,8 +69,8 @@ export class ConnectionQueue {
   }
 
   /**
-   * Returns whether a place is free. If none is, closes the oldest connection when its turn is
-   * over; until then, sets a timer to try again.
+   * Returns whether a place is free. If not, closes the oldest served connection if its turn is
+   * over, which frees a place; otherwise, sets a timer for the end of that turn.
    */
   #makeRoom(): boolean {
     const [oldest] = this.#served;

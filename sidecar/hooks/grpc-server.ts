@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
-// Not imported from the library's index, which also loads resolvers and load balancers: they slow
-// the sidecar's start by a tenth.
+// Not imported from the library's index, because that also loads resolvers and load balancers,
+// which slow the sidecar's start by 10 %.
 import { LogVerbosity } from '@grpc/grpc-js/build/src/constants.js';
 import { setLoggerVerbosity } from '@grpc/grpc-js/build/src/logging.js';
 import { Server } from '@grpc/grpc-js/build/src/server.js';
@@ -11,7 +11,7 @@ import type { Failure } from '../../shared/grpc/status.ts';
 import { release } from '../memory.ts';
 import { ConnectionQueue } from './connection-queue.ts';
 
-// Silences the library, which would log misbehaving clients in a format other than that of the
+// Silences the library, because it would log misbehaving clients in a format that differs from the
 // sidecar's log.
 setLoggerVerbosity(LogVerbosity.NONE);
 
@@ -23,8 +23,8 @@ export interface GrpcServer {
   /** Listens on a unix socket at that path. */
   listen(path: string): Promise<void>;
   /**
-   * Accepts no more connections and waits for running calls. Closes their connections after
-   * `timeout` ms.
+   * Accepts no more connections and waits for running calls. After `timeout` ms, closes the
+   * remaining connections.
    */
   stop(timeout: number): Promise<void>;
 }
@@ -37,15 +37,18 @@ const BACKLOG = 1024;
 /** Memory in bytes that a closed connection leaves outside V8's heap. */
 const CONNECTION_SIZE = 40 * 1024;
 /**
- * Number of copies of a request in memory: as frames, as a message, as strings and, several times
- * as large, as the nodes of the domain.
+ * Memory that a request takes, as a multiple of its size: copies as frames, as a message, as
+ * strings and, several times as large, as the elements of the domain.
  */
 const REQUEST_COPIES = 16;
 
 const toBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const asReceived = (bytes: Buffer): Uint8Array => bytes;
 
-/** Creates a server for these methods, given by path. It does not listen yet. */
+/**
+ * Creates a server for these methods. Their keys are paths such as `/package.Service/Method`. The
+ * server does not listen yet.
+ */
 export function createGrpcServer(methods: ReadonlyMap<string, Handler>): GrpcServer {
   const grpc = new Server(SERVER_OPTIONS);
   for (const [path, handle] of methods) grpc.register(path, serve(handle), toBuffer, asReceived, 'unary');
@@ -54,8 +57,8 @@ export function createGrpcServer(methods: ReadonlyMap<string, Handler>): GrpcSer
     injector.injectConnection(socket);
     socket.resume();
   });
-  // Listens with Node's own server, because the library's neither limits connections nor sets a
-  // backlog.
+  // Listens with the server of Node.js, because that of the library neither limits connections nor
+  // sets a backlog.
   const server = createServer({ pauseOnConnect: true }, (socket) => {
     socket.on('close', () => release(CONNECTION_SIZE + REQUEST_COPIES * socket.bytesRead));
     queue.add(socket);

@@ -5,13 +5,13 @@ import type { GrpcServer } from './grpc-server.ts';
 import { warmUp } from './warm-up.ts';
 
 /**
- * Mode of the socket. The containers of the pod share a group (fsGroup), which virt-launcher's
- * container needs to connect.
+ * Permissions of the socket. virt-launcher's container can connect to it because all containers of
+ * the pod share a group (fsGroup).
  */
 const SOCKET_MODE = 0o660;
 /** Maximum length in bytes of a socket's path: the size of sockaddr_un.sun_path without the NUL. */
 const MAX_SOCKET_PATH = 107;
-/** Time in ms that running calls have to end. */
+/** Time in ms that running calls have to finish. */
 const STOP_TIMEOUT = 2_000;
 
 /**
@@ -28,10 +28,10 @@ const newId = (): string => randomBytes(8).toString('hex');
  * Serves on a socket at that path, and replaces an existing file.
  *
  * virt-launcher connects to each socket that appears in its hook directory, and panics if Info does
- * not respond within 1 s. So the server first listens in a staging directory, responds to one call
- * of Info, and only then is the socket renamed into place. Before KubeVirt 1.6, the sidecars of a
- * pod share the directory, and virt-launcher also tries to connect to subdirectories, fails and
- * tries again. So the staging directory is removed at once.
+ * not respond within 1 s. So the server first listens in a staging directory and responds to one
+ * call of Info. Only then is the socket renamed into place.
+ * Before KubeVirt 1.6, the sidecars of a pod share the hook directory, and virt-launcher also tries
+ * to connect to its subdirectories, again and again. So the staging directory is removed at once.
  */
 export async function publish(server: GrpcServer, path: string): Promise<void> {
   const stagingDirectory = `${dirname(path)}/.${newId()}`;

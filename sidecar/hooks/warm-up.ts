@@ -5,8 +5,8 @@ import { INFO_SERVICE } from './hooks-api.ts';
 const WARM_UP_TIMEOUT = 10_000;
 
 /**
- * Calls Info, so that virt-launcher's own call finds code that has run before. Also proves that
- * clients can connect to the socket.
+ * Calls Info once, so that virt-launcher's own call runs faster: the code is already loaded and
+ * compiled. Also proves that clients can connect to the socket.
  */
 export async function warmUp(path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

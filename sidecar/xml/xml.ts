@@ -1,7 +1,7 @@
 /**
- * XML as positions in a text: parsed to be understood and validated, changed by replacing ranges,
- * never written again as a whole. Comments, CDATA, entities, quotes and white space that nobody
- * changes stay as they are.
+ * Represents XML as positions in a text. The text is parsed in order to understand and validate it,
+ * and changed by replacing ranges of it; it is never written again as a whole. So comments, CDATA,
+ * entities, quotes and white space outside these ranges stay as they are.
  */
 import { parseXml as parse, XmlElement, XmlError, XmlNode } from '@rgrove/parse-xml';
 import { BindingError } from '../../shared/errors.ts';
@@ -10,26 +10,28 @@ import { BindingError } from '../../shared/errors.ts';
 export interface Element {
   readonly name: string;
   /**
-   * Its namespace by `xmlns` alone; empty for libvirt's own elements. Prefixes stay in `name`,
-   * bound or not.
+   * The namespace that `xmlns` declares; empty for libvirt's own elements. Prefixes are not
+   * resolved: they stay in `name`, whether or not they are declared.
    */
   readonly namespace: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly children: readonly Element[];
   /** Index of `<`. */
   readonly start: number;
-  /** Index after the start tag; `end` for `<a/>`. */
+  /** Index after the start tag; equals `end` for `<a/>`. */
   readonly contentStart: number;
-  /** Index of `</`; `end` for `<a/>`. */
+  /** Index of `</`; equals `end` for `<a/>`. */
   readonly contentEnd: number;
   /** Index after the last `>`. */
   readonly end: number;
 }
 
 /**
- * Limits that keep parse-xml 5.0.0 small in a container of 64 MB. A domain of virt-launcher has
- * 20 KB, 800 lines and some hundred elements; one with 1,000 interfaces has 8,000 elements.
- * Everything is counted by one character, which may also be in text.
+ * Limits that keep the memory of parse-xml 5.0.0 small, because the container has 64 MB. A domain
+ * of virt-launcher has 20 KB, 800 lines and a few hundred elements; one with 1,000 interfaces has
+ * 8,000 elements.
+ * Items are counted by one character each, such as "=" for attributes. The character may also occur
+ * in text, so the counts are upper bounds.
  */
 const MAX_SIZE = 1024 * 1024; // bytes
 const MAX_DEPTH = 64;
@@ -39,8 +41,8 @@ const MAX_REFERENCES = 20_000;
 /** parse-xml takes 40 bytes for each line break in an attribute. */
 const MAX_LINES = 100_000;
 /**
- * UTF-16 units. An error of parse-xml takes 32 bytes for each unit between the last line break and
- * the error.
+ * Maximum length of a line in UTF-16 units. An error of parse-xml takes 32 bytes for each unit
+ * between the last line break and the error.
  */
 const MAX_LINE = 256 * 1024;
 
@@ -55,8 +57,8 @@ class Rejected extends Error {
 }
 
 /**
- * Parses a document strictly: well-formed XML 1.0 in UTF-8, no DTD (so no entities but the five),
- * within the limits above.
+ * Parses a document strictly: it must be well-formed XML 1.0 in UTF-8, within the limits above, and
+ * without a DTD, so it can only use the five predefined entities.
  *
  * @returns the text and its root element
  * @throws {BindingError} INVALID_DOMAIN
@@ -85,14 +87,14 @@ function rejection(reason: string, cause?: unknown): BindingError {
 
 function decodeUtf8(bytes: Uint8Array): string {
   try {
-    // Keeps a byte order mark in the text, so that it is there when the text is encoded again.
+    // Keeps a byte order mark in the text, so that the changed document has it, too.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw rejection('it is not UTF-8', cause);
   }
 }
 
-/** `line:column`, both from 1, as editors count. */
+/** Formats a position as `line:column`, both from 1, as editors count. */
 function placeOf(text: string, position: number): string {
   let [line, lineStart] = [1, 0];
   for (let at = text.indexOf('\n'); at !== -1 && at < position; at = text.indexOf('\n', lineStart)) {
@@ -104,7 +106,7 @@ function placeOf(text: string, position: number): string {
 
 const TOO_DEEP = `elements are nested more than ${MAX_DEPTH} deep`;
 
-/** Index of the first character not allowed in XML (§2.2), or -1. Wants well-formed UTF-16. */
+/** Index of the first character not allowed in XML (§2.2), or -1. Expects well-formed UTF-16. */
 export const findForbiddenCharacter = (text: string): number => text.search(/[^\t\n\r -\ufffd]/);
 
 function requireCharacters(text: string): void {
@@ -125,8 +127,8 @@ function requireLimits(text: string): void {
 }
 
 /**
- * Rejects a text in which a character occurs more often than `most`. Does not count it before the
- * character `except`.
+ * Rejects a text in which a character occurs more than `most` times, not counting occurrences
+ * directly before the character `except`.
  */
 function requireAtMost(most: number, names: string, text: string, character: string, except?: string): void {
   let count = 0;
@@ -138,16 +140,17 @@ function requireAtMost(most: number, names: string, text: string, character: str
 
 const [TAB, CARRIAGE_RETURN, SPACE, FIRST_BEYOND_16_BITS] = [0x09, 0x0d, 0x20, 0xf0];
 /**
- * As many bytes and UTF-16 units as a character beyond 16 bits that names can contain (§2.3, up to
- * U+EFFFF), and one that they cannot.
+ * Replacements for characters beyond 16 bits: the first for those that names can contain (§2.3, up
+ * to U+EFFFF), the second for all others. Each has as many bytes (4) and UTF-16 units (2) as the
+ * original.
  */
 const [NAME_STAND_IN, OTHER_STAND_IN] = [Buffer.from('ÀÀ'), Buffer.from('¤¤')];
-const FIRST_OUTSIDE_NAMES = 0xf3b0; // of U+F0000
+const FIRST_OUTSIDE_NAMES = 0xf3b0; // the first two bytes of U+F0000
 
 /**
- * Decodes UTF-8 without what parse-xml takes too much memory or time for: tabs (some 40 bytes for
- * each in an attribute), carriage returns (quadratic time in text), and characters beyond 16 bits
- * (8 bytes for each character of the document). Indices stay the same.
+ * Decodes UTF-8 and replaces the characters for which parse-xml takes too much memory or time: tabs
+ * (some 40 bytes for each in an attribute), carriage returns (quadratic time in text), and
+ * characters beyond 16 bits (8 bytes for each character of the document). Indices stay the same.
  *
  * @param keepsWide whether characters beyond 16 bits stay
  */
@@ -166,7 +169,7 @@ function prepare(bytes: Uint8Array, keepsWide: boolean): string {
 function readDocument(text: string, input: string): Element {
   const { root, children } = parse(input, {
     includeOffsets: true,
-    preserveComments: true, // content may begin with one
+    preserveComments: true, // contentStart may be that of a comment
     preserveDocumentType: true,
     preserveXmlDeclaration: true,
   });
@@ -180,17 +183,17 @@ function readDocument(text: string, input: string): Element {
 }
 
 /**
- * §2.8 XMLDecl. The parser also accepts one with `encoding` or `standalone` that lacks a value, or
- * white space before it.
+ * Matches an XML declaration (§2.8). Stricter than the parser, which also accepts `encoding` and
+ * `standalone` without a value or without white space before them.
  */
 const DECLARATION =
   /^<\?xml\s+version\s*=\s*(["'])([\w.:-]*)\1(?:\s+encoding\s*=\s*(["'])([\w.-]+)\3)?(?:\s+standalone\s*=\s*(["'])(?:yes|no)\5)?\s*\?>$/;
 
-/** Characters. */
+/** Maximum length of an XML declaration in characters. */
 const MAX_DECLARATION = 1000;
 /**
- * Names of UTF-8, and of its part that Python's libraries declare (lxml "ASCII", ElementTree
- * "us-ascii").
+ * Names of UTF-8, and of its subset ASCII, which Python's libraries declare (lxml "ASCII",
+ * ElementTree "us-ascii").
  */
 const ENCODINGS = ['UTF-8', 'UTF8', 'US-ASCII', 'ASCII'];
 
@@ -209,7 +212,7 @@ function readElement(text: string, node: XmlElement, outer: string, depth: numbe
   if (depth > MAX_DEPTH) throw new Rejected(start, TOO_DEEP);
   const contentEnd = text.startsWith('/>', end - 2) ? end : text.lastIndexOf('</', end - 1);
   const name = text.slice(start + 1, start + 1 + node.name.length);
-  // parse-xml has compared the names with stand-ins.
+  // parse-xml compared the names of the tags after `prepare` had replaced characters in them.
   if (contentEnd < end && !text.startsWith(name, contentEnd + 2)) {
     throw new Rejected(contentEnd, `Missing end tag for element ${name}`);
   }
@@ -232,8 +235,8 @@ function readElement(text: string, node: XmlElement, outer: string, depth: numbe
 }
 
 /**
- * Reads the tag again if it has characters beyond 16 bits, or CRLF, which is one space in a value
- * (§2.11, §3.3.3).
+ * Returns the attributes of an element. Parses its start tag again if the tag has characters that
+ * `prepare` replaced (beyond 16 bits), or CRLF, which is one space in a value (§2.11, §3.3.3).
  */
 function attributesOf(name: string, { attributes }: XmlElement, tag: string): Element['attributes'] {
   if (!/\r\n|[\ud800-\udbff]/.test(tag)) return attributes;
@@ -241,7 +244,7 @@ function attributesOf(name: string, { attributes }: XmlElement, tag: string): El
   return parse(input.endsWith('/>') ? input : `${input}</${name}>`).root?.attributes ?? attributes;
 }
 
-/** The child elements of that name in libvirt's (no) namespace. */
+/** Returns the child elements with that name that are libvirt's own, which have no namespace. */
 export function childrenNamed(parent: Element, name: string): Element[] {
   return parent.children.filter((child) => child.name === name && child.namespace === '');
 }

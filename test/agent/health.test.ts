@@ -83,7 +83,7 @@ test('an agent whose socket another agent takes over reports it on /readyz and i
     const first = await node.start();
     assert.is((await page(first, '/readyz')).status, 200);
     const second = await node.start();
-    const message = `Cannot serve clients at "${node.socket}": another process has replaced this socket; stop all agents on this node and start one`;
+    const message = `Cannot serve clients at "${node.socket}": another process has replaced or removed this socket; stop all agents on this node and start one`;
     const notReady = { status: 503, text: `${message}\n` };
     assert.equal(await page(first, '/readyz'), notReady);
     assert.equal(await page(second, '/readyz'), { status: 200, text: 'ok\n' });

@@ -75,7 +75,7 @@ for (const [what, change] of [
         (error) => error.message,
       );
       assert.match(failure, /exit status 1\)/);
-      const reason = `Cannot listen at \\"${socket}\\": \\"${inside}\\" must belong to this user and be writable by no other`;
+      const reason = `Cannot listen at \\"${socket}\\": \\"${inside}\\" must belong to this user and not be writable by others`;
       assert.ok(failure.includes(reason), failure);
     }));
 }

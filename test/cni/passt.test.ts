@@ -173,7 +173,7 @@ everyWay('DEL succeeds if the netns is gone, and ADD and CHECK report it', async
 
 test("ADD rejects the tap's keys, and pods that the node policy file does not allow", () =>
   withNetns(async (netns) => {
-    const message = 'want nothing with binding "passt", which makes no tap and leaves every link as it is';
+    const message = 'want no such key with binding "passt", which creates no tap and changes no link';
     await refused(passt(netns, { mtu: 1400 }), netns, 7, `Cannot read $.mtu: ${message}, got 1400`);
     await refused(
       { ...passt(netns), nodeFile: { passt: { namespaces: ['other'] }, tap: { namespaces: ['vms'] } } },
@@ -250,8 +250,8 @@ everyWay('ADD says what it needs if /proc/sys is read-only and the kernel has no
       [
         1,
         104,
-        `Cannot set net.ipv4.${PORTS} to "0": /proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 ` +
-          'to make a procfs: Function not implemented; grant that, or mount /proc/sys writable',
+        `Cannot set net.ipv4.${PORTS} to "0": /proc/sys is read-only here, and Tapwire cannot ` +
+          'make a procfs: Function not implemented; grant CAP_SYS_ADMIN on Linux 5.2 or newer, or mount /proc/sys writable',
       ],
     );
     assert.equal(await passtSysctls(netns), FRESH);

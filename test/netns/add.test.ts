@@ -309,7 +309,7 @@ test('an error about a pod link that cannot be set up gives a remedy, and ADD un
     const error = await caught(() => add(netns));
     assert.match(
       error.message,
-      /^Cannot set "eth0" up: .+; check that its lower link is up, and that no other link there has its MAC$/,
+      /^Cannot set "eth0" up: .+; check that its lower link is up, and that no other link on it has the same MAC$/,
     );
     assert.equal([error.code, error.details], ['KERNEL_REFUSED', undefined]);
     sameNetns(await dumpNetns(netns), before);

@@ -87,7 +87,7 @@ test('the installer reports a missing source', () =>
     assert.is(exitCode, 1);
     assert.match(
       line.message,
-      /^Cannot read what to install from ".*": ENOENT: .*; choose another directory with --from$/,
+      /^Cannot read the plugin to install from ".*": ENOENT: .*; choose another directory with --from$/,
     );
     assert.equal(treeOf(bin), before);
   }));
@@ -110,7 +110,7 @@ for (const [why, options, text] of [
   [
     'is full',
     'size=200k',
-    /": no space left: \d+ MB are free, and 140 are needed while a version is replaced; --no-fallback needs 1$/,
+    /": no space left: \d+ MB are free, and replacing a version needs 140; free some, or use --no-fallback, which needs 1$/,
   ],
   ['is read-only', 'ro', /": the file system is read-only; choose another directory with --cni-bin-dir$/],
   ['runs no programs', 'noexec', /^Cannot run ".*\/tapwire": the file system is mounted noexec/],

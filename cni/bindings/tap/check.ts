@@ -6,15 +6,20 @@ import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
 import { silenceTable } from './silence.ts';
 
-/** An attachment, as far as the netns shows it. */
+/**
+ * The parts of an attachment that a check needs. `tapwire inspect` reads all of them from the
+ * netns.
+ */
 export interface Wired extends Omit<Attachment, 'conf'> {
   readonly conf: Pick<TapConf, 'owner' | 'group' | 'multiQueue'>;
 }
 
 /**
- * Describes everything that is not as ADD left it, each with its link; empty if all is well. Pure.
- * Does not compare what later plugins of a chain may change (the pod link's MAC, MTU, addresses);
- * the tap only has to fit. prev-result-claims.ts compares the claims of prevResult.
+ * Describes every difference from the state that ADD left, and names the link of each. Empty if
+ * there is none. Pure.
+ * Does not compare the MAC, MTU and addresses of the pod link, which later plugins of a chain may
+ * change. Only requires that the tap's MTU does not exceed the pod link's. prev-result-claims.ts
+ * compares the claims of prevResult.
  */
 export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
   const { podLink, tap: tapName } = attachment;
@@ -63,13 +68,22 @@ function tapDefects({ link: tap, record }: End, pod: End | null, { conf }: Wired
   return defects;
 }
 
-/** Compares only what the record says: the ADD of an earlier version may have done less. */
+/**
+ * Checks allmulticast only if the record says that ADD turned it on: the ADD of an earlier version
+ * may not have done so.
+ */
 function podDefects({ link }: End, tap: End | null): string[] {
   if (!tap?.record?.restore.allmulti || (link.flags & IFF_ALLMULTI) !== 0) return [];
-  return [`pod link "${link.ifname}" has allmulticast off, so that the guest misses IPv6 neighbours`];
+  return [
+    `pod link "${link.ifname}" has allmulticast off, so the guest does not receive IPv6 neighbour solicitations`,
+  ];
 }
 
-/** Compares what only some versions do, if the record says that this ADD did it. */
+/**
+ * Checks what only newer versions of ADD ensure: that the pod link is up, and that the pod's own
+ * stack is silenced. Checks each only if the record shows that the ADD of this attachment ensured
+ * it.
+ */
 function recordDefects({ key, podLink }: Wired, { pod, tap, silence: seen }: Ends): string[] {
   const record = tap?.record ?? null;
   if (pod === null || record === null) return [];
@@ -80,8 +94,8 @@ function recordDefects({ key, podLink }: Wired, { pod, tap, silence: seen }: End
       `pod link "${podLink}" is down, so that no frame passes; set it up: ip link set ${podLink} up`,
     );
   }
-  // If the kernel does not tell its rules, they may still be there: a pod must not lose its
-  // addresses for that.
+  // If the kernel does not list its rules, they may still exist. That alone is not a defect: a pod
+  // must not lose its addresses because of it.
   if (silence && seen.refusal === null && seen.dropped === null) {
     defects.push(
       `the pod's own stack is not silenced on "${podLink}" any more: nftables tables "${silenceTable(key)}" are gone ` +

@@ -1,5 +1,5 @@
 /**
- * The two ends of an attachment, with all that the planners, CHECK and inspect need to know of
+ * The two ends of an attachment: everything that the planners, CHECK and inspect need to know about
  * them.
  */
 
@@ -16,34 +16,39 @@ import { findSilence, ownTables, type Silence, silenceTable } from './silence.ts
 /** A link that is one end of an attachment. */
 export interface End {
   readonly link: Link;
-  /** Null: it has no qdisc that takes ingress filters. */
+  /** Null: the link has no qdisc that takes ingress filters. */
   readonly qdisc: IngressQdisc | null;
-  /** Our filter at its ingress; null: there is none. */
+  /** This attachment's filter at the ingress of the link; null: there is none. */
   readonly redirect: EndRedirect | null;
   /**
    * Filters and programs of others that may keep frames from our filter, in the order in which a
    * frame meets them.
    */
   readonly conflicts: readonly Conflict[];
-  /** This attachment's record on it; null: it has none, or that of another attachment. */
+  /**
+   * This attachment's record on the link. Null: the link has no record, or that of another
+   * attachment.
+   */
   readonly record: AttachmentRecord | null;
-  /** The links to which filters at its ingress redirect frames, ours or not. */
+  /**
+   * The links to which filters at the ingress redirect frames; includes filters of other programs.
+   */
   readonly targets: readonly Link[];
 }
 
 export interface EndRedirect extends OurFilter {
-  /** Where it leads; null: a link that no longer exists. */
+  /** The link that receives the frames; null: it no longer exists. */
   readonly target: Link | null;
 }
 
 /** What was seen of one attachment. */
 export interface Ends {
-  /** Null: there is no such link. */
+  /** Null: the pod link does not exist. */
   readonly pod: End | null;
   readonly tap: End | null;
-  /** Other links with our redirect. */
+  /** Names of other links that have a redirect of this attachment. */
   readonly strays: readonly string[];
-  /** What is not known of the ends, in words; null: everything is known. */
+  /** Describes what could not be read about the ends; null: everything was read. */
   readonly gap: string | null;
   readonly silence: Silence;
   /** Every link of the netns, for messages. */
@@ -54,9 +59,9 @@ export interface Ends {
 export type AttachmentNames = Pick<Attachment, 'key' | 'podLink' | 'tap'>;
 
 /**
- * Finds both ends of an attachment. Linear in what is at them. Pure.
- * @param seen with the programs at the ends (`programsAt`) and the rules of the attachment's tables
- * (`ownTables`)
+ * Finds both ends of an attachment. Linear in the filters, programs and rules at the ends. Pure.
+ * @param seen must include the programs at the ends (`programsAt`) and the rules of the
+ * attachment's tables (`ownTables`)
  */
 export function endsOf({ key, podLink, tap }: AttachmentNames, seen: IndexedNetns): Ends {
   const { nftables, byIfname } = seen;

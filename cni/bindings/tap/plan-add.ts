@@ -56,7 +56,8 @@ export function planAdd(attachment: Attachment, ends: Ends, told: readonly strin
 }
 
 /**
- * What DEL will have to undo: what an earlier, unfinished ADD recorded, and what this one changes.
+ * Returns what DEL must undo: the changes that an earlier, unfinished ADD recorded, and the changes
+ * of this ADD.
  */
 function planRestore({ link, qdisc, redirect }: End, tap: End | null, silence: Silence): Restore {
   const earlier = tap?.record?.restore ?? redirect?.restore;
@@ -64,7 +65,8 @@ function planRestore({ link, qdisc, redirect }: End, tap: End | null, silence: S
     clsact: qdisc === null || (qdisc.kind === 'clsact' && earlier?.clsact === true),
     allmulti: earlier?.allmulti || needsAllmulti(link),
     noQueue: earlier?.noQueue || (link.txqlen === 0 && qdisc === null),
-    // The state that the first ADD found: if the link went down since, ADD only repairs it.
+    // The state before the first ADD. If the link went down later, this ADD only repairs that, so
+    // DEL must not set it down.
     down: earlier?.down ?? !isUp(link),
     silence: silence.refusal === null,
   };
@@ -75,8 +77,8 @@ const isUp = ({ flags }: Link): boolean => (flags & IFF_UP) !== 0;
 const needsAllmulti = (pod: Link): boolean => !passesAllMulticast(pod) && (pod.flags & IFF_ALLMULTI) === 0;
 
 /**
- * Replaces tables with missing rules. That has no undo: the incomplete tables are not worth
- * restoring.
+ * Adds the nftables tables that silence the pod's own stack, and replaces tables that lack a rule.
+ * A replacement has no undo, because incomplete tables are not worth restoring.
  */
 function planSilence({ key, podLink, tap }: Attachment, { refusal, hasTables, dropped }: Silence): Step[] {
   if (refusal !== null || dropped !== null) return [];
@@ -89,7 +91,7 @@ function planSilence({ key, podLink, tap }: Attachment, { refusal, hasTables, dr
   ];
 }
 
-/** Adds the tap. Its undo deletes it, and with it all that later steps do to it. */
+/** Adds the tap. The undo deletes the tap, which also undoes every later change to it. */
 function planTap({ tap: link, conf }: Attachment, tap: End | null): Step[] {
   if (tap !== null) return [];
   const { multiQueue, owner, group, selinuxContext } = conf;
@@ -97,7 +99,10 @@ function planTap({ tap: link, conf }: Attachment, tap: End | null): Step[] {
   return [{ do: op, undo: [{ op: 'deleteLink', link }] }];
 }
 
-/** Sets what differs. If this ADD fails, the tap of an earlier ADD gets its values back. */
+/**
+ * Gives the tap its record and its settings. Changes only what differs on the tap of an earlier
+ * ADD. If this ADD fails, that tap gets its old alias, MTU and state back.
+ */
 function planTapSettings({ tap: link }: Attachment, end: End | null, mtu: number, ifalias: string): Step[] {
   if (end === null) {
     return [
@@ -130,15 +135,18 @@ function planTapSettings({ tap: link }: Attachment, end: End | null, mtu: number
   return steps;
 }
 
-/** Sets the new tap up after it has its qdisc: the kernel stops a link that is up for one. */
+/**
+ * Sets a new tap up. This comes after its qdisc, because the kernel stops and restarts a link that
+ * is up when it adds a qdisc to it.
+ */
 function planUp({ tap: link }: Attachment, tap: End | null): Step[] {
   if (tap !== null) return [];
   return [{ do: setLink(link, { set: 'up', on: true }), undo: [] }];
 }
 
 /**
- * Last, and only once the redirect works: until then no frame of the network reaches the pod's own
- * stack.
+ * Sets the pod link up if it is down. This is the last step, after the redirect works, so no frame
+ * of the network ever reaches the pod's own stack.
  */
 function planPodUp({ link }: End): Step[] {
   if (isUp(link)) return [];
@@ -152,8 +160,8 @@ function planClsact(link: string, end: End | null, alsoUndo: readonly Op[] = [])
 }
 
 /**
- * Gives the pod link its qdisc. With the first qdisc of a link that has no queue, the kernel gives
- * the link a queue of 1000 frames: it is set back to none, also when the qdisc is undone.
+ * Adds a clsact qdisc to the pod link. When a link without a queue gets its first qdisc, the kernel
+ * sets its txqueuelen to 1000. This sets it back to 0, also when the qdisc is undone.
  */
 function planPodClsact(pod: End, { noQueue }: Restore): Step[] {
   const { ifname, txqlen } = pod.link;
@@ -170,8 +178,8 @@ function planAllmulti({ link }: End): Step[] {
 }
 
 /**
- * Replaces a redirect of ours that leads elsewhere, because its target was deleted and created
- * again.
+ * Adds the redirect from one link to the other. Replaces an earlier redirect of this attachment if
+ * it leads elsewhere, because its target was deleted and created again.
  */
 function planRedirect(
   from: string,

@@ -12,32 +12,36 @@ import type { PrevResult } from '../../request/prev-result.ts';
 /** A claim of prevResult about the pod link that is not true. */
 export interface UntrueClaim {
   /**
-   * A hash of the claim and, for a MAC address or sandbox, of the real value. The record keeps it.
+   * Hash of the claim and, for a MAC address or sandbox, of the real value. ADD stores it in the
+   * record.
    */
   readonly mark: string;
   readonly about: 'sandbox' | 'mac' | 'address';
   /** ADD's warning, in words that follow "prevResult says that". */
   readonly never: string;
-  /** CHECK's defect, if the claim was true at ADD. */
+  /** The defect that CHECK reports if the record does not contain the mark. */
   readonly lost: string;
 }
 
 /** Maximum number of marks in a record: with the longest names, they still fit in an ifalias. */
 const MAX_MARKS = 5;
-/** Prefix of the number of all untrue claims, if their marks do not fit. */
+/**
+ * Prefix of the last mark if there are more than MAX_MARKS claims; the number of all untrue claims
+ * follows it.
+ */
 const MORE = '*';
 /** Length of a mark in hex digits. */
 const MARK_DIGITS = 6;
-/** Maximum number of a link's addresses in a message. */
+/** Maximum number of a link's addresses that a message lists. */
 const MAX_SHOWN = 5;
 /** Maximum length of a claim in a message, in UTF-16 units. */
 const MAX_TEXT = 100;
 
 /**
- * Finds the untrue claims. Finds none if prevResult does not list the pod link, as that of a
- * binding's NAD. Pure.
+ * Finds the untrue claims. The result is empty if prevResult does not list the pod link, which is
+ * the case for a binding's NAD. Pure.
  * @param netns CNI_NETNS
- * @param addresses of the netns; needed only if `claimsAddresses`
+ * @param addresses all addresses of the netns; may be empty if `claimsAddresses` returns false
  */
 export function findUntrueClaims(
   pod: Link,
@@ -93,27 +97,31 @@ export function claimsAddresses(podLink: string, { interfaces, ips }: PrevResult
   return ips.some((ip) => ip.interface === index);
 }
 
-/** Index of the link with that name in a container (the node may have one as well), or -1. */
+/**
+ * Index of the interface with that name in a container, because the node may have one of the same
+ * name; -1 if there is none.
+ */
 const indexOf = (podLink: string, interfaces: PrevResult['interfaces']): number =>
   interfaces.findIndex(({ name, sandbox }) => name === podLink && sandbox !== '');
 
-/** The marks that a record keeps of the claims that ADD found untrue. */
+/** Returns the marks to store in the record, for the claims that ADD found to be untrue. */
 export const marksOf = (untrue: readonly UntrueClaim[]): readonly string[] => [
   ...untrue.slice(0, MAX_MARKS).map(({ mark }) => mark),
   ...(untrue.length > MAX_MARKS ? [`${MORE}${untrue.length}`] : []),
 ];
 
-/** The warnings that ADD logs. */
+/** Returns the warnings that ADD logs: at most MAX_MARKS. */
 export const warningsOf = (untrue: readonly UntrueClaim[]): readonly string[] =>
   untrue
     .slice(0, MAX_MARKS)
     .map(({ never }) => `prevResult says that ${never}; CHECK expects what ADD found`);
 
 /**
- * Describes the claims that were true at ADD and no longer are. If a record has fewer marks than
- * there were untrue claims, compares their number only. Pure.
- * @param told marks of the record; null: its ADD did not compare, so it is unknown whether the
- * claims ever were true
+ * Describes the claims that have become untrue since ADD, and those whose real MAC address or
+ * sandbox has changed since. If the record has the number of untrue claims instead of all marks,
+ * only compares that number. Pure.
+ * @param told marks of the record; null: its ADD did not compare the claims, so only a wrong
+ * sandbox is reported
  */
 export function findLost(untrue: readonly UntrueClaim[], told: readonly string[] | null): readonly string[] {
   const sentences = (claims: readonly UntrueClaim[]) => claims.map(({ lost }) => lost);
@@ -122,7 +130,7 @@ export function findLost(untrue: readonly UntrueClaim[], told: readonly string[]
   if (more === undefined) return sentences(untrue.filter(({ mark }) => !told.includes(mark)));
   const count = Number(more.slice(MORE.length));
   return untrue.length > count
-    ? [`${untrue.length} claims of prevResult are not true, ${count} were not at ADD`]
+    ? [`${untrue.length} claims of prevResult are untrue, but only ${count} were untrue at ADD`]
     : [];
 }
 

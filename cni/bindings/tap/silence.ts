@@ -23,18 +23,19 @@ export const SILENCE_OPTIONS = 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONF
 const PREFIX = 'tapwire-';
 const CHAIN = 'output';
 /**
- * The priority of "raw": before the chains of others, so none of them can accept a packet first.
+ * The priority of "raw", which is before most chains of other programs. A later chain cannot accept
+ * a packet that is dropped here.
  */
 const PRIORITY = -300;
 
 /** The name of an attachment's tables, one in each family. */
 export const silenceTable = (key: AttachmentKey): string => `${PREFIX}${cookieHash(key).slice(0, 16)}`;
 
-/** Finds the tables that look like ours. */
+/** Finds the tables whose names start like those of Tapwire. */
 export const silenceTables = ({ tables }: Tables): readonly Table[] =>
   tables.filter(({ name }) => name.startsWith(PREFIX));
 
-/** Encodes the requests of one batch. Pure. */
+/** Encodes the requests of one batch, which adds or replaces the tables of an attachment. Pure. */
 export function silenceAddition({
   table,
   links,
@@ -53,8 +54,8 @@ const oneAddition = (table: Table, links: readonly string[]): readonly Request[]
 ];
 
 /**
- * Encodes the requests of one batch. Adds each table before deleting it, so a missing table is not
- * an error. Pure.
+ * Encodes the requests of one batch, which deletes the tables of an attachment. Adds each table
+ * first, so that a missing table is not an error. Pure.
  */
 export const silenceDeletion = (table: string): readonly Request[] => [
   ...tablesOf(table).map(tableAddition),
@@ -63,20 +64,20 @@ export const silenceDeletion = (table: string): readonly Request[] => [
 
 const tablesOf = (name: string): readonly Table[] => FAMILIES.map((family) => ({ family, name }));
 
-/** Counts what the rules have dropped. */
+/** Counters of what the rules have dropped. */
 export interface Dropped {
   readonly packets: number;
-  /** Without link-layer headers. */
+  /** Includes the link-layer header for ARP, but not for IP. */
   readonly bytes: number;
 }
 
 /** The state of an attachment's silence. */
 export interface Silence {
-  /** Why the kernel does not tell its rules; null: it does. */
+  /** Why the kernel did not list its tables; null: it listed them. */
   readonly refusal: string | null;
   /** Whether one of the attachment's tables exists. */
   readonly hasTables: boolean;
-  /** What the rules have dropped; null: not all of them exist. */
+  /** What the rules have dropped; null: at least one rule is missing. */
   readonly dropped: Dropped | null;
 }
 

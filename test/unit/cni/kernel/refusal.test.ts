@@ -42,7 +42,7 @@ test('DEL completes in spite of a table that a process of the pod owns', () => {
 });
 
 const NO_NF_TABLES = 'x; this kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
-const NOT_UP = 'x; check that its lower link is up, and that no other link there has its MAC';
+const NOT_UP = 'x; check that its lower link is up, and that no other link on it has the same MAC';
 for (const [op, errno, reason, code, message] of [
   [SILENCE, ENOENT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
   [SILENCE, EPROTONOSUPPORT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
@@ -73,8 +73,8 @@ for (const [op, errno, reason, code, message] of [
     ENOTTY,
     'tapwire mktap: Inappropriate ioctl for device',
     'KERNEL_REFUSED',
-    'SELinux keeps containers from /dev/net/tun of this node, and so the tap from the VM; ' +
-      'label it container_file_t (KubeVirt does), or allow container_use_devices',
+    'SELinux denies containers access to /dev/net/tun on this node, so the VM could not open the tap; ' +
+      'label /dev/net/tun container_file_t, as KubeVirt does, or set the boolean container_use_devices',
   ],
   [
     TAP,
@@ -110,8 +110,8 @@ for (const [op, errno, reason, code, message] of [
     1,
     'make a procfs: Operation not permitted',
     'KERNEL_REFUSED',
-    '/proc/sys is read-only here, and it takes CAP_SYS_ADMIN and Linux 5.2 to make a procfs: Operation not permitted; ' +
-      'grant that, or mount /proc/sys writable',
+    '/proc/sys is read-only here, and Tapwire cannot make a procfs: Operation not permitted; ' +
+      'grant CAP_SYS_ADMIN on Linux 5.2 or newer, or mount /proc/sys writable',
   ],
   [{ op: 'deleteLink', link: 'tap0' }, ENOENT, 'x', 'KERNEL_REFUSED', 'x'],
 ] as const) {
@@ -151,7 +151,7 @@ test('an op whose reply is lost may have taken effect and fails with TRY_AGAIN',
   for (const op of [TAP, CLSACT, QUIET, ...Object.values(UNDO)]) {
     const failure = failureOf(op, { errno: EINVAL, reason: 'x', isUnanswered: true });
     assert.is(failure?.code, 'TRY_AGAIN');
-    assert.match(failure?.message ?? '', /^Cannot .*: the kernel's answer is lost \(x\); try again$/);
+    assert.match(failure?.message ?? '', /^Cannot .*: the kernel's reply was lost \(x\); try again$/);
   }
 });
 

@@ -74,7 +74,7 @@ test('the view knows what it has seen, what it was told, and what it has read ag
   await view.observe();
   assert.not(view.knows(UP));
   const error = await caught(() => view.known(UP).ifindexOf('tap0'));
-  assert.equal([error.code, error.message], ['LINK_MISSING', 'Cannot set "tap0" up: no "tap0"']);
+  assert.equal([error.code, error.message], ['LINK_MISSING', 'Cannot set "tap0" up: there is no "tap0"']);
 
   view.addLink('tap0', 0); // The kernel chooses it.
   assert.not(view.knows(REDIRECT));

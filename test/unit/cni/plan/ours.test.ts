@@ -53,7 +53,7 @@ test("recordOf() reads an earlier version's record, which left the link as it wa
 test('describeLinkOwner() says whose link it is', () => {
   assert.is(
     describeLinkOwner(tapOf({ ifalias: encodeRecord(RECORD) })),
-    'Tapwire\'s for container "pod1", "net1"',
+    'the Tapwire link of "net1" in container "pod1"',
   );
   assert.is(
     describeLinkOwner(linkOf(3, 'tap0', { kind: null, ifalias: encodeRecord(RECORD) })),

@@ -146,7 +146,7 @@ for (const [why, conf, want] of [
 const LINK =
   'want the name of a pod link (1..15 printable ASCII characters, no "/" or ":", not ., .., lo, all, default)';
 const ID = 'want an integer in 0..4294967294 or "none"';
-const TAP_ALONE = 'want nothing with binding "passt", which makes no tap and leaves every link as it is';
+const TAP_ALONE = 'want no such key with binding "passt", which creates no tap and changes no link';
 for (const [conf, message] of [
   [{ mtu: 67 }, 'Cannot read $.mtu: want an integer in 68..65535, got 67'],
   [{ mtu: 65536 }, 'Cannot read $.mtu: want an integer in 68..65535, got 65536'],
@@ -168,7 +168,7 @@ for (const [conf, message] of [
   [{ network: 'primary' }, 'Cannot read $.network: want "secondary", got "primary"'],
   [
     { network: 'secondary', podLink: 'ens5' },
-    'Cannot read $.podLink: want nothing with "network": "secondary": it names the primary link, got "ens5"',
+    'Cannot read $.podLink: want no such key with "network": "secondary", because it selects the primary link, got "ens5"',
   ],
   [{ binding: 'passt', network: 'secondary' }, `Cannot read $.network: ${TAP_ALONE}, got "secondary"`],
   [{ binding: 'passt', MTU: 1400 }, `Cannot read $.MTU: ${TAP_ALONE}, got 1400`],

@@ -128,7 +128,7 @@ for (const [why, seen, want] of [
   [
     "the tap is another container's",
     wired({ links: [LO, ETH0, tapOf({}, OTHER)] }),
-    ['"tap0" is Tapwire\'s for container "pod2", "net1"'],
+    ['"tap0" is the Tapwire link of "net1" in container "pod2"'],
   ],
   [
     "the pod link's qdisc is gone",
@@ -193,7 +193,7 @@ for (const [why, seen, want] of [
   [
     'the pod link lost the allmulticast that ADD turned on',
     wired({ links: [LO, { ...ETH0, kind: 'macvlan' }, tapOf({}, KEY, ALLMULTI)] }),
-    ['pod link "eth0" has allmulticast off, so that the guest misses IPv6 neighbours'],
+    ['pod link "eth0" has allmulticast off, so the guest does not receive IPv6 neighbour solicitations'],
   ],
   [
     'nothing for a pod link with the allmulticast that ADD turned on',

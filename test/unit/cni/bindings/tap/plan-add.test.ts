@@ -413,7 +413,7 @@ for (const [why, conf, seen, code, message] of [
     {},
     { ...BARE, links: [ETH0, tapOf({}, OTHER)] },
     'LINK_EXISTS',
-    'Cannot add tap "tap0": that name is taken by Tapwire\'s for container "pod2", "net1"',
+    'Cannot add tap "tap0": that name is taken by the Tapwire link of "net1" in container "pod2"',
   ],
   [
     "a tap of Tapwire's with other queues",

@@ -135,7 +135,7 @@ test('beyond the room of a record excuse no loss of what was true', () => {
   const never = Array.from({ length: 8 }, (_, i) => at0(`10.0.0.${i}/24`));
   const claimed = { interfaces: [INTERFACE], ips: [...never, at0('192.0.2.10/24')] };
   const told = marksOf(untrueIn(claimed));
-  const sentence = ['9 claims of prevResult are not true, 8 were not at ADD'];
+  const sentence = ['9 claims of prevResult are untrue, but only 8 were untrue at ADD'];
   assert.equal(findLost(untrueIn(claimed), told), []);
   assert.equal(findLost(untrueIn(claimed, []), told), sentence);
   assert.equal(findLost(untrueIn(claimed, ADDRESSES, { ...ETH0, mac: '02:00:00:00:00:77' }), told), sentence);
