@@ -5,7 +5,7 @@ import { findingsOfPlugins } from './plugin-findings.ts';
 import { silenceFinding } from './silence-finding.ts';
 import { tunFinding } from './tun-finding.ts';
 
-/** Decides what is wrong with a node, and what to do about it. Pure. */
+/** Judges the facts about a node: what is right or wrong, and what to do about it. Pure. */
 export function toFindings(facts: Facts): readonly Finding[] {
   const { directories, agent } = facts;
   return [

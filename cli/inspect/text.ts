@@ -11,7 +11,7 @@ import {
   toPicture,
 } from './picture.ts';
 
-/** Functions that colour text for a terminal, or leave it plain. */
+/** Functions that colour text for a terminal, or return it unchanged. */
 export interface Style {
   name(text: string): string;
   good(text: string): string;

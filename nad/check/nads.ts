@@ -19,7 +19,7 @@ export interface NadSeen {
    * network.
    */
   readonly isFirst: boolean;
-  /** Types of its plugins in the order in which they run. */
+  /** Types of the NAD's plugins in the order in which they run. */
   readonly types: readonly string[];
 }
 
@@ -79,8 +79,8 @@ function wiringOf(conf: NetConf): Wiring {
 }
 
 /**
- * Rejects versions and names that ADD rejects before it reads other keys, and adds a remedy to its
- * message.
+ * Rejects the versions and names that ADD rejects before it reads other keys, and adds a remedy to
+ * ADD's message.
  */
 function checkIdentity(conf: unknown): void {
   try {
@@ -95,7 +95,7 @@ function checkIdentity(conf: unknown): void {
 }
 
 /**
- * Finds misspelt types: they look like "tapwire", but no file of the CNI bin directory has that
+ * Finds misspelt types: they look like "tapwire", but the CNI bin directory has no plugin of that
  * name.
  */
 function problemsOfType({ path, type }: ChainPlugin): readonly Problem[] {

@@ -21,7 +21,7 @@ export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor
   ];
 }
 
-/** Beginning of each message. */
+/** Returns the beginning of each message: the name of the binding. */
 const about = ({ name }: Registered) => `binding "${name}"`;
 
 function checkFields(registered: Registered, minor: Minor): readonly Finding[] {
@@ -78,7 +78,7 @@ function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] 
 }
 
 const TWO_MASTERS =
-  'with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or ' +
+  'with "managedTap" KubeVirt takes the pod link that networkAttachmentDefinition has wired to a tap, and the VM fails or ' +
   'has no network; write "tap", or remove networkAttachmentDefinition';
 const NO_NIC = 'nothing gives the VM a NIC on the tap; write domainAttachmentType "tap"';
 

@@ -18,7 +18,7 @@ export interface Vm {
    * or preference.
    */
   readonly queues: number | null;
-  /** Defaults from its preference. */
+  /** Defaults from the VM's preference. */
   readonly preference: Preference;
   /** `spec.domain.devices.disks`, not validated. */
   readonly disks: unknown;
@@ -30,7 +30,7 @@ export interface Vm {
 
 export interface Interface {
   readonly name: string;
-  /** Name of its binding plugin; null for another binding method. */
+  /** Name of its binding plugin; null if the interface uses another binding method. */
   readonly binding: string | null;
   /** Names of its binding methods, among them `binding`. KubeVirt accepts exactly one. */
   readonly methods: readonly string[];
@@ -93,8 +93,9 @@ const vmSpecOf = ({ value }: Resource): unknown =>
   get(value, 'spec', 'virtualMachineTemplate', 'spec') ?? get(value, 'spec');
 
 /**
- * @param isAsked `networkInterfaceMultiqueue`; null if unknown. One vCPU means one queue in any
- * case.
+ * Number of queues that KubeVirt requests; 0 without multiqueue, null if unknown.
+ * @param isAsked `networkInterfaceMultiqueue`; null if unknown, which does not matter for a VM with
+ * one vCPU: it gets one queue
  */
 function queuesAsked(isAsked: boolean | null, vcpus: number | null): number | null {
   if (isAsked === null) return vcpus === 1 ? 1 : null;
@@ -146,11 +147,11 @@ const decodeSpec = fields({
   resourceClaims: optional(array(object), []),
 });
 
-/** Largest number of queues of a tap. */
+/** Maximum number of queues of a tap. */
 const MAX_QUEUES = 256;
 
 /**
- * Number of queues: one for each vCPU. Null if unknown.
+ * Number of queues of a multiqueue NIC: one for each vCPU. Null if unknown.
  * @param instancetype vCPUs of the VM's instancetype; null if unknown; undefined if it has no
  * instancetype
  */

@@ -1,7 +1,7 @@
 /**
- * SIGKILL for the process that does the work, before every kernel request of ADD and DEL; for its
- * caller, before every system call; and for either at random moments. The next DEL leaves the netns
- * as it was before ADD, and the next ADD completes.
+ * Kills the process that does the work before every kernel request of ADD and DEL, kills the shim
+ * before every system call, and kills the plugin's process at random moments. The next DEL leaves
+ * the netns as it was before the first ADD, and the next ADD completes.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -101,7 +101,7 @@ const onScene = (kind: string, command: string, act: (scene: Scene) => Promise<v
 
 // ---- the process that does the work, before its requests
 
-/** The `nth` time that the working process makes a request, as kill.c names it. */
+/** A moment: the working process makes the request `what`, as kill.c names it, the `nth` time. */
 interface Point {
   readonly what: string;
   readonly nth: number;
@@ -154,16 +154,17 @@ function numbered(lines: readonly string[]): readonly Point[] {
 
 const isRequest = ({ what }: Point): boolean => /^(send|ioctl) /.test(what);
 /**
- * A request that only reads has a question mark. Closing a tap that is not persistent deletes it.
+ * Whether the request at a point changes something: kill.c gives those that only read a question
+ * mark. Closing a tap that is not persistent deletes the tap.
  */
 const changes = (point: Point): boolean =>
   (isRequest(point) && !point.what.includes('?')) || point.what === 'close tun';
 const shown = ({ what, nth }: Point): string => `"${what}" (${nth})`;
 
 /**
- * The points that a call reaches: those on which two calls in a row agree. A kernel that takes a
- * second to delete a link is asked for it (link-deletion.c), and the threads of an agent's warm-up
- * may end during the call; both add points that no other call has.
+ * Finds the points that every call reaches: repeats the call until two in a row reach the same
+ * points. A call may reach more: if the kernel takes a second to delete a link, the addon queries
+ * the link (link-deletion.c), and threads of an agent's warm-up may end during the call.
  */
 async function pointsOf(observe: () => Promise<readonly Point[]>): Promise<readonly Point[]> {
   const deadline = performance.now() + HANG;
@@ -176,13 +177,13 @@ async function pointsOf(observe: () => Promise<readonly Point[]>): Promise<reado
   }
 }
 
-/** In any order: threads close their descriptors at any time. */
+/** Compares points in any order, because threads close their descriptors at any time. */
 const isSame = (one: readonly Point[], other: readonly Point[]): boolean =>
   one.map(shown).sort().join() === other.map(shown).sort().join();
 
 /**
- * Calls `visit` for each point, and again with the next ADD if the request before the point changed
- * something.
+ * Calls `visit` for each point to test the next DEL. If the request before the point changed
+ * something, calls it once more to test the next ADD.
  */
 async function visitAll(
   points: readonly Point[],
@@ -211,7 +212,7 @@ for (const kind of Object.keys(PODS)) {
             await scene.prepared();
             assert.is((await run(null)).exitCode, 0, `${command} succeeds`);
             const reached = trap.reached();
-            await scene.restored('nobody was killed');
+            await scene.restored('the process was not killed');
             return reached;
           });
           const requests = points.filter(isRequest);
@@ -224,14 +225,14 @@ for (const kind of Object.keys(PODS)) {
             (line) => /^\d+ +(send\w+|write)\(\d+<NETLINK|TUNSET/.test(line) && !slow.test(line),
           );
           const short = traced.map((line) => line.slice(0, 80)).join('\n');
-          assert.is(requests.length, traced.length, `none of its requests is missed:\n${short}`);
-          await scene.restored('nobody was killed, but traced');
+          assert.is(requests.length, traced.length, `kill.so reports as many requests as strace:\n${short}`);
+          await scene.restored('the process was traced, but not killed');
 
           await visitAll(points, async (point, then) => {
             await scene.prepared();
             const { killed } = await run(point);
             const reached = trap.reached();
-            // The thread that deletes a link may not get to its last close before the process ends.
+            // The process may end before the thread that deletes a link reaches its last close.
             assert.ok(killed || point.what === 'close netlink', `killed before ${shown(point)}`);
             if (killed) assert.equal(reached.at(-1), point);
             await scene[then](`after a kill of ${command} before ${shown(point)}`);
@@ -245,7 +246,7 @@ for (const kind of Object.keys(PODS)) {
   }
 }
 
-/** The shim's error for an agent that took the request and is gone, if there is no fallback. */
+/** The shim's error if there is no fallback and the agent died after it accepted the request. */
 const LOST = /^Cannot (run|tell how) (ADD|DEL)\b/;
 
 const byAgent = onlyBy(['agent'], test);
@@ -270,7 +271,7 @@ for (const command of ['ADD', 'DEL']) {
           assert.is((await run(observed, false)).exitCode, 0, `${command} succeeds`);
           const reached = trap.reached();
           await observed.stop();
-          await scene.restored('nobody was killed');
+          await scene.restored('the agent was not killed');
           return reached;
         });
 
@@ -288,8 +289,8 @@ for (const command of ['ADD', 'DEL']) {
         const toRequests = points.slice(points.findIndex(isRequest));
         await visitAll(toRequests, async (point, then) => {
           const why = `after a kill of the agent before ${shown(point)}`;
-          // The dead agent has released the lock. The client reports an error or does the work by
-          // itself.
+          // The kernel has released the lock of the dead agent. The client reports an error, or
+          // with a fallback does the work itself.
           const { exitCode, stdout } = await killAt(point, then === 'completed');
           // After the last request, the agent may have sent its reply.
           if (then === 'completed' || (exitCode === 0 && !isRequest(point)))
@@ -309,18 +310,18 @@ for (const command of ['ADD', 'DEL']) {
   );
 }
 
-// ---- the caller
+// ---- the shim
 
 /**
- * How often these are called depends on the load of the machine, and on other calls that hold the
+ * System calls whose number depends on the load of the machine, and on other calls that hold the
  * node's lock.
  */
 const WAITING = ['ppoll', 'read', 'clock_gettime', 'newfstatat', 'flock'];
 
-/** The shim's system calls up to the exec that replaces it by the bundle. */
+/** Reads the shim's system calls up to the exec that replaces the shim with Node.js. */
 function systemCalls(log: string): readonly Point[] {
   const names = log.split('\n').flatMap((line) => /^(\w+)\(/.exec(line)?.[1] ?? []);
-  const points = numbered(names.slice(1)); // The first is strace's own.
+  const points = numbered(names.slice(1)); // The first is the exec by strace.
   const becomes = points.findIndex(({ what }) => what === 'execve');
   return becomes === -1 ? points : points.slice(0, becomes + 1);
 }
@@ -339,7 +340,7 @@ for (const command of ['ADD', 'DEL']) {
         };
         assert.is((await traced([])).exitCode, 0);
         const points = systemCalls(readFileSync(log, 'utf8'));
-        await scene.restored('nobody was killed');
+        await scene.restored('the shim was not killed');
         assert.ok(points.length > 20, `${points.length} system calls`);
         for (const point of points) {
           const inject = ['-e', `inject=${point.what}:signal=SIGKILL:when=${point.nth}`];
@@ -360,10 +361,10 @@ for (const command of ['ADD', 'DEL']) {
 
 const SEED = seedOf(3);
 const RANDOM_KILLS = 30;
-/** A little longer than a call takes, in ms. */
+/** Upper limit of the random delay in ms: a little longer than a call takes. */
 const LONGEST = { 'one-shot': 90, agent: 8, fallback: 120 }[WAY];
 
-test(`DEL restores and ADD completes after the caller was killed at random moments, seed ${SEED}`, () =>
+test(`DEL restores and ADD completes after a kill of the plugin at random moments, seed ${SEED}`, () =>
   onScene('veth', 'ADD', async ({ call, restored, completed }) => {
     const random = newRandom(SEED);
     for (let round = 0; round < RANDOM_KILLS; round++) {

@@ -1,7 +1,7 @@
 /**
- * The kernel's replies are lost, one after the other: ADD succeeds or leaves the netns as it was,
- * DEL ends, and the next DEL completes it. A process in a pod can flood the plugin's sockets and so
- * lose any reply, but must not make the plugin wait forever.
+ * Loses each reply of the kernel in turn. ADD then succeeds or leaves the netns as it was; DEL
+ * ends, and the next DEL completes its work. A process in a pod can flood the plugin's sockets, so
+ * that any reply may be lost, but must not make the plugin wait forever.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import { dumpNetns, sameNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('replies that are lost');
 
+/** ENOBUFS instead of the reply, a truncated reply, or no reply from then on. */
 type Kind = 'overrun' | 'cut' | 'silence';
 
 /** Loses the kernel's replies to a program that runs with this environment. */
@@ -114,7 +115,7 @@ const sweep = (command: 'ADD' | 'DEL', kinds: readonly Kind[], loss: Loss, lossy
       }
     }
     console.log(
-      `\n@ ${command}: ${whole.length} datagrams lost by ${kinds.join(', ')}; ${refused} calls refused`,
+      `\n@ ${command}: ${whole.length} datagrams lost by ${kinds.join(', ')}; ${refused} calls failed`,
     );
   });
 
@@ -152,9 +153,9 @@ test('ADD and DEL that lose every reply fail without changing anything, and succ
   }));
 
 /**
- * A socket falls silent when it is about to send its first dump, or the last reply of the given
- * kind. ADD continues without silence if nftables does not reply, and nftables sends ADD's last
- * dump and its first acknowledgement.
+ * The kernel sends nothing more on a socket from the first dump on, or from the last reply of
+ * another kind on. So the test does not hit nftables, which sends ADD's last dump and first
+ * acknowledgement: without its replies, ADD continues and only warns.
  */
 const silence = (command: 'ADD' | 'DEL', said: string, isDone: boolean) => (loss: Loss, lossy: Lossy) =>
   withPod('eth0', async (pod) => {
@@ -190,14 +191,14 @@ byBundle('DEL of the bundle checks for the tap if the notification of its deleti
 for (const [title, act] of [
   ['DEL through an agent checks for the tap if the notification of its deletion never arrives', DELETION],
   [
-    'DEL through an agent ends its wait for an acknowledgement that never arrives',
+    'DEL through an agent stops waiting for an acknowledgement that never arrives',
     silence('DEL', 'answer', false),
   ],
   [
     'ADD through an agent undoes everything if an acknowledgement never arrives',
     silence('ADD', 'answer', false),
   ],
-  ['ADD through an agent ends its wait for a dump that never ends', silence('ADD', 'dump', false)],
+  ['ADD through an agent stops waiting for a dump that never ends', silence('ADD', 'dump', false)],
 ] as const) {
   byAgent(title, () => withLoss((loss) => withLossyAgent(loss, (lossy) => act(loss, lossy))));
 }

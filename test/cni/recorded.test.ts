@@ -1,7 +1,7 @@
 /**
  * Replays every call of Tapwire that a real cluster made (fixtures/recorded): the recorded
- * environment in its order, the recorded bytes on stdin, and a netns of the recorded shape. Only
- * the path of the netns is the test's own.
+ * environment in its order, the recorded bytes on stdin, and a netns with the recorded links. Only
+ * the path of the netns differs.
  */
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -67,14 +67,15 @@ function expected(call: RecordedCall, path: string): Printed {
   return CHANGED[call.name] ?? { exit: call.exit, stdout, stderr: call.stderr };
 }
 
-/** Log lines have a time. */
+/** Hides the times in log lines, which differ from those of the recording. */
 const timeless = ({ stderr, ...printed }: Printed): Printed => ({
   ...printed,
   stderr: stderr.replace(/"time":"[^"]*"/g, '"time":"…"'),
 });
 
 /**
- * One pod in so many runs in every way. The sample contains each caller and each current directory.
+ * Every fifth pod runs in every way, the others only with the agent. This sample contains each
+ * caller and each current directory.
  */
 const SAMPLED = 5;
 
@@ -96,7 +97,7 @@ for (const [index, pod] of recordedPods().entries()) {
         const now = await dumpNetns(netns);
         if (call.command === 'ADD') before.set(call.ifname, was);
         if (call.command === 'ADD' && printed.exit === 0) await assertWired(call, link, netns, was, now);
-        else sameNetns(now, (call.env['CNI_NETNS'] && before.get(call.ifname)) || was, `${call.name} leaves`);
+        else sameNetns(now, (call.env['CNI_NETNS'] && before.get(call.ifname)) || was, `after ${call.name}`);
         if (link !== undefined && call.command === 'DEL') await netns.ip(`link del ${link}`);
       }
       replayed(
@@ -157,15 +158,15 @@ async function assertWired(
 const tablesOf = ({ nftables }: Netns): readonly string[] =>
   [...String(nftables).matchAll(/^table (\w+ \S+) \{/gm)].map(([, table = '']) => table).sort();
 
-/** Links to which every frame that arrives at the link is redirected. */
+/** Lists the links to which filters redirect all frames that arrive at a link. */
 async function redirectsFrom({ tc }: TestNetns, ifname: string): Promise<string[]> {
   const filters = await tc(`filter show dev ${ifname} ingress`);
   return [...filters.matchAll(/Egress Redirect to device (\S+)\)/g)].map(([, to = '']) => to);
 }
 
 /**
- * Returns a dump without the tap, nftables, and what ADD changes on a pod link (its ingress qdisc,
- * allmulticast).
+ * Returns a dump without all that ADD changes: the tap, nftables, and the pod link's ingress qdisc
+ * and allmulticast.
  */
 function withoutWiring(dump: Netns, podLink: string, tap: string): Netns {
   const others = (section: string) =>
@@ -190,7 +191,7 @@ function withoutWiring(dump: Netns, podLink: string, tap: string): Netns {
   };
 }
 
-/** Returns where the test runs, as the recordings name it. */
+/** A program that prints its current directory in the form of the recordings. */
 const WHERE = `
   const { readlinkSync, statSync } = require('node:fs');
   const [here, root] = ['.', '/'].map((path) => statSync(path));
@@ -199,7 +200,7 @@ const WHERE = `
   const isRoot = here.ino === root.ino && here.dev === root.dev;
   console.log(JSON.stringify({ link: readlinkSync('/proc/self/cwd'), getcwd, isRoot }));`;
 
-test("replays run where the plugin ran: in the root directory or, like the thick daemon's, outside of it", async () => {
+test('replays run in the recorded directory: the root or, for Multus thick, one outside of it', async () => {
   const probe = { words: [NODE, '-e', WHERE] as const, env: {} };
   const [inside, outside] = await Promise.all([run(probe, ''), run(await outsideRoot(probe), '')]);
   for (const { cwd, caller, name } of recordedPods().flatMap(({ calls }) => calls)) {

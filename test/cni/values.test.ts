@@ -1,6 +1,6 @@
 /**
- * One value, one grammar: a MAC, "nothing" and a result from a Go program are read as that program
- * reads them. And a pod link is wired for the network that it belongs to.
+ * Tapwire reads MACs, absent values and results as the Go programs that send them. And it wires a
+ * pod link only for the network that the link belongs to.
  */
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -39,7 +39,7 @@ const warningsOf = (stderr: string): string[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line).message);
 
-/** A network's NAD: the pod link is CNI_IFNAME. */
+/** A call from a network's own NAD, where CNI_IFNAME is the pod link. */
 const network = (netns: TestNetns, conf: Conf = {}): Call => ({ netns: netns.path, ifname: RED, conf });
 
 const ARGS = 'IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=vm1';
@@ -53,7 +53,7 @@ const FORMS = ['02-00-00-00-00-77', '02-00-00-00-00-AB', '0200.0000.0077', '02:0
 const canonical = (form: string): string => (form.toLowerCase().match(/[0-9a-f]{2}/g) ?? []).join(':');
 
 for (const [how, call] of Object.entries(WAYS_TO_ASK)) {
-  test(`ADD compares a MAC by ${how} by value, in every form`, () =>
+  test(`ADD compares a requested MAC (${how}) by value, in every notation`, () =>
     withPod(RED, async (netns) => {
       await netns.ip(`link set ${RED} address 02:00:00:00:00:99`);
       for (const form of FORMS) {
@@ -81,7 +81,7 @@ const ZEROS: readonly Conf[] = [
 ];
 
 everyWay(
-  'ADD treats zero as absent in every key, warns of nothing, and a second ADD has nothing to change',
+  'ADD treats zero values as absent in every key, logs no warning, and a second ADD changes nothing',
   () =>
     withPod(RED, async (netns) => {
       await succeeds('ADD', network(netns));
@@ -94,7 +94,7 @@ everyWay(
     }),
 );
 
-test('ADD treats zero in prevResult as absent, and passes it through', () =>
+test('ADD treats zero values in prevResult as absent, and returns prevResult unchanged', () =>
   withPod(RED, async (netns) => {
     const mac = await macOf(netns);
     for (const result of [
@@ -116,7 +116,7 @@ test('ADD treats zero in prevResult as absent, and passes it through', () =>
     }
   }));
 
-/** A result of the plugin before Tapwire with these fields for the pod link. */
+/** A prevResult that claims this MAC and these addresses for the pod link. */
 const claiming = (netns: TestNetns, { mac = '', addresses = [] as readonly string[] }) => ({
   cniVersion: '1.0.0',
   interfaces: [{ name: 'br0' }, { name: RED, sandbox: netns.path, ...(mac === '' ? {} : { mac }) }],
@@ -130,7 +130,7 @@ for (const [why, claim] of [
   ['no MAC', () => ({})],
   ['an address', (mac: string) => ({ mac, addresses: ['192.0.2.10/24', '2001:DB8:0::10/64'] })],
 ] as const) {
-  test(`ADD warns of nothing and CHECK succeeds for a true result with ${why}`, () =>
+  test(`ADD logs no warning and CHECK succeeds for a correct prevResult with ${why}`, () =>
     withPod(RED, async (netns) => {
       const call = network(netns, { prevResult: claiming(netns, claim(await macOf(netns))) });
       assert.is((await succeeds('ADD', call)).stderr, '');
@@ -139,7 +139,7 @@ for (const [why, claim] of [
     }));
 }
 
-test('ADD warns of a result that is not true and wires; CHECK succeeds, and finds what is lost later', () =>
+test('ADD warns of a wrong prevResult but wires; CHECK succeeds, and later reports lost addresses', () =>
   withPod(RED, async (netns) => {
     const before = await dumpNetns(netns);
     const mac = await macOf(netns);
@@ -147,7 +147,7 @@ test('ADD warns of a result that is not true and wires; CHECK succeeds, and find
     const prevResult = claiming(netns, { mac: '02:00:00:00:00:55', addresses });
     const call = network(netns, { prevResult });
     const { json, stderr } = await succeeds('ADD', call);
-    assert.equal(json, prevResult, 'it passes through');
+    assert.equal(json, prevResult, 'ADD returns prevResult unchanged');
     const [ofMac, ofAddress = '', ...others] = warningsOf(stderr);
     const says = `prevResult says that pod link "${RED}" has`;
     assert.is(ofMac, `${says} MAC 02:00:00:00:00:55, but it has ${mac}; CHECK expects what ADD found`);
@@ -175,7 +175,7 @@ test('ADD warns of a result that is not true and wires; CHECK succeeds, and find
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('CHECK of a pod that an older ADD wired without comparing does not require what its result claims', () =>
+test('CHECK does not require what prevResult claims if an older ADD wired the pod without comparing', () =>
   withPod(RED, async (netns) => {
     const prevResult = claiming(netns, { mac: '02:00:00:00:00:55', addresses: ['10.77.0.9/24'] });
     const call = network(netns, { prevResult });
@@ -224,7 +224,7 @@ everyWay('"network": "secondary" wires a network with a link of its own, as a bi
   }),
 );
 
-test('a second binding that would take the primary link is rejected with both names, and the first one keeps working', () =>
+test('ADD rejects a second binding for the primary link and names both, and the first one keeps working', () =>
   withPod('eth0', async (netns) => {
     const first = BINDING(netns, 'default', 'net1');
     const prevResult = (await succeeds('ADD', first)).json;
@@ -243,7 +243,7 @@ test('a second binding that would take the primary link is rejected with both na
     await succeeds('CHECK', { ...first, conf: { prevResult } });
   }));
 
-test('a network whose own NAD runs Tapwire is not wired by its binding as well', () =>
+test('ADD rejects a binding for a network that its own NAD has wired already', () =>
   withPod(RED, async (netns) => {
     await succeeds('ADD', network(netns));
     const { code, msg } = await rejects('ADD', BINDING(netns, 'red', 'net2'));

@@ -1,6 +1,6 @@
 /**
- * ADD and DEL against the real kernel, with a failure at every step: the netns is afterwards as
- * before.
+ * Runs ADD and DEL against the real kernel, and makes every step fail: afterwards the netns is as
+ * it was before.
  */
 import { closeSync, openSync } from 'node:fs';
 import { execa } from 'execa';
@@ -72,7 +72,7 @@ const defects = (netns: TestNetns): Promise<readonly string[]> =>
     return findDefects(attachment, ends);
   });
 
-const DOWN = 'a veth that is down, as the bridge plugin leaves it if told to (disableContainerInterface)';
+const DOWN = 'a veth that is down, as the bridge plugin leaves it with disableContainerInterface';
 const isDown = (kind: string): boolean => kind.includes('is down');
 
 /** Pod links as other plugins leave them, and other things that may be in the netns. */
@@ -115,8 +115,9 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
 };
 
 /**
- * The pod link's own part of a dump. ADD may only add allmulticast and the ingress qdisc to it. If
- * the link was down and goes up, the kernel gives it what IPv6 needs.
+ * Returns the state of the pod link that ADD must not change; it may add only allmulticast and the
+ * ingress qdisc. Leaves out the routes and addresses of a link that ADD sets up, because the kernel
+ * adds some for IPv6.
  */
 async function podLink(netns: TestNetns, kind: string): Promise<unknown> {
   const { links, addresses, routes4, routes6, neighbours } = await dumpNetns(netns);
@@ -228,7 +229,7 @@ for (const [why, damage, found] of [
     ['"tap0" has no clsact qdisc, so no redirect to "eth0"'],
   ],
 ] as const) {
-  test(`CHECK names it, ADD repairs it and DEL restores when ${why}`, () =>
+  test(`CHECK names the damage, ADD repairs it, and DEL restores the netns when ${why}`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns);
@@ -241,7 +242,7 @@ for (const [why, damage, found] of [
       sameNetns(await dumpNetns(netns), before);
     }));
 
-  test(`DEL restores without a repair when ${why}`, () =>
+  test(`DEL restores the netns without a repair by ADD when ${why}`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns);
@@ -259,7 +260,7 @@ for (const [why, damage] of [
 ] as const) {
   const nft = ({ name }: TestNetns, words: string) =>
     execa('ip', ['netns', 'exec', name, 'nft', ...words.split(' ')]);
-  test(`CHECK reports that silence is lost, ADD repairs it, and DEL restores with or without a repair, when ${why}`, () =>
+  test(`CHECK reports lost silence, ADD repairs it, and DEL restores with or without a repair, when ${why}`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns);
@@ -288,7 +289,7 @@ test('tables of other programs are left alone, whatever their names', () =>
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('DEL finds the rules when the tap and the filters are gone', () =>
+test('DEL deletes the nftables rules if the tap and the filters are gone', () =>
   withPod('eth0', async (netns) => {
     const before = await dumpNetns(netns);
     await add(netns);
@@ -319,7 +320,7 @@ for (const [found, isUpAfter] of [
   ['up', true],
   ['down', false],
 ] as const) {
-  test(`CHECK names a pod link found ${found} that went down, ADD sets it up, and DEL leaves it ${found}`, () =>
+  test(`CHECK names a pod link that went down, ADD sets it up, and DEL leaves it ${found} as ADD found it`, () =>
     withPod('eth0', async (netns) => {
       const isUp = async () => /[<,]UP[,>]/.test(await netns.ip('link show dev eth0'));
       await netns.ip(`link set eth0 ${found}`);
@@ -336,7 +337,7 @@ for (const [found, isUpAfter] of [
     }));
 }
 
-test('DEL keeps the qdisc of a filter that was added later', () =>
+test('DEL keeps a filter that another program added after ADD, and its qdisc', () =>
   withPod('eth0', async (netns) => {
     await add(netns);
     await netns.tc('filter add dev eth0 ingress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
@@ -348,7 +349,7 @@ test('DEL keeps the qdisc of a filter that was added later', () =>
 
 test("ADD rolls back when the kernel rejects a request, and its error has the kernel's message", () =>
   withPod('eth0', async (netns) => {
-    await netns.ip('link set eth0 mtu 65535'); // the largest of a veth, more than a tap's
+    await netns.ip('link set eth0 mtu 65535'); // the maximum of a veth, which a tap does not support
     const before = await dumpNetns(netns);
     const error = await caught(() => add(netns));
     assert.is(
@@ -359,7 +360,7 @@ test("ADD rolls back when the kernel rejects a request, and its error has the ke
   }));
 
 for (const mtu of [68, 1000, 1279, 1280]) {
-  test(`ADD gives the tap an mtu of ${mtu}, whatever IPv6 requires`, () =>
+  test(`ADD gives the tap an mtu of ${mtu}, even if IPv6 requires more`, () =>
     withPod('eth0', async (netns) => {
       const before = await dumpNetns(netns);
       await add(netns, { mtu });
@@ -425,7 +426,7 @@ test('ADD rejects an ingress qdisc that shares its filters with other links', ()
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('DEL does not delete a link with a stolen record', () =>
+test('DEL does not delete a veth that carries the record of a tap', () =>
   withPod('eth0', async (netns) => {
     const record =
       'tapwire/1 container=pod1 ifname=net1 binding=tap link=eth0 mtu=1450 clsact=1 allmulti=0 noqueue=0';
@@ -483,7 +484,7 @@ test('ADD reports a kernel without any of the classifiers before it redirects th
     sameNetns(await dumpNetns(netns), before);
   }));
 
-test('an undo step does nothing if the tap is gone already', () =>
+test('undo steps succeed if the tap is gone already', () =>
   withPod('eth0', async (netns) => {
     const before = await dumpNetns(netns);
     await withKernel(netns, async (kernel) => {

@@ -1,7 +1,7 @@
 /**
  * With the VM off, no frame with its MAC leaves a pod after ADD's first request, whatever the pod's
- * own stack tries to send. The guest's own frames pass unchanged. Without the rules the stack's
- * frames are seen, which proves that these tests can fail.
+ * own stack tries to send. The guest's own frames pass unchanged. One test deletes the rules and
+ * sees frames of the stack, which proves that the other tests can fail.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -83,13 +83,13 @@ const own = ({ received }: FrameSocket): readonly string[] =>
   received.filter((frame) => frame.slice(12, 24) === SOURCE).map((frame) => frame.slice(24, 28));
 
 /**
- * Waits until traffic that began before ADD is over: silence does not apply to frames sent before
- * ADD's first request.
+ * Waits until the pod sends nothing more, because silence does not apply to frames sent before
+ * ADD's first request. Returns how many frames with the VM's MAC were sent until then.
  */
 async function settled(heard: FrameSocket): Promise<number> {
   const deadline = performance.now() + HANG;
   for (let count = -1; count !== heard.received.length; await sleep(QUIET)) {
-    assert.ok(performance.now() < deadline, 'the pod is silent some time');
+    assert.ok(performance.now() < deadline, 'the pod stops sending');
     count = heard.received.length;
   }
   return own(heard).length;
@@ -110,7 +110,7 @@ async function provoke(netns: TestNetns): Promise<void> {
   await sleep(LISTEN);
 }
 
-/** The test sets the link down and up, which brings its IPv6 routes back with other numbers. */
+/** Leaves out IPv6 routes: they change when the test sets the link down and up. */
 async function stateOf(netns: TestNetns): Promise<Readonly<Record<string, unknown>>> {
   const { routes6: _, ...rest } = await dumpNetns(netns);
   return rest;
@@ -127,7 +127,7 @@ async function succeeds(command: string, pod: Pod): Promise<void> {
   assert.is(exitCode, 0, `${command}: ${stdout}`);
 }
 
-/** Tests all kinds of pods at once, because each listens for a long time. */
+/** Tests all kinds of pods at once, because each test listens for a long time. */
 const onEachPod = (act: (pod: Pod, kind: string) => Promise<void>): Promise<void> =>
   Promise.all(Object.keys(FOUND).map((kind) => withPod(kind, (pod) => act(pod, kind)))).then(() => {});
 
@@ -151,10 +151,10 @@ test("no frame with the VM's MAC leaves after ADD's first request, and DEL leave
     await succeeds('CHECK', pod);
     await succeeds('DEL', pod);
     sameNetns(await stateOf(netns), found, kind);
-    if (kind.endsWith('down')) assert.equal(own(heard).slice(before), [], `${kind}: nor during DEL`);
+    if (kind.endsWith('down')) assert.equal(own(heard).slice(before), [], `${kind}: no frame during DEL`);
   }));
 
-test("frames of the pod's own stack are seen without the rules", () =>
+test("without the rules, frames of the pod's own stack leave the pod", () =>
   onEachPod(async (pod, kind) => {
     const { netns, heard } = pod;
     const before = await settled(heard);
@@ -200,8 +200,8 @@ test("the guest's own frames pass unchanged in both directions", () =>
   }));
 
 /**
- * Frames by source, without the first ones; sorted, because a macvlan delivers broadcasts later
- * than other frames.
+ * Returns a function that lists the received frames of a source, without the first ones. Sorts
+ * them, because a macvlan delivers broadcasts later than other frames.
  */
 const from =
   (source: string, { received }: FrameSocket, first: number) =>

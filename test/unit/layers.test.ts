@@ -12,8 +12,8 @@ const test = suite('the layers');
 const ROOT = resolve(import.meta.dirname, '../..');
 
 /**
- * What each directory may import besides itself (architecture, "Folders"): directories, or files of
- * them.
+ * The directories, or single files, that each directory may import besides itself. CONTRIBUTING.md
+ * says the same under "Rules that tests enforce".
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['shared', 'cni', 'sidecar', 'daemonset', 'nad'],
 };
 
-/** The only files that may have effects. All others are pure. */
+/** The only files that may have side effects. All others are pure. */
 const EDGES = [
   'cli/commands/doctor.ts',
   'cli/commands/inspect.ts',
@@ -81,7 +81,7 @@ const EDGES = [
 ];
 
 /**
- * Modules with effects, and everything else that makes a function's result depend on more than its
+ * Modules with side effects, and globals that make a function's result depend on more than its
  * arguments.
  */
 const EFFECTS = /^(node:(fs|child_process|os|dns|http|worker_threads|module)|@grpc\/)/;
@@ -117,7 +117,7 @@ const files = folders.flatMap(sourceFiles);
 const imports = files.flatMap(importsOf);
 const testFiles = sourceFiles('test');
 
-test('every directory imports only what it may', () => {
+test('every directory imports only the directories that it may', () => {
   const strays = imports.filter(({ from, to }) => {
     const [own = '', target = ''] = [from.split('/')[0], to.split('/')[0]];
     const isAllowed = [own, ...(MAY_IMPORT[own] ?? [])].some((one) => one === target || one === to);
@@ -126,7 +126,7 @@ test('every directory imports only what it may', () => {
   assert.equal(strays, []);
 });
 
-test('only the edges have effects', () => {
+test('only files in EDGES have side effects', () => {
   const impure = files.filter((file) => !EDGES.includes(file));
   const byImport = imports.filter(
     ({ from, to, isType }) => impure.includes(from) && EFFECTS.test(to) && !isType,
@@ -135,14 +135,14 @@ test('only the edges have effects', () => {
   assert.equal([...byImport, ...byGlobal], []);
 });
 
-test('pure files import only types from an edge', () => {
+test('pure files import only types from files in EDGES', () => {
   const strays = imports.filter(
     ({ from, to, isType }) => !EDGES.includes(from) && EDGES.includes(to) && !isType,
   );
   assert.equal(strays, []);
 });
 
-test('every edge in the list exists', () => {
+test('every file in EDGES exists', () => {
   assert.equal(
     EDGES.filter((file) => !files.includes(file)),
     [],
@@ -162,7 +162,7 @@ test('there are no circular imports, not even of types', () => {
   assert.equal(circlesOf(new Map(files.map((file) => [file, targetsOf(file)]))), []);
 });
 
-test('a circle of imports is found, and a file that only leads to it is not', () => {
+test('circlesOf() finds a circle of imports, without files that only lead to it', () => {
   const graph = { a: ['b'], b: ['c', 'leaf'], c: ['d'], d: ['b'], leaf: [] };
   assert.equal(circlesOf(new Map(Object.entries(graph))), [['b', 'c', 'd']]);
 });
@@ -192,7 +192,7 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   return [...new Map(groups.map((group) => [group.join(), group])).values()];
 }
 
-test('a source file is one idea: at most 200 lines of code', () => {
+test('a source file has at most 200 lines of code', () => {
   const codeLines = (file: string) =>
     read(file)
       .replaceAll(/^\s*\/\*\*?.*?\*\//gms, '')
@@ -228,8 +228,8 @@ test('every unit test is at the same path as its source file', () => {
 });
 
 /**
- * Directories and files whose text people read. Fixtures are recordings, and generated code has its
- * own form.
+ * Directories and files whose text must follow the rules below. Fixtures are excluded because they
+ * are recordings, generated code because its generator words it.
  */
 const PROSE = [
   ...folders,

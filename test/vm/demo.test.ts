@@ -54,7 +54,7 @@ test('--keep leaves the VM up, and the printed command removes everything', asyn
 
 for (const [why, options, problem] of [
   ['an unknown option', ['--kep'], /^Tapwire demo failed: Unknown option '--kep'/m],
-  ['an invalid id', ['--down', '../etc'], /^Tapwire demo failed: no demo "..\/etc" is up$/m],
+  ['an invalid id', ['--down', '../etc'], /^Tapwire demo failed: no demo "..\/etc" is running$/m],
 ] as const) {
   test(`the demo rejects ${why} before it creates anything`, async () => {
     const { all, exitCode } = await startDemo(...options);

@@ -1,12 +1,12 @@
 /**
  * The three ways in which a call of the plugin is served. Clients see no difference between them.
- * The runner starts every file of test/cni once for each way. Past the point where a request is
- * read, all ways run the same code. So most tests run by the agent only, and each file names a
- * sample that runs in every way:
+ * The runner starts every file of test/cni once for each way. After the request has been read, all
+ * ways run the same code. So most tests run only with the agent, and each file has a sample that
+ * runs in every way:
  * const everyWay = suite('the subject');     const test = inOneWay(everyWay);
- * `everyWay(…)` registers what a way could break by itself: processes, descriptors, environment,
- * stdin, exit status, locks, and at least one whole ADD, CHECK and DEL of what the file is about.
- * `TAPWIRE_WAY=fallback` runs all tests by that way.
+ * Register with `everyWay(…)` what one way could break by itself: processes, descriptors,
+ * environment, stdin, exit status, locks, and at least one whole ADD, CHECK and DEL of the file's
+ * subject. `TAPWIRE_WAY=fallback` runs all tests in that way.
  */
 import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,7 +32,7 @@ export const WAYS = [
 ] as const;
 export type Way = (typeof WAYS)[number];
 
-/** A file that is run by hand uses the way of nearly all calls on real nodes. */
+/** The way of this process. The default serves nearly all calls on real nodes. */
 export const WAY: Way = wayIn(process.env['TAPWIRE_WAY'] ?? 'agent');
 
 function wayIn(text: string): Way {
@@ -66,7 +66,8 @@ export function ourAgent(): Promise<Agent> {
 
 async function startOurs(): Promise<Agent> {
   const started = await startAgent({ socket: join(FOLDER, 'agent.sock'), nodeFile: NODE_FILE });
-  // All tests are done. A suite has no hook that fails when its function fails.
+  // Stops the agent when all tests are done. Not in a hook of the suite, because uvu hides failures
+  // of hooks.
   process.once('beforeExit', () => {
     started.stop().catch((error) => {
       console.error(error);
@@ -83,7 +84,10 @@ const nextSocket = (): string => join(mkdtempSync(join(FOLDER, 'agent-')), 'agen
 export const startOther = (options: Pick<AgentOptions, 'under' | 'env'>): Promise<Agent> =>
   startAgent({ ...options, socket: nextSocket(), nodeFile: NODE_FILE });
 
-/** A second agent under a command line that runs it as another user or in another place. */
+/**
+ * Calls `act` with a second agent, which the command line `under` starts as another user or in
+ * other namespaces.
+ */
 export async function withAgentUnder<T>(
   under: readonly string[],
   act: (agent: Agent) => Promise<T>,
@@ -96,15 +100,15 @@ export async function withAgentUnder<T>(
   }
 }
 
-/** How a program is started: its arguments, and its whole environment. */
+/** The command line that starts a program, and its whole environment. */
 export interface CommandLine {
   readonly words: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * How a caller with this environment starts the plugin, so that it is served in the current way and
- * no other.
+ * Returns how a caller with this environment starts the plugin, so that the call is served only in
+ * the current way.
  * @param asked the agent, if it is not that of the test file
  */
 export async function plugin(
@@ -115,7 +119,7 @@ export async function plugin(
     case 'one-shot':
       return { words: [NODE, ONE_SHOT], env: { ...scrubbed(env), TAPWIRE_NODE_FILE: NODE_FILE } };
     case 'agent': {
-      // Without a fallback a missing agent cannot go unnoticed.
+      // There is no fallback, so that a call fails if the agent is missing.
       const { socket } = asked ?? (await ourAgent());
       const paths = { TAPWIRE_AGENT_SOCKET: socket, TAPWIRE_RUNTIME_DIR: NOWHERE };
       return { words: [TEST_TAPWIRE], env: { ...env, ...paths, TAPWIRE_HELLO_SECOND: String(UNHURRIED) } };
@@ -136,12 +140,12 @@ const scrubbed = (env: Readonly<Record<string, string>>): Record<string, string>
 type Register = (title: string, act: () => Promise<unknown> | unknown) => void;
 type Suite = (title: string, act: () => Promise<void>) => void;
 
-/** The way that runs every test. */
+/** The way that runs all tests, except those for other ways. */
 export const MAIN_WAY: Way = 'agent';
 
 /**
- * Whether this run goes through all ways (test/run.ts), so that each of the others runs the sample
- * only.
+ * Whether test/run.ts runs this file in all ways. If so, the ways other than MAIN_WAY run only the
+ * sample.
  */
 const IS_ONE_OF_ALL = process.env['TAPWIRE_WAYS'] === 'all';
 
@@ -151,7 +155,7 @@ export const RUNS_ALL: boolean = !IS_ONE_OF_ALL || WAY === MAIN_WAY;
 /** Registers tests of code that is the same in every way. */
 export const inOneWay = (everyWay: Suite): Register => onlyBy(RUNS_ALL ? WAYS : [], everyWay);
 
-/** Registers tests of behaviour that only some ways have. Each names its counterpart. */
+/** Registers tests of behaviour that only these ways have. */
 export const onlyBy =
   (ways: readonly Way[], test: Suite): Register =>
   (title, act) => {

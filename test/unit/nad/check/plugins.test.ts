@@ -87,7 +87,7 @@ for (const [why, plugin, minor, finding] of [
     "Tapwire's tap with managedTap",
     { ...TAP, domainAttachmentType: 'managedTap' },
     9,
-    'error: binding "b": with "managedTap" KubeVirt takes the pod link that its NetworkAttachmentDefinition has wired to a tap, and the VM fails or has no network; write "tap", or remove networkAttachmentDefinition',
+    'error: binding "b": with "managedTap" KubeVirt takes the pod link that networkAttachmentDefinition has wired to a tap, and the VM fails or has no network; write "tap", or remove networkAttachmentDefinition',
   ],
   [
     'a tap without an attachment',
