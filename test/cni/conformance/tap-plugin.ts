@@ -246,7 +246,10 @@ async function attachAs(uid: number, netns: string): Promise<string> {
   const attach =
     'open(my $tun, "+<&=", 3) or die $!;' +
     'my $request = pack("a16 s x22", "tap0", 0x5002);' +
-    'ioctl($tun, 0x400454ca, $request) or die $!;' +
+    // The agent closes its own descriptor of a new tap while the result of ADD is on its way.
+    'until (ioctl($tun, 0x400454ca, $request)) {' +
+    '  die $! if !$!{EBUSY} || $tries++ == 6000; select(undef, undef, undef, 0.01)' +
+    '}' +
     'print "attached"';
   const drop = `--reuid ${uid} --regid ${uid} --clear-groups --inh-caps=-all --bounding-set=-all`;
   // Root opens the device, as kubelet lets a VM's container do; who may attach to the tap is
