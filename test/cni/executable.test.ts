@@ -285,7 +285,7 @@ test('ADD rejects a MAC that the pod link does not have', () =>
     const asked = { runtimeConfig: { mac: '02:00:00:00:00:99' } };
     const { json } = await cni('ADD', { ...call, conf: asked });
     assert.is(json.code, 7);
-    assert.match(json.msg, /^Cannot wire "pod16477688c0e": its MAC is \S+, want 02:00:00:00:00:99;/);
+    assert.match(json.msg, /^Cannot wire "pod16477688c0e": it has \S+ as its MAC, want 02:00:00:00:00:99;/);
     assert.is(
       (await cni('ADD', { ...call, conf: { runtimeConfig: { mac: mac.toUpperCase() } } })).exitCode,
       0,

@@ -59,7 +59,10 @@ for (const [how, call] of Object.entries(WAYS_TO_ASK)) {
       for (const form of FORMS) {
         const { code, msg } = await rejects('ADD', call(netns, form));
         assert.is(code, 7);
-        assert.match(msg, `Cannot wire "${RED}": its MAC is 02:00:00:00:00:99, want ${canonical(form)};`);
+        assert.match(
+          msg,
+          `Cannot wire "${RED}": it has 02:00:00:00:00:99 as its MAC, want ${canonical(form)};`,
+        );
       }
       for (const form of FORMS) {
         await netns.ip(`link set ${RED} address ${canonical(form)}`);

@@ -93,7 +93,7 @@ export function requireMac({ conf }: Attachment, pod: Link): void {
   if (conf.mac === null || conf.mac === pod.mac) return;
   throw new BindingError(
     'INVALID_CONFIG',
-    `Cannot wire "${pod.ifname}": its MAC is ${pod.mac}, want ${conf.mac}; ` +
+    `Cannot wire "${pod.ifname}": it has ${pod.mac} as its MAC, want ${conf.mac}; ` +
       'add "capabilities": {"mac": true} to the plugin that creates the link',
   );
 }

@@ -32,7 +32,7 @@ export const ARGUMENTS: Section = {
         assert.is((await withMac({ runtimeConfig: { mac: MAC.toUpperCase() } })).exitCode, 0);
         const { json } = await withMac({ runtimeConfig: { mac: '02:00:00:00:0a:0c' } });
         assert.is(json.code, 7);
-        assert.match(json.msg, `Cannot wire "${BLUE}": its MAC is ${MAC}, want 02:00:00:00:0a:0c;`);
+        assert.match(json.msg, `Cannot wire "${BLUE}": it has ${MAC} as its MAC, want 02:00:00:00:0a:0c;`);
       },
     },
     {

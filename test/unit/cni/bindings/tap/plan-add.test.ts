@@ -519,7 +519,7 @@ for (const [why, conf, seen, code, message] of [
     { runtimeConfig: { mac: '02:00:00:00:00:99' } },
     BARE,
     'INVALID_CONFIG',
-    'Cannot wire "eth0": its MAC is 02:00:00:00:00:01, want 02:00:00:00:00:99; add "capabilities": {"mac": true} to the plugin that creates the link',
+    'Cannot wire "eth0": it has 02:00:00:00:00:01 as its MAC, want 02:00:00:00:00:99; add "capabilities": {"mac": true} to the plugin that creates the link',
   ],
   [
     "an mtu above the pod link's",
