@@ -2,7 +2,7 @@ import tapwire from '../../package.json' with { type: 'json' };
 import { BindingError } from '../../shared/errors.ts';
 import { printable } from '../../shared/printable.ts';
 import { type Command, readArguments, usageError } from '../command.ts';
-import type { Finding } from '../doctor/finding.ts';
+import type { Diagnosis } from '../doctor/diagnosis.ts';
 import { toFindings } from '../doctor/findings.ts';
 import { probe } from '../doctor/probe.ts';
 
@@ -50,6 +50,6 @@ export const doctor: Command = {
   },
 };
 
-function toLine({ severity, what, found, advice }: Finding): string {
+function toLine({ severity, what, found, advice }: Diagnosis): string {
   return printable(`${severity.padEnd(7)}  ${what}: ${found}${advice === null ? '' : `; ${advice}`}`);
 }

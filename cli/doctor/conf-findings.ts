@@ -1,6 +1,6 @@
 import { originalName } from './cni-conf.ts';
+import { type Diagnosis, error, ok, warning } from './diagnosis.ts';
 import type { CniConf, ConfDirectory, Facts } from './facts.ts';
-import { error, type Finding, ok, warning } from './finding.ts';
 
 const WHAT = 'default network';
 
@@ -10,7 +10,7 @@ const WHAT = 'default network';
  * MicroK8s or OpenShift takes precedence if it has configurations: such a node may also have
  * /etc/cni/net.d, which nothing reads. k3s without its flannel reads /etc/cni/net.d.
  */
-export function confFindings(directories: Facts['confDirectories']): readonly Finding[] {
+export function confFindings(directories: Facts['confDirectories']): readonly Diagnosis[] {
   const judged = judgedOf(directories);
   if (judged === undefined) {
     return [warning(WHAT, 'no directory of CNI configurations exists', INSTALL_MULTUS)];
@@ -41,7 +41,7 @@ export function confFindings(directories: Facts['confDirectories']): readonly Fi
 /** Consequence of a broken file that sorts before all usable ones. */
 const STOPS = '; containerd uses no file after it, CRI-O skips it';
 
-const brokenFinding = (path: string, { name, problem }: CniConf, consequence: string): Finding =>
+const brokenFinding = (path: string, { name, problem }: CniConf, consequence: string): Diagnosis =>
   warning(
     WHAT,
     `${path}/${name} cannot be used: ${problem}${consequence}`,
@@ -60,7 +60,7 @@ function verdict(
   judged: ConfDirectory,
   others: readonly ConfDirectory[],
   first: CniConf | undefined,
-): readonly Finding[] {
+): readonly Diagnosis[] {
   const { path, confs } = judged;
   const multus = confs.find(isMultusFile);
   if (first === undefined || multus === undefined) return [withoutMultus(judged, others)];
@@ -80,7 +80,7 @@ function verdict(
 function withoutMultus(
   { path, renamed, platform }: ConfDirectory,
   others: readonly ConfDirectory[],
-): Finding {
+): Diagnosis {
   const [name] = renamed;
   if (name !== undefined) {
     return error(

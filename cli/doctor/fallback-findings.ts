@@ -1,5 +1,5 @@
+import { type Diagnosis, error, ok, warning } from './diagnosis.ts';
 import type { AgentFacts, Comparison, Plugin } from './facts.ts';
-import { error, type Finding, ok, warning } from './finding.ts';
 
 export const INSTALL =
   'install it again, by the DaemonSet or by node_modules/.bin/node dist/install/index.js';
@@ -10,7 +10,11 @@ export const INSTALL =
 const MAX_NAMES = 5;
 
 /** Judges the fallback: the files that the plugin runs without an agent. Pure. */
-export function fallbackFindings(what: string, { fallback }: Plugin, agent: AgentFacts): readonly Finding[] {
+export function fallbackFindings(
+  what: string,
+  { fallback }: Plugin,
+  agent: AgentFacts,
+): readonly Diagnosis[] {
   const { isThere, failure, comparison } = fallback;
   if (!isThere) return [absent(what, fallback.isLeftOut, agent)];
   const differences = comparison === null ? [] : differencesOf(what, comparison);
@@ -23,7 +27,7 @@ export function fallbackFindings(what: string, { fallback }: Plugin, agent: Agen
   return [ok(what, 'as installed, answers VERSION without an agent')];
 }
 
-function differencesOf(what: string, comparison: Comparison): readonly Finding[] {
+function differencesOf(what: string, comparison: Comparison): readonly Diagnosis[] {
   const { missing, changed, foreign, writable } = comparison;
   return [
     ...(missing.length > 0 ? [error(what, `lacks ${list(missing)}`, INSTALL)] : []),
@@ -55,7 +59,7 @@ function list(paths: readonly string[]): string {
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function absent(what: string, isLeftOut: boolean, agent: AgentFacts): Finding {
+function absent(what: string, isLeftOut: boolean, agent: AgentFacts): Diagnosis {
   const hasAgent = agent.failure === null && agent.isThere;
   if (isLeftOut) {
     const found = 'installed without the fallback (--no-fallback)';

@@ -1,12 +1,12 @@
 import { confFindings } from './conf-findings.ts';
+import { type Diagnosis, error, ok, warning } from './diagnosis.ts';
 import type { AgentFacts, Facts, PluginDirectory } from './facts.ts';
-import { error, type Finding, ok, warning } from './finding.ts';
 import { findingsOfPlugins } from './plugin-findings.ts';
 import { silenceFinding } from './silence-finding.ts';
 import { tunFinding } from './tun-finding.ts';
 
 /** Judges the facts about a node: what is right or wrong, and what to do about it. Pure. */
-export function toFindings(facts: Facts): readonly Finding[] {
+export function toFindings(facts: Facts): readonly Diagnosis[] {
   const { directories, agent } = facts;
   return [
     tunFinding(facts.tun),
@@ -21,7 +21,7 @@ export function toFindings(facts: Facts): readonly Finding[] {
   ];
 }
 
-function wiringFindings({ wiring, selinux }: Facts): readonly Finding[] {
+function wiringFindings({ wiring, selinux }: Facts): readonly Diagnosis[] {
   const { matchall, u32 } = wiring;
   const WHAT = 'wiring';
   if (matchall !== null && u32 !== null) {
@@ -39,7 +39,7 @@ function wiringFindings({ wiring, selinux }: Facts): readonly Finding[] {
 function agentFinding(
   { socket, isThere, failure }: AgentFacts,
   directories: readonly PluginDirectory[],
-): Finding {
+): Diagnosis {
   const WHAT = 'agent';
   if (isThere && failure === null) return ok(WHAT, `answers at ${socket}`);
   if (isThere) {
@@ -55,7 +55,7 @@ function agentFinding(
   return (hasFallback ? warning : error)(WHAT, found, 'run the DaemonSet on this node');
 }
 
-function readyFindings({ isThere, failure, health, ready }: AgentFacts): readonly Finding[] {
+function readyFindings({ isThere, failure, health, ready }: AgentFacts): readonly Diagnosis[] {
   const WHAT = 'agent health';
   if (!isThere || failure !== null) return [];
   if (ready === null) {
@@ -71,7 +71,7 @@ function readyFindings({ isThere, failure, health, ready }: AgentFacts): readonl
   ];
 }
 
-function versionFindings({ version, directories, agent }: Facts): readonly Finding[] {
+function versionFindings({ version, directories, agent }: Facts): readonly Diagnosis[] {
   const others = [
     ...directories.flatMap(({ path, plugin }) =>
       plugin?.version ? [[`${path}/tapwire`, plugin.version]] : [],
@@ -87,7 +87,7 @@ function versionFindings({ version, directories, agent }: Facts): readonly Findi
   );
 }
 
-function nodeFileFinding({ path, isThere, failure }: Facts['nodeFile']): Finding {
+function nodeFileFinding({ path, isThere, failure }: Facts['nodeFile']): Diagnosis {
   const WHAT = 'node policy file';
   if (failure !== null) return error(WHAT, failure, 'fix or remove it; until then this node wires no pods');
   return ok(WHAT, isThere ? `${path} is valid` : `none at ${path}: every namespace may use the bindings`);

@@ -1,10 +1,10 @@
 import { judgedOf } from './conf-findings.ts';
+import { type Diagnosis, error, ok, warning } from './diagnosis.ts';
 import type { ConfDirectory, Facts, Plugin, PluginDirectory } from './facts.ts';
 import { fallbackFindings, INSTALL } from './fallback-findings.ts';
-import { error, type Finding, ok, warning } from './finding.ts';
 
 /** Judges the plugin and the fallback next to it. Pure. */
-export function findingsOfPlugins(facts: Facts): readonly Finding[] {
+export function findingsOfPlugins(facts: Facts): readonly Diagnosis[] {
   return [
     ...directoryFindings(facts),
     ...facts.directories.flatMap(({ path, plugin }) =>
@@ -13,7 +13,7 @@ export function findingsOfPlugins(facts: Facts): readonly Finding[] {
   ];
 }
 
-function directoryFindings({ directories, confDirectories }: Facts): readonly Finding[] {
+function directoryFindings({ directories, confDirectories }: Facts): readonly Diagnosis[] {
   const WHAT = 'plugin';
   if (directories.length === 0) {
     return [error(WHAT, 'none of the known directories of CNI plugins exists', NAME_DIRECTORY)];
@@ -47,7 +47,7 @@ const pathsOf = (directories: readonly PluginDirectory[]): string =>
 const binDirectoryOf = (judged: ConfDirectory | undefined): string | null =>
   judged?.confs.find(({ multus }) => multus !== null)?.multus?.binDirectory ?? null;
 
-function pluginFindings(directory: string, plugin: Plugin, { agent }: Facts): readonly Finding[] {
+function pluginFindings(directory: string, plugin: Plugin, { agent }: Facts): readonly Diagnosis[] {
   const what = `${directory}/tapwire`;
   if (!plugin.isExecutable) return [error(what, 'cannot be executed', `chmod 0755 ${what}`)];
   if (!plugin.isRootsAlone) {

@@ -1,5 +1,5 @@
+import { type Diagnosis, error, ok } from './diagnosis.ts';
 import type { Facts } from './facts.ts';
-import { error, type Finding, ok } from './finding.ts';
 
 const WHAT = '/dev/net/tun';
 /** Major and minor number. Source: Linux Documentation/admin-guide/devices.txt */
@@ -9,7 +9,7 @@ const TUN = [10, 200] as const;
  * Judges whether the plugin can use the device. Its mode does not matter: the plugin runs as root,
  * and KubeVirt gives each VM's pod its own device. Pure.
  */
-export function tunFinding(tun: Facts['tun']): Finding {
+export function tunFinding(tun: Facts['tun']): Diagnosis {
   if (tun === null) {
     return error(WHAT, 'is missing', 'load the module (modprobe tun), and at boot: /etc/modules-load.d');
   }

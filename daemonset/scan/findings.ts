@@ -3,7 +3,7 @@ import type { RecordedConflict } from '../../cni/bindings/tap/recorded-attachmen
 import type { LogLine } from '../../shared/log.ts';
 
 /** A filter or program that may keep frames from a pod's guest. */
-export interface Finding extends Pick<RecordedConflict, 'link' | 'what' | 'verdict' | 'removal'> {
+export interface PodConflict extends Pick<RecordedConflict, 'link' | 'what' | 'verdict' | 'removal'> {
   readonly container: string;
   /** CNI_IFNAME of the ADD. */
   readonly ifname: string;
@@ -11,7 +11,7 @@ export interface Finding extends Pick<RecordedConflict, 'link' | 'what' | 'verdi
 
 /** One network namespace of a scan. */
 export interface ScannedNetns {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly PodConflict[];
   /** False if the netns has more links or filters than a scan reads, or the kernel refused. */
   readonly isReadable: boolean;
 }
@@ -52,19 +52,19 @@ export function reportOf(before: Scan, now: Scan): readonly LogLine[] {
 }
 
 /** Number of findings with a verdict. Pure. */
-export const countOf = (scan: Scan, verdict: Finding['verdict']): number =>
+export const countOf = (scan: Scan, verdict: PodConflict['verdict']): number =>
   [...scan.values()].flatMap(({ findings }) => findings).filter((finding) => finding.verdict === verdict)
     .length;
 
 export const countUnreadable = (scan: Scan): number =>
   [...scan.values()].filter(({ isReadable }) => !isReadable).length;
 
-const findingsOf = (netns: string, scan: Scan): readonly Finding[] => scan.get(netns)?.findings ?? [];
+const findingsOf = (netns: string, scan: Scan): readonly PodConflict[] => scan.get(netns)?.findings ?? [];
 
 const isUnreadable = (netns: string, scan: Scan): boolean => scan.get(netns)?.isReadable === false;
 
 /** Findings in the first scan but not in the other. */
-function differences(one: Scan, other: Scan): (readonly [string, Finding])[] {
+function differences(one: Scan, other: Scan): (readonly [string, PodConflict])[] {
   return [...one.keys()].flatMap((netns) => {
     const known = new Set(findingsOf(netns, other).map(keyOf));
     return findingsOf(netns, one)
@@ -73,10 +73,10 @@ function differences(one: Scan, other: Scan): (readonly [string, Finding])[] {
   });
 }
 
-const keyOf = ({ container, ifname, link, what, verdict }: Finding): string =>
+const keyOf = ({ container, ifname, link, what, verdict }: PodConflict): string =>
   [container, ifname, link, what, verdict].join('\0');
 
-function appearance(netns: string, finding: Finding): LogLine {
+function appearance(netns: string, finding: PodConflict): LogLine {
   const { link, what, verdict, removal } = finding;
   const message =
     verdict === 'deadly'
@@ -85,7 +85,7 @@ function appearance(netns: string, finding: Finding): LogLine {
   return { level: verdict === 'deadly' ? 'error' : 'warn', message, fields: fieldsOf(netns, finding) };
 }
 
-const disappearance = (netns: string, finding: Finding): LogLine => ({
+const disappearance = (netns: string, finding: PodConflict): LogLine => ({
   level: 'info',
   message: `"${finding.link}" no longer has ${finding.what}`,
   fields: fieldsOf(netns, finding),
@@ -96,4 +96,4 @@ const unreadable = (netns: string): LogLine => ({
   message: `Cannot look for conflicting filters in netns "${netns}": it has more links or filters than a scan reads, or than the kernel can list; run tapwire inspect for it`,
 });
 
-const fieldsOf = (netns: string, { container, ifname }: Finding) => ({ netns, container, ifname });
+const fieldsOf = (netns: string, { container, ifname }: PodConflict) => ({ netns, container, ifname });

@@ -12,7 +12,7 @@ import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
-import { type Finding, MAX_PER_POD, type ScannedNetns } from './findings.ts';
+import { MAX_PER_POD, type PodConflict, type ScannedNetns } from './findings.ts';
 
 /**
  * Bytes of netlink replies read per request. A link takes 1 to 2 KiB, a filter a few hundred bytes.
@@ -57,7 +57,7 @@ function open(path: string): number | null {
 /** A scan does not read nftables. */
 const UNREAD: Nftables = { tables: [], rules: [], refusal: 'not asked' };
 
-async function look(rtnetlink: Rtnetlink): Promise<readonly Finding[]> {
+async function look(rtnetlink: Rtnetlink): Promise<readonly PodConflict[]> {
   const [[links, qdiscs], tcx] = await rtnetlink.askWithTcx(allLinks, ingressQdiscs);
   const attachments = recordedAttachments(links).slice(0, MAX_ATTACHMENTS);
   if (attachments.length === 0) return [];

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Diagnosis } from '../../../../cli/doctor/diagnosis.ts';
 import type {
   AgentFacts,
   Comparison,
@@ -8,7 +9,6 @@ import type {
   Fallback,
   Plugin,
 } from '../../../../cli/doctor/facts.ts';
-import type { Finding } from '../../../../cli/doctor/finding.ts';
 import { toFindings } from '../../../../cli/doctor/findings.ts';
 
 const test = suite('toFindings()');
@@ -56,7 +56,7 @@ const GOOD: Facts = {
 
 const lines = (facts: Partial<Facts>): readonly string[] =>
   toFindings({ ...GOOD, ...facts }).map(
-    ({ severity, what, found }: Finding) => `${severity} ${what}: ${found}`,
+    ({ severity, what, found }: Diagnosis) => `${severity} ${what}: ${found}`,
   );
 
 test('warns of a kernel without nf_tables, and names its options', () => {

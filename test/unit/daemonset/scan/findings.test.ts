@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import {
   countOf,
   countUnreadable,
-  type Finding,
+  type PodConflict,
   remember,
   reportOf,
   type Scan,
@@ -12,7 +12,7 @@ import {
 
 const test = suite('findings of a scan');
 
-const U32: Finding = {
+const U32: PodConflict = {
   container: 'c1',
   ifname: 'net1',
   link: 'eth0',
@@ -20,8 +20,8 @@ const U32: Finding = {
   verdict: 'deadly',
   removal: 'tc filter del dev eth0 ingress pref 10',
 };
-const TCX: Finding = { ...U32, what: 'the TCX program 12 "count"', verdict: 'unknown' };
-const looked = (...findings: readonly Finding[]): ScannedNetns => ({ findings, isReadable: true });
+const TCX: PodConflict = { ...U32, what: 'the TCX program 12 "count"', verdict: 'unknown' };
+const looked = (...findings: readonly PodConflict[]): ScannedNetns => ({ findings, isReadable: true });
 const UNREADABLE: ScannedNetns = { findings: [], isReadable: false };
 const scan = (pods: Readonly<Record<string, ScannedNetns>>): Scan => new Map(Object.entries(pods));
 const lines = (before: Scan, now: Scan) =>

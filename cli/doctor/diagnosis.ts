@@ -1,5 +1,5 @@
 /** Result of one check of the node: one line of the report. */
-export interface Finding {
+export interface Diagnosis {
   readonly severity: 'ok' | 'warning' | 'error';
   readonly what: string;
   readonly found: string;
@@ -7,14 +7,14 @@ export interface Finding {
   readonly advice: string | null;
 }
 
-export const ok = (what: string, found: string): Finding => ({ severity: 'ok', what, found, advice: null });
-export const warning = (what: string, found: string, advice: string): Finding => ({
+export const ok = (what: string, found: string): Diagnosis => ({ severity: 'ok', what, found, advice: null });
+export const warning = (what: string, found: string, advice: string): Diagnosis => ({
   severity: 'warning',
   what,
   found,
   advice,
 });
-export const error = (what: string, found: string, advice: string): Finding => ({
+export const error = (what: string, found: string, advice: string): Diagnosis => ({
   severity: 'error',
   what,
   found,
