@@ -1,3 +1,7 @@
+/**
+ * Says in an error why the kernel refused an op, and which option or permission is missing. For a
+ * redirect, kernel.ts decides which classifier's refusal arrives here.
+ */
 import { BindingError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/netns/part.ts';
 import { SILENCE_OPTIONS } from '../bindings/tap/silence.ts';

@@ -10,7 +10,7 @@ import type { Call } from './caller.ts';
 export interface PassedNetns {
   /** Number of descriptors that came with the request. */
   readonly count: number;
-  /** Like CallContext.openNetns: the function that calls it closes the descriptor. */
+  /** Like CallContext.openNetns: the function that calls it closes it (cni/commands.ts). */
   open(path: string): number | null;
   openKernel(netns: number): Kernel;
   /** Closes the descriptors that were not handed out. */

@@ -4,8 +4,8 @@ import { requirePodLink } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
 import type { BindInterface } from './binding.ts';
+import { forwardedPorts } from './listed-ports.ts';
 import { iommuOf, isVirtio, leaf, macOf, nicElement } from './nic.ts';
-import { forwardedPorts } from './ports.ts';
 
 /** Path at which virt-launcher looks for the log. */
 const LOG_FILE = '/var/run/kubevirt/passt.log';

@@ -1,8 +1,8 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 import type { BindInterface } from './binding.ts';
+import { forwardedPorts } from './listed-ports.ts';
 import { aliasOf, iommuOf, leaf, macOf, nicElement } from './nic.ts';
-import { forwardedPorts } from './ports.ts';
 
 const DEFAULT_CIDR = '10.0.2.0/24';
 /**

@@ -6,7 +6,8 @@ const WARM_UP_TIMEOUT = 10_000;
 
 /**
  * Calls Info once, so that virt-launcher's own call runs faster: the code is already loaded and
- * compiled. Also proves that clients can connect to the socket.
+ * compiled. Also proves that clients can connect to the socket. socket.ts calls this before it
+ * renames the socket into virt-launcher's directory.
  */
 export async function warmUp(path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

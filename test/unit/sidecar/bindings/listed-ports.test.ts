@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { forwardedPorts } from '../../../../sidecar/bindings/ports.ts';
+import { forwardedPorts } from '../../../../sidecar/bindings/listed-ports.ts';
 import { parseVmi } from '../../../../sidecar/vmi/vmi.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { vmiJson } from '../../../helpers/sidecar/vmi.ts';

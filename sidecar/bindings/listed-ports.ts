@@ -11,7 +11,8 @@ const MAX_PORT = 65_535;
 
 /**
  * Returns the ports that the VMI lists for an interface, without duplicates, in the VMI's order.
- * The default protocol is TCP.
+ * The default protocol is TCP. passt.ts adds Istio's exclusions and forwards all ports if the list
+ * is empty; slirp.ts forwards only these.
  *
  * @throws {BindingError} INVALID_VMI
  */
