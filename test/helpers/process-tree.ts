@@ -11,7 +11,9 @@ export function killSession(leader: number): void {
       send(pid, 'SIGSTOP');
       stopped.add(pid);
     }
-    found = [...stopped].flatMap(childrenOf).filter((pid) => !stopped.has(pid));
+    // Members again: a parent may have exited after it was listed and left a child.
+    const left = [...[...stopped].flatMap(childrenOf), ...membersOf(leader)];
+    found = left.filter((pid) => !stopped.has(pid));
   }
   for (const pid of stopped) send(pid, 'SIGKILL');
 }
