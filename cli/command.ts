@@ -31,8 +31,9 @@ export interface Outcome {
 }
 
 /**
- * Parses the arguments of a command. @throws {BindingError} INVALID_CONFIG, with a pointer to
- * --help
+ * Parses the arguments of a command.
+ *
+ * @throws {BindingError} INVALID_CONFIG, with a pointer to --help
  */
 export const readArguments = <T extends ParseArgsConfig>(command: string, config: T) =>
   read(config, (reason, cause) => usageError(command, reason, cause));

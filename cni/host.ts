@@ -7,6 +7,7 @@ export interface CallContext {
   /**
    * Opens the netns at CNI_NETNS. The caller closes the descriptor. Null if the netns no longer
    * exists.
+   *
    * @throws {BindingError} INVALID_NETNS
    */
   openNetns(path: string): number | null;

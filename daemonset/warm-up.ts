@@ -20,6 +20,7 @@ const POD_LINK = {
 /**
  * Wires test pods repeatedly before the agent serves real ones: the first call of a fresh process
  * takes ten times as long as later calls.
+ *
  * @throws {BindingError} if this node cannot wire pods
  */
 export async function warmUp(): Promise<void> {

@@ -26,7 +26,9 @@ export interface Outcome {
 }
 
 /**
- * Checks the requirements before anything is created. @throws {Error} that names what is missing
+ * Checks the requirements before anything is created.
+ *
+ * @throws {Error} that names what is missing
  */
 export function checkHost(): void {
   const missing = missingOnHost();

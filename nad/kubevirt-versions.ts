@@ -31,8 +31,9 @@ export const FIELD_SINCE = {
 } as const satisfies Record<keyof Plugin, Minor>;
 
 /**
- * The same for fields of a VM's interfaces and networks that are newer than 1.1. Source: kubevirt
- * api/core/v1/schema.go, by tag
+ * The same for fields of a VM's interfaces and networks that are newer than 1.1.
+ *
+ * Source: kubevirt api/core/v1/schema.go, by tag
  */
 export const INTERFACE_FIELD_SINCE = { passtBinding: 8, portRanges: 9 } as const;
 export const NETWORK_FIELD_SINCE = { resourceClaim: 9 } as const;

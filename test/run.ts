@@ -1,15 +1,19 @@
 /**
  * Runs every test file in its own process and says where the time went. The last line is "N passed,
  * N failed, N skipped".
+ *
  * uvu itself reports success if a file forgets `.run()`, if a suite is empty, or if the event loop
  * is empty in the middle of a test. So this runner counts a file only by the totals that it
  * printed. Missing totals, no tests or a bad exit status are a failure.
+ *
  * A file that calls the plugin as a container runtime does runs once for each way to serve a call:
  * with the agent all of its tests, in the other ways the sample that the file names
  * (helpers/plugin/way.ts). TAPWIRE_WAY=fallback runs all tests in that way only.
+ *
  * A test that replays a recording of real callers (fixtures/recorded) reports that
  * (helpers/plugin/recorded.ts). A run of all files fails if no test has replayed one of the
  * recordings.
+ *
  * An interrupted run leaves nothing behind. Each file runs in its own session, so Ctrl-C does not
  * end it before the runner has found all its descendants, and it records the names of its netns.
  * Usage: node test/run.ts [--root DIR] [PART-OF-A-PATH …]

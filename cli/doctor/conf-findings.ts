@@ -6,6 +6,7 @@ const WHAT = 'default network';
 
 /**
  * Decides whether the container runtime calls Multus, which calls the bindings. Pure.
+ *
  * A container runtime takes the first usable configuration of one directory. A directory of k3s,
  * MicroK8s or OpenShift takes precedence if it has configurations: such a node may also have
  * /etc/cni/net.d, which nothing reads. k3s without its flannel reads /etc/cni/net.d.

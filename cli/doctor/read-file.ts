@@ -9,8 +9,9 @@ const CHUNK = 1024 * 1024; // bytes
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
- * Reads a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for any other
- * file
+ * Reads a regular file of at most `maxSize` bytes. Follows links.
+ *
+ * @throws {Error} for any other file
  */
 export function readText(path: string, maxSize: number): string {
   return withFile(path, maxSize, (fd, size) => {
@@ -20,8 +21,9 @@ export function readText(path: string, maxSize: number): string {
 }
 
 /**
- * SHA-256 in hex of a regular file of at most `maxSize` bytes. Follows links. @throws {Error} for
- * any other file
+ * SHA-256 in hex of a regular file of at most `maxSize` bytes. Follows links.
+ *
+ * @throws {Error} for any other file
  */
 export function hashFile(path: string, maxSize: number): string {
   return withFile(path, maxSize, (fd, size) => {

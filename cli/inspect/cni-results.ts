@@ -5,6 +5,7 @@ import { get } from '../../shared/json.ts';
 /**
  * A cached result of a successful ADD. libcni writes it, and so do Multus and all container
  * runtimes that use libcni.
+ *
  * Source: libcni api.go, cachedInfo
  */
 export interface CniResult {

@@ -34,6 +34,7 @@ export const pathOf = ({ paths, pids }: NetnsPlace): string => paths[0] ?? `/pro
 
 /**
  * Finds the netns of a subject. Pure.
+ *
  * @param subject a name under /run/netns, a pid, the id of a container or pod sandbox or a prefix
  * of it, or `namespace/pod`
  * @throws {BindingError} INVALID_NETNS if none or several match

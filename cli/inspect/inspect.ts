@@ -8,8 +8,9 @@ import { allCniResults, allNetnses, cgroupsOf, netnsIdOf } from './node.ts';
 import { observe } from './observe.ts';
 
 /**
- * Inspects every netns of the node, and returns those in which Tapwire has wired something. @throws
- * {BindingError} KERNEL_REFUSED
+ * Inspects every netns of the node, and returns those in which Tapwire has wired something.
+ *
+ * @throws {BindingError} KERNEL_REFUSED
  */
 export async function inspectNode(): Promise<readonly Inspection[]> {
   const results = allCniResults();

@@ -44,6 +44,7 @@ export function cgroupsOf(processes: readonly number[]): ReadonlyMap<number, str
 
 /**
  * Finds which processes have taps open, by name of the tap.
+ *
  * @param processes processes in the tap's netns. The kernel does not report the netns of an open
  * tap, but QEMU runs in the netns of   its tap.
  */

@@ -19,6 +19,7 @@ import { holdersAmong } from './node.ts';
 /**
  * Observes a netns without changing it. Takes no lock, so that it does not delay CNI calls for the
  * pod.
+ *
  * @param processes processes in the netns
  * @throws {BindingError} INVALID_NETNS, KERNEL_REFUSED
  */

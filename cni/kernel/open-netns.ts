@@ -30,8 +30,9 @@ export function openNetns(path: string): number | null {
 const NO_NETNS: readonly (string | undefined)[] = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO'];
 
 /**
- * Returns null if the error means that the netns no longer exists. @throws {BindingError}
- * INVALID_NETNS otherwise
+ * Returns null if the error means that the netns no longer exists.
+ *
+ * @throws {BindingError} INVALID_NETNS otherwise
  */
 export function refuseOpening(path: string, code: string | undefined, reason: string): null {
   if (NO_NETNS.includes(code)) return null;
@@ -41,6 +42,7 @@ export function refuseOpening(path: string, code: string | undefined, reason: st
 /**
  * Returns the descriptor if it is a pod's netns. Closes it otherwise, and returns null if it is not
  * a netns.
+ *
  * @param hosts descriptors of the netns of this process and of the client: wiring the host netns
  * would cut off the node. CNI_NETNS_OVERRIDE does not change that
  * @throws {BindingError} INVALID_NETNS if it is one of `hosts`

@@ -54,6 +54,7 @@ const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
 /**
  * Decides what a refused request means for its op. Some refusals are not failures, for example if
  * an object to delete no longer exists. Pure.
+ *
  * @returns TRY_AGAIN if the op may have taken effect; LINK_MISSING if its link no longer exists
  */
 export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {

@@ -89,6 +89,7 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
 
 /**
  * Returns a result without which the call cannot continue.
+ *
  * @throws {BindingError} KERNEL_REFUSED
  */
 function given<T>(answer: T | Refused): T {

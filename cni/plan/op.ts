@@ -120,6 +120,7 @@ export type Outcome = 'done' | 'notReached' | Error;
 /**
  * Runs ops, level by level, and returns one outcome for each. Where possible, sends the ops of a
  * level to the kernel together; the kernel then carries out each, even if an earlier one fails.
+ *
  * @param continueOnError whether to continue with the next level even if an op failed
  */
 export type Run = (

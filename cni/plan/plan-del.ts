@@ -7,6 +7,7 @@ import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 /**
  * Decides every change of DEL: undoes what ADD did for this attachment, which DEL finds by record,
  * cookie and table name, and nothing else. Linear. Pure.
+ *
  * Restores the pod link before it deletes the tap. In the other order, ops on the pod link would
  * wait until the kernel has released the tap.
  */

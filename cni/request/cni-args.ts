@@ -34,8 +34,9 @@ const POD_IDENTITY: readonly string[] = ['K8S_POD_NAMESPACE', 'K8S_POD_NAME'];
  * Parses CNI_ARGS, `KEY=value;KEY=value`. A later pair overrides an earlier one with the same key:
  * thin Multus appends the container runtime's CNI_ARGS to its own, so each key of Kubernetes occurs
  * twice.
- * @throws {BindingError} INVALID_ENVIRONMENT, also if two pairs name different pods Source: libcni
- * pkg/types/args.go, in whose words; Multus pkg/multus (DelegateAdd)
+ *
+ * @throws {BindingError} INVALID_ENVIRONMENT, also if two pairs name different pods
+ * Source: libcni pkg/types/args.go, in whose words; Multus pkg/multus (DelegateAdd)
  */
 export function parseCniArgs(text: string): CniArgs {
   const values = new Map<string, string>();

@@ -63,6 +63,7 @@ const decodeFields = foldedFields({
 
 /**
  * Decodes the prevResult of a configuration of that version.
+ *
  * @throws {BindingError} INVALID_CONFIG; also if the cniVersion of the result has another form than
  * the version (`isSameForm`), which is always a mistake
  * Source: CNI SPEC §5, "Success"; libcni pkg/types/{040,100}

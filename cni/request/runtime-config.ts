@@ -42,6 +42,7 @@ export const deviceId: Decoder<string> = (value, path) => {
 /**
  * Decodes every key of the CNI conventions, even those that no binding uses: an invalid one is a
  * mistake that the author of the configuration should see.
+ *
  * Source: CNI CONVENTIONS, "Dynamic Plugin specific fields"
  */
 export const runtimeConfig: Decoder<RuntimeConfig> = (value, path) => {

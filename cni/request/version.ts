@@ -16,6 +16,7 @@ const SINCE: Readonly<Record<string, string>> = { CHECK: '0.4.0', GC: '1.1.0', S
 
 /**
  * Requires a version in which the command exists, and returns it.
+ *
  * @throws {BindingError} INCOMPATIBLE_VERSION; INVALID_JSON if CHECK, GC or STATUS cannot parse it
  * Source: libcni pkg/skel, pkg/version
  */

@@ -53,6 +53,7 @@ const NOTHING = Buffer.alloc(1);
 /**
  * Serves one connection: sends the hello, reads the request and sends the reply. Never blocks in a
  * system call.
+ *
  * The functions follow the states: `onReadable` reads and `take` parses the request, `ask` passes
  * it to `serve`, `reply` and `send` write the reply, `end` closes all descriptors. `lose` handles a
  * client that left or broke the protocol; while its request is served, the work is undone first.

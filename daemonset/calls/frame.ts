@@ -41,6 +41,7 @@ export interface CallFrame {
 
 /**
  * Decodes a request header.
+ *
  * @returns `incomplete` to wait for more bytes; `invalid` to close the connection, because no shim
  * sends this
  */

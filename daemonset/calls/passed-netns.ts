@@ -20,6 +20,7 @@ export interface PassedNetns {
 /**
  * Reads the state of the netns while the request is still being parsed: both take equally long, on
  * two threads.
+ *
  * @param hostNetns descriptor of the agent's own netns
  */
 export function takeNetns({ clientNetns, netns, netnsErrno }: Call, hostNetns: number): PassedNetns {

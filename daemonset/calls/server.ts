@@ -40,8 +40,10 @@ const WRITABLE_BY_OTHERS = 0o022;
  * Listens at `path` and atomically replaces the socket of an earlier agent: at any time, clients
  * reach one of the two agents. The socket file outlives the agent, so that clients wait for the
  * next agent instead of using the fallback.
+ *
  * `accept` takes clients while `hasRoom` returns true; `meet` starts to serve a client, and `leave`
  * forgets it when it is done; `requireSocket` is also called regularly.
+ *
  * @throws {BindingError} IO_FAILURE
  */
 export function listen(path: string, serve: Serve, metrics: Metrics): Server {

@@ -40,6 +40,7 @@ const MARK = 'CNI plugin tapwire v';
 /**
  * Runs `act` while holding the lock of a directory. Other installers wait, and a version that a
  * fallback call runs from is not removed, because the call holds its lock.
+ *
  * @throws {BindingError} TRY_AGAIN
  */
 export async function withLock<T>(directory: string, act: () => T | Promise<T>): Promise<T> {

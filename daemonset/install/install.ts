@@ -56,9 +56,11 @@ export interface Installed {
  * Installs the plugin and replaces an installed one. At any time, container runtimes find the old
  * or the new plugin, each complete. A failure before the first rename leaves the old plugin; the
  * new one is tested again at the end, and stays even if that test fails.
+ *
  * The version is assembled in a staging directory on the same file system, run there once, and
  * moved by renames. Between two renames, a shim can find the fallback of another version, so all
  * versions of the shim use the same file names (cni/shim/fallback.c).
+ *
  * @throws {BindingError} IO_FAILURE, TRY_AGAIN
  */
 export async function install(options: Extract<Options, { command: 'install' }>): Promise<Installed> {

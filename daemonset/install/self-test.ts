@@ -24,7 +24,9 @@ export function versionOf(directory: string): string {
 
 /**
  * Runs VERSION by the plugin in a directory: the agent serves it if there is one, else the
- * fallback. @throws {BindingError} IO_FAILURE
+ * fallback.
+ *
+ * @throws {BindingError} IO_FAILURE
  */
 export function testPlugin(directory: string): void {
   const { status, stdout, stderr } = run(directory, { CNI_COMMAND: 'VERSION' });

@@ -17,6 +17,7 @@ import type { Options } from './options.ts';
 /**
  * Removes the installed files and the socket that the last agent left. Files that changed since, or
  * that the installer did not write, stay.
+ *
  * @returns the removed paths
  * @throws {BindingError} IO_FAILURE if an agent runs or a file under Tapwire's names stays
  */

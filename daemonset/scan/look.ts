@@ -24,6 +24,7 @@ const MAX_ATTACHMENTS = 32;
 /**
  * Finds conflicting filters in one netns. Closes its descriptor at once, because an open one keeps
  * a deleted netns alive.
+ *
  * @param path of a mounted network namespace
  * @param hostNetns descriptor of the node's netns, which is skipped
  * @returns null if the path is not a pod's netns

@@ -28,8 +28,9 @@ export interface Chain {
 /**
  * Reads the configuration in a NAD as Multus and libcni do: "type" takes precedence over "plugins",
  * and name and version of a list over those of its plugins. Pure.
- * @param name name of the NAD, which Multus fills in if the configuration has none Source:
- * multus-cni pkg/types LoadDelegateNetConf; libcni NetworkConfFromBytes, buildOneConfig
+ *
+ * @param name name of the NAD, which Multus fills in if the configuration has none
+ * Source: multus-cni pkg/types LoadDelegateNetConf; libcni NetworkConfFromBytes, buildOneConfig
  */
 export function readChain(config: string, name: string): Chain {
   let conf: unknown;

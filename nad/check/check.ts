@@ -36,6 +36,7 @@ export interface Source {
 
 /**
  * Checks all files together, as the contents of one cluster. Pure.
+ *
  * @param asked version of the cluster's KubeVirt; null means the version in the status of a CR in
  * the files, or else the newest
  */

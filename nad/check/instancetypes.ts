@@ -8,6 +8,7 @@ export type Instancetypes = ReadonlyMap<string, number | null>;
 /**
  * Reads the vCPUs of all instancetypes. A preference only divides them into sockets, cores and
  * threads.
+ *
  * Source: kubevirt pkg/instancetype/apply/cpu.go
  */
 export function readInstancetypes(resources: readonly Resource[]): Instancetypes {

@@ -27,6 +27,7 @@ const integer =
 /**
  * Rules for the fields of an interface. KubeVirt rejects violations when the VM is created;
  * libvirt, QEMU or Tapwire's sidecar reject them when it starts.
+ *
  * Source: kubevirt pkg/network/admitter/netiface.go, pkg/util/hardware
  */
 const RULES: Readonly<Record<string, Rule>> = {

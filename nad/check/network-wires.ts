@@ -6,6 +6,7 @@ import type { Interface } from './vm.ts';
 /**
  * Checks that an interface uses what Tapwire wires in the chain of its network. KubeVirt wires most
  * binding methods itself, and a pod link cannot be wired twice.
+ *
  * @param registered undefined if the files do not register the binding
  */
 export function problemsOfMethod(

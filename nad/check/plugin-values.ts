@@ -44,8 +44,9 @@ const PATH = '[a-z0-9]+(?:[._/-]+[a-z0-9]+)*';
 const IMAGE = new RegExp(`^(?:${HOST})?${PATH}(?::\\w[\\w.-]{0,127})?(?:@[a-z0-9+._-]+:[\\da-f]{32,})?$`);
 
 /**
- * Checks the image as kubelet does, which would report InvalidImageName. Source:
- * distribution/reference
+ * Checks the image as kubelet does, which would report InvalidImageName.
+ *
+ * Source: distribution/reference
  */
 function checkImage({ name, at }: Registered, image: string): readonly Finding[] {
   const subject = `binding "${name}": sidecarImage ${show(image)}`;

@@ -10,6 +10,7 @@ import type { Registered } from './registrations.ts';
 /**
  * Finds mistakes in a registration that KubeVirt silently accepts: its CRD takes any string, and
  * drops unknown fields.
+ *
  * Source: kubevirt staging/src/kubevirt.io/api/core/v1/types.go, by tag
  */
 export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor): readonly Finding[] {

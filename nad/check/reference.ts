@@ -35,6 +35,7 @@ const KNOWN = new Map(WIRINGS.map((wiring) => [BINDINGS[wiring].nad?.name, wirin
 /**
  * Finds the wiring of the NAD that a registration or network names. Null if it does not run
  * Tapwire, or is unknown.
+ *
  * @param vmNamespace namespace of a name without namespace; null to search all namespaces
  */
 export function wiringOfReference(text: unknown, vmNamespace: string | null, nads: NadIndex): Wiring | null {

@@ -6,6 +6,7 @@ import type { Registered } from './registrations.ts';
 /**
  * Finds a registration whose NAD is missing. Files that contain only registrations are not
  * complete, so nothing is reported there.
+ *
  * @param hasVms whether the files contain VMs
  */
 export function checkReference(

@@ -17,6 +17,7 @@ const INJECTOR = 'network-resources-injector';
  * Finds NADs that ask for a device of a device plugin, if KubeVirt no longer requests the device
  * for the pod. The pod then starts without a device, and its network plugin gets an empty device
  * id.
+ *
  * @param nads NADs that VMs use
  * @param resources all objects, among them perhaps the KubeVirt CR and the webhook that requests
  * the devices
@@ -67,8 +68,9 @@ export function usedNads(
 }
 
 /**
- * Whether KubeVirt leaves device requests to a webhook. Source: kubevirt
- * pkg/virt-config/featuregate, IsEnabled
+ * Whether KubeVirt leaves device requests to a webhook.
+ *
+ * Source: kubevirt pkg/virt-config/featuregate, IsEnabled
  */
 function isInjectionExternal(resources: readonly Resource[], minor: Minor): boolean {
   if (minor < INJECTION_SINCE) return false;

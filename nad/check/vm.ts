@@ -94,6 +94,7 @@ const vmSpecOf = ({ value }: Resource): unknown =>
 
 /**
  * Number of queues that KubeVirt requests; 0 without multiqueue, null if unknown.
+ *
  * @param isAsked `networkInterfaceMultiqueue`; null if unknown, which does not matter for a VM with
  * one vCPU: it gets one queue
  */
@@ -152,6 +153,7 @@ const MAX_QUEUES = 256;
 
 /**
  * Number of queues of a multiqueue NIC: one for each vCPU. Null if unknown.
+ *
  * @param instancetype vCPUs of the VM's instancetype; null if unknown; undefined if it has no
  * instancetype
  */

@@ -13,7 +13,9 @@ interface Nad {
 const CNI_VERSION = '1.0.0';
 
 /**
- * Creates a NAD whose network has the NAD's name. @param conf keys after `cniVersion` and `name`
+ * Creates a NAD whose network has the NAD's name.
+ *
+ * @param conf keys after `cniVersion` and `name`
  */
 export function nad(namespace: string, name: string, conf: Readonly<Record<string, unknown>>): Nad {
   return {

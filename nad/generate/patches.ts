@@ -51,6 +51,7 @@ const AHEAD = 10;
  * Creates the patch for the operator's own field, which exists since the version that installs
  * KubeVirt 1.1. The operator sets the feature gate itself. Its jsonpatch annotation would work as
  * well, but it is one string shared by all patches, and it marks the configuration as tainted.
+ *
  * Source: hyperconverged-cluster-operator api/v1beta1, controllers/operands/kubevirt.go
  */
 export function hyperConvergedPatch(registration: Registration): Manifest {

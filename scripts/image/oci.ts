@@ -36,6 +36,7 @@ const OCI = 'application/vnd.oci.image';
 /**
  * An archive that holds an OCI image layout: variants that share one layer. Pure; the same input
  * gives the same bytes.
+ *
  * Source: OCI image-spec 1.0, image-layout.md; the annotations are those by which containerd, and
  * podman, name what they import
  */

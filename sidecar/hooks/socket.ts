@@ -30,6 +30,7 @@ const newId = (): string => randomBytes(8).toString('hex');
  * virt-launcher connects to each socket that appears in its hook directory, and panics if Info does
  * not respond within 1 s. So the server first listens in a staging directory and responds to one
  * call of Info. Only then is the socket renamed into place.
+ *
  * Before KubeVirt 1.6, the sidecars of a pod share the hook directory, and virt-launcher also tries
  * to connect to its subdirectories, again and again. So the staging directory is removed at once.
  */

@@ -31,6 +31,7 @@ export interface Observed {
 
 /**
  * Reads the links of the netns of this process, which is that of the pod. Needs no privilege.
+ *
  * @throws {BindingError} KERNEL_REFUSED
  */
 export async function readLinks(): Promise<readonly Link[]> {

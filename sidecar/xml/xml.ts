@@ -30,6 +30,7 @@ export interface Element {
  * Limits that keep the memory of parse-xml 5.0.0 small, because the container has 64 MB. A domain
  * of virt-launcher has 20 KB, 800 lines and a few hundred elements; one with 1,000 interfaces has
  * 8,000 elements.
+ *
  * Items are counted by one character each, such as "=" for attributes. The character may also occur
  * in text, so the counts are upper bounds.
  */

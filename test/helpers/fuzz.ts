@@ -67,6 +67,7 @@ export interface Outcome {
 
 /**
  * Calls the plugin with this environment and these bytes on stdin.
+ *
  * @param node a netns to run it in, as if it were the host netns
  */
 export async function boundedCall(

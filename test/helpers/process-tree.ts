@@ -26,6 +26,7 @@ function membersOf(session: number): number[] {
 
 /**
  * Fields after the command, which may contain any character: state, parent, process group, session.
+ *
  * Source: proc_pid_stat(5)
  */
 function sessionOf(pid: number): number {

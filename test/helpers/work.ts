@@ -2,6 +2,7 @@
  * Counts how much JavaScript ran instead of timing it, so that growth shows on any machine: V8's
  * own count of entries into each block. Work that V8 does in C++, such as a search in a string, is
  * not counted.
+ *
  * Import this before the code to count: of code that V8 has compiled earlier, it counts only whole
  * functions.
  */

@@ -78,7 +78,9 @@ test('the agent’s pod installs, becomes ready, and has exactly the privileges 
 
 /**
  * KubeVirt's security context for a sidecar of a VMI that does not run as root and has guaranteed
- * QoS. Source: kubevirt pkg/virt-controller/services/template.go
+ * QoS.
+ *
+ * Source: kubevirt pkg/virt-controller/services/template.go
  */
 const SIDECAR_SECURITY = {
   runAsUser: 107,

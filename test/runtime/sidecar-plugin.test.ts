@@ -53,8 +53,9 @@ function withPlugin(
 }
 
 /**
- * Waits for a plugin's socket as virt-launcher does. Source: kubevirt
- * pkg/virt-launcher/virtwrap/plugins
+ * Waits for a plugin's socket as virt-launcher does.
+ *
+ * Source: kubevirt pkg/virt-launcher/virtwrap/plugins
  */
 async function reachable(socket: string): Promise<void> {
   for (const deadline = Date.now() + HANG; Date.now() < deadline; await sleep(50)) {

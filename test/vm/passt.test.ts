@@ -17,8 +17,9 @@ const PORT = 80;
 const socketOf = ({ dir }: Lab) => join(dir, 'passt/socket');
 
 /**
- * Starts passt in the pod, as its user, as libvirt does for `<backend type="passt">`. Source:
- * libvirt qemu_passt.c
+ * Starts passt in the pod, as its user, as libvirt does for `<backend type="passt">`.
+ *
+ * Source: libvirt qemu_passt.c
  */
 async function startPasst(lab: Lab): Promise<void> {
   const directory = join(lab.dir, 'passt');

@@ -17,6 +17,7 @@ export interface Wired extends Omit<Attachment, 'conf'> {
 /**
  * Describes every difference from the state that ADD left, and names the link of each. Empty if
  * there is none. Pure.
+ *
  * Does not compare the MAC, MTU and addresses of the pod link, which later plugins of a chain may
  * change. Only requires that the tap's MTU does not exceed the pod link's. prev-result-claims.ts
  * compares the claims of prevResult.

@@ -36,6 +36,7 @@ export interface Conflict {
 /**
  * Finds the conflicts at one link, in the order in which a frame meets them. Linear in its filters
  * and programs. Pure.
+ *
  * @param isRedirected whether our filter is on the link
  */
 export function findConflicts(

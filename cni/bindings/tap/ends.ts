@@ -60,6 +60,7 @@ export type AttachmentNames = Pick<Attachment, 'key' | 'podLink' | 'tap'>;
 
 /**
  * Finds both ends of an attachment. Linear in the filters, programs and rules at the ends. Pure.
+ *
  * @param seen must include the programs at the ends (`programsAt`) and the rules of the
  * attachment's tables (`ownTables`)
  */

@@ -13,11 +13,13 @@ import { type Silence, silenceTable } from './silence.ts';
 /**
  * Decides every change of ADD. Plans only what is missing: a second ADD changes nothing, and an ADD
  * after a crash completes what the first began. Pure.
+ *
  * The order is the contract. The pod's own stack is silenced first, so no later change makes it
  * send. The tap carries its record before it outlives this process. The pod link is redirected when
  * the tap is ready, and set up last if it was down. A qdisc's first filter waits for RCU unless
  * something has waited for RCU since the qdisc was created. So both qdiscs come before both
  * filters, and the tap's qdisc before the tap goes up.
+ *
  * @param told marks of the untrue claims in prevResult, for the record
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing is
  * changed

@@ -40,6 +40,7 @@ const MAX_TEXT = 100;
 /**
  * Finds the untrue claims. The result is empty if prevResult does not list the pod link, which is
  * the case for a binding's NAD. Pure.
+ *
  * @param netns CNI_NETNS
  * @param addresses all addresses of the netns; may be empty if `claimsAddresses` returns false
  */
@@ -120,6 +121,7 @@ export const warningsOf = (untrue: readonly UntrueClaim[]): readonly string[] =>
  * Describes the claims that have become untrue since ADD, and those whose real MAC address or
  * sandbox has changed since. If the record has the number of untrue claims instead of all marks,
  * only compares that number. Pure.
+ *
  * @param told marks of the record; null: its ADD did not compare the claims, so only a wrong
  * sandbox is reported
  */

@@ -3,6 +3,7 @@
  * attachment. Without them, the kernel sends with the VM's MAC while no VM runs (duplicate address
  * detection, MLD, router solicitations, ARP). On the target of a live migration, that moves the MAC
  * in every switch before the guest has arrived. A guest's frames do not pass these hooks.
+ *
  * Each attachment has its own tables. DEL finds them by name, even if nothing else is left.
  */
 

@@ -8,6 +8,7 @@ export interface Chunk {
 /**
  * Splits a stream into objects as Kubernetes does: before each line that begins with `---`, even
  * inside a YAML string, and between JSON objects that follow each other, as `jq` prints them. Pure.
+ *
  * Source: k8s.io/apimachinery pkg/util/yaml, YAMLOrJSONDecoder
  */
 export function* chunksOf(text: string): Iterable<Chunk> {

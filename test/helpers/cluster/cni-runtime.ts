@@ -2,6 +2,7 @@
  * A small container runtime: runs the plugins of a network configuration list as libcni does. The
  * executables and environments are real, but the netns is the test's own, so that bridges, routes
  * and leases never reach this machine.
+ *
  * Source: containernetworking/cni libcni, pkg/invoke
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -186,7 +187,9 @@ export function openRuntime({ node, env = {}, multus, nodeFile }: RuntimeOptions
 }
 
 /**
- * The part of a runtime that decides what plugins are called with. @param execute makes the calls
+ * The part of a runtime that decides what plugins are called with.
+ *
+ * @param execute makes the calls
  */
 export function runtimeOver(
   execute: (call: PluginCall) => Promise<Printed>,

@@ -1,6 +1,7 @@
 /**
  * The part of kustomize that Tapwire's manifests use; every other field is an error here. Debian
  * has no package of the real one.
+ *
  * Source: kubectl.docs.kubernetes.io, kustomization; RFC 6902
  */
 import { readFileSync, statSync } from 'node:fs';
@@ -20,6 +21,7 @@ const KNOWN = ['apiVersion', 'kind', 'resources', 'components', 'patches', 'imag
 
 /**
  * Returns the output of `kubectl kustomize FOLDER` as objects.
+ *
  * @param before the objects to which a component is applied
  */
 export function kustomize(directory: string, before: readonly Resource[] = []): readonly Resource[] {

@@ -1,6 +1,7 @@
 /**
  * A caller like Multus: turns the annotation of a pod into delegates, calls each as Multus does,
  * and builds the pod's network status from their results.
+ *
  * Source: k8snetworkplumbingwg/multus-cni pkg/multus, pkg/types;
  * network-attachment-definition-client pkg/utils
  */

@@ -1,8 +1,9 @@
 import { childNamed, type GoElement, leaf, node, parseGoXml, withChildren } from './go-xml.ts';
 
 /**
- * Child elements of KubeVirt's structs, in the order in which they are written. Source: kubevirt
- * virtwrap/api/schema.go
+ * Child elements of KubeVirt's structs, in the order in which they are written.
+ *
+ * Source: kubevirt virtwrap/api/schema.go
  */
 const DOMAIN_FIELDS =
   'name uuid memory currentMemory maxMemory memoryBacking os sysinfo devices clock resource metadata features cpu vcpu vcpus cputune numatune iothreads launchSecurity on_reboot';

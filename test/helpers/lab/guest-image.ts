@@ -49,6 +49,7 @@ const UNPACK =
 /**
  * Builds the guest from the downloaded packages and the repository's init, if any of them has
  * changed.
+ *
  * @param say is called before a step that takes long
  */
 export async function guestImage(say: (what: string) => void = () => {}): Promise<GuestImage> {

@@ -39,6 +39,7 @@ export interface LabOptions {
 /**
  * Calls `use` with a lab of its own, and removes the lab in every case: an error, a crash, Ctrl-C,
  * or a `kill`.
+ *
  * @throws what `use` threw, or the reason of the signal
  */
 export async function withLab<T>(

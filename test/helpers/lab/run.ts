@@ -75,6 +75,7 @@ export function start(
 
 /**
  * Repeats a request until there is a result.
+ *
  * @param what ends the sentence "no …" of the error
  */
 export async function waitFor<T>(

@@ -17,6 +17,7 @@ export function consoleOf({ dir }: LabPlace): GuestConsole {
 
 /**
  * Defines the domain in virt-launcher's passes and starts it.
+ *
  * @param translate turns a reply into a domain that this libvirt supports
  * @returns the unchanged reply to the last pass, which is what libvirt starts
  */

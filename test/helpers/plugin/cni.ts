@@ -85,6 +85,7 @@ export const callWith = (
 /**
  * Calls the plugin under a command line that runs the caller as another user or in another place.
  * It ends in an exec.
+ *
  * @param agent if it is not that of the test file
  */
 export async function callThrough(

@@ -38,6 +38,7 @@ export async function traceCall(
 
 /**
  * Calls the plugin while these system calls fail in the process that serves it.
+ *
  * @param under a command line that runs it
  */
 export const callFailing = (

@@ -109,6 +109,7 @@ export interface CommandLine {
 /**
  * Returns how a caller with this environment starts the plugin, so that the call is served only in
  * the current way.
+ *
  * @param asked the agent, if it is not that of the test file
  */
 export async function plugin(

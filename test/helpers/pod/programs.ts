@@ -73,6 +73,7 @@ export interface Arrived {
 
 /**
  * Sends frames to a MAC through a link outside, and counts those that reach the holder of the tap.
+ *
  * @param sender the link to send through, or the tap that it holds, so that frames arrive on that
  * @param wanted how many frames are expected in all; the function waits for them on a busy machine
  */

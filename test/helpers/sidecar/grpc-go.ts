@@ -14,8 +14,9 @@ const { NGHTTP2_CANCEL: CANCEL } = constants;
 /** User agent of the recorded client. */
 const USER_AGENT = 'grpc-go/1.79.3';
 /**
- * grpc-go estimates the bandwidth by the reply to this ping. Source: grpc-go
- * internal/transport/bdp_estimator.go
+ * grpc-go estimates the bandwidth by the reply to this ping.
+ *
+ * Source: grpc-go internal/transport/bdp_estimator.go
  */
 const BDP_PING = Buffer.from('02041010090e0707', 'hex');
 /** Largest request in MB; requests of hostile clients are large. */
@@ -43,6 +44,7 @@ export interface Connection {
   /**
    * Makes one unary call with the message's bytes, and returns the reply's. Tells the server to end
    * it within `timeout` ms.
+   *
    * @throws {CallError}
    */
   call(path: string, request: Uint8Array, timeout: number): Promise<Buffer>;
@@ -51,6 +53,7 @@ export interface Connection {
 
 /**
  * Connects and waits for the server's SETTINGS; tries again like grpc-go, whose dial blocks.
+ *
  * @throws {CallError} UNAVAILABLE if no HTTP/2 server replies within `timeout` ms
  */
 export async function dial(socket: string, timeout = HANG): Promise<Connection> {
@@ -130,8 +133,9 @@ async function unary(
 }
 
 /**
- * Uses the smallest unit that needs at most 8 digits, which is never ns. Source: grpc-go
- * internal/grpcutil/encode_duration.go
+ * Uses the smallest unit that needs at most 8 digits, which is never ns.
+ *
+ * Source: grpc-go internal/grpcutil/encode_duration.go
  */
 function encodeTimeout(ms: number): string {
   const us = Math.floor(ms * 1000);

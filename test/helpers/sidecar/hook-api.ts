@@ -1,6 +1,7 @@
 /**
  * virt-launcher's side of the hooks API, over protobufjs and a .proto of the tests, without the
  * sidecar's own codec. Every call has a connection of its own.
+ *
  * Source: kubevirt pkg/hooks/manager.go, pkg/util/net/grpc/grpc.go
  */
 import { readdirSync } from 'node:fs';
@@ -9,8 +10,9 @@ import { HANG } from '../hang.ts';
 import { type Connection, dial } from './grpc-go.ts';
 
 /**
- * Time in ms that virt-launcher dials a path before it reads the directory again. Source:
- * pkg/util/net/grpc/grpc.go
+ * Time in ms that virt-launcher dials a path before it reads the directory again.
+ *
+ * Source: pkg/util/net/grpc/grpc.go
  */
 const DIAL_TIMEOUT = 2_000;
 
@@ -43,6 +45,7 @@ export function decodeMessage(name: string, bytes: Uint8Array): Record<string, u
 
 /**
  * Makes one call with these bytes.
+ *
  * @throws {CallError}
  */
 export async function callRaw(

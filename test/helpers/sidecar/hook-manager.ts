@@ -1,6 +1,7 @@
 /**
  * Calls the collected hooks as virt-launcher does: chooses the sidecars of a hook point, and what
  * each of them gets.
+ *
  * Source: kubevirt pkg/hooks/manager.go
  */
 import { type CollectedHook, callBack, collectHooks, type Timeouts } from './hook-api.ts';
@@ -19,6 +20,7 @@ const VERSIONS = ['v1alpha3', 'v1alpha2', 'v1alpha1'];
 
 /**
  * Collects the sidecars as soon as they exist.
+ *
  * @param timeouts virt-launcher's, or longer ones
  */
 export async function startHookManager(

@@ -22,8 +22,9 @@ const IMAGE_ENV = { MALLOC_ARENA_MAX: '1' };
 const POLL_INTERVAL = 1; // ms
 
 /**
- * KubeVirt's defaults for a sidecar: `cpu: 200m`, `memory: 64M`. Source: kubevirt
- * pkg/virt-controller/services/renderresources.go
+ * KubeVirt's defaults for a sidecar: `cpu: 200m`, `memory: 64M`.
+ *
+ * Source: kubevirt pkg/virt-controller/services/renderresources.go
  */
 export const GUARANTEED: Limits = { cpu: 200, memory: 64_000_000 / MIB };
 

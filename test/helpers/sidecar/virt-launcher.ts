@@ -2,6 +2,7 @@
  * Defines a domain as virt-launcher does: in passes. In each of them the hook gets what
  * virt-launcher's structs and libvirt have made of the previous replies. At the end, libvirt keeps
  * the unchanged last reply.
+ *
  * Source: kubevirt virtwrap/manager.go allocateHotplugPorts, virtwrap/network/nichotplug.go
  * WithNetworkIfacesResources, virtwrap/util/libvirt_helper.go ApplySidecarHooks,
  * virtwrap/converter/translate
@@ -37,7 +38,9 @@ const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
 const RESERVED_INTERFACES = 4;
 
 /**
- * Number of placeholders next to this many interfaces of a VMI. Source: calculateHotplugPortCountV1
+ * Number of placeholders next to this many interfaces of a VMI.
+ *
+ * Source: calculateHotplugPortCountV1
  */
 export const placeholderCount = (interfaces: number): number =>
   interfaces === 0 ? 0 : Math.max(0, RESERVED_INTERFACES - interfaces);
@@ -45,6 +48,7 @@ export const placeholderCount = (interfaces: number): number =>
 /**
  * Runs passes A and B, and pass C if root ports are needed beyond the placeholders. The VM runs the
  * last reply.
+ *
  * @param spec the domain that virt-launcher created from the VMI
  */
 export async function defineInPasses(spec: GoElement, launcher: Launcher): Promise<Pass[]> {
@@ -154,7 +158,9 @@ function placeholder(index: number): GoElement {
 }
 
 /**
- * Ports with the next indices, after the other controllers. Source: appendPCIeRootPortControllers
+ * Ports with the next indices, after the other controllers.
+ *
+ * Source: appendPCIeRootPortControllers
  */
 function withRootPorts(spec: GoElement, count: number): GoElement {
   const devices = devicesOf(spec);
@@ -169,7 +175,9 @@ function withRootPorts(spec: GoElement, count: number): GoElement {
 
 /**
  * What libvirt's INACTIVE copy adds: a PCI address and a MAC address for every interface without,
- * one slot after the other. Source: libvirt qemu_domain_address.c, virDomainNetGenerateMAC
+ * one slot after the other.
+ *
+ * Source: libvirt qemu_domain_address.c, virDomainNetGenerateMAC
  */
 export async function emulatedLibvirt(domainXml: string): Promise<string> {
   const domain = parseGoXml(domainXml);

@@ -1,6 +1,7 @@
 /**
- * The kubelet's side of the CRI, over a .proto of the tests. Source: kubernetes cri-api,
- * pkg/apis/runtime/v1
+ * The kubelet's side of the CRI, over a .proto of the tests.
+ *
+ * Source: kubernetes cri-api, pkg/apis/runtime/v1
  */
 import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';

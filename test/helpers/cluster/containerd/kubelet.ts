@@ -1,6 +1,7 @@
 /**
  * Translates a pod's spec for the CRI as the kubelet does, as far as Tapwire's manifests and
  * KubeVirt's sidecars need it. Every other field is an error here.
+ *
  * Source: kubernetes pkg/kubelet/kuberuntime, kuberuntime_{sandbox,container}_linux.go,
  * security_context.go; pkg/securitycontext/util.go
  */

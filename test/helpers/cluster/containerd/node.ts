@@ -56,6 +56,7 @@ export interface Node {
 
 /**
  * Starts containerd, imports the sandbox image, and deletes everything afterwards.
+ *
  * @param way what of Tapwire is installed at the start; null for nothing
  */
 export function withNode<T>(act: (node: Node) => Promise<T>, way: Way | null = WAY): Promise<T> {
