@@ -20,7 +20,6 @@ export const NLM_F_DUMP = 0x300;
 export const NLM_F_ACK_TLVS = 0x200;
 
 export const NLMSG_ERROR = 2;
-export const NLMSG_DONE = 3;
 
 const HEADER_BYTES = 16;
 
