@@ -17,7 +17,6 @@ import { hookSocketPath, publish, withdraw } from './hooks/socket.ts';
 import { observePod } from './pod/observe.ts';
 import { readSettings } from './settings.ts';
 import { printedFor } from './usage.ts';
-import { warmUp } from './xml/warm-up.ts';
 
 const stop = Promise.withResolvers<string>();
 // `on`, not `once`: a second signal must not kill the process while it stops.
@@ -34,8 +33,6 @@ async function run(): Promise<void> {
     },
     onShutdown: () => stop.resolve('Shutdown'),
   });
-  // Before the socket exists, because virt-launcher's calls have timeouts.
-  warmUp();
   const socket = domainHookSocket ?? hookSocketPath(hookDirectory, container);
   try {
     // Creates the directory of a Plugin's socket, because it is a directory inside the volume. The

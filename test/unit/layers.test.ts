@@ -75,6 +75,7 @@ const EDGES = [
   'sidecar/hooks/server.ts',
   'sidecar/hooks/socket.ts',
   'sidecar/hooks/warm-up.ts',
+  'sidecar/loader.ts',
   'sidecar/main.ts',
   'sidecar/memory.ts',
   'sidecar/pod/observe.ts',
