@@ -9,11 +9,11 @@ KubeVirt runs it in the VM's pod.
 
 Environment, set by KubeVirt:
   CONTAINER_NAME               first part of the socket's name (default: tapwire)
-  NETWORK_BINDING_PLUGIN_NAME  binding to serve (KubeVirt >= 1.9); if unset, all registered bindings
+  NETWORK_BINDING_PLUGIN_NAME  binding to serve (KubeVirt >= 1.9); if unset, see docs/bindings.md
 
 Environment, set by the administrator (see docs/bindings.md):
   TAPWIRE_BINDING        kind of all served bindings: tap, passt or slirp
-  TAPWIRE_BINDING_NAMES  additional bindings to serve, separated by commas
+  TAPWIRE_BINDING_NAMES  additional bindings to serve (KubeVirt < 1.9), separated by commas
   TAPWIRE_PASST_BACKEND  how passt connects to QEMU: vhost-user (default) or user
   TAPWIRE_PLUGIN_SOCKET  path of the socket that a Plugin resource names; replaces the hook socket
   TAPWIRE_HOOK_DIR       hook directory (default: /var/run/kubevirt-hooks)
@@ -23,8 +23,8 @@ Exit status: 0 success, 1 failure.
 
 /**
  * Returns the text to print for these arguments; null to serve hooks. Ignores all other arguments,
- * because administrators often configure hook sidecars with some, such as `--version v1alpha3`,
- * which names a version of the hooks API.
+ * because administrators often pass hook sidecars arguments such as `--version v1alpha3`, which
+ * names a version of the hooks API.
  */
 export function printedFor(args: readonly string[], version: string): string | null {
   const [first, ...more] = args;

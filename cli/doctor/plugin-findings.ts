@@ -76,7 +76,7 @@ function pluginFindings(directory: string, plugin: Plugin, { agent }: Facts): re
       ? [
           warning(
             what,
-            'is not the file that the installer wrote, by its inventory',
+            'is not the file that the installer wrote, according to its inventory',
             `find out who changed it, then ${INSTALL}`,
           ),
         ]

@@ -12,28 +12,28 @@ import { observeFilters } from './observe-filters.ts';
 import type { Classifiers } from './redirects.ts';
 
 /**
- * The largest ifindex (signed, 32 bits). A link can have it: whoever creates a link can choose its
- * ifindex.
+ * The largest ifindex (signed, 32 bits). A link can have it, because the program that creates a
+ * link can choose the ifindex.
  */
 const MAX_IFINDEX = 2 ** 31 - 1;
 
-/** What is known about a netns from the last time it was observed. */
+/** The state of a netns as last read, and the changes since. */
 export interface View {
   observe(): Promise<NetnsState>;
   /** Whether all links of the op are known. */
   knows(op: Op): boolean;
   /** Lists the links again. */
   findLinks(): Promise<void>;
-  /** @param ifindex 0 if unknown */
+  /** Records a new link. @param ifindex 0 if unknown */
   addLink(link: string, ifindex: number): void;
-  /** Marks the filters as changed since they were read. */
+  /** Records that the filters have changed since they were read. */
   forgetFilters(): void;
   known(op: Op): Known;
 }
 
 /**
- * Keeps what was last read from a netns. `observe` fills it, and `findLinks` reads the links again.
- * `knows` and `known` return it, and the other methods record later changes.
+ * Keeps the last state that was read from a netns. `observe` reads everything, and `findLinks` only
+ * the links. `knows` and `known` use that state, and the other methods record later changes.
  */
 export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
   const ifindexes = new Map<string, number>();
@@ -88,7 +88,7 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
 }
 
 /**
- * Returns a result without which the call cannot continue.
+ * Returns the result of a query. Throws if the kernel refused it, because the call cannot continue.
  *
  * @throws {BindingError} KERNEL_REFUSED
  */

@@ -28,7 +28,8 @@ export function findNad(
 }
 
 /**
- * Wiring of the NADs in Tapwire's own manifests by name, for files that do not contain the NADs.
+ * Maps the names of the NADs in Tapwire's manifests to their wiring, for files that do not contain
+ * these NADs.
  */
 const KNOWN = new Map(WIRINGS.map((wiring) => [BINDINGS[wiring].nad?.name, wiring]));
 
@@ -36,7 +37,7 @@ const KNOWN = new Map(WIRINGS.map((wiring) => [BINDINGS[wiring].nad?.name, wirin
  * Finds the wiring of the NAD that a registration or network names. Null if it does not run
  * Tapwire, or is unknown.
  *
- * @param vmNamespace namespace of a name without namespace; null to search all namespaces
+ * @param vmNamespace namespace to search if the text names none; null to search all namespaces
  */
 export function wiringOfReference(text: unknown, vmNamespace: string | null, nads: NadIndex): Wiring | null {
   if (typeof text !== 'string' || text === '') return null;

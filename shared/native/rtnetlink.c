@@ -13,8 +13,8 @@
 #include "rtnetlink.h"
 
 /*
- * The name of a failed receive. native.ts compares this text: such a request may have taken effect
- * although it failed.
+ * Names a failed receive. native.ts compares this text, because the request may have taken effect
+ * although its answer was lost.
  */
 static const char RECEIVE[] = "receive from netlink";
 
@@ -43,7 +43,7 @@ struct failure receive(int socket, deadline deadline, void *datagram, int *lengt
     ssize_t got = recvfrom(socket, datagram, DATAGRAM, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from, &from_length);
     if (got > DATAGRAM) return (struct failure){RECEIVE, EMSGSIZE};
     if (got >= 0) {
-      /* Processes in the pod can send to this socket as well: drop what is not from the kernel. */
+      /* Processes in the pod can send to this socket, too: drop their messages. */
       *length = from.nl_pid == 0 ? (int)got : 0;
       return NO_FAILURE;
     }
@@ -79,7 +79,10 @@ static struct failure receive_answers(int socket, uint32_t first, uint32_t count
       if (ends_answer(message)) pending--;
     }
     if (failure.request != NULL) return failure;
-    /* In an endless dump or a flood of other messages, receive() never waits for the deadline. */
+    /*
+     * receive() checks the deadline only if the queue is empty. In an endless dump or a flood of
+     * other messages, it never is.
+     */
     if (pending == before && is_over(deadline)) return no_answer();
   }
   return NO_FAILURE;

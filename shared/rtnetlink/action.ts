@@ -12,7 +12,7 @@ export interface Redirect {
    * longer exists.
    */
   readonly to: number;
-  /** Cookie of 32 hex digits; null without one. */
+  /** Cookie in hex, at most 32 digits; null if the action has none. */
   readonly cookie: string | null;
 }
 
@@ -30,8 +30,8 @@ const TCA_GACT_PROB = 3;
 const TCA_POLICE_TBF = 1;
 const TCA_POLICE_RESULT = 5;
 /**
- * Attribute in which each kind of action keeps its structure. All these structures have the next
- * step at the same offset.
+ * Attribute in which each kind of action keeps its structure. All these structures have the value
+ * that the action returns at the same offset.
  */
 const PARAMETERS: ReadonlyMap<string, number> = new Map([
   ['gact', 2],
@@ -66,8 +66,8 @@ export function decodeRedirect(action: Attributes): Redirect | null {
 }
 
 /**
- * Returns what a list of actions does to a frame. An empty list, or a last action that says "pipe",
- * gives the frame to the pod's own stack.
+ * Returns what a list of actions does to a frame. After an empty list, or a last action that says
+ * "pipe", no other filter sees the frame, and the pod's own stack gets it.
  *
  * Source: linux net/sched/act_api.c, tcf_action_exec
  */
@@ -91,7 +91,7 @@ function nextAfter(action: Attributes): ActionOutcome | 'next action' {
   return nextOf(parameters.readInt32LE(NEXT_OFFSET));
 }
 
-/** Returns what a policer does next; unknown if frames below and above the rate differ. */
+/** Returns what a policer does next; unknown if that depends on the rate. */
 function nextAfterPolice(options: Attributes): ActionOutcome | 'next action' {
   const parameters = readBytes(options, TCA_POLICE_TBF);
   if (parameters === undefined || parameters.length < POLICE_NEXT_OFFSET + 4) return 'unknown';
@@ -102,7 +102,7 @@ function nextAfterPolice(options: Attributes): ActionOutcome | 'next action' {
 
 /**
  * Returns what the kernel does after an action returns this value. The next filter runs only after
- * TC_ACT_UNSPEC. A jump to another chain does not come back.
+ * TC_ACT_UNSPEC. After TC_ACT_GOTO_CHAIN, the kernel does not return to this chain.
  */
 function nextOf(value: number): ActionOutcome | 'next action' {
   if (value < 0) return 'goes on';

@@ -39,8 +39,8 @@ const flag = optional(boolean, false);
 
 const ISTIO_INJECT = 'sidecar.istio.io/inject';
 /**
- * Setting of the pod. The pod gets the VMI's labels and, also as a label, this annotation of the
- * VMI, which takes precedence.
+ * Label or annotation of the VMI. KubeVirt gives the pod the VMI's labels, then this annotation as
+ * a label, so the annotation takes precedence.
  */
 const istioInject = fields({ [ISTIO_INJECT]: optional(string, null) });
 const NO_ISTIO = { [ISTIO_INJECT]: null };

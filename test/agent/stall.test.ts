@@ -1,7 +1,4 @@
-/**
- * One pod that is slow or hangs delays neither the other pods nor the clients of the health
- * endpoints.
- */
+/** A pod that is slow or hangs delays neither the other pods nor the health endpoints. */
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -41,7 +38,7 @@ const CAUGHT: readonly (readonly [command: 'ADD' | 'DEL', point: Point])[] = [
   ['DEL', 'change'],
 ];
 
-test('a kernel request that does not return delays neither 20 calls of other pods nor the endpoints, and its own reply follows when it returns', () =>
+test('a kernel request that does not return delays neither 20 calls of other pods nor the health endpoints, and its call succeeds when it returns', () =>
   onOurNode(({ trap, ...node }) =>
     withPod('eth0', (pod) =>
       withPods(5, async (others) => {
@@ -71,7 +68,7 @@ test('a kernel request that does not return delays neither 20 calls of other pod
     ),
   ));
 
-test('DEL gets its reply before the kernel has deleted the tap, and no other call waits for that', () =>
+test('the agent replies to DEL before the kernel acknowledges the deletion of the tap, and no other call waits for that', () =>
   onOurNode(({ trap, ...node }) =>
     withPod('eth0', (pod) =>
       withPods(5, async (others) => {
@@ -90,7 +87,7 @@ test('DEL gets its reply before the kernel has deleted the tap, and no other cal
     ),
   ));
 
-test('a process that holds the lock of a netns delays only its own pod, and not forever', () =>
+test('a process that holds the lock of a netns delays only calls for that pod, and only until a timeout', () =>
   onOurNode((node) =>
     withPod('eth0', (pod) =>
       withPods(5, async (others) => {
@@ -103,7 +100,7 @@ test('a process that holds the lock of a netns delays only its own pod, and not 
         closeSync(fd);
         const answer = await within('ADD', calling);
         succeeded(answer);
-        assert.is(answer.stderr, '', 'by the agent');
+        assert.is(answer.stderr, '', 'the agent served the call');
 
         const again = openSync(pod.path, 'r');
         assert.ok(native.tryLock(again));
@@ -129,7 +126,7 @@ test('30 clients that wait for a hanging pod delay no other client', () =>
       await othersAreServed(node, others);
       trap.release();
       const answers = await within('all', Promise.all([first, ...callers]));
-      assert.is(answers.filter(({ exitCode }) => exitCode === 0).length, 1, 'there is one tap in a pod');
+      assert.is(answers.filter(({ exitCode }) => exitCode === 0).length, 1, 'only one ADD creates the tap');
     }),
   ));
 

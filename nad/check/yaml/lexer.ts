@@ -1,13 +1,13 @@
 import { Lexer } from 'yaml';
 
 /**
- * Private members of the package's lexer. This is safe because the lock file pins the version of
- * the package.
+ * Private members of the package's lexer. Using them is safe because the lock file pins the version
+ * of the package.
  */
 interface Inner {
   /**
-   * Indentation that the next line must have; with less, the lexer ends a scalar or collection with
-   * an error.
+   * Minimum indentation of the next line. If that line has less, the lexer ends the scalar or
+   * collection with an error.
    */
   indentNext: number;
   parseFlowCollection: Step;

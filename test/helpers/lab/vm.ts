@@ -18,11 +18,11 @@ export interface Vm {
   /** `networkInterfaceMultiqueue`: as many queues as cores. */
   readonly multiQueue: boolean;
   /**
-   * Whether the binding is registered with `domainAttachmentType: tap`. Without it the sidecar adds
+   * Whether the binding is registered with `domainAttachmentType: tap`. Otherwise the sidecar adds
    * the interface.
    */
   readonly attachment: 'tap' | 'none';
-  /** KubeVirt's name for the binding in its configuration. */
+  /** Name under which the binding is registered. */
   readonly binding: string;
   /** TCP ports that are forwarded to the guest. */
   readonly ports: readonly number[];
@@ -64,10 +64,10 @@ export function toVmi(vm: Vm): string {
   }).toString();
 }
 
-/** The domain that virt-launcher converts the VMI to, including its network "phase 2". */
+/** The domain that virt-launcher creates from the VMI, after "phase 2" of its network setup. */
 export function toDomain(vm: Vm, image: GuestImage, guest: GuestConsole): GoElement {
-  // Without mitigations and self-tests an emulated CPU boots one second faster.
-  const ping6 = vm.binding === 'tapwire-slirp' ? '' : GATEWAY6; // slirp has no IPv6
+  const ping6 = vm.binding === 'tapwire-slirp' ? '' : GATEWAY6; // slirp's IPv6 stays inside QEMU
+  // Without mitigations and self-tests, the guest boots one second faster on an emulated CPU.
   const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${GATEWAY4} PING6=${ping6}`;
   return node(
     'domain',

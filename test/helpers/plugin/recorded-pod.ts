@@ -1,4 +1,4 @@
-/** Pods of the recordings: the calls of Tapwire for each, and a netns of the same shape. */
+/** Pods of the recordings: the calls of the plugin for each, and a netns with the same links. */
 import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
 import type { Json } from '../cluster/cni-runtime.ts';
 import { withSandbox } from '../cluster/cni-runtime.ts';
@@ -6,7 +6,7 @@ import { type TestNetns, withNetns } from '../pod/netns.ts';
 import { annotationOf, filesIn, type RecordedCall, recordedCalls, recordedJson } from './recorded.ts';
 
 export interface RecordedPod {
-  /** `thin primary`, as the files are named. */
+  /** Caller and case, which also name the files: `thin primary`. */
   readonly title: string;
   /** Calls of Tapwire, in order of time. */
   readonly calls: readonly RecordedCall[];
@@ -20,7 +20,10 @@ export interface RecordedPod {
   readonly secondary: ReadonlyMap<string, string>;
 }
 
-/** Every pod for which Tapwire was called. Calls without a container (STATUS) count as one pod. */
+/**
+ * Every pod for which Tapwire was called. The calls of one caller without a container (STATUS)
+ * count as one pod.
+ */
 export function recordedPods(): readonly RecordedPod[] {
   const all = recordedCalls();
   const ours = Map.groupBy(
@@ -39,7 +42,8 @@ function podOf(calls: readonly RecordedCall[], all: readonly RecordedCall[]): Re
     ? annotationOf(recordedJson(path), 'network-status')
     : undefined;
   const results = calls.map(({ stdin }) => stdin.prevResult).filter((result) => result?.interfaces);
-  // A pod that never ran has no status. Its link belonged to the same network.
+  // A pod that never ran has no status, and its calls may have no result with eth0. The eth0 of
+  // another pod, on the same network, stands in.
   const like = all.find(({ plugin, command, caller: by }) => {
     return plugin === 'bridge' && command === 'ADD' && (by === caller || caller === 'containerd');
   });
@@ -66,7 +70,7 @@ function podOf(calls: readonly RecordedCall[], all: readonly RecordedCall[]): Re
 /** An interface of a result, or an entry of a network status. */
 const isEth0 = ({ interface: ifname, name }: Json): boolean => (ifname ?? name) === 'eth0';
 
-/** The secondary pod link that a call concerns; undefined for another link. */
+/** The secondary pod link that a call concerns; undefined if it concerns another link. */
 export function secondaryOf({ ifname, stdin }: RecordedCall, { secondary }: RecordedPod): string | undefined {
   const network: string | undefined = stdin.args?.cni?.logicNetworkName;
   const podLink = network === undefined ? ifname : hashedPodIfname(network);
@@ -74,8 +78,8 @@ export function secondaryOf({ ifname, stdin }: RecordedCall, { secondary }: Reco
 }
 
 /**
- * A netns as it was before the first call of Tapwire, on a node with the macvlan links' parent
- * `bond0`.
+ * Runs `act` with a netns as it was before the first call of Tapwire. The node has `bond0`, the
+ * parent of the macvlan links.
  */
 export function withRecordedPod<T>(
   { eth0 }: Pick<RecordedPod, 'eth0'>,
@@ -98,7 +102,7 @@ export function withRecordedPod<T>(
   );
 }
 
-/** Adds a macvlan link as its plugin does. */
+/** Adds a macvlan link as the macvlan plugin does. */
 export async function addMacvlan(
   netns: TestNetns,
   node: TestNetns,

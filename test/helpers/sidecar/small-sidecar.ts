@@ -17,7 +17,7 @@ import { vmiJson } from './vmi.ts';
 const MIB = 1024 * 1024;
 /** The sidecar's container, after which KubeVirt names its hook directory. */
 const CONTAINER = 'hook-sidecar-0';
-/** What the image sets for the sidecar (scripts/image/config.ts). */
+/** Environment that the image sets for the sidecar (scripts/image/config.ts). */
 const IMAGE_ENV = { MALLOC_ARENA_MAX: '1' };
 const POLL_INTERVAL = 1; // ms
 
@@ -32,18 +32,18 @@ export interface SmallSidecar {
   readonly sidecar: Sidecar;
   readonly cgroup: Cgroup;
   readonly socket: string;
-  /** From exec to the socket, ms. */
+  /** Time from exec to the socket, in ms. */
   readonly listening: number;
-  /** From exec to the reply to Info, ms. */
+  /** Time from exec to the reply to Info, in ms. */
   readonly ready: number;
-  /** A domain of 20 KB, without its interfaces. */
+  /** A domain of 20 KB without interfaces. */
   readonly domain: string;
-  /** A VM with the interfaces for which the pod has taps. */
+  /** A VMI with the interfaces for which the pod has taps. */
   readonly vmi: Buffer;
 }
 
 /**
- * Runs the bundle for a pod with this many wired networks until it has replied to Info, then calls
+ * Starts the bundle in a pod with this many wired networks, waits for its reply to Info, then calls
  * `act`.
  */
 export function withSmallSidecar<T>(
@@ -61,7 +61,7 @@ export function withSmallSidecar<T>(
   });
 }
 
-/** The sidecar's socket, as soon as it can be seen. */
+/** Waits for the sidecar's socket and returns its path. */
 async function socketIn(directory: string, { sidecar, age }: Running): Promise<string> {
   while (age() < HANG) {
     const socket = readdirSync(directory, { withFileTypes: true }).find((entry) => entry.isSocket());
@@ -125,7 +125,7 @@ function vmiOf(names: readonly string[]): Buffer {
   });
 }
 
-/** A domain with as many disks as fit into this many bytes. */
+/** A domain with as many disks as it needs to have at least this many bytes. */
 function domainOf(size: number): string {
   const disks: string[] = [];
   for (let bytes = 0; bytes < size; bytes += disks.at(-1)?.length ?? 0) disks.push(disk(disks.length));

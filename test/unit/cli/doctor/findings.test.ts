@@ -157,7 +157,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   [
     'not as installed',
     withPlugin({ isInstalled: false }),
-    ['warning /bin/tapwire: is not the file that the installer wrote, by its inventory'],
+    ['warning /bin/tapwire: is not the file that the installer wrote, according to its inventory'],
   ],
   ['installed by hand', withPlugin({ isInstalled: null }), []],
   [

@@ -21,12 +21,12 @@ const LONGEST =
     .length;
 
 for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST + 1), 'x'.repeat(4096)]) {
-  test(`a container id of ${id.length} characters fits and is found again`, () => {
+  test(`recordOf() finds a record with a container id of ${id.length} characters, which fits in the alias`, () => {
     const key = { containerId: id, ifname: 'interface-15-ch' };
     const record = { ...RECORD, key, podLink: 'pod16477688c0e' };
     const ifalias = encodeRecord(record);
     assert.ok(Buffer.byteLength(ifalias) <= 255, `${ifalias.length} bytes`);
-    assert.is(ifalias.includes(`container=${id} `), id.length <= LONGEST, 'it is whole where it fits');
+    assert.is(ifalias.includes(`container=${id} `), id.length <= LONGEST, 'the id is whole if it fits');
     assert.equal(recordOf(tapOf({ ifalias }), key), record);
     assert.is(recordOf(tapOf({ ifalias }), { ...key, containerId: `${id}x` }), null);
   });
@@ -34,7 +34,7 @@ for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST +
 
 for (const [why, ifalias] of [
   ['no alias', null],
-  ["somebody else's alias", 'eth3'],
+  ["another program's alias", 'eth3'],
   ['a later version of the record', encodeRecord(RECORD).replace('tapwire/1', 'tapwire/2')],
   ["another container's record", encodeRecord({ ...RECORD, key: OTHER })],
   ['garbage', 'tapwire/1 = container ifname=net1'],
@@ -44,13 +44,13 @@ for (const [why, ifalias] of [
   });
 }
 
-test("recordOf() reads an earlier version's record, which left the link as it was and silenced no pod", () => {
+test('recordOf() reads the record of an older version, which neither set a link up nor silenced a pod', () => {
   const earlier = encodeRecord(RECORD).replace(' down=0 silence=0', '');
   const { restore } = recordOf(tapOf({ ifalias: earlier }), KEY) ?? {};
   assert.equal(restore, { ...RECORD.restore, down: null, silence: false });
 });
 
-test('describeLinkOwner() says whose link it is', () => {
+test('describeLinkOwner() names the attachment of a tap of Tapwire, and denies that Tapwire made another link', () => {
   assert.is(
     describeLinkOwner(tapOf({ ifalias: encodeRecord(RECORD) })),
     'the Tapwire link of "net1" in container "pod1"',

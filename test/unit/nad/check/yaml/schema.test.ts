@@ -62,7 +62,7 @@ for (const text of [
 }
 
 const JSON_TEXT = '{ "a": 1, "b": 2 }';
-/** Configurations as NADs in use write them: at any indent between its marks. */
+/** Configurations as real NADs write them: lines in quotes may have any indentation. */
 const CONFIGS: readonly (readonly [string, string, string])[] = [
   ['single quotes that close at the indent of their key', `'{ "a": 1,\n    "b": 2\n  }'`, JSON_TEXT],
   ['single quotes that close at the margin', `'{ "a": 1,\n"b": 2\n}'`, JSON_TEXT],
@@ -81,7 +81,7 @@ const CONFIGS: readonly (readonly [string, string, string])[] = [
   ],
   ['a literal block with tabs', `|-\n    {\n    \t"a": 1\n    }`, '{\n\t"a": 1\n}'],
   ['a folded block', `>-\n    { "a": 1,\n    "b": 2 }\n`, JSON_TEXT],
-  ['a block of a given indent', `|2-\n      { "a": 1 }\n`, '  { "a": 1 }'],
+  ['a block with an indentation indicator', `|2-\n      { "a": 1 }\n`, '  { "a": 1 }'],
   ['plain text over several lines', `a\n    b\n`, 'a b'],
   ['a tag', `!!str 12`, '12'],
 ];
@@ -99,7 +99,7 @@ const DOCUMENTS: readonly (readonly [string, string, readonly unknown[]])[] = [
     'a: {\n"b": [\n1,\n{c: 2\n}\n]\n}\nd: 3\n',
     [{ a: { b: [1, { c: 2 }] }, d: 3 }],
   ],
-  ['flow collections with commas at their ends', 'a: {b: 1, c: [2,],}', [{ a: { b: 1, c: [2] } }]],
+  ['flow collections with trailing commas', 'a: {b: 1, c: [2,],}', [{ a: { b: 1, c: [2] } }]],
   ['JSON with tabs', '{\n\t"a": {\n\t\t"b": 1\n\t}\n}\n', [{ a: { b: 1 } }]],
   ['consecutive JSON objects', '{"a": "}{"}\n{"a": "\\"{"} {"a": 3}', [{ a: '}{' }, { a: '"{' }, { a: 3 }]],
   ['JSON between separators', '---\n{"a": 1}\n---\n{"a": 2}\n', [{ a: 1 }, { a: 2 }]],
