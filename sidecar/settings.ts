@@ -26,7 +26,7 @@ export interface Settings {
 const HOOK_DIRECTORY = '/var/run/kubevirt-hooks';
 
 /**
- * Reads the environment. Pure; an empty variable counts as unset.
+ * Reads the settings from environment variables. An empty variable counts as unset. Pure.
  *
  * @throws {BindingError} INVALID_CONFIG; the message names the variable
  */
@@ -50,9 +50,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 }
 
 /**
- * Returns the names that the manifests register. Before KubeVirt 1.9, a sidecar does not learn
- * which name it was started for, so it serves all of them. If a pod has two sidecars, the second
- * finds the work of the first and changes nothing.
+ * Returns the names under which the manifests register a binding, or all bindings if null. Before
+ * KubeVirt 1.9, a sidecar does not learn which name it was started for, so it serves all of them.
+ * If a pod has two sidecars, the second finds the work of the first and changes nothing.
  */
 function registeredAs(binding: Binding | null): readonly string[] {
   return Object.values(binding === null ? REGISTERED_AS : BINDINGS[binding].registeredAs);

@@ -63,7 +63,7 @@ function problemOf(name: string, conf: unknown, plugins: unknown): string | null
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
-/** Plugins that Multus calls for every pod. A delegate is a single plugin or a list of plugins. */
+/** Returns the plugins that Multus calls for every pod. A delegate is one plugin or a list. */
 function delegatesOf(plugin: unknown): readonly unknown[] {
   const delegates = get(plugin, 'delegates');
   if (!Array.isArray(delegates)) return [];

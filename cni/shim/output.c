@@ -6,7 +6,7 @@
 
 static const char *version = DEFAULT_VERSION;
 
-/* Has room for a path with every character escaped. A longer message is truncated. */
+/* The line to print. Fits a path in which every character is escaped; longer text is truncated. */
 static char line[32 * 1024];
 enum { ROOM_TO_CLOSE = 64 };
 

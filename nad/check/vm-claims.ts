@@ -4,7 +4,7 @@ import { type Finding, failure } from './finding.ts';
 import type { Vm } from './vm.ts';
 
 /**
- * Finds networks of resource claims that KubeVirt rejects when the VM is created.
+ * Finds mistakes in `resourceClaim` networks that KubeVirt rejects when the VM is created.
  *
  * Source: kubevirt pkg/network/admitter/dra.go
  */

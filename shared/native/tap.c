@@ -29,7 +29,7 @@ struct labelling {
   struct failure failure;
 };
 
-/* Runs in a child with its own descriptors. The label applies to the program that it executes. */
+/* Runs in a child that has its own copy of the descriptors. The label applies to the helper. */
 static int exec_labelled(void *argument) {
   struct labelling *labelling = argument;
   int attribute = open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC);

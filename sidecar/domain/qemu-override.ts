@@ -4,7 +4,8 @@ import type { Element } from '../xml/xml.ts';
 import { addToContainer, qemuChildren, withPrefixOf } from './qemu-namespace.ts';
 
 /**
- * A string property of the QEMU device with that alias, which replaces the value that libvirt sets.
+ * A value for a string property of the QEMU device with this alias. It replaces the value that
+ * libvirt sets.
  */
 export interface QemuOverride {
   readonly alias: string;
@@ -13,8 +14,9 @@ export interface QemuOverride {
 }
 
 /**
- * Makes the domain override these properties, at most one for each device. Overrides by other
- * programs stay.
+ * Makes the domain override these properties. Overrides by other programs stay.
+ *
+ * @param overrides at most one for each device
  */
 export function overrideEdits(text: string, root: Element, overrides: readonly QemuOverride[]): Edit[] {
   /** Maps each alias to the first `<qemu:device>` that overrides a property of that device. */

@@ -1,7 +1,7 @@
 /**
  * Loses each reply of the kernel in turn. ADD then succeeds or leaves the netns as it was; DEL
  * ends, and the next DEL completes its work. A process in a pod can flood the plugin's sockets, so
- * that any reply may be lost, but must not make the plugin wait forever.
+ * any reply may be lost. The plugin must not wait forever for it.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -153,9 +153,9 @@ test('ADD and DEL that lose every reply fail without changing anything, and succ
   }));
 
 /**
- * The kernel sends nothing more on a socket from the first dump on, or from the last reply of
- * another kind on. So the test does not hit nftables, which sends ADD's last dump and first
- * acknowledgement: without its replies, ADD continues and only warns.
+ * Loses all replies on a socket from the first dump on, or from the last reply of another kind on.
+ * This spares nftables, which sends the last dump and the first acknowledgement of an ADD: without
+ * them, ADD only warns and continues.
  */
 const silence = (command: 'ADD' | 'DEL', said: string, isDone: boolean) => (loss: Loss, lossy: Lossy) =>
   withPod('eth0', async (pod) => {

@@ -1,6 +1,6 @@
 /**
- * The installer on a CNI bin directory: versions are installed and deleted, callers notice nothing,
- * and files of other programs stay untouched.
+ * Runs the installer on a CNI bin directory. It installs and deletes versions while calls of the
+ * plugin keep working, and leaves files of other programs alone.
  */
 import { once } from 'node:events';
 import {
@@ -38,11 +38,11 @@ test('the installed files work, belong to root, and are unchanged by a second in
     const before = statSync(join(bin, '.tapwire/node')).ctimeMs;
     const again = await installs(bin, REAL);
     assert.equal([again.folder, again.isNew], [line.folder, false]);
-    assert.is(statSync(join(bin, '.tapwire/node')).ctimeMs, before, 'nothing is written that is there');
+    assert.is(statSync(join(bin, '.tapwire/node')).ctimeMs, before, 'existing files are not rewritten');
     assert.equal(namesIn(bin), ONE);
   }));
 
-test("permissions depend neither on the installer's caller nor on the source", () =>
+test('permissions depend neither on the umask nor on the source files', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     for (const [path, mode] of Object.entries({
       tapwire: 0o777,
@@ -74,7 +74,7 @@ test("permissions depend neither on the installer's caller nor on the source", (
     });
   }));
 
-test('an upgrade keeps the version before, the next one deletes it, and a downgrade finds it', () =>
+test('an upgrade keeps only the previous version, and a downgrade to it reuses its files', () =>
   withBin(async ({ bin, payloads: [a, b, c] }) => {
     const first = await installs(bin, a);
     const second = await installs(bin, b);
@@ -89,13 +89,13 @@ test('an upgrade keeps the version before, the next one deletes it, and a downgr
 test('a version that a call runs from stays until the call ends', () =>
   withBin(async ({ bin, payloads: [a, b, c] }) => {
     const { folder } = await installs(bin, a);
-    // As the shim does.
+    // Locks the version's directory as the shim does during a call.
     const call = execa('flock', [join(bin, folder), 'sh', '-c', 'echo; read line'], { stdin: 'pipe' });
     try {
       await new Promise((resolve) => call.stdout?.once('data', resolve));
       await installs(bin, b);
       await installs(bin, c);
-      assert.ok(lstatSync(join(bin, folder, 'node'), { throwIfNoEntry: false }), 'it is whole');
+      assert.ok(lstatSync(join(bin, folder, 'node'), { throwIfNoEntry: false }), 'its files are still there');
     } finally {
       call.stdin?.end('\n');
       await call;
@@ -118,14 +118,14 @@ test('a working plugin is installed at every moment while versions change', () =
     assert.equal([...answers].sort(), ['a', 'b', 'c']);
   }));
 
-test('installers started at once wait for each other', () =>
+test('installers that run at the same time wait for each other', () =>
   withBin(async ({ bin, payloads: [a, b] }) => {
     await Promise.all([a, b, a, b, a, b].map((from) => installs(bin, from)));
     assert.ok(['a', 'b'].includes(await runtimeOf(bin)));
     assert.equal(namesIn(bin), TWO);
   }));
 
-test('without the fallback only the plugin is installed, and its error says what it needs', () =>
+test('--no-fallback installs only the plugin, whose calls fail with code 11 without an agent', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     await installs(bin, a);
     await installs(bin, a, '--no-fallback');
@@ -134,7 +134,7 @@ test('without the fallback only the plugin is installed, and its error says what
     assert.equal(
       namesIn(bin),
       [`.tapwire-${tapwire.version}-x`, 'bridge', 'tapwire'],
-      'the record of what is ours',
+      'the inventory is installed',
     );
     const call = { env: { CNI_COMMAND: 'VERSION' }, extendEnv: false, reject: false };
     const { exitCode, stdout } = await execa(join(bin, 'tapwire'), call);
@@ -150,7 +150,7 @@ for (const [why, damage] of [
   ['is not in the inventory', (path: string) => writeFileSync(join(path, 'more'), '')],
   ['is a broken inventory', (path: string) => writeFileSync(join(path, 'inventory.json'), '{')],
 ] as const) {
-  test(`the installer replaces the installed version if a file of it ${why}`, () =>
+  test(`the installer replaces the installed version if one of its files ${why}`, () =>
     withBin(async ({ bin, payloads: [a] }) => {
       const { folder } = await installs(bin, a);
       damage(join(bin, folder));
@@ -159,7 +159,7 @@ for (const [why, damage] of [
     }));
 }
 
-test('the installer deletes what a killed installer has left', () =>
+test('the installer deletes the files that a killed installer left', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     mkdirSync(join(bin, '.tapwire.new-0123/.tapwire/lib'), { recursive: true });
     writeFileSync(join(bin, '.tapwire.new-0123/.tapwire/node'), 'half of');
@@ -168,7 +168,7 @@ test('the installer deletes what a killed installer has left', () =>
     assert.equal(namesIn(bin), ONE);
   }));
 
-test('the installer replaces the plugin as an older README had it copied', () =>
+test('the installer replaces a plugin that was copied by hand', () =>
   withBin(async ({ bin, payloads: [a] }) => {
     await execa('cp', [join(a, 'tapwire'), bin]);
     await installs(bin, a);
@@ -239,11 +239,11 @@ test('uninstall deletes the last agent’s socket, but fails while an agent runs
     assert.is(
       lstatSync(join(folder, 'run'), { throwIfNoEntry: false }),
       undefined,
-      'its folder was empty then',
+      'deletes the directory of the socket, which is empty then',
     );
   }));
 
-/** Listens and accepts no client. */
+/** A script that listens at a socket but accepts no client. */
 const BUSY = `require('node:net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
   console.log('listening');
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
@@ -265,7 +265,7 @@ test('uninstall treats a busy agent as a running agent', () =>
     await agent;
   }));
 
-test('uninstall leaves a plain file in the place of the agent’s socket', () =>
+test('uninstall leaves a plain file at the path of the agent’s socket', () =>
   withBin(async ({ bin, folder }) => {
     const path = join(folder, 'agent.sock');
     writeFileSync(path, '');

@@ -24,10 +24,13 @@ export function* chunksOf(text: string): Iterable<Chunk> {
   }
 }
 
-/** Text before the first JSON object: a separator and white space. */
+/** Matches the text before a first JSON object: an optional separator, and white space. */
 const JSON_START = /^\ufeff?(?:---[ \t]*(?:#[^\n]*)?\r?\n)?\s*(?=\{)/;
 
-/** Splits a text without separators. All parts except the last are JSON objects. */
+/**
+ * Splits a text in which only the first line may be a separator. All parts except the last are JSON
+ * objects.
+ */
 function* objectsOf(text: string): Iterable<string> {
   let start = 0;
   let brace = JSON_START.exec(text)?.[0].length ?? -1;

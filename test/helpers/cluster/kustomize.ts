@@ -1,6 +1,6 @@
 /**
- * The part of kustomize that Tapwire's manifests use; every other field is an error here. Debian
- * has no package of the real one.
+ * Implements the part of kustomize that Tapwire's manifests use, because Debian has no package of
+ * kustomize. Any other field is an error.
  *
  * Source: kubectl.docs.kubernetes.io, kustomization; RFC 6902
  */
@@ -20,7 +20,7 @@ interface Operation {
 const KNOWN = ['apiVersion', 'kind', 'resources', 'components', 'patches', 'images'];
 
 /**
- * Returns the output of `kubectl kustomize FOLDER` as objects.
+ * Returns the output of `kubectl kustomize DIRECTORY` as objects.
  *
  * @param before the objects to which a component is applied
  */
@@ -47,7 +47,7 @@ function select(all: readonly Resource[], target: Readonly<Record<string, string
   const { kind, name, ...rest } = target;
   const found = all.filter((one) => one.kind === kind && one.metadata.name === name);
   if (found.length !== 1 || Object.keys(rest).length > 0)
-    throw new Error(`Not one target: ${JSON.stringify(target)}`);
+    throw new Error(`Cannot patch ${JSON.stringify(target)}: want the kind and name of one resource`);
   return found[0];
 }
 

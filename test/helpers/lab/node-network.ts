@@ -4,7 +4,7 @@ import { recordNetns } from '../pod/ledger.ts';
 import type { Lab } from './lab.ts';
 import { ip, lastWords, run, setSysctl, start, waitFor } from './run.ts';
 
-/** The addresses of RFC 5737 and RFC 3849. No packet of the lab leaves its netns anyway. */
+/** Addresses for documentation (RFC 5737, RFC 3849). No packet leaves the lab's namespaces. */
 export const GATEWAY4 = '192.0.2.1';
 export const GATEWAY6 = '2001:db8:1::1';
 export const BRIDGE = 'br0';

@@ -40,7 +40,7 @@ test('growth that the kernel does not cause is a missed target', () => {
   ]);
 });
 
-test('an ADD that fails right after DEL, and a killed one, are missed targets', () => {
+test('an ADD that fails right after DEL is a missed target, and so is an OOM kill', () => {
   const calls = RESULTS.calls.map((row) => ({ ...row, addBehindDel: { tried: 40, done: 39 } }));
   const limits = RESULTS.limits.map((row) => ({
     ...row,
@@ -73,13 +73,13 @@ test('a sidecar that starts or replies slowly, is too big or was killed is a mis
   ]);
 });
 
-test('a run without the agent has no verdict and says so', () => {
+test('a run without the agent gets no verdicts, and the output says so', () => {
   const calls = RESULTS.calls.filter(({ peer }) => peer !== AGENT);
   assert.equal(judge({ machine: RESULTS.machine, calls }), []);
   assert.match(describeTargets([]), 'Judged no target');
 });
 
-test('a missed target stands out', () => {
+test('the table shows MISSED for a missed target', () => {
   assert.match(describeTargets([{ target: 'ADD', found: '0.40', isMet: false }]), /^ADD +0\.40 +MISSED$/m);
 });
 

@@ -30,7 +30,7 @@ for (const [why, cpu, resources, want] of [
   ['a suffix that is not for CPUs', {}, { limits: { cpu: '1Ki' } }, 1],
   ['only memory', {}, { requests: { memory: '1Gi' }, limits: null }, 1],
 ] as const) {
-  count(why, () => assert.is(countVcpus({ cpu, resources }), want));
+  count(`returns ${want} for ${why}`, () => assert.is(countVcpus({ cpu, resources }), want));
 }
 
 count('rejects cores that are not a count', async () => {
