@@ -1,5 +1,5 @@
 import { decodeNetConf, type PasstConf } from '../../cni/request/config.ts';
-import { pluginsOf } from '../../nad/check/nads.ts';
+import { pluginsOf } from '../../nad/check/nad-config.ts';
 import { get } from '../../shared/json.ts';
 
 /**

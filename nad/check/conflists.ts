@@ -2,7 +2,7 @@ import { get } from '../../shared/json.ts';
 import { OURS } from './chain.ts';
 import type { Document } from './document.ts';
 import { type Finding, failure } from './finding.ts';
-import { pluginsOf } from './nads.ts';
+import { pluginsOf } from './nad-config.ts';
 
 /** Whether a document is a CNI configuration, as in /etc/cni/net.d. */
 export const isConflist = ({ value }: Document): boolean =>

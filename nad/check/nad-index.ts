@@ -1,4 +1,4 @@
-import type { NadSeen } from './nads.ts';
+import type { NadSeen } from './nad-config.ts';
 import { fullName } from './resource.ts';
 
 /** Index of NADs by name, so that checking a cluster with many NADs takes linear time. */

@@ -1,5 +1,5 @@
 import { error, type Problem } from './finding.ts';
-import type { Wiring } from './nads.ts';
+import type { Wiring } from './nad-config.ts';
 import type { Registered } from './registrations.ts';
 import type { Interface } from './vm.ts';
 

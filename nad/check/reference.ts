@@ -1,6 +1,6 @@
 import { BINDINGS } from '../bindings.ts';
+import { type NadSeen, WIRINGS, type Wiring } from './nad-config.ts';
 import type { NadIndex } from './nad-index.ts';
-import { type NadSeen, WIRINGS, type Wiring } from './nads.ts';
 
 /** Name of a NAD in a registration or a network. */
 interface Reference {

@@ -1,7 +1,7 @@
 import { BINDINGS } from '../bindings.ts';
 import { doubt, error, type Problem } from './finding.ts';
+import { WIRINGS, type Wiring } from './nad-config.ts';
 import type { NadIndex } from './nad-index.ts';
-import { WIRINGS, type Wiring } from './nads.ts';
 import { problemsOfMethod } from './network-wires.ts';
 import { findNad, parseReference, wiringOfReference } from './reference.ts';
 import type { Registered } from './registrations.ts';

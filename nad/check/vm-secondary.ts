@@ -1,6 +1,6 @@
 import { BINDINGS } from '../bindings.ts';
 import { advice, error, type Finding, findingsAt, type Problem } from './finding.ts';
-import type { Wiring } from './nads.ts';
+import type { Wiring } from './nad-config.ts';
 import { wiringOfReference } from './reference.ts';
 import { isPrimary, type Network, type Vm } from './vm.ts';
 import type { Cluster } from './vm-bindings.ts';

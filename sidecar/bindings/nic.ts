@@ -1,5 +1,6 @@
 /** The parts of a domain interface that do not depend on its binding. */
 
+import { BindingError } from '../../shared/errors.ts';
 import type { PciAddress } from '../vmi/interface.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
@@ -57,9 +58,9 @@ export function nicElement(
   };
 }
 
-/** Returns the VMI's MAC address as an element; empty if the VMI sets none. */
-export function macOf({ mac }: VmiInterface): NewElement[] {
-  return mac === null ? [] : [leaf('mac', { address: mac })];
+/** An error for an interface that cannot work on the pod's links. */
+export function unsupported({ name }: VmiInterface, reason: string): BindingError {
+  return new BindingError('LINK_UNSUPPORTED', `Cannot bind interface "${name}": ${reason}`);
 }
 
 /**

@@ -4,8 +4,9 @@ import { requirePodLink } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
 import type { BindInterface } from './binding.ts';
+import { requestedMac } from './guest-mac.ts';
 import { forwardedPorts } from './listed-ports.ts';
-import { iommuOf, isVirtio, leaf, macOf, nicElement } from './nic.ts';
+import { iommuOf, isVirtio, leaf, nicElement } from './nic.ts';
 
 /** Path at which virt-launcher looks for the log. */
 const LOG_FILE = '/var/run/kubevirt/passt.log';
@@ -43,7 +44,7 @@ export const bindPasst: BindInterface = (vmi, one, { links, passtBackend }) => {
     render: (current) =>
       nicElement({ type: vhostUser ? 'vhostuser' : 'user' }, vmi, one, current, [
         leaf('source', { dev: podLink.ifname }),
-        ...macOf(one),
+        ...requestedMac(one),
         ...(iommu['iommu'] ? [leaf('driver', iommu)] : []),
         leaf('backend', { type: 'passt', logFile: LOG_FILE }),
         ...forwards,

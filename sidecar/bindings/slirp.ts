@@ -1,8 +1,9 @@
 import { BindingError } from '../../shared/errors.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 import type { BindInterface } from './binding.ts';
+import { requestedMac } from './guest-mac.ts';
 import { forwardedPorts } from './listed-ports.ts';
-import { aliasOf, iommuOf, leaf, macOf, nicElement } from './nic.ts';
+import { aliasOf, iommuOf, leaf, nicElement } from './nic.ts';
 
 const DEFAULT_CIDR = '10.0.2.0/24';
 /**
@@ -37,7 +38,7 @@ export const bindSlirp: BindInterface = (vmi, one, { searchDomains }) => {
   return {
     render: (current) =>
       nicElement({ type: 'user' }, vmi, one, current, [
-        ...macOf(one),
+        ...requestedMac(one),
         ...(iommu['iommu'] ? [leaf('driver', iommu)] : []),
       ]),
     needs: {

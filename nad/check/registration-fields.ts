@@ -3,8 +3,8 @@ import { get } from '../../shared/json.ts';
 import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt-versions.ts';
 import { type Finding, failure } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
-import { checkPluginValues } from './plugin-values.ts';
 import { wiringOfReference } from './reference.ts';
+import { checkPluginValues } from './registration-values.ts';
 import type { Registered } from './registrations.ts';
 
 /**
