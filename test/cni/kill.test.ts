@@ -116,30 +116,32 @@ interface Trap {
   reached(): readonly Point[];
 }
 
-async function withTrap(act: (trap: Trap) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'tapwire-kill-'));
-  const [library, at, log] = ['kill.so', 'at', 'log'].map((name) => join(directory, name)) as [
-    string,
-    string,
-    string,
-  ];
+/** Gives `act` a function that makes a trap for one process. */
+async function withTraps(act: (newTrap: () => Trap) => Promise<void>): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), 'tapwire-kill-'));
+  const library = join(root, 'kill.so');
   try {
     const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
     await execa('gcc', [...flags, '-o', library, join(import.meta.dirname, 'kill.c')]);
-    await act({
-      env: { LD_PRELOAD: library, TAPWIRE_KILL: directory },
-      set(point) {
-        rmSync(log, { force: true });
-        writeFileSync(at, point === null ? '0 nothing' : `${point.nth} ${point.what}`);
-      },
-      reached() {
-        rmSync(at);
-        return existsSync(log) ? numbered(readFileSync(log, 'utf8').trim().split('\n')) : [];
-      },
-    });
+    await act(() => trapIn(mkdtempSync(join(root, 'trap-')), library));
   } finally {
-    rmSync(directory, { recursive: true });
+    rmSync(root, { recursive: true });
   }
+}
+
+function trapIn(directory: string, library: string): Trap {
+  const [at, log] = [join(directory, 'at'), join(directory, 'log')];
+  return {
+    env: { LD_PRELOAD: library, TAPWIRE_KILL: directory },
+    set(point) {
+      rmSync(log, { force: true });
+      writeFileSync(at, point === null ? '0 nothing' : `${point.nth} ${point.what}`);
+    },
+    reached() {
+      rmSync(at);
+      return existsSync(log) ? numbered(readFileSync(log, 'utf8').trim().split('\n')) : [];
+    },
+  };
 }
 
 /** Numbers each line among those equal to it, starting at 1. */
@@ -200,8 +202,9 @@ const oneShot = onlyBy(['one-shot'], test); // The fallback runs the very same b
 for (const kind of Object.keys(PODS)) {
   for (const command of ['ADD', 'DEL']) {
     oneShot(`${kind}: DEL and ADD succeed after a kill before any request of ${command}`, () =>
-      withTrap((trap) =>
+      withTraps((newTrap) =>
         onScene(kind, command, async (scene) => {
+          const trap = newTrap();
           const variables = environmentOf(command, scene.call);
           const { words, env } = await plugin(variables);
           const run = (point: Point | null) => {
@@ -249,15 +252,24 @@ for (const kind of Object.keys(PODS)) {
 /** The shim's error if there is no fallback and the agent died after it accepted the request. */
 const LOST = /^Cannot (run|tell how) (ADD|DEL)\b/;
 
+/** Agents that start while others are killed, because an agent takes seconds to settle. */
+const STARTED_AHEAD = 3;
+
+interface Trapped {
+  readonly agent: Agent;
+  readonly trap: Trap;
+}
+
 const byAgent = onlyBy(['agent'], test);
 for (const command of ['ADD', 'DEL']) {
   byAgent(`DEL and ADD succeed after a kill of the agent before any request of ${command}`, () =>
-    withTrap((trap) =>
+    withTraps((newTrap) =>
       onScene('veth', command, async (scene) => {
-        const startNext = async (): Promise<Agent> => {
+        const startNext = async (): Promise<Trapped> => {
+          const trap = newTrap();
           const agent = await startOther({ env: trap.env });
           await agent.settled();
-          return agent;
+          return { agent, trap };
         };
         const run = async (agent: Agent, fallback: boolean): Promise<End> => {
           const { words, env } = await plugin(environmentOf(command, scene.call), agent);
@@ -265,25 +277,25 @@ for (const command of ['ADD', 'DEL']) {
           return end(start(words, fallback ? rest : { ...rest, TAPWIRE_RUNTIME_DIR: nowhere }, scene.call));
         };
         const points = await pointsOf(async () => {
-          const observed = await startNext();
+          const { agent, trap } = await startNext();
           await scene.prepared();
           trap.set(null);
-          assert.is((await run(observed, false)).exitCode, 0, `${command} succeeds`);
+          assert.is((await run(agent, false)).exitCode, 0, `${command} succeeds`);
           const reached = trap.reached();
-          await observed.stop();
+          await agent.stop();
           await scene.restored('the agent was not killed');
           return reached;
         });
 
-        let next = startNext();
+        const waiting = Array.from({ length: STARTED_AHEAD }, startNext);
         const killAt = async (point: Point, fallback: boolean): Promise<End> => {
-          const agent = await next;
+          const { agent, trap } = (await waiting.shift()) as Trapped;
           await scene.prepared();
           trap.set(point);
           const ended = await run(agent, fallback);
           await agent.killed();
           assert.equal(trap.reached().at(-1), point);
-          next = startNext();
+          waiting.push(startNext());
           return ended;
         };
         const toRequests = points.slice(points.findIndex(isRequest));
@@ -303,7 +315,7 @@ for (const command of ['ADD', 'DEL']) {
           }
           await scene[then](why);
         });
-        await (await next).stop();
+        for (const { agent } of await Promise.all(waiting)) await agent.stop();
         console.log(`\n@ ${command}: agent killed at ${toRequests.length} points`);
       }),
     ),
