@@ -272,7 +272,24 @@ test('works and then stops: a program in the pod sets the pod link down', () =>
     }),
   ));
 
-test('works and then stops: a filter drops the replies of the DHCP server, and the lease ends', () =>
+test('works and then stops: the other end of the pod link goes down', () =>
+  withGuestAndPod((guest, pod) =>
+    guest.plugInto(pod.netns, async () => {
+      await hasAddress(guest, '192.0.2.10/24');
+      assert.ok(await guest.canPing());
+      await pod.outside.ip('link set host0 down');
+      await until('the pod link notices', async () =>
+        (await pod.netns.ip('link show dev eth0')).includes('NO-CARRIER'),
+      );
+      assert.not(await guest.canPing());
+      await isShown(pod, 'the other end is down', 0);
+      await pod.outside.ip('link set host0 up');
+      await pod.outside.ip(`neigh replace 192.0.2.10 lladdr ${MAC} dev host0 nud permanent`);
+      assert.ok(await guest.canPing());
+    }),
+  ));
+
+test('works and then stops: a filter takes the replies of the DHCP server, and the lease ends', () =>
   withGuestAndPod((guest, pod) =>
     withDnsmasq(pod.outside, 'host0', DHCP, () =>
       guest.plugInto(pod.netns, async () => {
