@@ -4,7 +4,6 @@ import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt-versions.
 import { type Finding, failure } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { wiringOfReference } from './reference.ts';
-import { checkImageKind } from './registration-image.ts';
 import { checkPluginValues } from './registration-values.ts';
 import type { Registered } from './registrations.ts';
 
@@ -19,7 +18,6 @@ export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor
     ...checkFields(registered, minor),
     ...checkAttachment(registered, minor),
     ...checkNeeds(registered, nads),
-    ...checkImageKind(registered, nads),
     ...checkPluginValues(registered),
   ];
 }
