@@ -180,9 +180,9 @@ for (const [why, name, plugin, minor, want] of [
   [
     'an image for slirp on passt, by any name, with a digest',
     'b',
-    { ...PASST, sidecarImage: `${SLIRP}@sha256:${'0'.repeat(64)}` },
+    { ...PASST, sidecarImage: `t:1-slirp@sha256:${'0'.repeat(32)}` },
     1,
-    `error: binding "b": sidecarImage "${SLIRP}@sha256:${'0'.repeat(64)}" serves only slirp, but this binding is passt; ` +
+    `error: binding "b": sidecarImage "t:1-slirp@sha256:${'0'.repeat(32)}" serves only slirp, but this binding is passt; ` +
       'remove "-slirp" from its tag, because the image without it serves every binding',
   ],
   [
