@@ -12,7 +12,7 @@ Environment, set by KubeVirt:
   NETWORK_BINDING_PLUGIN_NAME  binding to serve (KubeVirt >= 1.9); if unset, see docs/bindings.md
 
 Environment, set by the administrator (see docs/bindings.md):
-  TAPWIRE_BINDING        kind of all served bindings: tap, passt or slirp
+  TAPWIRE_BINDING        kind of all served bindings: tap, passt or slirp (default: by link and name)
   TAPWIRE_BINDING_NAMES  additional bindings to serve (KubeVirt < 1.9), separated by commas
   TAPWIRE_PASST_BACKEND  how passt connects to QEMU: vhost-user (default) or user
   TAPWIRE_PLUGIN_SOCKET  path of the socket that a Plugin resource names; replaces the hook socket
