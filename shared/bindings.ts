@@ -36,7 +36,21 @@ export type Variant = { [B in Binding]: keyof Rows[B]['registeredAs'] }[Binding]
 /** All bindings, in the order in which messages list them. */
 export const BINDING_NAMES = Object.keys(BINDINGS) as readonly Binding[];
 export const CNI_BINDINGS = BINDING_NAMES.filter((name): name is CniBinding => BINDINGS[name].inNetns);
+/** Bindings whose image is a variant of its own, with the binding's name at the end of its tag. */
+export const PINNED_BINDINGS = ['passt', 'slirp'] as const satisfies readonly Binding[];
 export const REGISTERED_AS: Readonly<Record<Variant, string>> = Object.assign(
   {},
   ...BINDING_NAMES.map((name) => BINDINGS[name].registeredAs),
 );
+
+/**
+ * Finds the kind that a registered name contains as one of its words, which are separated by "-".
+ * The name `tapwire` without a kind means tap. Returns null if the name contains no kind, or
+ * several.
+ */
+export function kindOfName(name: string): Binding | null {
+  const words = name.split('-');
+  const [kind, ...others] = BINDING_NAMES.filter((candidate) => words.includes(candidate));
+  if (kind === undefined) return words.includes('tapwire') ? 'tap' : null;
+  return others.length === 0 ? kind : null;
+}

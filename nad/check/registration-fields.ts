@@ -6,6 +6,7 @@ import type { NadIndex } from './nad-index.ts';
 import { wiringOfReference } from './reference.ts';
 import { checkPluginValues } from './registration-values.ts';
 import type { Registered } from './registrations.ts';
+import { checkSidecarKind } from './sidecar-kind.ts';
 
 /**
  * Finds mistakes in a registration that KubeVirt silently accepts: its CRD takes any string, and
@@ -19,6 +20,7 @@ export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor
     ...checkAttachment(registered, minor),
     ...checkNeeds(registered, nads),
     ...checkPluginValues(registered),
+    ...checkSidecarKind(registered, nads, minor),
   ];
 }
 

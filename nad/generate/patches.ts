@@ -99,7 +99,7 @@ export function gatePatch(): Manifest {
 function remarks({ kind, form, image, migration }: Registration): string[] {
   return [
     ...(needsSidecar(BINDINGS[kind]) && image === null
-      ? [`Replace ${IMAGE} by the image of the sidecar.`]
+      ? [`Replace ${IMAGE} by Tapwire's image, the same as in the DaemonSet. It serves every binding.`]
       : []),
     ...(form === 'network' && BINDINGS[kind].nad !== null
       ? ["The VM's network names the NAD, so the registration names none."]

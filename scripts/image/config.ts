@@ -1,5 +1,5 @@
 import tapwire from '../../package.json' with { type: 'json' };
-import { BINDINGS, IMAGE, type ImageBinding, tagOf } from './names.ts';
+import { IMAGE, PINNED, type Pinned, tagOf } from './names.ts';
 import type { ImageConfig, Variant } from './oci.ts';
 
 /** The origin of an image. All fields are absent outside a git checkout. */
@@ -16,9 +16,9 @@ export interface Origin {
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /**
- * Returns the configurations of the image's variants. They share one root file system. Each sets
- * the variable that tells the sidecar its binding. daemonset/Containerfile must say the same to
- * other builders.
+ * Returns the configurations of the image's variants. They share one root file system. The
+ * first serves every binding; each other sets the variable that pins the sidecar to one binding.
+ * daemonset/Containerfile must say the same to other builders.
  *
  * @param processor architecture that Node, the addon and the shim were built for, as in
  * `process.arch`
@@ -28,17 +28,13 @@ export function variants(processor: string, origin: Origin): readonly Variant[] 
   const architecture = ARCHITECTURES[processor];
   if (architecture === undefined)
     throw new RangeError(`Cannot build an image for ${processor}: want x64 or arm64`);
-  return BINDINGS.map((binding) => ({
-    name: `${IMAGE}:${tagOf(binding)}`,
-    config: configOf(binding, architecture, origin),
+  return PINNED.map((pinned) => ({
+    name: `${IMAGE}:${tagOf(pinned)}`,
+    config: configOf(pinned, architecture, origin),
   }));
 }
 
-function configOf(
-  binding: ImageBinding,
-  architecture: string,
-  { revision, created, source }: Origin,
-): ImageConfig {
+function configOf(pinned: Pinned, architecture: string, { revision, created, source }: Origin): ImageConfig {
   return {
     ...(created === undefined ? {} : { created }),
     architecture,
@@ -46,7 +42,7 @@ function configOf(
     config: {
       User: '107:107', // for the sidecar; the DaemonSet sets its own user
       // One heap of the C library instead of one for each thread: the sidecar has 64 MB.
-      Env: [`TAPWIRE_BINDING=${binding}`, 'MALLOC_ARENA_MAX=1'],
+      Env: [...(pinned === null ? [] : [`TAPWIRE_BINDING=${pinned}`]), 'MALLOC_ARENA_MAX=1'],
       Entrypoint: ['/app/node', '/app/sidecar/index.js'],
       WorkingDir: '/',
       Labels: {

@@ -1,26 +1,26 @@
-import { BINDING_NAMES, type Binding } from '../../shared/bindings.ts';
+import { BINDING_NAMES, type Binding, kindOfName } from '../../shared/bindings.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { readBinding } from '../../shared/record.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { findTap } from '../pod/wiring.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 
+type InterfaceRef = Pick<VmiInterface, 'name' | 'binding' | 'network'>;
+
 /**
  * Finds the kind of an interface's binding. The first source that names a kind decides:
  *
- * 1. the sidecar's image: TAPWIRE_BINDING
+ * 1. the sidecar's image, if it is pinned to a kind by TAPWIRE_BINDING
  * 2. the record on the tap that the CNI plugin created for the interface
  * 3. the name under which the binding is registered, see `kindOfName`
+ * 4. a tap of another program in the place of the CNI plugin's
  *
- * @param configured kind set by the image; null if none is set
+ * @param pinned kind set by the image; null if none is set
  * @throws {BindingError} INVALID_VMI; the message lists the kinds
  */
-export function kindOf(
-  one: Pick<VmiInterface, 'name' | 'binding' | 'network'>,
-  configured: Binding | null,
-  links: readonly Link[],
-): Binding {
-  const kind = configured ?? kindOfRecord(findTap(one, links)) ?? kindOfName(one.binding);
+export function kindOf(one: InterfaceRef, pinned: Binding | null, links: readonly Link[]): Binding {
+  const tap = findTap(one, links);
+  const kind = pinned ?? kindOfRecord(tap) ?? kindOfName(one.binding) ?? kindOfTap(tap);
   if (kind !== null) return kind;
   const words = `${BINDING_NAMES.slice(0, -1).join(', ')} or ${BINDING_NAMES.at(-1)}`;
   throw new BindingError(
@@ -31,18 +31,24 @@ export function kindOf(
 }
 
 /**
- * Finds the kind that a registered name contains as one of its words, which are separated by "-".
- * The name `tapwire` without a kind means tap. Returns null if the name contains no kind, or
- * several.
+ * Warns of an image that is pinned to another kind than the tap's record or the registered name
+ * means. The image decides nevertheless: a name can mean a kind by accident.
  */
-export function kindOfName(name: string): Binding | null {
-  const words = name.split('-');
-  const [kind, ...others] = BINDING_NAMES.filter((candidate) => words.includes(candidate));
-  if (kind === undefined) return words.includes('tapwire') ? 'tap' : null;
-  return others.length === 0 ? kind : null;
+export function pinWarnings(one: InterfaceRef, pinned: Binding | null, links: readonly Link[]): string[] {
+  if (pinned === null) return [];
+  const recorded = kindOfRecord(findTap(one, links));
+  const kind = recorded ?? kindOfName(one.binding);
+  if (kind === null || kind === pinned) return [];
+  const source = recorded === null ? 'by its name' : "by the record on the interface's tap";
+  return [
+    `the sidecar's image sets TAPWIRE_BINDING=${pinned}, but binding "${one.binding}" of interface "${one.name}" is ${kind} ${source}; ` +
+      "set the registration's sidecarImage to the image without a binding in its tag, which serves every binding",
+  ];
 }
 
 function kindOfRecord(link: Link | undefined): Binding | null {
   const binding = link === undefined ? undefined : readBinding(link);
   return BINDING_NAMES.find((kind) => kind === binding) ?? null;
 }
+
+const kindOfTap = (link: Link | undefined): Binding | null => (link?.tun?.mode === 'tap' ? 'tap' : null);

@@ -25,6 +25,8 @@ export interface Vmi {
   readonly istio: boolean;
   /** Interfaces with a binding that the sidecar serves, in the VMI's order. */
   readonly interfaces: readonly VmiInterface[];
+  /** Names of the bindings that the sidecar does not serve, without duplicates. */
+  readonly otherBindings: readonly string[];
 }
 
 export interface VmiInterface extends InterfaceSpec {
@@ -111,12 +113,16 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
   const { metadata, spec } = outline;
   const { devices, launchSecurity } = spec.domain;
   const networks = indexNetworks(spec.networks, outline.status);
+  const others = new Set<string>();
   const interfaces = devices.interfaces.flatMap((source, index) => {
     const path = `$.spec.domain.devices.interfaces[${index}]`;
     const owner = decodeOwner(source, path);
     // KubeVirt does not render an interface that is to be removed.
-    if (owner.binding === null || !bindings.includes(owner.binding.name) || owner.state === 'absent')
+    if (owner.binding === null || owner.state === 'absent') return [];
+    if (!bindings.includes(owner.binding.name)) {
+      others.add(owner.binding.name);
       return [];
+    }
     const own = decodeInterface(source, path);
     const network = networks.get(own.name);
     if (network === undefined) throw unbindable(own.name, 'the VMI has no network of that name');
@@ -138,6 +144,7 @@ function decode(json: unknown, bindings: readonly string[]): Vmi {
     queues: devices.networkInterfaceMultiqueue ? Math.min(countVcpus(spec.domain), MAX_QUEUES) : 0,
     istio: (metadata.annotations[ISTIO_INJECT] ?? metadata.labels[ISTIO_INJECT])?.toLowerCase() === 'true',
     interfaces,
+    otherBindings: [...others],
   };
 }
 

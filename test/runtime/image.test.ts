@@ -50,7 +50,7 @@ test('every blob has the digest and size that its descriptor names', () => {
   }
 });
 
-test('each binding has a tag, and differs from the others by one variable', () => {
+test('the first image sets no binding, and the others differ from it by one variable', () => {
   const names = index.manifests.map((one: { annotations: object }) => Object.values(one.annotations));
   const { version } = tapwire;
   assert.equal(
@@ -58,13 +58,13 @@ test('each binding has a tag, and differs from the others by one variable', () =
     ['', '-passt', '-slirp'].map((end) => [`localhost/tapwire:${version}${end}`, version + end]),
   );
   assert.is(new Set(manifests.map(({ layers }) => JSON.stringify(layers))).size, 1);
-  const [tap, ...others] = configs;
+  const [first, ...others] = configs;
   assert.equal(
     configs.map(({ config }) => config.Env),
-    ['tap', 'passt', 'slirp'].map((binding) => [`TAPWIRE_BINDING=${binding}`, 'MALLOC_ARENA_MAX=1']),
+    [[], ['TAPWIRE_BINDING=passt'], ['TAPWIRE_BINDING=slirp']].map((own) => [...own, 'MALLOC_ARENA_MAX=1']),
   );
   for (const other of others)
-    assert.equal({ ...other, config: { ...other.config, Env: tap.config.Env } }, tap);
+    assert.equal({ ...other, config: { ...other.config, Env: first.config.Env } }, first);
 });
 
 test('the image is a sidecar for an unprivileged user and describes itself', () => {

@@ -166,6 +166,73 @@ for (const image of [
   test(`accepts the image ${JSON.stringify(image)}`, () =>
     assert.equal(check({ domainAttachmentType: 'tap', sidecarImage: image }, 9), []));
 }
+const SLIRP = 'registry.example:5000/tapwire:0.1.0-slirp';
+const NAMES = 'tapwire, tapwire-mq, tapwire-secondary, tapwire-secondary-mq, tapwire-passt, tapwire-slirp';
+for (const [why, name, plugin, minor, want] of [
+  [
+    'an image for passt on a tap',
+    'tapwire',
+    { ...TAP, sidecarImage: 'localhost/tapwire:0.1.0-passt' },
+    9,
+    'error: binding "tapwire": sidecarImage "localhost/tapwire:0.1.0-passt" serves only passt, but this binding is tap; ' +
+      'remove "-passt" from its tag, because the image without it serves every binding',
+  ],
+  [
+    'an image for slirp on passt, by any name, with a digest',
+    'b',
+    { ...PASST, sidecarImage: `t:1-slirp@sha256:${'0'.repeat(32)}` },
+    1,
+    `error: binding "b": sidecarImage "t:1-slirp@sha256:${'0'.repeat(32)}" serves only slirp, but this binding is passt; ` +
+      'remove "-slirp" from its tag, because the image without it serves every binding',
+  ],
+  [
+    'an image for passt on slirp',
+    'tapwire-slirp',
+    { sidecarImage: 'tapwire:0.1.0-passt' },
+    1,
+    'error: binding "tapwire-slirp": sidecarImage "tapwire:0.1.0-passt" serves only passt, but this binding is slirp; ' +
+      'remove "-passt" from its tag, because the image without it serves every binding',
+  ],
+  [
+    'a name that older sidecars are not told',
+    'nat-passt',
+    { ...PASST, sidecarImage: 'localhost/tapwire:0.1.0' },
+    8,
+    `warning: binding "nat-passt": sidecarImage "localhost/tapwire:0.1.0" does not serve this name before KubeVirt 1.9, only ${NAMES}; ` +
+      'use one of those names, or build an image that sets TAPWIRE_BINDING_NAMES=nat-passt',
+  ],
+  [
+    'passt by a name that does not say so',
+    'nat',
+    { ...PASST, sidecarImage: 'localhost/tapwire' },
+    9,
+    'warning: binding "nat": sidecarImage "localhost/tapwire" cannot know that this binding is passt; ' +
+      'give it a name with the word "passt", such as "lan-passt", or use the image with "-passt" in its tag',
+  ],
+  ['one image for passt', 'tapwire-passt', { ...PASST, sidecarImage: 'tapwire:0.1.0' }, 1, null],
+  ['one image for slirp', 'tapwire-slirp', { sidecarImage: 'tapwire:0.1.0' }, 1, null],
+  ['one image for a tap', 'tapwire', { ...TAP, sidecarImage: 'tapwire:0.1.0' }, 1, null],
+  ['an image for passt', 'tapwire-passt', { ...PASST, sidecarImage: 'tapwire:0.1.0-passt' }, 1, null],
+  ['an image for passt by another name', 'nat', { ...PASST, sidecarImage: 'tapwire:0.1.0-passt' }, 9, null],
+  ['an image for slirp', 'tapwire-slirp', { sidecarImage: SLIRP }, 9, null],
+  ['one image for a name with the word', 'nat-passt', { ...PASST, sidecarImage: 'tapwire:1' }, 9, null],
+  [
+    "another program's image on its own NAD",
+    'b',
+    { networkAttachmentDefinition: 'default/other', sidecarImage: SLIRP },
+    9,
+    null,
+  ],
+] as const) {
+  test(`${want === null ? 'accepts' : 'finds'} ${why}`, () => {
+    const findings = findingsOf(NADS + kubevirt({ [name]: plugin }), minor);
+    assert.equal(
+      findings.map((finding) => finding.replace(/^\d+ /, '')),
+      want === null ? [] : [want],
+    );
+  });
+}
+
 for (const image of ['IMAGE', 'image', '<IMAGE>', `$${'{IMAGE}'}`, '{{ image }}', '%IMAGE%', '$(IMAGE)']) {
   test(`finds the placeholder ${image}`, () => {
     assert.equal(check({ ...TAP, sidecarImage: image }, 9), [

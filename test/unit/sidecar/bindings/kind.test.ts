@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Binding } from '../../../../shared/bindings.ts';
+import { type Binding, kindOfName } from '../../../../shared/bindings.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
-import { kindOf, kindOfName } from '../../../../sidecar/bindings/kind.ts';
+import { kindOf, pinWarnings } from '../../../../sidecar/bindings/kind.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
 
@@ -71,8 +71,41 @@ kind('a record of another interface is ignored', () => {
   assert.is(kindOf(red, null, wired(RECORD)), 'passt');
 });
 
+kind('a tap of another program counts only if the name means no kind', () => {
+  assert.is(kindHere('nat'), 'tap');
+  assert.is(kindHere('tapwire-slirp'), 'slirp');
+  const dummy = { ...veth('tap0'), kind: 'dummy' };
+  assert.throws(
+    () => kindOf(one('nat'), null, [veth('eth0'), dummy]),
+    /the kind of binding "nat" is unknown/,
+  );
+});
+
+const ADVICE =
+  "set the registration's sidecarImage to the image without a binding in its tag, which serves every binding";
+for (const [why, binding, image, ifalias, want] of [
+  ['no pin', 'nat', null, RECORD, null],
+  ['a pin that agrees with the record', 'tapwire-passt', 'tap', RECORD, null],
+  ['a pin that agrees with the name', 'tapwire-passt', 'passt', null, null],
+  ['a pin for a name without a kind', 'nat', 'passt', null, null],
+  ['a pin against the name', 'tapwire', 'passt', null, 'tap by its name'],
+  ['a pin against the record', 'nat', 'slirp', RECORD, "tap by the record on the interface's tap"],
+  [
+    'a pin and a name against the record',
+    'passt',
+    'passt',
+    RECORD,
+    "tap by the record on the interface's tap",
+  ],
+] as const) {
+  kind(`${why} gives ${want === null ? 'no' : 'a'} warning`, () => {
+    const sentence = `the sidecar's image sets TAPWIRE_BINDING=${image}, but binding "${binding}" of interface "default" is ${want}; ${ADVICE}`;
+    assert.equal(pinWarnings(one(binding), image, wired(ifalias)), want === null ? [] : [sentence]);
+  });
+}
+
 kind('an error lists the choices if nothing tells the kind', async () => {
-  const error = await caught(() => kindHere('nat'));
+  const error = await caught(() => kindOf(one('nat'), null, [veth('eth0')]));
   assert.is(error.code, 'INVALID_VMI');
   assert.is(
     error.message,
