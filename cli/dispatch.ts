@@ -10,8 +10,8 @@ export interface Ending {
 }
 
 /**
- * Runs a command and writes its directory, if it has one. A BindingError becomes text on stderr; any
- * other error is a bug and is rethrown.
+ * Runs a command and writes its directory, if it has one. A BindingError becomes text on stderr;
+ * any other error is a bug and is rethrown.
  */
 export async function dispatch(
   commands: readonly Command[],

@@ -13,6 +13,7 @@ import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { reasonOfFileError } from '../file-error.ts';
 import type { Seen } from './describe.ts';
 import { holdersAmong } from './node.ts';
 
@@ -44,7 +45,7 @@ function open(path: string): number {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // opening a FIFO would block
   } catch (cause) {
-    throw refusal('INVALID_NETNS', path, messageOf(cause), cause);
+    throw refusal('INVALID_NETNS', path, reasonOfFileError(cause), cause);
   }
   if (native.isNetns(fd)) return fd;
   closeSync(fd);
