@@ -31,6 +31,8 @@ if [ "$1" = test ]; then
   packages="$packages containernetworking-plugins strace"
   # Reads the manifests as administrators do, unless another package provides it.
   command -v kubectl >/dev/null || packages="$packages kubernetes-client"
+  # Runs the agent's unit file, in namespaces of its own.
+  packages="$packages systemd"
   # Rules in and around a pod, which may affect a guest.
   packages="$packages nftables"
   # Builds the image from daemonset/Containerfile, as administrators may do.
