@@ -53,7 +53,7 @@ function open(path: string): number {
 }
 
 function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason: string, cause: unknown) {
-  const isForbidden = /EACCES|EPERM|not permitted|Permission denied/.test(reason);
+  const isForbidden = /EACCES|EPERM|not permitted|permission denied/i.test(reason);
   const advice = isForbidden ? '; run this on the node itself as root with CAP_SYS_ADMIN' : '';
   return new BindingError(code, `Cannot inspect "${path}": ${reason}${advice}`, { cause });
 }
