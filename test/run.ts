@@ -60,6 +60,7 @@ const LONGEST = [
   'netns/add',
   'cni/kill',
   'vm/demo',
+  'netns/no-network',
   'runtime/containerd-rounds',
   'netns/doctor',
   'cni/conformance',
