@@ -16,7 +16,7 @@ export interface Command {
   run(args: readonly string[], input: Input): Outcome | Promise<Outcome>;
 }
 
-/** File access of commands that only read files. */
+/** File access of commands that do not look at the node. */
 export interface Input {
   /** Reads a file, or stdin if the path is `-`. @throws {BindingError} IO_FAILURE */
   read(path: string): string;
@@ -28,6 +28,14 @@ export interface Outcome {
   readonly stderr?: string;
   /** 0: success; 1: problems found. */
   readonly exitCode: 0 | 1;
+  /** A directory to write before the output, which is not printed if that fails. */
+  readonly directory?: NewDirectory;
+}
+
+/** A directory that must be new or empty, and the text of each file in it, by its name. */
+export interface NewDirectory {
+  readonly path: string;
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { BindingError } from '../shared/errors.ts';
-import { type Command, type Input, usageError } from './command.ts';
+import { type Command, type Input, type NewDirectory, usageError } from './command.ts';
 
 /** Output and exit status of the process. */
 export interface Ending {
@@ -10,27 +10,34 @@ export interface Ending {
 }
 
 /**
- * Runs a command. A BindingError becomes text on stderr; any other error is a bug and is rethrown.
+ * Runs a command and writes its directory, if it has one. A BindingError becomes text on stderr;
+ * any other error is a bug and is rethrown.
  */
 export async function dispatch(
   commands: readonly Command[],
   version: string,
   args: readonly string[],
   input: Input,
+  write: (directory: NewDirectory) => void,
 ): Promise<Ending> {
   const [name = '--help', ...rest] = args;
-  if (name === '--help' || name === 'help') return printed(overview(commands));
+  if (isHelp(name) || name === 'help') return printed(overview(commands));
   if (name === '--version') return printed(`${version}\n`);
   const command = commands.find((candidate) => candidate.name === name);
   try {
     if (command === undefined) throw usageError('tapwire', `there is no command ${JSON.stringify(name)}`);
-    if (beforeOperands(rest).includes('--help')) return printed(command.help);
-    return { stderr: '', ...(await command.run(rest, input)) };
+    if (beforeOperands(rest).some(isHelp)) return printed(command.help);
+    const { directory, ...ending } = await command.run(rest, input);
+    if (directory !== undefined) write(directory);
+    return { stderr: '', ...ending };
   } catch (error) {
     if (error instanceof BindingError) return { stdout: '', stderr: `${error.message}\n`, exitCode: 2 };
     throw error;
   }
 }
+
+/** Documented is only --help, but many people type -h first. */
+const isHelp = (arg: string): boolean => arg === '--help' || arg === '-h';
 
 const printed = (stdout: string): Ending => ({ stdout, stderr: '', exitCode: 0 });
 

@@ -1,13 +1,15 @@
 import './node-version.ts';
 import { readFileSync } from 'node:fs';
 import tapwire from '../package.json' with { type: 'json' };
-import { BindingError, messageOf } from '../shared/errors.ts';
+import { BindingError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
 import { check } from './commands/check.ts';
 import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
 import { manifests } from './commands/manifests.ts';
 import { dispatch } from './dispatch.ts';
+import { reasonOfFileError } from './file-error.ts';
+import { writeDirectory } from './write-directory.ts';
 
 /** All commands. Each has its own file. */
 const COMMANDS: readonly Command[] = [manifests, check, inspect, doctor];
@@ -21,7 +23,9 @@ function read(path: string): string {
 }
 
 const reasonOf = (cause: unknown): string =>
-  (cause as NodeJS.ErrnoException).code === 'EISDIR' ? 'it is a directory; name its files' : messageOf(cause);
+  (cause as NodeJS.ErrnoException).code === 'EISDIR'
+    ? 'it is a directory; name its files'
+    : `${reasonOfFileError(cause)}; check the path`;
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return; // the reader closed the pipe, as `| head` does
@@ -29,9 +33,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exitCode = 2;
 });
 
-const { stdout, stderr, exitCode } = await dispatch(COMMANDS, tapwire.version, process.argv.slice(2), {
-  read,
-});
+const { stdout, stderr, exitCode } = await dispatch(
+  COMMANDS,
+  tapwire.version,
+  process.argv.slice(2),
+  { read },
+  writeDirectory,
+);
 process.stdout.write(stdout);
 process.stderr.write(stderr);
 process.exitCode = exitCode; // exit() would lose output that a pipe has not taken yet

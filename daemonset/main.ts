@@ -5,7 +5,7 @@ import { testKernel } from '../cni/kernel/self-test.ts';
 import { rollbacks } from '../cni/plan/apply.ts';
 import { readNodePolicy } from '../cni/policy/node-file.ts';
 import tapwire from '../package.json' with { type: 'json' };
-import { messageOf } from '../shared/errors.ts';
+import { BindingError, messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { reasonOf } from '../shared/native/native.ts';
 import { serveCall } from './calls/serve-call.ts';
@@ -35,7 +35,9 @@ async function run(options: Options): Promise<void> {
   let server: Server | undefined;
   const test = async () => {
     await testKernel();
-    server?.requireSocket();
+    if (server === undefined)
+      throw new BindingError('TRY_AGAIN', `Cannot serve clients at "${socket}" yet: the agent is starting`);
+    server.requireSocket();
   };
   const { server: healthServer, address } = await serveHealth(health, test, () => metrics.registry.metrics());
   healthServer.unref(); // if listen() fails, the agent exits instead of reporting health forever

@@ -47,7 +47,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'versi
       health: { ...text, default: HEALTH_ADDRESS },
       'netns-dir': { ...text, default: NETNS_DIR },
       'scan-interval': { ...text, default: `${SCAN_SECONDS}` },
-      help: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', default: false },
     },
   });

@@ -29,6 +29,10 @@ if [ "$1" = test ]; then
   # The plugin's real callers and the other plugins of a chain, unless other packages (such as
   # containerd.io of docker.com) provide them; strace, which kills the plugin between two requests.
   packages="$packages containernetworking-plugins strace"
+  # Reads the manifests as administrators do, unless another package provides it.
+  command -v kubectl >/dev/null || packages="$packages kubernetes-client"
+  # Runs the agent's unit file, in namespaces of its own.
+  packages="$packages systemd"
   # Rules in and around a pod, which may affect a guest.
   packages="$packages nftables"
   # Builds the image from daemonset/Containerfile, as administrators may do.

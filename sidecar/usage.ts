@@ -29,6 +29,6 @@ Exit status: 0 success, 1 failure.
 export function printedFor(args: readonly string[], version: string): string | null {
   const [first, ...more] = args;
   if (more.length > 0) return null;
-  if (first === '--help') return USAGE;
+  if (first === '--help' || first === '-h') return USAGE;
   return first === '--version' ? `${version}\n` : null;
 }

@@ -45,9 +45,8 @@ export const inspect: Command = {
     });
     const [subject, ...more] = positionals;
     if (more.length > 0) throw usageError(NAME, `want one netns or pod, got ${positionals.length}`);
-    if (values.svg && (values.json || subject === undefined)) {
-      throw usageError(NAME, '--svg needs one netns or pod, and cannot be combined with --json');
-    }
+    if (values.svg && values.json) throw usageError(NAME, 'want --svg or --json, not both');
+    if (values.svg && subject === undefined) throw usageError(NAME, '--svg draws one netns or pod: name it');
     if (process.geteuid?.() !== 0) throw notRoot(subject);
     const style = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' ? COLOURS : PLAIN;
     if (subject === undefined) {

@@ -5,12 +5,13 @@ import {
   FORMS,
   hasChoiceOfMigration,
 } from '../../nad/bindings.ts';
+import { toDirectory } from '../../nad/generate/directory.ts';
 import { exampleVms } from '../../nad/generate/example-vm.ts';
 import { NAMESPACES } from '../../nad/generate/files.ts';
 import { type Namespaces, nadOf } from '../../nad/generate/nad.ts';
 import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../../nad/generate/patches.ts';
 import type { Registration } from '../../nad/generate/registration.ts';
-import { type Manifest, toYaml } from '../../nad/generate/yaml.ts';
+import { type Manifest, THIS_FILE, toYaml } from '../../nad/generate/yaml.ts';
 import {
   FIELD_SINCE,
   LAST_GATED_MINOR,
@@ -18,16 +19,15 @@ import {
   parseKubevirtVersion,
 } from '../../nad/kubevirt-versions.ts';
 import { type Decoder, mismatch, oneOf, string } from '../../shared/decode.ts';
-import { type Command, readArguments, usageError } from '../command.ts';
+import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
+import { type ManifestPart, PARTS, whyAbsent } from '../manifests/absent.ts';
 
 const NAME = 'tapwire manifests';
-const PARTS = ['nad', 'registration', 'gate', 'vm'] as const;
-type ManifestPart = (typeof PARTS)[number];
 
 const HELP = `Usage: ${NAME} --binding KIND [options]
 
 Prints the manifests that add a binding to a cluster, and example VMs. Comments in the YAML say how to use each part.
-The files in nad/ are its output without further options.
+nad/ has the same manifests with the default namespaces, for every version of KubeVirt.
 
   --binding KIND      ${BINDING_KINDS.join(', ')}; can be given several times
                         tap      redirects all frames between pod link and guest; the guest gets its address from the
@@ -39,7 +39,8 @@ The files in nad/ are its output without further options.
                         passt    passes connections through sockets of the pod; for pod links of any kind, and for the
                                  primary network only
                         slirp    QEMU's user-mode network; slow, but needs nothing on the nodes
-  --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer (default 1.${NEWEST_MINOR}); the fields depend on it
+  --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer (default 1.${NEWEST_MINOR}); fields, comments and the gate
+                      depend on it
   --hco               the HyperConverged operator manages KubeVirt; print patches of its CR
   --form FORM         where the NetworkAttachmentDefinition is named (default binding)
                         binding  in the registration; VMs name only the binding
@@ -53,14 +54,15 @@ The files in nad/ are its output without further options.
   --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no)
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
                         refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again
+  --output DIR        write a file for each part to DIR, which must be new or empty, and print the commands that apply
+                      them: DIR has a kustomization for "kubectl apply -k"; it does not include the patches
   --help              print this help
 
 Examples:
-  ${NAME} --binding tap --kubevirt 1.5 --namespace vms
+  ${NAME} --binding tap --kubevirt 1.5 --namespace vms --output tapwire
   ${NAME} --binding tap --part nad | kubectl apply -f -
   ${NAME} --binding tap --part registration > tap.yaml
-  kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=tap.yaml
-  ${NAME} --binding passt --binding tap-mq --hco --image registry.example.com/tapwire:0.1.0
+  ${NAME} --binding passt --binding tap-mq --hco --image registry.example.com/tapwire:0.1.0 --output tapwire
 
 Next: "tapwire check FILE…" finds mistakes before a VM fails.
 `;
@@ -77,16 +79,47 @@ export const manifests: Command = {
     const made = order.kinds.flatMap((kind) => order.parts.flatMap((part) => MAKERS[part](kind, order)));
     // All bindings share one feature gate.
     const unique = [...new Map(made.map((manifest) => [manifest.file, manifest])).values()];
-    return { stdout: unique.map(toYaml).join('---\n'), exitCode: 0 };
+    const reasons = order.isForNamedParts ? whyAbsent(order) : [];
+    const stderr = reasons.map((line) => `${line}\n`).join('');
+    const { output } = order;
+    return { ...(output === null ? toStream(unique) : toFiles(unique, output)), stderr, exitCode: 0 };
   },
 };
+
+/** One stream with all manifests. If there are several, no patch can be applied from that file. */
+function toStream(manifests: readonly Manifest[]): Pick<Outcome, 'stdout'> {
+  const isAlone = manifests.length === 1;
+  const texts = manifests.map((manifest) => toYaml(isAlone ? manifest : inStream(manifest)));
+  return { stdout: texts.join('---\n') };
+}
+
+function inStream(manifest: Manifest): Manifest {
+  if (manifest.patchCommand === undefined) return manifest;
+  const about = manifest.about.map((line) => line.replaceAll(THIS_FILE, 'FILE'));
+  return {
+    ...manifest,
+    about: [...about, `FILE must have only this patch: "${NAME} --output DIR" writes it.`],
+  };
+}
+
+/** Files in a directory. Prints the commands as a shell script. */
+function toFiles(manifests: readonly Manifest[], path: string): Pick<Outcome, 'stdout' | 'directory'> {
+  const { files, commands } = toDirectory(manifests, path);
+  if (files.size === 0) return { stdout: '' };
+  const comment = `# ${files.size} files. Read their comments first: they say what to edit. Then, in this order:`;
+  return { stdout: `${[comment, ...commands].join('\n')}\n`, directory: { path, files } };
+}
 
 /** The decoded options: what to print. */
 interface Order extends Omit<Registration, 'kind' | 'nadNamespace'> {
   readonly kinds: readonly BindingKind[];
   readonly parts: readonly ManifestPart[];
+  /** Whether --part names the parts: then somebody expects each of them. */
+  readonly isForNamedParts: boolean;
   readonly operator: 'kubevirt' | 'hco';
   readonly namespaces: Namespaces;
+  /** Directory to write; null to print. */
+  readonly output: string | null;
 }
 
 const MAKERS: Readonly<Record<ManifestPart, (kind: BindingKind, order: Order) => readonly Manifest[]>> = {
@@ -106,24 +139,27 @@ function parseOrder(args: readonly string[]): Order {
     args: [...args],
     options: {
       binding: texts,
-      kubevirt: { ...text, default: `1.${NEWEST_MINOR}` },
+      kubevirt: text,
       hco: { type: 'boolean', default: false },
       form: { ...text, default: 'binding' },
-      part: { ...texts, default: [...PARTS] },
+      part: texts,
       namespace: { ...text, default: NAMESPACES.network },
       'nad-namespace': { ...text, default: NAMESPACES.binding },
       image: text,
       migration: text,
+      output: text,
     },
   });
   if (values.binding === undefined)
     throw usageError(NAME, `want --binding with one of ${BINDING_KINDS.join(', ')}`);
   const order: Order = {
     kinds: values.binding.map((kind) => oneOf(...BINDING_KINDS)(kind, '--binding')),
-    parts: values.part.map((part) => oneOf(...PARTS)(part, '--part')),
+    parts: (values.part ?? PARTS).map((part) => oneOf(...PARTS)(part, '--part')),
+    isForNamedParts: values.part !== undefined,
     form: oneOf(...FORMS)(values.form, '--form'),
     operator: values.hco ? 'hco' : 'kubevirt',
-    minor: parseKubevirtVersion(values.kubevirt),
+    minor: values.kubevirt === undefined ? NEWEST_MINOR : parseKubevirtVersion(values.kubevirt),
+    isForOneVersion: values.kubevirt !== undefined,
     namespaces: {
       binding: namespace(values['nad-namespace'], '--nad-namespace'),
       network: namespace(values.namespace, '--namespace'),
@@ -133,8 +169,10 @@ function parseOrder(args: readonly string[]): Order {
       values.migration === undefined
         ? null
         : MIGRATIONS[oneOf('keep', 'refresh')(values.migration, '--migration')],
+    output: values.output ?? null,
   };
   rejectIneffective(order);
+  if (order.output === '') throw usageError(NAME, '--output: want a directory, got ""');
   return order;
 }
 

@@ -13,6 +13,8 @@ export interface Facts {
   readonly selinux: 'enforcing' | 'permissive' | null;
   /** Existing directories of CNI plugins. */
   readonly directories: readonly PluginDirectory[];
+  /** Paths named by --cni-bin-dir that are not directories. */
+  readonly missingDirectories: readonly string[];
   readonly agent: AgentFacts;
   readonly nodeFile: { readonly path: string; readonly isThere: boolean; readonly failure: string | null };
   /**

@@ -6,6 +6,9 @@ import { fallbackFindings, INSTALL } from './fallback-findings.ts';
 /** Judges the plugin and the fallback next to it. Pure. */
 export function findingsOfPlugins(facts: Facts): readonly Diagnosis[] {
   return [
+    ...facts.missingDirectories.map((path) =>
+      error('plugin', `${path} is not a directory, but --cni-bin-dir names it`, 'check the path'),
+    ),
     ...directoryFindings(facts),
     ...facts.directories.flatMap(({ path, plugin }) =>
       plugin === null ? [] : pluginFindings(path, plugin, facts),
@@ -13,9 +16,14 @@ export function findingsOfPlugins(facts: Facts): readonly Diagnosis[] {
   ];
 }
 
-function directoryFindings({ directories, confDirectories }: Facts): readonly Diagnosis[] {
+function directoryFindings({
+  directories,
+  missingDirectories,
+  confDirectories,
+}: Facts): readonly Diagnosis[] {
   const WHAT = 'plugin';
   if (directories.length === 0) {
+    if (missingDirectories.length > 0) return [];
     return [error(WHAT, 'none of the known directories of CNI plugins exists', NAME_DIRECTORY)];
   }
   const installed = directories.filter(({ plugin }) => plugin !== null);

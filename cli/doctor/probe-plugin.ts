@@ -29,11 +29,14 @@ const FILES = ['.', 'lib', 'lib/ld.so', 'node', 'index.js', 'package.json', 'tap
 export async function probeDirectories(named: readonly string[]): Promise<readonly PluginDirectory[]> {
   const directories =
     named.length > 0 ? named.map((path) => ({ path: resolve(path), platform: null })) : DIRECTORIES;
-  const existing = directories.filter(({ path }) => existsSync(path));
+  const existing = directories.filter(({ path }) => isDirectory(path));
   return Promise.all(
     existing.map(async (directory) => ({ ...directory, plugin: await probePlugin(directory.path) })),
   );
 }
+
+export const isDirectory = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 async function probePlugin(directory: string): Promise<Plugin | null> {
   const path = join(directory, SHIM);

@@ -7,7 +7,7 @@ import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import type { Facts, TunDevice } from './facts.ts';
 import { probeAgent } from './probe-agent.ts';
 import { probeConfs } from './probe-confs.ts';
-import { probeDirectories } from './probe-plugin.ts';
+import { isDirectory, probeDirectories } from './probe-plugin.ts';
 
 const TUN = '/dev/net/tun';
 
@@ -25,6 +25,7 @@ export async function probe(version: string, directories: readonly string[]): Pr
     silence: (await testSilence().catch((error: unknown) => [messageOf(error)]))[0] ?? null,
     selinux: probeSelinux(),
     directories: await probeDirectories(directories),
+    missingDirectories: directories.filter((path) => !isDirectory(path)),
     agent: await probeAgent(),
     nodeFile: probeNodeFile(),
     confDirectories: probeConfs(),

@@ -13,6 +13,7 @@ import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { reasonOfFileError } from '../file-error.ts';
 import type { Seen } from './describe.ts';
 import { holdersAmong } from './node.ts';
 
@@ -44,7 +45,7 @@ function open(path: string): number {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // opening a FIFO would block
   } catch (cause) {
-    throw refusal('INVALID_NETNS', path, messageOf(cause), cause);
+    throw refusal('INVALID_NETNS', path, reasonOfFileError(cause), cause);
   }
   if (native.isNetns(fd)) return fd;
   closeSync(fd);
@@ -52,7 +53,7 @@ function open(path: string): number {
 }
 
 function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason: string, cause: unknown) {
-  const isForbidden = /EACCES|EPERM|not permitted|Permission denied/.test(reason);
+  const isForbidden = /EACCES|EPERM|not permitted|permission denied/i.test(reason);
   const advice = isForbidden ? '; run this on the node itself as root with CAP_SYS_ADMIN' : '';
   return new BindingError(code, `Cannot inspect "${path}": ${reason}${advice}`, { cause });
 }

@@ -11,6 +11,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -99,6 +100,13 @@ const foreign = (path: string, reason: string): BindingError =>
 /** Removes staging directories of interrupted installations. The lock must be held. */
 export function removeStaging(bin: string): void {
   for (const name of readdirSync(bin)) if (STAGING.test(name)) rmSync(join(bin, name), { recursive: true });
+}
+
+/** Why the path cannot be a CNI bin directory; null if it is a directory. */
+export function reasonIfMissing(bin: string): string | null {
+  const status = statSync(bin, { throwIfNoEntry: false });
+  if (status === undefined) return 'it does not exist';
+  return status.isDirectory() ? null : 'it is not a directory';
 }
 
 /** Undefined if the path does not exist. */

@@ -15,6 +15,7 @@ import { native } from '../../shared/native/native.ts';
 import {
   currentVersion,
   inventoryOf,
+  reasonIfMissing,
   refuseForeign,
   removeStaging,
   versionsIn,
@@ -188,9 +189,10 @@ function removeOld(bin: string, directory: string, before: string | null): reado
 }
 
 function reasonOf(cause: unknown, bin: string): string {
+  const missing = reasonIfMissing(bin);
+  if (missing !== null)
+    return `${missing}; name the directory that the container runtime searches for plugins, or create it: mkdir -p ${bin}`;
   const code = (cause as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ENOTDIR')
-    return `${messageOf(cause)}; check that it is the node's CNI bin directory`;
   if (code === 'EROFS') return 'the file system is read-only; choose another directory with --cni-bin-dir';
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     const { bavail, bsize } = statfsSync(bin);

@@ -47,7 +47,7 @@ export function parseOptions(
       from: { type: 'string' },
       'no-fallback': { type: 'boolean' },
       'agent-socket': { type: 'string' },
-      help: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', default: false },
     },
   });

@@ -5,6 +5,7 @@ import { BindingError, messageOf } from '../../shared/errors.ts';
 import {
   currentVersion,
   inventoryOf,
+  reasonIfMissing,
   removeStaging,
   statusOf,
   versionsIn,
@@ -40,8 +41,15 @@ export async function uninstall(
     );
   } catch (cause) {
     if (cause instanceof BindingError) throw cause;
-    throw new BindingError('IO_FAILURE', `Cannot uninstall from "${bin}": ${messageOf(cause)}`, { cause });
+    throw new BindingError('IO_FAILURE', `Cannot uninstall from "${bin}": ${reasonOf(cause, bin)}`, {
+      cause,
+    });
   }
+}
+
+function reasonOf(cause: unknown, bin: string): string {
+  const missing = reasonIfMissing(bin);
+  return missing === null ? messageOf(cause) : `${missing}; name the directory with --cni-bin-dir`;
 }
 
 /** Removes the shim first, so that no new call starts the fallback. */

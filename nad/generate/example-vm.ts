@@ -1,6 +1,6 @@
 import type { V1Interface, V1Network, V1VirtualMachine } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
-import { NETWORK, nad } from './nad.ts';
+import { NETWORK, nad, networkOf } from './nad.ts';
 import type { Manifest } from './yaml.ts';
 
 /** Properties in which the example VMs differ. */
@@ -181,17 +181,16 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
 function networkExamples(kind: BindingKind): readonly ExampleFile[] {
   if (!BINDINGS[kind].forms.includes('network')) return [];
   const binding = { binding: { name: BINDINGS[kind].registeredAs } };
+  const name = networkOf(kind);
   const isPrimary = kind === 'passt';
   const nic: Nic = {
-    network: { name: NETWORK, multus: { networkName: NETWORK, ...(isPrimary ? { default: true } : {}) } },
+    network: { name, multus: { networkName: name, ...(isPrimary ? { default: true } : {}) } },
     interface: binding,
   };
   return [
     {
       file: fileOf(kind, 'network', 'vm.yaml'),
-      about: [
-        `A VM on the network of nad/${kind}/network/nad.yaml. Create that NAD in the namespace of the VM.`,
-      ],
+      about: [`A VM on the network "${name}". Its NAD must be in the namespace of the VM.`],
       name: `tapwire-${kind}-network`,
       nics: isPrimary ? [nic] : [{ network: POD, interface: { masquerade: {} } }, nic],
       ...(kind === 'tap-mq' ? { vcpus: 4, multiQueue: true } : {}),

@@ -18,7 +18,14 @@ export function files(): ReadonlyMap<string, string> {
 
 function manifestsOf(kind: BindingKind, form: Form): readonly Manifest[] {
   const nads = nadOf(kind, form, NAMESPACES);
-  const registration = { kind, form, nadNamespace: NAMESPACES.binding, image: null, migration: null };
+  const registration = {
+    kind,
+    form,
+    nadNamespace: NAMESPACES.binding,
+    image: null,
+    migration: null,
+    isForOneVersion: false,
+  };
   const registrations = changesOf(registration).flatMap((minor) => [
     kubevirtPatch({ ...registration, minor }),
     hyperConvergedPatch({ ...registration, minor }),

@@ -37,7 +37,7 @@ export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): re
   if (form === 'network') {
     if (!hasPodLink(kind)) return [];
     const { plugin, about } = POD_LINKS[kind];
-    const document = nad(namespaces.network, NETWORK, { plugins: [plugin, conf] });
+    const document = nad(namespaces.network, networkOf(kind), { plugins: [plugin, conf] });
     return [{ file: fileOf(kind, form, 'nad.yaml'), about, documents: [document] }];
   }
   const about = [
@@ -51,6 +51,9 @@ export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): re
 
 /** Name of the example network and of its NAD. */
 export const NETWORK = 'lan';
+
+/** The same for a NAD that contains Tapwire, so that the NADs of several bindings can coexist. */
+export const networkOf = (kind: BindingKind): string => (kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`);
 
 const HOST_LOCAL = { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] };
 

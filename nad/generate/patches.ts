@@ -1,8 +1,9 @@
 import type { V1KubeVirtConfiguration } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
-import { BINDINGS, fileOf, hasChoiceOfMigration, isForSecondaryOnly, needsSidecar } from '../bindings.ts';
-import { GATE, LAST_GATED_MINOR, type Plugin } from '../kubevirt-versions.ts';
-import { IMAGE, pluginOf, type Registration, rangeOf, wordsOf } from './registration.ts';
-import type { Manifest } from './yaml.ts';
+import { BINDINGS, fileOf } from '../bindings.ts';
+import { GATE, LAST_GATED_MINOR, type Minor, type Plugin } from '../kubevirt-versions.ts';
+import { pluginOf, type Registration, rangeOf, wordsOf } from './registration.ts';
+import { remarks } from './remarks.ts';
+import { type Manifest, THIS_FILE } from './yaml.ts';
 
 /** A merge patch of the KubeVirt CR. It adds one key to a map and keeps all other settings. */
 interface KubevirtPatch {
@@ -11,9 +12,13 @@ interface KubevirtPatch {
   readonly spec: { readonly configuration: Pick<V1KubeVirtConfiguration, 'network'> };
 }
 
+const PATCH_KUBEVIRT = 'kubectl -n kubevirt patch kubevirt kubevirt';
+const PATCH_HYPERCONVERGED =
+  'kubectl -n kubevirt-hyperconverged patch hyperconvergeds.v1beta1.hco.kubevirt.io kubevirt-hyperconverged';
+
 export function kubevirtPatch(registration: Registration): Manifest {
   const { kind } = registration;
-  const [first] = rangeOf(registration);
+  const patchCommand = `${PATCH_KUBEVIRT} --type=merge --patch-file=`;
   const patch: KubevirtPatch = {
     apiVersion: 'kubevirt.io/v1',
     kind: 'KubeVirt',
@@ -22,16 +27,28 @@ export function kubevirtPatch(registration: Registration): Manifest {
     },
   };
   return {
-    file: fileOf(kind, registration.form, `kubevirt-1.${first}.yaml`),
+    file: fileOf(kind, registration.form, `kubevirt-1.${minorInName(registration)}.yaml`),
     about: [
       `Registers the binding "${BINDINGS[kind].registeredAs}" with KubeVirt ${wordsOf(registration)}. This patch keeps all other settings:`,
-      '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=THIS_FILE',
+      `  ${patchCommand}${THIS_FILE}`,
       'It has no name, so that "kubectl apply" rejects it: applying one binding would remove those applied before.',
-      `Up to KubeVirt 1.${LAST_GATED_MINOR}, also apply the patch nad/${GATE_FILE}.`,
+      ...gateRemark(registration),
       ...remarks(registration),
     ],
     documents: [patch],
+    patchCommand,
   };
+}
+
+/** Minor version in the file's name: the first one that the comments are for. */
+const minorInName = (registration: Registration): Minor =>
+  registration.isForOneVersion ? registration.minor : rangeOf(registration)[0];
+
+function gateRemark({ isForOneVersion, minor }: Registration): readonly string[] {
+  if (!isForOneVersion)
+    return [`Up to KubeVirt 1.${LAST_GATED_MINOR}, also apply the patch nad/${GATE_FILE}.`];
+  if (minor > LAST_GATED_MINOR) return [];
+  return [`KubeVirt 1.${minor} also needs a feature gate: apply the patch ${GATE_FILE}, too.`];
 }
 
 /** A merge patch of the HyperConverged CR, from which the operator generates the KubeVirt CR. */
@@ -56,7 +73,9 @@ const AHEAD = 10;
  */
 export function hyperConvergedPatch(registration: Registration): Manifest {
   const { kind } = registration;
-  const version = `1.${rangeOf(registration)[0] + AHEAD}`;
+  const version = `1.${minorInName(registration) + AHEAD}`;
+  const operator = registration.isForOneVersion ? 'operator' : `operator ${version} or newer`;
+  const patchCommand = `${PATCH_HYPERCONVERGED} --type=merge --patch-file=`;
   const patch: HyperConvergedPatch = {
     apiVersion: 'hco.kubevirt.io/v1beta1',
     kind: 'HyperConverged',
@@ -65,13 +84,13 @@ export function hyperConvergedPatch(registration: Registration): Manifest {
   return {
     file: fileOf(kind, registration.form, `hyperconverged-${version}.yaml`),
     about: [
-      `Registers the binding "${BINDINGS[kind].registeredAs}" if the HyperConverged operator ${version} or newer manages KubeVirt ${wordsOf(registration)}.`,
+      `Registers the binding "${BINDINGS[kind].registeredAs}" if the HyperConverged ${operator} manages KubeVirt ${wordsOf(registration)}.`,
       'The operator overwrites changes of the KubeVirt CR, so this patches its own CR. It sets the feature gate itself.',
-      '  kubectl -n kubevirt-hyperconverged patch hyperconvergeds.v1beta1.hco.kubevirt.io kubevirt-hyperconverged \\',
-      '    --type=merge --patch-file=THIS_FILE',
+      `  ${patchCommand}${THIS_FILE}`,
       ...remarks(registration),
     ],
     documents: [patch],
+    patchCommand,
   };
 }
 
@@ -83,43 +102,17 @@ export const GATE_FILE = 'feature-gate.yaml';
  */
 export function gatePatch(): Manifest {
   const path = '/spec/configuration/developerConfiguration/featureGates';
+  const patchCommand = `${PATCH_KUBEVIRT} --type=json --patch-file=`;
   return {
     file: GATE_FILE,
     about: [
       `KubeVirt up to 1.${LAST_GATED_MINOR} needs a feature gate for binding plugins. This patch adds it to the list of gates:`,
-      '  kubectl -n kubevirt patch kubevirt kubevirt --type=json --patch-file=THIS_FILE',
+      `  ${patchCommand}${THIS_FILE}`,
       'If kubectl says "doc is missing path", the CR has no list of gates yet. Then create it:',
-      '  kubectl -n kubevirt patch kubevirt kubevirt --type=merge -p \\',
+      `  ${PATCH_KUBEVIRT} --type=merge -p \\`,
       `    '{"spec": {"configuration": {"developerConfiguration": {"featureGates": ["${GATE}"]}}}}'`,
     ],
     documents: [[{ op: 'add', path: `${path}/-`, value: GATE }]],
+    patchCommand,
   };
 }
-
-function remarks({ kind, form, image, migration }: Registration): string[] {
-  return [
-    ...(needsSidecar(BINDINGS[kind]) && image === null
-      ? [`Replace ${IMAGE} by Tapwire's image, the same as in the DaemonSet. It serves every binding.`]
-      : []),
-    ...(form === 'network' && BINDINGS[kind].nad !== null
-      ? ["The VM's network names the NAD, so the registration names none."]
-      : []),
-    ...(kind === 'passt'
-      ? [
-          'KubeVirt 1.8 and newer has its own passt binding (gate PasstBinding): prefer "passtBinding: {}" in VMs there.',
-        ]
-      : []),
-    ...(isForSecondaryOnly(BINDINGS[kind]) ? SECONDARY : []),
-    ...(hasChoiceOfMigration(BINDINGS[kind]) && migration === null ? MIGRATION : []),
-  ];
-}
-
-const SECONDARY = [
-  "Only for secondary networks: if a network creates no link in the pod, ADD rejects it and never wires the pod's own link.",
-];
-
-const MIGRATION = [
-  'VMs with this binding on the primary network cannot migrate live by default. To allow it (KubeVirt 1.2 or newer), add',
-  '"migration: {}" if the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN), or',
-  '"migration: {method: link-refresh}" if the guest may get another address. "tapwire manifests --migration" adds either.',
-];

@@ -5,6 +5,11 @@ export interface Registration {
   readonly kind: BindingKind;
   readonly form: Form;
   readonly minor: Minor;
+  /**
+   * Whether the comments are for this version only. Otherwise they are for all versions with the
+   * same registration.
+   */
+  readonly isForOneVersion: boolean;
   /** Namespace of the binding's NAD. */
   readonly nadNamespace: string;
   /** Image of the sidecar. Null means none, or a placeholder if the binding needs a sidecar. */
@@ -52,8 +57,9 @@ export function rangeOf(registration: Registration): readonly [Minor, Minor | un
   return [first, changes.find((minor) => minor > first)];
 }
 
-/** Describes the range of KubeVirt versions that the registration fits. */
+/** Describes the KubeVirt versions that the comments are for. */
 export function wordsOf(registration: Registration): string {
+  if (registration.isForOneVersion) return `1.${registration.minor}`;
   const [first, next] = rangeOf(registration);
   const since = first === OLDEST_MINOR ? '1.1.1' : `1.${first}`;
   if (next === undefined) return `${since} and newer`;

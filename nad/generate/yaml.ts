@@ -4,14 +4,26 @@ import { stringify } from 'yaml';
 export interface Manifest {
   /** Path relative to `nad/`. */
   readonly file: string;
-  /** Lines of the comment at its head: purpose and usage. */
+  /** Lines of the comment at its head: purpose and usage. THIS_FILE stands for its path. */
   readonly about: readonly string[];
   readonly documents: readonly object[];
+  /**
+   * Command that applies the patch, up to the path of the file. Undefined for objects, which
+   * `kubectl apply` takes.
+   */
+  readonly patchCommand?: string;
 }
 
-/** Formats a manifest so that YAML 1.1 (kubectl) and YAML 1.2 parse it alike. */
-export function toYaml({ about, documents }: Manifest): string {
-  const comment = about.map((line) => `# ${line}`.trimEnd()).join('\n');
+/** Stands for the path of the file in comments. */
+export const THIS_FILE = 'THIS_FILE';
+
+/**
+ * Formats a manifest so that YAML 1.1 (kubectl) and YAML 1.2 parse it alike.
+ *
+ * @param path replaces THIS_FILE in comments
+ */
+export function toYaml({ about, documents }: Manifest, path: string = THIS_FILE): string {
+  const comment = about.map((line) => `# ${line.replaceAll(THIS_FILE, path)}`.trimEnd()).join('\n');
   const texts = documents.map((document) =>
     stringify(document, { lineWidth: 0, compat: 'yaml-1.1', aliasDuplicateObjects: false }),
   );

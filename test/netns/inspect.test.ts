@@ -242,7 +242,7 @@ const REFUSED: readonly (readonly [string, string, readonly string[], RegExp])[]
     /^Cannot inspect "no-such-netns": no netns, process, container or pod of this node matches/,
   ],
   ['a file', '/etc/hostname', [], /^Cannot inspect "\/etc\/hostname": it is not a network namespace/],
-  ['a missing path', '/run/netns/none', [], /^Cannot inspect "\/run\/netns\/none": ENOENT/],
+  ['a missing path', '/run/netns/none', [], /^Cannot inspect "\/run\/netns\/none": it does not exist/],
   [
     'not as root',
     '/proc/1/ns/net',

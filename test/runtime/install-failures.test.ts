@@ -66,9 +66,13 @@ for (const [why, place, text] of [
   [
     'does not exist',
     (_: string) => {},
-    /^Cannot install into ".*": ENOENT: .*; check that it is the node's CNI bin directory$/,
+    /^Cannot install into "(.*)": it does not exist; name the directory .*, or create it: mkdir -p \1$/,
   ],
-  ['is a file', (path: string) => writeFileSync(path, ''), /^Cannot install into ".*": ENOTDIR: /],
+  [
+    'is a file',
+    (path: string) => writeFileSync(path, ''),
+    /^Cannot install into ".*": it is not a directory; name the directory /,
+  ],
 ] as const) {
   test(`the installer rejects a directory that ${why}`, () =>
     withBin(async ({ folder, payloads: [a] }) => {

@@ -27,6 +27,7 @@ for (const [program, name] of [
     const { exitCode, stdout, stderr } = await run(program, '--help');
     assert.equal([exitCode, stderr], [0, '']);
     assert.ok(stdout.startsWith(`Usage: ${name} `), stdout);
+    assert.equal(await run(program, '-h'), { exitCode, stdout, stderr });
     for (const word of ['--help', '--version', 'tatus: 0 ']) assert.ok(stdout.includes(word), word);
   });
 }

@@ -40,6 +40,7 @@ const EDGES = [
   'cli/inspect/observe.ts',
   'cli/main.ts',
   'cli/node-version.ts',
+  'cli/write-directory.ts',
   'cni/answer.ts',
   'cni/commands.ts',
   'cni/kernel/kernel.ts',

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Command } from '../../../cli/command.ts';
+import type { Command, NewDirectory } from '../../../cli/command.ts';
 import { check } from '../../../cli/commands/check.ts';
 import { manifests } from '../../../cli/commands/manifests.ts';
 import { dispatch } from '../../../cli/dispatch.ts';
@@ -9,6 +9,11 @@ import { BindingError } from '../../../shared/errors.ts';
 const test = suite('dispatch()');
 
 const HOST = { read: () => 'apiVersion: kubevirt.io/v1\nkind: KubeVirt\n' };
+const written: NewDirectory[] = [];
+const write = (directory: NewDirectory): void => {
+  if (directory.path === 'full') throw new BindingError('IO_FAILURE', 'Cannot write "full": no');
+  written.push(directory);
+};
 const ran: (readonly string[])[] = [];
 const command = (name: string, run: Command['run']): Command => ({
   name,
@@ -24,11 +29,14 @@ const COMMANDS: readonly Command[] = [
   command('refuses', () => {
     throw new BindingError('INVALID_CONFIG', 'Cannot do it: no');
   }),
+  command('writes', ([path = '']) => {
+    return { stdout: 'out\n', exitCode: 0, directory: { path, files: new Map([['file', 'text']]) } };
+  }),
   command('breaks', async () => {
     throw new TypeError('a bug');
   }),
 ];
-const run = (...args: readonly string[]) => dispatch(COMMANDS, '1.2.3', args, HOST);
+const run = (...args: readonly string[]) => dispatch(COMMANDS, '1.2.3', args, HOST, write);
 
 test('passes the arguments after the name to a command, and returns its outcome', async () => {
   ran.length = 0;
@@ -40,12 +48,22 @@ test('prints a BindingError to stderr, with status 2', async () => {
   assert.equal(await run('refuses'), { stdout: '', stderr: 'Cannot do it: no\n', exitCode: 2 });
 });
 
+test('writes the directory of a command, and prints nothing if that fails', async () => {
+  assert.equal(await run('writes', 'empty'), { stdout: 'out\n', stderr: '', exitCode: 0 });
+  assert.equal(written, [{ path: 'empty', files: new Map([['file', 'text']]) }]);
+  assert.equal(await run('writes', 'full'), {
+    stdout: '',
+    stderr: 'Cannot write "full": no\n',
+    exitCode: 2,
+  });
+});
+
 test('rethrows other errors', async () => {
   const error = await run('breaks').catch((cause) => cause);
   assert.instance(error, TypeError);
 });
 
-for (const args of [[], ['--help'], ['help']]) {
+for (const args of [[], ['--help'], ['-h'], ['help']]) {
   test(`${args.join(' ') || 'no arguments'}: lists every command with its summary`, async () => {
     const { stdout, exitCode } = await run(...args);
     for (const { name, summary } of COMMANDS)
@@ -66,13 +84,18 @@ test('rejects an unknown command', async () => {
 test('--help takes precedence over other arguments; after -- it is an operand', async () => {
   ran.length = 0;
   assert.is((await run('refuses', '--nonsense', '--help')).stdout, 'helps refuses\n');
+  assert.is((await run('refuses', '-h')).stdout, 'helps refuses\n');
   await run('works', '--', '--help');
-  assert.equal(ran, [['--', '--help']]);
+  await run('works', '--', '-h');
+  assert.equal(ran, [
+    ['--', '--help'],
+    ['--', '-h'],
+  ]);
 });
 
 /** Whether a command's parser knows an option. */
 async function isTaken(one: Command, option: string): Promise<boolean> {
-  const { stderr } = await dispatch([one], '', [one.name, option], HOST);
+  const { stderr } = await dispatch([one], '', [one.name, option], HOST, write);
   return !stderr.includes('Unknown option');
 }
 
@@ -91,7 +114,7 @@ for (const one of [manifests, check]) {
     for (const [, name, args = ''] of examples) {
       assert.is(name, one.name);
       assert.is(
-        (await dispatch([one], '', [one.name, ...args.split(' ')], HOST)).stderr.includes('Cannot'),
+        (await dispatch([one], '', [one.name, ...args.split(' ')], HOST, write)).stderr.includes('Cannot'),
         false,
         args,
       );

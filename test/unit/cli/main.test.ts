@@ -45,10 +45,7 @@ test('prints the finding that README.md shows', async () => {
 test('exits with 2 if a file cannot be read, and says why', async () => {
   const { stdout, stderr, exitCode } = await run(['check', '/nonexistent/file']);
   assert.equal([stdout, exitCode], ['', 2]);
-  assert.is(
-    stderr,
-    'Cannot read "/nonexistent/file": ENOENT: no such file or directory, open \'/nonexistent/file\'\n',
-  );
+  assert.is(stderr, 'Cannot read "/nonexistent/file": it does not exist; check the path\n');
 });
 
 test('rejects a directory, and an unknown option, in one sentence', async () => {

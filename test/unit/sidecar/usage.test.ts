@@ -8,6 +8,7 @@ test('--version prints the version, --help every variable that the sidecar reads
   assert.is(printedFor(['--version'], '1.2.3'), '1.2.3\n');
   const help = printedFor(['--help'], '1.2.3') ?? '';
   assert.match(help, /^Usage: tapwire-sidecar /);
+  assert.is(printedFor(['-h'], '1.2.3'), help);
   for (const variable of [
     ...['CONTAINER_NAME', 'NETWORK_BINDING_PLUGIN_NAME', 'TAPWIRE_BINDING', 'TAPWIRE_BINDING_NAMES'],
     ...['TAPWIRE_PASST_BACKEND', 'TAPWIRE_PLUGIN_SOCKET', 'TAPWIRE_HOOK_DIR'],

@@ -17,7 +17,19 @@ const print = async (...args: readonly string[]): Promise<string> => {
 const documents = async (...args: readonly string[]) =>
   parseAllDocuments(await print(...args)).map((document) => document.toJS());
 
-const committed = (...names: readonly string[]) => names.map((name) => files().get(name)).join('---\n');
+/** The files of nad/ in one stream, where a patch cannot be applied from the file that it is in. */
+const committed = (...names: readonly string[]) =>
+  names
+    .map((name) => files().get(name) ?? '')
+    .map((text) => (names.length > 1 && text.includes('THIS_FILE') ? inStream(text) : text))
+    .join('---\n');
+
+const inStream = (text: string) => {
+  const hint = '# FILE must have only this patch: "tapwire manifests --output DIR" writes it.\n';
+  return text.replaceAll('THIS_FILE', 'FILE').replace(/^(?=[^#])/m, hint);
+};
+
+const withoutComments = (text: string) => text.replaceAll(/^#.*\n/gm, '');
 
 for (const [args, names] of [
   [
@@ -53,7 +65,57 @@ for (const [args, names] of [
   ],
 ] as const) {
   test(`${args.join(' ')} prints ${names.join(', ')}`, async () => {
-    assert.fixture(await print(...args), committed(...names));
+    const [got, want] = [await print(...args), committed(...names)];
+    // For a given version of KubeVirt, the comments name only that version.
+    if (args.some((arg) => arg.startsWith('--kubevirt')))
+      assert.fixture(withoutComments(got), withoutComments(want));
+    else assert.fixture(got, want);
+  });
+}
+
+for (const [args, words] of [
+  ['--binding tap --kubevirt 1.5', 'with KubeVirt 1.5. This patch'],
+  [
+    '--binding tap --kubevirt 1.4',
+    'KubeVirt 1.4 also needs a feature gate: apply the patch feature-gate.yaml',
+  ],
+  ['--binding tap --kubevirt 1.1', 'cannot migrate live before KubeVirt 1.2.'],
+  ['--binding passt --kubevirt 1.8', 'KubeVirt 1.8 has its own passt binding'],
+  ['--binding passt --hco --kubevirt 1.7', 'if the HyperConverged operator manages KubeVirt 1.7.'],
+  ['--binding tap', 'Up to KubeVirt 1.4, also apply'],
+] as const) {
+  test(`${args} says ${JSON.stringify(words)}`, async () => {
+    assert.match(await print(...args.split(' ')), words);
+  });
+}
+
+for (const [args, words] of [
+  ['--binding tap --kubevirt 1.5', /1\.4|feature gate|or newer|and newer/],
+  ['--binding passt --kubevirt 1.7', /own passt binding|and newer/],
+  ['--binding tap --hco --kubevirt 1.5', /and newer|or newer/],
+] as const) {
+  test(`${args} does not mention other versions`, async () => {
+    assert.not.match(await print(...args.split(' '), '--part', 'registration'), words);
+  });
+}
+
+for (const [args, stderr] of [
+  [
+    '--binding tap --part gate --kubevirt 1.9',
+    'No feature gate: KubeVirt 1.9 needs none. For 1.4 or older, give its version with --kubevirt.\n',
+  ],
+  ['--binding tap --hco --part gate', 'No feature gate: the HyperConverged operator sets it.\n'],
+  [
+    '--binding slirp --part nad',
+    'No NAD for slirp: it needs nothing on the nodes, so its registration names no NAD.\n',
+  ],
+  ['--binding tap --part nad', ''],
+  ['--binding slirp --kubevirt 1.9', ''],
+] as const) {
+  test(`${args}: says ${stderr === '' ? 'nothing on stderr' : 'why a part is empty'}`, async () => {
+    const outcome = await manifests.run(args.split(' '), NO_FILES);
+    assert.is(outcome.stderr, stderr);
+    if (stderr !== '') assert.is(outcome.stdout, '');
   });
 }
 
@@ -170,6 +232,7 @@ for (const [args, message] of [
     '--binding tap-secondary --migration keep',
     `Cannot run "tapwire manifests": --migration is for tap and tap-mq; tap-secondary has no choice of migration; ${SEE}`,
   ],
+  ['--binding tap --output=', `Cannot run "tapwire manifests": --output: want a directory, got ""; ${SEE}`],
   ['--binding tap extra', /^Cannot run "tapwire manifests": Unexpected argument 'extra'/],
   [
     '--bindings tap',

@@ -49,6 +49,7 @@ const GOOD: Facts = {
   silence: null,
   selinux: null,
   directories: [{ path: '/bin', platform: null, plugin: PLUGIN }],
+  missingDirectories: [],
   agent: AGENT,
   nodeFile: { path: '/n', isThere: true, failure: null },
   confDirectories: [CONFS],
@@ -130,6 +131,14 @@ const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
     'no directory',
     { directories: [] },
     ['error plugin: none of the known directories of CNI plugins exists'],
+  ],
+  [
+    'no directory of those that were named',
+    { directories: [], missingDirectories: ['/nope', '/no'] },
+    [
+      'error plugin: /nope is not a directory, but --cni-bin-dir names it',
+      'error plugin: /no is not a directory, but --cni-bin-dir names it',
+    ],
   ],
   [
     'no plugin',

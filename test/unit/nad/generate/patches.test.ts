@@ -10,6 +10,7 @@ const TAP: Registration = {
   kind: 'tap',
   form: 'binding',
   minor: 9,
+  isForOneVersion: false,
   nadNamespace: 'default',
   image: null,
   migration: null,

@@ -1,0 +1,45 @@
+import { BINDINGS, hasChoiceOfMigration, isForSecondaryOnly, needsSidecar } from '../bindings.ts';
+import { FIELD_SINCE, INTERFACE_FIELD_SINCE } from '../kubevirt-versions.ts';
+import { IMAGE, type Registration } from './registration.ts';
+
+/** Lines of the comment that both kinds of registration have in common. */
+export function remarks(registration: Registration): readonly string[] {
+  const { kind, form, image, migration } = registration;
+  const binding = BINDINGS[kind];
+  return [
+    ...(needsSidecar(binding) && image === null
+      ? [`Replace ${IMAGE} by Tapwire's image, the same as in the DaemonSet. It serves every binding.`]
+      : []),
+    ...(form === 'network' && binding.nad !== null
+      ? ["The VM's network names the NAD, so the registration names none."]
+      : []),
+    ...(kind === 'passt' ? passtRemark(registration) : []),
+    ...(isForSecondaryOnly(binding) ? SECONDARY : []),
+    ...(hasChoiceOfMigration(binding) && migration === null ? migrationRemark(registration) : []),
+  ];
+}
+
+const SECONDARY = [
+  "Only for secondary networks: if a network creates no link in the pod, ADD rejects it and never wires the pod's own link.",
+];
+
+function passtRemark({ isForOneVersion, minor }: Registration): readonly string[] {
+  const since = INTERFACE_FIELD_SINCE.passtBinding;
+  if (isForOneVersion && minor < since) return [];
+  const versions = isForOneVersion ? `1.${minor}` : `1.${since} and newer`;
+  return [
+    `KubeVirt ${versions} has its own passt binding (gate PasstBinding): prefer "passtBinding: {}" in VMs there.`,
+  ];
+}
+
+function migrationRemark({ isForOneVersion, minor }: Registration): readonly string[] {
+  const since = FIELD_SINCE.migration;
+  if (isForOneVersion && minor < since)
+    return [`VMs with this binding on the primary network cannot migrate live before KubeVirt 1.${since}.`];
+  const condition = isForOneVersion ? '' : ` (KubeVirt 1.${since} or newer)`;
+  return [
+    `VMs with this binding on the primary network cannot migrate live by default. To allow it${condition}, add`,
+    '"migration: {}" if the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN), or',
+    '"migration: {method: link-refresh}" if the guest may get another address. "tapwire manifests --migration" adds either.',
+  ];
+}
