@@ -29,13 +29,13 @@ export function summarise(reports: readonly NodeReport[]): string {
   const warnings = count((report) => !hasSeverity(report, 'error') && hasSeverity(report, 'warning'));
   const good = reports.length - errors - silent - warnings;
   const nodes = `${reports.length} ${reports.length === 1 ? 'node' : 'nodes'}`;
-  return `${nodes}: ${good} ok, ${warnings} with warnings, ${errors} with errors, ${silent} without a reply\n`;
+  return `${nodes}: ${good} ok, ${warnings} with warnings, ${errors} with errors, ${silent} without a result\n`;
 }
 
 const hasSeverity = ({ findings }: NodeReport, severity: Diagnosis['severity']): boolean =>
   findings.some((finding) => finding.severity === severity);
 
-/** Whether the node has errors, or sent no reply. */
+/** Whether the node has errors or no result. */
 export const isBad = (report: NodeReport): boolean => report.failure !== null || hasSeverity(report, 'error');
 
 function rowsOf(report: NodeReport): readonly (readonly string[])[] {
@@ -45,7 +45,7 @@ function rowsOf(report: NodeReport): readonly (readonly string[])[] {
 }
 
 function problemsOf({ findings, failure }: NodeReport): readonly string[] {
-  if (failure !== null) return [printable(`no reply: ${failure}`)];
+  if (failure !== null) return [printable(`no result: ${failure}`)];
   return findings
     .filter(({ severity }) => severity !== 'ok')
     .sort((one, other) => Number(one.severity === 'warning') - Number(other.severity === 'warning'))

@@ -8,7 +8,7 @@ export const drawPods = (reports: readonly PodReport[]): string =>
 const headOf = ({ pod, node }: PodReport): string => printable(`pod ${pod} on node ${node}`);
 
 function bodyOf({ reply }: PodReport): string {
-  if (reply.exitCode === null) return `${printable(`no reply: ${reply.failure}`)}\n`;
+  if (reply.exitCode === null) return `${printable(`no result: ${reply.failure}`)}\n`;
   return reply.output
     .split('\n')
     .map((line) => printable(line))

@@ -50,7 +50,7 @@ export async function runJobs(
       const created = await create(JOBS, toJob(name, run, task, template, timeout));
       if (!created.isOk && created.kind !== 'forbidden') return { exitCode: null, failure: created.reason };
       requireReply(`create a Job in namespace "${NAMESPACE}"`, created);
-      return await replyOf(name, nextPods, timeout * 1000);
+      return await replyOf(name, task.node, nextPods, timeout * 1000);
     } finally {
       const deleted = await remove(deletedJobPath(name));
       if (!deleted.isOk && deleted.kind !== 'missing') {
@@ -77,24 +77,33 @@ export async function runJobs(
 }
 
 /** Waits until the Job's pod has ended, and reads its output. */
-async function replyOf(job: string, nextPods: () => Promise<KubectlReply>, timeout: number): Promise<Reply> {
-  let pod: ClusterPod | undefined;
-  let trouble = '';
+async function replyOf(
+  job: string,
+  node: string,
+  nextPods: () => Promise<KubectlReply>,
+  timeout: number,
+): Promise<Reply> {
+  const advice = `see "kubectl describe node ${node}"`;
+  let state = '';
   for (const deadline = performance.now() + timeout; performance.now() < deadline; ) {
     const listed = await nextPods();
-    trouble = listed.isOk ? '' : listed.reason;
+    state = listed.isOk ? '' : listed.reason;
     if (!listed.isOk && listed.kind !== 'forbidden') continue;
     const pods = itemsOf(parseReply('list pods', requireReply(`list pods in "${NAMESPACE}"`, listed)));
-    pod = pods.map(toPod).find(({ labels }) => labels[JOB_LABEL] === job);
+    const pod = pods.map(toPod).find(({ labels }) => labels[JOB_LABEL] === job);
     if (pod?.exitCode != null) return readOutput(pod.name, pod.exitCode);
-    if (pod?.phase === 'Failed') return { exitCode: null, failure: `its pod has failed: ${pod.reason}` };
+    if (pod?.phase === 'Failed') {
+      return { exitCode: null, failure: `its pod has failed: ${pod.reason}; ${advice}` };
+    }
+    state = stateOf(pod);
   }
-  const state =
-    trouble ||
-    (pod === undefined
-      ? `no pod was created; see "kubectl -n ${NAMESPACE} get events"`
-      : `its pod is ${pod.phase}${pod.reason === '' ? '' : `: ${pod.reason}`}`);
-  return { exitCode: null, failure: `no reply within ${timeout / 1000} s: ${state}` };
+  return { exitCode: null, failure: `no reply within ${timeout / 1000} s: ${state}; ${advice}` };
+}
+
+function stateOf(pod: ClusterPod | undefined): string {
+  if (pod === undefined)
+    return `its Job has no pod, maybe for a reason in "kubectl -n ${NAMESPACE} get events"`;
+  return `its pod is ${pod.phase}${pod.reason === '' ? '' : `: ${pod.reason}`}`;
 }
 
 async function readOutput(pod: string, exitCode: number): Promise<Reply> {
