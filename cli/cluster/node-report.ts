@@ -1,6 +1,7 @@
 import { get } from '../../shared/json.ts';
 import { printable } from '../../shared/printable.ts';
 import type { Diagnosis } from '../doctor/diagnosis.ts';
+import { parseOutput } from './parse-output.ts';
 import type { Reply } from './run-jobs.ts';
 
 /** Result of `tapwire doctor` on one node. `doctor --cluster --json` prints a list of these. */
@@ -20,7 +21,7 @@ const SEVERITIES = ['ok', 'warning', 'error'] as const;
 /** Reads the output of `tapwire doctor --json` on a node. Pure. */
 export function toReport(node: string, reply: Reply): NodeReport {
   if (reply.exitCode === null) return { node, findings: [], failure: reply.failure };
-  const list = parse(reply.output);
+  const list = parseOutput(reply.output);
   const findings = Array.isArray(list) ? list.slice(0, MAX_FINDINGS).map(toFinding) : [];
   if (findings.length > 0 && findings.every((finding) => finding !== null)) {
     return { node, findings, failure: null };
@@ -28,14 +29,6 @@ export function toReport(node: string, reply: Reply): NodeReport {
   const said = reply.output.trim().split('\n').at(-1) ?? '';
   const failure = `the doctor ended with status ${reply.exitCode}: ${said.slice(0, MAX_TEXT)}`;
   return { node, findings: [], failure };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function toFinding(value: unknown): Diagnosis | null {

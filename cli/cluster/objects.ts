@@ -47,7 +47,9 @@ export function toNode(node: unknown): ClusterNode {
     name: textAt(node, 'metadata', 'name'),
     labels: labelsOf(node),
     notReady:
-      get(ready, 'status') === 'True' ? null : textAt(ready, 'message') || 'the kubelet has not reported',
+      get(ready, 'status') === 'True'
+        ? null
+        : textAt(ready, 'message').replace(/\.$/, '') || 'the kubelet has not reported',
   };
 }
 

@@ -1,5 +1,6 @@
 import { printable } from '../../shared/printable.ts';
 import type { PodReport } from './inspect.ts';
+import { parseOutput } from './parse-output.ts';
 
 /** Prints the output of each pod under a line with its pod and node. Pure. */
 export const drawPods = (reports: readonly PodReport[]): string =>
@@ -21,11 +22,10 @@ export const toPodJson = (reports: readonly PodReport[]): readonly object[] =>
 
 function inspectionOf(reply: PodReport['reply']) {
   if (reply.exitCode === null) return { inspection: null, failure: reply.failure };
-  try {
-    return { inspection: JSON.parse(reply.output), failure: null };
-  } catch {
-    return { inspection: null, failure: reply.output.trim() };
-  }
+  const inspection = parseOutput(reply.output);
+  return inspection === undefined
+    ? { inspection: null, failure: reply.output.trim() }
+    : { inspection, failure: null };
 }
 
 /** Exit status of the whole command: problems, or no reply, of any pod. */
