@@ -24,16 +24,16 @@ agent nor the container runtime.
 With --cluster, it finds the VMI's pod, or both pods of a migration, from any machine whose kubectl reaches the cluster.
 On the node of each pod, it runs itself in a Job with the agent's image, and deletes the Job.
 
-  NETNS    a path, a name under /run/netns, or the pid of a process in it
-  POD      NAMESPACE/NAME, or the id of its sandbox or of one of its containers; the first 8 digits are enough
+  NETNS              a path, a name under /run/netns, or the pid of a process in it
+  POD                NAMESPACE/NAME, or the id of its sandbox or of one of its containers; the first 8 digits are enough
 
-  --json   print {"netns", "pod", "attachments", "strays", "sysctls", "passt"}, or an array of these without an argument;
-           with --cluster [{"pod", "node", "inspection", "failure"}]
-  --svg    print a picture for a bug report; it shows MACs, IP addresses and the pod's name
+  --json             print {"netns", "pod", "attachments", "strays", "sysctls", "passt"}, or an array of these without an
+                     argument; with --cluster [{"pod", "node", "inspection", "failure"}]
+  --svg              print a picture for a bug report; it shows MACs, IP addresses and the pod's name
   --cluster          inspect the pods of a VMI; needs kubectl
   --timeout SECONDS  with --cluster: how long to wait for each pod (default ${TIMEOUT})
   --root DIR         inspect the node whose "/" is mounted at DIR, from a container
-  --help   print this help
+  --help             print this help
 
 Output to a terminal is coloured, unless NO_COLOR is set.
 Exit status: 0 all is as ADD left it, 1 problems found, 2 usage error, or the netns cannot be found or entered.
@@ -41,6 +41,7 @@ Exit status: 0 all is as ADD left it, 1 problems found, 2 usage error, or the ne
 Examples:
   ${NAME}
   ${NAME} vms/virt-launcher-vm1-abcde
+  ${NAME} --cluster vms/vm1
   ${NAME} --svg $(pgrep -f guest=vms_vm1) >wiring.svg
 
 Next: "tapwire doctor" checks the node itself; docs/troubleshooting.md explains errors.
