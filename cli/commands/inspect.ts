@@ -36,7 +36,8 @@ On the node of each pod, it runs itself in a Job with the agent's image, and del
   --help             print this help
 
 Output to a terminal is coloured, unless NO_COLOR is set.
-Exit status: 0 all is as ADD left it, 1 problems found, 2 usage error, or the netns cannot be found or entered.
+Exit status: 0 all is as ADD left it, 1 problems found, or a pod of --cluster has no result, 2 usage error, or the netns
+cannot be found or entered.
 
 Examples:
   ${NAME}

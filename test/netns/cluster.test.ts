@@ -321,6 +321,8 @@ for (const [args, message] of [
   [['doctor', '--cluster', '--root', '/'], '--cluster cannot be combined with --root'],
   [['doctor', '--timeout', '9'], '--timeout needs --cluster'],
   [['doctor', '--cluster', '--timeout', '1'], '--timeout: want seconds from 5 to 600, got "1"'],
+  [['doctor', '--root', '/nonexistent'], 'Cannot enter "/nonexistent": ENOENT'],
+  [['inspect', '--root', '/etc/passwd'], 'Cannot enter "/etc/passwd": it is not a directory; want the node'],
   [['inspect', '--cluster'], '--cluster: want NAMESPACE/VMI, got ""'],
   [['inspect', '--cluster', '../../x'], '--cluster: want NAMESPACE/VMI, got "../../x"'],
   [['inspect', '--cluster', '--svg', 'a/b'], '--cluster cannot be combined with --svg or --root'],

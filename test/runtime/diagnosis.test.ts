@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ApiServer, withApiServer } from '../helpers/cluster/api-server.ts';
@@ -78,6 +78,14 @@ test('the doctor finds no fault on a good node, an agent that was killed, and a 
     const good = await problemsOf(node);
     assert.is(good.length, 1, good.join('\n'));
     assert.match(good[0] ?? '', NO_MULTUS);
+
+    // A link of the node leads to a place of the node, not of the pod.
+    const directory = `${node.root}/etc/cni/net.d`;
+    rmSync(directory, { recursive: true });
+    mkdirSync(`${node.root}/etc/multus.d`);
+    writeFileSync(`${node.root}/etc/multus.d/00-multus.conf`, '{"name": "m", "type": "multus-shim"}');
+    symlinkSync('/etc/multus.d', directory);
+    assert.equal(await problemsOf(node), []);
 
     const shim = `${node.root}/opt/cni/bin/tapwire`;
     writeFileSync(shim, '#!/bin/sh\necho "CNI plugin tapwire v0.0.9: old" >&2\n');
