@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NODE } from '../helpers/agent/agent.ts';
@@ -203,7 +204,10 @@ for (const [signals, name] of [
   test(`doctor --cluster deletes its Jobs after ${name}, and ends by the first signal`, () =>
     withApiServer(SILENT, async (server) => {
       const { group, ended, stderr } = await startDoctor(server);
-      for (const signal of signals) process.kill(group, signal);
+      for (const signal of signals) {
+        process.kill(group, signal);
+        await sleep(20); // signals that wait together have no order
+      }
       assert.equal(await ended, [null, signals[0]]);
       assert.equal(server.jobs.names(), []);
       assert.is(stderr(), `Stopped by ${signals[0]}; deleting the Jobs\n`);
