@@ -5,9 +5,9 @@ import { isSameForm, SUPPORTED_VERSIONS, type Version } from './request/version.
 
 /**
  * Error codes: those of CNI SPEC §5, "Error"; ours from 100; 999 as the reference library uses for
- * a bug.
+ * a bug. docs/metrics.md explains each.
  */
-const CODES = {
+export const CODES = {
   INCOMPATIBLE_VERSION: 1,
   INVALID_ENVIRONMENT: 4,
   IO_FAILURE: 5,

@@ -16,7 +16,7 @@ const hookDirectory = process.env['TAPWIRE_HOOK_DIR'] ?? '';
 // V8 accepts a cache only with the flags with which it was written. The sidecar sets its flags when
 // the cache is already loaded, so the writer must never set them.
 v8.setFlagsFromString = () => {};
-const script = compile(readFileSync(program, 'utf8'), bundle);
+const script = compile(readFileSync(program, 'utf8'));
 void execute(script, pathToFileURL(bundle).href);
 while (!readdirSync(hookDirectory).some((name) => name.endsWith('.sock'))) await sleep(10);
 writeFileSync(cachePathOf(bundle), script.createCachedData());

@@ -40,3 +40,15 @@ export const REGISTERED_AS: Readonly<Record<Variant, string>> = Object.assign(
   {},
   ...BINDING_NAMES.map((name) => BINDINGS[name].registeredAs),
 );
+
+/**
+ * Finds the kind that a registered name contains as one of its words, which are separated by "-".
+ * The name `tapwire` without a kind means tap. Returns null if the name contains no kind, or
+ * several.
+ */
+export function kindOfName(name: string): Binding | null {
+  const words = name.split('-');
+  const [kind, ...others] = BINDING_NAMES.filter((candidate) => words.includes(candidate));
+  if (kind === undefined) return words.includes('tapwire') ? 'tap' : null;
+  return others.length === 0 ? kind : null;
+}

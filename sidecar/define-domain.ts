@@ -1,5 +1,5 @@
 import type { OnDefineDomainParams } from '../shared/grpc/hooks_pb.ts';
-import { kindOf } from './bindings/kind.ts';
+import { kindOf, kindWarnings } from './bindings/kind.ts';
 import { aliasOf } from './bindings/nic.ts';
 import { BINDERS } from './bindings/table.ts';
 import { bindInterfaces } from './domain/bind-interfaces.ts';
@@ -31,6 +31,9 @@ export async function defineDomain(
     const bind = BINDERS[kindOf(one, settings.kind, observed.links)];
     return { name: one.name, alias: aliasOf(one.name), ...bind(vmi, one, observed) };
   });
-  const warnings = bound.flatMap((one) => one.warnings);
+  const mismatches = vmi.interfaces.flatMap((one) =>
+    kindWarnings(one, settings.kind, observed.links).map((text) => `Interface "${one.name}": ${text}`),
+  );
+  const warnings = [...mismatches, ...bound.flatMap((one) => one.warnings)];
   return { domainXml: bindInterfaces(domainXml, bound), vmi, warnings };
 }

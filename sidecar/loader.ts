@@ -17,8 +17,8 @@ export const cachePathOf = (bundle: string): string => `${bundle}.${process.arch
  *
  * @param cachedData the code cache; an empty one is rejected by V8 and has no effect
  */
-export const compile = (program: string, bundle: string, cachedData: Buffer = Buffer.alloc(0)): Script =>
-  new Script(program, { filename: bundle, cachedData });
+export const compile = (program: string, cachedData: Buffer = Buffer.alloc(0)): Script =>
+  new Script(program, { filename: 'tapwire-sidecar.js', cachedData });
 
 /** Runs a compiled program as the module with this URL. */
 export const execute = (script: Script, url: string): Promise<void> =>
@@ -26,8 +26,7 @@ export const execute = (script: Script, url: string): Promise<void> =>
 
 /** Compiles and runs the program of the bundle with this URL. */
 export function start(program: string, url: string): Promise<void> {
-  const bundle = fileURLToPath(url);
-  return execute(compile(program, bundle, readIfAny(cachePathOf(bundle))), url);
+  return execute(compile(program, readIfAny(cachePathOf(fileURLToPath(url)))), url);
 }
 
 function readIfAny(path: string): Buffer | undefined {

@@ -11,9 +11,9 @@ Environment, set by KubeVirt:
   CONTAINER_NAME               first part of the socket's name (default: tapwire)
   NETWORK_BINDING_PLUGIN_NAME  binding to serve (KubeVirt >= 1.9); if unset, see docs/bindings.md
 
-Environment, set by the administrator (see docs/bindings.md):
+Environment, set by the administrator (docs/bindings.md explains all but TAPWIRE_HOOK_DIR):
   TAPWIRE_BINDING        kind of all served bindings: tap, passt or slirp
-  TAPWIRE_BINDING_NAMES  additional bindings to serve (KubeVirt < 1.9), separated by commas
+  TAPWIRE_BINDING_NAMES  additional bindings, separated by commas; ignored with NETWORK_BINDING_PLUGIN_NAME
   TAPWIRE_PASST_BACKEND  how passt connects to QEMU: vhost-user (default) or user
   TAPWIRE_PLUGIN_SOCKET  path of the socket that a Plugin resource names; replaces the hook socket
   TAPWIRE_HOOK_DIR       hook directory (default: /var/run/kubevirt-hooks)

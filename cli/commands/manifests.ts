@@ -48,8 +48,8 @@ The files in nad/ are its output without further options.
   --namespace NS      namespace of the VMs and of their networks (default "${NAMESPACES.network}")
   --nad-namespace NS  namespace of the NAD in the registration (default "${NAMESPACES.binding}"). If Multus isolates namespaces, VMs
                       can use NADs of other namespaces only if those are in "default" or its "globalNamespaces"
-  --image IMAGE       image of the sidecar; passt and slirp need it. With tap, it lets a VM boot that has the wrong
-                      number of queues
+  --image IMAGE       image of the sidecar, the same for all bindings; passt and slirp need it. With tap, it lets a VM
+                      boot that has the wrong number of queues
   --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no)
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
                         refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again

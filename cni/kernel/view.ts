@@ -32,8 +32,9 @@ export interface View {
 }
 
 /**
- * Keeps the last state that was read from a netns. `observe` reads everything, and `findLinks` only
- * the links. `knows` and `known` use that state, and the other methods record later changes.
+ * Keeps the last state that was read from a netns. `observe` reads links, qdiscs, filters, TCX
+ * programs and nftables tables; `findLinks` reads only the links. `knows` and `known` use that
+ * state, and the other methods record later changes.
  */
 export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
   const ifindexes = new Map<string, number>();

@@ -37,8 +37,8 @@ export const DEFAULT_POLICY: NodePolicy = forEachBinding(NO_FILE);
 
 /** What the binding would do to every pod of a default network. */
 const HARM = {
-  tap: 'would lose it to a tap',
-  passt: 'would let everybody in it bind privileged ports',
+  tap: 'it would take eth0 away from every pod on this network',
+  passt: 'every program in the pods of this network could bind privileged ports',
 } as const satisfies Record<CniBinding, string>;
 
 export const NODE_FILE = '/etc/tapwire/node.json';
@@ -82,7 +82,7 @@ export function requireAllowed(
   if (ifname === 'eth0' && !defaultNetwork) {
     throw new BindingError(
       'NOT_ALLOWED',
-      `Cannot wire "eth0" as a network: every pod on this network ${HARM[binding]}; ` +
+      `Cannot wire "eth0" as a network: ${HARM[binding]}; ` +
         "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
         `or set $.${binding}.defaultNetwork in ${NODE_FILE} on the node`,
     );

@@ -4,6 +4,7 @@ import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt-versions.
 import { type Finding, failure } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { wiringOfReference } from './reference.ts';
+import { checkImageKind } from './registration-image.ts';
 import { checkPluginValues } from './registration-values.ts';
 import type { Registered } from './registrations.ts';
 
@@ -18,6 +19,7 @@ export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor
     ...checkFields(registered, minor),
     ...checkAttachment(registered, minor),
     ...checkNeeds(registered, nads),
+    ...checkImageKind(registered, nads),
     ...checkPluginValues(registered),
   ];
 }

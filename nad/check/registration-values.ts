@@ -3,6 +3,7 @@ import { get, isObject } from '../../shared/json.ts';
 import type { Plugin } from '../kubevirt-versions.ts';
 import { type Finding, failure, warning } from './finding.ts';
 import { isReference } from './reference.ts';
+import { checkImage } from './registration-image.ts';
 import type { Registered } from './registrations.ts';
 
 /** Checks the values of a registration's fields that can be judged without other objects. */
@@ -35,32 +36,6 @@ const TYPES = {
   migration: 'an object',
   computeResourceOverhead: 'an object',
 } as const satisfies Partial<Record<keyof Plugin, string>>;
-
-/** Placeholders that templates have instead of an image. */
-const PLACEHOLDER = /^(IMAGE|<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|%.*%)$/i;
-
-const HOST = '[A-Za-z0-9.-]+(?::\\d+)?/|\\[[\\da-fA-F:]+\\](?::\\d+)?/';
-const PATH = '[a-z0-9]+(?:[._/-]+[a-z0-9]+)*';
-const IMAGE = new RegExp(`^(?:${HOST})?${PATH}(?::\\w[\\w.-]{0,127})?(?:@[a-z0-9+._-]+:[\\da-f]{32,})?$`);
-
-/**
- * Checks the image as kubelet does, which would report InvalidImageName.
- *
- * Source: distribution/reference
- */
-function checkImage({ name, at }: Registered, image: string): readonly Finding[] {
-  const subject = `binding "${name}": sidecarImage ${show(image)}`;
-  const place = at('sidecarImage');
-  if (PLACEHOLDER.test(image)) {
-    return [
-      warning(place, `${subject} is a placeholder, and no VM starts with it; write the name of the image`),
-    ];
-  }
-  if (IMAGE.test(image)) return [];
-  return [
-    failure(place, `${subject} is not the name of an image, and no VM with this binding starts; correct it`),
-  ];
-}
 
 /** Fields with one known value. KubeVirt ignores any other value. */
 const WORDS = { 'migration.method': 'link-refresh', downwardAPI: 'device-info' } as const;

@@ -63,7 +63,7 @@ function unregistered(binding: string, { registrations, knowsAll }: Cluster): re
   if (knowsAll) {
     return [
       error(
-        `binding "${binding}" is not registered with KubeVirt, so the VM never starts; registered are: ${names}`,
+        `binding "${binding}" is not registered with KubeVirt, so the VM never starts; registered: ${names}`,
       ),
     ];
   }

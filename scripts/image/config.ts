@@ -1,5 +1,6 @@
 import tapwire from '../../package.json' with { type: 'json' };
-import { BINDINGS, IMAGE, type ImageBinding, tagOf } from './names.ts';
+import { BINDING_NAMES, type Binding } from '../../shared/bindings.ts';
+import { IMAGE, tagOf } from './names.ts';
 import type { ImageConfig, Variant } from './oci.ts';
 
 /** The origin of an image. All fields are absent outside a git checkout. */
@@ -16,9 +17,9 @@ export interface Origin {
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /**
- * Returns the configurations of the image's variants. They share one root file system. Each sets
- * the variable that tells the sidecar its binding. daemonset/Containerfile must say the same to
- * other builders.
+ * Returns the configurations of the images. They share one root file system. The first serves every
+ * binding, and the DaemonSet runs it. Each of the others sets the variable that tells the sidecar
+ * its binding. daemonset/Containerfile must say the same to other builders.
  *
  * @param processor architecture that Node, the addon and the shim were built for, as in
  * `process.arch`
@@ -28,14 +29,14 @@ export function variants(processor: string, origin: Origin): readonly Variant[] 
   const architecture = ARCHITECTURES[processor];
   if (architecture === undefined)
     throw new RangeError(`Cannot build an image for ${processor}: want x64 or arm64`);
-  return BINDINGS.map((binding) => ({
+  return [null, ...BINDING_NAMES].map((binding) => ({
     name: `${IMAGE}:${tagOf(binding)}`,
     config: configOf(binding, architecture, origin),
   }));
 }
 
 function configOf(
-  binding: ImageBinding,
+  binding: Binding | null,
   architecture: string,
   { revision, created, source }: Origin,
 ): ImageConfig {
@@ -46,7 +47,7 @@ function configOf(
     config: {
       User: '107:107', // for the sidecar; the DaemonSet sets its own user
       // One heap of the C library instead of one for each thread: the sidecar has 64 MB.
-      Env: [`TAPWIRE_BINDING=${binding}`, 'MALLOC_ARENA_MAX=1'],
+      Env: [...(binding === null ? [] : [`TAPWIRE_BINDING=${binding}`]), 'MALLOC_ARENA_MAX=1'],
       Entrypoint: ['/app/node', '/app/sidecar/index.js'],
       WorkingDir: '/',
       Labels: {

@@ -1,4 +1,5 @@
 import tapwire from '../../package.json' with { type: 'json' };
+import type { Binding } from '../../shared/bindings.ts';
 
 /**
  * Name of the image in manifests until an administrator replaces it. It is never pulled by this
@@ -6,10 +7,9 @@ import tapwire from '../../package.json' with { type: 'json' };
  */
 export const IMAGE = 'localhost/tapwire';
 
-/** The bindings of the variants. The DaemonSet runs the first variant. */
-export const BINDINGS = ['tap', 'passt', 'slirp'] as const;
-export type ImageBinding = (typeof BINDINGS)[number];
-
-/** Returns the tag of a variant: `0.1.0` for tap, `0.1.0-passt` for another binding. */
-export const tagOf = (binding: ImageBinding): string =>
-  binding === 'tap' ? tapwire.version : `${tapwire.version}-${binding}`;
+/**
+ * Returns the tag of an image: `0.1.0` if its sidecar serves every binding, `0.1.0-passt` if it
+ * serves one.
+ */
+export const tagOf = (binding: Binding | null): string =>
+  binding === null ? tapwire.version : `${tapwire.version}-${binding}`;

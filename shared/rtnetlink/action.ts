@@ -30,8 +30,8 @@ const TCA_GACT_PROB = 3;
 const TCA_POLICE_TBF = 1;
 const TCA_POLICE_RESULT = 5;
 /**
- * Attribute in which each kind of action keeps its structure. All these structures have the value
- * that the action returns at the same offset.
+ * Attribute in which each kind of action keeps its structure. In all these structures, the action's
+ * return value is at the same offset.
  */
 const PARAMETERS: ReadonlyMap<string, number> = new Map([
   ['gact', 2],

@@ -14,7 +14,7 @@ export interface QemuOverride {
 }
 
 /**
- * Makes the domain override these properties. Overrides by other programs stay.
+ * Makes the domain override these properties. Overrides of other properties stay.
  *
  * @param overrides at most one for each device
  */

@@ -82,7 +82,7 @@ const decodeOwner = fields({
  * invalid.
  *
  * @param bindings registered names that the sidecar serves
- * @throws {BindingError} INVALID_VMI; the message names the JSON path
+ * @throws {BindingError} INVALID_VMI; for an invalid field, the message names its JSON path
  */
 export function parseVmi(bytes: Uint8Array, bindings: readonly string[]): Vmi {
   const json = parse(bytes);

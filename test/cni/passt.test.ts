@@ -186,7 +186,7 @@ test("ADD rejects the tap's keys, and pods that the node policy file does not al
       { ...eth0, nodeFile: { tap: { defaultNetwork: true } } },
       netns,
       107,
-      'Cannot wire "eth0" as a network: every pod on this network would let everybody in it bind privileged ports; ' +
+      'Cannot wire "eth0" as a network: every program in the pods of this network could bind privileged ports; ' +
         "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
         'or set $.passt.defaultNetwork in /etc/tapwire/node.json on the node',
     );

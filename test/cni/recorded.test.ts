@@ -60,11 +60,23 @@ async function repeat(call: RecordedCall, path: string): Promise<Printed> {
   return run(call.cwd.isRoot ? commandLine : await outsideRoot(commandLine), input);
 }
 
-/** Returns what the call printed in the cluster, with `path` in place of the recorded path. */
+/** Parts of messages that have a clearer wording since the recordings. */
+const REWORDED = {
+  'every pod on this network would lose it to a tap':
+    'it would take eth0 away from every pod on this network',
+};
+
+const reworded = (text: string): string =>
+  Object.entries(REWORDED).reduce((now, [then, since]) => now.replaceAll(then, since), text);
+
+/**
+ * Returns what the call printed in the cluster, with `path` in place of the recorded path, and in
+ * the wording of today.
+ */
 function expected(call: RecordedCall, path: string): Printed {
   const recorded = call.env['CNI_NETNS'];
-  const stdout = (call.stdoutRaw ?? '').replaceAll(recorded || path, path);
-  return CHANGED[call.name] ?? { exit: call.exit, stdout, stderr: call.stderr };
+  const stdout = reworded((call.stdoutRaw ?? '').replaceAll(recorded || path, path));
+  return CHANGED[call.name] ?? { exit: call.exit, stdout, stderr: reworded(call.stderr) };
 }
 
 /** Hides the times in log lines, which differ from those of the recording. */

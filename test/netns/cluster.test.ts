@@ -4,7 +4,6 @@
  * the real commands.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,8 +18,9 @@ import { assertShown, BUNDLE, type Printed, tapwire } from '../helpers/cluster/c
 import { until } from '../helpers/cluster/containerd/until.ts';
 import type { PodResult } from '../helpers/cluster/jobs.ts';
 import { kustomize, type Resource } from '../helpers/cluster/kustomize.ts';
+import { newContainerId } from '../helpers/plugin/cni.ts';
 import { recordedJson, replayed } from '../helpers/plugin/recorded.ts';
-import { type WiredPod, withWiredPod } from '../helpers/pod/wired-pod.ts';
+import { type PodNames, type WiredPod, withWiredPod } from '../helpers/pod/wired-pod.ts';
 
 const test = suite('--cluster');
 
@@ -233,7 +233,8 @@ const PATHS = ['pods/thick-vm-sec.json', 'vmi/vm-sec-running.json'] as const;
 const [LAUNCHER, VMI] = PATHS.map(recordedJson);
 const SOURCE = `vms/${LAUNCHER.metadata.name}`;
 const TARGET = 'vms/virt-launcher-vm-sec-9kq4z';
-const namesOf = (name: string) => ({ name, containerId: createHash('sha256').update(name).digest('hex') });
+const namesOf = (name: string): PodNames => ({ name, containerId: newContainerId() });
+const [SOURCE_NAMES, TARGET_NAMES] = [namesOf(SOURCE), namesOf(TARGET)];
 
 /** The pod to which the VMI migrates. */
 function targetOf(launcher: Resource): Resource {
@@ -273,6 +274,8 @@ test('inspect --cluster shows both pods of a migration on their nodes, as the pa
             const shown = stdout
               .replaceAll(source.netns.name, 'cni-6f0e1d2c3b4a')
               .replaceAll(target.netns.name, 'cni-0b1c2d3e4f5a')
+              .replaceAll(SOURCE_NAMES.containerId, '3f1c0a7be5d9'.padEnd(64, '0'))
+              .replaceAll(TARGET_NAMES.containerId, '8d2e4b6fa1c3'.padEnd(64, '0'))
               .replace(/\d+ packets?( of the pod's own stack)/g, '3 packets$1');
             assertShown('docs/inspect.md', 'tapwire inspect --cluster vms/vm-sec', shown);
             const json = await tapwire(['inspect', '--cluster', 'vms/vm-sec', '--json'], [], env);
@@ -283,10 +286,10 @@ test('inspect --cluster shows both pods of a migration on their nodes, as the pa
           });
         },
         {},
-        namesOf(TARGET),
+        TARGET_NAMES,
       ),
     {},
-    namesOf(SOURCE),
+    SOURCE_NAMES,
   ).then(() => replayed('a VMI and its pod', PATHS)));
 
 test('inspect --cluster rejects a VMI that does not exist or has no running pod', () => {

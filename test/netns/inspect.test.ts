@@ -7,8 +7,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Inspection } from '../../cli/inspect/inspection.ts';
 import { assertFile, assertShown, type Printed, tapwire } from '../helpers/cluster/command-line.ts';
+import { SHOWN_POD, settled } from '../helpers/cluster/inspect-output.ts';
 import { cni } from '../helpers/plugin/cni.ts';
-import { setPasstSysctls, type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { setPasstSysctls, withNetns } from '../helpers/pod/netns.ts';
 import { attach, detachTcx, returning } from '../helpers/pod/programs.ts';
 import {
   CONTAINER_ID,
@@ -25,19 +26,6 @@ const test = suite('tapwire inspect');
 const PAGE = 'docs/inspect.md';
 
 const parsed = ({ stdout }: Printed): Inspection => JSON.parse(stdout);
-
-/**
- * Replaces parts that differ between runs by those on the page. They have the same length, so that
- * drawings fit.
- */
-const settled = ({ name }: TestNetns, text: string): string =>
-  text
-    .replaceAll(name, 'cni-6f0e1d2c3b4a')
-    .replace(/\(pid \d+\)/g, '(pid 4711)')
-    .replace(/:\d+(?=\s+ok)/g, ':4711')
-    // IPv6 reports its multicast groups after a random time.
-    .replace(/\d+ packets?( of the pod's own stack)/g, '3 packets$1')
-    .replace(/("silence": \{\s+"packets": )\d+(,\s+"bytes": )\d+/g, '$13$2228');
 
 /** Aligns the columns of rows to their contents. */
 function aligned(rows: readonly string[]): string {
@@ -66,12 +54,12 @@ test('docs/inspect.md and docs/inspect.svg show the output for a running VM', ()
         await tapwire(['inspect', POD, '--json'], withResults),
       ];
       assert.equal([text.exitCode, svg.exitCode, json.exitCode], [0, 0, 0], text.stderr);
-      assertShown(PAGE, `tapwire inspect ${POD}`, settled(netns, text.stdout));
+      assertShown(PAGE, `tapwire inspect ${SHOWN_POD}`, settled(netns, text.stdout));
       assertFile('docs/inspect.svg', settled(netns, svg.stdout));
       const shown = settled(netns, json.stdout)
         .replace(/"pid": \d+/, '"pid": 4711')
         .replaceAll('"matchall"', '"u32"');
-      assertShown(PAGE, `tapwire inspect ${POD} --json`, shown);
+      assertShown(PAGE, `tapwire inspect ${SHOWN_POD} --json`, shown);
       const list = await tapwire(['inspect'], withResults);
       const [head = '', ...rows] = list.stdout.split('\n');
       const own = rows.filter((row) => row.includes(netns.name));

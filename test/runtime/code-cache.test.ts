@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { writeCodeCache } from '../../scripts/code-cache.ts';
 import { cachePathOf, compile } from '../../sidecar/loader.ts';
 import { NODE } from '../helpers/agent/agent.ts';
 import { callInfo, collectHooks } from '../helpers/sidecar/hook-api.ts';
@@ -14,17 +15,38 @@ const BUILT = `${import.meta.dirname}/../../dist/sidecar`;
 const BUNDLE = `${BUILT}/index.js`;
 const CACHE = readFileSync(cachePathOf(BUNDLE));
 
-test('V8 accepts the built cache', () => {
+/** The program as a string, from the end of the bundle. */
+function readProgram(): string {
   const [, literal = ''] =
     /await start\((".*"), import\.meta\.url\);\n$/.exec(readFileSync(BUNDLE, 'utf8')) ?? [];
-  assert.is(compile(JSON.parse(literal), BUNDLE, CACHE).cachedDataRejected, false);
+  return JSON.parse(literal);
+}
+
+test('V8 accepts the built cache', () => {
+  assert.is(compile(readProgram(), CACHE).cachedDataRejected, false);
 });
 
-/** Runs a copy of the bundle with this cache until it has replied to Info. */
-async function serve(cache: Buffer | null): Promise<void> {
+test('a second build in another directory writes the same cache', async () => {
+  const directory = copyBundle();
+  try {
+    await writeCodeCache(readProgram(), `${directory}/index.js`, directory);
+    assert.ok(readFileSync(cachePathOf(`${directory}/index.js`)).equals(CACHE));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+/** Copies the files from which the sidecar can start to a new directory. */
+function copyBundle(): string {
   const directory = mkdtempSync(`${tmpdir()}/tapwire-cache-`);
   for (const name of ['index.js', 'package.json', 'tapwire.node'])
     copyFileSync(`${BUILT}/${name}`, `${directory}/${name}`);
+  return directory;
+}
+
+/** Runs a copy of the bundle with this cache until it has replied to Info. */
+async function serve(cache: Buffer | null): Promise<void> {
+  const directory = copyBundle();
   if (cache !== null) writeFileSync(cachePathOf(`${directory}/index.js`), cache);
   const hooks = `${directory}/hooks`;
   mkdirSync(hooks);
@@ -45,7 +67,7 @@ for (const [what, cache] of [
   ['with an empty cache', Buffer.alloc(0)],
   ['with text as its cache', Buffer.from('no code')],
   ['with half a cache', CACHE.subarray(0, CACHE.length / 2)],
-  ['with the cache of another program', compile('(async () => {})', BUNDLE).createCachedData()],
+  ['with the cache of another program', compile('(async () => {})').createCachedData()],
 ] as const) {
   test(`a copy of the bundle serves ${what}`, () => serve(cache));
 }

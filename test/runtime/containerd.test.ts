@@ -154,7 +154,7 @@ for (const [why, policy, conf, message] of [
     'a default network that the node policy does not allow',
     null,
     {},
-    'Cannot wire "eth0" as a network: every pod on this network would lose it to a tap',
+    'Cannot wire "eth0" as a network: it would take eth0 away from every pod on this network',
   ],
   [
     'a pod of a namespace that the node policy does not list',

@@ -187,7 +187,11 @@ const withoutRules = ({ nftables: _, ...known }: Readonly<Record<string, unknown
 
 const builds = async (): Promise<readonly [old: Build, now: Build]> => [await versionBefore(), NEW];
 
-for (const [name, kind] of Object.entries(KINDS)) {
+/** Without an agent, the same code plans and applies the calls, so a sample is enough. */
+const SAMPLE = ['veth', 'a link that is down', 'passt'];
+
+for (const name of SAMPLE) {
+  const kind = KINDS[name] as Kind;
   test(`the new version takes over what the old one wired without an agent: ${name}`, async () => {
     const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
     await withKind(kind, (pod) => upgraded(pod, old, now, 'one-shot'));

@@ -12,8 +12,8 @@ const test = suite('the layers');
 const ROOT = resolve(import.meta.dirname, '../..');
 
 /**
- * The directories, or single files, that each directory may import besides itself. CONTRIBUTING.md
- * says the same under "Rules that tests enforce".
+ * The directories, or single files, that each directory may import besides itself, as CONTRIBUTING.md
+ * says.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
@@ -132,6 +132,14 @@ test('every directory imports only the directories that it may', () => {
     return /^[a-z]+\//.test(to) && to.endsWith('.ts') && !isAllowed;
   });
   assert.equal(strays, []);
+});
+
+test('CONTRIBUTING.md says what each directory may import', () => {
+  const rows = [
+    ...read('CONTRIBUTING.md').matchAll(/^ +\| `(\w+)` +\| ((?:`[\w/.]+`(?:, )?)*|nothing) +\|$/gm),
+  ];
+  const said = rows.map(([, own = '', others = '']) => [own, others.match(/[\w/.]+(?=`)/g) ?? []]);
+  assert.equal(Object.fromEntries(said), MAY_IMPORT);
 });
 
 test('only files in EDGES have side effects', () => {

@@ -18,7 +18,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const MANIFESTS = join(ROOT, 'daemonset/manifests');
 const PLATFORMS = ['base', 'openshift', 'k3s'];
 const COMPONENTS = ['podmonitor', 'uninstall'];
-const IMAGE = `localhost/tapwire:${tagOf('tap')}`;
+const IMAGE = `localhost/tapwire:${tagOf(null)}`;
 
 /** Every combination that docs/install.md names. */
 const all: readonly (readonly [string, readonly Resource[]])[] = PLATFORMS.flatMap((platform) => {

@@ -4,6 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { BINDING_NAMES, BINDINGS } from '../../shared/bindings.ts';
 import { caught } from '../helpers/caught.ts';
 import { interfacesOf, withInterfaces } from '../helpers/lab/domain-spec.ts';
 import { type GoElement, leaf, node, parseGoXml, toGoXml } from '../helpers/lab/go-xml.ts';
@@ -193,12 +194,24 @@ function parts(xml: string, vmi: VmiParts) {
 
 const lossy = suite('a lossy caller');
 
+for (const name of BINDING_NAMES) {
+  lossy(`the combinations contain ${name}`, () => {
+    const names: readonly string[] = Object.values(BINDINGS[name].registeredAs);
+    const used = combinations.flatMap(({ vmi }) => (vmi().devices as Devices).interfaces);
+    assert.ok(used.some(({ binding }) => names.includes(binding.name)));
+  });
+}
+
+interface Devices {
+  readonly interfaces: readonly { readonly binding: { readonly name: string } }[];
+}
+
 for (const { why, vmi: vmiWith, interfaces, links = podLinks, env = {} } of combinations) {
   const vmi = vmiWith();
   const asked: Asked = { vmi, links, env, searchDomains: ['lab.example'] };
   const single = (args: readonly string[]) => definedAsIs(toGoXml(domain(interfaces, args)), asked);
 
-  const count = (vmi.devices as { interfaces: readonly object[] }).interfaces.length;
+  const count = (vmi.devices as Devices).interfaces.length;
   const room = placeholderCount(count);
 
   for (const [release, placeholders, keepsCommandline, args] of [

@@ -67,7 +67,7 @@ function podOf(calls: readonly RecordedCall[], all: readonly RecordedCall[]): Re
   };
 }
 
-/** An interface of a result, or an entry of a network status. */
+/** Whether an interface of a result, or an entry of a network status, is eth0. */
 const isEth0 = ({ interface: ifname, name }: Json): boolean => (ifname ?? name) === 'eth0';
 
 /** The secondary pod link that a call concerns; undefined if it concerns another link. */
@@ -78,8 +78,8 @@ export function secondaryOf({ ifname, stdin }: RecordedCall, { secondary }: Reco
 }
 
 /**
- * Runs `act` with a netns as it was before the first call of Tapwire. The node has `bond0`, the
- * parent of the macvlan links.
+ * Runs `act` with a netns that has only the pod's `eth0`, and a node that has `bond0`, the parent
+ * of the macvlan links. `act` adds those with `addMacvlan`.
  */
 export function withRecordedPod<T>(
   { eth0 }: Pick<RecordedPod, 'eth0'>,

@@ -9,13 +9,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
-import { cni } from '../plugin/cni.ts';
+import { cni, newContainerId } from '../plugin/cni.ts';
 import { type TestNetns, withNetns } from './netns.ts';
 
-export const CONTAINER_ID = '3f1c0a7be5d94c2e8a6b7f0d1e2c3b4a5968778695a4b3c2d1e0f9a8b7c6d5e4';
-export const POD = 'vms/virt-launcher-vm1-abcde';
+/**
+ * The pod of this process. The node knows the pods of all test files, which run next to each other,
+ * so each has its own.
+ */
+export const CONTAINER_ID = newContainerId();
+export const POD = `vms/virt-launcher-vm1-${CONTAINER_ID.slice(0, 5)}`;
 
-/** Names of a pod, unique among all tests, because `inspect` finds pods by them. */
+/** Names of a pod; `inspect` finds pods by them. */
 export interface PodNames {
   /** `namespace/name` */
   readonly name: string;

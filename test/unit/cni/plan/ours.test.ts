@@ -21,7 +21,7 @@ const LONGEST =
     .length;
 
 for (const id of ['a', 'x'.repeat(64), 'x'.repeat(LONGEST), 'x'.repeat(LONGEST + 1), 'x'.repeat(4096)]) {
-  test(`recordOf() finds a record with a container id of ${id.length} characters, which fits in the alias`, () => {
+  test(`recordOf() finds a record whose container id has ${id.length} characters, and its alias has at most 255 bytes`, () => {
     const key = { containerId: id, ifname: 'interface-15-ch' };
     const record = { ...RECORD, key, podLink: 'pod16477688c0e' };
     const ifalias = encodeRecord(record);
@@ -50,7 +50,7 @@ test('recordOf() reads the record of an older version, which neither set a link 
   assert.equal(restore, { ...RECORD.restore, down: null, silence: false });
 });
 
-test('describeLinkOwner() names the attachment of a tap of Tapwire, and denies that Tapwire made another link', () => {
+test('describeLinkOwner() names the attachment of a Tapwire tap, but none for a physical link with the same alias', () => {
   assert.is(
     describeLinkOwner(tapOf({ ifalias: encodeRecord(RECORD) })),
     'the Tapwire link of "net1" in container "pod1"',

@@ -70,11 +70,12 @@ test("requireAllowed() goes by the binding's own list", () =>
   requireAllowed(passtConf(), KEY, 'other', decodeNodePolicy({ tap: { namespaces: ['vms'] } }, '$')));
 
 const ETH0 = { ...KEY, ifname: 'eth0' };
+const TAKES_ETH0 = 'it would take eth0 away from every pod on this network';
 const BINDINGS = { args: { cni: { logicNetworkName: 'default' } } };
 for (const [why, conf, harm] of [
-  ['of tap', tapConf(), 'would lose it to a tap'],
-  ["of tap, by a NAD that claims to be a binding's", tapConf(BINDINGS), 'would lose it to a tap'],
-  ['of passt', passtConf(), 'would let everybody in it bind privileged ports'],
+  ['of tap', tapConf(), TAKES_ETH0],
+  ["of tap, by a NAD that claims to be a binding's", tapConf(BINDINGS), TAKES_ETH0],
+  ['of passt', passtConf(), 'every program in the pods of this network could bind privileged ports'],
 ] as const) {
   test(`requireAllowed() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {
     const error = await caught(() => requireAllowed(conf, ETH0, 'vms', DEFAULT_POLICY));
@@ -82,7 +83,7 @@ for (const [why, conf, harm] of [
       [error.code, error.message],
       [
         'NOT_ALLOWED',
-        `Cannot wire "eth0" as a network: every pod on this network ${harm}; name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, or set $.${conf.binding}.defaultNetwork in /etc/tapwire/node.json on the node`,
+        `Cannot wire "eth0" as a network: ${harm}; name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, or set $.${conf.binding}.defaultNetwork in /etc/tapwire/node.json on the node`,
       ],
     );
     requireAllowed(conf, ETH0, 'vms', decodeNodePolicy({ [conf.binding]: { defaultNetwork: true } }, '$'));

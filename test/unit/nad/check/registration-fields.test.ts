@@ -12,9 +12,11 @@ const NADS =
 const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
 const PASST = { networkAttachmentDefinition: 'default/tapwire-passt', sidecarImage: 'i' };
 
+const unplaced = (finding: string) => finding.replace(/^\d+ /, '');
+
 /** Returns the findings of one registration without their lines. */
 const check = (plugin: object, minor: number, nads = NADS) =>
-  findingsOf(nads + kubevirt({ b: plugin }), minor).map((finding) => finding.replace(/^\d+ /, ''));
+  findingsOf(nads + kubevirt({ b: plugin }), minor).map(unplaced);
 
 for (const [why, plugin, minor] of [
   ['a tap', TAP, 1],
@@ -165,6 +167,35 @@ for (const image of [
 ]) {
   test(`accepts the image ${JSON.stringify(image)}`, () =>
     assert.equal(check({ domainAttachmentType: 'tap', sidecarImage: image }, 9), []));
+}
+for (const [name, plugin, kind, image] of [
+  ['tapwire', TAP, 'tap', 'localhost/tapwire:0.1.0-passt'],
+  ['lan', { ...TAP, domainAttachmentType: '' }, 'tap', 'tapwire:1.2.3-rc.1-slirp'],
+  ['tapwire-passt', PASST, 'passt', 'example.com:5000/tapwire:0.1.0-tap'],
+  ['tapwire-slirp', {}, 'slirp', `tapwire:0.1.0-passt@sha256:${'a'.repeat(32)}`],
+] as const) {
+  test(`finds an image for another binding than ${name}: ${image}`, () => {
+    const serves = /-([a-z]+)(?:@|$)/.exec(image)?.[1];
+    assert.equal(
+      findingsOf(NADS + kubevirt({ [name]: { ...plugin, sidecarImage: image } }), 9).map(unplaced),
+      [
+        `error: binding "${name}": sidecarImage "${image}" is for ${serves} only, and this binding is ${kind}; ` +
+          `use the image without "-${serves}" in its tag`,
+      ],
+    );
+  });
+}
+for (const [name, plugin, image] of [
+  ['tapwire', TAP, 'tapwire:0.1.0'],
+  ['tapwire', TAP, 'tapwire:0.1.0-tap'],
+  ['tapwire-passt', PASST, 'tapwire:0.1.0-passt'],
+  ['tapwire-passt', PASST, 'tapwire:0.1.0'],
+  ['tapwire-slirp', {}, 'tapwire:0.1.0-slirp'],
+  ['nat', {}, 'tapwire:0.1.0-slirp'],
+  ['tapwire', TAP, 'tapwire:latest-passt'],
+] as const) {
+  test(`accepts the image ${image} for ${name}`, () =>
+    assert.equal(findingsOf(NADS + kubevirt({ [name]: { ...plugin, sidecarImage: image } }), 9), []));
 }
 for (const image of ['IMAGE', 'image', '<IMAGE>', `$${'{IMAGE}'}`, '{{ image }}', '%IMAGE%', '$(IMAGE)']) {
   test(`finds the placeholder ${image}`, () => {

@@ -90,7 +90,7 @@ test('reports a missing feature gate up to 1.4', () => {
 });
 
 test('reports an unregistered binding', () => {
-  const reason = 'binding "tapwire" is not registered with KubeVirt, so the VM never starts; registered are:';
+  const reason = 'binding "tapwire" is not registered with KubeVirt, so the VM never starts; registered:';
   const subject = 'VirtualMachine "vms/red": interface "default"';
   const finding = (names: string) => [`8 error: ${subject}: ${reason} ${names}`];
   assert.equal(findingsOf(vm() + kubevirt({ tapwired: {}, x: {} })), finding('"tapwired", "x"'));

@@ -241,7 +241,7 @@ test('reports two mistakes for masquerade on a network that runs Tapwire', () =>
 test('lists at most twenty names', () => {
   const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`b${i}`, {}]));
   const [finding = ''] = findingsOf(vm() + kubevirt(many));
-  assert.match(finding, /registered are: "b0", .*, "b19", and 10 more$/);
+  assert.match(finding, /registered: "b0", .*, "b19", and 10 more$/);
 });
 
 test.run();

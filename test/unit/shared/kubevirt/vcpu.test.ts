@@ -26,7 +26,7 @@ for (const [why, cpu, resources, want] of [
   ['micro-CPUs', {}, { limits: { cpu: '2000001u' } }, 3],
   ['nano-CPUs', {}, { limits: { cpu: '500000000n' } }, 1],
   ['thousands', {}, { limits: { cpu: '1k' } }, 1000],
-  ['a form that is not a quantity', {}, { limits: { cpu: '4 e0' }, requests: { cpu: '-3' } }, 1],
+  ['a malformed limit and a negative request', {}, { limits: { cpu: '4 e0' }, requests: { cpu: '-3' } }, 1],
   ['a suffix that is not for CPUs', {}, { limits: { cpu: '1Ki' } }, 1],
   ['only memory', {}, { requests: { memory: '1Gi' }, limits: null }, 1],
 ] as const) {

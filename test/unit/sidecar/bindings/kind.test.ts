@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Binding } from '../../../../shared/bindings.ts';
+import { type Binding, kindOfName } from '../../../../shared/bindings.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
-import { kindOf, kindOfName } from '../../../../sidecar/bindings/kind.ts';
+import { kindOf, kindWarnings } from '../../../../sidecar/bindings/kind.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
 
@@ -71,8 +71,12 @@ kind('a record of another interface is ignored', () => {
   assert.is(kindOf(red, null, wired(RECORD)), 'passt');
 });
 
+kind("another program's tap means tap if the name contains no kind", () => {
+  assert.is(kindHere('lan'), 'tap');
+});
+
 kind('an error lists the choices if nothing tells the kind', async () => {
-  const error = await caught(() => kindHere('nat'));
+  const error = await caught(() => kindOf(one('nat'), null, [veth('eth0')]));
   assert.is(error.code, 'INVALID_VMI');
   assert.is(
     error.message,
@@ -80,5 +84,28 @@ kind('an error lists the choices if nothing tells the kind', async () => {
       `such as "lan-tap", or set TAPWIRE_BINDING in the sidecar's image`,
   );
 });
+
+for (const [why, binding, image, ifalias] of [
+  ['for passt serves a tap of Tapwire', 'lan', 'passt', RECORD],
+  ['for slirp serves a name that means tap', 'tapwire', 'slirp', null],
+] as const) {
+  kind(`warns of an image that ${why}`, () => {
+    assert.equal(kindWarnings(one(binding), image, wired(ifalias)), [
+      `the sidecar's image sets TAPWIRE_BINDING=${image}, but binding "${binding}" is tap; ` +
+        'register it with the image that serves every binding',
+    ]);
+  });
+}
+
+for (const [why, binding, image, ifalias] of [
+  ['serves every binding', 'tapwire-passt', null, RECORD],
+  ['fits the name', 'tapwire-passt', 'passt', null],
+  ['fits the tap', 'passt', 'tap', RECORD],
+  ['serves a name without a kind', 'nat', 'slirp', null],
+] as const) {
+  kind(`does not warn of an image that ${why}`, () =>
+    assert.equal(kindWarnings(one(binding), image, wired(ifalias)), []),
+  );
+}
 
 kind.run();

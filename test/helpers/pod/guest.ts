@@ -1,0 +1,77 @@
+/**
+ * A guest on the tap of a pod: a netns stands in for its kernel, and a program of QEMU's name holds
+ * the tap, and is the cable to the guest's NIC.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import * as assert from 'uvu/assert';
+import { withDirectory } from '../plugin/shim.ts';
+import { type TestNetns, withNetns } from './netns.ts';
+
+const SOURCE = resolve(import.meta.dirname, '../../netns/nic.c');
+const DHCP_SCRIPT = resolve(import.meta.dirname, 'guest-dhcp.sh');
+
+export const GATEWAY = '192.0.2.1';
+
+/**
+ * Whether one of three pings is answered. The first may be lost if the kernel has just given up
+ * looking for this neighbour.
+ */
+export async function canPing({ name }: TestNetns, address: string): Promise<boolean> {
+  const words = ['netns', 'exec', name, 'busybox', 'ping', '-c', '1', '-W', '1', address];
+  for (let tries = 0; tries < 3; tries++) {
+    if ((await execa('ip', words, { reject: false })).exitCode === 0) return true;
+  }
+  return false;
+}
+
+export interface Guest {
+  /** With the NIC `nic0`, which is down and has no IPv6 until the test says so. */
+  readonly netns: TestNetns;
+  /** Whether the gateway answers a ping. */
+  canPing(): Promise<boolean>;
+  /** Whether three DISCOVERs, one a second, get a lease. Then the NIC has its address. */
+  getsLease(): Promise<boolean>;
+  /** Plugs the NIC into the tap of a pod during `act`. */
+  plugInto(pod: TestNetns, act: () => Promise<void>): Promise<void>;
+}
+
+/** @param mac the NIC's */
+export const withGuest = (mac: string, act: (guest: Guest) => Promise<void>): Promise<void> =>
+  withNetns((netns) =>
+    withDirectory(async (directory) => {
+      const program = join(directory, 'qemu-system-x86');
+      await execa('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
+      await netns.ip('tuntap add nic0 mode tap vnet_hdr');
+      await netns.ip(`link set nic0 address ${mac} addrgenmode none`);
+      await act({
+        netns,
+        canPing: () => canPing(netns, GATEWAY),
+        async getsLease() {
+          const words = ['busybox', 'udhcpc', '-i', 'nic0', '-nqf', '-t', '3', '-T', '1', '-s', DHCP_SCRIPT];
+          const ended = await execa('ip', ['netns', 'exec', netns.name, ...words], { reject: false });
+          return ended.exitCode === 0;
+        },
+        plugInto: (pod, use) => withCable([program, netns.path, 'nic0', 'tap0'], pod, use),
+      });
+    }),
+  );
+
+async function withCable(
+  words: readonly string[],
+  { path }: TestNetns,
+  act: () => Promise<void>,
+): Promise<void> {
+  const cable = spawn('nsenter', [`--net=${path}`, ...words], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(cable, 'exit');
+  try {
+    const first = await Promise.race([once(cable.stdout, 'data'), ended]);
+    assert.is(String(first[0]), 'ready\n', 'the tap is open');
+    await act();
+  } finally {
+    cable.stdin.end();
+    await ended;
+  }
+}
