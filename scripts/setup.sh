@@ -40,6 +40,7 @@ if [ "$1" = test ]; then
   # Compiler and emulator for the shim of the other architecture.
   packages="$packages gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-user-static"
   command -v containerd >/dev/null || packages="$packages containerd"
+  command -v kubectl >/dev/null || packages="$packages kubernetes-client"
   command -v runc >/dev/null || packages="$packages runc"
 fi
 if [ "$1" = bench ]; then

@@ -58,11 +58,13 @@ const LONGEST = [
   'agent/lost',
   'runtime/sidecar-small',
   'netns/add',
+  'netns/cluster',
   'cni/kill',
   'vm/demo',
   'netns/no-network',
   'runtime/containerd-rounds',
   'netns/doctor',
+  'runtime/diagnosis',
   'cni/conformance',
 ];
 

@@ -5,6 +5,8 @@ export interface Diagnosis {
   readonly found: string;
   /** What to do; null if nothing. */
   readonly advice: string | null;
+  /** Version of the agent or plugin that was found; absent from all other checks. */
+  readonly version?: string;
 }
 
 export const ok = (what: string, found: string): Diagnosis => ({ severity: 'ok', what, found, advice: null });

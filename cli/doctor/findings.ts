@@ -37,11 +37,13 @@ function wiringFindings({ wiring, selinux }: Facts): readonly Diagnosis[] {
 }
 
 function agentFinding(
-  { socket, isThere, failure }: AgentFacts,
+  { socket, isThere, failure, version }: AgentFacts,
   directories: readonly PluginDirectory[],
 ): Diagnosis {
   const WHAT = 'agent';
-  if (isThere && failure === null) return ok(WHAT, `answers at ${socket}`);
+  if (isThere && failure === null) {
+    return { ...ok(WHAT, `answers at ${socket}`), ...(version === null ? {} : { version }) };
+  }
   if (isThere) {
     const advice = `check that the agent's pod runs on this node; if the agent was removed for good, rm ${socket}`;
     return error(WHAT, `does not answer at ${socket}, and calls wait for it: ${failure}`, advice);

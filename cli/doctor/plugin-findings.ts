@@ -94,5 +94,9 @@ function pluginFindings(directory: string, plugin: Plugin, { agent }: Facts): re
     plugin.failure === null
       ? ok(what, `version ${plugin.version}, answers VERSION`)
       : error(what, plugin.failure, 'see the fallback and the agent below');
-  return [answer, ...changed, ...fallbackFindings(`${directory}/.tapwire`, plugin, agent)];
+  return [
+    { ...answer, version: plugin.version },
+    ...changed,
+    ...fallbackFindings(`${directory}/.tapwire`, plugin, agent),
+  ];
 }

@@ -25,20 +25,29 @@ const OURS = join(import.meta.dirname, 'tapwire');
 /** Files that the plugin checks before it runs the fallback (cni/shim/fallback.c). */
 const FILES = ['.', 'lib', 'lib/ld.so', 'node', 'index.js', 'package.json', 'tapwire.node'];
 
-/** @param named directories that replace the known ones; empty to search the known ones */
-export async function probeDirectories(named: readonly string[]): Promise<readonly PluginDirectory[]> {
+/** SHA-256 of that plugin; null if the command was shipped without one. */
+export const digestOfOurs = (): string | null => (existsSync(OURS) ? digestOf(OURS) : null);
+
+/**
+ * @param named directories that replace the known ones; empty to search the known ones
+ * @param ours from `digestOfOurs`
+ */
+export async function probeDirectories(
+  named: readonly string[],
+  ours: string | null,
+): Promise<readonly PluginDirectory[]> {
   const directories =
     named.length > 0 ? named.map((path) => ({ path: resolve(path), platform: null })) : DIRECTORIES;
   const existing = directories.filter(({ path }) => isDirectory(path));
   return Promise.all(
-    existing.map(async (directory) => ({ ...directory, plugin: await probePlugin(directory.path) })),
+    existing.map(async (directory) => ({ ...directory, plugin: await probePlugin(directory.path, ours) })),
   );
 }
 
 export const isDirectory = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-async function probePlugin(directory: string): Promise<Plugin | null> {
+async function probePlugin(directory: string, ours: string | null): Promise<Plugin | null> {
   const path = join(directory, SHIM);
   const status = statSync(path, { throwIfNoEntry: false });
   if (status === undefined) return null;
@@ -54,7 +63,7 @@ async function probePlugin(directory: string): Promise<Plugin | null> {
     isExecutable,
     isRootsAlone: isRoots,
     version,
-    isOurs: existsSync(OURS) && digest !== null ? digestOf(OURS) === digest : null,
+    isOurs: ours !== null && digest !== null ? ours === digest : null,
     isInstalled:
       inventories.length > 0 && digest !== null
         ? inventories.some(({ shim }) => shim.sha256 === digest)

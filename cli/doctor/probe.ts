@@ -4,10 +4,11 @@ import { readNodePolicy } from '../../cni/policy/node-file.ts';
 import { NODE_FILE } from '../../cni/policy/node-policy.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
+import { enterRoot } from '../enter-root.ts';
 import type { Facts, TunDevice } from './facts.ts';
 import { probeAgent } from './probe-agent.ts';
 import { probeConfs } from './probe-confs.ts';
-import { isDirectory, probeDirectories } from './probe-plugin.ts';
+import { digestOfOurs, isDirectory, probeDirectories } from './probe-plugin.ts';
 
 const TUN = '/dev/net/tun';
 
@@ -16,15 +17,22 @@ const TUN = '/dev/net/tun';
  *
  * @param version version of this command
  * @param directories directories of CNI plugins; empty to search the known ones
+ * @param root where the node's "/" is mounted; null if this process is on the node
  */
-export async function probe(version: string, directories: readonly string[]): Promise<Facts> {
+export async function probe(
+  version: string,
+  directories: readonly string[],
+  root: string | null,
+): Promise<Facts> {
+  const ours = digestOfOurs(); // the next line makes it unreachable
+  if (root !== null) enterRoot(root);
   return {
     version,
     tun: probeTun(),
     wiring: { matchall: await failureOfWiring('matchall'), u32: await failureOfWiring('u32') },
     silence: (await testSilence().catch((error: unknown) => [messageOf(error)]))[0] ?? null,
     selinux: probeSelinux(),
-    directories: await probeDirectories(directories),
+    directories: await probeDirectories(directories, ours),
     missingDirectories: directories.filter((path) => !isDirectory(path)),
     agent: await probeAgent(),
     nodeFile: probeNodeFile(),

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NewTap } from '../../shared/netns/part.ts';
 
@@ -8,7 +8,12 @@ const CONTAINERS = 'system_u:system_r:container_t:s0';
 let isRunning: boolean | undefined;
 
 /** The build puts the shim next to each bundle. */
-const SHIM = join(import.meta.dirname, 'tapwire');
+let shim = join(import.meta.dirname, 'tapwire');
+
+/** Keeps the shim executable after a chroot, by a descriptor that stays open. */
+export function keepShim(): void {
+  shim = `/proc/self/fd/${openSync(shim, 'r')}`;
+}
 
 /**
  * Decides under which SELinux label a tap is created, and by which program; null without SELinux.
@@ -21,7 +26,7 @@ const SHIM = join(import.meta.dirname, 'tapwire');
  */
 export function labelledTap(asked: string | null): NewTap['labelled'] {
   isRunning ??= /^[\w.]+:[\w.]+:[\w.]+/.test(ownLabel());
-  return isRunning ? { label: asked ?? CONTAINERS, helper: SHIM } : null;
+  return isRunning ? { label: asked ?? CONTAINERS, helper: shim } : null;
 }
 
 function ownLabel(): string {

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "jobs.h"
 #include "nfnetlink.h"
@@ -62,6 +63,15 @@ static napi_value js_strerror(napi_env env, napi_callback_info info) {
   if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &number)) return NULL;
   napi_create_string_utf8(env, strerror((int)number), NAPI_AUTO_LENGTH, &result);
   return result;
+}
+
+/* chroot(path): for all threads of this process */
+static napi_value js_chroot(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  char path[4096];
+  if (!read_arguments(env, info, 1, arguments) || !read_text(env, arguments[0], path, sizeof path)) return NULL;
+  if (chroot(path) < 0) return throw_failure(env, (struct failure){"chroot", errno});
+  return NULL;
 }
 
 /* closeNftables(fd) */
@@ -142,6 +152,7 @@ NAPI_MODULE_INIT() {
       {"isSameFile", js_is_same_file},
       {"tryLock", js_try_lock},
       {"strerror", js_strerror},
+      {"chroot", js_chroot},
       {"listen", js_listen},
       {"accept", js_accept},
       {"receive", js_receive},

@@ -109,6 +109,8 @@ interface Addon {
    */
   tryLock(fd: number): boolean;
   strerror(errno: number): string;
+  /** Makes a directory the root of this process. Its working directory stays outside. */
+  chroot(path: string): void;
 
   /** Listens on a unix stream socket of mode 0600 at a path that does not exist yet. */
   listen(path: string): number;

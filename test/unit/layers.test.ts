@@ -26,6 +26,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** The only files that may have side effects. All others are pure. */
 const EDGES = [
+  'cli/cluster/agent-template.ts',
+  'cli/cluster/doctor.ts',
+  'cli/cluster/inspect.ts',
+  'cli/cluster/interruption.ts',
+  'cli/cluster/kubectl.ts',
+  'cli/cluster/run-jobs.ts',
   'cli/commands/doctor.ts',
   'cli/commands/inspect.ts',
   'cli/doctor/probe-agent.ts',
@@ -35,6 +41,7 @@ const EDGES = [
   'cli/doctor/probe.ts',
   'cli/doctor/read-file.ts',
   'cli/doctor/run-plugin.ts',
+  'cli/enter-root.ts',
   'cli/inspect/inspect.ts',
   'cli/inspect/node.ts',
   'cli/inspect/observe.ts',

@@ -5,6 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import * as kubernetes from '@kubevirt-ui-ext/kubevirt-api/kubernetes';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { templateOf, toJob } from '../../cli/cluster/job.ts';
 import { type Options, parseOptions } from '../../daemonset/install/options.ts';
 import { type Options as AgentOptions, parseOptions as parseAgentOptions } from '../../daemonset/options.ts';
 import tapwire from '../../package.json' with { type: 'json' };
@@ -181,11 +182,25 @@ for (const [platform, directory] of [
   });
 }
 
-test("OpenShift's constraints allow exactly what the pod requests", () => {
+test("OpenShift's constraints allow exactly what the agent's pod and the Jobs of --cluster request", () => {
   const resources = kustomize(join(MANIFESTS, 'openshift'));
   const find = (kind: string) => resources.find((one) => one.kind === kind);
   const scc = find('SecurityContextConstraints');
-  assert.equal(scc.allowedCapabilities, agent.securityContext.capabilities.add);
+  const template = templateOf(daemonSetOf(resources));
+  const jobs = (['doctor', 'inspect'] as const).map(
+    (command): Resource => toJob('j', 'r', { node: 'n', command, args: [] }, template, 60),
+  );
+  const pods = jobs.map(({ spec }) => spec.template);
+  const needed = [agent, ...pods.flatMap(({ spec }) => spec.containers)].flatMap(
+    ({ securityContext }) => securityContext.capabilities.add,
+  );
+  assert.equal([...scc.allowedCapabilities].sort(), [...new Set(needed)].sort());
+  for (const { metadata, spec } of pods) {
+    assert.is(metadata.annotations['openshift.io/required-scc'], scc.metadata.name);
+    assert.equal([spec.serviceAccountName, spec.hostPID], [pod.serviceAccountName, undefined]);
+    assert.ok(spec.volumes.every((volume: object) => Object.hasOwn(volume, 'hostPath')));
+    assert.is(spec.containers[0].securityContext.readOnlyRootFilesystem, true);
+  }
   assert.equal([scc.allowHostNetwork, scc.allowHostPID, scc.allowPrivilegedContainer], [true, false, false]);
   assert.equal(scc.volumes, [
     ...new Set(pod.volumes.flatMap((volume: object) => Object.keys(volume).slice(1))),

@@ -18,6 +18,15 @@ import { type TestNetns, withNetns } from './netns.ts';
  */
 export const CONTAINER_ID = newContainerId();
 export const POD = `vms/virt-launcher-vm1-${CONTAINER_ID.slice(0, 5)}`;
+
+/** Names of a pod; `inspect` finds pods by them. */
+export interface PodNames {
+  /** `namespace/name` */
+  readonly name: string;
+  readonly containerId: string;
+}
+const NAMES: PodNames = { name: POD, containerId: CONTAINER_ID };
+
 const POD_MAC = '02:00:00:00:00:10';
 
 export interface WiredPod {
@@ -31,6 +40,7 @@ export interface WiredPod {
 export function withWiredPod<T>(
   act: (pod: WiredPod) => Promise<T>,
   conf: Readonly<Record<string, unknown>> = {},
+  names = NAMES,
 ): Promise<T> {
   return withNetns((outside) =>
     withNetns(async (netns) => {
@@ -48,12 +58,13 @@ export function withWiredPod<T>(
       await outside.ip(`neigh add 192.0.2.10 lladdr ${POD_MAC} dev host0 nud permanent`);
       const add = await cni('ADD', {
         netns: netns.path,
-        containerId: CONTAINER_ID,
+        containerId: names.containerId,
         network: 'default',
         conf,
       });
       assert.is(add.exitCode, 0, add.stdout);
-      return withResults(netns, (words) => act({ netns, outside, withResults: words }));
+      const inPod = (words: readonly string[]) => act({ netns, outside, withResults: words });
+      return withResults(netns, inPod, undefined, names);
     }),
   );
 }
@@ -98,26 +109,24 @@ export async function withResults<T>(
   { path }: TestNetns,
   act: (words: readonly string[]) => Promise<T>,
   conf: object = { type: 'bridge' },
+  { name, containerId } = NAMES,
 ): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'tapwire-results-'));
   try {
     mkdirSync(join(directory, 'cni/results'), { recursive: true });
     const result = {
       kind: 'cniCacheV1',
-      containerId: CONTAINER_ID,
+      containerId,
       ifName: 'eth0',
       networkName: 'k8s-pod-network',
       config: Buffer.from(JSON.stringify(conf)).toString('base64'),
       cniArgs: [
-        ['K8S_POD_NAMESPACE', POD.split('/')[0]],
-        ['K8S_POD_NAME', POD.split('/')[1]],
+        ['K8S_POD_NAMESPACE', name.split('/')[0]],
+        ['K8S_POD_NAME', name.split('/')[1]],
       ],
       result: { cniVersion: '1.0.0', interfaces: [{ name: 'eth0', sandbox: `/var${path}` }] },
     };
-    writeFileSync(
-      join(directory, `cni/results/k8s-pod-network-${CONTAINER_ID}-eth0`),
-      JSON.stringify(result),
-    );
+    writeFileSync(join(directory, `cni/results/k8s-pod-network-${containerId}-eth0`), JSON.stringify(result));
     return await act([
       'unshare',
       '--mount',

@@ -37,7 +37,9 @@ const NOT_FOR_THE_RUNTIME = [
   'automountServiceAccountToken',
   'dnsPolicy',
   'enableServiceLinks',
+  'nodeName',
   'priorityClassName',
+  'restartPolicy',
   'serviceAccountName',
   'tolerations',
 ];
@@ -150,7 +152,8 @@ function prepare({ root }: Node, volumes: Resource): void {
   for (const { hostPath } of volumes) {
     const path = `${root}${hostPath.path}`;
     if (hostPath.type === 'DirectoryOrCreate') mkdirSync(path, { recursive: true, mode: 0o755 });
-    else if (hostPath.type !== 'CharDevice' || !existsSync(path)) throw new Error(`Cannot mount ${path}`);
+    else if (!['CharDevice', 'Directory'].includes(hostPath.type) || !existsSync(path))
+      throw new Error(`Cannot mount ${path}`);
   }
 }
 
@@ -162,7 +165,7 @@ function containerConfig(container: Resource, volumes: Resource, security: Resou
     args = [],
     env = [],
     volumeMounts = [],
-    resources,
+    resources = {},
     securityContext,
     ...rest
   } = container;

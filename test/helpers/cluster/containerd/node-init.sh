@@ -7,7 +7,7 @@ exec 3<&0
 read -r pid _ </proc/self/stat # still the outer /proc
 umount -R -l /run/netns 2>/dev/null || true # or the netns of others would be kept
 for place in /run /opt /tmp /var/lib; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
-mount --make-shared /run # as systemd has it, so that a container can see mounts that come later
+mount --make-rshared / # as systemd has it, so that a container can see mounts that come later
 mkdir -p /run/etc/upper /run/etc/work
 mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work overlay /etc
 mount -t proc proc /proc
