@@ -20,7 +20,11 @@ export interface Settings {
    * binding's name.
    */
   readonly kind: Binding | null;
-  readonly passtBackend: PasstBackend;
+  /**
+   * Null if not set, and another sidecar of the pod may be the one for passt: then its choice in
+   * the domain stays, and the default is vhost-user.
+   */
+  readonly passtBackend: PasstBackend | null;
 }
 
 const HOOK_DIRECTORY = '/var/run/kubevirt-hooks';
@@ -45,7 +49,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     domainHookSocket: choose('TAPWIRE_PLUGIN_SOCKET', absolutePath, null),
     bindings: ownBinding ? [ownBinding] : [...new Set([...registeredAs(kind), ...additional])],
     kind,
-    passtBackend: choose('TAPWIRE_PASST_BACKEND', oneOf('vhost-user', 'user'), 'vhost-user'),
+    passtBackend: choose(
+      'TAPWIRE_PASST_BACKEND',
+      oneOf('vhost-user', 'user'),
+      ownBinding || kind !== null ? 'vhost-user' : null,
+    ),
   };
 }
 

@@ -3,6 +3,7 @@ import { NO_NEEDS } from '../domain/bound-interface.ts';
 import { requirePodLink } from '../pod/wiring.ts';
 import type { Vmi, VmiInterface } from '../vmi/vmi.ts';
 import type { NewElement } from '../xml/markup.ts';
+import { childrenNamed, type Element } from '../xml/xml.ts';
 import type { BindInterface } from './binding.ts';
 import { requestedMac } from './guest-mac.ts';
 import { forwardedPorts } from './listed-ports.ts';
@@ -39,20 +40,33 @@ export const bindPasst: BindInterface = (vmi, one, { links, passtBackend }) => {
   const podLink = requirePodLink(one, links);
   const forwards = portForwardsOf(vmi, one);
   const iommu = iommuOf(vmi, one);
-  const vhostUser = passtBackend === 'vhost-user' && isVirtio(one);
+  const vhostUser = passtBackend !== 'user' && isVirtio(one);
+  const keepsSocket = passtBackend === null;
   return {
     render: (current) =>
-      nicElement({ type: vhostUser ? 'vhostuser' : 'user' }, vmi, one, current, [
-        leaf('source', { dev: podLink.ifname }),
-        ...requestedMac(one),
-        ...(iommu['iommu'] ? [leaf('driver', iommu)] : []),
-        leaf('backend', { type: 'passt', logFile: LOG_FILE }),
-        ...forwards,
-      ]),
-    needs: { ...NO_NEEDS, sharedMemory: vhostUser },
+      nicElement(
+        { type: vhostUser && !(keepsSocket && hasSocket(current)) ? 'vhostuser' : 'user' },
+        vmi,
+        one,
+        current,
+        [
+          leaf('source', { dev: podLink.ifname }),
+          ...requestedMac(one),
+          ...(iommu['iommu'] ? [leaf('driver', iommu)] : []),
+          leaf('backend', { type: 'passt', logFile: LOG_FILE }),
+          ...forwards,
+        ],
+      ),
+    needs: NO_NEEDS,
     warnings: [],
   };
 };
+
+/** Whether a sidecar has already connected this interface to passt through a socket. */
+function hasSocket(current: Element | undefined): boolean {
+  if (current === undefined || current.attributes['type'] !== 'user') return false;
+  return childrenNamed(current, 'backend').some(({ attributes }) => attributes['type'] === 'passt');
+}
 
 /**
  * Returns the forwards of the ports that the VMI lists, or of all TCP and UDP ports if it lists

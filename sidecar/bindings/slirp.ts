@@ -42,7 +42,6 @@ export const bindSlirp: BindInterface = (vmi, one, { searchDomains }) => {
         ...(iommu['iommu'] ? [leaf('driver', iommu)] : []),
       ]),
     needs: {
-      sharedMemory: false,
       arguments: [{ option: '-netdev', id, value: options.join(',') }],
       overrides: [{ alias: aliasOf(one.name), property: 'netdev', value: id }],
     },

@@ -27,7 +27,8 @@ export function bindInterfaces(domainXml: Uint8Array, bound: readonly BoundInter
   refuseSharedMac(devices, rendered);
   refuseGrowth(rendered);
 
-  const sharer = bound.find(({ needs }) => needs.sharedMemory);
+  // The process at the other end of vhost-user reads and writes the guest's memory.
+  const sharer = rendered.find(({ next }) => next.attributes?.['type'] === 'vhostuser');
   const args = bound.flatMap(({ needs }) => needs.arguments);
   const overrides = bound.flatMap(({ needs }) => needs.overrides);
   const edits = [

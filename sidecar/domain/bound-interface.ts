@@ -15,13 +15,11 @@ export interface BoundInterface {
 
 /** What an interface needs in the domain besides its own element. */
 export interface DomainNeeds {
-  /** Whether a process other than QEMU reads and writes the guest's memory. */
-  readonly sharedMemory: boolean;
   readonly arguments: readonly QemuArgument[];
   readonly overrides: readonly QemuOverride[];
 }
 
-export const NO_NEEDS: DomainNeeds = { sharedMemory: false, arguments: [], overrides: [] };
+export const NO_NEEDS: DomainNeeds = { arguments: [], overrides: [] };
 
 /** An interface with its current and its new element. */
 export interface RenderedInterface {

@@ -26,7 +26,8 @@ export interface Observed {
   readonly links: readonly Link[];
   /** Domains in which the pod's resolver looks for short names. */
   readonly searchDomains: readonly string[];
-  readonly passtBackend: PasstBackend;
+  /** Null: vhost-user, unless another sidecar has written `user` into the domain. */
+  readonly passtBackend: PasstBackend | null;
 }
 
 /**

@@ -112,6 +112,29 @@ define("a domain is not even parsed if no interface is Tapwire's", async () => {
   assert.ok(garbage.equals(domainXml));
 });
 
+for (const [why, env, binding, warns] of [
+  ['a sidecar that serves none of the interfaces', {}, 'nat', true],
+  ['a sidecar without any binding in the VM', {}, null, false],
+  ['the sidecar of a Plugin', { TAPWIRE_PLUGIN_SOCKET: '/run/domain.sock' }, 'nat', false],
+] as const) {
+  define(`${why} ${warns ? 'warns' : 'is silent'}`, async () => {
+    const vmi = vmiJson({ red: { binding: binding === null ? null : { name: binding } } });
+    const domainXml = domainFixture('no-interface').xml;
+    const { warnings } = await defineDomain({ domainXml, vmi }, readSettings(env), observing(podLinks));
+    assert.is(warnings.length, warns ? 1 : 0);
+    if (warns) assert.match(warnings[0] ?? '', /^the VM has no interface .*, only of "nat"; /);
+  });
+}
+
+define('a pinned image that contradicts the name warns, also if it works', async () => {
+  const settings = readSettings({ TAPWIRE_BINDING: 'tap', TAPWIRE_BINDING_NAMES: 'lan-slirp' });
+  const vmi = vmiJson({ red: { binding: { name: 'lan-slirp' } } });
+  const domainXml = domainFixture('no-interface').xml;
+  const { warnings } = await defineDomain({ domainXml, vmi }, settings, observing(podLinks));
+  assert.is(warnings.length, 1);
+  assert.match(warnings[0] ?? '', /TAPWIRE_BINDING=tap, but binding "lan-slirp" of interface "red" is slirp/);
+});
+
 define('several interfaces keep their places, and missing ones are added at the end', async () => {
   const vmi = vmiJson({
     interfaces: ['new1', 'red', 'new2', 'default'].map((name) => ({ name, binding: { name: 'tapwire' } })),

@@ -12,14 +12,20 @@ const DEFAULTS = {
   bindings: [...TAPS, 'tapwire-passt', 'tapwire-slirp'],
   kind: null,
   domainHookSocket: null,
-  passtBackend: 'vhost-user',
+  passtBackend: null,
 };
+/** What a sidecar assumes that is told its binding. */
+const TOLD = { passtBackend: 'vhost-user' };
 
 for (const [why, env, want] of [
   ['KubeVirt before 1.6', {}, {}],
   ['KubeVirt 1.6', { CONTAINER_NAME: 'hook-sidecar-10' }, { container: 'hook-sidecar-10' }],
-  ['KubeVirt 1.9', { NETWORK_BINDING_PLUGIN_NAME: 'tapwire-mq' }, { bindings: ['tapwire-mq'] }],
-  ['a name of the administrator', { NETWORK_BINDING_PLUGIN_NAME: 'my-tap' }, { bindings: ['my-tap'] }],
+  ['KubeVirt 1.9', { NETWORK_BINDING_PLUGIN_NAME: 'tapwire-mq' }, { ...TOLD, bindings: ['tapwire-mq'] }],
+  [
+    'a name of the administrator',
+    { NETWORK_BINDING_PLUGIN_NAME: 'my-tap' },
+    { ...TOLD, bindings: ['my-tap'] },
+  ],
   [
     'variables without a value',
     Object.fromEntries(
@@ -35,18 +41,26 @@ for (const [why, env, want] of [
     ),
     {},
   ],
-  ['an image for tap', { TAPWIRE_BINDING: 'tap' }, { kind: 'tap', bindings: TAPS }],
-  ['an image for passt', { TAPWIRE_BINDING: 'passt' }, { kind: 'passt', bindings: ['tapwire-passt'] }],
-  ['an image for slirp', { TAPWIRE_BINDING: 'slirp' }, { kind: 'slirp', bindings: ['tapwire-slirp'] }],
+  ['an image for tap', { TAPWIRE_BINDING: 'tap' }, { ...TOLD, kind: 'tap', bindings: TAPS }],
+  [
+    'an image for passt',
+    { TAPWIRE_BINDING: 'passt' },
+    { ...TOLD, kind: 'passt', bindings: ['tapwire-passt'] },
+  ],
+  [
+    'an image for slirp',
+    { TAPWIRE_BINDING: 'slirp' },
+    { ...TOLD, kind: 'slirp', bindings: ['tapwire-slirp'] },
+  ],
   [
     'names of the administrator',
     { TAPWIRE_BINDING: 'passt', TAPWIRE_BINDING_NAMES: 'passt, nat ,tapwire-passt' },
-    { kind: 'passt', bindings: ['tapwire-passt', 'passt', 'nat'] },
+    { ...TOLD, kind: 'passt', bindings: ['tapwire-passt', 'passt', 'nat'] },
   ],
   [
     'names of the administrator if KubeVirt names the sidecar',
     { NETWORK_BINDING_PLUGIN_NAME: 'nat', TAPWIRE_BINDING: 'passt', TAPWIRE_BINDING_NAMES: 'passt' },
-    { kind: 'passt', bindings: ['nat'] },
+    { ...TOLD, kind: 'passt', bindings: ['nat'] },
   ],
   ["passt by QEMU's own socket", { TAPWIRE_PASST_BACKEND: 'user' }, { passtBackend: 'user' }],
   [

@@ -22,6 +22,40 @@ const ports = (...list: readonly (readonly [string, number])[]) => ({
 });
 const range = (...starts: number[]) => starts.map((start) => `<range start="${start}"></range>`).join('');
 
+const sidecars = suite('passt: two sidecars before KubeVirt 1.9');
+
+const PINNED = { TAPWIRE_BINDING: 'passt', TAPWIRE_PASST_BACKEND: 'user' };
+const PRIVATE = '<domain><devices></devices><memoryBacking><access mode="private"/></memoryBacking></domain>';
+for (const domain of [EMPTY, PRIVATE]) {
+  sidecars(
+    `the sidecar for passt decides, and the one for every binding keeps its choice: ${domain}`,
+    async () => {
+      const pinned = await definedAsIs(domain, { vmi: passt(), env: PINNED });
+      assert.match(pinned, /<interface type="user">/);
+      assert.is(await definedAsIs(pinned, { vmi: passt() }), pinned);
+    },
+  );
+}
+
+sidecars('the sidecar for passt changes what the one for every binding has written', async () => {
+  const first = await defined(EMPTY, { vmi: passt() });
+  assert.is(await one({ vmi: passt(), env: PINNED }, first), PLAIN.replace('vhostuser', 'user'));
+});
+
+sidecars('a sidecar that is told its binding decides by itself', async () => {
+  const other = await defined(EMPTY, { vmi: passt(), env: PINNED });
+  const env = { NETWORK_BINDING_PLUGIN_NAME: 'tapwire-passt' };
+  assert.is(await one({ vmi: passt(), env }, other), PLAIN);
+});
+
+sidecars("an interface of slirp's type is not passt's", async () => {
+  const slirp =
+    '<domain><devices><interface type="user"><alias name="ua-default"/></interface></devices></domain>';
+  assert.is(await one({ vmi: passt() }, slirp), PLAIN);
+});
+
+sidecars.run();
+
 const upstream = suite('passt: upstream cases');
 
 for (const [why, vmi, message] of [

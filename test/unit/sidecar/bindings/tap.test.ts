@@ -267,7 +267,7 @@ for (const [why, given, want] of [
 }
 
 tap('the domain needs nothing else', () => {
-  assert.equal(bound({}).needs, { sharedMemory: false, arguments: [], overrides: [] });
+  assert.equal(bound({}).needs, { arguments: [], overrides: [] });
 });
 
 for (const vmiQueues of [1, 2, 4]) {

@@ -33,6 +33,7 @@ parse("reads the fields of Tapwire's interfaces and nothing else", () => {
         ports: [],
       },
     ],
+    otherBindings: [],
   });
 });
 
@@ -102,6 +103,16 @@ for (const [why, interfaces, want] of [
   });
 }
 
+parse('names the other bindings once, without those of interfaces that are being unplugged', () => {
+  const interfaces = ['passt', 'tapwire', 'nat', 'passt'].map((name, index) => ({
+    name: name === 'tapwire' ? 'red' : `x${index}`,
+    binding: { name },
+  }));
+  const unplugged = { name: 'gone', binding: { name: 'gone' }, state: 'absent' };
+  const { otherBindings } = parseVmi(vmiJson({ interfaces: [...interfaces, unplugged] }), OURS);
+  assert.equal(otherBindings, ['passt', 'nat']);
+});
+
 parse('accepts a VMI without any devices', () => {
   const vmi = Buffer.from('{"spec":{"domain":{"devices":{}}}}');
   assert.equal(parseVmi(vmi, OURS), {
@@ -113,6 +124,7 @@ parse('accepts a VMI without any devices', () => {
     queues: 0,
     istio: false,
     interfaces: [],
+    otherBindings: [],
   });
 });
 
