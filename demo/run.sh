@@ -20,5 +20,4 @@ EOF
   exit
 done
 
-sh scripts/setup.sh demo
-exec node demo/main.ts "$@"
+exec sh scripts/setup.sh demo node demo/main.ts "$@"

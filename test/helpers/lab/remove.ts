@@ -35,13 +35,21 @@ export function leftOvers({ dir, node, pod }: LabPlace): string[] {
 
 const exists = (netns: string) => existsSync(`/run/netns/${netns}`);
 
+/**
+ * Runs ip(8). In a session of its own, because Ctrl-C at the terminal would otherwise end it. A
+ * failure is returned: a removal at the same time may have been faster.
+ */
+const ip = execa({ detached: true, reject: false });
+
 async function pidsIn(netns: string): Promise<number[]> {
   if (!exists(netns)) return [];
-  const { stdout } = await execa('ip', ['netns', 'pids', netns]);
+  const { stdout, failed, stderr } = await ip('ip', ['netns', 'pids', netns]);
+  if (failed && exists(netns)) throw new Error(`Cannot find the processes of ${netns}: ${stderr}`);
   return stdout.split('\n').filter(Boolean).map(Number);
 }
 
-async function killAllIn(netns: string): Promise<void> {
+/** Kills all processes in a netns, and waits until they have ended. */
+export async function killAllIn(netns: string): Promise<void> {
   const deadline = performance.now() + HANG;
   for (let pids = await pidsIn(netns); pids.length > 0; pids = await pidsIn(netns)) {
     if (performance.now() > deadline) throw new Error(`Cannot end processes ${pids.join(', ')} of ${netns}`);
@@ -61,12 +69,14 @@ function kill(pid: number): void {
 
 async function removeVeths(netns: string): Promise<void> {
   if (!exists(netns)) return;
-  const { stdout } = await execa('ip', ['-n', netns, '-j', 'link', 'show', 'type', 'veth']);
+  const { stdout } = await ip('ip', ['-n', netns, '-j', 'link', 'show', 'type', 'veth']);
   const links: { ifname: string }[] = JSON.parse(stdout || '[]');
   // Deleting the first of a pair deletes the second.
-  for (const { ifname } of links) await execa('ip', ['-n', netns, 'link', 'del', ifname], { reject: false });
+  for (const { ifname } of links) await ip('ip', ['-n', netns, 'link', 'del', ifname]);
 }
 
 async function removeNetns(netns: string): Promise<void> {
-  if (exists(netns)) await execa('ip', ['netns', 'del', netns]);
+  if (!exists(netns)) return;
+  const { stderr } = await ip('ip', ['netns', 'del', netns]);
+  if (exists(netns)) throw new Error(`Cannot delete netns ${netns}: ${stderr}`);
 }
