@@ -52,7 +52,7 @@ async function makeImage(): Promise<void> {
   if (!existsSync('dist/install')) throw new Error('dist is missing; run "npm run build"');
   const isQuiet = process.argv.includes('--quiet');
   const origin = await readOrigin();
-  const inputs = ['dist/.stamp', 'package.json', 'scripts/*.ts', 'scripts/image/*.ts'];
+  const inputs = ['dist/.stamp', 'LICENSE', 'package.json', 'scripts/*.ts', 'scripts/image/*.ts'];
   const key = keyOf(inputs, [process.version, process.arch, JSON.stringify(origin)]);
   if (isUpToDate(DIRECTORY, key)) {
     if (!isQuiet) console.log(`${DIRECTORY} is up to date`);

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Prepares a Debian machine for the demo, the tests or the benchmark, and becomes the program that
+# Prepares a Debian machine for the demo, the tests or the benchmark, and runs the program that
 # follows. Installs missing Debian and npm packages, builds Tapwire, and prepares the VM's guest.
 # Removes no packages. A step that is up to date is skipped.
 #
-# It may be stopped at any moment. Each step runs in a session of its own, which no signal of the
-# terminal reaches, and puts its result into place at the end. So a step can be killed and made again
-# by the next run. Only apt-get is never killed: the set-up then ends when apt-get does.
+# It may be stopped at any moment and any number of times. Each step and the program run in a session
+# of its own, which no signal of the terminal reaches. On a signal, the program is asked to end, and
+# cleans up. A step is killed, and the next run makes it again: its result is put into place at its
+# end. Only apt-get is neither killed nor asked: the set-up ends when it does.
 #
 # Usage: setup.sh demo|test|bench [PROGRAM [ARGUMENT ...]]
 set -eu
@@ -23,23 +24,25 @@ command -v apt-get >/dev/null || fail "apt-get is missing; use Debian"
 [ "$purpose" = bench ] || [ "$(dpkg --print-architecture)" = amd64 ] || fail "the VM of the demo and the tests runs only on x86-64"
 
 signal=""    # the first signal that asked the set-up to end
-step=""      # pid of the running step, and of its process group
-is_apt=""    # not empty if the step is apt-get
+kind=""      # step, apt or program
+child=""     # its pid, which is also that of its process group
 
-stop_step() {
-  [ -z "$step" ] || [ -n "$is_apt" ] || kill -KILL -- "-$step" "$step" 2>/dev/null || :
-}
-
-# Prints lines even if the terminal is closed.
+# Goes on if the terminal is closed and a line cannot be printed.
 on_signal() {
   [ -z "$signal" ] || return 0
   signal=$1
-  if [ -n "$is_apt" ]; then
-    echo "Stopped by SIG$signal: waiting for apt-get, which must not be stopped half way" >&2 || :
-  else
-    echo "Stopped by SIG$signal: the next set-up repeats what is unfinished" >&2 || :
-  fi
-  stop_step
+  case $kind in
+  apt) echo "Stopped by SIG$signal: waiting for apt-get, which must not be stopped half way" >&2 || : ;;
+  program) ;; # It says so itself.
+  *) echo "Stopped by SIG$signal: the next run repeats what is unfinished" >&2 || : ;;
+  esac
+  stop_child
+}
+stop_child() {
+  case $kind in
+  step) kill -KILL -- "-$child" "$child" ;;
+  program) kill -s "$signal" "$child" ;;
+  esac 2>/dev/null || :
 }
 for name in INT TERM HUP QUIT; do
   # shellcheck disable=SC2064 # the name of now
@@ -63,34 +66,34 @@ end_if_stopped() {
   kill -s "$signal" $$
 }
 
-# Runs a step, and returns its exit status.
+# Runs a step, apt-get or the program, and returns its exit status. Without "<&0", its stdin would be
+# /dev/null.
 run() {
   end_if_stopped
-  mkdir -p "$scratch"
-  TMPDIR=$scratch setsid "$@" </dev/null &
-  wait_for_step
-}
-run_apt() {
-  end_if_stopped
-  is_apt=yes
-  setsid "$@" </dev/null &
-  wait_for_step
-}
-wait_for_step() {
-  step=$!
-  [ -z "$signal" ] || stop_step # by a signal that came before the pid was known
+  kind=$1
+  shift
+  setsid "$@" <&0 &
+  child=$!
+  [ -z "$signal" ] || stop_child # by a signal that came before the pid was known
   status=0
   # A signal ends only the waiting.
-  while wait "$step" && status=0 || status=$?; kill -0 "$step" 2>/dev/null; do :; done
-  # Its children may need a moment more to end.
+  while wait "$child" && status=0 || status=$?; kill -0 "$child" 2>/dev/null; do
+    # The program may not have been ready for the first signal. It ignores a second one.
+    [ "$kind" != program ] || [ -z "$signal" ] || { stop_child; sleep 0.2; }
+  done
+  # The children of a killed step may need a moment more.
   for _ in 1 2 3 4 5 6 7 8 9; do
-    [ -n "$signal" ] && kill -0 -- "-$step" 2>/dev/null || break
+    [ -n "$signal" ] && kill -0 -- "-$child" 2>/dev/null || break
     sleep 0.1
   done
-  step=""
-  is_apt=""
+  kind=""
+  child=""
   end_if_stopped
   return "$status"
+}
+run_step() {
+  mkdir -p "$scratch"
+  run step env TMPDIR="$scratch" "$@"
 }
 
 # The VM's user must be able to read the files built here, even if root keeps files private.
@@ -129,29 +132,27 @@ for package in $packages; do
 done
 if [ -n "$missing" ]; then
   echo "Installing Debian packages:$missing"
-  run_apt apt-get update -qq || fail "apt-get update failed"
+  run apt apt-get update -qq || fail "apt-get update failed"
   # shellcheck disable=SC2086 # a list of words
-  run_apt sh scripts/packages.sh $missing ||
+  run apt sh scripts/packages.sh $missing ||
     fail "apt-get cannot install these packages without removing others:$missing"
 elif grep -qs 'set-up of Tapwire' /usr/sbin/policy-rc.d; then
-  run_apt sh scripts/packages.sh # an earlier one was killed
+  run apt sh scripts/packages.sh # an earlier one was killed
 fi
 
 # This copy of the lockfile shows from which lockfile node_modules was installed.
 if ! cmp -s package-lock.json node_modules/.tapwire-lock; then
   echo "Installing npm packages"
   rm -f node_modules/.tapwire-lock
-  run npm ci --no-audit --no-fund --loglevel=error || fail "npm ci failed"
+  run_step npm ci --no-audit --no-fund --loglevel=error || fail "npm ci failed"
   cp package-lock.json node_modules/.tapwire-lock
 fi
 export PATH="$PWD/node_modules/.bin:$PATH"
-run node scripts/build.ts --quiet
-[ "$purpose" != test ] || run node scripts/image.ts --quiet
+run_step node scripts/build.ts --quiet
+[ "$purpose" != test ] || run_step node scripts/image.ts --quiet
 if [ "$purpose" != bench ]; then
-  [ -e .cache/debs ] || run_apt node scripts/guest.ts --download
-  run node scripts/guest.ts
+  [ -e .cache/debs ] || run apt node scripts/guest.ts --download
+  run_step node scripts/guest.ts
 fi
-end_if_stopped
 rm -rf "$scratch"
-trap - EXIT
-[ $# = 0 ] || exec "$@"
+[ $# = 0 ] || run program "$@"

@@ -73,11 +73,16 @@ export function withLab<T>(use: (lab: Lab) => Promise<T>, { keep = false }: LabO
       done = true;
       return await result;
     } catch (error) {
+      // A terminal may have sent its signal to a child that was just starting, too.
+      if (!signal.aborted) await sleep(50);
       throw signal.aborted ? signal.reason : error; // The error was caused by the abort.
     } finally {
       if (!(keep && done)) {
-        await stop(lab, work);
-        await removeLab(place);
+        try {
+          await stop(lab, work);
+        } finally {
+          await removeLab(place);
+        }
       }
     }
   }, tell);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
+import { execa, type Result } from 'execa';
 import { HANG } from '../hang.ts';
 import type { LabPlace } from './lab.ts';
 
@@ -35,15 +35,24 @@ export function leftOvers({ dir, node, pod }: LabPlace): string[] {
 
 const exists = (netns: string) => existsSync(`/run/netns/${netns}`);
 
+const ATTEMPTS = 20;
+const APART = { detached: true, reject: false } as const;
+
 /**
- * Runs ip(8). In a session of its own, because Ctrl-C at the terminal would otherwise end it. A
- * failure is returned: a removal at the same time may have been faster.
+ * Runs ip(8). In a session of its own, because Ctrl-C at the terminal would otherwise end it; again
+ * if the signal was faster than that. A failure is returned: a removal at the same time may have
+ * been faster.
  */
-const ip = execa({ detached: true, reject: false });
+async function ip(...args: readonly string[]): Promise<Result<typeof APART>> {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await execa('ip', args, APART);
+    if (result.signal === undefined || attempt === ATTEMPTS) return result;
+  }
+}
 
 async function pidsIn(netns: string): Promise<number[]> {
   if (!exists(netns)) return [];
-  const { stdout, failed, stderr } = await ip('ip', ['netns', 'pids', netns]);
+  const { stdout, failed, stderr } = await ip('netns', 'pids', netns);
   if (failed && exists(netns)) throw new Error(`Cannot find the processes of ${netns}: ${stderr}`);
   return stdout.split('\n').filter(Boolean).map(Number);
 }
@@ -69,14 +78,14 @@ function kill(pid: number): void {
 
 async function removeVeths(netns: string): Promise<void> {
   if (!exists(netns)) return;
-  const { stdout } = await ip('ip', ['-n', netns, '-j', 'link', 'show', 'type', 'veth']);
+  const { stdout } = await ip('-n', netns, '-j', 'link', 'show', 'type', 'veth');
   const links: { ifname: string }[] = JSON.parse(stdout || '[]');
   // Deleting the first of a pair deletes the second.
-  for (const { ifname } of links) await ip('ip', ['-n', netns, 'link', 'del', ifname]);
+  for (const { ifname } of links) await ip('-n', netns, 'link', 'del', ifname);
 }
 
 async function removeNetns(netns: string): Promise<void> {
   if (!exists(netns)) return;
-  const { stderr } = await ip('ip', ['netns', 'del', netns]);
+  const { stderr } = await ip('netns', 'del', netns);
   if (exists(netns)) throw new Error(`Cannot delete netns ${netns}: ${stderr}`);
 }
