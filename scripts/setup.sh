@@ -50,6 +50,9 @@ for name in INT TERM HUP QUIT; do
 done
 trap : PIPE # Writing fails instead, and the set-up ends as after any failure.
 
+# Another set-up of this checkout would build the same files at the same time. All steps inherit the
+# lock, so that it is held until a killed one has ended.
+exec 8<.
 # Temporary files of the steps, such as those of a killed compiler.
 mkdir -p .cache
 for old in .cache/set-up-*; do
@@ -72,7 +75,10 @@ run() {
   end_if_stopped
   kind=$1
   shift
-  setsid "$@" <&0 &
+  case $kind in
+  apt | program) setsid "$@" <&0 8<&- & ;;
+  *) setsid "$@" <&0 & ;;
+  esac
   child=$!
   [ -z "$signal" ] || stop_child # by a signal that came before the pid was known
   status=0
@@ -95,6 +101,11 @@ run_step() {
   mkdir -p "$scratch"
   run step env TMPDIR="$scratch" "$@"
 }
+
+if ! flock -n 8; then
+  echo "Waiting for another set-up of this checkout"
+  run step flock 8
+fi
 
 # The VM's user must be able to read the files built here, even if root keeps files private.
 umask 022
@@ -155,4 +166,5 @@ if [ "$purpose" != bench ]; then
   run_step node scripts/guest.ts
 fi
 rm -rf "$scratch"
+flock -u 8
 [ $# = 0 ] || run program "$@"

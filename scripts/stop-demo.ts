@@ -1,8 +1,8 @@
 /**
  * Stops `npm run demo` at random moments, each with one to ten signals, and looks for anything that
  * is wrong afterwards. Takes half an hour. A fifth of the moments are in the set-up of a fresh
- * checkout, with a slow stand-in for apt-get; the demo then runs to its end in it. Run it as root on
- * a machine on which nothing else creates links.
+ * checkout, with a slow stand-in for apt-get; the demo then runs to its end in it. Run it as root,
+ * on a machine on which nothing else creates links.
  *
  * Usage: node scripts/stop-demo.ts [--moments N] [--seed N]
  */

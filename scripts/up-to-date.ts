@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { globSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** Size and time of files, by path. */
 type States = Readonly<Record<string, string>>;
@@ -67,6 +67,6 @@ const areUnchanged = (directory: string, states: States): boolean =>
   Object.entries(states).every(([path, state]) => stateOf(directory, path) === state);
 
 function stateOf(directory: string, path: string): string {
-  const stat = lstatSync(join(directory, path));
+  const stat = lstatSync(resolve(directory, path));
   return stat.isDirectory() ? 'directory' : `${stat.size} ${stat.mtimeMs}`;
 }

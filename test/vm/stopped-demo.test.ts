@@ -22,6 +22,7 @@ async function stop(sandbox: Sandbox, directory: string, moment: Moment): Promis
   const stopped = await stopAt(sandbox, directory, 'npm run demo', moment, HANG);
   const problems = await problemsOf(sandbox, moment, stopped, NO_LIMITS);
   assert.equal(problems, [], stopped.output);
+  assert.is(stopped.isOver && moment.blows.length > 0, false, stopped.output);
   return stopped.output;
 }
 
@@ -39,7 +40,7 @@ test('signals of any kind and number leave nothing, and the next demo works', ()
       assert.not.match(output, 'Tapwire works here');
     }
     const output = await stop(sandbox, CHECKOUT, { after: 'Tapwire works here', delay: 0, blows: [] });
-    assert.match(output, 'Tapwire works here');
+    assert.ok(output.includes('Tapwire works here'), output);
   }));
 
 /** A checkout without node_modules and without a build. */
@@ -62,7 +63,7 @@ test('a set-up that is stopped during apt-get waits for it, and the next one goe
       writeSlowApt(sandbox.bin, 1, 3);
       const installing = { after: 'Installing Debian packages: tcpdump', delay: 2000 };
       const output = await stop(sandbox, fresh, { ...installing, blows: times(10, 'SIGINT', 20) });
-      assert.match(output, 'Stopped by SIGINT: waiting for apt-get, which must not be stopped half way\n');
+      assert.ok(output.includes('Stopped by SIGINT: waiting for apt-get, which must not'), output);
       assert.is.not(readAptLog(sandbox.bin).end, 0);
 
       const again = await stop(sandbox, fresh, {

@@ -25,14 +25,13 @@ export interface Sandbox {
 /** Prepares the sandbox. A checkout in /tmp is mounted again, to stay visible. */
 const PREPARE = `
   checkout=$1
-  exec 9<"$checkout"
+  mount -t tmpfs -o mode=755 tmpfs /mnt
+  mkdir /mnt/bin /mnt/upper /mnt/work /mnt/checkout
+  mount --bind "$checkout" /mnt/checkout
   mkdir -p /run/netns
   mount -t tmpfs tmpfs /run/netns
   mount -t tmpfs -o mode=1777 tmpfs /tmp
-  case $checkout in /tmp/*) mkdir -p "$checkout"; mount --bind /proc/self/fd/9 "$checkout";; esac
-  exec 9<&-
-  mount -t tmpfs -o mode=755 tmpfs /mnt
-  mkdir /mnt/bin /mnt/upper /mnt/work
+  case $checkout in /tmp/*) mkdir -p "$checkout"; mount --bind /mnt/checkout "$checkout";; esac
   mount -t overlay -o lowerdir=/usr/sbin,upperdir=/mnt/upper,workdir=/mnt/work overlay /usr/sbin
   rm -f /usr/sbin/policy-rc.d
   echo ready

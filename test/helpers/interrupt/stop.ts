@@ -1,4 +1,4 @@
-/** Stops a command at a moment, with signals as a terminal, `kill` or a closed window sends them. */
+/** Stops a command at a moment, as a terminal, `kill` or a closed window does. */
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from './sandbox.ts';
@@ -45,13 +45,10 @@ export async function stopAt(
   const terminal = blows.some(([blow]) => isOfTerminal(blow));
   const words = terminal ? ['script', '-qefc', command, '/dev/null'] : ['sh', '-c', command];
   const [file, ...args] = sandbox.enter(directory, words);
-  const { TMPDIR: _, PATH = '', ...env } = process.env;
-  // As in a user's shell: without what npm has put into PATH for a run of the tests.
-  const path = PATH.split(':').filter((entry) => !entry.includes('node_modules'));
   const child = spawn(file, args, {
     detached: true,
     stdio: 'pipe',
-    env: { ...env, PATH: ['/mnt/bin', ...path].join(':'), NO_COLOR: '1', NODE_DISABLE_COMPILE_CACHE: '1' },
+    env: userEnvironment(),
   });
   let output = '';
   let told: number | null = null;
@@ -86,6 +83,22 @@ export async function stopAt(
   await Promise.all(strikes);
   child.stdin.end();
   return { output, isOver: wasOver, first: firstDate, told, ended };
+}
+
+/**
+ * The environment of a user's shell: without that of npm and of a run of the tests. npm caches its
+ * own compiled code in /tmp, unless told otherwise.
+ */
+function userEnvironment(): NodeJS.ProcessEnv {
+  const { TMPDIR: _, PATH = '', ...rest } = process.env;
+  const path = PATH.split(':').filter((entry) => !entry.includes('node_modules'));
+  const env = Object.entries(rest).filter(([name]) => !/^(npm_|TAPWIRE_)/.test(name));
+  return {
+    ...Object.fromEntries(env),
+    PATH: ['/mnt/bin', ...path].join(':'),
+    NO_COLOR: '1',
+    NODE_DISABLE_COMPILE_CACHE: '1',
+  };
 }
 
 /** A terminal is closed when script(1), which has its other end, is gone. */

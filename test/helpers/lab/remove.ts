@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa, type Result } from 'execa';
+import { cgroupsOf, removeCgroup } from '../cluster/containerd/cgroups.ts';
 import { HANG } from '../hang.ts';
 import type { LabPlace } from './lab.ts';
 
@@ -22,10 +23,11 @@ export async function removeLab({ dir, node, pod }: LabPlace): Promise<void> {
   undo.defer(() => killAllIn(pod));
 }
 
-/** Removes a netns and all processes in it. */
+/** Removes a netns, all processes in it, and the cgroups that have its name. */
 export async function endNetns(netns: string): Promise<void> {
   await killAllIn(netns);
   await removeNetns(netns);
+  for (const path of cgroupsOf(`/${netns}`)) await removeCgroup(path);
 }
 
 /** What is left of a lab: names of netns, and paths. */
