@@ -48,7 +48,7 @@ test('--keep leaves the VM up, and the printed command removes everything', asyn
     assert.is(leftOversOf(all).length, 3);
     const [, pod = ''] = /bin\/tapwire inspect (\S+)/.exec(all) ?? [];
     const { stdout } = await execa(TAPWIRE, ['inspect', pod], { reject: false });
-    assert.match(stdout, /redirect/);
+    assert.match(stdout, /state +as ADD left it/);
     const { all: wrong } = await startDemo('--down');
     assert.match(wrong, new RegExp(`needs the ID of a demo; running: .*${pod.split('-')[1]}`));
   } finally {

@@ -2,7 +2,7 @@
  * The demo, stopped at five moments: three while its VM exists, two in the set-up of a fresh
  * checkout. scripts/stop-demo.ts tries random moments.
  */
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
@@ -66,6 +66,9 @@ test('a set-up that is stopped during apt-get waits for it, and the next one goe
       assert.ok(output.includes('Stopped by SIGINT: waiting for apt-get, which must not'), output);
       assert.is.not(readAptLog(sandbox.bin).end, 0);
 
+      // As if the set-up had been killed with SIGKILL.
+      const leftBehind = '#!/bin/sh\n# Written by set-up of Tapwire\nexit 101\n';
+      writeFileSync(join(sandbox.root, 'usr/sbin/policy-rc.d'), leftBehind);
       const again = await stop(sandbox, fresh, {
         after: 'Installing npm packages',
         delay: 100,

@@ -84,10 +84,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const ended = once(child, 'close');
   const deadline = performance.now() + HANG;
   while (!log.includes('"Agent is listening')) {
-    const end = child.exitCode ?? child.signalCode;
-    if (end !== null || performance.now() > deadline) {
+    const { exitCode, signalCode } = child;
+    if (exitCode !== null || signalCode !== null || performance.now() > deadline) {
       child.kill('SIGKILL');
-      throw new Error(`Cannot start the agent: it ${end === null ? 'hangs' : `ended with ${end}`}: ${log}`);
+      throw new Error(`Cannot start the agent (${signalCode ?? `exit status ${exitCode}`}): ${log}`);
     }
     await sleep(5);
   }
