@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { cgroupsOf, removeCgroup } from '../test/helpers/cluster/containerd/cgroups.ts';
+import { untilInterrupted } from '../test/helpers/lab/interruption.ts';
 
 /** Environment variable that is set inside the namespaces: the parent of the run's cgroups. */
 const INSIDE = 'TAPWIRE_BENCH_CGROUP';
@@ -21,22 +22,19 @@ export const insideCgroup = (): string | null => process.env[INSIDE] ?? null;
 export async function runIsolated(argv: readonly string[]): Promise<number> {
   const cgroup = `tapwire-bench-${randomBytes(4).toString('hex')}`;
   const namespaces = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
-  const child = spawn('unshare', [...namespaces, '--', process.execPath, ...argv], {
-    stdio: 'inherit',
-    env: { ...process.env, [INSIDE]: cgroup },
-  });
-  endOnSignal(child);
-  const [status] = await once(child, 'exit');
-  for (const path of cgroupsOf(`/${cgroup}`)) await removeCgroup(path);
-  return status ?? 1;
-}
-
-/**
- * Ends the run on a signal to this process, because unshare blocks signals instead of passing them
- * on.
- */
-function endOnSignal(child: ChildProcess): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => child.kill('SIGKILL'));
-  }
+  const tell = (signal: NodeJS.Signals) =>
+    console.error(`\nStopped by ${signal}: ending all programs of the benchmark`);
+  return untilInterrupted(async (stopped) => {
+    // In a session of its own, so that Ctrl-C ends it only by its whole PID namespace.
+    const child = spawn('unshare', [...namespaces, '--', process.execPath, ...argv], {
+      stdio: 'inherit',
+      detached: true,
+      env: { ...process.env, [INSIDE]: cgroup },
+    });
+    stopped.addEventListener('abort', () => child.kill('SIGKILL'));
+    const [status] = await once(child, 'exit');
+    for (const path of cgroupsOf(`/${cgroup}`)) await removeCgroup(path);
+    stopped.throwIfAborted();
+    return status ?? 1;
+  }, tell);
 }

@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../shared/errors.ts';
+import { Interrupted } from '../test/helpers/lab/interruption.ts';
 import { type Arguments, isFullRun, parseArguments, type Section, USAGE } from './arguments.ts';
 import type { Bench } from './bench.ts';
 import { insideCgroup, runIsolated } from './isolation.ts';
@@ -77,8 +78,7 @@ async function main(): Promise<number> {
   }
   const cgroup = insideCgroup();
   if (cgroup === null) return runIsolated(process.argv.slice(1));
-  // The first process of a PID namespace ignores signals that it does not handle.
-  process.on('SIGINT', () => process.exit(130));
+  process.stdout.on('error', () => process.exit(1)); // The terminal is closed.
   const results = await measure(cgroup, args);
   console.log(describeResults(results));
   console.log(describeTargets(judge(results)));
@@ -90,6 +90,10 @@ async function main(): Promise<number> {
 try {
   process.exit(await main()); // ends the agent, too, which would otherwise run for ever
 } catch (error) {
+  if (error instanceof Interrupted) {
+    console.error(`${error.message}; the benchmark left nothing behind.`);
+    process.exit(error.status);
+  }
   console.error(`\nCannot complete the benchmark: ${messageOf(error)}`);
   process.exit(1);
 }

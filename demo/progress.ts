@@ -22,23 +22,32 @@ export const paint = (style: Parameters<typeof styleText>[0], text: string) =>
  */
 export function startProgress() {
   const done: StepTime[] = [];
+  let isSilent = false;
+  const print = (text: string) => {
+    if (!isSilent) process.stdout.write(text);
+  };
 
   async function step<T>(name: string, act: () => T | Promise<T>): Promise<T> {
-    process.stdout.write(`  ${name.padEnd(NAME_WIDTH)} `);
+    print(`  ${name.padEnd(NAME_WIDTH)} `);
     const started = performance.now();
     try {
       const result = await act();
       const seconds = (performance.now() - started) / 1000;
       done.push({ name, seconds });
-      console.log(`${paint('green', 'ok')} ${paint('dim', toSeconds(seconds))}`);
+      print(`${paint('green', 'ok')} ${paint('dim', toSeconds(seconds))}\n`);
       return result;
     } catch (error) {
-      console.log(paint('red', 'failed'));
+      print(`${paint('red', 'failed')}\n`);
       throw error;
     }
   }
 
-  return { step, times: (): readonly StepTime[] => done };
+  /** Prints nothing more: the demo is being stopped. */
+  function silence(): void {
+    isSilent = true;
+  }
+
+  return { step, silence, times: (): readonly StepTime[] => done };
 }
 
 export type Progress = ReturnType<typeof startProgress>;

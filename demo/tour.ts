@@ -41,7 +41,8 @@ export function checkHost(): void {
  * @param keep whether to leave the VM running
  * @throws {Error} that describes the problem
  */
-export async function takeTour(lab: Lab, { step }: Progress, keep: boolean): Promise<Outcome> {
+export async function takeTour(lab: Lab, { step, silence }: Progress, keep: boolean): Promise<Outcome> {
+  lab.signal.addEventListener('abort', silence);
   const podLink = await step('create a node and a pod with eth0 of another CNI plugin', async () => {
     await makeNodeNetwork(lab, MTU);
     await makePod(lab);

@@ -1,7 +1,9 @@
 /**
  * Builds the addon, the shim and the bundles into `dist/cni` (shim, one-shot), `dist/agent`,
  * `dist/install`, `dist/sidecar` and `dist/tapwire` (command line). Needs a C compiler, but not
- * root.
+ * root. Does nothing if `dist` is up to date; to build it again, delete it.
+ *
+ * Usage: build.ts [--quiet]
  */
 import {
   cpSync,
@@ -17,8 +19,10 @@ import {
 import { execa } from 'execa';
 import { SUPPORTED_VERSIONS } from '../cni/request/version.ts';
 import tapwire from '../package.json' with { type: 'json' };
+import { messageOf } from '../shared/errors.ts';
 import { addCodeCache } from './code-cache.ts';
 import { librariesOf, nameInFallback } from './libraries.ts';
+import { isUpToDate, keyOf, writeStamp } from './up-to-date.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
 /** Keeps tsc from caching its compiled code in /tmp: the build writes only to the checkout. */
@@ -126,9 +130,18 @@ async function buildShims(directory: keyof typeof COMPILERS): Promise<void> {
   }
 }
 
-async function isInstalled(compiler: string): Promise<boolean> {
-  return (await execa(compiler, ['--version'], { reject: false })).exitCode === 0;
+/** The version of a compiler; undefined if it is not installed. */
+async function versionOf(compiler: string): Promise<string | undefined> {
+  const { exitCode, stdout } = await execa(compiler, ['--version'], { reject: false });
+  return exitCode === 0 ? stdout : undefined;
 }
+
+/** Everything that a build reads, except node_modules, which the lockfile stands for. */
+const SOURCES = [
+  '{cli,cni,daemonset,nad,shared,sidecar}/**/*.{ts,c,h,json}',
+  'scripts/*.ts',
+  '{package,package-lock,tsconfig,tsconfig.build}.json',
+];
 
 /**
  * Assembles the fallback that the shim runs without an agent. It is complete, with Node and its
@@ -148,26 +161,46 @@ async function assembleFallback(): Promise<void> {
   symlinkSync('../cni/.tapwire', `${STAGE}/test/.tapwire`);
 }
 
-if (!(await isInstalled('gcc'))) {
-  console.error('Cannot build: gcc is missing; run "apt-get install gcc libc6-dev"');
-  process.exit(1);
+async function build(key: string, hasArm64: boolean): Promise<void> {
+  rmSync('build', { recursive: true, force: true });
+  mkdirSync('build');
+  await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
+  await Promise.all([
+    bundle('agent'),
+    bundle('cni'),
+    bundle('install'),
+    bundle('sidecar').then(() => addCodeCache(`${STAGE}/sidecar/index.js`, 'build')),
+    bundle('tapwire'),
+    assembleFallback(),
+    buildShims('.'),
+  ]);
+  // Both programs create taps with another SELinux label by running the shim.
+  for (const program of ['agent', 'tapwire']) symlinkSync('../cni/tapwire', `${STAGE}/${program}/tapwire`);
+  if (hasArm64) await buildShims('arm64');
+  writeStamp(STAGE, key, [ADDON]);
+  // Keep the image of an earlier `npm run image`.
+  if (existsSync('dist/image')) renameSync('dist/image', `${STAGE}/image`);
+  if (existsSync('dist')) renameSync('dist', 'build/dist.old');
+  renameSync(STAGE, 'dist');
 }
-rmSync('build', { recursive: true, force: true });
-mkdirSync('build');
-await Promise.all([buildAddon(), run('tsc', ['-p', 'tsconfig.build.json', '--noCheck'])]);
-await Promise.all([
-  bundle('agent'),
-  bundle('cni'),
-  bundle('install'),
-  bundle('sidecar').then(() => addCodeCache(`${STAGE}/sidecar/index.js`, 'build')),
-  bundle('tapwire'),
-  assembleFallback(),
-  buildShims('.'),
-]);
-// Both programs create taps with another SELinux label by running the shim.
-for (const program of ['agent', 'tapwire']) symlinkSync('../cni/tapwire', `${STAGE}/${program}/tapwire`);
-if (await isInstalled(COMPILERS.arm64)) await buildShims('arm64');
-// Keep the image of an earlier `npm run image`.
-if (existsSync('dist/image')) renameSync('dist/image', `${STAGE}/image`);
-if (existsSync('dist')) renameSync('dist', 'build/dist.old');
-renameSync(STAGE, 'dist');
+
+async function main(): Promise<void> {
+  const isQuiet = process.argv.includes('--quiet');
+  const [gcc, arm64] = [await versionOf('gcc'), await versionOf(COMPILERS.arm64)];
+  if (gcc === undefined) throw new Error('gcc is missing; run "apt-get install gcc libc6-dev"');
+  const key = keyOf(SOURCES, [process.version, process.arch, gcc, arm64 ?? 'no compiler for arm64']);
+  if (isUpToDate('dist', key)) {
+    if (!isQuiet) console.log('dist is up to date');
+    return;
+  }
+  console.log('Building Tapwire');
+  await build(key, arm64 !== undefined);
+  if (!isQuiet) console.log('Built dist');
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`Cannot build: ${messageOf(error)}`);
+  process.exitCode = 1;
+}

@@ -1,7 +1,9 @@
 /**
  * Packs the output of `npm run build` into an image for this machine's architecture, without
  * pulling anything. Writes an OCI archive with all variants, and the root file system for
- * daemonset/Containerfile, to `dist/image`.
+ * daemonset/Containerfile, to `dist/image`. Does nothing if they are up to date.
+ *
+ * Usage: image.ts [--quiet]
  */
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
@@ -10,6 +12,7 @@ import { type Origin, variants } from './image/config.ts';
 import { readContents, writeContents } from './image/contents.ts';
 import { ociArchive } from './image/oci.ts';
 import type { Entry } from './image/tar.ts';
+import { isUpToDate, keyOf, writeStamp } from './up-to-date.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
 process.umask(0o022);
@@ -47,13 +50,24 @@ function describe(entry: Entry): string {
 
 async function makeImage(): Promise<void> {
   if (!existsSync('dist/install')) throw new Error('dist is missing; run "npm run build"');
+  const isQuiet = process.argv.includes('--quiet');
+  const origin = await readOrigin();
+  const inputs = ['dist/.stamp', 'LICENSE', 'package.json', 'scripts/*.ts', 'scripts/image/*.ts'];
+  const key = keyOf(inputs, [process.version, process.arch, JSON.stringify(origin)]);
+  if (isUpToDate(DIRECTORY, key)) {
+    if (!isQuiet) console.log(`${DIRECTORY} is up to date`);
+    return;
+  }
+  if (isQuiet) console.log('Packing the image');
   const contents = await readContents();
-  const images = variants(process.arch, await readOrigin());
+  const images = variants(process.arch, origin);
   const archive = await ociArchive(contents, images);
   writeContents(contents, `${DIRECTORY}/root`);
   const path = `${DIRECTORY}/tapwire.oci.tar`;
   writeFileSync(`${path}.new`, archive);
   renameSync(`${path}.new`, path);
+  writeStamp(DIRECTORY, key);
+  if (isQuiet) return;
 
   for (const entry of contents) if (entry.kind !== 'directory') console.log(describe(entry));
   const unpacked = contents.reduce((sum, entry) => sum + sizeOf(entry), 0);

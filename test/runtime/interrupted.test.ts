@@ -1,14 +1,14 @@
 /**
- * A run of the tests that is interrupted: everything that its files have created is deleted, and
- * nothing else.
+ * A run of the tests or of the benchmark that is interrupted: everything that it has created is
+ * deleted, and nothing else.
  */
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -16,9 +16,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isRunning, until } from '../helpers/agent/agent-node.ts';
+import { cgroupsOf } from '../helpers/cluster/containerd/cgroups.ts';
+import { HANG } from '../helpers/hang.ts';
+import { withSandbox } from '../helpers/interrupt/sandbox.ts';
+import { type Moment, stopAt } from '../helpers/interrupt/stop.ts';
+import { problemsOf } from '../helpers/interrupt/verdict.ts';
 import { withNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('an interrupted run');
@@ -27,11 +33,13 @@ const TEST = resolve(import.meta.dirname, '..');
 
 /**
  * A test file that never ends. Its processes are a child, one in a session of its own, one whose
- * parent has ended, and one of the last kind in the netns.
+ * parent has ended, and one of the last kind in the netns. It also has a cgroup and a temporary
+ * directory.
  */
 const HANGING = `import { execa } from 'execa';
 import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { suite } from 'uvu';
 import { withNetns } from '${TEST}/helpers/pod/netns.ts';
 
@@ -40,6 +48,10 @@ test('hangs', () => withNetns(async ({ name }) => {
   const told = process.env.TOLD;
   const tell = (line) => appendFileSync(told, line + '\\n');
   tell('netns ' + name);
+  tell('path ' + mkdtempSync(tmpdir() + '/tapwire-left-'));
+  const cgroup = process.env.CGROUPS + '/' + name;
+  mkdirSync(cgroup);
+  tell('path ' + cgroup);
   tell('pid ' + process.pid);
   tell('pid ' + spawn('sleep', ['1000']).pid);
   tell('pid ' + spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }).pid);
@@ -71,7 +83,7 @@ async function withRun(
     const runner = spawn(process.execPath, [join(TEST, 'run.ts'), '--root', join(directory, 'files')], {
       detached: true,
       stdio: 'ignore',
-      env: { ...process.env, TOLD: file },
+      env: { ...process.env, TOLD: file, CGROUPS: cgroupsOf('').at(-1) ?? '' },
     });
     await act(runner.pid ?? 0, told, once(runner, 'exit'));
   } finally {
@@ -79,26 +91,57 @@ async function withRun(
   }
 }
 
-for (const [signal, to, status] of [
-  ['SIGINT', 'its process group, as Ctrl-C does', 130],
-  ['SIGTERM', 'the runner', 143],
-  ['SIGHUP', 'the runner', 129],
+for (const [signal, count, to, status] of [
+  ['SIGINT', 10, 'its process group, as Ctrl-C does', 130],
+  ['SIGTERM', 1, 'the runner', 143],
+  ['SIGHUP', 2, 'the runner', 129],
 ] as const) {
-  test(`${signal} to ${to} removes the netns and processes of its files, and no others`, () =>
+  test(`${count} ${signal} to ${to} removes all that its files have made, and nothing else`, () =>
     withNetns(async (foreign) => {
       await withRun(async (runner, told, ended) => {
         const of = (kind: string) => told().flatMap(([word, value = '']) => (word === kind ? [value] : []));
         await until('a file has made all', () => of('ready').length > 0);
-        process.kill(signal === 'SIGINT' ? -runner : runner, signal);
+        for (let sent = 0; sent < count && isRunning(runner); sent += 1) {
+          process.kill(signal === 'SIGINT' ? -runner : runner, signal);
+          await sleep(10);
+        }
         assert.equal(await ended, [status, null]);
 
         const pids = of('pid').map(Number);
         assert.ok(pids.length >= 5, `${pids.length} processes`);
         await until('all processes have ended', () => pids.every((pid) => !isRunning(pid)));
         for (const name of of('netns')) assert.not(existsSync(`/run/netns/${name}`), name);
+        assert.ok(of('path').length >= 2);
+        for (const path of of('path')) assert.not(existsSync(path), path);
       });
       assert.ok(existsSync(foreign.path), 'a netns of another run stays');
     }));
 }
+
+/** The cgroups of all runs of the benchmark. */
+const benchCgroups = (): readonly string[] =>
+  cgroupsOf('')
+    .flatMap((path) => readdirSync(path))
+    .filter((name) => name.startsWith('tapwire-bench-'));
+
+test('Ctrl-C three times stops the benchmark, which leaves no process, netns, cgroup or file', () => {
+  const checkout = resolve(TEST, '..');
+  const before = benchCgroups();
+  return withSandbox({ checkout, hasNetwork: false }, async (sandbox) => {
+    const moment: Moment = {
+      after: 'calls: ',
+      delay: 500,
+      blows: [0, 50, 100].map((at) => ['Ctrl-C', at] as const),
+    };
+    const stopped = await stopAt(sandbox, checkout, 'npm run bench -- --only calls', moment, HANG);
+    assert.equal(await problemsOf(sandbox, moment, stopped, { told: HANG, ended: HANG }), [], stopped.output);
+    assert.is(stopped.isOver, false, stopped.output);
+    assert.match(stopped.output, 'Stopped by SIGINT: ending all programs of the benchmark');
+    assert.equal(
+      benchCgroups().filter((name) => !before.includes(name)),
+      [],
+    );
+  });
+});
 
 test.run();

@@ -154,6 +154,23 @@ test('a recording that no test replays makes a run of all files red', async () =
   assert.match(stdout, 'FAIL test/fixtures/recorded/hooks/x/c.json: no test has replayed it');
 });
 
+test('an older Node.js is told what to run, and --help and unknown options are answered in words', async () => {
+  const start = (...args: readonly string[]) =>
+    execa(process.execPath, [...args], { reject: false, cwd: resolve(import.meta.dirname, '../..') });
+  const old = await start('--no-experimental-strip-types', 'test/run.ts');
+  assert.match(
+    old.stderr,
+    /^Cannot run the tests: Node\.js v\S+ cannot run TypeScript; run "npm test" once, then "[^"]+"$/,
+  );
+  assert.is(old.exitCode, 1);
+  const help = await start('test/run.ts', '--help');
+  assert.match(help.stdout, /^Usage: node test\/run\.ts /);
+  assert.is(help.exitCode, 0);
+  const unknown = await start('test/run.ts', '--hlp');
+  assert.is(unknown.stderr, `Cannot run the tests: Unknown option '--hlp'; see "node test/run.ts --help"`);
+  assert.is(unknown.exitCode, 2);
+});
+
 test('a run of some files may skip recordings', async () => {
   const { exitCode } = await runFile(REPLAYING, 'a.test.ts', {}, ['cni/other.json'], ['a.test']);
   assert.is(exitCode, 0);

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { labPlace } from '../helpers/lab/lab.ts';
 import { leftOvers } from '../helpers/lab/remove.ts';
 
+const TAPWIRE = `${import.meta.dirname}/../../bin/tapwire`;
 const MAIN = `${import.meta.dirname}/../../demo/main.ts`;
 
 function startDemo(...options: string[]) {
@@ -34,8 +35,9 @@ test('a demo stopped halfway reports it, fails and leaves nothing', async () => 
     if (`${chunk}`.includes('boot the guest')) demo.kill('SIGINT');
   });
   const { all, exitCode } = await demo;
-  assert.is(exitCode, 1);
-  assert.match(all, /^Tapwire demo failed: Stopped by SIGINT$/m);
+  assert.is(exitCode, 130);
+  assert.match(all, /^Stopped by SIGINT: deleting the VM, the pod and the node$/m);
+  assert.match(all, /^Stopped by SIGINT; the demo left nothing behind.$/m);
   assert.equal(leftOversOf(all), []);
 });
 
@@ -44,6 +46,11 @@ test('--keep leaves the VM up, and the printed command removes everything', asyn
   try {
     assert.is(exitCode, 0);
     assert.is(leftOversOf(all).length, 3);
+    const [, pod = ''] = /bin\/tapwire inspect (\S+)/.exec(all) ?? [];
+    const { stdout } = await execa(TAPWIRE, ['inspect', pod], { reject: false });
+    assert.match(stdout, /state +as ADD left it/);
+    const { all: wrong } = await startDemo('--down');
+    assert.match(wrong, new RegExp(`needs the ID of a demo; running: .*${pod.split('-')[1]}`));
   } finally {
     const [, id = ''] = / --down ([\da-f]{8})$/m.exec(all) ?? [];
     const { exitCode: down } = await startDemo('--down', id);
@@ -53,8 +60,12 @@ test('--keep leaves the VM up, and the printed command removes everything', asyn
 });
 
 for (const [why, options, problem] of [
-  ['an unknown option', ['--kep'], /^Tapwire demo failed: Unknown option '--kep'/m],
-  ['an invalid id', ['--down', '../etc'], /^Tapwire demo failed: no demo "..\/etc" is running$/m],
+  [
+    'an unknown option',
+    ['--kep'],
+    /^Tapwire demo failed: Unknown option '--kep'; see "npm run demo -- --help"$/m,
+  ],
+  ['an invalid id', ['--down', '../etc'], /^Tapwire demo failed: no demo "..\/etc"; (running: |no demo is)/m],
 ] as const) {
   test(`the demo rejects ${why} before it creates anything`, async () => {
     const { all, exitCode } = await startDemo(...options);

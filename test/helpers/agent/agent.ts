@@ -70,7 +70,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...scanOf(options),
   ];
   const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', '127.0.0.1:0'];
-  const child = spawn('/usr/bin/setpriv', words, { cwd: '/', env, stdio: ['ignore', 'ignore', 'pipe'] });
+  // In a session of its own, so that Ctrl-C at the terminal does not end the agent of the demo.
+  const child = spawn('/usr/bin/setpriv', words, {
+    cwd: '/',
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;
@@ -78,9 +84,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const ended = once(child, 'close');
   const deadline = performance.now() + HANG;
   while (!log.includes('"Agent is listening')) {
-    if (child.exitCode !== null || performance.now() > deadline) {
+    const { exitCode, signalCode } = child;
+    if (exitCode !== null || signalCode !== null || performance.now() > deadline) {
       child.kill('SIGKILL');
-      throw new Error(`Cannot start the agent (exit status ${child.exitCode}): ${log}`);
+      throw new Error(`Cannot start the agent (${signalCode ?? `exit status ${exitCode}`}): ${log}`);
     }
     await sleep(5);
   }
@@ -122,16 +129,28 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   };
 }
 
-/** Descriptors of the process: netns, sockets and the like, without their numbers. */
+/**
+ * Descriptors of the process: netns, sockets and the like, without their numbers. None if the
+ * process has ended.
+ */
 function descriptorsOf(pid: number): readonly string[] {
   const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).flatMap((fd) => {
+  return entries(directory).flatMap((fd) => {
     try {
       return [readlinkSync(join(directory, fd)).replace(/:\[\d+\]$/, '')];
     } catch {
       return []; // closed meanwhile
     }
   });
+}
+
+function entries(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /**

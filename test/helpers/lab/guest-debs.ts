@@ -7,6 +7,20 @@ import { messageOf } from '../../../shared/errors.ts';
 export const CACHE = join(import.meta.dirname, '../../../.cache');
 
 const DEBS = join(CACHE, 'debs');
+
+/**
+ * Creates a directory for files that are moved into the cache when all are written. Removes those
+ * of processes that were killed.
+ */
+export function makeParts(): string {
+  mkdirSync(CACHE, { recursive: true });
+  for (const name of readdirSync(CACHE)) {
+    const [, pid] = /^part-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(CACHE, name), { recursive: true });
+  }
+  return mkdtempSync(join(CACHE, `part-${process.pid}-`));
+}
+
 /** A small kernel that has only drivers for virtual machines. */
 const KERNEL = 'linux-image-cloud-amd64';
 /** busybox has only a DHCPv4 client. */
@@ -22,8 +36,7 @@ export async function guestDebs(say: (what: string) => void): Promise<string[]> 
 }
 
 async function download(): Promise<void> {
-  mkdirSync(CACHE, { recursive: true });
-  const parts = mkdtempSync(join(CACHE, 'part-'));
+  const parts = makeParts();
   try {
     await downloadTo(parts).catch(async () => {
       // for a machine whose package lists are missing, or older than the archive

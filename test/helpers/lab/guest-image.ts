@@ -5,7 +5,6 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -14,7 +13,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { CACHE, guestDebs, renameOrLose } from './guest-debs.ts';
+import { CACHE, guestDebs, makeParts, renameOrLose } from './guest-debs.ts';
 
 /** Kernel and initramfs of the lab's guest. */
 export interface GuestImage {
@@ -72,7 +71,7 @@ function sourceKey(debs: readonly string[]): string {
 }
 
 async function buildAtomically(dir: string, debs: readonly string[]): Promise<void> {
-  const parts = mkdtempSync(join(CACHE, 'part-'));
+  const parts = makeParts();
   try {
     const done = join(parts, 'done');
     mkdirSync(done);

@@ -1,16 +1,7 @@
-import {
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chownSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
-import { CACHE, renameOrLose } from './guest-debs.ts';
+import { CACHE, makeParts, renameOrLose } from './guest-debs.ts';
 import { type GuestImage, guestImage } from './guest-image.ts';
 import type { Lab, LabPlace } from './lab.ts';
 import { type Mount, QEMU_ID, shown, startInPod } from './pod-process.ts';
@@ -121,7 +112,7 @@ function fakeMachine(home: string): Mount[] {
  */
 function keepProbed(home: string): void {
   if (existsSync(PROBED)) return;
-  const parts = mkdtempSync(join(CACHE, 'part-'));
+  const parts = makeParts();
   try {
     cpSync(join(home, PROBED_BY_LIBVIRT), join(parts, 'done'), { recursive: true });
     renameOrLose(join(parts, 'done'), PROBED);

@@ -11,6 +11,7 @@ export async function run(lab: Lab, argv: readonly string[], input = ''): Promis
   lab.signal.throwIfAborted();
   const [file = '', ...args] = argv;
   const { stdout, stderr, failed, shortMessage } = await execa(file, args, {
+    detached: true, // from the terminal's Ctrl-C
     input,
     cancelSignal: lab.signal,
     reject: false,
@@ -70,7 +71,9 @@ export function start(
   });
   child.unref();
   if (child.pid === undefined) throw new Error(`Cannot start ${name}`);
-  return { pid: child.pid, log, ended, isRunning: () => running };
+  const daemon = { pid: child.pid, log, ended, isRunning: () => running };
+  lab.daemons.push(daemon);
+  return daemon;
 }
 
 /**

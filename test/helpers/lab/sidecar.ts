@@ -1,7 +1,7 @@
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { callBack, collectHooks } from '../sidecar/hook-api.ts';
-import type { Lab } from './lab.ts';
+import { aborted, type Lab } from './lab.ts';
 import { QEMU_ID, shown, startInPod } from './pod-process.ts';
 import { type Daemon, lastWords } from './run.ts';
 import type { Vm } from './vm.ts';
@@ -32,16 +32,10 @@ export async function startSidecar(lab: Lab, { binding }: Pick<Vm, 'binding'>): 
   const early = sidecar.ended.then(() => {
     throw new Error(`Cannot run the sidecar: ${lastWords(sidecar)}`);
   });
-  const [hook] = await Promise.race([collectHooks(hooks, 'nested', 1), early, aborted(lab)]);
+  const [hook] = await Promise.race([collectHooks(hooks, 'nested', 1), early, aborted(lab.signal)]);
   early.catch(() => {}); // It exits, but later.
   if (hook === undefined) throw new Error('Cannot find the sidecar: no socket');
   return { process: sidecar, socket: hook.socket };
-}
-
-function aborted({ signal }: Lab): Promise<never> {
-  return new Promise((_, reject) =>
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
-  );
 }
 
 /**

@@ -120,7 +120,8 @@ async function run(
   input: string | Uint8Array,
 ): Promise<Answer> {
   const [file = '', ...rest] = [...through, ...words];
-  const options = { input, env, extendEnv: false, reject: false, cwd: '/' } as const;
+  // In a session of its own, so that Ctrl-C at the terminal does not end a call of the demo.
+  const options = { input, env, extendEnv: false, reject: false, cwd: '/', detached: true } as const;
   const { exitCode, stdout, stderr } = await execa(file, rest, options);
   return { exitCode: exitCode ?? -1, stdout, stderr, json: stdout === '' ? undefined : JSON.parse(stdout) };
 }

@@ -11,6 +11,7 @@
 import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { messageOf } from '../../../shared/errors.ts';
 import { type Agent, type AgentOptions, NODE, startAgent } from '../agent/agent.ts';
 import { UNHURRIED } from './shim.ts';
 
@@ -70,7 +71,7 @@ async function startOurs(): Promise<Agent> {
   // of hooks.
   process.once('beforeExit', () => {
     started.stop().catch((error) => {
-      console.error(error);
+      console.error(messageOf(error));
       process.exitCode = 1;
     });
   });

@@ -102,7 +102,8 @@ const DUMP = `
 type Sections = ReadonlyMap<string, string>;
 
 async function dumpSections(path: string): Promise<Sections> {
-  const options = { stripFinalNewline: false }; // The last section may be only a title.
+  // The last section may be only a title. The demo calls this; Ctrl-C must not end the shell.
+  const options = { stripFinalNewline: false, detached: true };
   const { stdout } = await execa('nsenter', [`--net=${path}`, 'sh', '-c', DUMP], options);
   return new Map(
     stdout

@@ -2,7 +2,6 @@
  * The bundled sidecar as a pod with guaranteed QoS runs it: 64 MB, 200m CPU, uid 107, no
  * capabilities, a read-only root directory.
  */
-import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addCgroup, type Cgroup, type Limits } from '../../../bench/cgroups.ts';
@@ -97,7 +96,7 @@ function inSmallPod<T>(
       for (const name of networks) await wire(netns, name);
       const hooks = makeHookDirectory(`${place}/hooks`);
       const env = { ...IMAGE_ENV, TAPWIRE_HOOK_DIR: makeHookDirectory(`${hooks}/${CONTAINER}`) };
-      const parent = `tapwire-small-${randomBytes(4).toString('hex')}`;
+      const parent = netns.name; // by which the runner deletes it if the test is interrupted
       const cgroup = addCgroup(parent, 'sidecar', limits);
       const running = (sidecar: Sidecar) => {
         const started = performance.now();

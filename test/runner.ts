@@ -15,23 +15,61 @@
  * recordings.
  *
  * An interrupted run leaves nothing behind. Each file runs in its own session, so Ctrl-C does not
- * end it before the runner has found all its descendants, and it records the names of its netns.
- * Usage: node test/run.ts [--root DIR] [PART-OF-A-PATH …]
+ * end it before the runner has found all its descendants. It records the names of its netns, which
+ * are also those of its cgroups, and its temporary files are in a directory of the run.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism, constants, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
+import { messageOf } from '../shared/errors.ts';
+import { ENDING_SIGNALS } from './helpers/lab/interruption.ts';
 import { endNetns } from './helpers/lab/remove.ts';
 import { NETNS_LEDGER, recordedNetns } from './helpers/pod/ledger.ts';
 import { killSession } from './helpers/process-tree.ts';
 import { describeTimes, type RunTime } from './helpers/run-times.ts';
 
-const { values, positionals } = parseArgs({
-  options: { root: { type: 'string', default: import.meta.dirname } },
-  allowPositionals: true,
-});
+const USAGE = `Usage: node test/run.ts [options] [PART ...]
+
+Runs the test files whose path contains one of the PARTs: unit/cni, cni/kill, vm. Without a PART, it runs all of them.
+Needs root, and the set-up that "npm test" makes; "npm run build" after a change of the sources.
+
+  --root DIR   look for test files in DIR (default: test)
+  --help       print this help
+
+TAPWIRE_WAY=WAY runs the tests that call the plugin in one way only: agent, fallback or one-shot.
+One file takes a second to some minutes; a run of several ends with their times.
+The last line is "N passed, N failed, N skipped". Exit status: 0 all passed, 1 a test failed, 2 usage error.`;
+
+function parseCommandLine() {
+  try {
+    return parseArgs({
+      options: {
+        root: { type: 'string', default: import.meta.dirname },
+        help: { type: 'boolean', default: false },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    console.error(`Cannot run the tests: ${messageOf(error).split('. ')[0]}; see "node test/run.ts --help"`);
+    process.exit(2);
+  }
+}
+
+const { values, positionals } = parseCommandLine();
+if (values.help) {
+  console.log(USAGE);
+  process.exit();
+}
 const ROOT = resolve(values.root);
 /**
  * Time after which a file that hangs is ended. Long, because a VM test boots several guests under
@@ -74,11 +112,21 @@ const LONGEST = [
  */
 const LANES = Math.ceil(availableParallelism() * 1.5);
 
-const LEDGER_FOLDER = mkdtempSync(join(tmpdir(), 'tapwire-run-'));
+// Before anything is created. Output fails if the terminal is closed or head(1) has ended.
+for (const signal of ENDING_SIGNALS) process.on(signal, stop);
+process.stdout.on('error', () => stop('SIGPIPE'));
+process.stderr.on('error', () => stop('SIGPIPE'));
+
+/**
+ * Directory of all files of the run, the ledgers and what the tests write to /tmp. Its name is
+ * short, because paths of sockets must be; any user may enter it, such as a VM's.
+ */
+const FOLDER = mkdtempSync(join(tmpdir(), 'tw-'));
+chmodSync(FOLDER, 0o755);
 /** Path of a file with one line for each recording that a test has replayed. */
-const LEDGER = join(LEDGER_FOLDER, 'ledger');
+const LEDGER = join(FOLDER, 'ledger');
 writeFileSync(LEDGER, '');
-process.on('exit', () => rmSync(LEDGER_FOLDER, { recursive: true }));
+process.on('exit', () => rmSync(FOLDER, { recursive: true, force: true }));
 
 /** One run of a test file. */
 interface Run {
@@ -131,6 +179,12 @@ function readTotal(output: string, label: string): number | undefined {
   return totals?.[1] === undefined ? undefined : Number(totals[1]);
 }
 
+async function deleteAll(netnses: readonly string[]): Promise<void> {
+  for (const netns of netnses) {
+    await endNetns(netns).catch((error) => console.error(`Cannot delete ${netns}: ${messageOf(error)}`));
+  }
+}
+
 const times: RunTime[] = [];
 
 /**
@@ -142,7 +196,7 @@ const times: RunTime[] = [];
  */
 async function runFile({ path, way }: Run): Promise<FileResult> {
   const started = performance.now();
-  const netnsLedger = join(LEDGER_FOLDER, `netns-${way ?? 'only'}-${path.replaceAll('/', '-')}`);
+  const netnsLedger = join(FOLDER, `netns-${way ?? 'only'}-${path.replaceAll('/', '-')}`);
   const file = execa(process.execPath, [resolve(ROOT, path)], {
     all: true,
     reject: false,
@@ -150,6 +204,7 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
     env: {
       NO_COLOR: '1',
       FORCE_COLOR: '0',
+      TMPDIR: FOLDER,
       TAPWIRE_REPLAYED: LEDGER,
       [NETNS_LEDGER]: netnsLedger,
       ...(way === undefined ? {} : { TAPWIRE_WAY: way, TAPWIRE_WAYS: WANTED_WAY === '' ? 'all' : 'one' }),
@@ -164,7 +219,7 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
   const { all, exitCode } = await file;
   clearTimeout(timer);
   running.delete(file.pid);
-  if (timedOut || stopping !== null) for (const netns of recordedNetns(netnsLedger)) await endNetns(netns);
+  if (timedOut || stopping !== null) await deleteAll(recordedNetns(netnsLedger));
   if (stopping !== null) return { passed: 0, failed: 0, skipped: 0 };
   const seconds = (performance.now() - started) / 1000;
   const total = readTotal(all, 'Total');
@@ -206,12 +261,13 @@ const end = (pid: number | undefined): void => {
   if (pid !== undefined) killSession(pid);
 };
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    stopping ??= signal;
-    queue.length = 0;
-    for (const pid of running) end(pid);
-  });
+/** Ends all files. The rest happens where they are awaited. */
+function stop(signal: NodeJS.Signals): void {
+  if (stopping === null)
+    console.error(`\nStopped by ${signal}: deleting what ${running.size} test files have made`);
+  stopping ??= signal;
+  queue.length = 0;
+  for (const pid of running) end(pid);
 }
 
 const results: FileResult[] = [];
