@@ -121,8 +121,6 @@ if [ "$purpose" = test ]; then
   # The plugin's real callers and the other plugins of a chain, unless other packages (such as
   # containerd.io of docker.com) provide them; strace, which kills the plugin between two requests.
   packages="$packages containernetworking-plugins strace"
-  # Reads the manifests as administrators do, unless another package provides it.
-  command -v kubectl >/dev/null || packages="$packages kubernetes-client"
   # Runs the agent's unit file, in namespaces of its own.
   packages="$packages systemd"
   # Rules in and around a pod, which may affect a guest.
@@ -132,6 +130,7 @@ if [ "$purpose" = test ]; then
   # Compiler and emulator for the shim of the other architecture.
   packages="$packages gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-user-static"
   command -v containerd >/dev/null || packages="$packages containerd"
+  # kubectl reads the manifests and starts Jobs, as administrators do.
   command -v kubectl >/dev/null || packages="$packages kubernetes-client"
   command -v runc >/dev/null || packages="$packages runc"
 fi
