@@ -1,6 +1,6 @@
 import type { V1Interface, V1Network, V1VirtualMachine } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
-import { NETWORK, nad, networkOf } from './nad.ts';
+import { MACVLAN, NETWORK, nad, networkOf } from './nad.ts';
 import type { Manifest } from './yaml.ts';
 
 /** Properties in which the example VMs differ. */
@@ -92,7 +92,7 @@ const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'oth
     },
   ],
   ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
-  others: [(namespace) => nad(namespace, NETWORK, { type: 'macvlan', master: 'bond0', mode: 'bridge' })],
+  others: [(namespace) => nad(namespace, NETWORK, MACVLAN)],
 });
 
 const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {

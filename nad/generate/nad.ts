@@ -55,6 +55,9 @@ export const NETWORK = 'lan';
 /** The same for a NAD that contains Tapwire, so that the NADs of several bindings can coexist. */
 export const networkOf = (kind: BindingKind): string => (kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`);
 
+/** Creates the pod link on a link of the nodes, with the macAddress of the VM if it has one. */
+export const MACVLAN = { type: 'macvlan', master: 'bond0', mode: 'bridge', capabilities: { mac: true } };
+
 const HOST_LOCAL = { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] };
 
 /** Plugins that create the pod link of the example network, for the admin to edit. */
@@ -62,7 +65,7 @@ const POD_LINKS: Readonly<
   Record<'tap' | 'tap-mq' | 'passt', { readonly plugin: object; readonly about: readonly string[] }>
 > = {
   tap: {
-    plugin: { type: 'macvlan', master: 'bond0', mode: 'bridge' },
+    plugin: MACVLAN,
     about: [
       'A network of the nodes: macvlan creates the pod link, then Tapwire wires it. Replace "bond0" by a link of your nodes.',
       "The network's DHCP server or router gives the guest its addresses.",
