@@ -9,6 +9,8 @@ import { type ClusterPod, itemsOf, parseReply, toPod } from './objects.ts';
 const LANES = 16;
 /** Shortest time between two lists of the pods, in ms. */
 const POLL = 1000;
+/** Attempts to delete a Job. */
+const ATTEMPTS = 3;
 /** Most bytes of a pod's output. */
 const MAX_OUTPUT = 1024 * 1024;
 /** Most bytes of a list of the pods of LANES Jobs. */
@@ -52,7 +54,7 @@ export async function runJobs(
       requireReply(`create a Job in namespace "${NAMESPACE}"`, created);
       return await replyOf(name, task.node, nextPods, timeout * 1000);
     } finally {
-      const deleted = await remove(deletedJobPath(name));
+      const deleted = await removeJob(name);
       if (!deleted.isOk && deleted.kind !== 'missing') {
         const later = `the cluster deletes it within ${lifetimeOf(timeout)} s`;
         leftovers.push(`Cannot delete Job "${NAMESPACE}/${name}": ${deleted.reason}; ${later}`);
@@ -74,6 +76,18 @@ export async function runJobs(
   await Promise.all(Array.from({ length: Math.min(LANES, tasks.length) }, lane));
   stop.throwIfAborted();
   return { replies, leftovers };
+}
+
+/**
+ * Deletes a Job. Tries again if kubectl fails: a signal to the process group can end a kubectl that
+ * has not yet left the group.
+ */
+async function removeJob(name: string): Promise<KubectlReply> {
+  let deleted = await remove(deletedJobPath(name));
+  for (let again = 1; again < ATTEMPTS && !deleted.isOk && deleted.kind === 'other'; again += 1) {
+    deleted = await remove(deletedJobPath(name));
+  }
+  return deleted;
 }
 
 /** Waits until the Job's pod has ended, and reads its output. */
