@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import type { Agent } from '../helpers/agent/agent.ts';
+import { until } from '../helpers/agent/agent-node.ts';
 import {
   type Build,
   type Caller,
@@ -86,7 +87,15 @@ const KINDS: Readonly<Record<string, Kind>> = {
       await tc('filter add dev eth0 egress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
     },
   },
-  'a link that is down': { ...PRIMARY, prepare: ({ ip }) => ip('link set eth0 down'), isDown: true },
+  'a link that is down': {
+    ...PRIMARY,
+    prepare: async ({ ip }) => {
+      // The kernel adds this address sooner or later, and keeps it while the link is down.
+      await until('host0 has its address', async () => (await ip('-6 addr show dev host0')).includes('fe80'));
+      await ip('link set eth0 down');
+    },
+    isDown: true,
+  },
   passt: { link: 'eth0', call: { network: 'default', conf: { binding: 'passt' } }, tap: null },
 };
 
