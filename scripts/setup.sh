@@ -40,7 +40,7 @@ on_signal() {
 }
 stop_child() {
   case $kind in
-  step) kill -KILL -- "-$child" "$child" ;;
+  step) kill -s KILL -- "-$child" "$child" ;;
   program) kill -s "$signal" "$child" ;;
   esac 2>/dev/null || :
 }
@@ -69,15 +69,18 @@ end_if_stopped() {
   kill -s "$signal" $$
 }
 
-# Runs a step, apt-get or the program, and returns its exit status. Without "<&0", its stdin would be
-# /dev/null.
+# A shell gives /dev/null to a program in the background, unless told otherwise.
+exec 7<&0
+
+# Runs a step, apt-get or the program, and returns its exit status.
 run() {
   end_if_stopped
   kind=$1
   shift
   case $kind in
-  apt | program) setsid "$@" <&0 8<&- & ;;
-  *) setsid "$@" <&0 & ;;
+  program) setsid "$@" <&7 7<&- 8<&- & ;;
+  apt) setsid "$@" 7<&- 8<&- & ;;
+  step) setsid "$@" 7<&- & ;;
   esac
   child=$!
   [ -z "$signal" ] || stop_child # by a signal that came before the pid was known
@@ -89,7 +92,7 @@ run() {
   done
   # The children of a killed step may need a moment more.
   for _ in 1 2 3 4 5 6 7 8 9; do
-    [ -n "$signal" ] && kill -0 -- "-$child" 2>/dev/null || break
+    [ -n "$signal" ] && kill -s 0 -- "-$child" 2>/dev/null || break
     sleep 0.1
   done
   kind=""

@@ -43,6 +43,12 @@ test('signals of any kind and number leave nothing, and the next demo works', ()
     assert.ok(output.includes('Tapwire works here'), output);
   }));
 
+/** A stand-in whose "npm ci" takes longer than any test waits. */
+const SLOW_NPM = `#!/bin/sh
+[ "$1" != ci ] || sleep 1000
+PATH=\${PATH#*:} exec npm "$@"
+`;
+
 /** A checkout without node_modules and without a build. */
 async function withFresh(act: (directory: string) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'tapwire-fresh-'));
@@ -69,12 +75,14 @@ test('a set-up that is stopped during apt-get waits for it, and the next one goe
       // As if the set-up had been killed with SIGKILL.
       const leftBehind = '#!/bin/sh\n# Written by set-up of Tapwire\nexit 101\n';
       writeFileSync(join(sandbox.root, 'usr/sbin/policy-rc.d'), leftBehind);
+      writeFileSync(join(sandbox.bin, 'npm'), SLOW_NPM, { mode: 0o755 });
       const again = await stop(sandbox, fresh, {
         after: 'Installing npm packages',
         delay: 100,
         blows: times(3, 'SIGTERM', 0),
       });
       assert.not.match(again, 'Debian packages');
+      assert.match(again, 'Stopped by SIGTERM: the next run repeats what is unfinished');
     }),
   ));
 

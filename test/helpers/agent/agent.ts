@@ -70,12 +70,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ...scanOf(options),
   ];
   const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', '127.0.0.1:0'];
-  // In a session of its own, so that Ctrl-C at the terminal does not end the agent of the demo.
   const child = spawn('/usr/bin/setpriv', words, {
     cwd: '/',
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
-    detached: true,
   });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
