@@ -268,6 +268,14 @@ for (const [why, added] of [
   });
 }
 
+test('uninstall after podmonitor runs nothing of the agent', () => {
+  const monitored = kustomize(join(MANIFESTS, 'podmonitor'), kustomize(join(MANIFESTS, 'base')));
+  assert.not.equal(daemonSetOf(monitored).spec.template.spec.containers[0].args, undefined);
+  const [done] = daemonSetOf(kustomize(join(MANIFESTS, 'uninstall'), monitored)).spec.template.spec
+    .containers;
+  assert.equal([done.name, done.args], ['done', []]);
+});
+
 test('the complete kustomization in docs/install.md uninstalls an installation without a fallback', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tapwire-kustomize-'));
   try {
