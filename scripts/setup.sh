@@ -70,6 +70,7 @@ end_if_stopped() {
 }
 
 # A shell gives /dev/null to a program in the background, unless told otherwise.
+[ -e /proc/self/fd/0 ] || exec </dev/null
 exec 7<&0
 
 # Runs a step, apt-get or the program, and returns its exit status.
