@@ -56,7 +56,7 @@ async function health(node: SystemdNode, path: string): Promise<{ status: number
   const script = `fetch('http://127.0.0.1:9746${path}')
     .then(async (response) => ({ status: response.status, text: await response.text() }), () => null)
     .then((answer) => console.log(JSON.stringify(answer)));`;
-  const [file = '', ...args] = [...node.under, NODE, '--eval', script];
+  const [file = '', ...args] = [...node.inNetwork, NODE, '--eval', script];
   return JSON.parse((await execa(file, args)).stdout);
 }
 

@@ -12,8 +12,8 @@ export interface SystemdNode {
   readonly root: string;
   /** Runs a script of sh(1) as an administrator would, in /root; it ends at the first failure. */
   readonly sh: (script: string) => Promise<string>;
-  /** A command line that runs a program on the node; it ends in an exec. */
-  readonly under: readonly string[];
+  /** A command line that runs a program of this machine in the node's network; it ends in an exec. */
+  readonly inNetwork: readonly string[];
 }
 
 /** Starts systemd as process 1 of its own namespaces, and removes everything afterwards. */
@@ -37,12 +37,13 @@ export async function withSystemd<T>(act: (node: SystemdNode) => Promise<T>): Pr
     const root = `/proc/${init}/root`;
     const isUp = () => existsSync(`${root}/run/systemd/private`);
     await Promise.race([until('systemd runs', isUp, log), gone]);
-    const under = ['nsenter', `--target=${init}`, ...'--mount --net --pid --cgroup --uts --ipc'.split(' ')];
+    const inNetwork = ['nsenter', `--target=${init}`, '--net'];
     const sh = async (script: string) => {
-      const [file = '', ...args] = [...under, 'sh', '-euc', `cd /root\n${script}`];
+      const others = '--mount --pid --cgroup --uts --ipc'.split(' ');
+      const [file = '', ...args] = [...inNetwork, ...others, 'sh', '-euc', `cd /root\n${script}`];
       return (await execa(file, args)).stdout;
     };
-    return await act({ root, sh, under });
+    return await act({ root, sh, inNetwork });
   } finally {
     if (init > 0)
       process.kill(init, 'SIGKILL'); // and so everything in its pid namespace
