@@ -12,7 +12,7 @@ export interface SystemdNode {
   readonly root: string;
   /** Runs a script of sh(1) as an administrator would, in /root; it ends at the first failure. */
   readonly sh: (script: string) => Promise<string>;
-  /** A command line that runs a program of this machine in the node's network; it ends in an exec. */
+  /** A command line that runs a program of this machine in the node's network. Ends in an exec. */
   readonly inNetwork: readonly string[];
 }
 
