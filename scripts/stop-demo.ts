@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
+import { newRandom } from '../test/helpers/fuzz.ts';
 import { type Sandbox, withSandbox } from '../test/helpers/interrupt/sandbox.ts';
 import { writeSlowApt } from '../test/helpers/interrupt/slow-apt.ts';
 import { type Blow, type Moment, stopAt } from '../test/helpers/interrupt/stop.ts';
@@ -32,36 +33,23 @@ const { values } = parseArgs({
   },
 });
 
-/** Mulberry32: a number in [0, 1) at each call. */
-function startRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const random = startRandom(Number(values.seed));
-const upTo = (limit: number): number => Math.floor(random() * limit);
-const oneOf = <T>(list: readonly [T, ...T[]]): T => list[upTo(list.length)] ?? list[0];
+const random = newRandom(Number(values.seed));
 
 function randomMoment(longest: number): Moment {
-  const isTerminal = random() < 0.3;
+  const isTerminal = random.below(10) < 3;
   const kind = (): Blow =>
-    isTerminal ? 'Ctrl-C' : oneOf(['SIGINT', 'SIGINT', 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']);
-  const pause = oneOf([0, 20, 200, 1000]);
-  const count = 1 + upTo(10);
+    isTerminal ? 'Ctrl-C' : random.pick(['SIGINT', 'SIGINT', 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']);
+  const pause = random.pick([0, 20, 200, 1000]);
+  const count = 1 + random.below(10);
   let at = 0;
   const blows = Array.from({ length: count }, (): [Blow, number] => {
     const blow: [Blow, number] = [kind(), at];
-    at += upTo(pause + 1);
+    at += random.below(pause + 1);
     return blow;
   });
   // A terminal that is closed takes no more keys.
-  if (isTerminal && random() < 0.5) blows.splice(-1, 1, ['close', blows.at(-1)?.[1] ?? 0]);
-  return { after: '', delay: upTo(longest), blows };
+  if (isTerminal && random.oneIn(2)) blows.splice(-1, 1, ['close', blows.at(-1)?.[1] ?? 0]);
+  return { after: '', delay: random.below(longest), blows };
 }
 
 const describe = ({ delay, blows }: Moment): string =>
