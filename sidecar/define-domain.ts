@@ -1,3 +1,4 @@
+import { show } from '../shared/decode.ts';
 import { BindingError } from '../shared/errors.ts';
 import type { OnDefineDomainParams } from '../shared/grpc/hooks_pb.ts';
 import { kindOf, pinWarnings } from './bindings/kind.ts';
@@ -50,6 +51,9 @@ function explained<T>(warnings: readonly string[], bind: () => T): T {
   }
 }
 
+/** Maximum number of names in a warning. The VMI can have thousands. */
+const MAX_NAMES_SHOWN = 10;
+
 /**
  * Warns if the sidecar serves no interface of the VM. KubeVirt starts a sidecar only for a binding
  * that the VM has, so the image serves other names than the one it is registered for. An
@@ -57,7 +61,10 @@ function explained<T>(warnings: readonly string[], bind: () => T): T {
  */
 function unservedWarnings({ otherBindings }: Vmi, settings: Pick<Settings, 'bindings' | 'domainHookSocket'>) {
   if (otherBindings.length === 0 || settings.domainHookSocket !== null) return [];
-  const quote = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(', ');
+  const quote = (names: readonly string[]) => {
+    const shown = names.slice(0, MAX_NAMES_SHOWN).map(show);
+    return [...shown, ...(names.length > shown.length ? ['...'] : [])].join(', ');
+  };
   return [
     `the VM has no interface of the bindings that this sidecar serves (${quote(settings.bindings)}), only of ${quote(otherBindings)}; ` +
       'if sidecarImage of one of those names this image, use the image without a binding in its tag, or set TAPWIRE_BINDING_NAMES in the image',

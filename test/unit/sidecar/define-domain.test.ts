@@ -126,6 +126,18 @@ for (const [why, env, binding, warns] of [
   });
 }
 
+define('the warning shows at most ten of a thousand long names', async () => {
+  const interfaces = Array.from({ length: 1000 }, (_, i) => ({
+    name: `n${i}`,
+    binding: { name: `b${i}`.padEnd(500, 'x') },
+  }));
+  const vmi = vmiJson({ interfaces, networks: interfaces.map(({ name }) => ({ name, pod: {} })) });
+  const domainXml = domainFixture('no-interface').xml;
+  const { warnings } = await defineDomain({ domainXml, vmi }, SETTINGS, observing(podLinks));
+  assert.match(warnings[0] ?? '', /"b9x+\.\.\., \.\.\.; if sidecarImage /);
+  assert.ok((warnings[0]?.length ?? 0) < 1500, `${warnings[0]?.length} characters`);
+});
+
 define('a pinned image that contradicts the name warns, also if it works', async () => {
   const settings = readSettings({ TAPWIRE_BINDING: 'tap', TAPWIRE_BINDING_NAMES: 'lan-slirp' });
   const vmi = vmiJson({ red: { binding: { name: 'lan-slirp' } } });
