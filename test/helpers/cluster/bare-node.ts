@@ -9,13 +9,20 @@ import { AGENT, NODE } from '../agent/agent.ts';
 import { type Printed, tapwire } from './command-line.ts';
 import { installs } from './install.ts';
 
-const PLUGIN = resolve(import.meta.dirname, '../../../dist/cni');
+const CHECKOUT = resolve(import.meta.dirname, '../../..');
+const PLUGIN = `${CHECKOUT}/dist/cni`;
 
-/** Everything is deleted with the namespaces. */
+/**
+ * Everything is deleted with the namespaces. The checkout stays visible, even if it is below one of
+ * the directories that are hidden.
+ */
 const EMPTY = `
+  exec 9<'${CHECKOUT}'
   mount --make-rprivate /
   ip link set lo up
   for folder in /opt /etc /run /dev/net /var; do mount -t tmpfs none $folder; done
+  [ -e '${CHECKOUT}' ] || { mkdir -p '${CHECKOUT}'; mount --no-canonicalize --bind /proc/self/fd/9 '${CHECKOUT}'; }
+  exec 9<&-
   mkdir -p /opt/cni/bin /etc/cni/net.d /etc/tapwire
   mkdir -m 0700 /run/tapwire
 `;
