@@ -27,7 +27,7 @@ test(`ADD and DEL succeed when the agent is killed at ${KILLS} random moments wh
         if (command === 'DEL') succeeded(await node.call('ADD', pod), why);
         const calling = node.call(command, pod, { helloSecond: 1000 }); // as on a real node
         await sleep(delay);
-        process.kill(agent.pid, 'SIGKILL');
+        agent.kill('SIGKILL');
         await agent.killed();
         const next = node.start();
         const answer = await within(why, calling);

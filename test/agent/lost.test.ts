@@ -47,7 +47,7 @@ test('the socket file of an agent killed between two requests hinders neither cl
       const before = await dumpNetns(pod);
       const agent = await node.start();
       succeeded(await node.call('ADD', pod));
-      process.kill(agent.pid, 'SIGKILL');
+      agent.kill('SIGKILL');
       await agent.killed();
       assert.ok(lstatSync(node.socket).isSocket());
 
@@ -89,7 +89,7 @@ for (const [command, point] of [
       await until('it is stopped', () => isStopped(agent));
       const stopped = await dumpNetns(pod);
 
-      const meanwhile = ['DEL', 'ADD'].map((next) => node.call(next, pod, { timeScale: TIME_SCALE }));
+      const meanwhile = ['DEL', 'ADD'].map((next) => node.call(next, pod, HURRIED));
       const elsewhere = node.call('ADD', other, HURRIED);
       const first = await within(command, calling);
       // The agent may have replied to DEL just before.
@@ -102,7 +102,7 @@ for (const [command, point] of [
       succeeded(await within('a call for another pod', elsewhere));
       if (point !== 'deleted') sameNetns(await dumpNetns(pod), stopped, 'nobody has changed it meanwhile');
 
-      process.kill(agent.pid, 'SIGCONT');
+      agent.kill('SIGCONT');
       await settled(agent, descriptors);
       await assertWhole(node, pod, before, 'when the agent goes on');
       succeeded(await node.call('DEL', other));
@@ -116,11 +116,11 @@ test('clients of an agent stopped before the hello do without it, and it does no
     const before = await dumpNetns(pod);
     const descriptors = descriptorCount(agent);
     for (const command of ['ADD', 'DEL']) {
-      process.kill(agent.pid, 'SIGSTOP');
+      agent.kill('SIGSTOP');
       await until('it is stopped', () => isStopped(agent));
       succeeded(await within(command, node.call(command, pod, HURRIED)));
       const after = await dumpNetns(pod);
-      process.kill(agent.pid, 'SIGCONT');
+      agent.kill('SIGCONT');
       await settled(agent, descriptors);
       sameNetns(await dumpNetns(pod), after, 'the agent does not do it once more');
     }
@@ -132,11 +132,11 @@ test('clients of an agent stopped before the hello do without it, and it does no
 test('an agent stopped before the hello keeps no netns alive', () =>
   withMortalPod(async (pod) => {
     const node = await ourNode();
-    process.kill(node.agent.pid, 'SIGSTOP');
+    node.agent.kill('SIGSTOP');
     succeeded(await node.call('ADD', pod, HURRIED));
     await pod.die();
     await until('the netns is gone', pod.isGone);
-    process.kill(node.agent.pid, 'SIGCONT');
+    node.agent.kill('SIGCONT');
   }));
 
 /** Stops an agent in the middle of ADD, then deletes the netns. */
@@ -153,7 +153,7 @@ test('an agent stopped in the middle of ADD keeps the netns alive only until it 
   withMortalPod(async (pod) => {
     const { agent, trap, ...node } = await ourNode();
     await stopAndDie(node, agent, trap, pod);
-    process.kill(agent.pid, 'SIGCONT');
+    agent.kill('SIGCONT');
     await until('the netns is gone', pod.isGone);
   }));
 
@@ -163,7 +163,7 @@ test('an agent stopped in the middle of ADD keeps the netns alive only until it 
       withMortalPod(async (pod) => {
         const agent = await node.start({ env: trap.env });
         await stopAndDie(node, agent, trap, pod);
-        process.kill(agent.pid, 'SIGKILL');
+        agent.kill('SIGKILL');
         await until('the netns is gone', pod.isGone);
         await agent.killed();
       }),

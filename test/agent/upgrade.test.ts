@@ -108,7 +108,7 @@ test('a burst of calls while the next agent starts before the old one exits: no 
       for (let round = 0; round < 2; round++) {
         await burst(node, pods, false, async () => {
           next ??= await following;
-          if (isRunning(old.pid)) await old.stop();
+          if (old.isRunning()) await old.stop();
         });
       }
       await next?.stop();

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * Kills the leader of a session, the other members, and all their descendants. They are stopped
- * first, so that none starts a child that goes unnoticed.
+ * Kills the members of a session and all their descendants. They are stopped first, so that none
+ * starts a child that goes unnoticed.
  */
 export function killSession(leader: number): void {
   const stopped = new Set<number>();
-  for (let found = [leader, ...membersOf(leader)]; found.length > 0; ) {
+  for (let found = membersOf(leader); found.length > 0; ) {
     for (const pid of found) {
       send(pid, 'SIGSTOP');
       stopped.add(pid);

@@ -69,7 +69,7 @@ export function withEmptyNode<T>(act: (node: AgentNode) => Promise<T>): Promise<
     try {
       return await act(nodeIn(directory, started));
     } finally {
-      for (const { pid } of started) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+      for (const agent of started) agent.kill('SIGKILL');
     }
   });
 }

@@ -19,6 +19,9 @@ export interface Agent {
   readonly socket: string;
   /** Everything written to stderr so far: one JSON document on each line. */
   readonly log: () => string;
+  readonly isRunning: () => boolean;
+  /** Sends a signal, unless the agent has ended: another process may have its pid since. */
+  kill(signal: NodeJS.Signals): void;
   /**
    * Ends the agent as Kubernetes does. Rejects if it does not exit with 0 or has kept a descriptor.
    */
@@ -98,6 +101,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     pid,
     socket,
     log: () => log,
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    kill: (signal) => void child.kill(signal),
     async stop() {
       const kept = await keptDescriptors(pid, before);
       child.ref();
