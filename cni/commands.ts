@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { BindingError } from '../shared/errors.ts';
 import { bindingOf } from './bindings/table.ts';
 import type { CallContext } from './host.ts';
+import { deleteStaleNode } from './kernel/device-node.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { lockNetns } from './kernel/open-netns.ts';
 import { testKernel, testSilence } from './kernel/self-test.ts';
@@ -40,14 +41,16 @@ export async function serve(request: CniRequest, context: CallContext, warn: War
   }
 }
 
-function add(
-  { podNamespace, ...call }: Of<'ADD' | 'CHECK'>,
-  context: CallContext,
-  warn: Warn,
-): Promise<Result> {
-  requireAllowed(call.conf, call.key, podNamespace, context.readNodePolicy());
+function add(call: Of<'ADD' | 'CHECK'>, context: CallContext, warn: Warn): Promise<Result> {
+  const policy = context.readNodePolicy();
+  requireAllowed(call.conf, call.key, call.pod.namespace, policy);
   return withKernel(call.netns, context, async (kernel) => {
-    const { levels, result, warnings, withoutFirst } = await bindingOf(call.conf).plan(kernel, call);
+    const surroundings = { policy, devicesOf: context.devicesOf };
+    const { levels, result, warnings, withoutFirst } = await bindingOf(call.conf).plan(
+      kernel,
+      call,
+      surroundings,
+    );
     for (const warning of warnings) warn(warning);
     const orElse = (refusal: Error) => {
       const less = withoutFirst?.(refusal);
@@ -69,9 +72,14 @@ function check(call: Of<'ADD' | 'CHECK'>, context: CallContext): Promise<null> {
   });
 }
 
-async function del({ key, netns }: Of<'DEL'>, context: CallContext): Promise<null> {
+async function del({ key, netns, deviceNode }: Of<'DEL'>, context: CallContext): Promise<null> {
   const fd = netns === null ? null : context.openNetns(netns);
-  if (fd === null) return null; // the netns no longer exists, nor does anything of Tapwire in it
+  if (fd === null) {
+    // The netns no longer exists, nor does anything of Tapwire in it. The kernel does not delete a
+    // device node that ADD had to make itself.
+    if (deviceNode !== null) deleteStaleNode(context.deviceDirectory, deviceNode);
+    return null;
+  }
   return useKernel(fd, context, async (kernel) => {
     const failures = await attempt(planDel(key, await kernel.observe()), kernel.run);
     if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', tellSome(failures));

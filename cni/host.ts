@@ -1,3 +1,4 @@
+import type { DevicesOf } from '../shared/kubelet/pod-devices.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Signal } from './plan/apply.ts';
 import type { NodePolicy } from './policy/node-policy.ts';
@@ -20,6 +21,9 @@ export interface CallContext {
   readonly lockTimeout: number;
   /** @throws {BindingError} NOT_ALLOWED */
   readNodePolicy(): NodePolicy;
+  readonly devicesOf: DevicesOf;
+  /** Where the device nodes of the node are. */
+  readonly deviceDirectory: string;
   /**
    * Aborted with a BindingError once the client no longer waits for a result: ADD is then rolled
    * back.

@@ -1,5 +1,6 @@
 import { readSync, writeSync } from 'node:fs';
 import { BindingError, messageOf } from '../shared/errors.ts';
+import { devicesOf } from '../shared/kubelet/pod-devices.ts';
 import { log } from '../shared/log.ts';
 import { answer } from './answer.ts';
 import { openKernel } from './kernel/kernel.ts';
@@ -58,6 +59,8 @@ const given = await answer(process.env, readStdin, {
   lockTimeout: LOCK_TIMEOUT,
   // Only the shim in tests passes this variable on.
   readNodePolicy: () => readNodePolicy(process.env['TAPWIRE_NODE_FILE']),
+  devicesOf,
+  deviceDirectory: '/dev',
 });
 for (const { level, message, fields } of given.log) log(level, message, fields);
 if (given.code !== 0) process.exitCode = 1;

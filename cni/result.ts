@@ -53,7 +53,7 @@ export function versionResult(): Result {
 export function linkResult(
   version: Version,
   netns: string,
-  link: Link,
+  link: Pick<Link, 'ifname' | 'ifindex' | 'mac' | 'mtu'>,
   addresses: readonly Address[],
 ): Result {
   const isBefore1 = isSameForm(version, '0.3.0'); // addresses then have a version, and interfaces have no MTU

@@ -49,6 +49,7 @@ async function run(options: Options): Promise<void> {
   const context = {
     hostNetns: openSync('/proc/self/ns/net', 'r'),
     readNodePolicy: () => readNodePolicy(nodeFile),
+    deviceDirectory: options.deviceDirectory,
     metrics,
   };
   server = listen(socket, (call, signal) => serveCall(call, signal, context), metrics);

@@ -11,6 +11,8 @@ export interface Options {
   readonly netnsDir: string;
   /** Seconds between two scans of the pods; 0 turns them off. */
   readonly scanSeconds: number;
+  /** Where the device nodes of the node are. */
+  readonly deviceDirectory: string;
 }
 
 /** The only socket that an installed plugin connects to. */
@@ -18,6 +20,7 @@ export const SOCKET = '/run/tapwire/agent.sock';
 export const HEALTH_ADDRESS = '127.0.0.1:9746';
 /** containerd and CRI-O name /var/run, a link to /run. */
 const NETNS_DIR = '/run/netns';
+const DEVICE_DIR = '/dev';
 const SCAN_SECONDS = 60;
 const MAX_SCAN_SECONDS = 86_400;
 
@@ -30,6 +33,7 @@ Runs the calls of this node's CNI plugin, /opt/cni/bin/tapwire, which connects t
   --health HOST:PORT address of /healthz, /readyz and /metrics (default ${HEALTH_ADDRESS})
   --netns-dir DIR    directory in which the container runtime mounts pods' network namespaces (default ${NETNS_DIR})
   --scan-interval S  seconds between two scans of the pods for conflicting filters; 0 turns them off (default ${SCAN_SECONDS})
+  --device-dir DIR   directory with the device nodes of the node, for macvtap (default ${DEVICE_DIR})
   --help             print this
   --version          print the version
 
@@ -46,6 +50,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'versi
       'node-file': { ...text, default: NODE_FILE },
       health: { ...text, default: HEALTH_ADDRESS },
       'netns-dir': { ...text, default: NETNS_DIR },
+      'device-dir': { ...text, default: DEVICE_DIR },
       'scan-interval': { ...text, default: `${SCAN_SECONDS}` },
       help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', default: false },
@@ -58,6 +63,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'versi
     nodeFile: values['node-file'],
     health: parseAddress(values.health),
     netnsDir: values['netns-dir'],
+    deviceDirectory: values['device-dir'],
     scanSeconds: parseSeconds(values['scan-interval']),
   };
 }

@@ -66,6 +66,8 @@ async function wire(netns: string, containerId: string): Promise<void> {
       openKernel,
       lockTimeout: 0,
       readNodePolicy: () => DEFAULT_POLICY,
+      devicesOf: async () => [],
+      deviceDirectory: '/dev',
     });
     if (code !== 0) throw new Error(log.map(({ message }) => message).join('; '));
   }

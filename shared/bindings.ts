@@ -20,6 +20,7 @@ export const BINDINGS = {
       'tap-secondary-mq': 'tapwire-secondary-mq',
     },
   },
+  macvtap: { inNetns: true, registeredAs: { macvtap: 'tapwire-macvtap' } },
   passt: { inNetns: true, registeredAs: { passt: 'tapwire-passt' } },
   slirp: { inNetns: false, registeredAs: { slirp: 'tapwire-slirp' } },
 } as const satisfies Readonly<Record<string, Row>>;

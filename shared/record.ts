@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import type { CniBinding } from './bindings.ts';
 import type { Link } from './rtnetlink/link.ts';
+import { MACVTAP_MODES, type MacvtapMode } from './rtnetlink/macvtap.ts';
 
 /**
  * Identifies an attachment of a container. A container runtime never uses the same pair for two
@@ -35,10 +36,12 @@ export interface Restore {
   readonly silence: boolean;
 }
 
-/** The attachment that a link of Tapwire belongs to, and what ADD changed for it. */
-export interface AttachmentRecord {
+/** The attachment that a link of Tapwire belongs to, and what ADD did for it. */
+export type AttachmentRecord = TapRecord | MacvtapRecord;
+
+export interface TapRecord {
   readonly key: AttachmentKey;
-  readonly binding: CniBinding;
+  readonly binding: 'tap';
   readonly podLink: string;
   /**
    * MTU in bytes that ADD gave the tap. CHECK needs it because a later plugin of the chain may
@@ -53,6 +56,22 @@ export interface AttachmentRecord {
   readonly told: readonly string[] | null;
 }
 
+/** What ADD gave a macvtap, which CHECK compares. */
+export interface MacvtapRecord {
+  readonly key: AttachmentKey;
+  readonly binding: 'macvtap';
+  /** Ifname of the device of the node when ADD ran. */
+  readonly lowerDevice: string;
+  readonly mode: MacvtapMode;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Uid and gid of the device node. */
+  readonly owner: number;
+  readonly group: number;
+  readonly allmulticast: boolean;
+  readonly promisc: boolean;
+}
+
 /** Maximum length in bytes of an ifalias (linux IFALIASZ - 1). */
 const MAX_IFALIAS_BYTES = 255;
 /**
@@ -64,18 +83,29 @@ const ANY_FORM = /^tapwire\/\d+$/;
 
 /**
  * Encodes a record as an ifalias, which `ip link` shows: `tapwire/1 container=… ifname=net1
- * binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=1 told=0`. If the
- * record would be too long, replaces the container id with its hash.
+ * binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=1 told=0`, or
+ * `tapwire/1 container=… ifname=pod1 binding=macvtap link=uplink0 mtu=1500 mac=… mode=bridge
+ * owner=107 group=107 allmulti=1 promisc=0`. If the record would be too long, replaces the container
+ * id with its hash.
  */
-export function encodeRecord({ key, binding, podLink, mtu, restore, told }: AttachmentRecord): string {
+export function encodeRecord(record: AttachmentRecord): string {
+  const { key, binding } = record;
   const encode = (container: string) =>
-    `${FORM} container=${container} ifname=${key.ifname} binding=${binding} link=${podLink} mtu=${mtu} ` +
-    `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)} ` +
-    `down=${Number(restore.down)} silence=${Number(restore.silence)}` +
-    (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`);
+    `${FORM} container=${container} ifname=${key.ifname} binding=${binding} ` +
+    (record.binding === 'tap' ? encodeTap(record) : encodeMacvtap(record));
   const whole = encode(key.containerId);
   return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
 }
+
+const encodeTap = ({ podLink, mtu, restore, told }: TapRecord): string =>
+  `link=${podLink} mtu=${mtu} ` +
+  `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)} ` +
+  `down=${Number(restore.down)} silence=${Number(restore.silence)}` +
+  (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`);
+
+const encodeMacvtap = ({ lowerDevice, mtu, mac, mode, owner, group, allmulticast, promisc }: MacvtapRecord) =>
+  `link=${lowerDevice} mtu=${mtu} mac=${mac} mode=${mode} owner=${owner} group=${group} ` +
+  `allmulti=${Number(allmulticast)} promisc=${Number(promisc)}`;
 
 /**
  * Prefix of the hash that replaces a container id. No container id starts like this, because it
@@ -90,6 +120,7 @@ export const hashed = (containerId: string): string => `${HASHED}${hash('sha256'
  */
 const CAN_HAVE_RECORD = {
   tap: ({ tun }) => tun?.mode === 'tap',
+  macvtap: ({ macvtap }) => macvtap !== null,
   passt: () => false, // does not create a link
 } as const satisfies Record<CniBinding, (link: Link) => boolean>;
 
@@ -103,23 +134,41 @@ export function readRecord(link: Link): AttachmentRecord | null {
   const { form, values } = parseIfalias(link.ifalias);
   const binding = values.get('binding') ?? 'tap';
   if (form !== FORM || !isRecorded(binding) || !CAN_HAVE_RECORD[binding](link)) return null;
-  return {
-    key: { containerId: values.get('container') ?? '', ifname: values.get('ifname') ?? '' },
-    binding,
-    podLink: values.get('link') ?? '',
-    mtu: Number(values.get('mtu')),
-    restore: {
-      clsact: values.get('clsact') === '1',
-      allmulti: values.get('allmulti') === '1',
-      noQueue: values.get('noqueue') === '1',
-      down: values.has('down') ? values.get('down') === '1' : null,
-      silence: values.get('silence') === '1',
-    },
-    told: decodeTold(values.get('told')),
-  };
+  const key = { containerId: values.get('container') ?? '', ifname: values.get('ifname') ?? '' };
+  return binding === 'macvtap' ? readMacvtap(key, values) : readTap(key, values);
 }
 
-const decodeTold = (text: string | undefined): AttachmentRecord['told'] =>
+type Values = ReadonlyMap<string, string>;
+
+const readTap = (key: AttachmentKey, values: Values): TapRecord => ({
+  key,
+  binding: 'tap',
+  podLink: values.get('link') ?? '',
+  mtu: Number(values.get('mtu')),
+  restore: {
+    clsact: values.get('clsact') === '1',
+    allmulti: values.get('allmulti') === '1',
+    noQueue: values.get('noqueue') === '1',
+    down: values.has('down') ? values.get('down') === '1' : null,
+    silence: values.get('silence') === '1',
+  },
+  told: decodeTold(values.get('told')),
+});
+
+const readMacvtap = (key: AttachmentKey, values: Values): MacvtapRecord => ({
+  key,
+  binding: 'macvtap',
+  lowerDevice: values.get('link') ?? '',
+  mode: MACVTAP_MODES.find((mode) => mode === values.get('mode')) ?? 'bridge',
+  mac: values.get('mac') ?? '',
+  mtu: Number(values.get('mtu')),
+  owner: Number(values.get('owner')),
+  group: Number(values.get('group')),
+  allmulticast: values.get('allmulti') === '1',
+  promisc: values.get('promisc') === '1',
+});
+
+const decodeTold = (text: string | undefined): TapRecord['told'] =>
   text === undefined ? null : text === '0' ? [] : text.split(',');
 
 /**
@@ -132,7 +181,7 @@ export function readBinding(link: Link): string | undefined {
 }
 
 /** Splits `FORM KEY=VALUE …`. */
-function parseIfalias(ifalias: string | null): { form: string; values: ReadonlyMap<string, string> } {
+function parseIfalias(ifalias: string | null): { form: string; values: Values } {
   const [form = '', ...words] = (ifalias ?? '').split(' ');
   const values = words.map(
     (word) => [word.split('=', 1)[0] ?? '', word.slice(word.indexOf('=') + 1)] as const,

@@ -1,13 +1,22 @@
+import type { DevicesOf } from '../../shared/kubelet/pod-devices.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Level } from '../plan/op.ts';
+import type { NodePolicy } from '../policy/node-policy.ts';
 import type { PrevResult } from '../request/prev-result.ts';
 import type { CniRequest } from '../request/request.ts';
 import type { Result } from '../result.ts';
 
 export type AttachmentRequest = Pick<
   Extract<CniRequest, { command: 'ADD' | 'CHECK' }>,
-  'key' | 'netns' | 'version'
+  'key' | 'netns' | 'version' | 'pod'
 >;
+
+/** What ADD asks the node for, besides the kernel. */
+export interface Surroundings {
+  readonly policy: NodePolicy;
+  /** @throws {BindingError} TRY_AGAIN, PLUGIN_NOT_AVAILABLE if kubelet does not tell */
+  readonly devicesOf: DevicesOf;
+}
 
 /** What ADD changes, and the result to return afterwards. */
 export interface Plan {
@@ -31,7 +40,7 @@ export interface Plan {
  */
 export interface BindingActions {
   /** Observes the netns and plans ADD; changes nothing. */
-  plan(kernel: Kernel, request: AttachmentRequest): Promise<Plan>;
+  plan(kernel: Kernel, request: AttachmentRequest, surroundings: Surroundings): Promise<Plan>;
   /** @throws {BindingError} WIRING_BROKEN that names every defect */
   check(kernel: Kernel, request: AttachmentRequest, prevResult: PrevResult): Promise<void>;
 }

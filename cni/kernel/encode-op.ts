@@ -2,6 +2,7 @@ import type { Request } from '../../shared/netlink/message.ts';
 import type { NewTap, Part } from '../../shared/netns/part.ts';
 import { type Classifier, type Filter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
+import { macvtapAddition } from '../../shared/rtnetlink/macvtap.ts';
 import { clsactAddition, clsactDeletion, type IngressKind } from '../../shared/rtnetlink/qdisc.ts';
 import { silenceAddition, silenceDeletion } from '../bindings/tap/silence.ts';
 import { type Op, REDIRECT_PREF } from '../plan/op.ts';
@@ -22,8 +23,12 @@ export interface Known {
   labelled(asked: string | null): NewTap['labelled'];
 }
 
+/** Ops on device nodes, which are files of the node and not requests to a netns. */
+export type DeviceNodeOp = Extract<Op, { op: 'freeDeviceNode' | 'claimDeviceNode' | 'deleteDeviceNode' }>;
+export type NetnsOp = Exclude<Op, DeviceNodeOp>;
+
 /** Encodes an op as a part; null if the netns must be read again first. Pure. */
-export function encodeOp(op: Op, known: Known): Part | null {
+export function encodeOp(op: NetnsOp, known: Known): Part | null {
   switch (op.op) {
     case 'addTap': {
       const { link: ifname, multiQueue, owner, group } = op;
@@ -33,6 +38,10 @@ export function encodeOp(op: Op, known: Known): Part | null {
         tap: { ifname, ifindex: known.freeIfindex(), multiQueue, owner, group, labelled },
       };
     }
+    case 'addMacvtap':
+      return { part: 'changeAtHome', request: (netns) => macvtapAddition(op.macvtap, netns) };
+    case 'disableIpv6':
+      return { part: 'disableIpv6', ifname: op.link };
     case 'persistTap':
       return { part: 'persistTap' };
     case 'setLink':

@@ -1,16 +1,19 @@
 import type { Program } from '../../shared/bpf/program.ts';
 import { toError } from '../../shared/errors.ts';
 import type { Request } from '../../shared/netlink/message.ts';
-import { openRtnetlink } from '../../shared/netns/netns.ts';
+import { type DeviceNumber, openRtnetlink } from '../../shared/netns/netns.ts';
 import type { RequestOutcome, Sysctls } from '../../shared/netns/part.ts';
 import { type Rule, rulesOf } from '../../shared/nftables/rule.ts';
 import type { Table } from '../../shared/nftables/table.ts';
 import { type Address, allAddresses } from '../../shared/rtnetlink/address.ts';
 import { filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { filtersAt } from '../../shared/rtnetlink/filters-at.ts';
+import type { Link } from '../../shared/rtnetlink/link.ts';
 import { describeOp, type Op, type Outcome, REDIRECT_PREF, type Run } from '../plan/op.ts';
 import type { NetnsState } from '../plan/seen.ts';
-import { encodeOp, encodeRedirect } from './encode-op.ts';
+import { type DeviceNode, readDeviceNode, runOnDeviceNode } from './device-node.ts';
+import { type DeviceNodeOp, encodeOp, encodeRedirect } from './encode-op.ts';
+import { type Lower, readLower } from './lower-device.ts';
 import { type Classifiers, redirectDeletions, THIS_KERNEL } from './redirects.ts';
 import { EINVAL, ENOENT, toOutcome } from './refusal.ts';
 import { newScript } from './script.ts';
@@ -26,9 +29,21 @@ export interface Kernel {
   /** Reads the rules of tables; omits those of tables that the kernel cannot list. */
   readRules(tables: readonly Table[]): Promise<readonly Rule[]>;
   readSysctls(): Promise<Sysctls>;
+  /** Reads a device of the node; null if there is none. @see readLower of lower-device.ts */
+  readLower(ifname: string, isForOne: boolean): Promise<Lower | null>;
+  /** Reads the number that a macvtap's device node must have, and the node. */
+  readDeviceNode(
+    link: Link,
+  ): Promise<{ readonly number: DeviceNumber | null; readonly node: DeviceNode | null }>;
   /** Runs ops and waits for the kernel as rarely as the ops allow. */
   readonly run: Run;
   close(): Promise<void>;
+}
+
+export interface KernelOptions {
+  readonly classifiers?: Classifiers;
+  /** Where the device nodes of the node are. */
+  readonly deviceDirectory?: string;
 }
 
 /**
@@ -41,7 +56,10 @@ export interface Kernel {
  *    earlier ones, and at the end.
  * 3. The returned object also reads addresses, programs, rules and sysctls.
  */
-export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL): Kernel {
+export function openKernel(
+  netns: number,
+  { classifiers = THIS_KERNEL, deviceDirectory = '/dev' }: KernelOptions = {},
+): Kernel {
   const rtnetlink = openRtnetlink(netns);
   const view = viewOf(rtnetlink, classifiers, labelledTap);
 
@@ -95,6 +113,11 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
     };
 
     const add = async (op: Op): Promise<boolean> => {
+      if (isDeviceNodeOp(op)) {
+        if (!(await flush())) return false;
+        outcomes.push(await runOnDeviceNode(op, deviceDirectory, rtnetlink));
+        return flush();
+      }
       if (!view.knows(op)) {
         if (!(await flush())) return false; // a pending op may create the link
         await view.findLinks();
@@ -103,6 +126,7 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
       if (part !== null) {
         script.add(op, part);
         if (part.part === 'createTap') view.addLink(part.tap.ifname, part.tap.ifindex);
+        if (op.op === 'addMacvtap') view.addLink(op.macvtap.ifname, op.macvtap.ifindex);
         return true;
       }
       if (!(await flush())) return false;
@@ -145,7 +169,15 @@ export function openKernel(netns: number, classifiers: Classifiers = THIS_KERNEL
       return (await rtnetlink.ask(...tables.map(rulesOf))).flat();
     },
     readSysctls: rtnetlink.readSysctls,
+    readLower,
+    async readDeviceNode(link) {
+      const number = await rtnetlink.readTapDevice(link);
+      return { number, node: readDeviceNode(deviceDirectory, link.ifindex) };
+    },
     run,
     close: rtnetlink.close,
   };
 }
+
+const isDeviceNodeOp = (op: Op): op is DeviceNodeOp =>
+  op.op === 'freeDeviceNode' || op.op === 'claimDeviceNode' || op.op === 'deleteDeviceNode';

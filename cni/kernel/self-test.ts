@@ -27,7 +27,7 @@ const LEVELS: readonly (readonly Op[])[] = [
 export async function testKernel(classifiers?: Classifiers): Promise<void> {
   const netns = await newNetns();
   try {
-    const kernel = openKernel(netns, classifiers);
+    const kernel = openKernel(netns, classifiers && { classifiers });
     try {
       const cause = (await kernel.run(LEVELS, false)).find((outcome) => outcome instanceof Error);
       if (cause === undefined) return;

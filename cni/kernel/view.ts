@@ -1,4 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
+import { isChosenIfindex } from '../../shared/kubelet/device-id.ts';
 import { isRefused, type Refused } from '../../shared/netlink/message.ts';
 import type { Rtnetlink } from '../../shared/netns/netns.ts';
 import { allTables } from '../../shared/nftables/table.ts';
@@ -10,12 +11,6 @@ import type { Gap, NetnsState } from '../plan/seen.ts';
 import type { Known } from './encode-op.ts';
 import { observeFilters } from './observe-filters.ts';
 import type { Classifiers } from './redirects.ts';
-
-/**
- * The largest ifindex (signed, 32 bits). A link can have it, because the program that creates a
- * link can choose the ifindex.
- */
-const MAX_IFINDEX = 2 ** 31 - 1;
 
 /** The state of a netns as last read, and the changes since. */
 export interface View {
@@ -77,8 +72,8 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
         throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: there is no "${link}"`);
       },
       freeIfindex() {
-        const last = Math.max(0, ...ifindexes.values());
-        return last === 0 || last === MAX_IFINDEX ? 0 : last + 1;
+        const last = Math.max(0, ...[...ifindexes.values()].filter((one) => !isChosenIfindex(one)));
+        return last === 0 || isChosenIfindex(last + 1) ? 0 : last + 1;
       },
       labelled,
       qdiscOf: (ifindex) => qdiscs.find((qdisc) => qdisc.ifindex === ifindex)?.kind ?? 'clsact',

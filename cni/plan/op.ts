@@ -1,6 +1,7 @@
 import { unreachable } from '../../shared/errors.ts';
 import type { Sysctl } from '../../shared/netns/part.ts';
 import type { LinkChange } from '../../shared/rtnetlink/link-change.ts';
+import type { NewMacvtap } from '../../shared/rtnetlink/macvtap.ts';
 
 /** One change to one netns; links are named by ifname. */
 export type Op =
@@ -13,6 +14,28 @@ export type Op =
       readonly group: number | null;
       readonly selinuxContext: string | null;
     }
+  /**
+   * Waits until the device node of an earlier macvtap of this ifindex is gone. The kernel deletes
+   * the links of a netns some time after the netns.
+   */
+  | { readonly op: 'freeDeviceNode'; readonly ifindex: number }
+  /** Adds a macvtap on a device of the node. */
+  | { readonly op: 'addMacvtap'; readonly macvtap: NewMacvtap }
+  /** Keeps the pod's own stack from using IPv6 on the link. */
+  | { readonly op: 'disableIpv6'; readonly link: string }
+  /**
+   * Makes /dev/tap<ifindex> the device node of this macvtap, and that of these ids alone. Verifies
+   * it.
+   */
+  | {
+      readonly op: 'claimDeviceNode';
+      readonly link: string;
+      readonly ifindex: number;
+      readonly owner: number;
+      readonly group: number;
+    }
+  /** Deletes a device node that no link has any more. */
+  | { readonly op: 'deleteDeviceNode'; readonly ifindex: number }
   | { readonly op: 'persistTap'; readonly link: string }
   | { readonly op: 'setLink'; readonly link: string; readonly change: LinkChange }
   | { readonly op: 'deleteLink'; readonly link: string }
@@ -51,6 +74,9 @@ export interface Step {
 export function linksOf(op: Op): readonly string[] {
   switch (op.op) {
     case 'addTap':
+    case 'addMacvtap':
+    case 'freeDeviceNode':
+    case 'deleteDeviceNode':
     case 'addSilence':
     case 'deleteSilence':
     case 'setSysctl':
@@ -69,6 +95,15 @@ export function describeOp(op: Op): string {
   switch (op.op) {
     case 'addTap':
       return `add tap "${op.link}"`;
+    case 'freeDeviceNode':
+    case 'deleteDeviceNode':
+      return `delete the old device node /dev/tap${op.ifindex}`;
+    case 'addMacvtap':
+      return `add macvtap "${op.macvtap.ifname}"`;
+    case 'disableIpv6':
+      return `disable IPv6 on "${op.link}"`;
+    case 'claimDeviceNode':
+      return `give "${op.link}" its device node /dev/tap${op.ifindex}`;
     case 'persistTap':
       return `make tap "${op.link}" persistent`;
     case 'setLink':
@@ -108,6 +143,8 @@ function describeChange(link: string, change: LinkChange): string {
       return `set "${link}" ${change.on ? 'up' : 'down'}`;
     case 'allmulticast':
       return `turn allmulticast ${change.on ? 'on' : 'off'} on "${link}"`;
+    case 'promisc':
+      return `turn promiscuous mode ${change.on ? 'on' : 'off'} on "${link}"`;
   }
 }
 

@@ -1,3 +1,4 @@
+import { isChosenIfindex } from '../../shared/kubelet/device-id.ts';
 import {
   type AttachmentKey,
   type AttachmentRecord,
@@ -5,6 +6,7 @@ import {
   hashed,
   type Restore,
   readRecord,
+  type TapRecord,
 } from '../../shared/record.ts';
 import type { Redirect } from '../../shared/rtnetlink/action.ts';
 import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
@@ -66,6 +68,21 @@ export function recordOf(link: Link, key: AttachmentKey): AttachmentRecord | nul
     ? { ...record, key }
     : null;
 }
+
+/** Reads the record of this attachment's tap; null for every other link. */
+export function tapRecordOf(link: Link, key: AttachmentKey): TapRecord | null {
+  const record = recordOf(link, key);
+  return record?.binding === 'tap' ? record : null;
+}
+
+/**
+ * Whether a link is the macvtap of an ADD that ended before it wrote the record: nothing but the
+ * record can be written to it later than its name and index, which only Tapwire combines like this.
+ */
+export const isUnfinishedMacvtap = (
+  { macvtap, ifname, ifindex, ifalias }: Link,
+  key: AttachmentKey,
+): boolean => macvtap !== null && ifname === key.ifname && isChosenIfindex(ifindex) && !ifalias;
 
 /**
  * Describes who created a link, for error messages: `the Tapwire link of "net1" in container "…"`.

@@ -1,30 +1,38 @@
 import type { AttachmentKey, Restore } from '../../shared/record.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
 import { type Op, setLink } from './op.ts';
-import { findOurFilter, hasOtherFilters, recordOf } from './ours.ts';
+import { findOurFilter, hasOtherFilters, isUnfinishedMacvtap, recordOf } from './ours.ts';
 import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 
 /**
  * Decides every change of DEL: undoes what ADD did for this attachment, which DEL finds by record,
  * cookie and table name, and nothing else. Linear. Pure.
  *
- * Restores the pod link before it deletes the tap. In the other order, ops on the pod link would
+ * Deletes a macvtap first: until then it answers for the guest's MAC, which may have migrated to
+ * another node. Restores the pod link before it deletes the tap. In the other order, ops on the pod link would
  * wait until the kernel has released the tap.
  */
 export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
+  const macvtaps: Op[] = [];
   const deletions: Op[] = [];
   const others: SeenLink[] = [];
   const recorded = new Map<string, Restore>();
   for (const one of indexNetns(seen).byIfindex.values()) {
     const record = recordOf(one.link, key);
+    const { ifname, ifindex } = one.link;
+    if (record?.binding === 'macvtap' || isUnfinishedMacvtap(one.link, key)) {
+      macvtaps.push({ op: 'deleteLink', link: ifname }, { op: 'deleteDeviceNode', ifindex });
+      continue;
+    }
     if (record === null) {
       others.push(one);
       continue;
     }
-    deletions.push({ op: 'deleteLink', link: one.link.ifname });
+    deletions.push({ op: 'deleteLink', link: ifname });
     if (!recorded.has(record.podLink)) recorded.set(record.podLink, record.restore);
   }
   return [
+    ...macvtaps,
     ...others.flatMap((one) => planPodLink(one, key, recorded.get(one.link.ifname) ?? null)),
     ...deletions,
     ...planSound(key, seen),

@@ -1,20 +1,17 @@
-import { CNI_BINDINGS, type CniBinding } from '../../shared/bindings.ts';
-import {
-  array,
-  boolean,
-  type Decoder,
-  fields,
-  mismatch,
-  object,
-  optional,
-  string,
-} from '../../shared/decode.ts';
+import type { CniBinding } from '../../shared/bindings.ts';
+import { array, boolean, type Decoder, optional, string } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { AttachmentKey } from '../../shared/record.ts';
 import type { NetConf } from '../request/config.ts';
+import { lowerDevicesKeys, type MacvtapLowers, NO_LOWERS, requireUnshared } from './macvtap-policy.ts';
+import { strictFields } from './strict-fields.ts';
 
 /** What the administrator allows configurations, which tenants may write, to ask for. */
-export type NodePolicy = Readonly<Record<CniBinding, BindingPolicy>>;
+export interface NodePolicy extends Readonly<Record<CniBinding, BindingPolicy>> {
+  readonly macvtap: MacvtapPolicy;
+}
+
+export interface MacvtapPolicy extends BindingPolicy, MacvtapLowers {}
 
 interface BindingPolicy {
   /** Namespaces whose pods may be wired; null: all. */
@@ -29,40 +26,40 @@ interface BindingPolicy {
  */
 const NO_FILE: BindingPolicy = { namespaces: null, defaultNetwork: false };
 
-/** The same value for every binding. */
-const forEachBinding = <T>(value: T): Readonly<Record<CniBinding, T>> =>
-  Object.fromEntries(CNI_BINDINGS.map((binding) => [binding, value])) as Record<CniBinding, T>;
-
-export const DEFAULT_POLICY: NodePolicy = forEachBinding(NO_FILE);
+export const DEFAULT_POLICY: NodePolicy = {
+  tap: NO_FILE,
+  macvtap: { ...NO_FILE, ...NO_LOWERS },
+  passt: NO_FILE,
+};
 
 /** What the binding would do to every pod of a default network. */
 const HARM = {
   tap: 'it would take eth0 away from every pod on this network',
+  macvtap: 'every pod of this network would need a device',
   passt: 'every program in the pods of this network could bind privileged ports',
 } as const satisfies Record<CniBinding, string>;
 
 export const NODE_FILE = '/etc/tapwire/node.json';
 
-/**
- * Decodes fields and rejects unknown ones: a typo in a policy must not allow what it should deny.
- */
-const strictFields =
-  <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }): Decoder<T> =>
-  (value, path) => {
-    const stray = Object.keys(object(value, path)).find((key) => !Object.hasOwn(shape, key));
-    if (stray !== undefined) throw mismatch(path, `only the keys ${Object.keys(shape).join(', ')}`, stray);
-    return fields(shape)(value, path);
-  };
-
-const decodeBindingPolicy = strictFields<BindingPolicy>({
+const commonKeys = {
   namespaces: optional(array(string), null),
   defaultNetwork: optional(boolean, false),
-});
+};
+
+const bindingPolicy = optional(strictFields<BindingPolicy>(commonKeys), NO_FILE);
+
+const macvtapPolicy: Decoder<MacvtapPolicy> = (value, path) => {
+  const policy = strictFields<MacvtapPolicy>({ ...commonKeys, ...lowerDevicesKeys })(value, path);
+  requireUnshared(policy, path);
+  return policy;
+};
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
-export const decodeNodePolicy = strictFields<NodePolicy>(
-  forEachBinding(optional(decodeBindingPolicy, NO_FILE)),
-);
+export const decodeNodePolicy = strictFields<NodePolicy>({
+  tap: bindingPolicy,
+  macvtap: optional(macvtapPolicy, DEFAULT_POLICY.macvtap),
+  passt: bindingPolicy,
+});
 
 /**
  * Requires that the policy allows what the configuration asks for.

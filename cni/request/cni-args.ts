@@ -3,9 +3,15 @@ import { BindingError } from '../../shared/errors.ts';
 import { canonicalMac, unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 
+/** The pod of a call; null: the runtime did not name it. */
+export interface Pod {
+  readonly namespace: string | null;
+  readonly name: string | null;
+}
+
 /** The values in CNI_ARGS that matter here; null if not set. */
 export interface CniArgs {
-  readonly podNamespace: string | null;
+  readonly pod: Pod;
   readonly mac: string | null;
 }
 
@@ -62,7 +68,10 @@ export function parseCniArgs(text: string): CniArgs {
     if (value !== undefined && value !== '') decodeOrRefuse(decode, value, key);
   }
   return {
-    podNamespace: values.get('K8S_POD_NAMESPACE') || null,
+    pod: {
+      namespace: values.get('K8S_POD_NAMESPACE') || null,
+      name: values.get('K8S_POD_NAME') || null,
+    },
     mac: canonicalMac(values.get('MAC') ?? ''),
   };
 }

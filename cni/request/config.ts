@@ -17,6 +17,13 @@ import { BindingError } from '../../shared/errors.ts';
 import { unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
+import {
+  decodeMacvtap,
+  type GivenDevice,
+  givenDevice,
+  MACVTAP_KEYS,
+  type MacvtapKeys,
+} from './macvtap-config.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
 import { requireVersion, SUPPORTED_VERSIONS, type Version } from './version.ts';
@@ -65,8 +72,15 @@ export interface PasstConf extends CommonConf {
 /** The plugin's configuration in a NetworkAttachmentDefinition (CNI SPEC §1, and our keys). */
 export type NetConf = Confs[CniBinding];
 
+export interface MacvtapConf extends CommonConf, MacvtapKeys {
+  readonly binding: 'macvtap';
+  /** Null: without a device plugin. */
+  readonly device: GivenDevice | null;
+}
+
 interface Confs {
   readonly tap: TapConf;
+  readonly macvtap: MacvtapConf;
   readonly passt: PasstConf;
 }
 
@@ -148,6 +162,8 @@ const commonKeys = {
 };
 
 const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toLowerCase());
+/** Keys of "macvtap", which the other bindings ignore as they did before there was a macvtap. */
+const ONLY_MACVTAP = MACVTAP_KEYS.map((key) => key.toLowerCase());
 /** Keys that runtimes add to every configuration. */
 const RUNTIMES_KEYS = ['type', 'prevresult', 'disablecheck'];
 /** Prefix of keys that the specification reserves. */
@@ -163,13 +179,15 @@ export function decodeNetConf(value: unknown): NetConf {
     logicNetworkName: args?.cni?.logicNetworkName ?? null,
     mac: runtimeConfig.mac ?? args?.cni?.mac ?? null,
     unknownKeys: Object.entries(object(value, '$'))
-      .filter(([key, given]) => !isKnownKey(key) && !isZero(given))
+      .filter(([key, given]) => !isKnownKey(key, binding) && !isZero(given))
       .map(([key]) => key.slice(0, 64))
       .slice(0, 20),
   };
   switch (binding) {
     case 'tap':
       return { binding, ...common, ...requireOneNetwork(foldedFields(tapKeys)(value, '$')) };
+    case 'macvtap':
+      return { binding, ...common, ...decodeMacvtap(value), device: givenDevice(value) };
     case 'passt':
       return { binding, ...common, group: foldedFields(passtKeys)(value, '$').group };
   }
@@ -184,9 +202,10 @@ function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf:
   );
 }
 
-function isKnownKey(key: string): boolean {
+function isKnownKey(key: string, binding: CniBinding): boolean {
   const folded = key.toLowerCase();
-  return [...OUR_KEYS, ...RUNTIMES_KEYS].includes(folded) || folded.startsWith(RESERVED);
+  const known = binding === 'macvtap' ? [...OUR_KEYS, ...ONLY_MACVTAP] : OUR_KEYS;
+  return [...known, ...RUNTIMES_KEYS].includes(folded) || folded.startsWith(RESERVED);
 }
 
 /**

@@ -32,3 +32,11 @@ export const podIfname: Decoder<string> = (value, path) => {
   }
   return name;
 };
+
+/** Decodes the name of a link of the node. */
+export const ifname: Decoder<string> = (value, path) => {
+  const name = string(value, path);
+  const defect = name === 'lo' ? 'lo is not a device of a network' : ifnameDefect(name);
+  if (defect !== undefined) throw mismatch(path, `the name of a link of the node (${defect})`, value);
+  return name;
+};

@@ -1,10 +1,11 @@
 import { array, fields, optional, show, string } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { AttachmentKey } from '../../shared/record.ts';
-import { parseCniArgs } from './cni-args.ts';
+import { type Pod, parseCniArgs } from './cni-args.ts';
 import { decodeNetConf, IDENTIFIER, MAX_DETAILS, type NetConf, requireBase } from './config.ts';
 import { ifnameDefect } from './ifname.ts';
 import { parseInput } from './input.ts';
+import { deviceNodeOf } from './macvtap-config.ts';
 import type { Version } from './version.ts';
 
 /**
@@ -20,14 +21,15 @@ export type CniRequest =
       readonly key: AttachmentKey;
       readonly netns: string;
       readonly conf: NetConf;
-      /** Null if the runtime does not pass it. */
-      readonly podNamespace: string | null;
+      readonly pod: Pod;
     }
   | {
       readonly command: 'DEL';
       readonly key: AttachmentKey;
       /** Null if the runtime no longer knows the netns. */
       readonly netns: string | null;
+      /** The number of a device node that may be left; null: there is none. */
+      readonly deviceNode: number | null;
     };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -59,8 +61,8 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
   const key = { containerId: env['CNI_CONTAINERID'] ?? '', ifname: env['CNI_IFNAME'] ?? '' };
   const netns = env['CNI_NETNS'] ?? '';
   if (command === 'DEL') {
-    readLeniently(readStdin);
-    return { command, key, netns: netns === '' ? null : netns };
+    const deviceNode = deviceNodeOf(readLeniently(readStdin), key);
+    return { command, key, netns: netns === '' ? null : netns, deviceNode };
   }
 
   const conf = parseInput(readStdin());
@@ -68,10 +70,10 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
   switch (command) {
     case 'ADD':
     case 'CHECK': {
-      const { podNamespace, mac } = parseCniArgs(env['CNI_ARGS'] ?? '');
+      const { pod, mac } = parseCniArgs(env['CNI_ARGS'] ?? '');
       const decoded = decodeNetConf(conf);
       // CNI CONVENTIONS: the MAC in the configuration takes precedence over CNI_ARGS.
-      return { command, version, key, netns, conf: { ...decoded, mac: decoded.mac ?? mac }, podNamespace };
+      return { command, version, key, netns, conf: { ...decoded, mac: decoded.mac ?? mac }, pod };
     }
     default:
       decodeAttachments(conf, '$');
@@ -80,16 +82,16 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
 }
 
 /**
- * Reads stdin for DEL and ignores errors. DEL does not need the configuration, and an invalid one
- * must not prevent the deletion of a pod: after ADD has rejected a configuration, the runtime calls
- * DEL with the same one. Reads it anyway, so that the runtime can finish writing, and because an
- * error result has the version of the configuration.
+ * Reads stdin for DEL and ignores errors. An invalid configuration must not prevent the deletion of
+ * a pod: after ADD has rejected a configuration, the runtime calls DEL with the same one. Reads it
+ * anyway, so that the runtime can finish writing, and because an error result has the version of
+ * the configuration.
  */
-function readLeniently(readStdin: () => Buffer): void {
+function readLeniently(readStdin: () => Buffer): unknown {
   try {
-    readStdin();
+    return parseInput(readStdin());
   } catch {
-    // An error result then has the default version.
+    return null; // An error result then has the default version.
   }
 }
 

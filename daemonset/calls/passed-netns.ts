@@ -23,10 +23,13 @@ export interface PassedNetns {
  *
  * @param hostNetns descriptor of the agent's own netns
  */
-export function takeNetns({ clientNetns, netns, netnsErrno }: Call, hostNetns: number): PassedNetns {
+export function takeNetns(
+  { clientNetns, netns, netnsErrno }: Call,
+  { hostNetns, deviceDirectory }: { readonly hostNetns: number; readonly deviceDirectory: string },
+): PassedNetns {
   const left = new Set(netns === null ? [clientNetns] : [clientNetns, netns]);
   const isOurs = netns !== null && isForUse(netns, clientNetns, hostNetns);
-  const kernel = isOurs ? openKernel(netns) : null;
+  const kernel = isOurs ? openKernel(netns, { deviceDirectory }) : null;
   const seen = kernel?.observe();
   seen?.catch(() => {}); // openKernel reports the error
   let isTaken = false;
@@ -45,7 +48,7 @@ export function takeNetns({ clientNetns, netns, netnsErrno }: Call, hostNetns: n
       return requirePodNetns(path, netns, [clientNetns, hostNetns]);
     },
     openKernel(descriptor) {
-      if (kernel === null || seen === undefined) return openKernel(descriptor);
+      if (kernel === null || seen === undefined) return openKernel(descriptor, { deviceDirectory });
       isTaken = true;
       // A Kernel serves one request at a time: other reads wait for the first one.
       return { ...kernel, observe: () => seen, readSysctls: () => seen.then(kernel.readSysctls) };

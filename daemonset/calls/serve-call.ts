@@ -3,6 +3,7 @@ import { type Answer, answer } from '../../cni/answer.ts';
 import type { Signal } from '../../cni/plan/apply.ts';
 import type { NodePolicy } from '../../cni/policy/node-policy.ts';
 import { BindingError } from '../../shared/errors.ts';
+import { devicesOf } from '../../shared/kubelet/pod-devices.ts';
 import { formatLine, log } from '../../shared/log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Call } from './caller.ts';
@@ -14,6 +15,8 @@ export interface AgentContext {
   /** Descriptor of the agent's own netns. */
   readonly hostNetns: number;
   readNodePolicy(): NodePolicy;
+  /** Where the device nodes of the node are. */
+  readonly deviceDirectory: string;
   readonly metrics: Metrics;
 }
 
@@ -23,10 +26,10 @@ const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'];
 
 /** Serves one call and closes its descriptors. Never rejects. */
 export async function serveCall(call: Call, signal: Signal, context: AgentContext): Promise<Buffer> {
-  const { metrics } = context;
+  const { metrics, deviceDirectory } = context;
   const started = performance.now();
   metrics.now.inFlight += 1;
-  const netns = takeNetns(call, context.hostNetns);
+  const netns = takeNetns(call, context);
   metrics.now.heldDescriptors += netns.count;
   try {
     const given = await answer(call.env, () => stdinOf(call), {
@@ -34,6 +37,8 @@ export async function serveCall(call: Call, signal: Signal, context: AgentContex
       openKernel: netns.openKernel,
       lockTimeout: 0, // the shim holds the lock and passed it with the descriptor
       readNodePolicy: context.readNodePolicy,
+      devicesOf,
+      deviceDirectory,
       signal,
     });
     const ms = performance.now() - started;

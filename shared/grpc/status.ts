@@ -1,7 +1,7 @@
 import type { status as Status, StatusObject } from '@grpc/grpc-js';
 
 /**
- * The gRPC status codes that Tapwire returns. The library exports them as an enum, but importing
+ * The gRPC status codes that Tapwire returns or expects. The library exports them as an enum, but importing
  * the library has side effects, and the functions that choose a code are pure. The compiler
  * verifies that the numbers agree.
  *
@@ -9,6 +9,7 @@ import type { status as Status, StatusObject } from '@grpc/grpc-js';
  */
 export const status = {
   INVALID_ARGUMENT: 3,
+  RESOURCE_EXHAUSTED: 8,
   FAILED_PRECONDITION: 9,
   INTERNAL: 13,
   UNAVAILABLE: 14,

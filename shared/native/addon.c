@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "jobs.h"
@@ -71,6 +72,19 @@ static napi_value js_chroot(napi_env env, napi_callback_info info) {
   char path[4096];
   if (!read_arguments(env, info, 1, arguments) || !read_text(env, arguments[0], path, sizeof path)) return NULL;
   if (chroot(path) < 0) return throw_failure(env, (struct failure){"chroot", errno});
+  return NULL;
+}
+
+/* makeDevice(path, major, minor): a character device that only root may open */
+static napi_value js_make_device(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  char path[4096];
+  long major, minor;
+  if (!read_arguments(env, info, 3, arguments) || !read_text(env, arguments[0], path, sizeof path) ||
+      !read_number(env, arguments[1], &major) || !read_number(env, arguments[2], &minor))
+    return NULL;
+  if (mknod(path, S_IFCHR | 0600, makedev((unsigned)major, (unsigned)minor)) < 0)
+    return throw_failure(env, (struct failure){"mknod", errno});
   return NULL;
 }
 
@@ -153,6 +167,7 @@ NAPI_MODULE_INIT() {
       {"tryLock", js_try_lock},
       {"strerror", js_strerror},
       {"chroot", js_chroot},
+      {"makeDevice", js_make_device},
       {"listen", js_listen},
       {"accept", js_accept},
       {"receive", js_receive},

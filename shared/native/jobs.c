@@ -99,18 +99,23 @@ static bool read_tap(napi_env env, napi_value part, struct tap *tap) {
   return true;
 }
 
-/* [kind, sysctl] or [kind, sysctl, value] */
-static bool read_sysctl_part(napi_env env, napi_value value, struct part *part) {
-  napi_value key, text;
-  long number;
-  if (!read_field(env, value, 1, &key) || !read_number(env, key, &number)) return false;
-  if (number < 0 || number >= SYSCTL_COUNT) {
-    napi_throw_range_error(env, NULL, "no such sysctl");
+/* [kind, file, ifname, ifindex] or [kind, file, ifname, ifindex, value] */
+static bool read_file_part(napi_env env, napi_value value, struct part *part) {
+  napi_value key, ifname, ifindex, text;
+  long number, index;
+  struct kernel_file *file = &part->file;
+  if (!read_field(env, value, 1, &key) || !read_number(env, key, &number) || !read_field(env, value, 2, &ifname) ||
+      !read_text(env, ifname, file->ifname, sizeof file->ifname) || !read_field(env, value, 3, &ifindex) ||
+      !read_number(env, ifindex, &index))
+    return false;
+  if (number < 0 || number >= FILE_COUNT) {
+    napi_throw_range_error(env, NULL, "no such file");
     return false;
   }
-  part->sysctl.key = (unsigned)number;
-  return part->kind == PART_READ_SYSCTL ||
-         (read_field(env, value, 2, &text) && read_text(env, text, part->sysctl.value, sizeof part->sysctl.value));
+  file->key = (unsigned)number;
+  file->ifindex = (int)index;
+  return part->kind == PART_READ_FILE ||
+         (read_field(env, value, 4, &text) && read_text(env, text, file->value, sizeof file->value));
 }
 
 /* [kind, id] */
@@ -137,9 +142,9 @@ static bool read_part(napi_env env, napi_value value, struct part *part) {
       return true;
     case PART_READ_PROGRAM:
       return read_program_part(env, value, part);
-    case PART_READ_SYSCTL:
-    case PART_WRITE_SYSCTL:
-      return read_sysctl_part(env, value, part);
+    case PART_READ_FILE:
+    case PART_WRITE_FILE:
+      return read_file_part(env, value, part);
     default:
       return read_requests(env, value, &part->requests);
   }

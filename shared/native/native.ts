@@ -9,11 +9,12 @@ export const EXCHANGE = 0;
 export const DELETE_LINK = 1;
 export const CREATE_TAP = 2;
 export const PERSIST_TAP = 3;
-export const READ_SYSCTL = 4;
-export const WRITE_SYSCTL = 5;
+export const READ_FILE = 4;
+export const WRITE_FILE = 5;
 export const QUERY_TCX = 6;
 export const READ_PROGRAM = 7;
 export const NFTABLES = 8;
+export const EXCHANGE_AT_HOME = 9;
 
 export type NativePart =
   /**
@@ -44,9 +45,12 @@ export type NativePart =
     ]
   /** Makes the tap outlive its descriptor. */
   | readonly [typeof PERSIST_TAP]
-  /** Reads a sysctl, given by its number in the `enum` of sysctl.h. Returns its text. */
-  | readonly [typeof READ_SYSCTL, sysctl: number]
-  | readonly [typeof WRITE_SYSCTL, sysctl: number, value: string]
+  /**
+   * Reads a file of procfs or sysfs, given by its number in the `enum` of kernel-file.h, and the
+   * link whose file it is ("" and 0 if it is no link's). Returns its text.
+   */
+  | readonly [typeof READ_FILE, file: number, ifname: string, ifindex: number]
+  | readonly [typeof WRITE_FILE, file: number, ifname: string, ifindex: number, value: string]
   /**
    * Finds the TCX programs at the ingress of the links that the previous part listed. Returns
    * pairs of ifindex and program id.
@@ -58,7 +62,9 @@ export type NativePart =
    * Sends requests to nftables: either one batch, whose first refusal becomes the failure of the
    * part, or queries, each with its own reply or refusal.
    */
-  | readonly [typeof NFTABLES, requests: Uint32Array];
+  | readonly [typeof NFTABLES, requests: Uint32Array]
+  /** Like EXCHANGE, but in this process's own netns. */
+  | readonly [typeof EXCHANGE_AT_HOME, requests: Uint32Array];
 
 /**
  * The functions that the addon exports. They fail with an Error that has the request as its message
@@ -109,6 +115,8 @@ interface Addon {
    */
   tryLock(fd: number): boolean;
   strerror(errno: number): string;
+  /** Makes a character device of mode 0600 at a path that does not exist yet. */
+  makeDevice(path: string, major: number, minor: number): void;
   /** Makes a directory the root of this process. Its working directory stays outside. */
   chroot(path: string): void;
 

@@ -45,6 +45,16 @@ static struct failure exchange_part(struct script *script, struct part *part) {
   return failure;
 }
 
+/* Runs an exchange in this process's own netns, whose links the requests name. */
+static struct failure exchange_at_home(struct part *part) {
+  int socket;
+  struct failure failure = open_rtnetlink(-1, &socket);
+  if (failure.request != NULL) return failure;
+  failure = exchange(socket, part->requests.data, part->requests.length, &part->answers);
+  close(socket);
+  return failure;
+}
+
 static struct failure delete_part(struct script *script, struct part *part, deadline deadline) {
   struct failure failure = need_socket(script);
   if (failure.request != NULL) return failure;
@@ -79,10 +89,10 @@ static struct failure run_part(struct script *script, struct part *part, deadlin
       script->tap = -1;
       return NO_FAILURE;
     }
-    case PART_READ_SYSCTL:
-      return read_sysctl(script->netns, &part->sysctl, &part->answers);
-    case PART_WRITE_SYSCTL:
-      return write_sysctl(script->netns, &part->sysctl);
+    case PART_READ_FILE:
+      return read_file(script->netns, &part->file, &part->answers);
+    case PART_WRITE_FILE:
+      return write_file(script->netns, &part->file);
     case PART_QUERY_TCX:
       /* Queries the links that the previous part has listed. */
       return part == script->parts ? NO_FAILURE : query_tcx(script->netns, &part[-1].answers, &part->answers);
@@ -90,6 +100,8 @@ static struct failure run_part(struct script *script, struct part *part, deadlin
       return read_program(part->program, &part->answers);
     case PART_NFTABLES:
       return nftables_part(script, part);
+    case PART_EXCHANGE_AT_HOME:
+      return exchange_at_home(part);
   }
   return NO_FAILURE;
 }

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 
 #include "failure.h"
+#include "kernel-file.h"
 #include "rtnetlink.h"
-#include "sysctl.h"
 #include "tap.h"
 
 /* One step of a script. */
@@ -15,22 +15,23 @@ struct part {
     PART_DELETE_LINK,
     PART_CREATE_TAP,
     PART_PERSIST_TAP,
-    PART_READ_SYSCTL,
-    PART_WRITE_SYSCTL,
+    PART_READ_FILE,
+    PART_WRITE_FILE,
     PART_QUERY_TCX,
     PART_READ_PROGRAM,
     PART_NFTABLES,
+    PART_EXCHANGE_AT_HOME,
   } kind;
-  /* rtnetlink requests of the first two kinds; nftables requests of the last. */
+  /* rtnetlink requests; those to nftables of PART_NFTABLES. */
   struct bytes requests;
   struct tap tap;
-  struct sysctl sysctl;
+  struct kernel_file file;
   /* PART_READ_PROGRAM: the id of the program. */
   uint32_t program;
   /* Whether the part was reached. */
   bool ran;
   struct failure failure;
-  /* The kernel's answers; a sysctl's text; TCX programs and instructions as in bpf.h. */
+  /* The kernel's answers; a file's text; TCX programs and instructions as in bpf.h. */
   struct bytes answers;
 };
 

@@ -7,14 +7,15 @@ import {
   DELETE_LINK,
   describeFailure,
   EXCHANGE,
+  EXCHANGE_AT_HOME,
   isUnanswered,
   type NativePart,
   NFTABLES,
   native,
   PERSIST_TAP,
+  READ_FILE,
   READ_PROGRAM,
-  READ_SYSCTL,
-  WRITE_SYSCTL,
+  WRITE_FILE,
 } from '../native/native.ts';
 import {
   encodeRequests,
@@ -25,8 +26,9 @@ import {
   type Request,
 } from '../netlink/message.ts';
 import { batch } from '../nftables/message.ts';
+import type { Link } from '../rtnetlink/link.ts';
 import { readOutcome } from './outcome.ts';
-import { type Part, type PartOutcome, SYSCTLS, type Sysctls } from './part.ts';
+import { FILES, type KernelFile, type Part, type PartOutcome, SYSCTLS, type Sysctls } from './part.ts';
 import { newQuestions } from './questions.ts';
 
 type Answers<Queries extends readonly Query<unknown>[]> = {
@@ -58,6 +60,12 @@ export interface Rtnetlink {
   /** @throws {BindingError} KERNEL_REFUSED */
   readSysctls(): Promise<Sysctls>;
   /**
+   * Reads the number of a macvtap's character device; null if the link no longer exists.
+   *
+   * @throws {BindingError} KERNEL_REFUSED
+   */
+  readTapDevice(link: Pick<Link, 'ifname' | 'ifindex'>): Promise<DeviceNumber | null>;
+  /**
    * Runs the parts in order, and returns the refusals of each.
    *
    * @param continueOnError whether to run the next part after one that failed or that the kernel
@@ -68,6 +76,12 @@ export interface Rtnetlink {
   close(): Promise<void>;
 }
 
+/** The number of a device: which driver it belongs to, and which of that driver's devices it is. */
+export interface DeviceNumber {
+  readonly major: number;
+  readonly minor: number;
+}
+
 const NO_LIMIT = 0;
 
 const closeElsewhere = promisify(close);
@@ -76,6 +90,7 @@ const closeElsewhere = promisify(close);
  * Maximum number of attempts. A dump that changes while the kernel writes it is requested again.
  */
 const DUMP_TRIES = 10;
+const ENOENT = 2;
 const ENOBUFS = 105;
 const UNREADABLE = 'Cannot read the state of the netns';
 
@@ -120,7 +135,11 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
       case 'nftables':
         return [NFTABLES, number(batch(part.requests))];
       case 'writeSysctl':
-        return [WRITE_SYSCTL, SYSCTLS.indexOf(part.sysctl), part.value];
+        return [WRITE_FILE, FILES.indexOf(part.sysctl), '', 0, part.value];
+      case 'disableIpv6':
+        return [WRITE_FILE, FILES.indexOf('disable_ipv6'), part.ifname, 0, '1'];
+      case 'changeAtHome':
+        return [EXCHANGE_AT_HOME, number([acknowledged(part.request(netns ?? -1))])];
     }
   };
 
@@ -184,7 +203,7 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
       return outcomes.filter(Buffer.isBuffer).map(decodeProgram);
     },
     async readSysctls() {
-      const reads = SYSCTLS.map((_, i): NativePart => [READ_SYSCTL, i]);
+      const reads = SYSCTLS.map((sysctl): NativePart => readFile(sysctl));
       const outcomes = await runNative(reads, true);
       const texts = SYSCTLS.map((sysctl, i) => {
         const text = outcomes[i];
@@ -192,6 +211,18 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
         throw new BindingError('KERNEL_REFUSED', `Cannot read ${sysctl}: ${describeFailure(text)}`);
       });
       return Object.fromEntries(texts);
+    },
+    async readTapDevice({ ifname, ifindex }) {
+      const [text] = await runNative([readFile('tap device', ifname, ifindex)], true);
+      if (text instanceof Error && (text as NodeJS.ErrnoException).errno === ENOENT) return null;
+      if (!Buffer.isBuffer(text)) {
+        throw new BindingError(
+          'KERNEL_REFUSED',
+          `Cannot read the device number of "${ifname}": ${describeFailure(text)}`,
+        );
+      }
+      const [major = 0, minor = 0] = text.toString('latin1').split(':').map(Number);
+      return { major, minor };
     },
     async run(parts, continueOnError) {
       const firsts: number[] = [];
@@ -211,6 +242,13 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
     },
   };
 }
+
+const readFile = (file: KernelFile, ifname = '', ifindex = 0): NativePart => [
+  READ_FILE,
+  FILES.indexOf(file),
+  ifname,
+  ifindex,
+];
 
 /** Whether the reply did not fit in the socket's buffer. The next attempt opens a new socket. */
 const isOverrun = (error: unknown): boolean =>

@@ -15,6 +15,8 @@ import type { Part, PartOutcome, Refusal, RequestOutcome } from './part.ts';
 // Error number, header of the request (without its body, because of NETLINK_CAP_ACK).
 const NLMSG_ERROR_BYTES = 4 + 16;
 const NLMSGERR_ATTR_MSG = 1;
+const NLMSG_DONE = 3;
+const ENDS = [NLMSG_ERROR, NLMSG_DONE];
 
 /**
  * Reads the outcome of each request of a part.
@@ -43,10 +45,14 @@ function failureOf(error: Error): Refusal {
   return isUnanswered(error) ? { errno, reason, isUnanswered: true } : { errno, reason };
 }
 
-/** Returns the messages of a dump without the final one, which may be a refusal. */
+/**
+ * Returns the messages of a dump without the final one, which may be a refusal. Of a request for a
+ * single object, returns the only message, or the refusal.
+ */
 export function readDump(messages: readonly Message[]): readonly Message[] | Refused {
   const end = messages.at(-1);
-  const refusal = end === undefined ? null : readRefusal(end);
+  if (end === undefined || !ENDS.includes(end.type)) return messages;
+  const refusal = readRefusal(end);
   return refusal === null ? messages.slice(0, -1) : { refused: refusal.reason };
 }
 

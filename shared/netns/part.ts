@@ -29,12 +29,17 @@ export interface NewTap {
   readonly labelled: { readonly label: string; readonly helper: string } | null;
 }
 
-/**
- * The sysctls that Tapwire reads or writes, in the order of `enum` in sysctl.h. The addon takes a
- * number, so the kernel never gets a path from a request.
- */
+/** The sysctls of a netns that Tapwire reads or writes. */
 export const SYSCTLS = ['net.ipv4.ip_unprivileged_port_start', 'net.ipv4.ping_group_range'] as const;
 export type Sysctl = (typeof SYSCTLS)[number];
+
+/**
+ * The files of procfs and sysfs that Tapwire uses, in the order of the `enum` in kernel-file.h. The
+ * addon takes a number, so the kernel never gets a path from a request.
+ */
+export const FILES = [...SYSCTLS, 'disable_ipv6', 'tap device'] as const;
+export type KernelFile = (typeof FILES)[number];
+
 /** The values as text: numbers separated by one space. */
 export type Sysctls = Readonly<Record<Sysctl, string>>;
 
@@ -54,7 +59,14 @@ export type Part =
    * request here.
    */
   | { readonly part: 'nftables'; readonly requests: readonly Request[] }
-  | { readonly part: 'writeSysctl'; readonly sysctl: Sysctl; readonly value: string };
+  | { readonly part: 'writeSysctl'; readonly sysctl: Sysctl; readonly value: string }
+  /** Keeps the kernel from using IPv6 on a link. */
+  | { readonly part: 'disableIpv6'; readonly ifname: string }
+  /**
+   * Sends a request to this process's own netns, such as for a link whose lower device is there.
+   * Its attributes may name a pod's netns by `netns`.
+   */
+  | { readonly part: 'changeAtHome'; readonly request: (netns: number) => Request };
 
 /** Outcome of a request: `done`, or why the kernel refused it. */
 export type RequestOutcome = 'done' | Refusal;

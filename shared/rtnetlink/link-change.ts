@@ -1,7 +1,7 @@
 import { attribute, nested, u8, u32, type Words } from '../netlink/attribute.ts';
 import type { Request } from '../netlink/message.ts';
 import { AF_INET6 } from './address.ts';
-import { IFF_ALLMULTI, IFF_UP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, ifinfomsg } from './link.ts';
+import { IFF_ALLMULTI, IFF_PROMISC, IFF_UP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, ifinfomsg } from './link.ts';
 
 /** A change of a link, one RTM_SETLINK request each, in the terms of ip(8). */
 export type LinkChange =
@@ -16,7 +16,9 @@ export type LinkChange =
   /** `ip link set dev L up|down` */
   | { readonly set: 'up'; readonly on: boolean }
   /** `ip link set dev L allmulticast on|off` */
-  | { readonly set: 'allmulticast'; readonly on: boolean };
+  | { readonly set: 'allmulticast'; readonly on: boolean }
+  /** `ip link set dev L promisc on|off` */
+  | { readonly set: 'promisc'; readonly on: boolean };
 
 // linux/rtnetlink.h
 const RTM_DELLINK = 17;
@@ -51,5 +53,7 @@ function encodeChange(ifindex: number, change: LinkChange): Words {
       return ifinfomsg(ifindex, change.on ? IFF_UP : 0, IFF_UP);
     case 'allmulticast':
       return ifinfomsg(ifindex, change.on ? IFF_ALLMULTI : 0, IFF_ALLMULTI);
+    case 'promisc':
+      return ifinfomsg(ifindex, change.on ? IFF_PROMISC : 0, IFF_PROMISC);
   }
 }

@@ -6,10 +6,11 @@ import {
   readText,
   readU8,
   readU32,
+  text,
   u32,
   type Words,
 } from '../netlink/attribute.ts';
-import { type Message, NLM_F_DUMP, type Query } from '../netlink/message.ts';
+import { type Message, NLM_F_ACK, NLM_F_DUMP, type Query } from '../netlink/message.ts';
 
 /** Properties of a tun/tap link (`ip -d link show`). */
 export interface TunDetails {
@@ -19,6 +20,14 @@ export interface TunDetails {
   readonly group: number | null;
   readonly multiQueue: boolean;
   readonly persist: boolean;
+}
+
+/** Properties of a macvtap (`ip -d link show`). */
+export interface MacvtapDetails {
+  /** MACVLAN_MODE_* of linux/if_link.h. */
+  readonly mode: number;
+  /** Whether IPv6 is on, so that the pod's own stack may send on the link. */
+  readonly hasIpv6: boolean;
 }
 
 /** One link of a netns. */
@@ -44,6 +53,9 @@ export interface Link {
   readonly mac: string;
   readonly ifalias: string | null;
   readonly tun: TunDetails | null;
+  readonly macvtap: MacvtapDetails | null;
+  /** Ifindex of the link to which it belongs, such as a bridge; null without one. */
+  readonly master: number | null;
   /**
    * Mode of ipvlan and netkit, whose L3 modes do not carry Ethernet frames; null for other kinds.
    */
@@ -53,6 +65,7 @@ export interface Link {
 }
 
 export const IFF_UP = 0x1;
+export const IFF_PROMISC = 0x100;
 export const IFF_ALLMULTI = 0x200;
 export const ARPHRD_ETHER = 1;
 
@@ -62,9 +75,11 @@ const RTM_GETLINK = 18;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
+const IFLA_MASTER = 10;
 export const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 export const IFLA_IFALIAS = 20;
+const IFLA_AF_SPEC = 26;
 const IFLA_EXT_MASK = 29;
 const IFLA_CARRIER = 33;
 const IFLA_XDP = 43;
@@ -78,6 +93,11 @@ const IFLA_TUN_PERSIST = 6;
 const IFLA_TUN_MULTI_QUEUE = 7;
 const IFLA_IPVLAN_MODE = 1;
 const IFLA_NETKIT_MODE = 4;
+const IFLA_MACVLAN_MODE = 1;
+const AF_INET6 = 10;
+const IFLA_INET6_CONF = 2;
+/** Place of disable_ipv6 in IFLA_INET6_CONF, in bytes (linux/ipv6.h, DEVCONF_DISABLE_IPV6). */
+const DISABLE_IPV6 = 26 * 4;
 
 const IFINFOMSG_BYTES = 16;
 /** Omits unused statistics, half of a dump. */
@@ -96,6 +116,12 @@ export const allLinks: Query<readonly Link[]> = {
   decode: (replies) => replies.map(decodeLink),
 };
 
+/** Queries the link of this name. The kernel refuses if there is none. */
+export const linkNamed = (ifname: string): Query<Link | undefined> => ({
+  request: { type: RTM_GETLINK, flags: NLM_F_ACK, body: [...ifinfomsg(0), ...text(IFLA_IFNAME, ifname)] },
+  decode: (replies) => replies.map(decodeLink)[0],
+});
+
 export function decodeLink({ body }: Pick<Message, 'body'>): Link {
   const attributes = decodeAttributes(body, IFINFOMSG_BYTES);
   const info = inside(attributes, IFLA_LINKINFO);
@@ -113,6 +139,8 @@ export function decodeLink({ body }: Pick<Message, 'body'>): Link {
     mac: formatMac(readBytes(attributes, IFLA_ADDRESS)),
     ifalias: readText(attributes, IFLA_IFALIAS) ?? null,
     tun: kind === 'tun' ? decodeTun(data) : null,
+    macvtap: kind === 'macvtap' ? decodeMacvtap(data, inside(attributes, IFLA_AF_SPEC)) : null,
+    master: readU32(attributes, IFLA_MASTER) ?? null,
     layer: decodeLayer(kind, data),
     xdp: readU32(inside(attributes, IFLA_XDP), IFLA_XDP_PROG_ID) ?? null,
   };
@@ -129,6 +157,14 @@ function decodeTun(data: Attributes): TunDetails {
     group: readU32(data, IFLA_TUN_GROUP) ?? null,
     multiQueue: readU8(data, IFLA_TUN_MULTI_QUEUE) === 1,
     persist: readU8(data, IFLA_TUN_PERSIST) === 1,
+  };
+}
+
+function decodeMacvtap(data: Attributes, families: Attributes): MacvtapDetails {
+  const conf = readBytes(inside(families, AF_INET6), IFLA_INET6_CONF);
+  return {
+    mode: readU32(data, IFLA_MACVLAN_MODE) ?? 0,
+    hasIpv6: conf !== undefined && conf.length >= DISABLE_IPV6 + 4 && conf.readInt32LE(DISABLE_IPV6) === 0,
   };
 }
 

@@ -34,7 +34,7 @@ async function withKernel<T>(
   classifiers?: Classifiers,
 ): Promise<T> {
   const fd = openSync(netns.path, 'r');
-  const kernel = openKernel(fd, classifiers);
+  const kernel = openKernel(fd, classifiers && { classifiers });
   try {
     return await act(kernel);
   } finally {

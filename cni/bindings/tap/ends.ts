@@ -3,11 +3,11 @@
  * them.
  */
 
-import type { AttachmentKey, AttachmentRecord } from '../../../shared/record.ts';
+import type { AttachmentKey, TapRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../../shared/rtnetlink/qdisc.ts';
 import { cookieHash } from '../../plan/cookie.ts';
-import { findOurFilter, isOurs, type OurFilter, recordOf } from '../../plan/ours.ts';
+import { findOurFilter, isOurs, type OurFilter, tapRecordOf } from '../../plan/ours.ts';
 import { findGap, type IndexedNetns, ingressFilters, type SeenLink } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { type Conflict, findConflicts } from './conflicts.ts';
@@ -29,7 +29,7 @@ export interface End {
    * This attachment's record on the link. Null: the link has no record, or that of another
    * attachment.
    */
-  readonly record: AttachmentRecord | null;
+  readonly record: TapRecord | null;
   /**
    * The links to which filters at the ingress redirect frames; includes filters of other programs.
    */
@@ -88,7 +88,7 @@ function endAt(one: SeenLink, key: AttachmentKey, seen: IndexedNetns): End {
     qdisc: one.qdisc,
     redirect: redirect && { ...redirect, target: seen.byIfindex.get(redirect.to)?.link ?? null },
     conflicts: findConflicts(one, key, redirect !== null, seen),
-    record: recordOf(one.link, key),
+    record: tapRecordOf(one.link, key),
     targets: ingressFilters(one).flatMap(
       ({ redirect }) => (redirect && seen.byIfindex.get(redirect.to)?.link) ?? [],
     ),

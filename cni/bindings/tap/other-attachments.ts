@@ -1,8 +1,8 @@
 import { BindingError } from '../../../shared/errors.ts';
 import { hashedPodIfname } from '../../../shared/kubevirt/names.ts';
-import { type AttachmentRecord, readRecord } from '../../../shared/record.ts';
+import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
-import { recordOf } from '../../plan/ours.ts';
+import { tapRecordOf } from '../../plan/ours.ts';
 import type { Attachment } from './attachment.ts';
 import type { Ends } from './ends.ts';
 
@@ -25,13 +25,13 @@ export function refuseOtherAttachment(attachment: Attachment, { pod, tap }: Ends
 }
 
 /** Reads the record of a link that belongs to another attachment of the same container. */
-function recordOfOther(link: Link, { key }: Attachment): AttachmentRecord | null {
+function recordOfOther(link: Link, { key }: Attachment): TapRecord | null {
   const record = readRecord(link);
   if (record === null || record.key.ifname === key.ifname) return null;
-  return recordOf(link, { ...key, ifname: record.key.ifname });
+  return tapRecordOf(link, { ...key, ifname: record.key.ifname });
 }
 
-function refusal({ key, podLink, conf }: Attachment, other: AttachmentRecord, tap: string): BindingError {
+function refusal({ key, podLink, conf }: Attachment, other: TapRecord, tap: string): BindingError {
   const { logicNetworkName: network } = conf;
   const subject = network === null ? `attachment "${key.ifname}"` : `network "${network}" ("${key.ifname}")`;
   const reason = `attachment "${other.key.ifname}" of this pod has wired "${other.podLink}" to "${tap}" already`;

@@ -1,21 +1,21 @@
-import { type AttachmentRecord, readRecord } from '../../../shared/record.ts';
+import { readRecord, type TapRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import { isHashed } from '../../plan/ours.ts';
 import type { IndexedNetns } from '../../plan/seen.ts';
 import type { Conflict } from './conflicts.ts';
 import { type AttachmentNames, type Ends, endsOf } from './ends.ts';
 
-/** An attachment as the record on the link that Tapwire created for it describes it. */
+/** An attachment of a tap as the record on the tap describes it. */
 export interface RecordedAttachment {
   readonly link: Link;
-  readonly record: AttachmentRecord;
+  readonly record: TapRecord;
 }
 
-/** Finds all attachments that have a record on one of these links. Pure. */
+/** Finds all attachments of taps that have a record on one of these links. Pure. */
 export function recordedAttachments(links: readonly Link[]): readonly RecordedAttachment[] {
   return links.flatMap((link) => {
     const record = readRecord(link);
-    return record === null ? [] : [{ link, record }];
+    return record?.binding === 'tap' ? [{ link, record }] : [];
   });
 }
 

@@ -65,6 +65,8 @@ export function linkOf(ifindex: number, ifname: string, changes: Partial<Link> =
     mac: '02:00:00:00:00:01',
     ifalias: null,
     tun: null,
+    macvtap: null,
+    master: null,
     layer: null,
     xdp: null,
     ...changes,

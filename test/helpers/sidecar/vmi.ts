@@ -154,6 +154,8 @@ const plain: Link = {
   mac: '02:00:00:00:00:11',
   ifalias: null,
   tun: null,
+  macvtap: null,
+  master: null,
   layer: null,
   xdp: null,
 };

@@ -15,6 +15,8 @@ const CONTEXT: CallContext = {
   openKernel,
   lockTimeout: 0,
   readNodePolicy: () => DEFAULT_POLICY,
+  devicesOf: async () => [],
+  deviceDirectory: '/nonexistent',
 };
 const ENV = {
   CNI_CONTAINERID: 'pod1',

@@ -14,6 +14,11 @@ const RECORD = {
   told: [],
 };
 
+const toldIn = (ifalias: string) => {
+  const record = readRecord(tapOf({ ifalias }));
+  return record?.binding === 'tap' ? record.told : undefined;
+};
+
 test('encodeRecord() writes text that `ip link` shows', () => {
   assert.is(
     encodeRecord(RECORD),
@@ -23,14 +28,14 @@ test('encodeRecord() writes text that `ip link` shows', () => {
 
 for (const told of [[], ['a1b2c3'], ['a1b2c3', '0f0f0f', '*9']]) {
   test(`recordOf() finds the untrue claims of prevResult: ${told.join(',')}`, () => {
-    assert.equal(readRecord(tapOf({ ifalias: encodeRecord({ ...RECORD, told }) }))?.told, told);
+    assert.equal(toldIn(encodeRecord({ ...RECORD, told })), told);
   });
 }
 
 test('a record of an older ADD has no claims of prevResult', () => {
   const ifalias = encodeRecord({ ...RECORD, told: null });
   assert.is(ifalias.includes('told'), false);
-  assert.is(readRecord(tapOf({ ifalias }))?.told, null);
+  assert.is(toldIn(ifalias), null);
 });
 
 test('the longest record fits, with every key that a record may have', () => {
@@ -38,7 +43,7 @@ test('the longest record fits, with every key that a record may have', () => {
   const told = ['a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', '*50000'];
   const ifalias = encodeRecord({ ...RECORD, key, podLink: 'interface-15-ch', mtu: 65535, told });
   assert.ok(Buffer.byteLength(ifalias) <= 255, `${ifalias.length} bytes`);
-  assert.equal(readRecord(tapOf({ ifalias }))?.told, told);
+  assert.equal(toldIn(ifalias), told);
 });
 
 for (const [why, want, ifalias] of [

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeLinkOwner, recordOf } from '../../../../cni/plan/ours.ts';
+import { describeLinkOwner, recordOf, tapRecordOf } from '../../../../cni/plan/ours.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
 import { KEY, linkOf, OTHER, tapOf } from '../../../helpers/pod/seen.ts';
 
@@ -46,7 +46,7 @@ for (const [why, ifalias] of [
 
 test('recordOf() reads the record of an older version, which neither set a link up nor silenced a pod', () => {
   const earlier = encodeRecord(RECORD).replace(' down=0 silence=0', '');
-  const { restore } = recordOf(tapOf({ ifalias: earlier }), KEY) ?? {};
+  const { restore } = tapRecordOf(tapOf({ ifalias: earlier }), KEY) ?? {};
   assert.equal(restore, { ...RECORD.restore, down: null, silence: false });
 });
 

@@ -1,0 +1,132 @@
+/**
+ * The device nodes of macvtaps, /dev/tap<ifindex>: QEMU opens one to get at the frames of a guest.
+ * The kernel makes and deletes them, by name and in one directory for all netns. So the node of a
+ * new macvtap may be that of an earlier one whose netns the kernel has not cleaned up yet.
+ */
+
+import { channel } from 'node:diagnostics_channel';
+import { chmodSync, existsSync, lchownSync, lstatSync, readlinkSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BindingError } from '../../shared/errors.ts';
+import { native, reasonOf } from '../../shared/native/native.ts';
+import type { DeviceNumber, Rtnetlink } from '../../shared/netns/netns.ts';
+import { describeOp, type Outcome } from '../plan/op.ts';
+import type { DeviceNodeOp } from './encode-op.ts';
+
+/** Publishes each device node that the kernel had not made right; the agent counts them. */
+export const repairedNodes = channel('tapwire.repaired-node');
+
+/** A file at the path of a device node. */
+export interface DeviceNode {
+  /** Null if it is not a character device. */
+  readonly number: DeviceNumber | null;
+  readonly owner: number;
+  readonly group: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** How long to wait for the kernel to clean up an earlier netns. It takes up to about 100 ms. */
+const FREE_TIMEOUT = 3000; // ms
+const FREE_POLL = 5; // ms
+const MODE = 0o600;
+
+export const deviceNodePath = (directory: string, ifindex: number): string =>
+  join(directory, `tap${ifindex}`);
+
+/** Reads the file at the path of a device node; null if there is none. */
+export function readDeviceNode(directory: string, ifindex: number): DeviceNode | null {
+  const file = lstatSync(deviceNodePath(directory, ifindex), { throwIfNoEntry: false });
+  if (file === undefined) return null;
+  const { rdev, uid: owner, gid: group, mode } = file;
+  return { number: file.isCharacterDevice() ? splitNumber(rdev) : null, owner, group, mode: mode & 0o7777 };
+}
+
+/** Source: gnu_dev_major and gnu_dev_minor of makedev(3) */
+const splitNumber = (rdev: number): DeviceNumber => ({
+  major: (rdev >>> 8) & 0xfff,
+  minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
+});
+
+export const isSameNumber = (one: DeviceNumber | null, other: DeviceNumber | null): boolean =>
+  one !== null && other !== null && one.major === other.major && one.minor === other.minor;
+
+/** Runs an op on a device node. Never rejects. */
+export async function runOnDeviceNode(
+  op: DeviceNodeOp,
+  directory: string,
+  rtnetlink: Pick<Rtnetlink, 'readTapDevice'>,
+): Promise<Outcome> {
+  try {
+    switch (op.op) {
+      case 'freeDeviceNode':
+        await freeDeviceNode(directory, op.ifindex);
+        break;
+      case 'claimDeviceNode':
+        await claimDeviceNode(op, directory, rtnetlink);
+        break;
+      case 'deleteDeviceNode':
+        deleteStaleNode(directory, op.ifindex);
+    }
+    return 'done';
+  } catch (cause) {
+    if (cause instanceof BindingError) return cause;
+    return new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/**
+ * Waits while the node is that of a macvtap with this ifindex, and deletes any other file. After the
+ * timeout, a process keeps the earlier netns alive; then the node is replaced later.
+ */
+async function freeDeviceNode(directory: string, ifindex: number): Promise<void> {
+  for (const end = performance.now() + FREE_TIMEOUT; performance.now() < end; await sleep(FREE_POLL)) {
+    deleteStaleNode(directory, ifindex);
+    if (readDeviceNode(directory, ifindex) === null) return;
+  }
+}
+
+async function claimDeviceNode(
+  op: Extract<DeviceNodeOp, { op: 'claimDeviceNode' }>,
+  directory: string,
+  rtnetlink: Pick<Rtnetlink, 'readTapDevice'>,
+): Promise<void> {
+  const { link: ifname, ifindex, owner, group } = op;
+  const path = deviceNodePath(directory, ifindex);
+  const number = await rtnetlink.readTapDevice({ ifname, ifindex });
+  if (number === null)
+    throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: there is no "${ifname}"`);
+  if (!isSameNumber(readDeviceNode(directory, ifindex)?.number ?? null, number)) {
+    rmSync(path, { force: true });
+    native.makeDevice(path, number.major, number.minor);
+    repairedNodes.publish(ifname);
+  }
+  lchownSync(path, owner, group);
+  chmodSync(path, MODE);
+  const node = readDeviceNode(directory, ifindex);
+  const isRight =
+    node !== null && isSameNumber(node.number, number) && node.owner === owner && node.group === group;
+  if (isRight && node.mode === MODE) return;
+  throw new BindingError('TRY_AGAIN', `Cannot ${describeOp(op)}: another program has changed it; try again`);
+}
+
+/** Deletes the file at the path of a device node, unless it is the node of a link of this ifindex. */
+export function deleteStaleNode(directory: string, ifindex: number): void {
+  const node = readDeviceNode(directory, ifindex);
+  if (node === null || (node.number !== null && mayBeLive(node.number, ifindex))) return;
+  rmSync(deviceNodePath(directory, ifindex), { force: true });
+}
+
+/** Where sysfs lists devices by number, those of all netns. */
+const DEVICES = '/sys/dev/char';
+
+/** Whether a link of any netns has this device and this ifindex. True if sysfs does not tell. */
+function mayBeLive({ major, minor }: DeviceNumber, ifindex: number): boolean {
+  const link = join(DEVICES, `${major}:${minor}`);
+  try {
+    return basename(readlinkSync(link)) === `tap${ifindex}`;
+  } catch {
+    return !existsSync(DEVICES);
+  }
+}
