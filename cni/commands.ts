@@ -4,6 +4,7 @@ import { bindingOf } from './bindings/table.ts';
 import type { CallContext } from './host.ts';
 import { deleteStaleNode } from './kernel/device-node.ts';
 import type { Kernel } from './kernel/kernel.ts';
+import { readLower } from './kernel/lower-device.ts';
 import { lockNetns } from './kernel/open-netns.ts';
 import { testKernel, testSilence } from './kernel/self-test.ts';
 import { apply, attempt } from './plan/apply.ts';
@@ -35,10 +36,17 @@ export async function serve(request: CniRequest, context: CallContext, warn: War
     case 'STATUS':
       await testKernel();
       (await testSilence()).forEach(warn);
+      if (request.master !== null) await requireMaster(request.master);
       return null;
     case 'GC':
       return null; // all that Tapwire creates is in the pod's netns and ends with it
   }
+}
+
+/** @throws {BindingError} PLUGIN_NOT_AVAILABLE if no macvtap can be created on the device */
+async function requireMaster(master: string): Promise<void> {
+  if ((await readLower(master, false)) !== null) return;
+  throw new BindingError('PLUGIN_NOT_AVAILABLE', `Cannot add macvtaps on "${master}": this node has no such link`);
 }
 
 function add(call: Of<'ADD' | 'CHECK'>, context: CallContext, warn: Warn): Promise<Result> {

@@ -25,6 +25,7 @@ const ENETDOWN = 100;
  */
 const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addTap: 'CONFIG_TUN (module tun)',
+  addMacvtap: 'CONFIG_MACVTAP (module macvtap)',
   addClsact: 'CONFIG_NET_SCH_INGRESS',
   addRedirect: 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
   addSilence: SILENCE_OPTIONS,
@@ -33,6 +34,7 @@ const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
 /** Errnos that mean that the kernel lacks an op's options. */
 const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   addTap: [ENOENT, ENODEV],
+  addMacvtap: [EOPNOTSUPP],
   addSilence: [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT],
 };
 
@@ -41,6 +43,12 @@ const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
  * also that of the lower link or of another macvlan. The errno depends on the kernel version.
  */
 const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
+
+/** What makes the kernel refuse a macvtap, by errno. */
+const NO_MACVTAP: Readonly<Record<number, string>> = {
+  [EBUSY]: 'the lower device belongs to a bridge, bond or Open vSwitch; use a device that does not',
+  [EINVAL]: 'another macvtap or macvlan may have the whole device (mode "passthru"), or this one cannot have it',
+};
 
 /** Errnos of a deletion whose object no longer exists, or was replaced by one of another kind. */
 const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
@@ -69,6 +77,11 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
   const change = op.op === 'setLink' ? op.change.set : null;
   // Without IPv6 on the node, or with an MTU below 1280, the link has no IPv6 addresses anyway.
   if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return 'done';
+  if (op.op === 'disableIpv6' && errno === ENOENT) return 'done'; // nor has it IPv6 then
+  const advice = op.op === 'addMacvtap' ? NO_MACVTAP[errno] : undefined;
+  if (advice !== undefined) {
+    return new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}; ${advice}`);
+  }
   if (change === 'up' && CANNOT_GO_UP.includes(errno)) {
     return new BindingError(
       'KERNEL_REFUSED',
@@ -82,7 +95,7 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
         'label /dev/net/tun container_file_t, as KubeVirt does, or set the boolean container_use_devices',
     );
   }
-  if (op.op === 'setSysctl' && reason.startsWith('make a procfs')) {
+  if ((op.op === 'setSysctl' || op.op === 'disableIpv6') && reason.startsWith('make a procfs')) {
     return new BindingError(
       'KERNEL_REFUSED',
       `Cannot ${describeOp(op)}: /proc/sys is read-only here, and Tapwire cannot ${reason}; ` +

@@ -115,3 +115,16 @@ export function deviceNodeOf(conf: unknown, { containerId, ifname }: AttachmentK
     return null;
   }
 }
+
+/**
+ * Returns the lower device that a configuration names; null if it names none, or is invalid: STATUS
+ * is not about the configuration.
+ */
+export function masterOf(conf: unknown): string | null {
+  if (!isObject(conf) || conf['binding'] !== 'macvtap') return null;
+  try {
+    return decodeMacvtap(conf).master;
+  } catch {
+    return null;
+  }
+}

@@ -5,7 +5,7 @@ import { type Pod, parseCniArgs } from './cni-args.ts';
 import { decodeNetConf, IDENTIFIER, MAX_DETAILS, type NetConf, requireBase } from './config.ts';
 import { ifnameDefect } from './ifname.ts';
 import { parseInput } from './input.ts';
-import { deviceNodeOf } from './macvtap-config.ts';
+import { deviceNodeOf, masterOf } from './macvtap-config.ts';
 import type { Version } from './version.ts';
 
 /**
@@ -14,7 +14,13 @@ import type { Version } from './version.ts';
  */
 export type CniRequest =
   | { readonly command: 'VERSION' }
-  | { readonly command: 'STATUS' | 'GC'; readonly version: Version }
+  | { readonly command: 'GC'; readonly version: Version }
+  | {
+      readonly command: 'STATUS';
+      readonly version: Version;
+      /** The device of the node on which the configuration creates macvtaps; null: on none. */
+      readonly master: string | null;
+    }
   | {
       readonly command: 'ADD' | 'CHECK';
       readonly version: Version;
@@ -77,7 +83,7 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
     }
     default:
       decodeAttachments(conf, '$');
-      return { command: command as 'STATUS' | 'GC', version };
+      return command === 'STATUS' ? { command, version, master: masterOf(conf) } : { command: 'GC', version };
   }
 }
 
