@@ -75,6 +75,7 @@ for (const [conf, message] of [
   [{ master: 'lo' }, `$.master: ${LINK}(lo is not a device of a network), got "lo"`],
   [{ master: '..' }, `$.master: ${LINK}(interface name is . or ..), got ".."`],
   [{ master: 'sixteen-letters-' }, `$.master: ${LINK}(interface name is too long), got "sixteen-letters-"`],
+  [{ master: 'eth0\0x' }, `$.master: ${LINK}(interface name contains NUL), got "eth0\\u0000x"`],
   [{ mtu: 67 }, '$.mtu: want an integer in 68..65535, got 67'],
   [{ mtu: 65536 }, '$.mtu: want an integer in 68..65535, got 65536'],
   [{ MTU: '1500' }, '$.MTU: want an integer in 68..65535, got "1500"'],
