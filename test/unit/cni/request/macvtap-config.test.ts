@@ -102,11 +102,11 @@ for (const [conf, message] of [
   ],
   [
     { mode: 'passthru' },
-    `$.mode: ${NO_KEY}which has the mode of its entry in the node policy file, got "passthru"`,
+    `$.mode: ${NO_KEY}whose mode is that of the entry in the node policy file, got "passthru"`,
   ],
   [
     { lowerDevice: 'eth0' },
-    `$.lowerDevice: ${NO_KEY}which has the lower device of the resource; without a device plugin, use $.master, got "eth0"`,
+    `$.lowerDevice: ${NO_KEY}whose lower device is that of the resource; without a device plugin, it is $.master, got "eth0"`,
   ],
   [{ deviceID: 7 }, '$.deviceID: want a string, got 7'],
   [{ deviceID: 'dataplaneMvp0' }, `$.deviceID: ${DEVICE_OF_OURS}"dataplaneMvp0"`],
