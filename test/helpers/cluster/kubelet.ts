@@ -1,8 +1,8 @@
 /**
- * A stand-in for kubelet's device manager and its pod resources API. It behaves like kubelet 1.36:
- * it dials a plugin while Register runs, keeps allocations in a checkpoint and replays them, removes
- * all sockets when it starts, and takes the end of a plugin's stream for the end of the plugin. Its
- * gRPC code is made from our .proto files at run time, unlike that of the agent.
+ * A stand-in for kubelet's device manager and its pod resources API. It behaves like kubelet 1.36: it
+ * dials a plugin while Register runs, keeps allocations in a checkpoint and replays them, removes all
+ * sockets when it starts, and takes the end of a plugin's stream for the end of the plugin. Its gRPC
+ * code is made from our .proto files at run time, unlike that of the agent.
  *
  * Source: kubernetes pkg/kubelet/cm/devicemanager (manager.go, plugin/v1beta1/{server,client,
  * handler}.go), pkg/kubelet/apis/podresources; compared with fixtures/recorded/kubelet by
@@ -107,6 +107,8 @@ export interface Kubelet {
   forget(pod: Pod): void;
   /** Forgets the resources of plugins that are gone, as kubelet does after five minutes. */
   expire(): void;
+  /** Ends the stream of the plugin of a resource, as if its connection had failed. */
+  drop(resource: string): void;
   /** Ends kubelet as SIGTERM does. Its checkpoint stays. */
   stop(): Promise<void>;
   /** Starts it again: it removes all sockets of its directory and makes its own. */
@@ -123,6 +125,8 @@ interface Endpoint {
   readonly options: PluginOptions;
   stream: ClientReadableStream<{ devices: readonly { id: string; health: string }[] }> | null;
   isStopped: boolean;
+  /** Whether the kubelet that dialled it has exited. */
+  hasExited: boolean;
 }
 
 interface ResourceState {
@@ -131,7 +135,10 @@ interface ResourceState {
 }
 
 const load = (file: string) => loadPackageDefinition(loadSync(join(PROTOS, file), { defaults: true }));
-const deviceApi = load('device-plugin.proto')['v1beta1'] as unknown as Record<string, ServiceClientConstructor>;
+const deviceApi = load('device-plugin.proto')['v1beta1'] as unknown as Record<
+  string,
+  ServiceClientConstructor
+>;
 const podApi = load('pod-resources.proto')['v1'] as unknown as Record<string, ServiceClientConstructor>;
 const serviceOf = (api: typeof podApi, name: string): ServiceClientConstructor => {
   const found = api[name];
@@ -200,7 +207,11 @@ class DeviceManager implements Kubelet {
   }
 
   async stop(): Promise<void> {
-    for (const endpoint of [...this.#clients.values()].flat()) endpoint.client.close();
+    for (const endpoint of [...this.#clients.values()].flat()) {
+      endpoint.hasExited = true;
+      endpoint.stream?.cancel();
+      endpoint.client.close();
+    }
     this.#clients.clear();
     this.#endpoints.clear();
     this.#resources.clear();
@@ -220,6 +231,10 @@ class DeviceManager implements Kubelet {
       this.#endpoints.delete(name);
     }
     this.#writeCheckpoint();
+  }
+
+  drop(resource: string): void {
+    this.#endpoints.get(resource)?.stream?.cancel();
   }
 
   give(namespace: string, pod: string, resource: string, ids: readonly string[]): void {
@@ -242,13 +257,18 @@ class DeviceManager implements Kubelet {
     const { version, endpoint: file, resourceName } = request;
     const fault = this.faults.register;
     if (fault === 'hang') return;
-    if (fault !== null) return reply(failure(fault));
+    if (fault !== null) {
+      reply(failure(fault));
+      return;
+    }
     if (version !== VERSION) {
       const text = `requested API version ${JSON.stringify(version)} is not supported by kubelet. Supported version is ["${VERSION}"]`;
-      return reply(failure(text));
+      reply(failure(text));
+      return;
     }
     if (!isExtendedResourceName(resourceName)) {
-      return reply(failure(`the ResourceName ${JSON.stringify(resourceName)} is invalid`));
+      reply(failure(`the ResourceName ${JSON.stringify(resourceName)} is invalid`));
+      return;
     }
     try {
       const endpoint = await this.#connect(resourceName, join(this.#plugins, file));
@@ -268,7 +288,7 @@ class DeviceManager implements Kubelet {
       throw new Error(`failed to dial device plugin: ${(error as Error).message}`);
     }
     const options: PluginOptions = await call(client, 'GetDevicePluginOptions', {});
-    const endpoint: Endpoint = { client, socket, options, stream: null, isStopped: false };
+    const endpoint: Endpoint = { client, socket, options, stream: null, isStopped: false, hasExited: false };
     this.#clients.set(resource, [...(this.#clients.get(resource) ?? []), endpoint]);
     this.#endpoints.set(resource, endpoint);
     return endpoint;
@@ -283,8 +303,13 @@ class DeviceManager implements Kubelet {
       this.#resources.set(resource, { healthy: idsOf('Healthy'), unhealthy: idsOf('Unhealthy') });
       this.#writeCheckpoint();
     });
-    stream.on('error', () => {}); // The end follows, whatever the reason.
-    stream.on('close', () => this.#disconnect(resource, endpoint.socket));
+    let hasEnded = false;
+    const end = () => {
+      if (!hasEnded && !endpoint.hasExited) this.#disconnect(resource, endpoint.socket);
+      hasEnded = true;
+    };
+    stream.on('error', end);
+    stream.on('end', end);
   }
 
   /**
@@ -297,12 +322,13 @@ class DeviceManager implements Kubelet {
     if (client === undefined) return;
     const others = clients.filter((one) => one !== client);
     this.#clients.set(resource, others);
+    client.stream?.cancel();
     client.client.close();
     const { healthy, unhealthy } = this.#resources.get(resource) ?? {
       healthy: new Set<string>(),
       unhealthy: new Set<string>(),
     };
-    this.#resources.set(resource, { healthy: new Set(), unhealthy: unhealthy.union(healthy) });
+    this.#resources.set(resource, { healthy: new Set(), unhealthy: new Set([...unhealthy, ...healthy]) });
     const current = this.#endpoints.get(resource);
     if (current !== undefined) current.isStopped = true;
   }
@@ -329,8 +355,11 @@ class DeviceManager implements Kubelet {
         `previously allocated devices are no longer healthy; cannot allocate unhealthy devices ${resource}`,
       );
     }
-    if (endpoint === undefined || endpoint.isStopped) throw new Error(`endpoint ${resource} has been stopped`);
-    const used = new Set(this.#allocations.filter((one) => one.resource === resource).flatMap(({ ids }) => ids));
+    if (endpoint === undefined || endpoint.isStopped)
+      throw new Error(`endpoint ${resource} has been stopped`);
+    const used = new Set(
+      this.#allocations.filter((one) => one.resource === resource).flatMap(({ ids }) => ids),
+    );
     const available = shuffled([...state.healthy].filter((id) => !used.has(id)));
     if (available.length < count) {
       const text = `requested number of devices unavailable for ${resource}. Requested: ${count}, Available: ${available.length}`;
@@ -347,7 +376,8 @@ class DeviceManager implements Kubelet {
     const allocation = { pod, container, resource, ids, devices };
     this.#allocations.push(allocation);
     this.#writeCheckpoint();
-    if (endpoint.options.preStartRequired) await call(endpoint.client, 'PreStartContainer', { devicesIds: ids });
+    if (endpoint.options.preStartRequired)
+      await call(endpoint.client, 'PreStartContainer', { devicesIds: ids });
     return allocation;
   }
 
@@ -359,7 +389,8 @@ class DeviceManager implements Kubelet {
     if (list === 'hang') return;
     if (this.faults.exhausted > 0) {
       this.faults.exhausted -= 1;
-      return reply(failure('rejected by rate limit', status.RESOURCE_EXHAUSTED));
+      reply(failure('rejected by rate limit', status.RESOURCE_EXHAUSTED));
+      return;
     }
     const names = new Set(this.#allocations.map(({ pod }) => JSON.stringify([pod.namespace, pod.name])));
     const podResources = [...names].map((key) => {
@@ -414,7 +445,9 @@ async function preferred(
   const { containerResponses } = await call<{ containerResponses: { deviceIds: string[] }[] }>(
     client,
     'GetPreferredAllocation',
-    { containerRequests: [{ availableDeviceIds: available, mustIncludeDeviceIds: [], allocationSize: count }] },
+    {
+      containerRequests: [{ availableDeviceIds: available, mustIncludeDeviceIds: [], allocationSize: count }],
+    },
   );
   const wanted = (containerResponses[0]?.deviceIds ?? []).filter((id) => available.includes(id));
   return [...new Set([...wanted, ...available])].slice(0, count);
@@ -449,7 +482,11 @@ type Handlers = Readonly<
   Record<string, (call: { readonly request: unknown }, reply: sendUnaryData<object>) => void>
 >;
 
-async function serve(socket: string, { service }: ServiceClientConstructor, handlers: Handlers): Promise<Server> {
+async function serve(
+  socket: string,
+  { service }: ServiceClientConstructor,
+  handlers: Handlers,
+): Promise<Server> {
   const server = new Server({ 'grpc.max_send_message_length': -1 });
   server.addService(service, handlers);
   await promisify(server.bindAsync.bind(server))(`unix:${socket}`, ServerCredentials.createInsecure());
