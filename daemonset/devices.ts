@@ -22,9 +22,9 @@ export interface DevicesOptions {
 }
 
 /**
- * Offers the macvtap resources of the node policy file, and follows changes of that file. The device
- * plugin is loaded when the file first has a resource: most nodes have none, and the gRPC library
- * takes time and memory.
+ * Offers the macvtap resources of the node policy file, and follows changes of that file. The
+ * device plugin is loaded when the file first has a resource: most nodes have none, and the gRPC
+ * library takes time and memory.
  *
  * `offer` reads the file, and keeps the last valid resources if it is invalid; `change` makes sure
  * that it runs once at a time.

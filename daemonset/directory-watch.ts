@@ -11,8 +11,8 @@ const RETRY_INTERVAL = 10_000;
 const MAX_TRIES = 10;
 
 /**
- * Watches a directory, which may not exist yet, and which may be deleted and created again. While it
- * does not exist, watches the nearest directory above it.
+ * Watches a directory, which may not exist yet, and which may be deleted and created again. While
+ * it does not exist, watches the nearest directory above it.
  */
 export class DirectoryWatch {
   readonly #path: string;

@@ -65,7 +65,7 @@ export const withDeviceNode = <T>(act: (node: DeviceNode) => Promise<T>): Promis
     });
   });
 
-/** A node with kubelet and an agent that offers resources. At the end, the agent must exit with 0. */
+/** A node with kubelet and an agent that offers resources, which must exit with 0 at the end. */
 export const withDevices = <T>(
   resources: readonly Resource[],
   act: (node: DeviceNode & { readonly agent: Agent; readonly kubelet: Kubelet }) => Promise<T>,

@@ -1,8 +1,8 @@
 /**
- * A stand-in for kubelet's device manager and its pod resources API. It behaves like kubelet 1.36: it
- * dials a plugin while Register runs, keeps allocations in a checkpoint and replays them, removes all
- * sockets when it starts, and takes the end of a plugin's stream for the end of the plugin. Its gRPC
- * code is made from our .proto files at run time, unlike that of the agent.
+ * A stand-in for kubelet's device manager and its pod resources API. It behaves like kubelet 1.36:
+ * it dials a plugin while Register runs, keeps allocations in a checkpoint and replays them,
+ * removes all sockets when it starts, and takes the end of a plugin's stream for the end of the
+ * plugin. Its gRPC code is made from our .proto files at run time, unlike that of the agent.
  *
  * Source: kubernetes pkg/kubelet/cm/devicemanager (manager.go, plugin/v1beta1/{server,client,
  * handler}.go), pkg/kubelet/apis/podresources; compared with fixtures/recorded/kubelet by
@@ -102,7 +102,7 @@ export interface Kubelet {
    */
   allocate(pod: Pod, resource: string, count?: number, container?: string): Promise<Allocation>;
   /** Gives a pod these devices, without a plugin. */
-  give(namespace: string, pod: string, resource: string, ids: readonly string[]): void;
+  give(namespace: string, pod: string, resource: string, ids: readonly string[], container?: string): void;
   /** Forgets a pod that has ended. */
   forget(pod: Pod): void;
   /** Forgets the resources of plugins that are gone, as kubelet does after five minutes. */
@@ -237,9 +237,15 @@ class DeviceManager implements Kubelet {
     this.#endpoints.get(resource)?.stream?.cancel();
   }
 
-  give(namespace: string, pod: string, resource: string, ids: readonly string[]): void {
+  give(
+    namespace: string,
+    pod: string,
+    resource: string,
+    ids: readonly string[],
+    container = 'compute',
+  ): void {
     const owner = { namespace, name: pod };
-    this.#allocations.push({ pod: owner, container: 'compute', resource, ids, devices: [] });
+    this.#allocations.push({ pod: owner, container, resource, ids, devices: [] });
     this.#writeCheckpoint();
   }
 

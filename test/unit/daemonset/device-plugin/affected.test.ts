@@ -63,7 +63,7 @@ test('addresses and the default route concern a device that one VM takes', () =>
   }
 });
 
-test('an event that is too short may be any; other types are none', () => {
+test('an event that is too short may concern any device; other types concern none', () => {
   assert.equal(affectedBy(message(16, Buffer.alloc(3)), ALL), ['eth1', 'eth2', 'eth3']);
   assert.equal(affectedBy(message(20, Buffer.alloc(3)), ALL), ['eth2']);
   assert.equal(affectedBy(message(24, Buffer.alloc(0)), ALL), ['eth2']);
