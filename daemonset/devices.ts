@@ -34,9 +34,11 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   let failure: string | null = null;
   let last = '';
   let running = Promise.resolve();
+  let isWaiting = false;
   let isStopped = false;
 
   const offer = async (): Promise<void> => {
+    isWaiting = false;
     try {
       const lowers = options.readResources();
       const now = JSON.stringify([lowers.resources, lowers.kubeletDirectory]);
@@ -52,7 +54,8 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     }
   };
   const change = (): Promise<void> => {
-    running = running.then(offer);
+    if (!isWaiting) running = running.then(offer);
+    isWaiting = true;
     return running;
   };
 

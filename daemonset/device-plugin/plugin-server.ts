@@ -93,14 +93,18 @@ export class PluginServer {
   }
 
   /**
-   * Listens at the path, and replaces a socket there, which is a stale one of an earlier agent.
-   * Connections of before stay.
+   * Listens at the path. Connections of before stay. The first call replaces a socket there, which is
+   * that of an earlier agent; later, such a socket is that of an agent which has taken over.
    *
-   * @throws {unknown} an error of the kernel, or that the file is not a socket
+   * @throws {unknown} an error of the kernel, or that the path is taken
    */
   bind(): void {
-    if (lstatSync(this.#path, { throwIfNoEntry: false })?.isSocket() === false) {
-      throw new Error(`"${this.#path}" is not a socket; delete it`);
+    const file = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (file?.isSocket() === false) throw new Error(`"${this.#path}" is not a socket; delete it`);
+    if (file !== undefined && this.#listener !== null) {
+      throw new Error(
+        `another process has replaced "${this.#path}"; stop all agents on this node and start one`,
+      );
     }
     const temporary = `${dirname(this.#path)}/.tapwire-${process.pid}`;
     rmSync(temporary, { force: true });

@@ -1,4 +1,4 @@
-/** The sockets of the device plugin against clients that misbehave. Only root can connect to them. */
+/** The sockets of the device plugin against clients that misbehave, which only root can be. */
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -286,6 +286,25 @@ test('changes of the node policy file take effect without a restart', () =>
     await agent.stop();
   }));
 
+test('a second agent takes over, and the first one takes its place again when the second has ended', () =>
+  withDevices([LAN], async ({ kubelet, agent, startHere, netns }) => {
+    const second = await startHere();
+    await until('it registers', () => kubelet.registrations.length === 2);
+    await known(kubelet, LAN_NAME, isHealthy);
+    const replaced = () => messagesWith(agent, 'stop all agents on this node and start one');
+    await until('the first one says so', () => replaced().some((text) => text.includes(LAN_NAME)));
+    await netns.ip('link set eth1 down');
+    await known(kubelet, LAN_NAME, isUnhealthy);
+    await netns.ip('link set eth1 up');
+    second.accept();
+    await second.stop();
+    await known(kubelet, LAN_NAME, isHealthy);
+    await until('the first one registers', () => kubelet.registrations.length > 2);
+    await known(kubelet, LAN_NAME, isHealthy);
+    assert.is((await kubelet.allocate(pod('vm1'), LAN_NAME)).ids[0], IDS[0]);
+    assert.is(replaced().filter((text) => text.includes(LAN_NAME)).length, 1);
+  }));
+
 test('a file that is not a socket in place of the socket is left alone, and others are served', () =>
   withDeviceNode(async ({ offer, startHere, startKubelet, kubeletDirectory }) => {
     offer(LAN, { name: 'wan', lowerDevice: 'eth1' });

@@ -82,6 +82,7 @@ const EDGES = [
   'daemonset/scan/look.ts',
   'daemonset/scan/scan.ts',
   'daemonset/warm-up.ts',
+  'shared/kubelet/pod-resources.ts',
   'shared/log.ts',
   'shared/native/native.ts',
   'shared/netns/netns.ts',
