@@ -1,4 +1,3 @@
-import { type Lower, readLower } from '../../cni/kernel/lower-device.ts';
 import type { MacvtapResource } from '../../cni/policy/macvtap-policy.ts';
 import { log } from '../../shared/log.ts';
 import { reasonOf } from '../../shared/native/native.ts';
@@ -6,6 +5,7 @@ import type { Message } from '../../shared/netlink/message.ts';
 import { ALL_GROUPS, affectedBy, LINK_GROUPS, type Watched } from './affected.ts';
 import { findIllness } from './health.ts';
 import { LinkEvents } from './link-events.ts';
+import { type LowerState, readLowerState } from './read-lower.ts';
 
 /** Changes within this time in ms are read once. */
 const SETTLE_TIME = 50;
@@ -25,7 +25,7 @@ export class LowerDevices {
   #events: LinkEvents | null = null;
   #groups = 0;
   /** The devices as they were last read. */
-  readonly #lowers = new Map<string, Lower | null>();
+  readonly #lowers = new Map<string, LowerState | null>();
   /** Names of devices that must be read. */
   readonly #changed = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -93,7 +93,7 @@ export class LowerDevices {
       if (users.length === 0) continue;
       try {
         this.#open();
-        this.#lowers.set(name, await readLower(name, users.some(isForOne)));
+        this.#lowers.set(name, await readLowerState(name, users.some(isForOne)));
         this.#failure = null;
       } catch (error) {
         this.#reportFailure(name, reasonOf(error));

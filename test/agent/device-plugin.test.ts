@@ -1,10 +1,11 @@
 /** The device plugin: what kubelet sees of it, whatever happens to kubelet, links and policy. */
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceIdsOf, readDeviceId } from '../../shared/kubelet/device-id.ts';
-import { until, within } from '../helpers/agent/agent-node.ts';
+import { isStopped, until, within } from '../helpers/agent/agent-node.ts';
 import {
   addLower,
   isHealthy,
@@ -94,9 +95,26 @@ test('the health of the devices follows the lower device', () =>
     await assertRejects(kubelet.allocate(pod('vm1'), LAN_NAME), /no healthy devices present/);
     await addLower(netns);
     await becomes(isHealthy);
-    await netns.ip('link set eth1 down');
+    // The kernel refuses a macvtap on a port of a bridge.
+    await netns.ip('link add br0 type bridge');
+    await netns.ip('link set eth1 master br0');
     await becomes(isUnhealthy);
+    await assertRejects(netns.ip('link add link eth1 name mv0 type macvtap mode bridge'), /busy/);
+    await netns.ip('link del br0');
+    await becomes(isHealthy);
     assert.is(kubelet.registrations.length, 1, 'one registration for all of it');
+  }));
+
+test('an agent that has lost events of the kernel reads the devices again', () =>
+  withDevices([LAN], async ({ kubelet, netns, agent }) => {
+    agent.kill('SIGSTOP');
+    await until('the agent is stopped', () => isStopped(agent));
+    // More events than the socket's buffer holds: that of eth1 is lost.
+    const mtus = Array.from({ length: 600 }, (_, i) => `link set peer1 mtu ${1300 + (i % 100)}`);
+    await execa('ip', ['-n', netns.name, '-batch', '-'], { input: mtus.join('\n') });
+    await netns.ip('link set eth1 down');
+    agent.kill('SIGCONT');
+    await known(kubelet, LAN_NAME, isUnhealthy);
   }));
 
 test('a lower device that one VM takes is unhealthy while the node uses it', () =>

@@ -64,6 +64,7 @@ const EDGES = [
   'daemonset/device-plugin/link-events.ts',
   'daemonset/device-plugin/lower-devices.ts',
   'daemonset/device-plugin/plugin-server.ts',
+  'daemonset/device-plugin/read-lower.ts',
   'daemonset/device-plugin/register.ts',
   'daemonset/device-plugin/resource-server.ts',
   'daemonset/devices.ts',

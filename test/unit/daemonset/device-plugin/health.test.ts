@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Lower } from '../../../../cni/kernel/lower-device.ts';
 import type { LowerDevice } from '../../../../cni/policy/macvtap-policy.ts';
 import { findIllness } from '../../../../daemonset/device-plugin/health.ts';
+import type { LowerState } from '../../../../daemonset/device-plugin/read-lower.ts';
 import type { Link } from '../../../../shared/rtnetlink/link.ts';
 import { linkOf } from '../../../helpers/pod/seen.ts';
 
@@ -10,10 +10,11 @@ const test = suite('findIllness()');
 
 const ENTRY: LowerDevice = { lowerDevice: 'eth1', mode: 'bridge', promisc: false, allmulticast: true };
 const UP = linkOf(7, 'eth1');
-const lower = (change: Partial<Link> = {}, use: string | null = null): Lower => ({
-  link: { ...UP, ...change },
-  use,
-});
+const lower = (
+  change: Partial<Link> = {},
+  use: string | null = null,
+  masterKind: string | null = null,
+): LowerState => ({ link: { ...UP, ...change }, use, masterKind });
 
 test('an Ethernet link that is up with carrier is healthy, in every mode', () => {
   for (const mode of ['bridge', 'private', 'vepa', 'passthru'] as const)
@@ -36,6 +37,15 @@ test('use of the link by the node matters only in mode passthru', () => {
     findIllness({ ...ENTRY, mode: 'passthru' }, used),
     'in mode "passthru" a VM takes all of "eth1", but the default route leads through it',
   );
+});
+
+test('a port of a bridge, bond or switch cannot have macvtaps, but one of a VRF can', () => {
+  for (const kind of ['bridge', 'bond', 'team', 'openvswitch', 'unknown'])
+    assert.is(
+      findIllness(ENTRY, lower({ master: 9 }, null, kind)),
+      `"eth1" belongs to a link of kind "${kind}", which receives its frames`,
+    );
+  assert.is(findIllness(ENTRY, lower({ master: 9 }, null, 'vrf')), null);
 });
 
 test.run();
