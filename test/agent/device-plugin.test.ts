@@ -18,6 +18,7 @@ import {
   withDeviceNode,
   withDevices,
 } from '../helpers/agent/device-node.ts';
+import type { Allocation } from '../helpers/cluster/kubelet.ts';
 
 const test = suite('the device plugin');
 
@@ -249,6 +250,22 @@ test('a kubelet that does not reply to Register delays nothing else, and not the
     await second.stop();
   }));
 
+test('the agent registers again if kubelet does not ask for the devices', () =>
+  withDeviceNode(async ({ offer, startHere, startKubelet }) => {
+    offer(LAN);
+    const kubelet = await startKubelet();
+    kubelet.faults.unwatched = true;
+    const agent = await startHere();
+    await until('it registers again', () => kubelet.registrations.length === 2);
+    assert.equal(messagesWith(agent, 'Cannot'), [
+      `Cannot offer "${LAN_NAME}": kubelet does not ask for the devices; look at its log`,
+    ]);
+    kubelet.faults.unwatched = false;
+    await known(kubelet, LAN_NAME, isHealthy);
+    agent.accept();
+    await agent.stop();
+  }));
+
 test('changes of the node policy file take effect without a restart', () =>
   withDeviceNode(async ({ offer, writePolicy, startHere, startKubelet, netns, kubeletDirectory }) => {
     const kubelet = await startKubelet();
@@ -340,10 +357,12 @@ test('a file that is not a socket in place of the socket is left alone, and othe
   }));
 
 test('of 1,000 allocations over restarts and changes of the policy, no two live ones share an id or an index', () =>
-  withDevices([LAN], async ({ kubelet, offer, agent }) => {
+  withDeviceNode(async ({ offer, startHere, startKubelet }) => {
+    const kubelet = await startKubelet();
     const names = ['lan', 'wan', 'dmz'];
-    const live = new Map<string, readonly string[]>();
+    const live = new Map<string, Allocation>();
     const indexOf = (id: string): number => readDeviceId(id)?.ifindex ?? Number.NaN;
+    let agent = await startHere();
     for (let round = 0; round < 20; round++) {
       const offered = names.filter((_, i) => i === 0 || (round + i) % 3 !== 0);
       const resources = offered.map((name) => ({
@@ -356,25 +375,40 @@ test('of 1,000 allocations over restarts and changes of the policy, no two live 
         await kubelet.stop();
         await kubelet.start();
       }
+      if (round % 7 === 6) {
+        agent.accept();
+        await agent.stop();
+        agent = await startHere();
+      }
       for (const { name, capacity } of resources)
         await known(kubelet, `tapwire.io/${name}`, (one) => isHealthy(one) && one.healthy.size === capacity);
+      for (const allocation of [...live.values()].filter(({ resource }) => isIn(resource, offered)))
+        assert.equal(await kubelet.allocate(allocation.pod, allocation.resource), allocation, 'replayed');
       for (let i = 0; i < 50; i++) {
         const name = `vm-${round}-${i}`;
-        const resource = `tapwire.io/${offered[i % offered.length]}`;
-        live.set(name, (await kubelet.allocate(pod(name), resource)).ids);
+        live.set(name, await kubelet.allocate(pod(name), `tapwire.io/${offered[i % offered.length]}`));
       }
-      const ids = [...live.values()].flat();
+      const ids = [...live.values()].flatMap((one) => one.ids);
       assert.is(new Set(ids).size, ids.length, `round ${round}: ids`);
       assert.is(new Set(ids.map(indexOf)).size, ids.length, `round ${round}: indexes`);
-      // Most VMs end; some live on over later rounds.
+      for (const { ids, devices } of live.values())
+        assert.equal(
+          devices.map(({ hostPath }) => hostPath),
+          ids.map((id) => `/dev/tap${indexOf(id)}`),
+        );
+      // Most VMs end. The others have the first indexes, which every capacity includes.
       for (const [i, name] of [...live.keys()].entries()) {
-        if (i % 10 === 0 && live.size <= 40) continue;
+        if (i % 10 === 0 && live.size > 5) continue;
         live.delete(name);
         kubelet.forget(pod(name));
       }
     }
     agent.accept();
+    await agent.stop();
   }));
+
+const isIn = (resource: string, names: readonly string[]): boolean =>
+  names.includes(resource.replace('tapwire.io/', ''));
 
 async function assertRejects(task: Promise<unknown>, reason: RegExp): Promise<void> {
   const error = await task.then(

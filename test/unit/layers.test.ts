@@ -219,6 +219,21 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   return [...new Map(groups.map((group) => [group.join(), group])).values()];
 }
 
+test('the agent and the plugin load the gRPC library only when they need it', () => {
+  const loaded = new Set<string>();
+  const queue = ['daemonset/main.ts', 'cni/main.ts'];
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    loaded.add(file);
+    const targets = imports.filter(({ from, isType }) => from === file && !isType).map(({ to }) => to);
+    queue.push(...targets.filter((target) => !loaded.has(target)));
+  }
+  assert.ok(loaded.has('daemonset/devices.ts'));
+  assert.equal(
+    [...loaded].filter((file) => /^@grpc|^daemonset\/device-plugin\/|^@bufbuild/.test(file)),
+    [],
+  );
+});
+
 test('a source file has at most 200 lines of code', () => {
   const codeLines = (file: string) =>
     read(file)

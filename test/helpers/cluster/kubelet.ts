@@ -78,6 +78,8 @@ export interface KnownResource {
 export interface Faults {
   /** Register fails with this text, or does not reply. */
   register: string | 'hang' | null;
+  /** kubelet does not ask a plugin that has registered for its devices. */
+  unwatched: boolean;
   /** List fails this many times because of too many requests. */
   exhausted: number;
   /** List does not reply; or its reply has this many bytes more. */
@@ -170,7 +172,7 @@ export async function startKubelet(directory: string): Promise<Kubelet> {
 class DeviceManager implements Kubelet {
   readonly directory: string;
   readonly socket: string;
-  readonly faults: Faults = { register: null, exhausted: 0, list: null };
+  readonly faults: Faults = { register: null, unwatched: false, exhausted: 0, list: null };
   readonly registrations: Registration[] = [];
   lists = 0;
   readonly #plugins: string;
@@ -301,6 +303,7 @@ class DeviceManager implements Kubelet {
   }
 
   #run(resource: string, endpoint: Endpoint): void {
+    if (this.faults.unwatched) return;
     const stream = endpoint.client['ListAndWatch']({});
     endpoint.stream = stream;
     stream.on('data', ({ devices }: { devices: readonly { id: string; health: string }[] }) => {
