@@ -87,12 +87,15 @@ export class DirectoryWatch {
 }
 
 function nearestDirectory(path: string): string {
-  const file = statSync(path, { throwIfNoEntry: false });
-  return path === '/' || file?.isDirectory() === true ? path : nearestDirectory(dirname(path));
+  return path === '/' || idOf(path) !== null ? path : nearestDirectory(dirname(path));
 }
 
-/** Device and inode of a directory; null if there is none. */
+/** Device and inode of a directory; null if there is none, or it cannot be read. */
 function idOf(path: string): string | null {
-  const file = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return file === undefined ? null : `${file.dev} ${file.ino}`;
+  try {
+    const file = statSync(path, { bigint: true });
+    return file.isDirectory() ? `${file.dev} ${file.ino}` : null;
+  } catch {
+    return null;
+  }
 }

@@ -78,8 +78,9 @@ export class DevicePlugin {
   #onHealth(health: Health): void {
     for (const [name, illness] of health) {
       const before = this.#offered.get(name)?.illness;
-      if (before === undefined || before !== illness) this.#change(name, { illness });
-      if (before !== illness) reportHealth(name, illness, before);
+      if (before === illness || !this.#offered.has(name)) continue;
+      this.#change(name, { illness });
+      reportHealth(name, illness, before);
     }
   }
 

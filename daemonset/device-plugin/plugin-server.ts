@@ -93,8 +93,8 @@ export class PluginServer {
   }
 
   /**
-   * Listens at the path. Connections of before stay. The first call replaces a socket there, which is
-   * that of an earlier agent; later, such a socket is that of an agent which has taken over.
+   * Listens at the path; earlier connections stay. The first call replaces a socket there, which an
+   * earlier agent left. Later, such a socket is that of an agent which has taken over.
    *
    * @throws {unknown} an error of the kernel, or that the path is taken
    */

@@ -16,6 +16,8 @@ const MAX_PAUSE = 30_000;
 const STREAM_TIMEOUT = 10_000;
 /** A stream that lasted for this time in ms shows that the registration had succeeded. */
 const STABLE = 10_000;
+/** Failures that are remembered, in case kubelet never says the same twice. */
+const MAX_REPORTED = 50;
 
 /**
  * Offers one resource to kubelet: serves its devices, and registers it, again whenever kubelet
@@ -71,7 +73,18 @@ export class ResourceServer {
 
   /** Does what the sockets in kubelet's directory require. Called after each change there. */
   check(): void {
-    if (this.#isClosed || !this.#bind()) return;
+    if (this.#isClosed) return;
+    try {
+      this.#adjust();
+    } catch (error) {
+      // For example, the disk fails. It must not end the agent.
+      this.#report(`Cannot serve "${this.#resource}" in "${this.#directory}": ${reasonOf(error)}`);
+      this.#retry();
+    }
+  }
+
+  #adjust(): void {
+    if (!this.#bind()) return;
     const kubeletId = idOf(this.#kubelet);
     if (kubeletId === null) {
       const advice = 'check that kubelet runs, and $.macvtap.kubeletDirectory of the node policy file';
@@ -104,14 +117,8 @@ export class ResourceServer {
       this.#report(`Cannot serve "${this.#resource}": there is no "${this.#directory}"; ${advice}`);
       return false;
     }
-    try {
-      this.#server.bind();
-      return true;
-    } catch (error) {
-      this.#report(`Cannot serve "${this.#resource}" in "${this.#directory}": ${reasonOf(error)}`);
-      this.#retry();
-      return false;
-    }
+    this.#server.bind();
+    return true;
   }
 
   async #register(): Promise<void> {
@@ -172,7 +179,9 @@ export class ResourceServer {
   }
 
   #report(text: string): void {
-    if (!this.#reported.has(text)) log('warn', text);
+    if (this.#reported.has(text)) return;
+    log('warn', text);
+    if (this.#reported.size === MAX_REPORTED) this.#reported.clear();
     this.#reported.add(text);
   }
 }
