@@ -44,7 +44,7 @@ export function readDeviceNode(directory: string, ifindex: number): DeviceNode |
 }
 
 /** Source: gnu_dev_major and gnu_dev_minor of makedev(3) */
-const splitNumber = (rdev: number): DeviceNumber => ({
+export const splitNumber = (rdev: number): DeviceNumber => ({
   major: (rdev >>> 8) & 0xfff,
   minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
 });
