@@ -19,6 +19,11 @@ export interface MacvtapFacts {
 export interface KubeletFacts {
   /** Sockets of kubelet that do not exist. */
   readonly missing: readonly string[];
+  /**
+   * Number of healthy devices that plugins have registered, by full name of their resource; null if
+   * kubelet does not tell.
+   */
+  readonly registered: ReadonlyMap<string, number> | null;
 }
 
 export interface Rejection {

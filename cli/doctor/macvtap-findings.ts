@@ -24,7 +24,7 @@ export function macvtapFindings({ macvtap, agent }: Facts): readonly Diagnosis[]
     deviceDirectoryFinding(deviceFileSystem),
     ...lowerFindings(policy, lowers),
     ...(kubelet === null ? [] : kubeletFindings(policy.kubeletDirectory, kubelet)),
-    ...policy.resources.map((resource) => resourceFinding(resource, agent)),
+    ...policy.resources.map((resource) => resourceFinding(resource, agent, kubelet?.registered ?? null)),
     ...(policy.resources.length === 0 ? [] : [HOT_PLUG]),
   ];
 }
@@ -68,8 +68,12 @@ function kubeletFindings(directory: string, { missing }: KubeletFacts): readonly
   ];
 }
 
-/** Judges whether the agent offers the devices of a resource. */
-function resourceFinding({ name }: MacvtapResource, agent: AgentFacts): Diagnosis {
+/** Judges whether the agent offers the devices of a resource, and kubelet has registered it. */
+function resourceFinding(
+  { name }: MacvtapResource,
+  agent: AgentFacts,
+  registered: KubeletFacts['registered'],
+): Diagnosis {
   const resource = fullResourceName(name);
   const what = `resource ${resource}`;
   if (!agent.isThere || agent.failure !== null) {
@@ -96,5 +100,12 @@ function resourceFinding({ name }: MacvtapResource, agent: AgentFacts): Diagnosi
     const found = `${unhealthy} of ${healthy + unhealthy} devices are unhealthy, so no new VM gets one of them`;
     return error(what, found, "see the lower device above, and the agent's log");
   }
-  return ok(what, `the agent offers ${healthy} healthy ${healthy === 1 ? 'device' : 'devices'} to kubelet`);
+  const devices = `${healthy} healthy ${healthy === 1 ? 'device' : 'devices'}`;
+  if (registered === null) return ok(what, `the agent offers ${devices} to kubelet`);
+  if (registered.has(resource)) return ok(what, `kubelet has registered ${devices} of the agent`);
+  return error(
+    what,
+    `the agent offers ${devices}, but kubelet has not registered them, so no new VM gets a device`,
+    "see the logs of the agent and of kubelet; deleting the agent's pod makes it register again",
+  );
 }

@@ -1,14 +1,12 @@
-import { closeSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, readFileSync } from 'node:fs';
 import { readLower } from '../../cni/kernel/lower-device.ts';
-import type { MacvtapLowers } from '../../cni/policy/macvtap-policy.ts';
 import { DEFAULT_POLICY, type NodePolicy } from '../../cni/policy/node-policy.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
 import { openRtnetlink } from '../../shared/netns/netns.ts';
 import { macvtapAddition } from '../../shared/rtnetlink/macvtap.ts';
 import type { AgentFacts, PluginDirectory } from './facts.ts';
-import type { KubeletFacts, MacvtapFacts } from './macvtap-facts.ts';
+import type { MacvtapFacts } from './macvtap-facts.ts';
 import { deviceFileSystemOf } from './parse-macvtap.ts';
 import { probeRejections } from './probe-rejections.ts';
 
@@ -29,10 +27,14 @@ export async function probeMacvtap(
     kernel: await failureOfKernel(),
     deviceFileSystem: probeDeviceFileSystem(),
     lowers: new Map(await Promise.all(lowers)),
-    kubelet: macvtap.resources.length === 0 ? null : probeKubelet(macvtap),
+    kubelet: macvtap.resources.length === 0 ? null : await kubeletOf(macvtap.kubeletDirectory),
     rejections: await probeRejections(policy, agent, directories),
   };
 }
+
+/** Loads the gRPC library only on nodes that need it. */
+const kubeletOf = async (directory: string): Promise<MacvtapFacts['kubelet']> =>
+  (await import(/* webpackMode: "eager" */ './probe-kubelet.ts')).probeKubelet(directory);
 
 /**
  * Asks the kernel for a macvtap on a link that does not exist, in a temporary netns. The kernel
@@ -79,13 +81,3 @@ function probeDeviceFileSystem(): string | null {
     return null;
   }
 }
-
-/** Source: kubernetes pkg/kubelet/cm/devicemanager, pkg/kubelet/apis/podresources */
-const KUBELETS_SOCKETS = ['device-plugins/kubelet.sock', 'pod-resources/kubelet.sock'];
-
-function probeKubelet({ kubeletDirectory }: MacvtapLowers): KubeletFacts {
-  const sockets = KUBELETS_SOCKETS.map((name) => join(kubeletDirectory, name));
-  return { missing: sockets.filter((path) => !isSocket(path)) };
-}
-
-const isSocket = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isSocket() === true;

@@ -37,6 +37,7 @@ const EDGES = [
   'cli/doctor/probe-agent.ts',
   'cli/doctor/probe-confs.ts',
   'cli/doctor/probe-files.ts',
+  'cli/doctor/probe-kubelet.ts',
   'cli/doctor/probe-macvtap.ts',
   'cli/doctor/probe-plugin.ts',
   'cli/doctor/probe-rejections.ts',

@@ -31,7 +31,7 @@ const GOOD: MacvtapFacts = {
   kernel: null,
   deviceFileSystem: 'devtmpfs',
   lowers: new Map([['uplink0', lowerOf()]]),
-  kubelet: { missing: [] },
+  kubelet: { missing: [], registered: new Map([['tapwire.io/vm-lan', 100]]) },
   rejections: [],
 };
 
@@ -56,7 +56,7 @@ test('reports ok for a good node', () => {
     'ok lower device uplink0: physical, up, MTU 1500, for tapwire.io/vm-lan; ' +
       'while VMs use it, it has allmulticast on, so the node receives all multicast frames',
     'ok kubelet: /var/lib/kubelet has the sockets for device plugins and pod resources',
-    'ok resource tapwire.io/vm-lan: the agent offers 100 healthy devices to kubelet',
+    'ok resource tapwire.io/vm-lan: kubelet has registered 100 healthy devices of the agent',
     "ok volume hot-plug: KubeVirt drops a VM's right to open its macvtap when a volume is hot-plugged (kubevirt#17392)",
   ]);
 });
@@ -157,9 +157,21 @@ const CASES: readonly (readonly [string, Partial<MacvtapFacts>, AgentFacts, read
   ],
   [
     'no kubelet',
-    { kubelet: { missing: ['/k/a.sock', '/k/b.sock'] } },
+    { kubelet: { missing: ['/k/a.sock', '/k/b.sock'], registered: null } },
     AGENT,
-    ['error kubelet: /k/a.sock and /k/b.sock are not sockets, so no VM gets a macvtap'],
+    [
+      'error kubelet: /k/a.sock and /k/b.sock are not sockets, so no VM gets a macvtap',
+      'ok resource tapwire.io/vm-lan: the agent offers 100 healthy devices to kubelet',
+    ],
+  ],
+  [
+    'a kubelet that has not registered it',
+    { kubelet: { missing: [], registered: new Map([['x.org/gpu', 1]]) } },
+    AGENT,
+    [
+      'error resource tapwire.io/vm-lan: the agent offers 100 healthy devices, ' +
+        'but kubelet has not registered them, so no new VM gets a device',
+    ],
   ],
   [
     'no agent',
