@@ -24,9 +24,8 @@ const doctor = (parts: readonly Part[], ...change: readonly string[]) =>
 const socketAt = (path: string): string =>
   `mkdir -p $(dirname ${path}); ${NODE} -e 'require("net").createServer().listen("${path}", () => process.kill(process.pid, 9))' || true`;
 
-test('accepts a node policy file that this version knows, and says what the agent does not offer', async () => {
-  const { exitCode, stdout } = await doctor(ALL, withLower(), POLICY, ...SOCKETS.map(socketAt));
-  assert.is(exitCode, 1);
+test('accepts a node policy file that this version knows', async () => {
+  const { stdout } = await doctor(ALL, withLower(), POLICY, ...SOCKETS.map(socketAt));
   const lines = stdout.split('\n').filter((line) => !line.includes('/opt/cni/bin'));
   for (const line of [
     'ok       node policy file: /etc/tapwire/node.json is valid',

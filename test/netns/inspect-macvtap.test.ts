@@ -62,6 +62,8 @@ test('docs/inspect.md shows the output for a running VM', () =>
       for (const part of [MACVTAP, LOWER, 'bridge', `tapwire.io/${pod.resource}`]) {
         assert.ok(svg.stdout.includes(`>${part}</text>`), part);
       }
+      const inContainer = await tapwire(['inspect', '--root', '/', POD], pod.onNode);
+      assert.is(inContainer.stdout, text.stdout);
       const list = await tapwire(['inspect'], pod.onNode);
       assert.match(
         list.stdout,
