@@ -1,4 +1,7 @@
-/** Asks a stand-in for kubelet over a real socket. Its messages are made from the .proto at run time. */
+/**
+ * Asks a stand-in for kubelet over a real socket. Its messages are made from the .proto file at run
+ * time.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
