@@ -15,8 +15,9 @@ const NAME = 'tapwire doctor';
 const HELP = `Usage: ${NAME} [options]
 
 Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and its fallback, the agent and the
-node policy file. It also checks that the container runtime calls Multus first, and Tapwire only through Multus. Run it
-as root on the node. It creates two taps in a temporary network namespace and changes nothing else.
+node policy file. It also checks that the container runtime calls Multus first, and Tapwire only through Multus. If the
+node policy file has $.macvtap, it checks the lower devices, kubelet and the resources. Run it as root on the node. It
+creates two taps in a temporary network namespace, with $.macvtap calls ADD for another one, and changes nothing else.
 
 With --cluster, it checks all nodes that the DaemonSet selects, from any machine whose kubectl reaches the cluster: for
 each node, it runs itself in a Job with the agent's image, at most 16 at once, and deletes the Job.

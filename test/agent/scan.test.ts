@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { encodeRecord } from '../../shared/record.ts';
 import type { Agent } from '../helpers/agent/agent.ts';
 import {
   type AgentNode,
@@ -20,6 +21,7 @@ import {
   within,
   withMortalPod,
 } from '../helpers/agent/agent-node.ts';
+import { macvtapRecord } from '../helpers/pod/macvtap-pod.ts';
 import { type TestNetns, withPod } from '../helpers/pod/netns.ts';
 import { attach, detachTcx, returning } from '../helpers/pod/programs.ts';
 
@@ -114,6 +116,27 @@ test('the scan skips pods that Tapwire has not wired, files, and the host netns'
       assert.equal([await conflicts(agent, 'deadly'), await conflicts(agent, 'unknown')], [0, 0]);
       assert.is((await metricsOf(agent)).value('tapwire_unreadable_netns'), 0);
       assert.equal(linesAbout(agent, 'eth0'), []);
+      await agent.stop();
+    }),
+  ));
+
+test('the scan does not take the lower device in the record of a macvtap for a pod link', () =>
+  withScannedNode((node, netnsDir, show) =>
+    withPod('eth0', async (pod) => {
+      show(pod);
+      await pod.ip('link add link host0 name pod1 type macvtap mode bridge');
+      // The lower device is on the node, where it may have any name.
+      const record = macvtapRecord({ lowerDevice: 'eth0' });
+      await execa('ip', ['-n', pod.name, 'link', 'set', 'pod1', 'alias', encodeRecord(record)]);
+      for (const link of ['eth0', 'pod1']) {
+        await pod.tc(`qdisc add dev ${link} clsact`);
+        await pod.tc(FILTER.replace('eth0', link));
+      }
+      const agent = await node.start({ netnsDir });
+      await scanned(agent);
+      assert.equal([await conflicts(agent, 'deadly'), await conflicts(agent, 'unknown')], [0, 0]);
+      assert.is((await metricsOf(agent)).value('tapwire_unreadable_netns'), 0);
+      assert.equal(linesAbout(agent, TAKES), []);
       await agent.stop();
     }),
   ));

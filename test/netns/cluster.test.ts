@@ -18,8 +18,10 @@ import { assertShown, BUNDLE, type Printed, tapwire } from '../helpers/cluster/c
 import { until } from '../helpers/cluster/containerd/until.ts';
 import type { PodResult } from '../helpers/cluster/jobs.ts';
 import { kustomize, type Resource } from '../helpers/cluster/kustomize.ts';
+import { withPolicy } from '../helpers/cluster/macvtap-node.ts';
 import { newContainerId } from '../helpers/plugin/cni.ts';
 import { recordedJson, replayed } from '../helpers/plugin/recorded.ts';
+import { addMacvtap, withMacvtapNode } from '../helpers/pod/macvtap-pod.ts';
 import { type PodNames, type WiredPod, withWiredPod } from '../helpers/pod/wired-pod.ts';
 
 const test = suite('--cluster');
@@ -291,6 +293,45 @@ test('inspect --cluster shows both pods of a migration on their nodes, as the pa
     {},
     SOURCE_NAMES,
   ).then(() => replayed('a VMI and its pod', PATHS)));
+
+test('inspect --cluster shows the macvtap of a VM', () =>
+  withMacvtapNode(async (macvtap) => {
+    await addMacvtap(macvtap);
+    const run = async (spec: Resource) => {
+      const [command = '', ...args] = argumentsOf(spec);
+      assert.equal([command, args.at(-1)], ['inspect', SOURCE]);
+      return toResult(await tapwire([command, ...args.slice(0, -1), macvtap.pod.path], macvtap.onNode));
+    };
+    const world = { daemonSet: DAEMON_SET, vmis: [VMI], pods: [LAUNCHER], run };
+    await withApiServer(world, async ({ env }) => {
+      const text = await tapwire(['inspect', '--cluster', 'vms/vm-sec'], [], env);
+      assert.equal([text.exitCode, text.stderr], [0, '']);
+      assert.match(text.stdout, `  resource   tapwire.io/${macvtap.resource}\n`);
+      const json = await tapwire(['inspect', '--cluster', 'vms/vm-sec', '--json'], [], env);
+      const [{ inspection }] = JSON.parse(json.stdout);
+      assert.equal([inspection.attachments[0].binding, inspection.attachments[0].defects], ['macvtap', []]);
+    });
+  }));
+
+test('doctor --cluster shows what macvtap lacks on a node', () => {
+  const world = {
+    daemonSet: DAEMON_SET,
+    nodes: [nodeOf('node-1')],
+    run: async (spec: Resource) => {
+      const policy = withPolicy({ masters: [{ lowerDevice: 'uplink0' }] });
+      return toResult(await onNode(['tun', 'multus'], policy, argumentsOf(spec)));
+    },
+  };
+  return withApiServer(world, async ({ env }) => {
+    const { exitCode, stdout } = await tapwire(['doctor', '--cluster'], [], env);
+    assert.is(exitCode, 1);
+    assert.match(
+      stdout,
+      'error lower device uplink0: is missing, for $.macvtap.masters; create it, or correct ',
+    );
+    assert.not.match(stdout, 'volume hot-plug', 'only problems are shown');
+  });
+});
 
 test('inspect --cluster rejects a VMI that does not exist or has no running pod', () => {
   const ended = { ...LAUNCHER, status: { phase: 'Succeeded' } };
