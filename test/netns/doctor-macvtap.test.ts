@@ -1,10 +1,17 @@
-/** Runs `tapwire doctor` on nodes whose node policy file has `$.macvtap`. */
+/**
+ * Runs `tapwire doctor` on nodes whose node policy file has `$.macvtap`, and compares its output
+ * with docs/troubleshooting.md.
+ */
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NODE } from '../helpers/agent/agent.ts';
-import { onNode, type PARTS } from '../helpers/cluster/bare-node.ts';
+import { onNode, PARTS } from '../helpers/cluster/bare-node.ts';
+import { assertShown } from '../helpers/cluster/command-line.ts';
+import { type Kubelet, startKubelet } from '../helpers/cluster/kubelet.ts';
 import { withLower, withPolicy } from '../helpers/cluster/macvtap-node.ts';
 import { versionBefore } from '../helpers/cluster/version-before.ts';
+import { withDirectory } from '../helpers/plugin/shim.ts';
 
 const test = suite('tapwire doctor: macvtap');
 
@@ -23,6 +30,50 @@ const doctor = (parts: readonly Part[], ...change: readonly string[]) =>
 /** A socket outlives the process that has bound it. */
 const socketAt = (path: string): string =>
   `mkdir -p $(dirname ${path}); ${NODE} -e 'require("net").createServer().listen("${path}", () => process.kill(process.pid, 9))' || true`;
+
+/** Runs the doctor next to an agent, once its log has this text, and a stand-in for kubelet. */
+function withKubelet(prepare: (kubelet: Kubelet) => void, wait: string, ...change: readonly string[]) {
+  return withDirectory(async (directory) => {
+    const kubelet = await startKubelet(join(directory, 'kubelet'));
+    try {
+      prepare(kubelet);
+      const policy = withPolicy({ resources: [RESOURCE], kubeletDirectory: kubelet.directory });
+      const ready = `until grep -qs '${wait}' /run/agent.log; do kill -0 $agent || exit 9; sleep 0.01; done`;
+      const printed = await doctor(
+        ['tun', 'plugin', 'multus'],
+        withLower(),
+        ...change,
+        policy,
+        PARTS.agent,
+        ready,
+      );
+      return { ...printed, stdout: printed.stdout.replaceAll(kubelet.directory, KUBELET) };
+    } finally {
+      await kubelet.stop();
+    }
+  });
+}
+
+test('reports ok for a complete node, as the page shows', async () => {
+  const { exitCode, stdout, stderr } = await withKubelet(() => {}, 'Registered');
+  assert.equal([exitCode, stderr], [0, '']);
+  const shown = stdout.replace(/by u32; this kernel has no matchall .*$/m, 'by matchall');
+  assertShown('docs/troubleshooting.md', 'tapwire doctor   # on a node with a macvtap resource', shown);
+});
+
+test('reports devices that kubelet has not registered, and unhealthy ones', async () => {
+  const refuse = ({ faults }: Kubelet) => {
+    faults.register = 'no such luck';
+  };
+  const refused = await withKubelet(refuse, 'no such luck');
+  assert.match(
+    refused.stdout,
+    /^error {4}resource tapwire.io\/vm-lan: the agent offers 100 healthy devices, but kubelet has not registered them, /m,
+  );
+  const down = await withKubelet(() => {}, 'unhealthy', 'ip link set uplink0 down');
+  assert.match(down.stdout, /^error {4}lower device uplink0: is down, /m);
+  assert.match(down.stdout, /^error {4}resource tapwire.io\/vm-lan: 100 of 100 devices are unhealthy, /m);
+});
 
 test('accepts a node policy file that this version knows', async () => {
   const { stdout } = await doctor(ALL, withLower(), POLICY, ...SOCKETS.map(socketAt));

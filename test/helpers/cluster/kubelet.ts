@@ -204,6 +204,7 @@ class DeviceManager implements Kubelet {
       }),
       await serve(join(resources, 'kubelet.sock'), serviceOf(podApi, 'PodResourcesLister'), {
         List: (_, reply) => this.#list(reply),
+        GetAllocatableResources: (_, reply) => this.#listAllocatable(reply),
       }),
     ];
   }
@@ -415,6 +416,14 @@ class DeviceManager implements Kubelet {
     });
     const padding = { name: 'x'.repeat(list ?? 0), namespace: 'padding', containers: [] };
     reply(null, { podResources: list === null ? podResources : [...podResources, padding] });
+  }
+
+  /** Source: kubernetes pkg/kubelet/cm/devicemanager, GetAllocatableDevices */
+  #listAllocatable(reply: sendUnaryData<object>): void {
+    const devices = [...this.#resources]
+      .filter(([, { healthy }]) => healthy.size > 0)
+      .map(([resourceName, { healthy }]) => ({ resourceName, deviceIds: [...healthy] }));
+    reply(null, { devices });
   }
 
   // ---- Checkpoint
