@@ -17,6 +17,7 @@ import { checkResourceNames, usedNads } from './resource-names.ts';
 import { checkRegisteredTwice, checkTwins } from './twins.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
+import { checkMacs } from './vm-macs.ts';
 import { checkNetworks } from './vm-networks.ts';
 import { checkSecondary } from './vm-secondary.ts';
 
@@ -80,7 +81,12 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
     ...vms.flatMap(({ vm }) =>
       vm === null
         ? []
-        : [...checkNetworks(vm, minor), ...checkBindings(vm, cluster), ...checkSecondary(vm, cluster)],
+        : [
+            ...checkNetworks(vm, minor),
+            ...checkBindings(vm, cluster),
+            ...checkSecondary(vm, cluster),
+            ...checkMacs(vm, cluster),
+          ],
     ),
   ];
   const checked = nads.length + registries.length + vms.length + conflists.length;
