@@ -2,7 +2,8 @@ import { checkSources, type Report } from '../../nad/check/check.ts';
 import { toLine } from '../../nad/check/finding.ts';
 import { NEWEST_MINOR, parseKubevirtVersion } from '../../nad/kubevirt-versions.ts';
 import { BindingError } from '../../shared/errors.ts';
-import { type Command, readArguments, usageError } from '../command.ts';
+import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
+import { versionWarnings } from '../version-warnings.ts';
 
 const NAME = 'tapwire check';
 
@@ -51,7 +52,11 @@ export const check: Command = {
     );
     if (report.checked === 0 && report.findings.length === 0) throw nothingIn(files);
     const hasErrors = report.findings.some(({ severity }) => severity === 'error');
-    return { ...(values.json ? toJson(report) : toText(report)), exitCode: hasErrors ? 1 : 0 };
+    const warnings = versionWarnings(report.minor)
+      .map((line) => `${line}\n`)
+      .join('');
+    const { stdout, stderr = '' } = values.json ? toJson(report) : toText(report);
+    return { stdout, stderr: `${warnings}${stderr}`, exitCode: hasErrors ? 1 : 0 };
   },
 };
 
@@ -65,7 +70,7 @@ function nothingIn(files: readonly string[]): BindingError {
   return new BindingError('INVALID_CONFIG', `Cannot check ${names}: ${reason}; check the input`);
 }
 
-function toText(report: Report) {
+function toText(report: Report): Pick<Outcome, 'stdout' | 'stderr'> {
   const stdout = report.findings.map((finding) => `${toLine(finding)}\n`).join('');
   return { stdout, stderr: `${summaryOf(report)}\n` };
 }
@@ -80,7 +85,7 @@ function summaryOf({ findings, checked, skipped }: Report): string {
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-function toJson({ findings, ...counts }: Report) {
+function toJson({ findings, minor: _, ...counts }: Report): Pick<Outcome, 'stdout' | 'stderr'> {
   const flat = findings.map(({ severity, place: { file, line }, message }) => ({
     file,
     line,

@@ -23,6 +23,8 @@ import { checkSecondary } from './vm-secondary.ts';
 
 export interface Report {
   readonly findings: readonly Finding[];
+  /** KubeVirt version for which the objects were checked. */
+  readonly minor: Minor;
   /** Number of objects that were checked. */
   readonly checked: number;
   /** Number of objects of unrelated kinds. */
@@ -92,7 +94,7 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
   const checked = nads.length + registries.length + vms.length + conflists.length;
   const total = objects.reduce((sum, { length }) => sum + Math.max(length, 1), 0);
   const files = sources.map(({ file }) => file);
-  return { findings: inOrder(findings, files), checked, skipped: total - checked };
+  return { findings: inOrder(findings, files), minor, checked, skipped: total - checked };
 }
 
 const isRead = (one: Resource): boolean =>

@@ -52,7 +52,18 @@ test('--json prints findings and counts as JSON', async () => {
     checked: 1,
     skipped: 0,
   });
-  assert.equal([stderr, exitCode], [undefined, 0]);
+  assert.equal([stderr, exitCode], ['', 0]);
+});
+
+test('warns of a KubeVirt version that it does not know, given or in a CR', async () => {
+  const known = 'is treated like 1.9, because the newest version that this tapwire knows is 1.9';
+  const { stderr = '' } = await run({ f: vm() }, '--kubevirt', '1.12', 'f');
+  const hint =
+    '; if 1.12 is the version of the HyperConverged operator, it manages KubeVirt 1.2: write --kubevirt 1.2';
+  assert.is(stderr.split('\n')[0], `Warning: KubeVirt 1.12 ${known}${hint}`);
+  const text = `${kubevirt({})}status: {observedKubeVirtVersion: v1.10.0}\n`;
+  const { stderr: observed } = await run({ f: text }, '--json', 'f');
+  assert.is(observed, `Warning: KubeVirt 1.10 ${known}\n`);
 });
 
 test('reads a file once that is named twice', async () => {
