@@ -1,5 +1,6 @@
 import { checkSources, type Report } from '../../nad/check/check.ts';
 import { toLine } from '../../nad/check/finding.ts';
+import { listOf } from '../../nad/check/list.ts';
 import { NEWEST_MINOR, parseKubevirtVersion } from '../../nad/kubevirt-versions.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
@@ -19,7 +20,8 @@ all files as one cluster. "-" is stdin. It skips objects of other kinds.
   --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "skipped"}
   --help              print this help
 
-Prints one line for each finding: FILE:LINE: error|warning|advice: what is wrong; what to do.
+Prints one line for each finding: FILE:LINE: error|warning|advice: what is wrong; what to do. stderr has the counts, and
+says which bindings of VMs were not checked, because FILE has no KubeVirt or HyperConverged CR.
 Exit status: 0 no errors, 1 errors found, 2 usage error, unreadable file, or nothing to check.
 
 Examples:
@@ -52,11 +54,10 @@ export const check: Command = {
     );
     if (report.checked === 0 && report.findings.length === 0) throw nothingIn(files);
     const hasErrors = report.findings.some(({ severity }) => severity === 'error');
-    const warnings = versionWarnings(report.minor)
-      .map((line) => `${line}\n`)
-      .join('');
+    const notes = [...versionWarnings(report.minor), ...uncheckedOf(report)];
     const { stdout, stderr = '' } = values.json ? toJson(report) : toText(report);
-    return { stdout, stderr: `${warnings}${stderr}`, exitCode: hasErrors ? 1 : 0 };
+    const exitCode = hasErrors ? 1 : 0;
+    return { stdout, stderr: `${notes.map((line) => `${line}\n`).join('')}${stderr}`, exitCode };
   },
 };
 
@@ -75,6 +76,13 @@ function toText(report: Report): Pick<Outcome, 'stdout' | 'stderr'> {
   return { stdout, stderr: `${summaryOf(report)}\n` };
 }
 
+/** Says that the bindings of VMs were not looked up, which "0 errors" would hide. */
+function uncheckedOf({ unknownBindings }: Report): readonly string[] {
+  if (unknownBindings.length === 0) return [];
+  const names = `${unknownBindings.length === 1 ? 'binding' : 'bindings'} ${listOf(unknownBindings)}`;
+  return [`Not checked: registration of ${names}; the input has no KubeVirt or HyperConverged CR`];
+}
+
 /** Counts objects as well as findings, because "0 errors" says little if no object was checked. */
 function summaryOf({ findings, checked, skipped }: Report): string {
   const of = (wanted: string) => findings.filter(({ severity }) => severity === wanted).length;
@@ -85,12 +93,12 @@ function summaryOf({ findings, checked, skipped }: Report): string {
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-function toJson({ findings, minor: _, ...counts }: Report): Pick<Outcome, 'stdout' | 'stderr'> {
+function toJson({ findings, checked, skipped }: Report): Pick<Outcome, 'stdout' | 'stderr'> {
   const flat = findings.map(({ severity, place: { file, line }, message }) => ({
     file,
     line,
     severity,
     message,
   }));
-  return { stdout: `${JSON.stringify({ findings: flat, ...counts }, null, 2)}\n` };
+  return { stdout: `${JSON.stringify({ findings: flat, checked, skipped }, null, 2)}\n` };
 }
