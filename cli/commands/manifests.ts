@@ -9,11 +9,12 @@ import { toDirectory } from '../../nad/generate/directory.ts';
 import { exampleVms } from '../../nad/generate/example-vm.ts';
 import { NAMESPACES } from '../../nad/generate/files.ts';
 import { type Namespaces, nadOf } from '../../nad/generate/nad.ts';
-import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../../nad/generate/patches.ts';
+import { gatePatch, hyperConvergedPatch, kubevirtPatch, OPENSHIFT } from '../../nad/generate/patches.ts';
 import type { Registration } from '../../nad/generate/registration.ts';
 import { type Manifest, THIS_FILE, toYaml } from '../../nad/generate/yaml.ts';
 import {
   FIELD_SINCE,
+  HCO_AHEAD,
   LAST_GATED_MINOR,
   NEWEST_MINOR,
   parseKubevirtVersion,
@@ -21,6 +22,8 @@ import {
 import { type Decoder, mismatch, oneOf, string } from '../../shared/decode.ts';
 import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
 import { type ManifestPart, PARTS, whyAbsent } from '../manifests/absent.ts';
+import { describeExamples } from '../manifests/examples.ts';
+import { versionWarnings } from '../version-warnings.ts';
 
 const NAME = 'tapwire manifests';
 
@@ -41,7 +44,8 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
                         slirp    QEMU's user-mode network; slow, but needs nothing on the nodes
   --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer (default 1.${NEWEST_MINOR}); fields, comments and the gate
                       depend on it
-  --hco               the HyperConverged operator manages KubeVirt; print patches of its CR
+  --hco               the HyperConverged operator manages KubeVirt; print patches of its CR. HyperConverged 1.N manages
+                      KubeVirt 1.(N-${HCO_AHEAD}): for 1.15, write --kubevirt 1.5
   --form FORM         where the NetworkAttachmentDefinition is named (default binding)
                         binding  in the registration; VMs name only the binding
                         network  in the VM's network; Tapwire follows the plugin that creates the pod link
@@ -55,7 +59,8 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
                         refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again
   --output DIR        write a file for each part to DIR, which must be new or empty, and print the commands that apply
-                      them: DIR has a kustomization for "kubectl apply -k"; it does not include the patches
+                      them: DIR has a kustomization for "kubectl apply -k"; it does not include the patches. It
+                      includes the example VMs, which start at once; without the part vm, there are none
   --help              print this help
 
 Examples:
@@ -80,9 +85,8 @@ export const manifests: Command = {
     // All bindings share one feature gate.
     const unique = [...new Map(made.map((manifest) => [manifest.file, manifest])).values()];
     const reasons = order.isForNamedParts ? whyAbsent(order) : [];
-    const stderr = reasons.map((line) => `${line}\n`).join('');
-    const { output } = order;
-    return { ...(output === null ? toStream(unique) : toFiles(unique, output)), stderr, exitCode: 0 };
+    const stderr = [...versionWarnings(order.minor), ...reasons].map((line) => `${line}\n`).join('');
+    return { ...(order.output === null ? toStream(unique) : toFiles(unique, order)), stderr, exitCode: 0 };
   },
 };
 
@@ -103,11 +107,17 @@ function inStream(manifest: Manifest): Manifest {
 }
 
 /** Files in a directory. Prints the commands as a shell script. */
-function toFiles(manifests: readonly Manifest[], path: string): Pick<Outcome, 'stdout' | 'directory'> {
+function toFiles(manifests: readonly Manifest[], order: Order): Pick<Outcome, 'stdout' | 'directory'> {
+  const path = order.output ?? '';
   const { files, commands } = toDirectory(manifests, path);
   if (files.size === 0) return { stdout: '' };
-  const comment = `# ${files.size} files. Read their comments first: they say what to edit. Then, in this order:`;
-  return { stdout: `${[comment, ...commands].join('\n')}\n`, directory: { path, files } };
+  const count = files.size === 1 ? '1 file' : `${files.size} files`;
+  const comments = [
+    `# ${count}. Read the comments first: they say what to edit. Then, in this order:`,
+    ...(order.operator === 'hco' && order.parts.includes('registration') ? [`# ${OPENSHIFT}`] : []),
+    ...describeExamples(manifests, partsWithManifests(order)),
+  ];
+  return { stdout: `${[...comments, ...commands].join('\n')}\n`, directory: { path, files } };
 }
 
 /** The decoded options: what to print. */
@@ -132,6 +142,9 @@ const MAKERS: Readonly<Record<ManifestPart, (kind: BindingKind, order: Order) =>
     operator === 'kubevirt' && minor <= LAST_GATED_MINOR ? [gatePatch()] : [],
   vm: (kind, { form, namespaces }) => exampleVms(kind, form, namespaces.network),
 };
+
+const partsWithManifests = (order: Order): readonly ManifestPart[] =>
+  order.parts.filter((part) => order.kinds.some((kind) => MAKERS[part](kind, order).length > 0));
 
 /** @throws {BindingError} INVALID_CONFIG */
 function parseOrder(args: readonly string[]): Order {

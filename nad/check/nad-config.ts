@@ -19,8 +19,8 @@ export interface NadSeen {
    * network.
    */
   readonly isFirst: boolean;
-  /** Types of the NAD's plugins in the order in which they run. */
-  readonly types: readonly string[];
+  /** The NAD's plugins in the order in which they run. */
+  readonly plugins: readonly ChainPlugin[];
 }
 
 /** Kinds of wiring that a VM's interface finds in the pod. */
@@ -32,7 +32,7 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
   const { namespace, name } = nad;
   const config = get(nad.value, 'spec', 'config');
   const subject = `NetworkAttachmentDefinition "${fullName(nad)}"`;
-  const none = { namespace, name, wiring: null, isFirst: false, types: [] };
+  const none = { namespace, name, wiring: null, isFirst: false, plugins: [] };
   if (typeof config !== 'string' || config.trim() === '') {
     const findings = findingsAt(nad.at('$.spec'), subject, problemsOfMissing(nad));
     return { seen: none, findings };
@@ -40,7 +40,7 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
   const chain = readChain(config, name);
   const read = readOurs(chain);
   return {
-    seen: { namespace, name, ...read.seen, types: chain.plugins.map(({ type }) => type) },
+    seen: { namespace, name, ...read.seen, plugins: chain.plugins },
     findings: findingsAt(nad.at('$.spec.config'), subject, [...chain.problems, ...read.problems]),
   };
 }

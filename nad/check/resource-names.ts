@@ -64,7 +64,8 @@ export function usedNads(
   });
   const used = new Set([...ofNetworks, ...ofBindings].map(fullName));
   return (nad) =>
-    used.has(fullName(nad)) || nads.find(nad.namespace, nad.name)?.types.includes(OURS) === true;
+    used.has(fullName(nad)) ||
+    nads.find(nad.namespace, nad.name)?.plugins.some(({ type }) => type === OURS) === true;
 }
 
 /**

@@ -82,6 +82,9 @@ const onPod = (kind: BindingKind): Nic => ({
   interface: { binding: { name: BINDINGS[kind].registeredAs } },
 });
 
+/** Network data for two NICs: without it, the image requests an address on the first one only. */
+const TWO_NICS = { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } };
+
 /** A primary NIC with masquerade, a second NIC with this binding, and the second NIC's network. */
 const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'others'> => ({
   nics: [
@@ -91,7 +94,7 @@ const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'oth
       interface: { binding: { name: BINDINGS[kind].registeredAs } },
     },
   ],
-  ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
+  ethernets: TWO_NICS,
   others: [(namespace) => nad(namespace, NETWORK, MACVLAN)],
 });
 
@@ -190,9 +193,14 @@ function networkExamples(kind: BindingKind): readonly ExampleFile[] {
   return [
     {
       file: fileOf(kind, 'network', 'vm.yaml'),
-      about: [`A VM on the network "${name}". Its NAD must be in the namespace of the VM.`],
+      about: [
+        `A VM on the network "${name}", whose NAD is in the VM's namespace. For a NAD in another namespace, write`,
+        `"networkName: NAMESPACE/${name}". If Multus isolates namespaces, that must be "default" or one of its "globalNamespaces".`,
+      ],
       name: `tapwire-${kind}-network`,
-      nics: isPrimary ? [nic] : [{ network: POD, interface: { masquerade: {} } }, nic],
+      ...(isPrimary
+        ? { nics: [nic] }
+        : { nics: [{ network: POD, interface: { masquerade: {} } }, nic], ethernets: TWO_NICS }),
       ...(kind === 'tap-mq' ? { vcpus: 4, multiQueue: true } : {}),
     },
   ];

@@ -50,7 +50,7 @@ export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): re
 }
 
 /** Name of the example network and of its NAD. */
-export const NETWORK = 'lan';
+export const NETWORK = 'tapwire-lan';
 
 /** The same for a NAD that contains Tapwire, so that the NADs of several bindings can coexist. */
 export const networkOf = (kind: BindingKind): string => (kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`);

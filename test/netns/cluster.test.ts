@@ -87,6 +87,27 @@ const GOOD: PodResult = {
   log: JSON.stringify([{ severity: 'ok', what: 'agent', found: 'answers', advice: null, version: '0.1.0' }]),
 };
 
+test('doctor --cluster checks only the named nodes, and rejects names that it cannot check', () => {
+  const nodes = [nodeOf('a'), nodeOf('b'), nodeOf('c', LOST), nodeOf('arm', READY, 'arm64')];
+  return withApiServer({ daemonSet: DAEMON_SET, nodes, run: async () => GOOD }, async ({ env, jobs }) => {
+    const named = await tapwire(['doctor', '--cluster', 'c', 'a', 'a'], [], env);
+    assert.equal(
+      [named.exitCode, named.stderr],
+      [1, '2 nodes: 1 ok, 0 with warnings, 0 with errors, 1 without a result\n'],
+    );
+    assert.match(named.stdout, /^NODE .*\na .*\nc .*\n$/);
+    assert.is(jobs.created.length, 1);
+    for (const [names, reason] of [
+      [['a', 'x', 'vm-7'], '"x", "vm-7": the cluster has no such node; see "kubectl get nodes"'],
+      [['arm'], '"arm": DaemonSet "tapwire/tapwire" does not select it; see its node affinity'],
+    ] as const) {
+      const { exitCode, stdout, stderr } = await tapwire(['doctor', '--cluster', ...names], [], env);
+      assert.equal([exitCode, stdout, stderr], [2, '', `Cannot check ${reason}\n`]);
+    }
+    assert.is(jobs.created.length, 1);
+  });
+});
+
 test('doctor --cluster asks 200 nodes, 16 at once; 20 do not answer and are rows', () => {
   const nodes = Array.from({ length: 200 }, (_, i) => nodeOf(`node-${i + 100}`, i % 20 === 3 ? LOST : READY));
   const run = async ({ nodeName }: Resource) => (Number(nodeName.slice(5)) % 20 === 7 ? null : GOOD);

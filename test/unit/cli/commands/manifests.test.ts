@@ -119,6 +119,79 @@ for (const [args, stderr] of [
   });
 }
 
+for (const [version, managed] of [
+  [
+    '1.12',
+    '; if 1.12 is the version of the HyperConverged operator, it manages KubeVirt 1.2: write --kubevirt 1.2',
+  ],
+  [
+    '1.19',
+    '; if 1.19 is the version of the HyperConverged operator, it manages KubeVirt 1.9: write --kubevirt 1.9',
+  ],
+  ['1.10', ''],
+  ['1.20', ''],
+  ['1.99', ''],
+] as const) {
+  test(`warns that KubeVirt ${version} is newer than all known versions`, async () => {
+    const known = 'because the newest version that this tapwire knows is 1.9';
+    for (const operator of [[], ['--hco']]) {
+      const args = ['--binding', 'tap', '--kubevirt', version, ...operator];
+      const { stderr } = await manifests.run(args, NO_FILES);
+      assert.is(stderr, `Warning: KubeVirt ${version} is treated like 1.9, ${known}${managed}\n`);
+    }
+  });
+}
+
+const OPENSHIFT = '# On OpenShift Virtualization, that CR is in another namespace: write "-n openshift-cnv".';
+const lanOf = (name: string) => `, and creates their network default/${name}`;
+for (const [args, comments] of [
+  [
+    '--binding tap --kubevirt 1.5',
+    [
+      '# 5 files. Read the comments first: they say what to edit. Then, in this order:',
+      '# The last command starts example VMs (default/tapwire-primary, default/tapwire-dual-stack).',
+      '# To leave them out: --part nad --part registration',
+    ],
+  ],
+  [
+    '--binding tap-secondary --kubevirt 1.4',
+    [
+      '# 5 files. Read the comments first: they say what to edit. Then, in this order:',
+      `# The last command starts example VMs (default/tapwire-secondary)${lanOf('tapwire-lan')}.`,
+      '# To leave them out: --part nad --part registration --part gate',
+    ],
+  ],
+  [
+    '--binding slirp --hco',
+    [
+      '# 3 files. Read the comments first: they say what to edit. Then, in this order:',
+      OPENSHIFT,
+      '# The last command starts example VMs (default/tapwire-slirp).',
+      '# To leave them out: --part registration',
+    ],
+  ],
+  [
+    '--binding tap --part vm --namespace vms',
+    [
+      '# 3 files. Read the comments first: they say what to edit. Then, in this order:',
+      '# The last command starts example VMs (vms/tapwire-primary, vms/tapwire-dual-stack).',
+      '# To leave them out: omit --part vm',
+    ],
+  ],
+  [
+    '--binding tap --part registration',
+    ['# 1 file. Read the comments first: they say what to edit. Then, in this order:'],
+  ],
+] as const) {
+  test(`${args} --output says what the commands do`, async () => {
+    const printed = await print(...args.split(' '), '--output', 'dir');
+    assert.equal(
+      printed.split('\n').filter((line) => line.startsWith('#')),
+      comments,
+    );
+  });
+}
+
 test('without --part, prints the gate if KubeVirt needs it', async () => {
   const has = async (...args: readonly string[]) =>
     (await print('--binding', 'tap', ...args)).includes('op: add');
