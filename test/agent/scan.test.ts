@@ -17,6 +17,7 @@ import {
   page,
   succeeded,
   until,
+  untilIs,
   withEmptyNode,
   within,
   withMortalPod,
@@ -75,7 +76,7 @@ test('the scan reports a filter added later once, forgets it when it is deleted,
       assert.is(await conflicts(first, 'deadly'), 0);
 
       await pod.tc(FILTER);
-      await until('it is counted', async () => (await conflicts(first, 'deadly')) === 1);
+      await untilIs('it is counted', () => conflicts(first, 'deadly'), 1);
       const [line] = linesAbout(first, TAKES);
       assert.equal(
         [line.level, line.netns, line.container, line.ifname],
@@ -84,9 +85,9 @@ test('the scan reports a filter added later once, forgets it when it is deleted,
 
       await first.stop();
       const second = await node.start({ netnsDir });
-      await until('the next agent counts it', async () => (await conflicts(second, 'deadly')) === 1);
+      await untilIs('the next agent counts it', () => conflicts(second, 'deadly'), 1);
       await pod.tc('filter del dev eth0 ingress pref 10');
-      await until('it is gone', async () => (await conflicts(second, 'deadly')) === 0);
+      await untilIs('it is gone', () => conflicts(second, 'deadly'), 0);
       await until(
         'that is said',
         () => linesAbout(second, 'no longer has a u32 filter at pref 10').length === 1,
@@ -94,9 +95,9 @@ test('the scan reports a filter added later once, forgets it when it is deleted,
       assert.equal([linesAbout(first, TAKES).length, linesAbout(second, TAKES).length], [1, 1], 'once each');
 
       const id = await attach(pod, 'tcx', 'eth0', returning(0));
-      await until('a TCX program is counted', async () => (await conflicts(second, 'deadly')) === 1);
+      await untilIs('a TCX program is counted', () => conflicts(second, 'deadly'), 1);
       await detachTcx(pod, 'eth0', id);
-      await until('it is gone, too', async () => (await conflicts(second, 'deadly')) === 0);
+      await untilIs('it is gone, too', () => conflicts(second, 'deadly'), 0);
       await second.stop();
     }),
   ));
@@ -169,10 +170,10 @@ test("the scan does not keep a deleted pod's netns alive", () =>
       const agent = await node.start({ netnsDir });
       succeeded(await node.call('ADD', pod));
       await pod.tc(FILTER);
-      await until('it is counted', async () => (await conflicts(agent, 'deadly')) === 1);
+      await untilIs('it is counted', () => conflicts(agent, 'deadly'), 1);
       await pod.die();
       await until('the netns is gone', () => pod.isGone());
-      await until('its finding is gone', async () => (await conflicts(agent, 'deadly')) === 0);
+      await untilIs('its finding is gone', () => conflicts(agent, 'deadly'), 0);
       await agent.stop();
     }),
   ));

@@ -41,13 +41,19 @@ async function registered(): Promise<readonly Registered[]> {
 }
 
 test('each metric has a row with its type, its labels and its help text, and no other metric has one', async () => {
-  const expected = (await registered()).map(({ name, type, labelNames, help }) => [
+  const all = await registered();
+  const rows = rowsOf('# Metrics').filter(([name]) => name?.startsWith('`'));
+  const [said, names] = [rows.map(([name]) => name?.slice(1, -1)), all.map(({ name }) => name)];
+  const missing = names.filter((name) => !said.includes(name));
+  assert.equal(missing, [], `docs/metrics.md lacks a row for ${missing.join(', ')}`);
+  const unknown = said.filter((name = '') => !names.includes(name));
+  assert.equal(unknown, [], `the agent has no metric ${unknown.join(', ')}; correct docs/metrics.md`);
+  const expected = all.map(({ name, type, labelNames, help }) => [
     `\`${name}\``,
     type,
     labelNames.map((label) => `\`${label}\``).join(', '),
     help,
   ]);
-  const rows = rowsOf('# Metrics').filter(([name]) => name?.startsWith('`'));
   assert.equal(rows.map((row) => row.slice(0, 4)).sort(), expected.sort());
   for (const row of rows) assert.match(row[4] ?? '', /\w{3,}.*\.$/, `${row[0]} says what to do`);
 });
