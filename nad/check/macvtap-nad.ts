@@ -52,9 +52,13 @@ const NO_DEVICE =
   `without the annotation ${RESOURCE_ANNOTATION}, no pod gets a device, and ADD rejects it; ` +
   `add it, with a resource such as "${fullResourceName('vm-lan')}"`;
 
+/** An extended resource of Kubernetes, and the domains that Kubernetes keeps for itself. */
+const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?$/;
+const RESERVED = /^requests\.|kubernetes\.io\//;
+
 function* problemsOfResource(resource: string): Iterable<Problem> {
   const subject = `annotation ${RESOURCE_ANNOTATION}`;
-  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?$/.test(resource)) {
+  if (!NAME.test(resource) || RESERVED.test(resource)) {
     yield error(
       `${subject}: ${show(resource)} is not the name of a resource; want one such as "${fullResourceName('vm-lan')}"`,
     );

@@ -123,6 +123,10 @@ for (const [resource, want] of [
     `error: ${SUBJECT}: annotation ${ASKED}: "tapwire.io/vm lan" is not the name of a resource; want one such as "tapwire.io/vm-lan"`,
   ],
   [
+    'node.kubernetes.io/lan',
+    `error: ${SUBJECT}: annotation ${ASKED}: "node.kubernetes.io/lan" is not the name of a resource; want one such as "tapwire.io/vm-lan"`,
+  ],
+  [
     `tapwire.io/${'x'.repeat(53)}`,
     `error: ${SUBJECT}: annotation ${ASKED}: the node policy file cannot offer "${'x'.repeat(53)}", which has more than 52 characters; shorten it`,
   ],
