@@ -47,8 +47,8 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
   --hco               the HyperConverged operator manages KubeVirt; print patches of its CR
   --form FORM         where the NetworkAttachmentDefinition is named (default binding; macvtap has only network)
                         binding  in the registration; VMs name only the binding
-                        network  in the VM's network; Tapwire follows the plugin that creates the pod link, or creates it
-                                 (macvtap)
+                        network  in the VM's network; Tapwire follows the plugin that creates the pod link, or creates
+                                 that link (macvtap)
   --part PART         only this part: nad, registration, gate (KubeVirt up to 1.${LAST_GATED_MINOR}) or vm; can be given several times
   --namespace NS      namespace of the VMs and of their networks (default "${NAMESPACES.network}")
   --nad-namespace NS  namespace of the NAD in the registration (default "${NAMESPACES.binding}"). If Multus isolates namespaces, VMs
