@@ -13,7 +13,8 @@ const HELP = `Usage: ${NAME} [options] FILE…
 Finds mistakes in NetworkAttachmentDefinitions, in registrations with KubeVirt (the KubeVirt or HyperConverged CR, or
 patches of them), in VMs and their preferences, and in files of /etc/cni/net.d. It reports what KubeVirt rejects, and
 what KubeVirt silently accepts but leaves a VM without a network. It reads YAML and JSON as Kubernetes does, and treats
-all files as one cluster. "-" is stdin. It skips objects of other kinds.
+all files as one cluster. "-" is stdin. If there are nodes, it compares the devices that they offer with those that
+running VMs need. It skips objects of other kinds.
 
   --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer; fields that it does not know are errors (default:
                       the version in the status of a KubeVirt CR in FILE, or else 1.${NEWEST_MINOR})

@@ -156,6 +156,7 @@ const passtKeys = { ...rejectedByPasst, ...acceptedByPasst } satisfies Readonly<
 /** Names of the keys that each binding accepts, without those of every binding. */
 export const KEYS_OF_BINDING: Readonly<Record<CniBinding, readonly string[]>> = {
   tap: Object.keys(tapKeys),
+  macvtap: MACVTAP_KEYS,
   passt: Object.keys(acceptedByPasst),
 };
 

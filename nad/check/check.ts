@@ -1,5 +1,6 @@
 import { BindingError } from '../../shared/errors.ts';
 import { type Minor, NEWEST_MINOR } from '../kubevirt-versions.ts';
+import { checkCapacity } from './capacity.ts';
 import { checkConflist, isConflist } from './conflists.ts';
 import { parseDocuments } from './document.ts';
 import { type Finding, failure, inOrder } from './finding.ts';
@@ -83,6 +84,12 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
     ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
     ...registrations.flatMap((registered) => checkReference(registered, seen, vms.length > 0)),
     ...checkResourceNames(nadResources.filter(isUsed), resources, minor),
+    ...checkCapacity(
+      nadResources,
+      vms.flatMap(({ vm }) => vm ?? []),
+      resources,
+      seen,
+    ),
     ...vms.flatMap(({ vm }) =>
       vm === null
         ? []

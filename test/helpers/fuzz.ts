@@ -187,6 +187,7 @@ const KEYS = [
   'type',
   'binding',
   ...KEYS_OF_BINDING.tap,
+  ...KEYS_OF_BINDING.macvtap,
   'PODLINK',
   'MTU',
   'args',
@@ -297,6 +298,10 @@ const VALID = {
   },
 };
 
+/** Values of the keys of a macvtap; the other valid values are those of VALID. */
+const VALID_MACVTAP = { master: 'eth0', mac: '02:00:00:00:00:01', queues: 2, promiscMode: false };
+
+const REJECTED_BY_MACVTAP = KEYS_OF_BINDING.tap.filter((key) => !KEYS_OF_BINDING.macvtap.includes(key));
 const REJECTED_BY_PASST = KEYS_OF_BINDING.tap.filter((key) => !KEYS_OF_BINDING.passt.includes(key));
 
 /** A valid configuration with up to `most` places changed, added or removed. */
@@ -305,6 +310,9 @@ export function arbitraryConf(random: Random, most = 4): Record<string, unknown>
   if (random.oneIn(5)) {
     conf['binding'] = 'passt';
     for (const key of REJECTED_BY_PASST) delete conf[key];
+  } else if (random.oneIn(5)) {
+    Object.assign(conf, { binding: 'macvtap' }, VALID_MACVTAP);
+    for (const key of [...REJECTED_BY_MACVTAP, 'runtimeConfig', 'deviceID']) delete conf[key];
   } else if (random.oneIn(4)) {
     delete conf['podLink'];
     setOwn(conf, 'network', 'secondary');
