@@ -310,7 +310,7 @@ export function arbitraryConf(random: Random, most = 4): Record<string, unknown>
   if (random.oneIn(5)) {
     conf['binding'] = 'passt';
     for (const key of REJECTED_BY_PASST) delete conf[key];
-  } else if (random.oneIn(5)) {
+  } else if (random.below(5) === 0) {
     Object.assign(conf, { binding: 'macvtap' }, VALID_MACVTAP);
     for (const key of [...REJECTED_BY_MACVTAP, 'runtimeConfig', 'deviceID']) delete conf[key];
   } else if (random.oneIn(4)) {
