@@ -74,7 +74,7 @@ export const BINDINGS: Readonly<Record<BindingKind, BindingManifests>> = {
     registeredAs: REGISTERED_AS.macvtap,
     files: 'macvtap/',
     forms: ['network'],
-    nad: { name: 'lan-macvtap', config: { binding: 'macvtap' } },
+    nad: { name: 'tapwire-lan-macvtap', config: { binding: 'macvtap' } },
     plugin: { domainAttachmentType: 'tap' },
     since: [],
   },

@@ -299,7 +299,14 @@ const VALID = {
 };
 
 /** Values of the keys of a macvtap; the other valid values are those of VALID. */
-const VALID_MACVTAP = { master: 'eth0', mac: '02:00:00:00:00:01', queues: 2, promiscMode: false };
+const VALID_MACVTAP = {
+  master: 'eth0',
+  mac: '02:00:00:00:00:01',
+  queues: 2,
+  promiscMode: false,
+  owner: 107,
+  group: 107,
+};
 
 const REJECTED_BY_MACVTAP = KEYS_OF_BINDING.tap.filter((key) => !KEYS_OF_BINDING.macvtap.includes(key));
 const REJECTED_BY_PASST = KEYS_OF_BINDING.tap.filter((key) => !KEYS_OF_BINDING.passt.includes(key));

@@ -89,7 +89,10 @@ test('check accepts the NAD and the VM', () => {
   ];
   assert.equal(findingsOfAll(files, 8), []);
   const [wrong = ''] = findingsOfAll([{ file: 'x', text: example.replace('macvtap}}', 'secondary}}') }], 8);
-  assert.match(wrong, 'its network "lan-macvtap" is a macvtap, and binding "tapwire-secondary" is for');
+  assert.match(
+    wrong,
+    'its network "tapwire-lan-macvtap" is a macvtap, and binding "tapwire-secondary" is for',
+  );
 });
 
 test("the patch for another kubelet directory changes the agent's mounts", () => {

@@ -244,13 +244,13 @@ test('writes namespaces, image and migration to the right fields', async () => {
 test('registers macvtap without a NAD and without migration, and its NAD names a resource', async () => {
   const [nad, registration, vm] = await documents('--binding', 'macvtap', '--namespace', 'vms');
   assert.equal(nad.metadata, {
-    name: 'lan-macvtap',
+    name: 'tapwire-lan-macvtap',
     namespace: 'vms',
     annotations: { 'k8s.v1.cni.cncf.io/resourceName': 'tapwire.io/vm-lan' },
   });
   assert.equal(JSON.parse(nad.spec.config), {
     cniVersion: '1.0.0',
-    name: 'lan-macvtap',
+    name: 'tapwire-lan-macvtap',
     type: 'tapwire',
     binding: 'macvtap',
   });
@@ -260,9 +260,9 @@ test('registers macvtap without a NAD and without migration, and its NAD names a
   const { domain, networks } = vm.spec.template.spec;
   assert.equal(domain.devices.interfaces, [
     { name: 'default', masquerade: {} },
-    { name: 'lan-macvtap', binding: { name: 'tapwire-macvtap' } },
+    { name: 'tapwire-lan-macvtap', binding: { name: 'tapwire-macvtap' } },
   ]);
-  assert.equal(networks[1], { name: 'lan-macvtap', multus: { networkName: 'lan-macvtap' } });
+  assert.equal(networks[1], { name: 'tapwire-lan-macvtap', multus: { networkName: 'tapwire-lan-macvtap' } });
 });
 
 test('--migration keep writes an empty migration', async () => {

@@ -139,15 +139,15 @@ test('draws a macvtap, what is wrong with it, and the earlier name of its lower 
     drawText(inspection, PLAIN),
     `/n
 
-┌─ bond0.7 ────────────┐                 ┌─ pod1 ────────────┐
-│ vlan, up, no carrier │  unknown mode   │ macvtap, DOWN     │
-│ 02:00:00:00:00:01    │ ──────────────▶ │ 02:00:00:00:00:02 │
-│ MTU 9000             │                 │ MTU 9000          │
-│ allmulticast unknown │ ◀────────────── │ allmulticast off  │
-│ promiscuous off      │                 │ promiscuous on    │
-│                      │                 │ 4 queues          │
-│                      │                 │ IPv6 ON           │
-└──────────────────────┘                 └───────────────────┘
+┌─ bond0.7 ────────────┐                ┌─ pod1 ────────────┐
+│ vlan, up, no carrier │  unknown mode  │ macvtap, DOWN     │
+│ 02:00:00:00:00:01    │ ─────────────▶ │ 02:00:00:00:00:02 │
+│ MTU 9000             │                │ MTU 9000          │
+│ allmulticast unknown │ ◀───────────── │ allmulticast off  │
+│ promiscuous off      │                │ promiscuous on    │
+│                      │                │ 4 queues          │
+│                      │                │ IPv6 ON           │
+└──────────────────────┘                └───────────────────┘
 
   container  c1, pod1
   binding    macvtap
