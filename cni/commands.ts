@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { BindingError } from '../shared/errors.ts';
+import { BindingError, messageOf } from '../shared/errors.ts';
 import { bindingOf } from './bindings/table.ts';
 import type { CallContext } from './host.ts';
 import { deleteStaleNode } from './kernel/device-node.ts';
@@ -8,6 +8,7 @@ import { readLower } from './kernel/lower-device.ts';
 import { lockNetns } from './kernel/open-netns.ts';
 import { testKernel, testSilence } from './kernel/self-test.ts';
 import { apply, attempt } from './plan/apply.ts';
+import { describeOp } from './plan/op.ts';
 import { planDel } from './plan/plan-del.ts';
 import { requireAllowed } from './policy/node-policy.ts';
 import type { CniRequest } from './request/request.ts';
@@ -46,7 +47,10 @@ export async function serve(request: CniRequest, context: CallContext, warn: War
 /** @throws {BindingError} PLUGIN_NOT_AVAILABLE if no macvtap can be created on the device */
 async function requireMaster(master: string): Promise<void> {
   if ((await readLower(master, false)) !== null) return;
-  throw new BindingError('PLUGIN_NOT_AVAILABLE', `Cannot add macvtaps on "${master}": this node has no such link`);
+  throw new BindingError(
+    'PLUGIN_NOT_AVAILABLE',
+    `Cannot add macvtaps on "${master}": this node has no such link`,
+  );
 }
 
 function add(call: Of<'ADD' | 'CHECK'>, context: CallContext, warn: Warn): Promise<Result> {
@@ -85,14 +89,24 @@ async function del({ key, netns, deviceNode }: Of<'DEL'>, context: CallContext):
   if (fd === null) {
     // The netns no longer exists, nor does anything of Tapwire in it. The kernel does not delete a
     // device node that ADD had to make itself.
-    if (deviceNode !== null) deleteStaleNode(context.deviceDirectory, deviceNode);
+    if (deviceNode !== null) requireNoNode(context.deviceDirectory, deviceNode);
     return null;
   }
   return useKernel(fd, context, async (kernel) => {
-    const failures = await attempt(planDel(key, await kernel.observe()), kernel.run);
+    const failures = await attempt(planDel(key, await kernel.observe(), deviceNode), kernel.run);
     if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', tellSome(failures));
     return null;
   });
+}
+
+/** @throws {BindingError} KERNEL_REFUSED */
+function requireNoNode(directory: string, ifindex: number): void {
+  try {
+    deleteStaleNode(directory, ifindex);
+  } catch (cause) {
+    const what = describeOp({ op: 'deleteDeviceNode', ifindex });
+    throw new BindingError('KERNEL_REFUSED', `Cannot ${what}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** Number of failures that a message lists: a pod can have any number of links. */

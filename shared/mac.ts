@@ -18,6 +18,9 @@ export function canonicalMac(text: string, octets: 6 | 8 = 6): string | null {
   return pairs.length === octets && forms.includes(lower) ? pairs.join(':') : null;
 }
 
+/** The octets of a MAC address in its canonical form. */
+export const macBytes = (mac: string): Uint8Array => Buffer.from(mac.replaceAll(':', ''), 'hex');
+
 /**
  * Decodes the MAC address of one device, neither multicast nor all zeros, into its canonical form.
  */

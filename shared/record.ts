@@ -85,8 +85,8 @@ const ANY_FORM = /^tapwire\/\d+$/;
  * Encodes a record as an ifalias, which `ip link` shows: `tapwire/1 container=… ifname=net1
  * binding=tap link=eth0 mtu=1500 clsact=1 allmulti=0 noqueue=0 down=0 silence=1 told=0`, or
  * `tapwire/1 container=… ifname=pod1 binding=macvtap link=uplink0 mtu=1500 mac=… mode=bridge
- * owner=107 group=107 allmulti=1 promisc=0`. If the record would be too long, replaces the container
- * id with its hash.
+ * owner=107 group=107 allmulti=1 promisc=0`. If the record would be too long, replaces the
+ * container id with its hash.
  */
 export function encodeRecord(record: AttachmentRecord): string {
   const { key, binding } = record;

@@ -1,16 +1,31 @@
 /**
  * The device nodes of macvtaps, /dev/tap<ifindex>: QEMU opens one to get at the frames of a guest.
  * The kernel makes and deletes them, by name and in one directory for all netns. So the node of a
- * new macvtap may be that of an earlier one whose netns the kernel has not cleaned up yet.
+ * new macvtap may be that of an earlier one whose netns the kernel has not cleaned up yet, or of
+ * one that a process in another pod has made, with an index of its choice.
  */
 
 import { channel } from 'node:diagnostics_channel';
-import { chmodSync, existsSync, lchownSync, lstatSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  rmSync,
+  type Stats,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BindingError } from '../../shared/errors.ts';
+import { isChosenIfindex } from '../../shared/kubelet/device-id.ts';
 import { native, reasonOf } from '../../shared/native/native.ts';
-import type { DeviceNumber, Rtnetlink } from '../../shared/netns/netns.ts';
+import { type DeviceNumber, isSameNumber, splitDeviceNumber } from '../../shared/netns/device-number.ts';
+import type { Rtnetlink } from '../../shared/netns/netns.ts';
 import { describeOp, type Outcome } from '../plan/op.ts';
 import type { DeviceNodeOp } from './encode-op.ts';
 
@@ -39,18 +54,12 @@ export const deviceNodePath = (directory: string, ifindex: number): string =>
 export function readDeviceNode(directory: string, ifindex: number): DeviceNode | null {
   const file = lstatSync(deviceNodePath(directory, ifindex), { throwIfNoEntry: false });
   if (file === undefined) return null;
-  const { rdev, uid: owner, gid: group, mode } = file;
-  return { number: file.isCharacterDevice() ? splitNumber(rdev) : null, owner, group, mode: mode & 0o7777 };
+  const { uid: owner, gid: group, mode } = file;
+  return { number: numberOf(file), owner, group, mode: mode & 0o7777 };
 }
 
-/** Source: gnu_dev_major and gnu_dev_minor of makedev(3) */
-const splitNumber = (rdev: number): DeviceNumber => ({
-  major: (rdev >>> 8) & 0xfff,
-  minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
-});
-
-export const isSameNumber = (one: DeviceNumber | null, other: DeviceNumber | null): boolean =>
-  one !== null && other !== null && one.major === other.major && one.minor === other.minor;
+const numberOf = (file: Stats): DeviceNumber | null =>
+  file.isCharacterDevice() ? splitDeviceNumber(file.rdev) : null;
 
 /** Runs an op on a device node. Never rejects. */
 export async function runOnDeviceNode(
@@ -77,8 +86,8 @@ export async function runOnDeviceNode(
 }
 
 /**
- * Waits while the node is that of a macvtap with this ifindex, and deletes any other file. After the
- * timeout, a process keeps the earlier netns alive; then the node is replaced later.
+ * Waits while the node is that of a macvtap with this ifindex, and deletes any other file. After
+ * the timeout, a process keeps the earlier netns alive; then the node is replaced later.
  */
 async function freeDeviceNode(directory: string, ifindex: number): Promise<void> {
   for (const end = performance.now() + FREE_TIMEOUT; performance.now() < end; await sleep(FREE_POLL)) {
@@ -102,8 +111,7 @@ async function claimDeviceNode(
     native.makeDevice(path, number.major, number.minor);
     repairedNodes.publish(ifname);
   }
-  lchownSync(path, owner, group);
-  chmodSync(path, MODE);
+  giveNode(path, number, owner, group);
   const node = readDeviceNode(directory, ifindex);
   const isRight =
     node !== null && isSameNumber(node.number, number) && node.owner === owner && node.group === group;
@@ -111,8 +119,32 @@ async function claimDeviceNode(
   throw new BindingError('TRY_AGAIN', `Cannot ${describeOp(op)}: another program has changed it; try again`);
 }
 
-/** Deletes the file at the path of a device node, unless it is the node of a link of this ifindex. */
+/** linux/fcntl.h: opens no device, and permits only requests about the file itself. */
+const O_PATH = 0o10000000;
+
+/**
+ * Sets owner and mode of a device node, and nothing of any other file: the descriptor stays that of
+ * the file which was compared, whoever replaces the path meanwhile.
+ */
+function giveNode(path: string, number: DeviceNumber, owner: number, group: number): void {
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    if (!isSameNumber(numberOf(fstatSync(fd)), number)) return;
+    const file = `/proc/self/fd/${fd}`; // fchown(2) rejects such a descriptor
+    chownSync(file, owner, group);
+    chmodSync(file, MODE);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Deletes the file at the path of a device node, unless it is the node of a link of this ifindex.
+ * Leaves the files of indexes that Tapwire never chooses: a process in a pod may give its own link
+ * any index, and our alias.
+ */
 export function deleteStaleNode(directory: string, ifindex: number): void {
+  if (!isChosenIfindex(ifindex)) return;
   const node = readDeviceNode(directory, ifindex);
   if (node === null || (node.number !== null && mayBeLive(node.number, ifindex))) return;
   rmSync(deviceNodePath(directory, ifindex), { force: true });

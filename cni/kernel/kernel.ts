@@ -1,7 +1,8 @@
 import type { Program } from '../../shared/bpf/program.ts';
 import { toError } from '../../shared/errors.ts';
 import type { Request } from '../../shared/netlink/message.ts';
-import { type DeviceNumber, openRtnetlink } from '../../shared/netns/netns.ts';
+import type { DeviceNumber } from '../../shared/netns/device-number.ts';
+import { openRtnetlink } from '../../shared/netns/netns.ts';
 import type { RequestOutcome, Sysctls } from '../../shared/netns/part.ts';
 import { type Rule, rulesOf } from '../../shared/nftables/rule.ts';
 import type { Table } from '../../shared/nftables/table.ts';

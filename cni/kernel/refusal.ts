@@ -10,6 +10,7 @@ import { describeOp, linksOf, type Op } from '../plan/op.ts';
 const EPERM = 1;
 export const ENOENT = 2;
 const EBUSY = 16;
+const EEXIST = 17;
 const ENODEV = 19;
 const ENOTTY = 25;
 export const EINVAL = 22;
@@ -47,7 +48,10 @@ const CANNOT_GO_UP = [EBUSY, EADDRINUSE, ENETDOWN];
 /** What makes the kernel refuse a macvtap, by errno. */
 const NO_MACVTAP: Readonly<Record<number, string>> = {
   [EBUSY]: 'the lower device belongs to a bridge, bond or Open vSwitch; use a device that does not',
-  [EINVAL]: 'another macvtap or macvlan may have the whole device (mode "passthru"), or this one cannot have it',
+  [EEXIST]: 'another program has added a link with that name or interface index to the pod; try again',
+  [ENODEV]: 'the lower device no longer exists; try again once the node has it',
+  [EINVAL]:
+    'another macvtap or macvlan may have the whole device (mode "passthru"), or this one cannot have it',
 };
 
 /** Errnos of a deletion whose object no longer exists, or was replaced by one of another kind. */
@@ -77,7 +81,6 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
   const change = op.op === 'setLink' ? op.change.set : null;
   // Without IPv6 on the node, or with an MTU below 1280, the link has no IPv6 addresses anyway.
   if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return 'done';
-  if (op.op === 'disableIpv6' && errno === ENOENT) return 'done'; // nor has it IPv6 then
   const advice = op.op === 'addMacvtap' ? NO_MACVTAP[errno] : undefined;
   if (advice !== undefined) {
     return new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}; ${advice}`);

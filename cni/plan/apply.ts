@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { BindingError, type ErrorCode, messageOf } from '../../shared/errors.ts';
-import type { Level, Op, Outcome, Run } from './op.ts';
+import { describeOp, type Level, type Op, type Outcome, type Run } from './op.ts';
 
 /** Publishes the cause of every rollback; the agent counts them. */
 export const rollbacks = channel('tapwire.rollback');
@@ -25,7 +25,7 @@ export async function apply(
     levels.map((level) => level.map((step) => step.do)),
     false,
   );
-  const failure = outcomes.find((outcome) => outcome instanceof Error);
+  const failure = outcomes.find((outcome) => outcome instanceof Error) ?? findUnreached(levels, outcomes);
   if (failure === undefined && !signal?.aborted) return;
   const undos = levels
     .flat()
@@ -40,6 +40,12 @@ export async function apply(
     return apply(instead, run, signal);
   }
   throw await rollback(failure ?? signal?.reason, undos, run);
+}
+
+/** Finds a step that did not run although none failed, so that it does not count as applied. */
+function findUnreached(levels: readonly Level[], outcomes: readonly Outcome[]): Error | undefined {
+  const unreached = levels.flat().find((_, i) => outcomes[i] !== 'done');
+  return unreached && new Error(`Cannot ${describeOp(unreached.do)}: an earlier change did not succeed`);
 }
 
 const mayBeDone = (outcome: Outcome | undefined): boolean =>

@@ -133,6 +133,8 @@ function describeChange(link: string, change: LinkChange): string {
   switch (change.set) {
     case 'alias':
       return `write the record on "${link}"`;
+    case 'address':
+      return `set address ${change.mac} on "${link}"`;
     case 'mtu':
       return `set mtu ${change.mtu} on "${link}"`;
     case 'txqueuelen':

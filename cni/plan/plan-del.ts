@@ -9,11 +9,20 @@ import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
  * cookie and table name, and nothing else. Linear. Pure.
  *
  * Deletes a macvtap first: until then it answers for the guest's MAC, which may have migrated to
- * another node. Restores the pod link before it deletes the tap. In the other order, ops on the pod link would
- * wait until the kernel has released the tap.
+ * another node. Restores the pod link before it deletes the tap. In the other order, ops on the pod
+ * link would wait until the kernel has released the tap. Deletes device nodes last, when no link
+ * has them.
+ *
+ * @param deviceNode number of a device node that may be left although its link no longer exists;
+ * null: there is none
  */
-export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
+export function planDel(
+  key: AttachmentKey,
+  seen: NetnsState,
+  deviceNode: number | null = null,
+): readonly Op[] {
   const macvtaps: Op[] = [];
+  const deviceNodes = new Set(deviceNode === null ? [] : [deviceNode]);
   const deletions: Op[] = [];
   const others: SeenLink[] = [];
   const recorded = new Map<string, Restore>();
@@ -21,7 +30,8 @@ export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
     const record = recordOf(one.link, key);
     const { ifname, ifindex } = one.link;
     if (record?.binding === 'macvtap' || isUnfinishedMacvtap(one.link, key)) {
-      macvtaps.push({ op: 'deleteLink', link: ifname }, { op: 'deleteDeviceNode', ifindex });
+      macvtaps.push({ op: 'deleteLink', link: ifname });
+      deviceNodes.add(ifindex);
       continue;
     }
     if (record === null) {
@@ -36,6 +46,7 @@ export function planDel(key: AttachmentKey, seen: NetnsState): readonly Op[] {
     ...others.flatMap((one) => planPodLink(one, key, recorded.get(one.link.ifname) ?? null)),
     ...deletions,
     ...planSound(key, seen),
+    ...[...deviceNodes].map((ifindex): Op => ({ op: 'deleteDeviceNode', ifindex })),
   ];
 }
 

@@ -8,7 +8,12 @@ import {
   optional,
   string,
 } from '../../shared/decode.ts';
-import { firstIfindexOf, MAX_CAPACITY, MAX_RESOURCE } from '../../shared/kubelet/device-id.ts';
+import {
+  firstIfindexOf,
+  fullResourceName,
+  MAX_CAPACITY,
+  MAX_RESOURCE,
+} from '../../shared/kubelet/device-id.ts';
 import { MACVTAP_MODES, type MacvtapMode } from '../../shared/rtnetlink/macvtap.ts';
 import { ifname } from '../request/ifname.ts';
 import { strictFields } from './strict-fields.ts';
@@ -52,16 +57,22 @@ export const NO_LOWERS: MacvtapLowers = {
 
 const DEFAULT_CAPACITY = 100;
 
-/** Decodes a resource's name (Kubernetes API, "extended resources"). */
+/**
+ * Decodes a resource's name. Kubernetes reserves the domain kubernetes.io and the prefix
+ * "requests.".
+ *
+ * Source: Kubernetes pkg/apis/core/v1/helper (IsExtendedResourceName)
+ */
 const resourceName: Decoder<string> = (value, path) => {
-  const name = string(value, path);
-  const [domain, ...rest] = name.split('/').reverse();
-  const isName = /^[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?$/.test(domain ?? '');
-  const isDomain = rest.every((one) => /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(one));
-  if (!isName || !isDomain || rest.length > 1 || name.length > MAX_RESOURCE) {
+  const text = string(value, path);
+  const [name = '', domain = 'a', ...rest] = text.split('/').reverse();
+  const isName = /^[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?$/.test(name);
+  const isDomain = domain.split('.').every((label) => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(label));
+  const isReserved = domain.endsWith('kubernetes.io') || domain.startsWith('requests.');
+  if (!isName || !isDomain || isReserved || rest.length > 0 || text.length > MAX_RESOURCE) {
     throw mismatch(path, `a resource name of at most ${MAX_RESOURCE} characters such as "vm-lan"`, value);
   }
-  return name;
+  return text;
 };
 
 const absolutePath: Decoder<string> = (value, path) => {
@@ -110,7 +121,7 @@ function refuseDuplicates<T>(
 
 export const resources: Decoder<readonly MacvtapResource[]> = (value, path) => {
   const all = optional(array(resource), NO_LOWERS.resources)(value, path);
-  refuseDuplicates(path, all, ({ name }) => name, 'another name');
+  refuseDuplicates(path, all, ({ name }) => fullResourceName(name), 'another name');
   refuseDuplicates(
     path,
     all,
@@ -134,7 +145,8 @@ export const lowerDevicesKeys = {
 };
 
 /**
- * Rejects lower devices that cannot serve all entries: one in mode "passthru" serves a single entry.
+ * Rejects lower devices that cannot serve all entries: one in mode "passthru" serves a single
+ * entry.
  */
 export function requireUnshared({ resources, masters }: MacvtapLowers, path: string): void {
   const entries = [

@@ -5,9 +5,9 @@ import {
   integer,
   mismatch,
   optional,
+  string,
   unset,
 } from '../../shared/decode.ts';
-import { isObject } from '../../shared/json.ts';
 import { ifindexWithoutDevice, readDeviceId } from '../../shared/kubelet/device-id.ts';
 import { unicastMac } from '../../shared/mac.ts';
 import type { AttachmentKey } from '../../shared/record.ts';
@@ -69,9 +69,9 @@ const decodeKeys = foldedFields({
   multiQueue: unset(refuse('whose number of queues is $.queues'), null, false),
   selinuxContext: unset(refuse('whose device node gets its label from the container runtime'), null),
   // The node policy file decides these, whoever may write NADs.
-  mode: unset(refuse('whose mode is that of the entry in the node policy file'), null),
+  mode: unset(refuse('which has the mode of its entry in the node policy file'), null),
   lowerDevice: unset(
-    refuse('whose lower device is that of the resource; without a device plugin, it is $.master'),
+    refuse('which has the lower device of the resource; without a device plugin, use $.master'),
     null,
   ),
 });
@@ -96,11 +96,13 @@ const decodeId = foldedFields({
  */
 export function givenDevice(value: unknown): GivenDevice | null {
   const { deviceID, runtimeConfig } = decodeId(value, '$');
-  const id = runtimeConfig?.deviceID ?? deviceID;
+  const byRuntime = runtimeConfig?.deviceID ?? null;
+  const id = byRuntime ?? deviceID;
   if (id === null) return null;
   const device = readDeviceId(id);
   if (device !== null) return { id, ...device };
-  throw mismatch('$.deviceID', "the id of a device of Tapwire's resources", id);
+  const path = byRuntime === null ? '$.deviceID' : '$.runtimeConfig.deviceID';
+  throw mismatch(path, "the id of a device of Tapwire's resources", id);
 }
 
 /**
@@ -108,8 +110,8 @@ export function givenDevice(value: unknown): GivenDevice | null {
  * none, or the configuration is invalid.
  */
 export function deviceNodeOf(conf: unknown, { containerId, ifname }: AttachmentKey): number | null {
-  if (!isObject(conf) || conf['binding'] !== 'macvtap') return null;
   try {
+    if (!isForMacvtap(conf)) return null;
     return givenDevice(conf)?.ifindex ?? ifindexWithoutDevice(containerId, ifname);
   } catch {
     return null;
@@ -121,10 +123,12 @@ export function deviceNodeOf(conf: unknown, { containerId, ifname }: AttachmentK
  * is not about the configuration.
  */
 export function masterOf(conf: unknown): string | null {
-  if (!isObject(conf) || conf['binding'] !== 'macvtap') return null;
   try {
-    return decodeMacvtap(conf).master;
+    return isForMacvtap(conf) ? decodeMacvtap(conf).master : null;
   } catch {
     return null;
   }
 }
+
+const decodeBinding = foldedFields({ binding: optional(string, null) });
+const isForMacvtap = (conf: unknown): boolean => decodeBinding(conf, '$').binding === 'macvtap';

@@ -1,9 +1,9 @@
 import type { status as Status, StatusObject } from '@grpc/grpc-js';
 
 /**
- * The gRPC status codes that Tapwire returns or expects. The library exports them as an enum, but importing
- * the library has side effects, and the functions that choose a code are pure. The compiler
- * verifies that the numbers agree.
+ * The gRPC status codes that Tapwire returns or expects. The library exports them as an enum, but
+ * importing the library has side effects, and the functions that choose a code are pure. The
+ * compiler verifies that the numbers agree.
  *
  * Source: gRPC "Status codes and their use in gRPC" (statuscodes.md)
  */

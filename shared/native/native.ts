@@ -47,7 +47,7 @@ export type NativePart =
   | readonly [typeof PERSIST_TAP]
   /**
    * Reads a file of procfs or sysfs, given by its number in the `enum` of kernel-file.h, and the
-   * link whose file it is ("" and 0 if it is no link's). Returns its text.
+   * link whose file it is ("" and 0 for the files of the netns). Returns its text.
    */
   | readonly [typeof READ_FILE, file: number, ifname: string, ifindex: number]
   | readonly [typeof WRITE_FILE, file: number, ifname: string, ifindex: number, value: string]

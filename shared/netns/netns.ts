@@ -27,9 +27,12 @@ import {
 } from '../netlink/message.ts';
 import { batch } from '../nftables/message.ts';
 import type { Link } from '../rtnetlink/link.ts';
+import { type DeviceNumber, decodeDeviceNumber } from './device-number.ts';
 import { readOutcome } from './outcome.ts';
 import { FILES, type KernelFile, type Part, type PartOutcome, SYSCTLS, type Sysctls } from './part.ts';
 import { newQuestions } from './questions.ts';
+
+export type { DeviceNumber } from './device-number.ts';
 
 type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
@@ -74,12 +77,6 @@ export interface Rtnetlink {
    */
   run(parts: readonly Part[], continueOnError: boolean): Promise<readonly PartOutcome[]>;
   close(): Promise<void>;
-}
-
-/** The number of a device: which driver it belongs to, and which of that driver's devices it is. */
-export interface DeviceNumber {
-  readonly major: number;
-  readonly minor: number;
 }
 
 const NO_LIMIT = 0;
@@ -215,14 +212,10 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
     async readTapDevice({ ifname, ifindex }) {
       const [text] = await runNative([readFile('tap device', ifname, ifindex)], true);
       if (text instanceof Error && (text as NodeJS.ErrnoException).errno === ENOENT) return null;
-      if (!Buffer.isBuffer(text)) {
-        throw new BindingError(
-          'KERNEL_REFUSED',
-          `Cannot read the device number of "${ifname}": ${describeFailure(text)}`,
-        );
-      }
-      const [major = 0, minor = 0] = text.toString('latin1').split(':').map(Number);
-      return { major, minor };
+      const number = Buffer.isBuffer(text) ? decodeDeviceNumber(text.toString('latin1')) : null;
+      if (number !== null) return number;
+      const reason = text instanceof Error ? describeFailure(text) : 'sysfs does not contain one';
+      throw new BindingError('KERNEL_REFUSED', `Cannot read the device number of "${ifname}": ${reason}`);
     },
     async run(parts, continueOnError) {
       const firsts: number[] = [];

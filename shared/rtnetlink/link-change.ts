@@ -1,12 +1,24 @@
+import { macBytes } from '../mac.ts';
 import { attribute, nested, u8, u32, type Words } from '../netlink/attribute.ts';
 import type { Request } from '../netlink/message.ts';
 import { AF_INET6 } from './address.ts';
-import { IFF_ALLMULTI, IFF_PROMISC, IFF_UP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, ifinfomsg } from './link.ts';
+import {
+  IFF_ALLMULTI,
+  IFF_PROMISC,
+  IFF_UP,
+  IFLA_ADDRESS,
+  IFLA_IFALIAS,
+  IFLA_MTU,
+  IFLA_TXQLEN,
+  ifinfomsg,
+} from './link.ts';
 
 /** A change of a link, one RTM_SETLINK request each, in the terms of ip(8). */
 export type LinkChange =
   /** `ip link set dev L mtu N` */
   | { readonly set: 'mtu'; readonly mtu: number }
+  /** `ip link set dev L address MAC` */
+  | { readonly set: 'address'; readonly mac: string }
   /** `ip link set dev L txqueuelen N` */
   | { readonly set: 'txqueuelen'; readonly txqlen: number }
   /** `ip link set dev L alias TEXT`; at most 255 bytes */
@@ -40,6 +52,8 @@ function encodeChange(ifindex: number, change: LinkChange): Words {
   switch (change.set) {
     case 'mtu':
       return [...ifinfomsg(ifindex), ...u32(IFLA_MTU, change.mtu)];
+    case 'address':
+      return [...ifinfomsg(ifindex), ...attribute(IFLA_ADDRESS, macBytes(change.mac))];
     case 'txqueuelen':
       return [...ifinfomsg(ifindex), ...u32(IFLA_TXQLEN, change.txqlen)];
     case 'alias':

@@ -72,7 +72,7 @@ export const ARPHRD_ETHER = 1;
 // linux/rtnetlink.h
 const RTM_GETLINK = 18;
 // linux/if_link.h
-const IFLA_ADDRESS = 1;
+export const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
 const IFLA_MASTER = 10;

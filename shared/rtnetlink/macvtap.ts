@@ -1,11 +1,11 @@
+import { macBytes } from '../mac.ts';
 import { attribute, nested, text, u32 } from '../netlink/attribute.ts';
 import { NLM_F_CREATE, NLM_F_EXCL, type Request } from '../netlink/message.ts';
-import { ifinfomsg } from './link.ts';
+import { IFLA_ADDRESS, ifinfomsg } from './link.ts';
 
 // linux/rtnetlink.h
 const RTM_NEWLINK = 16;
 // linux/if_link.h
-const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_LINK = 5;
@@ -47,7 +47,8 @@ export interface NewMacvtap {
 
 /**
  * `ip link add link LOWER name L index I address MAC mtu N txqueuelen N numtxqueues N numrxqueues N
- * netns N type macvtap mode M`. The link is down.
+ * netns N type macvtap mode M`. The link is down. In mode passthru, the kernel ignores `address`:
+ * the link begins with the MAC of the lower device.
  *
  * @param netns descriptor of the netns for the link
  */
@@ -67,7 +68,7 @@ export function macvtapAddition(macvtap: NewMacvtap, netns: number): Request {
       ...text(IFLA_IFNAME, ifname),
       ...u32(IFLA_LINK, lower),
       ...u32(IFLA_NET_NS_FD, netns),
-      ...attribute(IFLA_ADDRESS, Buffer.from(mac.replaceAll(':', ''), 'hex')),
+      ...attribute(IFLA_ADDRESS, macBytes(mac)),
       ...u32(IFLA_MTU, mtu),
       ...u32(IFLA_TXQLEN, txqlen),
       ...u32(IFLA_NUM_TX_QUEUES, queues),

@@ -1,8 +1,8 @@
-import type { DeviceNumber } from '../../../shared/netns/netns.ts';
+import { type DeviceNumber, isSameNumber } from '../../../shared/netns/device-number.ts';
 import type { MacvtapRecord } from '../../../shared/record.ts';
 import { IFF_ALLMULTI, IFF_PROMISC, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
 import { macvtapModeOf } from '../../../shared/rtnetlink/macvtap.ts';
-import { type DeviceNode, isSameNumber } from '../../kernel/device-node.ts';
+import type { DeviceNode } from '../../kernel/device-node.ts';
 
 /** What was seen of a macvtap. */
 export interface SeenMacvtap {

@@ -22,10 +22,20 @@ function derivedMac({ namespace, name }: Pod, { containerId, ifname }: Attachmen
   return ['02', ...(digits.match(/../g) ?? [])].join(':');
 }
 
+const LAUNCHER = 'virt-launcher-';
+/** Length of the random suffix that Kubernetes appends to the name of a VM's pod. */
+const SUFFIX = 5;
+const MAX_POD_NAME = 63;
+
 /**
- * Removes the part of a pod's name that differs between the pods of a VM.
+ * Removes the part of a pod's name that differs between the pods of a VM. A pod without a VM keeps
+ * its name: the pods of a Deployment also differ only in their suffix. Kubernetes cuts a name that
+ * is too long, so VMs whose names have the same first 44 characters get the same result.
  *
  * Source: kubevirt pkg/virt-controller/services/template.go (GenerateName), Kubernetes
  * SimpleNameGenerator
  */
-const vmOf = (pod: string): string => pod.replace(/-[a-z0-9]{5}$/, '');
+function vmOf(pod: string): string {
+  const isLauncher = pod.startsWith(LAUNCHER) && (pod.at(-SUFFIX - 1) === '-' || pod.length === MAX_POD_NAME);
+  return isLauncher ? pod.slice(0, -SUFFIX) : pod;
+}

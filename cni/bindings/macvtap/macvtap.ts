@@ -9,13 +9,14 @@ import { findDefects } from './check.ts';
 import { macOf } from './guest-mac.ts';
 import { placeOf } from './lower.ts';
 import { newMacvtap, planAdd } from './plan-add.ts';
-import { findWarnings, requireLower, requireMtu, requireOurLink } from './requirements.ts';
+import { findWarnings, requireIfname, requireLower, requireMtu, requireOurLink } from './requirements.ts';
 
 /** A macvtap in the pod, on a device of the node: frames go between the guest and that device. */
 export function macvtapBinding(conf: MacvtapConf): BindingActions {
   return {
     async plan(kernel, request, surroundings) {
       const { key, netns, version, pod } = request;
+      requireIfname(key.ifname);
       refuseOtherUses(conf, key.ifname);
       const place = placeOf(key, conf, surroundings.policy.macvtap);
       await requireGiven(conf, request, surroundings);
@@ -64,15 +65,16 @@ function refuseOtherUses({ logicNetworkName, prevResult }: MacvtapConf, ifname: 
         "network of its own: name it in the VM's networks, not in the KubeVirt CR's network.binding",
     );
   }
-  if (prevResult?.interfaces.some(({ name }) => name === ifname)) {
+  const { interfaces = [], ips = [] } = prevResult ?? {};
+  if (interfaces.length > 0 || ips.length > 0) {
     throw new BindingError(
       'INVALID_CONFIG',
-      `Cannot add macvtap "${ifname}": a plugin before it has made that link; let Tapwire be the first plugin of the network`,
+      `Cannot add macvtap "${ifname}": a plugin before it has already attached the pod; let Tapwire be the first plugin of the network`,
     );
   }
 }
 
-/** Requires that kubelet gave the device to this pod: any NAD can name the device of another one. */
+/** Requires that kubelet gave the device to this pod: any NAD can name another pod's device. */
 async function requireGiven(
   { device }: MacvtapConf,
   { pod, key }: AttachmentRequest,

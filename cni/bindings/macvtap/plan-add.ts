@@ -47,7 +47,7 @@ const planLink = (macvtap: NewMacvtap): Step => ({
   ],
 });
 
-/** Writes the record and quietens the link. Changes only what differs on the link of an earlier ADD. */
+/** Writes the record and quietens the link. Changes only what differs after an earlier ADD. */
 function planSettings(record: MacvtapRecord, seen: Link | null): Step[] {
   const link = record.key.ifname;
   const flags = seen?.flags ?? 0;
@@ -55,6 +55,10 @@ function planSettings(record: MacvtapRecord, seen: Link | null): Step[] {
   if (seen === null) {
     steps.push({ do: setLink(link, { set: 'alias', ifalias: encodeRecord(record) }), undo: [] });
     steps.push({ do: setLink(link, { set: 'addrgenmode none' }), undo: [] });
+    // The kernel has given it the MAC of the lower device, which gets this one as well, and its own
+    // back when the macvtap is deleted.
+    if (record.mode === 'passthru')
+      steps.push({ do: setLink(link, { set: 'address', mac: record.mac }), undo: [] });
   }
   if (record.allmulticast && (flags & IFF_ALLMULTI) === 0)
     steps.push({ do: setLink(link, { set: 'allmulticast', on: true }), undo: [] });

@@ -1,4 +1,5 @@
 /** Requirements that ADD verifies before it changes anything. */
+import { show } from '../../../shared/decode.ts';
 import { BindingError } from '../../../shared/errors.ts';
 import type { MacvtapRecord } from '../../../shared/record.ts';
 import { ARPHRD_ETHER, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
@@ -6,6 +7,22 @@ import type { Lower } from '../../kernel/lower-device.ts';
 import { describeLinkOwner, isUnfinishedMacvtap, recordOf } from '../../plan/ours.ts';
 import type { MacvtapConf } from '../../request/config.ts';
 import type { Place } from './lower.ts';
+
+/**
+ * Requires a name that the kernel takes as it is, and that names one directory of
+ * /proc/sys/net/ipv6/conf: it replaces "%d" by a number, and "all" and "default" stand for any
+ * link.
+ *
+ * @throws {BindingError} INVALID_ENVIRONMENT
+ */
+export function requireIfname(ifname: string): void {
+  if (!['all', 'default', 'lo'].includes(ifname) && /^[!-$&-~]+$/.test(ifname)) return;
+  throw new BindingError(
+    'INVALID_ENVIRONMENT',
+    `Cannot add macvtap ${show(ifname)}: want a name of printable ASCII characters without "%", not all, default or lo; ` +
+      'KubeVirt names it pod and a hash',
+  );
+}
 
 /**
  * Returns the lower device. Rejects one that cannot carry a guest's frames, or that the node needs.

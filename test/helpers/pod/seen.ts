@@ -7,12 +7,24 @@ import { silenceTable } from '../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../cni/plan/cookie.ts';
 import { REDIRECT_PREF } from '../../../cni/plan/op.ts';
 import { indexNetns, type NetnsState, type Nftables } from '../../../cni/plan/seen.ts';
-import { decodeNetConf, type PasstConf, type TapConf } from '../../../cni/request/config.ts';
+import {
+  decodeNetConf,
+  type MacvtapConf,
+  type PasstConf,
+  type TapConf,
+} from '../../../cni/request/config.ts';
+import { firstIfindexOf } from '../../../shared/kubelet/device-id.ts';
 import { DROP, leavesBy } from '../../../shared/nftables/expression.ts';
 import { FAMILIES } from '../../../shared/nftables/message.ts';
-import { type AttachmentKey, encodeRecord, type Restore } from '../../../shared/record.ts';
+import {
+  type AttachmentKey,
+  encodeRecord,
+  type MacvtapRecord,
+  type Restore,
+} from '../../../shared/record.ts';
 import type { Filter } from '../../../shared/rtnetlink/filter.ts';
-import { IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
+import { IFF_ALLMULTI, IFF_UP, type Link, type MacvtapDetails } from '../../../shared/rtnetlink/link.ts';
+import { MACVTAP_MODES, type MacvtapMode } from '../../../shared/rtnetlink/macvtap.ts';
 import type { IngressQdisc } from '../../../shared/rtnetlink/qdisc.ts';
 
 export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
@@ -42,6 +54,12 @@ export function passtConf(keys: Keys = {}): PasstConf {
   const conf = decode({ binding: 'passt', ...keys });
   assert.is(conf.binding, 'passt');
   return conf as PasstConf;
+}
+
+export function macvtapConf(keys: Keys = {}): MacvtapConf {
+  const conf = decode({ binding: 'macvtap', ...keys });
+  assert.is(conf.binding, 'macvtap');
+  return conf as MacvtapConf;
 }
 
 /** The attachment of the primary network, with these keys in the NAD. */
@@ -82,6 +100,44 @@ export function tapOf(changes: Partial<Link> = {}, key = KEY, restore = NOTHING)
     kind: 'tun',
     ifalias: encodeRecord({ key, binding: 'tap', podLink: 'eth0', mtu: 1500, restore, told: [] }),
     tun: { mode: 'tap', owner: 107, group: 107, multiQueue: false, persist: true },
+    ...changes,
+  });
+}
+
+/** The first index of resource "vm-lan". */
+export const VM_LAN = firstIfindexOf('vm-lan');
+
+/** What ADD gives a macvtap of resource "vm-lan". */
+export const MACVTAP: MacvtapRecord = {
+  key: KEY,
+  binding: 'macvtap',
+  lowerDevice: 'uplink0',
+  mode: 'bridge',
+  mac: '02:00:00:00:00:0a',
+  mtu: 1500,
+  owner: 107,
+  group: 107,
+  allmulticast: true,
+  promisc: false,
+};
+
+/** MACVLAN_MODE_* of linux/if_link.h. */
+const MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const satisfies Record<MacvtapMode, number>;
+assert.equal(Object.keys(MODES), MACVTAP_MODES);
+
+/** A macvtap as ADD leaves it. */
+export function macvtapOf(
+  changes: Partial<Link> = {},
+  record: MacvtapRecord = MACVTAP,
+  details: Partial<MacvtapDetails> = {},
+): Link {
+  return linkOf(VM_LAN, record.key.ifname, {
+    kind: 'macvtap',
+    flags: IFF_UP | IFF_ALLMULTI,
+    mtu: record.mtu,
+    mac: record.mac,
+    ifalias: encodeRecord(record),
+    macvtap: { mode: MODES[record.mode], hasIpv6: false, ...details },
     ...changes,
   });
 }

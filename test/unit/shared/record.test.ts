@@ -1,7 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { recordOf } from '../../../cni/plan/ours.ts';
 import { encodeRecord, readBinding, readRecord } from '../../../shared/record.ts';
-import { KEY, linkOf, tapOf } from '../../helpers/pod/seen.ts';
+import { MACVTAP_MODES } from '../../../shared/rtnetlink/macvtap.ts';
+import { KEY, linkOf, MACVTAP, macvtapOf, tapOf } from '../../helpers/pod/seen.ts';
 
 const test = suite('the record');
 
@@ -81,6 +83,56 @@ test('readRecord() returns null for an unknown binding, and for one that creates
     const link = tapOf({ ifalias: ifalias.replace('binding=tap', `binding=${binding}`) });
     assert.is(readRecord(link), null, binding);
   }
+});
+
+test('encodeRecord() writes what ADD gave a macvtap, and readRecord() reads it', () => {
+  assert.is(
+    encodeRecord(MACVTAP),
+    'tapwire/1 container=pod1 ifname=net1 binding=macvtap link=uplink0 mtu=1500 mac=02:00:00:00:00:0a mode=bridge owner=107 group=107 allmulti=1 promisc=0',
+  );
+  for (const changes of [
+    {},
+    ...MACVTAP_MODES.map((mode) => ({ mode })),
+    { allmulticast: false, promisc: true },
+    { owner: 0, group: 2 ** 32 - 2, mtu: 68 },
+    { key: { containerId: 'a=b', ifname: 'x=y' }, lowerDevice: 'bond0.100@=%' },
+  ]) {
+    const record = { ...MACVTAP, ...changes };
+    assert.equal(readRecord(macvtapOf({ ifalias: encodeRecord(record) })), record);
+  }
+});
+
+for (const [length, isWhole] of [
+  [64, true],
+  [74, true],
+  [75, false],
+  [4096, false],
+] as const) {
+  test(`the longest record of a macvtap has at most 255 bytes with a container id of ${length} characters`, () => {
+    const key = { containerId: 'x'.repeat(length), ifname: 'interface-15-ch' };
+    const lowerDevice = 'enp161s0f1np1.1';
+    const ids = { owner: 2 ** 32 - 2, group: 2 ** 32 - 2 };
+    const record = { ...MACVTAP, ...ids, key, lowerDevice, mode: 'passthru', mtu: 65535 } as const;
+    const ifalias = encodeRecord(record);
+    assert.ok(Buffer.byteLength(ifalias) <= 255, `${ifalias.length} bytes`);
+    assert.is(ifalias.includes(`container=${key.containerId} `), isWhole);
+    assert.equal(recordOf(macvtapOf({ ifalias }), key), record);
+    assert.is(recordOf(macvtapOf({ ifalias }), { ...key, containerId: `${key.containerId}y` }), null);
+  });
+}
+
+test('only a macvtap can have the record of a macvtap, and only a tap that of a tap', () => {
+  assert.is(readRecord(tapOf({ ifalias: encodeRecord(MACVTAP) })), null);
+  assert.is(readRecord(macvtapOf({ ifalias: encodeRecord(RECORD) })), null);
+  assert.is(readRecord(macvtapOf({ kind: 'macvlan', macvtap: null })), null);
+});
+
+test('a forged record of a macvtap gives values that equal nothing', () => {
+  const forged = readRecord(macvtapOf({ ifalias: 'tapwire/1 container=pod1 ifname=net1 binding=macvtap' }));
+  assert.equal(forged, {
+    ...{ key: KEY, binding: 'macvtap', lowerDevice: '', mode: 'bridge', mac: '' },
+    ...{ mtu: Number.NaN, owner: Number.NaN, group: Number.NaN, allmulticast: false, promisc: false },
+  });
 });
 
 test.run();

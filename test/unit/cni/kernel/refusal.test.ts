@@ -25,8 +25,16 @@ const REDIRECT: Op = { op: 'addRedirect', from: 'eth0', to: 'tap0', cookie: '00'
 const SYSCTL: Op = { op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '107 107' };
 const UP: Op = { op: 'setLink', link: 'tap0', change: { set: 'up', on: true } };
 const QUIET: Op = { op: 'setLink', link: 'tap0', change: { set: 'addrgenmode none' } };
+const ADD_MACVTAP: Op = {
+  op: 'addMacvtap',
+  macvtap: {
+    ...{ ifname: 'net1', ifindex: 2 ** 30, lower: 17, mode: 'bridge', mac: '02:00:00:00:00:0a' },
+    ...{ mtu: 1500, txqlen: 1000, queues: 1, promisc: false },
+  },
+};
+const NO_IPV6: Op = { op: 'disableIpv6', link: 'net1' };
 const SILENCE: Op = { op: 'addSilence', table: 'tapwire-0', links: ['eth0', 'tap0'], replaces: false };
-const [EPERM, ENOENT, EBUSY, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 19, 22, 25];
+const [EPERM, ENOENT, EBUSY, EEXIST, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 17, 19, 22, 25];
 const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
 
 test('silencing IPv6 succeeds on a kernel without IPv6, and no other op does', () => {
@@ -114,6 +122,50 @@ for (const [op, errno, reason, code, message] of [
       'grant CAP_SYS_ADMIN on Linux 5.2 or newer, or mount /proc/sys writable',
   ],
   [{ op: 'deleteLink', link: 'tap0' }, ENOENT, 'x', 'KERNEL_REFUSED', 'x'],
+  [
+    ADD_MACVTAP,
+    EOPNOTSUPP,
+    'Unknown device type (Operation not supported)',
+    'KERNEL_UNSUPPORTED',
+    'Unknown device type (Operation not supported); this kernel needs CONFIG_MACVTAP (module macvtap)',
+  ],
+  [
+    ADD_MACVTAP,
+    EBUSY,
+    'x',
+    'KERNEL_REFUSED',
+    'x; the lower device belongs to a bridge, bond or Open vSwitch; use a device that does not',
+  ],
+  [
+    ADD_MACVTAP,
+    EEXIST,
+    'x',
+    'KERNEL_REFUSED',
+    'x; another program has added a link with that name or interface index to the pod; try again',
+  ],
+  [
+    ADD_MACVTAP,
+    ENODEV,
+    'x',
+    'KERNEL_REFUSED',
+    'x; the lower device no longer exists; try again once the node has it',
+  ],
+  [
+    ADD_MACVTAP,
+    EINVAL,
+    'x',
+    'KERNEL_REFUSED',
+    'x; another macvtap or macvlan may have the whole device (mode "passthru"), or this one cannot have it',
+  ],
+  [ADD_MACVTAP, EPERM, 'x', 'KERNEL_REFUSED', 'x'],
+  [NO_IPV6, ENOENT, 'open: x', 'KERNEL_REFUSED', 'open: x'],
+  [
+    NO_IPV6,
+    EPERM,
+    'make a procfs: x',
+    'KERNEL_REFUSED',
+    '/proc/sys is read-only here, and Tapwire cannot make a procfs: x; grant CAP_SYS_ADMIN on Linux 5.2 or newer, or mount /proc/sys writable',
+  ],
 ] as const) {
   test(`${op.op} with errno ${errno} fails: ${reason}`, () => {
     const failure = failureOf(op, { errno, reason });
@@ -123,6 +175,8 @@ for (const [op, errno, reason, code, message] of [
       addRedirect: 'redirect "eth0" to "tap0"',
       addSilence: 'silence the pod\'s own stack on "eth0" and "tap0"',
       deleteLink: 'delete "tap0"',
+      addMacvtap: 'add macvtap "net1"',
+      disableIpv6: 'disable IPv6 on "net1"',
       setLink: 'set "tap0" up',
       setSysctl: 'set net.ipv4.ping_group_range to "107 107"',
     };

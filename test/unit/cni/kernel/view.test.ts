@@ -92,6 +92,23 @@ test('the free index is above all others, and unknown before the links are read'
   assert.is(view.known(UP).freeIfindex(), 4);
 });
 
+test('the free index follows those that the kernel chooses, not that of a macvtap', async () => {
+  const [first] = BARE.links;
+  for (const [indexes, want] of [
+    [[1, 2, 2 ** 29, 2 ** 31 - 1], 3],
+    [[2 ** 29 - 1, 2 ** 30], 0],
+    [[2 ** 30], 0],
+  ] as const) {
+    const { view } = viewThat([
+      indexes.map((ifindex) => ({ ...first, ifname: `link${ifindex}`, ifindex })),
+      [],
+      NO_TABLES,
+    ]);
+    await view.observe();
+    assert.is(view.known(UP).freeIfindex(), want, indexes.join());
+  }
+});
+
 test('the kernel chooses an index if the last possible one is taken', async () => {
   const [first] = BARE.links;
   const { view } = viewThat([[{ ...first, ifindex: 2 ** 31 - 1 }], [], NO_TABLES]);

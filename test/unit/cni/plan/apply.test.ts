@@ -110,6 +110,17 @@ test('of several failing steps the first gives the error', async () => {
   assert.is((await caught(() => apply(LEVELS, run))).message, 'no c setLink');
 });
 
+test('a step that was not reached fails although no other step did, and undoes what was done', async () => {
+  const ran: (readonly Op[])[] = [];
+  const run: Run = async (levels, continueOnError) => {
+    ran.push(levels.flat());
+    return levels.flat().map((_, i) => (i < 2 || continueOnError ? 'done' : 'notReached'));
+  };
+  const failure = await apply(LEVELS, run).catch((error: Error) => error.message);
+  assert.is(failure, 'Cannot set "c" up: an earlier change did not succeed');
+  assert.equal(ran[1], [down('a')]);
+});
+
 test('a failing first step leaves nothing to undo', async () => {
   const { ran, run } = recorder(up('a'));
   assert.is((await caught(() => apply(LEVELS, run))).message, 'no a setLink');

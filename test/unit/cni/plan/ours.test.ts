@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeLinkOwner, recordOf, tapRecordOf } from '../../../../cni/plan/ours.ts';
+import { describeLinkOwner, isUnfinishedMacvtap, recordOf, tapRecordOf } from '../../../../cni/plan/ours.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
-import { KEY, linkOf, OTHER, tapOf } from '../../../helpers/pod/seen.ts';
+import { KEY, linkOf, MACVTAP, macvtapOf, OTHER, tapOf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('recordOf() and describeLinkOwner()');
 
@@ -49,6 +49,22 @@ test('recordOf() reads the record of an older version, which neither set a link 
   const { restore } = tapRecordOf(tapOf({ ifalias: earlier }), KEY) ?? {};
   assert.equal(restore, { ...RECORD.restore, down: null, silence: false });
 });
+
+test('isUnfinishedMacvtap() accepts only a macvtap of this name without a record, at an index that Tapwire chooses', () => {
+  for (const ifalias of [null, '']) assert.ok(isUnfinishedMacvtap(macvtapOf({ ifalias }), KEY));
+  const changes = [
+    { ifalias: 'eth3' },
+    {},
+    { ifalias: null, ifname: 'net2' },
+    { ifalias: null, ifindex: 2 ** 29 - 1 },
+    { ifalias: null, macvtap: null, kind: 'macvlan' },
+  ];
+  for (const change of changes)
+    assert.not(isUnfinishedMacvtap(macvtapOf(change), KEY), JSON.stringify(change));
+});
+
+test('tapRecordOf() returns null for the macvtap of the attachment', () =>
+  assert.equal([tapRecordOf(macvtapOf(), KEY), recordOf(macvtapOf(), KEY)], [null, MACVTAP]));
 
 test('describeLinkOwner() names the attachment of a Tapwire tap, but none for a physical link with the same alias', () => {
   assert.is(

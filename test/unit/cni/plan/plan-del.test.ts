@@ -10,10 +10,13 @@ import {
   KEY,
   LO,
   linkOf,
+  MACVTAP,
+  macvtapOf,
   OTHER,
   redirectOf,
   silenced,
   tapOf,
+  VM_LAN,
   wired,
 } from '../../../helpers/pod/seen.ts';
 
@@ -191,6 +194,54 @@ for (const [why, seen, want] of [
 
 test('another ifname of the same container is another attachment', () => {
   assert.equal(planDel({ ...KEY, ifname: 'net2' }, wired()), []);
+});
+
+const MACVTAP_GONE = [{ op: 'deleteLink', link: 'net1' }] as const;
+const nodeGone = (ifindex: number) => ({ op: 'deleteDeviceNode', ifindex }) as const;
+const SECOND = { ...MACVTAP, key: { ...KEY, ifname: 'net2' } };
+
+for (const [why, links, want] of [
+  ['a macvtap goes first, and then its device node', [macvtapOf()], [...MACVTAP_GONE, nodeGone(VM_LAN)]],
+  [
+    'a macvtap that a process has renamed is found by its record',
+    [macvtapOf({ ifname: 'evil0' })],
+    [{ op: 'deleteLink', link: 'evil0' }, nodeGone(VM_LAN)],
+  ],
+  [
+    'an unfinished macvtap, without a record',
+    [macvtapOf({ ifalias: null, flags: 0 })],
+    [...MACVTAP_GONE, nodeGone(VM_LAN)],
+  ],
+  ["another attachment's macvtap stays", [macvtapOf({ ifname: 'net2' }, SECOND)], []],
+  ["another attachment's unfinished macvtap stays", [macvtapOf({ ifname: 'net2', ifalias: null })], []],
+  ["another container's macvtap stays", [macvtapOf({}, { ...MACVTAP, key: OTHER })], []],
+  ["another program's macvtap stays", [macvtapOf({ ifindex: 7, ifalias: null })], []],
+  ['a macvlan with the alias of a macvtap stays', [macvtapOf({ kind: 'macvlan', macvtap: null })], []],
+  [
+    "one of two macvtaps goes, and the other's device node stays",
+    [macvtapOf({ ifname: 'net2', ifindex: VM_LAN + 1 }, SECOND), macvtapOf()],
+    [...MACVTAP_GONE, nodeGone(VM_LAN)],
+  ],
+  [
+    'links with a forged record go together, and their device nodes after them',
+    [macvtapOf(), macvtapOf({ ifname: 'evil0', ifindex: 7 })],
+    [...MACVTAP_GONE, { op: 'deleteLink', link: 'evil0' }, nodeGone(VM_LAN), nodeGone(7)],
+  ],
+] as const) {
+  test(`macvtap: ${why}`, () => assert.equal(planDel(KEY, { ...BARE, links: [LO, ETH0, ...links] }), want));
+}
+
+test('macvtap: the tap of another attachment is left as it is', () => {
+  const key = { ...KEY, ifname: 'net2' };
+  const seen = wired({ links: [LO, ETH0, tapOf(), macvtapOf({ ifname: 'net2' }, SECOND)] });
+  assert.equal(planDel(key, seen), [{ op: 'deleteLink', link: 'net2' }, nodeGone(VM_LAN)]);
+  assert.equal(planDel(KEY, seen), [deleteRedirect(), deleteClsact, deleteTap]);
+});
+
+test('macvtap: a device node whose link is already gone is deleted, and named once', () => {
+  assert.equal(planDel(KEY, BARE, VM_LAN), [nodeGone(VM_LAN)]);
+  const seen = { ...BARE, links: [LO, ETH0, macvtapOf()] };
+  assert.equal(planDel(KEY, seen, VM_LAN), [...MACVTAP_GONE, nodeGone(VM_LAN)]);
 });
 
 test.run();

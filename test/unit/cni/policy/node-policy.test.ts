@@ -2,25 +2,25 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DEFAULT_POLICY, decodeNodePolicy, requireAllowed } from '../../../../cni/policy/node-policy.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { KEY, passtConf, tapConf } from '../../../helpers/pod/seen.ts';
+import { KEY, macvtapConf, passtConf, tapConf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('the node policy');
-
-const CLOSED = { namespaces: null, defaultNetwork: false };
 
 for (const [file, want] of [
   [{}, DEFAULT_POLICY],
   [{ tap: null }, DEFAULT_POLICY],
   [{ tap: {} }, DEFAULT_POLICY],
   [{ passt: null }, DEFAULT_POLICY],
-  [{ tap: { namespaces: [] } }, { tap: { namespaces: [], defaultNetwork: false }, passt: CLOSED }],
+  [{ macvtap: null }, DEFAULT_POLICY],
+  [{ macvtap: {} }, DEFAULT_POLICY],
+  [{ tap: { namespaces: [] } }, { ...DEFAULT_POLICY, tap: { namespaces: [], defaultNetwork: false } }],
   [
     { tap: { namespaces: ['vms'], defaultNetwork: true } },
-    { tap: { namespaces: ['vms'], defaultNetwork: true }, passt: CLOSED },
+    { ...DEFAULT_POLICY, tap: { namespaces: ['vms'], defaultNetwork: true } },
   ],
   [
     { passt: { namespaces: ['vms'], defaultNetwork: true } },
-    { tap: CLOSED, passt: { namespaces: ['vms'], defaultNetwork: true } },
+    { ...DEFAULT_POLICY, passt: { namespaces: ['vms'], defaultNetwork: true } },
   ],
 ] as const) {
   test(`decodeNodePolicy() reads ${JSON.stringify(file)}`, () => {
@@ -30,7 +30,7 @@ for (const [file, want] of [
 
 for (const [file, message] of [
   [[], 'Cannot read $: want an object, got []'],
-  [{ Tap: {} }, 'Cannot read $: want only the keys tap, passt, got "Tap"'],
+  [{ Tap: {} }, 'Cannot read $: want only the keys tap, macvtap, passt, got "Tap"'],
   [
     { tap: { namespace: ['vms'] } },
     'Cannot read $.tap: want only the keys namespaces, defaultNetwork, got "namespace"',
@@ -44,13 +44,13 @@ for (const [file, message] of [
 }
 
 test('requireAllowed() lets every pod through where there is no list', () => {
-  for (const conf of [tapConf(), passtConf()]) {
+  for (const conf of [tapConf(), macvtapConf(), passtConf()]) {
     requireAllowed(conf, KEY, 'vms', DEFAULT_POLICY);
     requireAllowed(conf, KEY, null, DEFAULT_POLICY);
   }
 });
 
-for (const conf of [tapConf(), passtConf()]) {
+for (const conf of [tapConf(), macvtapConf(), passtConf()]) {
   const { binding } = conf;
   const listed = decodeNodePolicy({ [binding]: { namespaces: ['vms'] } }, '$');
   const end = `$.${binding}.namespaces of /etc/tapwire/node.json on this node does not list it`;
@@ -75,6 +75,7 @@ const BINDINGS = { args: { cni: { logicNetworkName: 'default' } } };
 for (const [why, conf, harm] of [
   ['of tap', tapConf(), TAKES_ETH0],
   ["of tap, by a NAD that claims to be a binding's", tapConf(BINDINGS), TAKES_ETH0],
+  ['of macvtap', macvtapConf(), 'every pod of this network would need a device'],
   ['of passt', passtConf(), 'every program in the pods of this network could bind privileged ports'],
 ] as const) {
   test(`requireAllowed() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {

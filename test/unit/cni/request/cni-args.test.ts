@@ -14,23 +14,26 @@ const THIN =
   'K8S_POD_INFRA_CONTAINER_ID=35fd;K8S_POD_UID=925a;IgnoreUnknown=1;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=rec-primary';
 const POD = 'K8S_POD_NAMESPACE=vms;K8S_POD_NAME=vm;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=1';
 
+const podOf = (name: string) => ({ namespace: 'vms', name });
+const NO_POD = { namespace: null, name: null };
+
 for (const [text, want] of [
-  ['', { podNamespace: null, mac: null }],
-  [POD, { podNamespace: 'vms', mac: null }],
+  ['', { pod: NO_POD, mac: null }],
+  [POD, { pod: podOf('vm'), mac: null }],
   [
     `IgnoreUnknown=true;${POD};MAC=02:00:00:00:00:0A;IP=10.0.0.1,2001:db8::1/64`,
-    { podNamespace: 'vms', mac: '02:00:00:00:00:0a' },
+    { pod: podOf('vm'), mac: '02:00:00:00:00:0a' },
   ],
-  [THIN, { podNamespace: 'vms', mac: null }],
-  [`${THIN};MAC=02:00:00:00:00:07`, { podNamespace: 'vms', mac: '02:00:00:00:00:07' }],
-  ['MAC=02:00:00:00:00:01;MAC=02:00:00:00:00:02', { podNamespace: null, mac: '02:00:00:00:00:02' }],
-  ['MAC=02-00-00-00-00-0A', { podNamespace: null, mac: '02:00:00:00:00:0a' }],
-  ['MAC=0200.0000.000a', { podNamespace: null, mac: '02:00:00:00:00:0a' }],
-  ['MAC=', { podNamespace: null, mac: null }],
-  ['K8S_POD_UID=1;K8S_POD_UID=2', { podNamespace: null, mac: null }],
-  ['SOMEBODY=else;IgnoreUnknown=0;IgnoreUnknown=true', { podNamespace: null, mac: null }],
-  ['IgnoreUnknown=1;SOMEBODY=else', { podNamespace: null, mac: null }],
-  ['IgnoreUnknown=TRUE;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_NAMESPACE=', { podNamespace: null, mac: null }],
+  [THIN, { pod: podOf('rec-primary'), mac: null }],
+  [`${THIN};MAC=02:00:00:00:00:07`, { pod: podOf('rec-primary'), mac: '02:00:00:00:00:07' }],
+  ['MAC=02:00:00:00:00:01;MAC=02:00:00:00:00:02', { pod: NO_POD, mac: '02:00:00:00:00:02' }],
+  ['MAC=02-00-00-00-00-0A', { pod: NO_POD, mac: '02:00:00:00:00:0a' }],
+  ['MAC=0200.0000.000a', { pod: NO_POD, mac: '02:00:00:00:00:0a' }],
+  ['MAC=', { pod: NO_POD, mac: null }],
+  ['K8S_POD_UID=1;K8S_POD_UID=2', { pod: NO_POD, mac: null }],
+  ['SOMEBODY=else;IgnoreUnknown=0;IgnoreUnknown=true', { pod: NO_POD, mac: null }],
+  ['IgnoreUnknown=1;SOMEBODY=else', { pod: NO_POD, mac: null }],
+  ['IgnoreUnknown=TRUE;K8S_POD_INFRA_CONTAINER_ID=;K8S_POD_NAMESPACE=', { pod: NO_POD, mac: null }],
 ] as const) {
   test(`reads "${text}"`, () => {
     assert.equal(parseCniArgs(text), want);

@@ -163,7 +163,7 @@ for (const [conf, message] of [
   [{ podLink: 'sixteen-bytes-ab' }, `Cannot read $.podLink: ${LINK}, got "sixteen-bytes-ab"`],
   [{ podLink: 'äääääääá' }, `Cannot read $.podLink: ${LINK}, got "äääääääá"`],
   [{ multiQueue: 1 }, 'Cannot read $.multiQueue: want true or false, got 1'],
-  [{ binding: 'bridge' }, 'Cannot read $.binding: want "tap" or "passt", got "bridge"'],
+  [{ binding: 'bridge' }, 'Cannot read $.binding: want "tap" or "macvtap" or "passt", got "bridge"'],
   [{ binding: 'passt', mtu: 1400 }, `Cannot read $.mtu: ${TAP_ALONE}, got 1400`],
   [{ network: 'primary' }, 'Cannot read $.network: want "secondary", got "primary"'],
   [

@@ -18,17 +18,18 @@ const parse = (command: string, env: Record<string, string> = {}, conf: unknown 
     Buffer.from(typeof conf === 'string' ? conf : JSON.stringify(conf)),
   );
 
+const NO_POD = { namespace: null, name: null };
 const KEY = { containerId: 'pod1', ifname: 'net1' };
 
 for (const command of ['ADD', 'CHECK'] as const) {
   test(`${command} has every field`, () => {
     const { conf, ...request } = parse(command) as Extract<ReturnType<typeof parse>, { conf: unknown }>;
-    assert.equal(request, { command, version: '1.1.0', key: KEY, netns: '/run/netns/x', podNamespace: null });
+    assert.equal(request, { command, version: '1.1.0', key: KEY, netns: '/run/netns/x', pod: NO_POD });
     assert.is(conf.name, 'tapwire');
   });
 }
 
-const DEL = { command: 'DEL', key: KEY, netns: '/run/netns/x' };
+const DEL = { command: 'DEL', key: KEY, netns: '/run/netns/x', deviceNode: null };
 
 test('DEL accepts a missing netns', () =>
   assert.equal(parse('DEL', { CNI_NETNS: '' }), { ...DEL, netns: null }));
@@ -85,7 +86,8 @@ test('VERSION needs nothing else and does not read stdin', () => {
 for (const command of ['GC', 'STATUS'] as const) {
   test(`${command} needs no container`, () => {
     const env = { CNI_CONTAINERID: '../not/looked/at', CNI_NETNS: '', CNI_IFNAME: 'not looked at' };
-    assert.equal(parse(command, env), { command, version: '1.1.0' });
+    const master = command === 'STATUS' ? { master: null } : {};
+    assert.equal(parse(command, env), { command, version: '1.1.0', ...master });
   });
 }
 
