@@ -81,15 +81,9 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
   const change = op.op === 'setLink' ? op.change.set : null;
   // Without IPv6 on the node, or with an MTU below 1280, the link has no IPv6 addresses anyway.
   if (change === 'addrgenmode none' && errno === EAFNOSUPPORT) return 'done';
-  const advice = op.op === 'addMacvtap' ? NO_MACVTAP[errno] : undefined;
+  const advice = adviceOf(op, errno);
   if (advice !== undefined) {
     return new BindingError('KERNEL_REFUSED', `Cannot ${describeOp(op)}: ${reason}; ${advice}`);
-  }
-  if (change === 'up' && CANNOT_GO_UP.includes(errno)) {
-    return new BindingError(
-      'KERNEL_REFUSED',
-      `Cannot ${describeOp(op)}: ${reason}; check that its lower link is up, and that no other link on it has the same MAC`,
-    );
   }
   if (reason.startsWith('tapwire mktap') && errno === ENOTTY) {
     return new BindingError(
@@ -115,4 +109,16 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
         'KERNEL_UNSUPPORTED',
         `Cannot ${describeOp(op)}: ${reason}; this kernel needs ${options}`,
       );
+}
+
+/** Says what may help if the kernel refuses an op with this errno; undefined if that is unknown. */
+function adviceOf(op: Op, errno: number): string | undefined {
+  if (op.op === 'addMacvtap') return NO_MACVTAP[errno];
+  if (op.op !== 'setLink' || errno === ENODEV) return undefined;
+  if (op.change.set === 'address') {
+    return 'the lower device must accept this MAC: give the VM that of the device, or trust the virtual function';
+  }
+  return op.change.set === 'up' && CANNOT_GO_UP.includes(errno)
+    ? 'check that its lower link is up, and that no other link on it has the same MAC'
+    : undefined;
 }

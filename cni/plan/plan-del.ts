@@ -1,4 +1,4 @@
-import type { AttachmentKey, Restore } from '../../shared/record.ts';
+import type { AttachmentKey, MacvtapRecord, Restore } from '../../shared/record.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
 import { type Op, setLink } from './op.ts';
 import { findOurFilter, hasOtherFilters, isUnfinishedMacvtap, recordOf } from './ours.ts';
@@ -30,6 +30,7 @@ export function planDel(
     const record = recordOf(one.link, key);
     const { ifname, ifindex } = one.link;
     if (record?.binding === 'macvtap' || isUnfinishedMacvtap(one.link, key)) {
+      if (record?.binding === 'macvtap') macvtaps.push(...planLower(ifname, record));
       macvtaps.push({ op: 'deleteLink', link: ifname });
       deviceNodes.add(ifindex);
       continue;
@@ -50,9 +51,13 @@ export function planDel(
   ];
 }
 
+/** Gives back what the lower device would keep when its macvtap is deleted. */
+const planLower = (link: string, { mode, allmulticast }: MacvtapRecord): Op[] =>
+  mode === 'passthru' && allmulticast ? [setLink(link, { set: 'allmulticast', on: false })] : [];
+
 /**
- * Lets the pod's own stack send again. This is the last op, so that a pod link that DEL sets down
- * does not send before it is down.
+ * Lets the pod's own stack send again. This comes after all changes of links, so that a pod link
+ * that DEL sets down does not send before it is down.
  */
 const planSound = (key: AttachmentKey, { nftables }: NetnsState): Op[] =>
   ownTables(key, nftables).length > 0 ? [{ op: 'deleteSilence', table: silenceTable(key) }] : [];

@@ -80,7 +80,9 @@ export function requireAllowed(
     throw new BindingError(
       'NOT_ALLOWED',
       `Cannot wire "eth0" as a network: ${HARM[binding]}; ` +
-        "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, " +
+        (binding === 'macvtap'
+          ? 'let a VM name this NetworkAttachmentDefinition as a secondary network, '
+          : "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, ") +
         `or set $.${binding}.defaultNetwork in ${NODE_FILE} on the node`,
     );
   }

@@ -13,6 +13,7 @@ export function ifnameDefect(name: string): string | undefined {
   if (name === '') return 'interface name is empty';
   if (Buffer.byteLength(name) > MAX_IFNAME_BYTES) return 'interface name is too long';
   if (name === '.' || name === '..') return 'interface name is . or ..';
+  if (name.includes('\0')) return 'interface name contains NUL'; // the kernel would read only what precedes it
   if (/[/:\s]/u.test(name)) return 'interface name contains / or : or whitespace characters';
   return undefined;
 }

@@ -55,6 +55,8 @@ const id: Decoder<number> = (value, path) => {
   return integer(0, MAX_ID)(value, path);
 };
 
+const WHOSE_LOWER = 'whose lower device is that of the resource; without a device plugin, it is $.master';
+
 const decodeKeys = foldedFields({
   master: unset(ifname, null),
   mtu: unset(integer(MIN_MTU, MAX_MTU), null, 0),
@@ -69,11 +71,8 @@ const decodeKeys = foldedFields({
   multiQueue: unset(refuse('whose number of queues is $.queues'), null, false),
   selinuxContext: unset(refuse('whose device node gets its label from the container runtime'), null),
   // The node policy file decides these, whoever may write NADs.
-  mode: unset(refuse('which has the mode of its entry in the node policy file'), null),
-  lowerDevice: unset(
-    refuse('which has the lower device of the resource; without a device plugin, use $.master'),
-    null,
-  ),
+  mode: unset(refuse('whose mode is that of the entry in the node policy file'), null),
+  lowerDevice: unset(refuse(WHOSE_LOWER), null),
 });
 
 export const MACVTAP_KEYS = ['master', 'mac', 'queues', 'promiscMode'] as const;

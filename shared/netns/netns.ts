@@ -215,7 +215,11 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
       const number = Buffer.isBuffer(text) ? decodeDeviceNumber(text.toString('latin1')) : null;
       if (number !== null) return number;
       const reason = text instanceof Error ? describeFailure(text) : 'sysfs does not contain one';
-      throw new BindingError('KERNEL_REFUSED', `Cannot read the device number of "${ifname}": ${reason}`);
+      const advice = reason.startsWith('make a sysfs') ? '; grant CAP_SYS_ADMIN on Linux 5.2 or newer' : '';
+      throw new BindingError(
+        'KERNEL_REFUSED',
+        `Cannot read the device number of "${ifname}": ${reason}${advice}`,
+      );
     },
     async run(parts, continueOnError) {
       const firsts: number[] = [];

@@ -161,8 +161,25 @@ test('a link with an MTU below 1280, which has no IPv6 to disable, goes up and h
     }),
   ));
 
+/** How many have turned on allmulticast of the lower device. */
+const allmultiOf = async ({ lower }: Node): Promise<number> =>
+  JSON.parse((await execa('ip', ['-d', '-j', 'link', 'show', lower])).stdout)[0].allmulti;
+
 for (const mode of ['private', 'vepa', 'bridge', 'passthru'] as const) {
-  test(`mode "${mode}": the link has the MAC that the guest uses, and DEL gives the lower device its own back`, () =>
+  test(`mode "${mode}": an ADD that fails at its last step leaves the lower device as it was`, () =>
+    inDirectory((directory) =>
+      withNode((node) =>
+        withNetns(async (pod) => {
+          const missing = join(directory, 'missing');
+          const error = await caught(() => add(pod, node, { mode }, missing));
+          assert.match(error.message, /^Cannot give "net1" its device node /);
+          assert.is(await allmultiOf(node), 0);
+          assert.not.match(await pod.ip('-o link show'), /net1/);
+        }),
+      ),
+    ));
+
+  test(`mode "${mode}": the link has the MAC that the guest uses, and DEL leaves the lower device as it was`, () =>
     withNode((node) =>
       withNetns(async (pod) => {
         const macOfLower = () => readFileSync(`/sys/class/net/${node.lower}/address`, 'utf8').trim();
@@ -172,8 +189,9 @@ for (const mode of ['private', 'vepa', 'bridge', 'passthru'] as const) {
         assert.equal([address, linkinfo.info_data.mode], ['02:00:00:00:00:0a', mode]);
         assert.is(macOfLower(), mode === 'passthru' ? '02:00:00:00:00:0a' : before);
         assert.equal(await defects(pod), []);
+        assert.is(await allmultiOf(node), 1, 'allmulticast of the lower device');
         await del(pod);
-        assert.is(macOfLower(), before);
+        assert.equal([macOfLower(), await allmultiOf(node)], [before, 0]);
       }),
     ));
 }

@@ -5,18 +5,22 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { findDefects } from '../../cni/bindings/macvtap/check.ts';
 import { findSilence } from '../../cni/bindings/tap/silence.ts';
 import { encodeCookie, restoreOf } from '../../cni/plan/cookie.ts';
 import { describeLinkOwner, recordOf } from '../../cni/plan/ours.ts';
+import { planDel } from '../../cni/plan/plan-del.ts';
 import { decodeNodePolicy } from '../../cni/policy/node-policy.ts';
 import { parseCniArgs } from '../../cni/request/cni-args.ts';
 import { decodeNetConf, MAX_PING_GROUP, type NetConf } from '../../cni/request/config.ts';
 import { parseInput } from '../../cni/request/input.ts';
+import { deviceNodeOf, masterOf } from '../../cni/request/macvtap-config.ts';
 import { prevResult } from '../../cni/request/prev-result.ts';
 import { parseRequest } from '../../cni/request/request.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { toErrorResult } from '../../cni/result.ts';
 import { BindingError } from '../../shared/errors.ts';
+import { deviceIdsOf, isChosenIfindex, readDeviceId } from '../../shared/kubelet/device-id.ts';
 import {
   attribute,
   decodeAttributes,
@@ -33,10 +37,11 @@ import { decodeMessages, encodeRequests } from '../../shared/netlink/message.ts'
 import { COUNTER, DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { ruleAddition, rulesOf } from '../../shared/nftables/rule.ts';
 import { allTables, tableAddition } from '../../shared/nftables/table.ts';
-import { encodeRecord, type Restore } from '../../shared/record.ts';
+import { encodeRecord, type MacvtapRecord, type Restore } from '../../shared/record.ts';
 import { formatAddress } from '../../shared/rtnetlink/address.ts';
 import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { decodeLink } from '../../shared/rtnetlink/link.ts';
+import { MACVTAP_MODES } from '../../shared/rtnetlink/macvtap.ts';
 import {
   arbitraryBytes,
   arbitraryCniArgs,
@@ -51,7 +56,7 @@ import {
   seedOf,
 } from '../helpers/fuzz.ts';
 import { HANG } from '../helpers/hang.ts';
-import { tapOf } from '../helpers/pod/seen.ts';
+import { BARE, macvtapOf, tapOf } from '../helpers/pod/seen.ts';
 
 const test = suite('fuzzing');
 
@@ -83,6 +88,28 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     const value = arbitraryValue(random, 4);
     return [value, () => isSane(decodeNetConf(value))];
   },
+  'decodeNetConf() of macvtap': (random) => {
+    const conf = arbitraryMacvtapConf(random);
+    const key = { containerId: arbitraryString(random), ifname: arbitraryString(random) };
+    const act = () => {
+      const deviceNode = deviceNodeOf(conf, key);
+      assert.ok(deviceNode === null || isChosenIfindex(deviceNode), `device node ${deviceNode}`);
+      masterOf(conf);
+      isSane(decodeNetConf(conf));
+    };
+    return [[conf, key], act];
+  },
+  'device ids': (random) => {
+    const valid = `${arbitraryString(random)}-${2 ** 30 + random.below(2 ** 30)}`;
+    const id = random.oneIn(2) ? arbitraryString(random) : mutateBytes(random, Buffer.from(valid)).toString();
+    const act = () => {
+      const device = readDeviceId(id);
+      if (device === null) return;
+      assert.is(id, `${device.resource}-${device.ifindex}`);
+      assert.ok(device.ifindex >= 2 ** 30 && device.ifindex < 2 ** 31, id);
+    };
+    return [id, act];
+  },
   'prevResult()': (random) => {
     const value = random.oneIn(3) ? arbitraryValue(random, 4) : arbitraryConf(random)['prevResult'];
     return [value, () => prevResult(random.pick(SUPPORTED_VERSIONS))(value, '$.prevResult')];
@@ -99,6 +126,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
             namespaces: arbitraryValue(random, 2),
             defaultNetwork: arbitraryValue(random, 1),
           },
+          macvtap: arbitraryMacvtapPolicy(random),
         };
     return [value, () => decodeNodePolicy(value, '$')];
   },
@@ -118,6 +146,28 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       : mutateBytes(random, Buffer.from(ours)).toString();
     const link = tapOf({ ifalias });
     return [ifalias, () => [recordOf(link, key), describeLinkOwner(link)]];
+  },
+  'records of macvtaps': (random) => {
+    const record = arbitraryMacvtap(random);
+    const ifalias = mutateBytes(random, Buffer.from(encodeRecord(record))).toString();
+    const link = macvtapOf({ ifalias });
+    const act = () => {
+      const read = recordOf(link, record.key);
+      const seen = { link, number: { major: 246, minor: 5 }, node: null };
+      if (read?.binding === 'macvtap') findDefects({ ...seen, record: read });
+      describeLinkOwner(link);
+      planDel(record.key, { ...BARE, links: [link] });
+    };
+    return [ifalias, act];
+  },
+  'unchanged records of macvtaps': (random) => {
+    const record = arbitraryMacvtap(random);
+    const act = () => {
+      const ifalias = encodeRecord(record);
+      assert.ok(Buffer.byteLength(ifalias) <= 255, 'it fits');
+      assert.equal(recordOf(macvtapOf({ ifalias }), record.key), record);
+    };
+    return [record, act];
   },
   'unchanged records': (random) => {
     const key = {
@@ -212,11 +262,53 @@ const arbitraryRestore = (random: Random): Restore => ({
   silence: random.oneIn(2),
 });
 
+const arbitraryMacvtap = (random: Random): MacvtapRecord => ({
+  key: { containerId: 'c'.repeat(1 + random.below(400)), ifname: 'i'.repeat(1 + random.below(15)) },
+  binding: 'macvtap',
+  lowerDevice: 'l'.repeat(1 + random.below(15)),
+  mode: random.pick(MACVTAP_MODES),
+  mac: '02:00:00:00:00:0a',
+  mtu: random.below(65_536),
+  owner: random.below(2 ** 32),
+  group: random.below(2 ** 32),
+  allmulticast: random.oneIn(2),
+  promisc: random.oneIn(2),
+});
+
+/** A configuration with up to four odd values. */
+function arbitraryMacvtapConf(random: Random): Record<string, unknown> {
+  const valid: Record<string, unknown> = {
+    ...{ cniVersion: '1.0.0', name: 'vm-lan', binding: 'macvtap', master: 'uplink0', mtu: 1400 },
+    ...{ mac: '02:00:00:00:00:0a', queues: 2, owner: 107, group: 0, promiscMode: false },
+    ...{ deviceID: deviceIdsOf('vm-lan', 1)[0], runtimeConfig: { deviceID: '' } },
+  };
+  for (let changes = random.below(5); changes > 0; changes--) {
+    const key = random.pick([...Object.keys(valid), 'mode', 'lowerDevice', 'podLink', 'MTU']);
+    if (random.oneIn(3)) delete valid[key];
+    else valid[key] = arbitraryValue(random, 2);
+  }
+  return valid;
+}
+
+function arbitraryMacvtapPolicy(random: Random): unknown {
+  const value = (valid: unknown) => (random.oneIn(6) ? arbitraryValue(random, 2) : valid);
+  const lower = () => ({
+    lowerDevice: value(random.pick(['uplink0', 'bond0.100'])),
+    mode: value(random.pick(MACVTAP_MODES)),
+    promisc: value(false),
+  });
+  return {
+    resources: value([{ name: value('vm-lan'), capacity: value(10), ...lower() }, value(lower())]),
+    masters: value([lower(), lower()]),
+    kubeletDirectory: value('/var/lib/kubelet'),
+  };
+}
+
 /** The kernel accepts every configuration that the decoder accepts. */
 function isSane(conf: NetConf): void {
   const { group, logicNetworkName, mac } = conf;
-  const ids = conf.binding === 'tap' ? [conf.owner, group] : [group];
-  const max = conf.binding === 'tap' ? 2 ** 32 - 2 : MAX_PING_GROUP;
+  const ids = conf.binding === 'passt' ? [group] : [conf.owner, group];
+  const max = conf.binding === 'passt' ? MAX_PING_GROUP : 2 ** 32 - 2;
   for (const id of ids) {
     assert.ok(id === null || (Number.isInteger(id) && id >= 0 && id <= max), `id ${id}`);
   }
@@ -224,6 +316,13 @@ function isSane(conf: NetConf): void {
     const { mtu, podLink } = conf;
     assert.ok(mtu === null || (Number.isInteger(mtu) && mtu >= 68 && mtu <= 65_535), `mtu ${mtu}`);
     assert.ok(podLink === null || /^[^\s/:\0]{1,15}$/.test(podLink), `podLink ${podLink}`);
+  }
+  if (conf.binding === 'macvtap') {
+    const { master, mtu, queues, staticMac } = conf;
+    assert.ok(mtu === null || (Number.isInteger(mtu) && mtu >= 68 && mtu <= 65_535), `mtu ${mtu}`);
+    assert.ok(master === null || /^[^\s/:\0]{1,15}$/u.test(master), `master ${master}`);
+    assert.ok(Number.isInteger(queues) && queues >= 1 && queues <= 256, `queues ${queues}`);
+    assert.ok(staticMac === null || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(staticMac), `mac ${staticMac}`);
   }
   assert.ok(logicNetworkName === null || /^[\w-]{1,253}$/.test(logicNetworkName), `${logicNetworkName}`);
   assert.ok(mac === null || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac), `mac ${mac}`);
@@ -239,7 +338,8 @@ function linkBody(random: Random): Buffer {
     attribute(1, random.bytes(6)),
     u32(4, 1500),
     text(20, arbitraryString(random)),
-    nested(18, text(1, random.pick(['tun', 'ipvlan', 'netkit', 'veth'])), data),
+    nested(18, text(1, random.pick(['tun', 'ipvlan', 'netkit', 'veth', 'macvtap'])), data),
+    nested(26, nested(10, attribute(2, random.bytes(4 * random.below(40))))),
   ];
   return Buffer.concat([random.bytes(16), toBytes(attributes.flat())]);
 }

@@ -3,7 +3,8 @@ import { fullResourceName } from '../../../shared/kubelet/device-id.ts';
 import type { MacvtapRecord } from '../../../shared/record.ts';
 import { describeLinkOwner, recordOf } from '../../plan/ours.ts';
 import type { MacvtapConf } from '../../request/config.ts';
-import { linkResult } from '../../result.ts';
+import type { PrevResult } from '../../request/prev-result.ts';
+import { linkResult, type Result } from '../../result.ts';
 import type { AttachmentRequest, BindingActions, Surroundings } from '../binding.ts';
 import { findDefects } from './check.ts';
 import { macOf } from './guest-mac.ts';
@@ -33,7 +34,10 @@ export function macvtapBinding(conf: MacvtapConf): BindingActions {
       const earlier = requireOurLink(record, ifindex, links);
       return {
         levels: planAdd(record, newMacvtap(record, ifindex, lower, conf.queues), earlier),
-        result: linkResult(version, netns, { ifname: key.ifname, ifindex, mac, mtu }, []),
+        result: addTo(
+          conf.prevResult,
+          linkResult(version, netns, { ifname: key.ifname, ifindex, mac, mtu }, []),
+        ),
         warnings: findWarnings(key.ifname, place, conf, lower),
         withoutFirst: null,
       };
@@ -65,13 +69,23 @@ function refuseOtherUses({ logicNetworkName, prevResult }: MacvtapConf, ifname: 
         "network of its own: name it in the VM's networks, not in the KubeVirt CR's network.binding",
     );
   }
-  const { interfaces = [], ips = [] } = prevResult ?? {};
-  if (interfaces.length > 0 || ips.length > 0) {
+  if (prevResult?.interfaces.some(({ name }) => name === ifname)) {
     throw new BindingError(
       'INVALID_CONFIG',
-      `Cannot add macvtap "${ifname}": a plugin before it has already attached the pod; let Tapwire be the first plugin of the network`,
+      `Cannot add macvtap "${ifname}": a plugin before it has made that link; let Tapwire be the first plugin of the network`,
     );
   }
+}
+
+/**
+ * Adds a result to that of the plugins before. Addresses there refer to interfaces by index, so the
+ * new interface comes last.
+ */
+function addTo(prevResult: PrevResult | null, own: Result): Result {
+  if (prevResult === null) return own;
+  const { source } = prevResult;
+  const interfaces = [source, own].flatMap((result) => result['interfaces'] ?? []);
+  return { ...own, ...source, cniVersion: own['cniVersion'], interfaces };
 }
 
 /** Requires that kubelet gave the device to this pod: any NAD can name another pod's device. */

@@ -33,6 +33,7 @@ export function planAdd(record: MacvtapRecord, macvtap: NewMacvtap, earlier: Ear
     seen === null ? [planLink(macvtap)] : [],
     planSettings(record, seen),
     planUp(link, seen),
+    record.mode === 'passthru' ? planMulticast(record, seen) : [],
     [{ do: { op: 'claimDeviceNode', link, ifindex, owner, group }, undo: [] }],
   ];
   return levels.filter((level) => level.length > 0);
@@ -50,7 +51,6 @@ const planLink = (macvtap: NewMacvtap): Step => ({
 /** Writes the record and quietens the link. Changes only what differs after an earlier ADD. */
 function planSettings(record: MacvtapRecord, seen: Link | null): Step[] {
   const link = record.key.ifname;
-  const flags = seen?.flags ?? 0;
   const steps: Step[] = [];
   if (seen === null) {
     steps.push({ do: setLink(link, { set: 'alias', ifalias: encodeRecord(record) }), undo: [] });
@@ -60,12 +60,22 @@ function planSettings(record: MacvtapRecord, seen: Link | null): Step[] {
     if (record.mode === 'passthru')
       steps.push({ do: setLink(link, { set: 'address', mac: record.mac }), undo: [] });
   }
-  if (record.allmulticast && (flags & IFF_ALLMULTI) === 0)
-    steps.push({ do: setLink(link, { set: 'allmulticast', on: true }), undo: [] });
-  if (record.promisc && (flags & IFF_PROMISC) === 0)
+  if (record.mode !== 'passthru') steps.push(...planMulticast(record, seen));
+  if (record.promisc && ((seen?.flags ?? 0) & IFF_PROMISC) === 0)
     steps.push({ do: setLink(link, { set: 'promisc', on: true }), undo: [] });
   if (seen?.macvtap?.hasIpv6 ?? true) steps.push({ do: { op: 'disableIpv6', link }, undo: [] });
   return steps;
+}
+
+/**
+ * Turns allmulticast on, which the kernel passes on to the lower device when the link goes up. In
+ * mode passthru, it passes on only changes while the link is up, and does not undo them when it
+ * deletes the link.
+ */
+function planMulticast({ key, mode, allmulticast }: MacvtapRecord, seen: Link | null): Step[] {
+  if (!allmulticast || ((seen?.flags ?? 0) & IFF_ALLMULTI) !== 0) return [];
+  const turn = (on: boolean) => setLink(key.ifname, { set: 'allmulticast', on });
+  return [{ do: turn(true), undo: mode === 'passthru' ? [turn(false)] : [] }];
 }
 
 function planUp(link: string, seen: Link | null): Step[] {

@@ -6,6 +6,7 @@ import { encodeCookie } from '../../../../cni/plan/cookie.ts';
 import { BindingError } from '../../../../shared/errors.ts';
 import { filterDeletion, redirectAddition } from '../../../../shared/rtnetlink/filter.ts';
 import { type LinkChange, linkChange, linkDeletion } from '../../../../shared/rtnetlink/link-change.ts';
+import { macvtapAddition } from '../../../../shared/rtnetlink/macvtap.ts';
 import { clsactAddition, clsactDeletion } from '../../../../shared/rtnetlink/qdisc.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { KEY, redirectOf } from '../../../helpers/pod/seen.ts';
@@ -90,10 +91,12 @@ test('deleteRedirect deletes the filters that were seen', () => {
 for (const settings of [
   { set: 'alias', ifalias: 'tapwire/1 …' },
   { set: 'mtu', mtu: 1400 },
+  { set: 'address', mac: '02:00:00:00:00:0a' },
   { set: 'txqueuelen', txqlen: 0 },
   { set: 'addrgenmode none' },
   { set: 'up', on: true },
   { set: 'allmulticast', on: false },
+  { set: 'promisc', on: true },
 ] as const satisfies readonly LinkChange[]) {
   test(`setLink ${settings.set} is one request`, () =>
     assert.equal(
@@ -101,6 +104,22 @@ for (const settings of [
       change(linkChange(3, settings)),
     ));
 }
+
+test('addMacvtap is a request in the netns of the node, and names that of the pod', () => {
+  const macvtap = {
+    ...({ ifname: 'net1', ifindex: 2 ** 30, lower: 17, mode: 'bridge', mac: '02:00:00:00:00:0a' } as const),
+    ...{ mtu: 1500, txqlen: 1000, queues: 1, promisc: false },
+  };
+  const part = encodeOp({ op: 'addMacvtap', macvtap }, KNOWN);
+  if (part?.part !== 'changeAtHome') throw new Error(`another part: ${part?.part}`);
+  assert.equal(part.request(9), macvtapAddition(macvtap, 9));
+});
+
+test('disableIpv6 is a part of its own, by the name of the link', () =>
+  assert.equal(encodeOp({ op: 'disableIpv6', link: 'net1' }, KNOWN), {
+    part: 'disableIpv6',
+    ifname: 'net1',
+  }));
 
 test('setSysctl is a part of its own', () =>
   assert.equal(encodeOp({ op: 'setSysctl', sysctl: 'net.ipv4.ping_group_range', value: '1 0' }, KNOWN), {

@@ -43,6 +43,18 @@ test('silencing IPv6 succeeds on a kernel without IPv6, and no other op does', (
   assert.is(failure?.message, 'Cannot set "tap0" up: x');
 });
 
+test('a MAC that the lower device of a passthru does not accept is rejected with advice', () => {
+  const op: Op = { op: 'setLink', link: 'net1', change: { set: 'address', mac: '02:00:00:00:00:0a' } };
+  const failure = failureOf(op, { errno: EPERM, reason: 'Operation not permitted' });
+  assert.equal(
+    [failure?.code, failure?.message],
+    [
+      'KERNEL_REFUSED',
+      'Cannot set address 02:00:00:00:00:0a on "net1": Operation not permitted; the lower device must accept this MAC: give the VM that of the device, or trust the virtual function',
+    ],
+  );
+});
+
 test('DEL completes in spite of a table that a process of the pod owns', () => {
   const refusal = { errno: EPERM, reason: 'nftables: Operation not permitted' };
   assert.is(toOutcome({ op: 'deleteSilence', table: 'tapwire-0' }, refusal), 'done');

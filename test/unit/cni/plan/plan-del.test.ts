@@ -212,6 +212,20 @@ for (const [why, links, want] of [
     [macvtapOf({ ifalias: null, flags: 0 })],
     [...MACVTAP_GONE, nodeGone(VM_LAN)],
   ],
+  [
+    'a macvtap in mode "passthru" gives allmulticast of the lower device back before',
+    [macvtapOf({}, { ...MACVTAP, mode: 'passthru' })],
+    [
+      { op: 'setLink', link: 'net1', change: { set: 'allmulticast', on: false } },
+      ...MACVTAP_GONE,
+      nodeGone(VM_LAN),
+    ],
+  ],
+  [
+    'a macvtap in mode "passthru" without allmulticast',
+    [macvtapOf({}, { ...MACVTAP, mode: 'passthru', allmulticast: false })],
+    [...MACVTAP_GONE, nodeGone(VM_LAN)],
+  ],
   ["another attachment's macvtap stays", [macvtapOf({ ifname: 'net2' }, SECOND)], []],
   ["another attachment's unfinished macvtap stays", [macvtapOf({ ifname: 'net2', ifalias: null })], []],
   ["another container's macvtap stays", [macvtapOf({}, { ...MACVTAP, key: OTHER })], []],

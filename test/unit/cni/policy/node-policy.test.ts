@@ -72,11 +72,13 @@ test("requireAllowed() goes by the binding's own list", () =>
 const ETH0 = { ...KEY, ifname: 'eth0' };
 const TAKES_ETH0 = 'it would take eth0 away from every pod on this network';
 const BINDINGS = { args: { cni: { logicNetworkName: 'default' } } };
-for (const [why, conf, harm] of [
-  ['of tap', tapConf(), TAKES_ETH0],
-  ["of tap, by a NAD that claims to be a binding's", tapConf(BINDINGS), TAKES_ETH0],
-  ['of macvtap', macvtapConf(), 'every pod of this network would need a device'],
-  ['of passt', passtConf(), 'every program in the pods of this network could bind privileged ports'],
+const IN_CR = "name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding";
+const IN_VM = 'let a VM name this NetworkAttachmentDefinition as a secondary network';
+for (const [why, conf, harm, remedy] of [
+  ['of tap', tapConf(), TAKES_ETH0, IN_CR],
+  ["of tap, by a NAD that claims to be a binding's", tapConf(BINDINGS), TAKES_ETH0, IN_CR],
+  ['of macvtap', macvtapConf(), 'every pod of this network would need a device', IN_VM],
+  ['of passt', passtConf(), 'every program in the pods of this network could bind privileged ports', IN_CR],
 ] as const) {
   test(`requireAllowed() refuses a pod's eth0 as a network unless the node file allows it: ${why}`, async () => {
     const error = await caught(() => requireAllowed(conf, ETH0, 'vms', DEFAULT_POLICY));
@@ -84,7 +86,7 @@ for (const [why, conf, harm] of [
       [error.code, error.message],
       [
         'NOT_ALLOWED',
-        `Cannot wire "eth0" as a network: ${harm}; name this NetworkAttachmentDefinition in the KubeVirt CR's network.binding, or set $.${conf.binding}.defaultNetwork in /etc/tapwire/node.json on the node`,
+        `Cannot wire "eth0" as a network: ${harm}; ${remedy}, or set $.${conf.binding}.defaultNetwork in /etc/tapwire/node.json on the node`,
       ],
     );
     requireAllowed(conf, ETH0, 'vms', decodeNodePolicy({ [conf.binding]: { defaultNetwork: true } }, '$'));

@@ -75,6 +75,7 @@ for (const [conf, message] of [
   [{ master: 'lo' }, `$.master: ${LINK}(lo is not a device of a network), got "lo"`],
   [{ master: '..' }, `$.master: ${LINK}(interface name is . or ..), got ".."`],
   [{ master: 'sixteen-letters-' }, `$.master: ${LINK}(interface name is too long), got "sixteen-letters-"`],
+  [{ master: 'eth0\0x' }, `$.master: ${LINK}(interface name contains NUL), got "eth0\\u0000x"`],
   [{ mtu: 67 }, '$.mtu: want an integer in 68..65535, got 67'],
   [{ mtu: 65536 }, '$.mtu: want an integer in 68..65535, got 65536'],
   [{ MTU: '1500' }, '$.MTU: want an integer in 68..65535, got "1500"'],
@@ -101,11 +102,11 @@ for (const [conf, message] of [
   ],
   [
     { mode: 'passthru' },
-    `$.mode: ${NO_KEY}which has the mode of its entry in the node policy file, got "passthru"`,
+    `$.mode: ${NO_KEY}whose mode is that of the entry in the node policy file, got "passthru"`,
   ],
   [
     { lowerDevice: 'eth0' },
-    `$.lowerDevice: ${NO_KEY}which has the lower device of the resource; without a device plugin, use $.master, got "eth0"`,
+    `$.lowerDevice: ${NO_KEY}whose lower device is that of the resource; without a device plugin, it is $.master, got "eth0"`,
   ],
   [{ deviceID: 7 }, '$.deviceID: want a string, got 7'],
   [{ deviceID: 'dataplaneMvp0' }, `$.deviceID: ${DEVICE_OF_OURS}"dataplaneMvp0"`],

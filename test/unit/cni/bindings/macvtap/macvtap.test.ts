@@ -156,7 +156,7 @@ test('the error of kubelet is that of ADD', async () => {
 });
 
 const FIRST =
-  'Cannot add macvtap "net1": a plugin before it has already attached the pod; let Tapwire be the first plugin of the network';
+  'Cannot add macvtap "net1": a plugin before it has made that link; let Tapwire be the first plugin of the network';
 for (const [why, keys, message] of [
   [
     "a NAD of KubeVirt's CR",
@@ -169,23 +169,24 @@ for (const [why, keys, message] of [
     { prevResult: { cniVersion: '1.0.0', interfaces: [{ name: 'net1' }] } },
     FIRST,
   ],
-  [
-    'a plugin that made another link',
-    { prevResult: { cniVersion: '1.0.0', interfaces: [{ name: 'br0' }] } },
-    FIRST,
-  ],
-  [
-    'a plugin that gave addresses',
-    { prevResult: { cniVersion: '1.0.0', ips: [{ address: '192.0.2.1/24' }] } },
-    FIRST,
-  ],
 ] as const) {
   test(`rejects ${why}`, async () =>
     assert.equal(await rejection({ deviceID: ID, ...keys }), ['INVALID_CONFIG', message]));
 }
 
-test('the result of a plugin that attached nothing is accepted', async () => {
-  await plan({ deviceID: ID, prevResult: { cniVersion: '1.0.0', interfaces: [] } });
+test('the result keeps that of the plugins before, and the new interface comes last', async () => {
+  const other = { name: 'net7', sandbox: '/run/netns/x' };
+  const ips = [{ address: '192.0.2.1/24', interface: 0 }];
+  const dns = { nameservers: ['192.0.2.53'] };
+  const prevResult = { cniVersion: '1.0.0', interfaces: [other], ips, dns };
+  const keys = { deviceID: ID, mac: MACVTAP.mac };
+  const { result } = await plan({ ...keys, prevResult });
+  const own = { name: 'net1', mac: MACVTAP.mac, mtu: 1500, sandbox: '/run/netns/x' };
+  assert.equal(result, { cniVersion: '1.1.0', interfaces: [other, own], ips, dns });
+  for (const interfaces of [null, []]) {
+    const empty = { cniVersion: '1.0.0', interfaces };
+    assert.equal((await plan({ ...keys, prevResult: empty })).result['interfaces'], [own]);
+  }
 });
 
 test('a name with a meaning for the kernel is rejected before anything else', async () => {

@@ -57,15 +57,27 @@ test('the settings follow the record', () => {
 
 test('mode "passthru" sets the MAC before the link goes up, because the kernel begins with that of the lower device', () => {
   const record = { ...MACVTAP, mode: 'passthru' } as const;
-  const [, , settings] = opsOf('none', record);
   const ifalias = encodeRecord(record);
-  assert.equal(settings, [
-    setLink('net1', { set: 'alias', ifalias }),
-    QUIET,
-    setLink('net1', { set: 'address', mac: MACVTAP.mac }),
-    ALLMULTI,
-    NO_IPV6,
+  assert.equal(opsOf('none', record).slice(2), [
+    [
+      setLink('net1', { set: 'alias', ifalias }),
+      QUIET,
+      setLink('net1', { set: 'address', mac: MACVTAP.mac }),
+      NO_IPV6,
+    ],
+    [UP],
+    [ALLMULTI],
+    [CLAIM],
   ]);
+});
+
+test('mode "passthru" turns allmulticast on once the link is up, and off before the undo deletes it', () => {
+  const record = { ...MACVTAP, mode: 'passthru' } as const;
+  const off = setLink('net1', { set: 'allmulticast', on: false });
+  assert.equal(undosOf('none', record), [off, DELETE, { op: 'deleteDeviceNode', ifindex: VM_LAN }]);
+  assert.equal(opsOf(macvtapOf({ flags: 0 }, record), record), [[UP], [ALLMULTI], [CLAIM]]);
+  assert.equal(opsOf(macvtapOf({}, record), record), [[CLAIM]]);
+  assert.equal(opsOf('none', { ...record, allmulticast: false }).slice(3), [[UP], [CLAIM]]);
 });
 
 test('a second ADD only verifies the device node', () => assert.equal(opsOf(macvtapOf()), [[CLAIM]]));
