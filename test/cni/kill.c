@@ -82,8 +82,12 @@ static int reach(const char *point) {
   return failure == 0 ? 0 : -1;
 }
 
-/* Whether a path is that of a macvtap's device node. */
+/* Whether a path is that of a macvtap's device node, or of a descriptor of one. */
 static int is_device_node(const char *path) {
+  char target[64] = "";
+  int error = errno;
+  if (strncmp(path, "/proc/self/fd/", 14) == 0 && readlink(path, target, sizeof target - 1) > 0) path = target;
+  errno = error;
   return strncmp(path, "/dev/tap", 8) == 0;
 }
 
@@ -189,9 +193,9 @@ int mknod(const char *path, mode_t mode, dev_t number) {
   return real(path, mode, number);
 }
 
-int lchown(const char *path, uid_t owner, gid_t group) {
-  if (reach_file("lchown", path) != 0) return -1;
-  int (*real)(const char *, uid_t, gid_t) = (int (*)(const char *, uid_t, gid_t))dlsym(RTLD_NEXT, "lchown");
+int chown(const char *path, uid_t owner, gid_t group) {
+  if (reach_file("chown", path) != 0) return -1;
+  int (*real)(const char *, uid_t, gid_t) = (int (*)(const char *, uid_t, gid_t))dlsym(RTLD_NEXT, "chown");
   return real(path, owner, group);
 }
 

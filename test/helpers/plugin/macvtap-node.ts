@@ -1,7 +1,8 @@
 /**
  * A node for macvtaps: a netns in which the plugin runs, with a lower device whose other end is
- * outside, a node policy file, and kubelet's pod-resources API. The device nodes are in /dev of this
- * machine, so the resource has a random name, from which the numbers of its device nodes follow.
+ * outside, a node policy file, and kubelet's pod-resources API. The device nodes are in /dev of
+ * this machine, so the resource has a random name, from which the numbers of its device nodes
+ * follow.
  */
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -120,6 +121,7 @@ async function makeLower(node: TestNetns, outside: TestNetns, mtu: number): Prom
   await node.ip(
     `link add ${LOWER} mtu ${mtu} type veth peer name ${OUTSIDE} mtu ${mtu} netns ${outside.name}`,
   );
+  await node.ip('link set lo up'); // the agent serves its health there
   for (const [netns, link] of [
     [node, LOWER],
     [outside, OUTSIDE],

@@ -81,7 +81,7 @@ async function serve(path: string, List: (...call: never[]) => void): Promise<()
 async function serveGarbage(path: string): Promise<() => Promise<void>> {
   const server = createServer((client) => {
     client.on('error', () => {});
-    client.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+    client.end('HTTP/1.1 400 Bad Request\r\n\r\n', () => client.destroy());
   });
   await new Promise<void>((listening) => server.listen(path, listening));
   return async () => {
