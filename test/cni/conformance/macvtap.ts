@@ -150,7 +150,7 @@ export const MACVTAP: Section = {
         }),
     },
     {
-      id: 'M6',
+      id: 'V7',
       requires: 'Without master, the device with the default route is used.',
       differs: 'a guest would get onto a device of the node that no administrator has named',
       shows: 'code 7, which says that the pod must request the resource',
@@ -162,7 +162,7 @@ export const MACVTAP: Section = {
         }),
     },
     {
-      id: 'M5',
+      id: 'V8',
       requires: 'CHECK succeeds after ADD, and fails after the link has changed.',
       shows: 'CHECK is silent; of a link that was deleted, and of a lost device node, it is code 106',
       test: () =>
