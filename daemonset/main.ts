@@ -1,6 +1,7 @@
 import './node-version.ts';
 import { openSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
+import { repairedNodes } from '../cni/kernel/device-node.ts';
 import { testKernel } from '../cni/kernel/self-test.ts';
 import { rollbacks } from '../cni/plan/apply.ts';
 import { readNodePolicy } from '../cni/policy/node-file.ts';
@@ -10,9 +11,10 @@ import { log } from '../shared/log.ts';
 import { reasonOf } from '../shared/native/native.ts';
 import { serveCall } from './calls/serve-call.ts';
 import { listen, type Server } from './calls/server.ts';
+import { startDevices } from './devices.ts';
 import { serveHealth } from './health.ts';
 import { holdHooks } from './hold-hooks.ts';
-import { addScanMetrics, newMetrics } from './metrics.ts';
+import { addDeviceMetrics, addScanMetrics, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { startScanner } from './scan/scan.ts';
 import { warmUp } from './warm-up.ts';
@@ -46,6 +48,7 @@ async function run(options: Options): Promise<void> {
     log('error', `Cannot wire pods on this node: ${reasonOf(error)}${advice}`);
   });
   rollbacks.subscribe(() => metrics.rollbacks.inc());
+  repairedNodes.subscribe(() => metrics.repairedNodes.inc());
   const context = {
     hostNetns: openSync('/proc/self/ns/net', 'r'),
     readNodePolicy: () => readNodePolicy(nodeFile),
@@ -56,10 +59,16 @@ async function run(options: Options): Promise<void> {
   const { netnsDir: directory, scanSeconds: seconds } = options;
   const scanner = seconds === 0 ? null : startScanner({ directory, seconds, hostNetns: context.hostNetns });
   if (scanner !== null) addScanMetrics(metrics, scanner.last);
+  const devices = await startDevices({
+    nodeFile,
+    readResources: () => readNodePolicy(nodeFile).macvtap,
+    onAllocate: (resource, count) => metrics.allocations.inc({ resource }, count),
+  });
+  addDeviceMetrics(metrics, devices.counts);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
       log('info', `Got ${signal}: finishing the calls in flight`);
-      await Promise.all([server?.close(), scanner?.stop()]);
+      await Promise.all([server?.close(), scanner?.stop(), devices.stop()]);
       healthServer.close();
       healthServer.closeAllConnections();
       log('info', 'Agent is done');

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import tapwire from '../package.json' with { type: 'json' };
+import type { DeviceCount } from './device-plugin/device-plugin.ts';
 import { countOf, countUnreadable, type Scan } from './scan/findings.ts';
 
 /** The agent's Prometheus metrics. */
@@ -14,6 +15,8 @@ export interface Metrics {
   readonly now: { inFlight: number; heldDescriptors: number };
   readonly rollbacks: Counter;
   readonly turnedAway: Counter<'reason'>;
+  readonly allocations: Counter<'resource'>;
+  readonly repairedNodes: Counter;
 }
 
 /**
@@ -52,9 +55,26 @@ export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): 
   });
 }
 
+/** Adds the metric of the devices that are offered to kubelet. */
+export function addDeviceMetrics({ registry }: Metrics, counts: () => readonly DeviceCount[]): void {
+  new Gauge({
+    name: 'tapwire_devices',
+    help: 'Devices of a macvtap resource that the agent offers to kubelet, by health.',
+    labelNames: ['resource', 'health'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { resource, healthy, unhealthy } of counts()) {
+        this.set({ resource, health: 'healthy' }, healthy);
+        this.set({ resource, health: 'unhealthy' }, unhealthy);
+      }
+    },
+  });
+}
+
 /**
- * Registers all metrics but those of scans: first the gauges, which read `now` and the versions,
- * then the counters and the histogram.
+ * Registers all metrics but those of scans and devices: first the gauges, which read `now` and the
+ * versions, then the counters and the histogram.
  */
 export function newMetrics(): Metrics {
   const registry = new Registry();
@@ -108,6 +128,17 @@ export function newMetrics(): Metrics {
       name: 'tapwire_cni_callers_turned_away_total',
       help: 'Clients that got no reply, by reason.',
       labelNames: ['reason'],
+      registers,
+    }),
+    allocations: new Counter({
+      name: 'tapwire_device_allocations_total',
+      help: 'Devices of a macvtap resource that kubelet has allocated.',
+      labelNames: ['resource'],
+      registers,
+    }),
+    repairedNodes: new Counter({
+      name: 'tapwire_device_nodes_repaired_total',
+      help: 'Device nodes of macvtaps that ADD had to make itself.',
       registers,
     }),
   };

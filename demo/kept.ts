@@ -33,6 +33,16 @@ export function describeKept(place: LabPlace): string {
     .join('\n');
 }
 
+/** Lists the kept and running demos, each with the command that deletes it. */
+export function listKept(): string {
+  const ids = allIds();
+  if (ids.length === 0) return 'No demo is running.';
+  return [
+    'Running demos, and how to delete them:',
+    ...ids.map((id) => `  npm run demo -- --down ${id}`),
+  ].join('\n');
+}
+
 /** Finds a kept demo. @throws {Error} that lists the running demos if none has this id */
 export function findKept(id: string): LabPlace {
   const place = labPlace(id);

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '../shared/errors.ts';
 import { Interrupted } from '../test/helpers/lab/interruption.ts';
 import { withLab } from '../test/helpers/lab/lab.ts';
-import { describeKept, joinConsole, takeDown } from './kept.ts';
+import { describeKept, joinConsole, listKept, takeDown } from './kept.ts';
 import { paint, startProgress, timeTable } from './progress.ts';
 import { checkHost, takeTour } from './tour.ts';
 
@@ -30,8 +30,8 @@ interface Options {
 }
 
 /**
- * Parses the command line. An option without its ID at the end gets an empty one, so that the error
- * can list the IDs.
+ * Parses the command line. An option without its ID at the end gets an empty one, for which the
+ * program lists the IDs.
  *
  * @throws {Error} for an unknown option
  */
@@ -54,7 +54,8 @@ function parseOptions(args: readonly string[]): Options {
 }
 
 async function main(options: Options): Promise<void> {
-  if (options.down !== undefined) await takeDown(options.down);
+  if (options.down === '') console.log(listKept());
+  else if (options.down !== undefined) await takeDown(options.down);
   else if (options.console !== undefined) await joinConsole(options.console);
   else await demo(options.keep);
 }

@@ -18,10 +18,11 @@ export interface BindingManifests {
   /** Prefix of the paths of its files, relative to nad/. */
   readonly files: string;
   /**
-   * Where its NAD can be named. The bindings for secondary networks lack `network`: a network's own
-   * NAD always wires its own link.
+   * Where its NAD can be named; the first is the default. The bindings for secondary networks lack
+   * `network`: a network's own NAD always wires its own link. `macvtap` lacks `binding`: it creates
+   * the link of a network.
    */
-  readonly forms: readonly Form[];
+  readonly forms: readonly [Form, ...Form[]];
   /**
    * Its NetworkAttachmentDefinition: the name, and the plugin's keys next to `type`. Null if the
    * binding needs no NAD.
@@ -69,6 +70,14 @@ export const BINDINGS: Readonly<Record<BindingKind, BindingManifests>> = {
     plugin: { domainAttachmentType: 'tap' },
     since: [],
   },
+  macvtap: {
+    registeredAs: REGISTERED_AS.macvtap,
+    files: 'macvtap/',
+    forms: ['network'],
+    nad: { name: 'lan-macvtap', config: { binding: 'macvtap' } },
+    plugin: { domainAttachmentType: 'tap' },
+    since: [],
+  },
   passt: {
     registeredAs: REGISTERED_AS.passt,
     files: 'passt/',
@@ -99,13 +108,16 @@ export const needsSidecar = ({ plugin }: BindingManifests): boolean =>
 export const isForSecondaryOnly = ({ nad }: BindingManifests): boolean =>
   nad?.config['network'] === 'secondary';
 
+/** Whether a registration can name its NAD. */
+export const isForRegistration = ({ forms }: BindingManifests): boolean => forms.includes('binding');
+
 /**
  * Whether the admin says what KubeVirt is told of live migration: only the primary network keeps a
  * VM where it is.
  */
 export const hasChoiceOfMigration = (binding: BindingManifests): boolean =>
-  binding.plugin.domainAttachmentType === 'tap' && !isForSecondaryOnly(binding);
+  binding.plugin.domainAttachmentType === 'tap' && isForRegistration(binding) && !isForSecondaryOnly(binding);
 
-/** Path of a binding's file, relative to nad/. */
+/** Path of a binding's file, relative to nad/. A binding with one form has one directory. */
 export const fileOf = (kind: BindingKind, form: Form, name: string): string =>
-  `${BINDINGS[kind].files}${form === 'network' ? 'network/' : ''}${name}`;
+  `${BINDINGS[kind].files}${form === BINDINGS[kind].forms[0] ? '' : 'network/'}${name}`;

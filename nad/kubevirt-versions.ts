@@ -18,6 +18,14 @@ export const OLDEST_MINOR: Minor = 1;
 export const NEWEST_MINOR: Minor = 9;
 
 /**
+ * Minor version of the HyperConverged operator minus that of the KubeVirt that it manages: 1.11
+ * manages KubeVirt 1.1, 1.19 manages 1.9.
+ *
+ * Source: hyperconverged-cluster-operator hack/config, by tag
+ */
+export const HCO_AHEAD = 10;
+
+/**
  * First minor version that knows each field of a registration. KubeVirt silently drops unknown
  * fields.
  */

@@ -3,7 +3,9 @@
  * `dist/install`, `dist/sidecar` and `dist/tapwire` (command line). Needs a C compiler, but not
  * root. Does nothing if `dist` is up to date; to build it again, delete it.
  *
- * Usage: build.ts [--quiet]
+ * Usage: build.ts [--quiet] [--check]
+ *
+ * --check builds nothing, and fails if `dist` is not up to date.
  */
 import {
   cpSync,
@@ -20,9 +22,10 @@ import { execa } from 'execa';
 import { SUPPORTED_VERSIONS } from '../cni/request/version.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { messageOf } from '../shared/errors.ts';
+import { COMPILERS, readBuildKey } from './build-key.ts';
 import { addCodeCache } from './code-cache.ts';
 import { librariesOf, nameInFallback } from './libraries.ts';
-import { isUpToDate, keyOf, writeStamp } from './up-to-date.ts';
+import { isUpToDate, writeStamp } from './up-to-date.ts';
 
 process.chdir(`${import.meta.dirname}/..`);
 /** Keeps tsc from caching its compiled code in /tmp: the build writes only to the checkout. */
@@ -103,9 +106,6 @@ const FREESTANDING = [
   '-s',
   '-Wl,--build-id=none',
 ];
-/** The compiler of each architecture, by the directory of the shim under dist/cni and dist/test. */
-const COMPILERS = { '.': 'gcc', arm64: 'aarch64-linux-gnu-gcc' } as const;
-
 /**
  * Builds the shim to install, and the one for tests, which reads paths and timeouts from the
  * environment.
@@ -129,19 +129,6 @@ async function buildShims(directory: keyof typeof COMPILERS): Promise<void> {
     await run(compiler, [...C_FLAGS, ...FREESTANDING, ...defines, ...define, ...output, ...inputs]);
   }
 }
-
-/** The version of a compiler; undefined if it is not installed. */
-async function versionOf(compiler: string): Promise<string | undefined> {
-  const { exitCode, stdout } = await execa(compiler, ['--version'], { reject: false });
-  return exitCode === 0 ? stdout : undefined;
-}
-
-/** Everything that a build reads, except node_modules, which the lockfile stands for. */
-const SOURCES = [
-  '{cli,cni,daemonset,nad,shared,sidecar}/**/*.{ts,c,h,json}',
-  'scripts/*.ts',
-  '{package,package-lock,tsconfig,tsconfig.build}.json',
-];
 
 /**
  * Assembles the fallback that the shim runs without an agent. It is complete, with Node and its
@@ -186,15 +173,18 @@ async function build(key: string, hasArm64: boolean): Promise<void> {
 
 async function main(): Promise<void> {
   const isQuiet = process.argv.includes('--quiet');
-  const [gcc, arm64] = [await versionOf('gcc'), await versionOf(COMPILERS.arm64)];
-  if (gcc === undefined) throw new Error('gcc is missing; run "apt-get install gcc libc6-dev"');
-  const key = keyOf(SOURCES, [process.version, process.arch, gcc, arm64 ?? 'no compiler for arm64']);
+  const { key, hasArm64 } = await readBuildKey();
   if (isUpToDate('dist', key)) {
     if (!isQuiet) console.log('dist is up to date');
     return;
   }
+  if (process.argv.includes('--check')) {
+    console.error('dist/ is older than the sources; run "npm run build"');
+    process.exitCode = 1;
+    return;
+  }
   console.log('Building Tapwire');
-  await build(key, arm64 !== undefined);
+  await build(key, hasArm64);
   if (!isQuiet) console.log('Built dist');
 }
 

@@ -49,7 +49,7 @@ function describe(entry: Entry): string {
 }
 
 async function makeImage(): Promise<void> {
-  if (!existsSync('dist/install')) throw new Error('dist is missing; run "npm run build"');
+  if (!existsSync('dist/install')) throw new Error('dist is missing; run "npm ci && npm run build"');
   const isQuiet = process.argv.includes('--quiet');
   const origin = await readOrigin();
   const inputs = ['dist/.stamp', 'LICENSE', 'package.json', 'scripts/*.ts', 'scripts/image/*.ts'];

@@ -12,7 +12,7 @@ Environment, set by KubeVirt:
   NETWORK_BINDING_PLUGIN_NAME  binding to serve (KubeVirt >= 1.9); if unset, see docs/bindings.md
 
 Environment, set by the administrator (docs/bindings.md explains all but TAPWIRE_HOOK_DIR):
-  TAPWIRE_BINDING        kind of all served bindings: tap, passt or slirp (default: by link and name)
+  TAPWIRE_BINDING        kind of all served bindings: tap, macvtap, passt or slirp (default: by link and name)
   TAPWIRE_BINDING_NAMES  additional bindings, separated by commas; ignored with NETWORK_BINDING_PLUGIN_NAME
   TAPWIRE_PASST_BACKEND  how passt connects to QEMU: vhost-user (default) or user
   TAPWIRE_PLUGIN_SOCKET  path of the socket that a Plugin resource names; replaces the hook socket

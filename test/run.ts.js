@@ -7,7 +7,7 @@ if (process.features.typescript) {
 } else {
   const [reason, advice] = [
     `Node.js ${process.version} cannot run TypeScript`,
-    'run "npm test" once, then "PATH=$PWD/node_modules/.bin:$PATH node test/run.ts"',
+    'run "npm test -- unit/cni" once, then "PATH=$PWD/node_modules/.bin:$PATH node test/run.ts"',
   ];
   console.error(`Cannot run the tests: ${reason}; ${advice}`);
   process.exitCode = 1;

@@ -34,6 +34,7 @@ import { execa } from 'execa';
 import { messageOf } from '../shared/errors.ts';
 import { ENDING_SIGNALS } from './helpers/lab/interruption.ts';
 import { endNetns } from './helpers/lab/remove.ts';
+import { findObstacle } from './helpers/obstacle.ts';
 import { NETNS_LEDGER, recordedNetns } from './helpers/pod/ledger.ts';
 import { killSession } from './helpers/process-tree.ts';
 import { describeTimes, type RunTime } from './helpers/run-times.ts';
@@ -41,14 +42,16 @@ import { describeTimes, type RunTime } from './helpers/run-times.ts';
 const USAGE = `Usage: node test/run.ts [options] [PART ...]
 
 Runs the test files whose path contains one of the PARTs: unit/cni, cni/kill, vm. Without a PART, it runs all of them.
-Needs root, and the set-up that "npm test" makes; "npm run build" after a change of the sources.
+Tests outside unit/ need root, the set-up that "npm test" makes, and "npm run build" after a change of the sources.
+A file is the smallest unit: no option runs a single test.
 
   --root DIR   look for test files in DIR (default: test)
   --help       print this help
 
-TAPWIRE_WAY=WAY runs the tests that call the plugin in one way only: agent, fallback or one-shot.
+TAPWIRE_WAY=WAY runs the tests that call the plugin in one way only: agent, fallback or one-shot. While you develop,
+agent is enough.
 One file takes a second to some minutes; a run of several ends with their times.
-The last line is "N passed, N failed, N skipped". Exit status: 0 all passed, 1 a test failed, 2 usage error.`;
+The last line is "N passed, N failed, N skipped". Exit status: 0 all passed, 1 a test failed or none ran, 2 cannot run.`;
 
 function parseCommandLine() {
   try {
@@ -60,9 +63,13 @@ function parseCommandLine() {
       allowPositionals: true,
     });
   } catch (error) {
-    console.error(`Cannot run the tests: ${messageOf(error).split('. ')[0]}; see "node test/run.ts --help"`);
-    process.exit(2);
+    return refuse(`${messageOf(error).split('. ')[0]}; see "node test/run.ts --help"`);
   }
+}
+
+function refuse(reason: string): never {
+  console.error(`Cannot run the tests: ${reason}`);
+  process.exit(2);
 }
 
 const { values, positionals } = parseCommandLine();
@@ -85,6 +92,13 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   'cni/': ['one-shot', 'agent', 'fallback'],
   'runtime/containerd': ['agent', 'fallback'],
 };
+
+/** The only way that was asked for; empty: all. */
+const WANTED_WAY = process.env['TAPWIRE_WAY'] ?? '';
+const KNOWN_WAYS = [...new Set(Object.values(WAYS).flat())];
+if (WANTED_WAY !== '' && !KNOWN_WAYS.includes(WANTED_WAY)) {
+  refuse(`TAPWIRE_WAY is "${WANTED_WAY}"; set it to ${KNOWN_WAYS.join(', ')}, or unset it`);
+}
 
 /**
  * Files that start first, the longest first, so that none of them is left to run alone at the end.
@@ -146,9 +160,6 @@ function findTestFiles(parts: readonly string[]): string[] {
     .filter((path) => parts.length === 0 || parts.some((part) => `test/${path}`.includes(part)))
     .sort();
 }
-
-/** The only way that was asked for; empty: all. */
-const WANTED_WAY = process.env['TAPWIRE_WAY'] ?? '';
 
 function runsOf(path: string): Run[] {
   const [, ways] = Object.entries(WAYS).find(([start]) => path.startsWith(start)) ?? [];
@@ -253,6 +264,7 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
 
 const files = findTestFiles(positionals);
 const queue = files.flatMap(runsOf).sort((one, other) => rankOf(one) - rankOf(other));
+const runCount = queue.length;
 /** Process ids of the files that run now. */
 const running = new Set<number | undefined>();
 let stopping: NodeJS.Signals | null = null;
@@ -270,6 +282,10 @@ function stop(signal: NodeJS.Signals): void {
   for (const pid of running) end(pid);
 }
 
+// Files of another root need neither a build nor root, as far as this runner knows.
+const obstacle = ROOT === import.meta.dirname ? await findObstacle(files) : undefined;
+if (obstacle !== undefined && stopping === null) refuse(obstacle);
+
 const results: FileResult[] = [];
 const worker = async () => {
   for (let run = queue.shift(); run !== undefined; run = queue.shift()) results.push(await runFile(run));
@@ -286,8 +302,9 @@ const unreplayed = positionals.length === 0 ? findUnreplayed() : [];
 for (const path of unreplayed) console.log(`FAIL test/fixtures/recorded/${path}: no test has replayed it`);
 
 const sum = (key: keyof FileResult) => results.reduce((total, result) => total + result[key], 0);
-const failed = sum('failed') + unreplayed.length + (files.length === 0 ? 1 : 0);
+const failed = sum('failed') + unreplayed.length + (runCount === 0 ? 1 : 0);
 if (files.length === 0) console.log(`No test file in ${ROOT} matches`);
+else if (runCount === 0) console.log(`No matching test file runs with TAPWIRE_WAY=${WANTED_WAY}`);
 if (times.length > 1) console.log(['', ...describeTimes(times, process.uptime())].join('\n'));
 console.log(`\n${sum('passed')} passed, ${failed} failed, ${sum('skipped')} skipped`);
 if (failed > 0) process.exitCode = 1;

@@ -1,3 +1,4 @@
+import { BindingError } from '../../shared/errors.ts';
 import { readTemplate } from './agent-template.ts';
 import { nodesPath } from './api.ts';
 import type { Task } from './job.ts';
@@ -22,17 +23,23 @@ export interface ClusterDiagnosis {
 /**
  * Checks each node that the agent's DaemonSet selects. A node that is not ready is not asked.
  *
+ * @param names nodes to check; empty to check all
  * @param args arguments of the doctor on the nodes
  * @param timeout time in s for each node
- * @throws {BindingError} NOT_ALLOWED, IO_FAILURE
+ * @throws {BindingError} NOT_ALLOWED, IO_FAILURE; INVALID_CONFIG if a named node cannot be checked
  */
 export async function diagnoseCluster(
+  names: readonly string[],
   args: readonly string[],
   timeout: number,
   signal: AbortSignal,
 ): Promise<ClusterDiagnosis> {
   const template = await readTemplate();
-  const nodes = (await listNodes()).filter(({ labels }) => allowsNode(template.spec, labels));
+  const all = await listNodes();
+  const selected = all.filter(({ labels }) => allowsNode(template.spec, labels));
+  requireNodes(names, all, 'the cluster has no such node; see "kubectl get nodes"');
+  requireNodes(names, selected, 'DaemonSet "tapwire/tapwire" does not select it; see its node affinity');
+  const nodes = names.length === 0 ? selected : selected.filter(({ name }) => names.includes(name));
   const ready = nodes.filter(({ notReady }) => notReady === null);
   const tasks = ready.map(({ name }): Task => ({ node: name, command: 'doctor', args: ['--json', ...args] }));
   const { replies, leftovers } = await runJobs(tasks, template, timeout, signal);
@@ -49,6 +56,15 @@ export async function diagnoseCluster(
         ],
   );
   return { reports: [...asked, ...others].sort((a, b) => (a.node < b.node ? -1 : 1)), leftovers };
+}
+
+/** @throws {BindingError} INVALID_CONFIG that names the nodes that the list lacks */
+function requireNodes(names: readonly string[], nodes: readonly ClusterNode[], reason: string): void {
+  const listed = new Set(nodes.map(({ name }) => name));
+  const missing = [...new Set(names)].filter((name) => !listed.has(name));
+  if (missing.length === 0) return;
+  const list = missing.map((name) => JSON.stringify(name)).join(', ');
+  throw new BindingError('INVALID_CONFIG', `Cannot check ${list}: ${reason}`);
 }
 
 async function listNodes(): Promise<readonly ClusterNode[]> {

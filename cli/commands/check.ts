@@ -1,8 +1,10 @@
 import { checkSources, type Report } from '../../nad/check/check.ts';
 import { toLine } from '../../nad/check/finding.ts';
+import { listOf } from '../../nad/check/list.ts';
 import { NEWEST_MINOR, parseKubevirtVersion } from '../../nad/kubevirt-versions.ts';
 import { BindingError } from '../../shared/errors.ts';
-import { type Command, readArguments, usageError } from '../command.ts';
+import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
+import { versionWarnings } from '../version-warnings.ts';
 
 const NAME = 'tapwire check';
 
@@ -11,14 +13,16 @@ const HELP = `Usage: ${NAME} [options] FILE…
 Finds mistakes in NetworkAttachmentDefinitions, in registrations with KubeVirt (the KubeVirt or HyperConverged CR, or
 patches of them), in VMs and their preferences, and in files of /etc/cni/net.d. It reports what KubeVirt rejects, and
 what KubeVirt silently accepts but leaves a VM without a network. It reads YAML and JSON as Kubernetes does, and treats
-all files as one cluster. "-" is stdin. It skips objects of other kinds.
+all files as one cluster. "-" is stdin. If there are nodes, it compares the devices that they offer with those that
+running VMs need. It skips objects of other kinds.
 
   --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer; fields that it does not know are errors (default:
                       the version in the status of a KubeVirt CR in FILE, or else 1.${NEWEST_MINOR})
   --json              print {"findings": [{"file", "line", "severity", "message"}], "checked", "skipped"}
   --help              print this help
 
-Prints one line for each finding: FILE:LINE: error|warning|advice: what is wrong; what to do.
+Prints one line for each finding: FILE:LINE: error|warning|advice: what is wrong; what to do. stderr has the counts, and
+says which bindings of VMs were not checked, because FILE has no KubeVirt or HyperConverged CR.
 Exit status: 0 no errors, 1 errors found, 2 usage error, unreadable file, or nothing to check.
 
 Examples:
@@ -51,7 +55,10 @@ export const check: Command = {
     );
     if (report.checked === 0 && report.findings.length === 0) throw nothingIn(files);
     const hasErrors = report.findings.some(({ severity }) => severity === 'error');
-    return { ...(values.json ? toJson(report) : toText(report)), exitCode: hasErrors ? 1 : 0 };
+    const notes = [...versionWarnings(report.minor), ...uncheckedOf(report)];
+    const { stdout, stderr = '' } = values.json ? toJson(report) : toText(report);
+    const exitCode = hasErrors ? 1 : 0;
+    return { stdout, stderr: `${notes.map((line) => `${line}\n`).join('')}${stderr}`, exitCode };
   },
 };
 
@@ -65,9 +72,16 @@ function nothingIn(files: readonly string[]): BindingError {
   return new BindingError('INVALID_CONFIG', `Cannot check ${names}: ${reason}; check the input`);
 }
 
-function toText(report: Report) {
+function toText(report: Report): Pick<Outcome, 'stdout' | 'stderr'> {
   const stdout = report.findings.map((finding) => `${toLine(finding)}\n`).join('');
   return { stdout, stderr: `${summaryOf(report)}\n` };
+}
+
+/** Says that the bindings of VMs were not looked up, which "0 errors" would hide. */
+function uncheckedOf({ unknownBindings }: Report): readonly string[] {
+  if (unknownBindings.length === 0) return [];
+  const names = `${unknownBindings.length === 1 ? 'binding' : 'bindings'} ${listOf(unknownBindings)}`;
+  return [`Not checked: registration of ${names}; the input has no KubeVirt or HyperConverged CR`];
 }
 
 /** Counts objects as well as findings, because "0 errors" says little if no object was checked. */
@@ -80,12 +94,12 @@ function summaryOf({ findings, checked, skipped }: Report): string {
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-function toJson({ findings, ...counts }: Report) {
+function toJson({ findings, checked, skipped }: Report): Pick<Outcome, 'stdout' | 'stderr'> {
   const flat = findings.map(({ severity, place: { file, line }, message }) => ({
     file,
     line,
     severity,
     message,
   }));
-  return { stdout: `${JSON.stringify({ findings: flat, ...counts }, null, 2)}\n` };
+  return { stdout: `${JSON.stringify({ findings: flat, checked, skipped }, null, 2)}\n` };
 }

@@ -13,15 +13,18 @@ import { probe } from '../doctor/probe.ts';
 const NAME = 'tapwire doctor';
 
 const HELP = `Usage: ${NAME} [options]
+       ${NAME} --cluster [options] [NODE…]
 
 Checks whether this node can wire pods: kernel, /dev/net/tun, SELinux, the plugin and its fallback, the agent and the
-node policy file. It also checks that the container runtime calls Multus first, and Tapwire only through Multus. Run it
-as root on the node. It creates two taps in a temporary network namespace and changes nothing else.
+node policy file. It also checks that the container runtime calls Multus first, and Tapwire only through Multus. If the
+node policy file has $.macvtap, it checks the lower devices, kubelet and the resources. Run it as root on the node. It
+creates two taps in a temporary network namespace, with $.macvtap calls ADD for another one, and changes nothing else.
 
-With --cluster, it checks all nodes that the DaemonSet selects, from any machine whose kubectl reaches the cluster: for
-each node, it runs itself in a Job with the agent's image, at most 16 at once, and deletes the Job.
+With --cluster, it checks all nodes that the DaemonSet selects, or only the named ones, from any machine whose kubectl
+reaches the cluster: for each node, it runs itself in a Job with the agent's image, at most 16 at once, and deletes the
+Job.
 
-  --cluster          check all nodes, and print one table; needs kubectl
+  --cluster          check all nodes, or each NODE, and print one table; needs kubectl
   --timeout SECONDS  with --cluster: how long to wait for each node (default ${TIMEOUT})
   --root DIR         check the node whose "/" is mounted at DIR, from a container
   --cni-bin-dir DIR  directory of CNI plugins, if this node has them at an unusual place; can be given several times
@@ -50,13 +53,16 @@ export const doctor: Command = {
         timeout: { type: 'string' },
       },
     });
-    if (positionals.length > 0)
-      throw usageError(NAME, 'want no arguments; it checks the node that it runs on');
+    if (positionals.length > 0 && !values.cluster)
+      throw usageError(
+        NAME,
+        'want no arguments; it checks the node that it runs on. To name nodes, add --cluster',
+      );
     const directories = values['cni-bin-dir'];
     if (values.cluster) {
       if (values.root !== undefined) throw usageError(NAME, '--cluster cannot be combined with --root');
       const timeout = parseTimeout(NAME, values.timeout ?? TIMEOUT);
-      return diagnoseAll(directories, timeout, values.json);
+      return diagnoseNodes(positionals, directories, timeout, values.json);
     }
     if (values.timeout !== undefined) throw usageError(NAME, '--timeout needs --cluster');
     if (process.geteuid?.() !== 0) {
@@ -70,13 +76,16 @@ export const doctor: Command = {
   },
 };
 
-async function diagnoseAll(
+async function diagnoseNodes(
+  names: readonly string[],
   directories: readonly string[],
   timeout: number,
   isJson: boolean,
 ): Promise<Outcome> {
   const args = directories.flatMap((directory) => ['--cni-bin-dir', directory]);
-  const { reports, leftovers } = await interruptible((signal) => diagnoseCluster(args, timeout, signal));
+  const { reports, leftovers } = await interruptible((signal) =>
+    diagnoseCluster(names, args, timeout, signal),
+  );
   return {
     stdout: isJson ? `${JSON.stringify(reports, null, 2)}\n` : drawTable(reports),
     stderr: [summarise(reports), ...leftovers.map((line) => `${line}\n`)].join(''),

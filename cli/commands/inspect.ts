@@ -17,9 +17,9 @@ const HELP = `Usage: ${NAME} [options] [NETNS | POD]
        ${NAME} --cluster [options] NAMESPACE/VMI
 
 Shows how Tapwire has wired a pod: the pod link, the tap, the redirects between them with their counters, the processes
-that have the tap open, and each difference from the state after ADD. Without an argument, it prints one line for each
-wired netns of this node. Run it as root on the node. It changes nothing, delays no CNI call, and needs neither the
-agent nor the container runtime.
+that have the tap open, and each difference from the state after ADD. Of a macvtap, it shows the lower device and the
+device node. Without an argument, it prints one line for each wired netns of this node. Run it as root on the node. It
+changes nothing, delays no CNI call, and needs neither the agent nor the container runtime.
 
 With --cluster, it finds the VMI's pod, or both pods of a migration, from any machine whose kubectl reaches the cluster.
 On the node of each pod, it runs itself in a Job with the agent's image, and deletes the Job.

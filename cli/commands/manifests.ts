@@ -3,17 +3,19 @@ import {
   BINDINGS,
   type BindingKind,
   FORMS,
+  type Form,
   hasChoiceOfMigration,
 } from '../../nad/bindings.ts';
 import { toDirectory } from '../../nad/generate/directory.ts';
 import { exampleVms } from '../../nad/generate/example-vm.ts';
 import { NAMESPACES } from '../../nad/generate/files.ts';
 import { type Namespaces, nadOf } from '../../nad/generate/nad.ts';
-import { gatePatch, hyperConvergedPatch, kubevirtPatch } from '../../nad/generate/patches.ts';
+import { gatePatch, hyperConvergedPatch, kubevirtPatch, OPENSHIFT } from '../../nad/generate/patches.ts';
 import type { Registration } from '../../nad/generate/registration.ts';
 import { type Manifest, THIS_FILE, toYaml } from '../../nad/generate/yaml.ts';
 import {
   FIELD_SINCE,
+  HCO_AHEAD,
   LAST_GATED_MINOR,
   NEWEST_MINOR,
   parseKubevirtVersion,
@@ -21,6 +23,8 @@ import {
 import { type Decoder, mismatch, oneOf, string } from '../../shared/decode.ts';
 import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
 import { type ManifestPart, PARTS, whyAbsent } from '../manifests/absent.ts';
+import { describeExamples } from '../manifests/examples.ts';
+import { versionWarnings } from '../version-warnings.ts';
 
 const NAME = 'tapwire manifests';
 
@@ -36,15 +40,19 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
                         tap-secondary, tap-secondary-mq
                                  the same two, for secondary networks: a network that creates no link in the pod is
                                  rejected, instead of getting the pod's own link
+                        macvtap  puts the guest on a link of the node, as a secondary network; needs entries in the node
+                                 policy file
                         passt    passes connections through sockets of the pod; for pod links of any kind, and for the
                                  primary network only
                         slirp    QEMU's user-mode network; slow, but needs nothing on the nodes
   --kubevirt VERSION  KubeVirt version of the cluster, 1.1.1 or newer (default 1.${NEWEST_MINOR}); fields, comments and the gate
                       depend on it
-  --hco               the HyperConverged operator manages KubeVirt; print patches of its CR
-  --form FORM         where the NetworkAttachmentDefinition is named (default binding)
+  --hco               the HyperConverged operator manages KubeVirt; print patches of its CR. HyperConverged 1.N manages
+                      KubeVirt 1.(N-${HCO_AHEAD}): for 1.15, write --kubevirt 1.5
+  --form FORM         where the NetworkAttachmentDefinition is named (default binding; macvtap has only network)
                         binding  in the registration; VMs name only the binding
-                        network  in the VM's network; Tapwire follows the plugin that creates the pod link
+                        network  in the VM's network; Tapwire follows the plugin that creates the pod link, or creates
+                                 that link (macvtap)
   --part PART         only this part: nad, registration, gate (KubeVirt up to 1.${LAST_GATED_MINOR}) or vm; can be given several times
   --namespace NS      namespace of the VMs and of their networks (default "${NAMESPACES.network}")
   --nad-namespace NS  namespace of the NAD in the registration (default "${NAMESPACES.binding}"). If Multus isolates namespaces, VMs
@@ -55,13 +63,15 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
                         refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again
   --output DIR        write a file for each part to DIR, which must be new or empty, and print the commands that apply
-                      them: DIR has a kustomization for "kubectl apply -k"; it does not include the patches
+                      them: DIR has a kustomization for "kubectl apply -k"; it does not include the patches. It
+                      includes the example VMs, which start at once; without the part vm, there are none
   --help              print this help
 
 Examples:
   ${NAME} --binding tap --kubevirt 1.5 --namespace vms --output tapwire
   ${NAME} --binding tap --part nad | kubectl apply -f -
   ${NAME} --binding tap --part registration > tap.yaml
+  ${NAME} --binding macvtap --namespace vms --output tapwire-macvtap
   ${NAME} --binding passt --binding tap-mq --hco --image registry.example.com/tapwire:0.1.0 --output tapwire
 
 Next: "tapwire check FILE…" finds mistakes before a VM fails.
@@ -80,9 +90,8 @@ export const manifests: Command = {
     // All bindings share one feature gate.
     const unique = [...new Map(made.map((manifest) => [manifest.file, manifest])).values()];
     const reasons = order.isForNamedParts ? whyAbsent(order) : [];
-    const stderr = reasons.map((line) => `${line}\n`).join('');
-    const { output } = order;
-    return { ...(output === null ? toStream(unique) : toFiles(unique, output)), stderr, exitCode: 0 };
+    const stderr = [...versionWarnings(order.minor), ...reasons].map((line) => `${line}\n`).join('');
+    return { ...(order.output === null ? toStream(unique) : toFiles(unique, order)), stderr, exitCode: 0 };
   },
 };
 
@@ -103,16 +112,24 @@ function inStream(manifest: Manifest): Manifest {
 }
 
 /** Files in a directory. Prints the commands as a shell script. */
-function toFiles(manifests: readonly Manifest[], path: string): Pick<Outcome, 'stdout' | 'directory'> {
+function toFiles(manifests: readonly Manifest[], order: Order): Pick<Outcome, 'stdout' | 'directory'> {
+  const path = order.output ?? '';
   const { files, commands } = toDirectory(manifests, path);
   if (files.size === 0) return { stdout: '' };
-  const comment = `# ${files.size} files. Read their comments first: they say what to edit. Then, in this order:`;
-  return { stdout: `${[comment, ...commands].join('\n')}\n`, directory: { path, files } };
+  const count = files.size === 1 ? '1 file' : `${files.size} files`;
+  const comments = [
+    `# ${count}. Read the comments first: they say what to edit. Then, in this order:`,
+    ...(order.operator === 'hco' && order.parts.includes('registration') ? [`# ${OPENSHIFT}`] : []),
+    ...describeExamples(manifests, partsWithManifests(order)),
+  ];
+  return { stdout: `${[...comments, ...commands].join('\n')}\n`, directory: { path, files } };
 }
 
 /** The decoded options: what to print. */
-interface Order extends Omit<Registration, 'kind' | 'nadNamespace'> {
+interface Order extends Omit<Registration, 'kind' | 'form' | 'nadNamespace'> {
   readonly kinds: readonly BindingKind[];
+  /** Null: the default of each binding. */
+  readonly form: Form | null;
   readonly parts: readonly ManifestPart[];
   /** Whether --part names the parts: then somebody expects each of them. */
   readonly isForNamedParts: boolean;
@@ -123,15 +140,26 @@ interface Order extends Omit<Registration, 'kind' | 'nadNamespace'> {
 }
 
 const MAKERS: Readonly<Record<ManifestPart, (kind: BindingKind, order: Order) => readonly Manifest[]>> = {
-  nad: (kind, { form, namespaces }) => nadOf(kind, form, namespaces),
+  nad: (kind, { form, namespaces }) => nadOf(kind, formOf(kind, form), namespaces),
   registration(kind, { operator, ...order }) {
-    const registration = { ...order, kind, nadNamespace: order.namespaces.binding };
+    const registration = {
+      ...order,
+      kind,
+      form: formOf(kind, order.form),
+      nadNamespace: order.namespaces.binding,
+    };
     return [operator === 'hco' ? hyperConvergedPatch(registration) : kubevirtPatch(registration)];
   },
   gate: (_, { operator, minor }) =>
     operator === 'kubevirt' && minor <= LAST_GATED_MINOR ? [gatePatch()] : [],
-  vm: (kind, { form, namespaces }) => exampleVms(kind, form, namespaces.network),
+  vm: (kind, { form, namespaces }) => exampleVms(kind, formOf(kind, form), namespaces.network),
 };
+
+const partsWithManifests = (order: Order): readonly ManifestPart[] =>
+  order.parts.filter((part) => order.kinds.some((kind) => MAKERS[part](kind, order).length > 0));
+
+/** The form that `--form` names, or else the binding's default. */
+const formOf = (kind: BindingKind, asked: Form | null): Form => asked ?? BINDINGS[kind].forms[0];
 
 /** @throws {BindingError} INVALID_CONFIG */
 function parseOrder(args: readonly string[]): Order {
@@ -141,7 +169,7 @@ function parseOrder(args: readonly string[]): Order {
       binding: texts,
       kubevirt: text,
       hco: { type: 'boolean', default: false },
-      form: { ...text, default: 'binding' },
+      form: text,
       part: texts,
       namespace: { ...text, default: NAMESPACES.network },
       'nad-namespace': { ...text, default: NAMESPACES.binding },
@@ -156,7 +184,7 @@ function parseOrder(args: readonly string[]): Order {
     kinds: values.binding.map((kind) => oneOf(...BINDING_KINDS)(kind, '--binding')),
     parts: (values.part ?? PARTS).map((part) => oneOf(...PARTS)(part, '--part')),
     isForNamedParts: values.part !== undefined,
-    form: oneOf(...FORMS)(values.form, '--form'),
+    form: values.form === undefined ? null : oneOf(...FORMS)(values.form, '--form'),
     operator: values.hco ? 'hco' : 'kubevirt',
     minor: values.kubevirt === undefined ? NEWEST_MINOR : parseKubevirtVersion(values.kubevirt),
     isForOneVersion: values.kubevirt !== undefined,
@@ -180,8 +208,8 @@ const MIGRATIONS = { keep: {}, refresh: { method: 'link-refresh' } } as const;
 
 /** Rejects options that would have no effect, because the manifests have no place for them. */
 function rejectIneffective({ kinds, form, minor, migration }: Order): void {
-  const bare = kinds.find((kind) => !BINDINGS[kind].forms.includes(form));
-  if (bare !== undefined) {
+  const bare = kinds.find((kind) => form !== null && !BINDINGS[kind].forms.includes(form));
+  if (form !== null && bare !== undefined) {
     const able = BINDING_KINDS.filter((kind) => BINDINGS[kind].forms.includes(form));
     throw usageError(NAME, `--form ${form} is for ${able.join(', ')}, not for ${bare}`);
   }

@@ -1,4 +1,5 @@
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
+import type { MacvtapFacts } from './macvtap-facts.ts';
 
 /** Observations of a node. Each `failure` is the text of an error, or null on success. */
 export interface Facts {
@@ -16,6 +17,8 @@ export interface Facts {
   /** Paths named by --cni-bin-dir that are not directories. */
   readonly missingDirectories: readonly string[];
   readonly agent: AgentFacts;
+  /** Null: the node policy file has no `$.macvtap`, or cannot be used. */
+  readonly macvtap: MacvtapFacts | null;
   readonly nodeFile: { readonly path: string; readonly isThere: boolean; readonly failure: string | null };
   /**
    * Existing directories of CNI configurations; the one that the container runtime most likely
@@ -98,6 +101,13 @@ export interface AgentFacts {
   readonly ready: { readonly isReady: boolean; readonly text: string } | null;
   /** From /metrics. */
   readonly version: string | null;
+  /** Devices that it offers to kubelet, by full name of the resource; from /metrics. */
+  readonly offered: ReadonlyMap<string, OfferedDevices>;
+}
+
+export interface OfferedDevices {
+  readonly healthy: number;
+  readonly unhealthy: number;
 }
 
 export interface ConfDirectory {

@@ -1,6 +1,7 @@
 import { confFindings } from './conf-findings.ts';
 import { type Diagnosis, error, ok, warning } from './diagnosis.ts';
 import type { AgentFacts, Facts, PluginDirectory } from './facts.ts';
+import { macvtapFindings } from './macvtap-findings.ts';
 import { findingsOfPlugins } from './plugin-findings.ts';
 import { silenceFinding } from './silence-finding.ts';
 import { tunFinding } from './tun-finding.ts';
@@ -17,6 +18,7 @@ export function toFindings(facts: Facts): readonly Diagnosis[] {
     ...readyFindings(agent),
     ...versionFindings(facts),
     nodeFileFinding(facts.nodeFile),
+    ...macvtapFindings(facts),
     ...confFindings(facts.confDirectories),
   ];
 }

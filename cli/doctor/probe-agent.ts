@@ -4,6 +4,7 @@ import { HELLO } from '../../daemonset/calls/frame.ts';
 import { HEALTH_ADDRESS, SOCKET } from '../../daemonset/options.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { AgentFacts } from './facts.ts';
+import { offeredDevices } from './parse-macvtap.ts';
 
 /**
  * Longest wait for the agent's hello, in ms. An agent sends it at once, unless the node is very
@@ -25,6 +26,7 @@ export async function probeAgent(): Promise<AgentFacts> {
     health: HEALTH_ADDRESS,
     ready: ready && { isReady: ready.status === 200, text: ready.text.trim() },
     version: /^tapwire_build_info\{version="([^"]+)"/m.exec(metrics?.text ?? '')?.[1] ?? null,
+    offered: offeredDevices(metrics?.text ?? ''),
   };
 }
 

@@ -4,7 +4,7 @@ import { FALLBACK, SHIM } from '../../daemonset/install/inventory.ts';
 import { isRootsAlone } from './compare.ts';
 import type { Comparison, Fallback, Plugin, PluginDirectory } from './facts.ts';
 import { compareFallback, digestOf, inventoriesIn } from './probe-files.ts';
-import { failureOfVersion, run } from './run-plugin.ts';
+import { FALLBACK_COMMAND, failureOfVersion, run } from './run-plugin.ts';
 
 /**
  * Directories in which container runtimes look for plugins. k3s and RKE2 have changed theirs. The
@@ -100,5 +100,6 @@ async function failureOfFallback(directory: string, comparison: Comparison | nul
   }
   // too risky to run; reported as writable
   if (comparison !== null && comparison.writable.length > 0) return null;
-  return failureOfVersion('lib/ld.so', ['--library-path', 'lib', './node', './index.js'], directory);
+  const [file, ...args] = FALLBACK_COMMAND;
+  return failureOfVersion(file, args, directory);
 }

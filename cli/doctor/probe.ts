@@ -1,19 +1,21 @@
 import { closeSync, constants, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { testKernel, testSilence } from '../../cni/kernel/self-test.ts';
 import { readNodePolicy } from '../../cni/policy/node-file.ts';
-import { NODE_FILE } from '../../cni/policy/node-policy.ts';
+import { NODE_FILE, type NodePolicy } from '../../cni/policy/node-policy.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { enterRoot } from '../enter-root.ts';
 import type { Facts, TunDevice } from './facts.ts';
 import { probeAgent } from './probe-agent.ts';
 import { probeConfs } from './probe-confs.ts';
+import { probeMacvtap } from './probe-macvtap.ts';
 import { digestOfOurs, isDirectory, probeDirectories } from './probe-plugin.ts';
 
 const TUN = '/dev/net/tun';
 
 /**
- * Observes the node. Creates two taps in a temporary netns, and changes nothing else.
+ * Observes the node. Creates two taps in a temporary netns, and changes nothing else. With macvtap
+ * in the node policy file, it also runs an ADD in another one.
  *
  * @param version version of this command
  * @param directories directories of CNI plugins; empty to search the known ones
@@ -26,16 +28,20 @@ export async function probe(
 ): Promise<Facts> {
   const ours = digestOfOurs(); // the next line makes it unreachable
   if (root !== null) enterRoot(root);
+  const { policy, ...nodeFile } = probeNodeFile();
+  const agent = await probeAgent();
+  const found = await probeDirectories(directories, ours);
   return {
     version,
     tun: probeTun(),
     wiring: { matchall: await failureOfWiring('matchall'), u32: await failureOfWiring('u32') },
     silence: (await testSilence().catch((error: unknown) => [messageOf(error)]))[0] ?? null,
     selinux: probeSelinux(),
-    directories: await probeDirectories(directories, ours),
+    directories: found,
     missingDirectories: directories.filter((path) => !isDirectory(path)),
-    agent: await probeAgent(),
-    nodeFile: probeNodeFile(),
+    agent,
+    macvtap: policy === null ? null : await probeMacvtap(policy, agent, found),
+    nodeFile,
     confDirectories: probeConfs(),
   };
 }
@@ -74,12 +80,11 @@ function probeSelinux(): Facts['selinux'] {
   }
 }
 
-function probeNodeFile(): Facts['nodeFile'] {
+function probeNodeFile(): Facts['nodeFile'] & { readonly policy: NodePolicy | null } {
   const isThere = lstatSync(NODE_FILE, { throwIfNoEntry: false }) !== undefined;
   try {
-    readNodePolicy();
-    return { path: NODE_FILE, isThere, failure: null };
+    return { path: NODE_FILE, isThere, failure: null, policy: readNodePolicy() };
   } catch (error) {
-    return { path: NODE_FILE, isThere, failure: messageOf(error) };
+    return { path: NODE_FILE, isThere, failure: messageOf(error), policy: null };
   }
 }

@@ -12,14 +12,23 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a program with exactly this environment. */
-export function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd = '/'): Promise<Ran> {
+/** Command line of a fallback in its directory, as cni/shim/fallback.c runs it. */
+export const FALLBACK_COMMAND = ['lib/ld.so', '--library-path', 'lib', './node', './index.js'] as const;
+
+/** Runs a program with exactly this environment, and this text at its stdin. */
+export function run(
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd = '/',
+  input = '',
+): Promise<Ran> {
   return new Promise((settle) => {
     const path = file.startsWith('/') ? file : join(cwd, file);
     const child = execFile(path, args, { env, cwd, timeout: TIMEOUT }, (error, stdout, stderr) =>
       settle({ failure: error === null ? null : messageOf(error), stdout, stderr }),
     );
-    child.stdin?.on('error', () => {}).end();
+    child.stdin?.on('error', () => {}).end(input);
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Dropped } from '../../cni/bindings/tap/silence.ts';
-import type { CniBinding } from '../../shared/bindings.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
+import type { Reception } from '../../shared/rtnetlink/link.ts';
+import type { MacvtapMode } from '../../shared/rtnetlink/macvtap.ts';
 
 /** The wiring by Tapwire in one netns. --json prints it unchanged. */
 export interface Inspection {
@@ -17,12 +18,19 @@ export interface Inspection {
   readonly passt: { readonly defects: readonly string[] } | null;
 }
 
-/** One attachment of the tap binding: two links, and the redirects between them. */
-export interface Attachment {
+export type Attachment = TapAttachment | MacvtapAttachment;
+
+interface CommonAttachment {
   readonly containerId: string;
   /** CNI_IFNAME of its ADD. */
   readonly ifname: string;
-  readonly binding: CniBinding;
+  /** Differences from the state after ADD, in the words of CHECK. */
+  readonly defects: readonly string[];
+}
+
+/** Two links, and the redirects between them. */
+export interface TapAttachment extends CommonAttachment {
+  readonly binding: 'tap';
   /** Null if it no longer exists. */
   readonly podLink: PodLink | null;
   readonly tap: Tap;
@@ -40,8 +48,23 @@ export interface Attachment {
    * pod.
    */
   readonly silence: Dropped | null;
-  /** Differences from the state after ADD, in the words of CHECK. */
-  readonly defects: readonly string[];
+}
+
+/** A link of the pod on a device of the node, and the device node by which QEMU gets its frames. */
+export interface MacvtapAttachment extends CommonAttachment {
+  readonly binding: 'macvtap';
+  /** Null if it is no longer in the node's network namespace. */
+  readonly lowerDevice: LowerDeviceSeen | null;
+  /** Name of the lower device when ADD ran. */
+  readonly lowerDeviceAtAdd: string;
+  readonly macvtap: Macvtap;
+  /** Null if it does not exist. */
+  readonly deviceNode: DeviceNodeSeen | null;
+  /**
+   * Full name of the resource that the device belongs to. Null if no resource of the node policy
+   * file has this index.
+   */
+  readonly resource: string | null;
 }
 
 export interface FilterSeen {
@@ -82,7 +105,41 @@ export interface Tap {
   readonly holders: readonly Holder[];
 }
 
-/** A process that has a tap open. */
+export interface LowerDeviceSeen extends Omit<PodLink, 'addresses'>, Reception {}
+
+export interface Macvtap {
+  readonly name: string;
+  /** Also the number in the name of the device node. */
+  readonly ifindex: number;
+  readonly mac: string;
+  /** Bytes. */
+  readonly mtu: number;
+  readonly isUp: boolean;
+  /** Null if Tapwire does not know it. */
+  readonly mode: MacvtapMode | null;
+  readonly queues: number;
+  readonly allmulticast: boolean;
+  readonly promisc: boolean;
+  /** Whether the pod's own stack may use IPv6 on it. */
+  readonly hasIpv6: boolean;
+  /** Processes of any pod that have its device open, by whatever device node. */
+  readonly holders: readonly Holder[];
+}
+
+/** The file /dev/tap<ifindex> of the node. */
+export interface DeviceNodeSeen {
+  readonly path: string;
+  /** `major:minor`; null if it is not a character device. */
+  readonly device: string | null;
+  /** `major:minor` of the macvtap; null if the kernel does not tell. */
+  readonly wanted: string | null;
+  readonly owner: number;
+  readonly group: number;
+  /** Permissions as octal digits, such as `0600`. */
+  readonly mode: string;
+}
+
+/** A process that has a tap or macvtap open. */
 export interface Holder {
   readonly pid: number;
   readonly program: string;

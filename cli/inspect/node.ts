@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { splitDeviceNumber } from '../../shared/netns/device-number.ts';
 import { type CniResult, fillNetns, parseCniResult, RESULT_DIRECTORIES } from './cni-results.ts';
 import type { NetnsPlace } from './find.ts';
 import type { Holder } from './inspection.ts';
@@ -66,6 +67,36 @@ function openTaps(pid: number): ReadonlyMap<string, number> {
     if (attempt(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) !== '/dev/net/tun') continue;
     const tap = /^iff:\t(.+)$/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? '')?.[1];
     if (tap !== undefined) counts.set(tap, (counts.get(tap) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Finds which processes have macvtaps open, by device (`major:minor`). */
+export function macvtapHolders(): ReadonlyMap<string, readonly Holder[]> {
+  const holders = new Map<string, Holder[]>();
+  for (const pid of pids()) {
+    const devices = openMacvtaps(pid);
+    const program = devices.size === 0 ? '' : (readText(`/proc/${pid}/comm`)?.trimEnd() ?? '');
+    for (const [device, queues] of devices) {
+      holders.set(device, [...(holders.get(device) ?? []), { pid, program, queues }]);
+    }
+  }
+  return holders;
+}
+
+/**
+ * Number of open descriptors of a process by device. Looks at the devices of files whose name fits:
+ * stat(2) of others may hang, such as of those on a network file system.
+ */
+function openMacvtaps(pid: number): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const fd of list(`/proc/${pid}/fd`)) {
+    const path = `/proc/${pid}/fd/${fd}`;
+    if (!/\/tap\d+( \(deleted\))?$/.test(attempt(() => readlinkSync(path)) ?? '')) continue;
+    const file = attempt(() => statSync(path));
+    if (file === null || !file.isCharacterDevice()) continue;
+    const { major, minor } = splitDeviceNumber(file.rdev);
+    counts.set(`${major}:${minor}`, (counts.get(`${major}:${minor}`) ?? 0) + 1);
   }
   return counts;
 }

@@ -14,8 +14,9 @@ import { countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { reasonOfFileError } from '../file-error.ts';
-import type { Seen } from './describe.ts';
 import { holdersAmong } from './node.ts';
+import { observeMacvtaps } from './observe-macvtaps.ts';
+import type { Seen } from './seen.ts';
 
 /**
  * Observes a netns without changing it. Takes no lock, so that it does not delay CNI calls for the
@@ -29,7 +30,9 @@ export async function observe(path: string, processes: readonly number[]): Promi
   try {
     const rtnetlink = openRtnetlink(fd);
     try {
-      return { ...(await look(rtnetlink)), holders: holdersAmong(processes) };
+      const seen = await look(rtnetlink);
+      const macvtaps = await observeMacvtaps(seen.links, rtnetlink);
+      return { ...seen, macvtaps, holders: holdersAmong(processes) };
     } catch (cause) {
       throw refusal('KERNEL_REFUSED', path, messageOf(cause), cause);
     } finally {
@@ -58,7 +61,7 @@ function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason:
   return new BindingError(code, `Cannot inspect "${path}": ${reason}${advice}`, { cause });
 }
 
-async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders'>> {
+async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders' | 'macvtaps'>> {
   const [[links, qdiscs, addresses, tables], tcx] = await rtnetlink.askWithTcx(
     allLinks,
     ingressQdiscs,

@@ -1,5 +1,6 @@
 import type { Inspection } from './inspection.ts';
-import { type Box, type Note, type Picture, titleOf, toNotes, toPicture } from './picture.ts';
+import type { Arrow, Box, Note, Picture } from './parts.ts';
+import { titleOf, toNotes, toPicture } from './picture.ts';
 
 /** Width of a character in pixels: a little more than that of the widest font named below. */
 const CHARACTER = 8;
@@ -39,23 +40,22 @@ export function drawSvg(inspection: Inspection): string {
   ].join('\n');
 }
 
-function drawAttachment({ podLink, tap, toTap, toPodLink, notes }: Picture): Drawing {
-  const rows = Math.max(podLink.lines.length, tap.lines.length, 4) + 1;
+function drawAttachment({ left, right, toRight, toLeft, notes }: Picture): Drawing {
+  const rows = Math.max(left.lines.length, right.lines.length, 4) + 1;
   const height = rows * LINE + 2 * PADDING;
-  const [left, right] = [boxWidth(podLink), boxWidth(tap)];
-  const gap = (Math.max((toTap ?? NONE).length, (toPodLink ?? NONE).length) + 4) * CHARACTER;
+  const [leftWidth, rightWidth] = [boxWidth(left), boxWidth(right)];
+  const gap = (Math.max(toRight.label.length, toLeft.label.length) + 4) * CHARACTER;
   const below = drawNotes(notes);
   const svg = [
-    drawBox(podLink, 0, left, height),
-    drawArrow(toTap, left, gap, Math.round(height / 3), true),
-    drawArrow(toPodLink, left, gap, Math.round((2 * height) / 3), false),
-    drawBox(tap, left + gap, right, height),
+    drawBox(left, 0, leftWidth, height),
+    drawArrow(toRight, leftWidth, gap, Math.round(height / 3), true),
+    drawArrow(toLeft, leftWidth, gap, Math.round((2 * height) / 3), false),
+    drawBox(right, leftWidth + gap, rightWidth, height),
     `<g transform="translate(0 ${height + LINE})">${below.svg}</g>`,
   ].join('\n');
-  return { svg, width: Math.max(left + gap + right, below.width), height: height + LINE + below.height };
+  const width = Math.max(leftWidth + gap + rightWidth, below.width);
+  return { svg, width, height: height + LINE + below.height };
 }
-
-const NONE = 'no redirect';
 
 const boxWidth = ({ title, lines }: Box): number =>
   Math.max(title.length, ...lines.map(({ length }) => length)) * CHARACTER + 2 * PADDING;
@@ -69,9 +69,15 @@ function drawBox({ title, lines }: Box, x: number, width: number, height: number
   ].join('\n');
 }
 
-function drawArrow(label: string | null, left: number, gap: number, y: number, isToRight: boolean): string {
+function drawArrow(
+  { label, isMissing }: Arrow,
+  left: number,
+  gap: number,
+  y: number,
+  isToRight: boolean,
+): string {
   const [start, end] = [left + 6, left + gap - 6];
-  if (label === null) return text(start + PADDING, y - 6, NONE, BAD);
+  if (isMissing) return text(start + PADDING, y - 6, label, BAD);
   const [tip, back] = isToRight ? [end, end - 8] : [start, start + 8];
   return [
     text(start + PADDING, y - 6, label, INK),

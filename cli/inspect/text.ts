@@ -1,15 +1,7 @@
 import { printable } from '../../shared/printable.ts';
-import type { Attachment, Inspection } from './inspection.ts';
-import {
-  type Box,
-  count,
-  defectsOf,
-  type Note,
-  type Picture,
-  titleOf,
-  toNotes,
-  toPicture,
-} from './picture.ts';
+import type { Inspection } from './inspection.ts';
+import { type Arrow, type Box, count, type Note, type Picture } from './parts.ts';
+import { defectsOf, titleOf, toNames, toNotes, toPicture } from './picture.ts';
 
 /** Functions that colour text for a terminal, or return it unchanged. */
 export interface Style {
@@ -32,15 +24,18 @@ export function drawText(inspection: Inspection, style: Style): string {
   return `${style.name(titleOf(inspection))}\n\n${attachments.join('')}${notes.join('')}`;
 }
 
-function drawAttachment({ podLink, tap, toTap, toPodLink, notes }: Picture, style: Style): string {
-  const height = Math.max(podLink.lines.length, tap.lines.length, 4);
-  const [left, right] = [drawBox(podLink, height, style), drawBox(tap, height, style)];
-  const width = Math.max(...[toTap, toPodLink].map((text) => text?.length ?? 0), 'no redirect'.length) + 2;
-  const middle = ['', ...drawArrow(toTap, width, '▶', style), ...drawArrow(toPodLink, width, '◀', style)];
-  const rows = left.map((row, i) => `${row} ${middle[i] ?? ' '.repeat(width)} ${right[i]}`);
-  rows[0] = `${left[0]} ${' '.repeat(width)} ${right[0]}`;
+function drawAttachment({ left, right, toRight, toLeft, notes }: Picture, style: Style): string {
+  const height = Math.max(left.lines.length, right.lines.length, 4);
+  const [leftBox, rightBox] = [drawBox(left, height, style), drawBox(right, height, style)];
+  const width = Math.max(toRight.label.length, toLeft.label.length, MIN_LABEL) + 2;
+  const middle = ['', ...drawArrow(toRight, width, '▶', style), ...drawArrow(toLeft, width, '◀', style)];
+  const rows = leftBox.map((row, i) => `${row} ${middle[i] ?? ' '.repeat(width)} ${rightBox[i]}`);
+  rows[0] = `${leftBox[0]} ${' '.repeat(width)} ${rightBox[0]}`;
   return [...rows, '', ...notes.map((note) => drawNote(note, style))].join('\n');
 }
+
+/** Keeps short arrows visible. */
+const MIN_LABEL = 11;
 
 function drawBox({ title, lines }: Box, height: number, style: Style): readonly string[] {
   const width = Math.max(title.length + 2, ...lines.map(({ length }) => length)) + 2;
@@ -53,10 +48,16 @@ function drawBox({ title, lines }: Box, height: number, style: Style): readonly 
 }
 
 /** Draws an arrow in two rows: the label, then the shaft. */
-function drawArrow(text: string | null, width: number, head: '▶' | '◀', style: Style): readonly string[] {
-  if (text === null) return [style.bad(` ${'no redirect'.padEnd(width - 1)}`), ' '.repeat(width)];
+function drawArrow(
+  { label, isMissing }: Arrow,
+  width: number,
+  head: '▶' | '◀',
+  style: Style,
+): readonly string[] {
+  const text = ` ${label.padEnd(width - 1)}`;
+  if (isMissing) return [style.bad(text), ' '.repeat(width)];
   const shaft = '─'.repeat(width - 1);
-  return [` ${text.padEnd(width - 1)}`, head === '▶' ? `${shaft}▶` : `◀${shaft}`];
+  return [text, head === '▶' ? `${shaft}▶` : `◀${shaft}`];
 }
 
 function drawNote({ about, text, isGood }: Note, { good, bad }: Style): string {
@@ -70,7 +71,7 @@ export function listText(inspections: readonly Inspection[], style: Style): stri
     netns: printable(inspection.netns),
     pod: printable(inspection.pod ?? '-'),
     attachments: printable(
-      inspection.attachments.map(attachmentText).join(', ') || (inspection.passt ? 'passt' : '-'),
+      inspection.attachments.map(toNames).join(', ') || (inspection.passt ? 'passt' : '-'),
     ),
     state: stateText(defectsOf(inspection).length, style),
   }));
@@ -87,8 +88,3 @@ export function listText(inspections: readonly Inspection[], style: Style): stri
 
 const stateText = (defects: number, { good, bad }: Style): string =>
   defects === 0 ? good('ok') : bad(count(defects, 'defect'));
-
-function attachmentText({ podLink, tap }: Attachment): string {
-  const holders = tap.holders.map(({ program, pid }) => ` ${program}:${pid}`).join('');
-  return `${podLink?.name ?? 'gone'} <-> ${tap.name}${holders}`;
-}

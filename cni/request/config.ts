@@ -140,15 +140,25 @@ const tapKeys = {
 const refuseWithPasst: Decoder<never> = (value, path) => {
   throw mismatch(path, 'no such key with binding "passt", which creates no tap and changes no link', value);
 };
-const passtKeys = {
+const rejectedByPasst = {
   podLink: unset(refuseWithPasst, null),
   network: unset(refuseWithPasst, null),
   mtu: unset(refuseWithPasst, null, 0),
   owner: unset(refuseWithPasst, null),
-  group: unset(ownership(MAX_PING_GROUP), QEMU),
   multiQueue: unset(refuseWithPasst, null, false),
   selinuxContext: unset(refuseWithPasst, null),
-} satisfies Readonly<Record<keyof typeof tapKeys, Decoder<unknown>>>;
+};
+const acceptedByPasst = { group: unset(ownership(MAX_PING_GROUP), QEMU) };
+const passtKeys = { ...rejectedByPasst, ...acceptedByPasst } satisfies Readonly<
+  Record<keyof typeof tapKeys, Decoder<unknown>>
+>;
+
+/** Names of the keys that each binding accepts, without those of every binding. */
+export const KEYS_OF_BINDING: Readonly<Record<CniBinding, readonly string[]>> = {
+  tap: Object.keys(tapKeys),
+  macvtap: MACVTAP_KEYS,
+  passt: Object.keys(acceptedByPasst),
+};
 
 const commonKeys = {
   cniVersion: string,

@@ -57,7 +57,7 @@ const id: Decoder<number> = (value, path) => {
 
 const WHOSE_LOWER = 'whose lower device is that of the resource; without a device plugin, it is $.master';
 
-const decodeKeys = foldedFields({
+const accepted = {
   master: unset(ifname, null),
   mtu: unset(integer(MIN_MTU, MAX_MTU), null, 0),
   mac: unset(unicastMac, null),
@@ -65,6 +65,9 @@ const decodeKeys = foldedFields({
   owner: unset(id, QEMU),
   group: unset(id, QEMU),
   promiscMode: optional(boolean, false),
+};
+
+const rejected = {
   // Keys of the other bindings.
   podLink: unset(refuse('which makes the pod link itself'), null),
   network: unset(refuse('which never takes the link of another network'), null),
@@ -73,9 +76,12 @@ const decodeKeys = foldedFields({
   // The node policy file decides these, whoever may write NADs.
   mode: unset(refuse('whose mode is that of the entry in the node policy file'), null),
   lowerDevice: unset(refuse(WHOSE_LOWER), null),
-});
+};
 
-export const MACVTAP_KEYS = ['master', 'mac', 'queues', 'promiscMode'] as const;
+const decodeKeys = foldedFields({ ...accepted, ...rejected });
+
+/** Names of the keys, without those of every binding. */
+export const MACVTAP_KEYS: readonly string[] = Object.keys(accepted);
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeMacvtap(value: unknown): MacvtapKeys {

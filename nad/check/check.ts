@@ -1,5 +1,6 @@
 import { BindingError } from '../../shared/errors.ts';
 import { type Minor, NEWEST_MINOR } from '../kubevirt-versions.ts';
+import { checkCapacity } from './capacity.ts';
 import { checkConflist, isConflist } from './conflists.ts';
 import { parseDocuments } from './document.ts';
 import { type Finding, failure, inOrder } from './finding.ts';
@@ -17,11 +18,17 @@ import { checkResourceNames, usedNads } from './resource-names.ts';
 import { checkRegisteredTwice, checkTwins } from './twins.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
+import { checkMacs } from './vm-macs.ts';
 import { checkNetworks } from './vm-networks.ts';
 import { checkSecondary } from './vm-secondary.ts';
+import { unknownBindings } from './vm-unregistered.ts';
 
 export interface Report {
   readonly findings: readonly Finding[];
+  /** KubeVirt version for which the objects were checked. */
+  readonly minor: Minor;
+  /** Bindings of VMs that were not checked, because no file says what is registered. */
+  readonly unknownBindings: readonly string[];
   /** Number of objects that were checked. */
   readonly checked: number;
   /** Number of objects of unrelated kinds. */
@@ -77,16 +84,37 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
     ...registrations.flatMap((registered) => checkPlugin(registered, seen, minor)),
     ...registrations.flatMap((registered) => checkReference(registered, seen, vms.length > 0)),
     ...checkResourceNames(nadResources.filter(isUsed), resources, minor),
+    ...checkCapacity(
+      nadResources,
+      vms.flatMap(({ vm }) => vm ?? []),
+      resources,
+      seen,
+    ),
     ...vms.flatMap(({ vm }) =>
       vm === null
         ? []
-        : [...checkNetworks(vm, minor), ...checkBindings(vm, cluster), ...checkSecondary(vm, cluster)],
+        : [
+            ...checkNetworks(vm, minor),
+            ...checkBindings(vm, cluster),
+            ...checkSecondary(vm, cluster),
+            ...checkMacs(vm, cluster),
+          ],
     ),
   ];
   const checked = nads.length + registries.length + vms.length + conflists.length;
   const total = objects.reduce((sum, { length }) => sum + Math.max(length, 1), 0);
   const files = sources.map(({ file }) => file);
-  return { findings: inOrder(findings, files), checked, skipped: total - checked };
+  const unknown = unknownBindings(
+    vms.flatMap(({ vm }) => vm ?? []),
+    cluster,
+  );
+  return {
+    findings: inOrder(findings, files),
+    minor,
+    unknownBindings: unknown,
+    checked,
+    skipped: total - checked,
+  };
 }
 
 const isRead = (one: Resource): boolean =>

@@ -5,6 +5,7 @@ import { get } from '../../shared/json.ts';
 import { isAlmost } from './almost.ts';
 import { type Chain, type ChainPlugin, OURS, readChain } from './chain.ts';
 import { doubt, error, type Finding, findingsAt, type Problem } from './finding.ts';
+import { type MacvtapSeen, problemsOfMacvtap, problemsOfOtherMacvtap, resourceOf } from './macvtap-nad.ts';
 import { problemsOfMissing } from './nad-without-config.ts';
 import { fullName, type Resource } from './resource.ts';
 
@@ -14,17 +15,19 @@ export interface NadSeen {
   readonly name: string;
   /** What Tapwire does in this NAD; null if it does not run Tapwire, or is invalid. */
   readonly wiring: Wiring | null;
+  /** What VMs need for a macvtap; null for every other wiring. */
+  readonly macvtap: MacvtapSeen | null;
   /**
    * Whether no plugin before Tapwire creates a link. Such a NAD is for a registration, not for a
-   * network.
+   * network, unless Tapwire creates the link itself: a macvtap.
    */
   readonly isFirst: boolean;
-  /** Types of the NAD's plugins in the order in which they run. */
-  readonly types: readonly string[];
+  /** The NAD's plugins in the order in which they run. */
+  readonly plugins: readonly ChainPlugin[];
 }
 
 /** Kinds of wiring that a VM's interface finds in the pod. */
-export const WIRINGS = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'passt'] as const;
+export const WIRINGS = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'macvtap', 'passt'] as const;
 export type Wiring = (typeof WIRINGS)[number];
 
 /** Reads a NAD, and finds mistakes in its configuration of Tapwire. */
@@ -32,28 +35,35 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
   const { namespace, name } = nad;
   const config = get(nad.value, 'spec', 'config');
   const subject = `NetworkAttachmentDefinition "${fullName(nad)}"`;
-  const none = { namespace, name, wiring: null, isFirst: false, types: [] };
+  const none = { namespace, name, ...NOTHING, plugins: [] };
   if (typeof config !== 'string' || config.trim() === '') {
     const findings = findingsAt(nad.at('$.spec'), subject, problemsOfMissing(nad));
     return { seen: none, findings };
   }
   const chain = readChain(config, name);
-  const read = readOurs(chain);
+  const read = readOurs(chain, resourceOf(nad));
   return {
-    seen: { namespace, name, ...read.seen, types: chain.plugins.map(({ type }) => type) },
+    seen: { namespace, name, ...read.seen, plugins: chain.plugins },
     findings: findingsAt(nad.at('$.spec.config'), subject, [...chain.problems, ...read.problems]),
   };
 }
 
 interface OursRead {
-  readonly seen: Pick<NadSeen, 'wiring' | 'isFirst'>;
+  readonly seen: Pick<NadSeen, 'wiring' | 'isFirst' | 'macvtap'>;
   readonly problems: readonly Problem[];
 }
 
-function readOurs({ plugins }: Chain): OursRead {
+const NOTHING = { wiring: null, isFirst: false, macvtap: null } as const;
+
+/** @param resource from which the NAD asks for a device; null if it asks for none */
+function readOurs({ plugins }: Chain, resource: string | null): OursRead {
   const ours = plugins.find(({ type }) => type === OURS);
-  const problems = [...plugins.flatMap(problemsOfType), ...problemsOfOrder(plugins)];
-  if (ours === undefined) return { seen: { wiring: null, isFirst: false }, problems };
+  const problems = plugins.flatMap(problemsOfType);
+  if (ours === undefined) {
+    return { seen: NOTHING, problems: [...problems, ...problemsOfOtherMacvtap(plugins, null, resource)] };
+  }
+  const isMacvtap = get(ours.conf, 'binding') === 'macvtap';
+  problems.push(...(isMacvtap ? problemsOfMacvtapOrder(plugins) : problemsOfOrder(plugins)));
   const isFirst = ours === plugins[0];
   try {
     checkIdentity(ours.conf);
@@ -61,17 +71,23 @@ function readOurs({ plugins }: Chain): OursRead {
     const { unknownKeys, logicNetworkName } = decoded;
     for (const key of unknownKeys) problems.push(doubt(unread(`${ours.path}.${key}`)));
     if (logicNetworkName !== null) problems.push(error(byHand(ours.path)));
-    return { seen: { wiring: wiringOf(decoded), isFirst }, problems };
+    problems.push(...problemsOfOtherMacvtap(plugins, decoded.binding, resource));
+    if (decoded.binding === 'macvtap') problems.push(...problemsOfMacvtap(ours, decoded, resource));
+    const { binding } = decoded;
+    const macvtap =
+      binding === 'macvtap' ? { resource, master: decoded.master, queues: decoded.queues } : null;
+    return { seen: { wiring: wiringOf(decoded), isFirst, macvtap }, problems };
   } catch (cause) {
     problems.push(error(messageOf(cause).replace('$', ours.path)));
-    return { seen: { wiring: null, isFirst }, problems };
+    return { seen: { ...NOTHING, isFirst }, problems };
   }
 }
 
 function wiringOf(conf: NetConf): Wiring {
   switch (conf.binding) {
+    case 'macvtap':
     case 'passt':
-      return 'passt';
+      return conf.binding;
     case 'tap':
       if (conf.network === 'secondary') return conf.multiQueue ? 'tap-secondary-mq' : 'tap-secondary';
       return conf.multiQueue ? 'tap-mq' : 'tap';
@@ -122,6 +138,20 @@ function* problemsOfOrder(plugins: readonly ChainPlugin[]): Iterable<Problem> {
   if (get(late, 'mac') !== undefined || get(late, 'mtu') !== undefined) {
     yield doubt(
       `"tuning" after ${ours.path} changes a MAC address or MTU, but the guest keeps the old one; put "tuning" before it`,
+    );
+  }
+}
+
+/** A macvtap is a link of its own, so no plugin may create that link before. */
+function* problemsOfMacvtapOrder(plugins: readonly ChainPlugin[]): Iterable<Problem> {
+  const index = plugins.findIndex(({ type }) => type === OURS);
+  if (plugins.slice(index + 1).some(({ type }) => type === OURS)) {
+    yield error(`type "${OURS}" is in its chain twice; remove one of them`);
+  }
+  const [first] = plugins;
+  if (index > 0 && first !== undefined) {
+    yield error(
+      `${plugins[index]?.path} has binding "macvtap" and creates the pod's link itself, but ${first.path} ("${first.type}") comes before it and creates it, too; remove that plugin`,
     );
   }
 }

@@ -12,7 +12,7 @@ import type { Interface } from './vm.ts';
 export function problemsOfMethod(
   { methods, binding }: Interface,
   registered: Registered | undefined,
-  wiring: Wiring,
+  wiring: Exclude<Wiring, 'macvtap'>,
   networkName: string,
 ): readonly Problem[] {
   const remedy = wiring === 'passt' ? ON_PASST : ON_TAP;

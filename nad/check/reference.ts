@@ -1,4 +1,4 @@
-import { BINDINGS } from '../bindings.ts';
+import { BINDINGS, isForRegistration } from '../bindings.ts';
 import { type NadSeen, WIRINGS, type Wiring } from './nad-config.ts';
 import type { NadIndex } from './nad-index.ts';
 
@@ -28,10 +28,15 @@ export function findNad(
 }
 
 /**
- * Maps the names of the NADs in Tapwire's manifests to their wiring, for files that do not contain
- * these NADs.
+ * Maps the names of the NADs that Tapwire's registrations name to their wiring, for files that do
+ * not contain these NADs.
  */
-const KNOWN = new Map(WIRINGS.map((wiring) => [BINDINGS[wiring].nad?.name, wiring]));
+const KNOWN = new Map(
+  WIRINGS.filter((wiring) => isForRegistration(BINDINGS[wiring])).map((wiring) => [
+    BINDINGS[wiring].nad?.name,
+    wiring,
+  ]),
+);
 
 /**
  * Finds the wiring of the NAD that a registration or network names. Null if it does not run

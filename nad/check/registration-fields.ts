@@ -61,6 +61,8 @@ function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] 
   switch (wiringOfReference(plugin['networkAttachmentDefinition'], null, nads)) {
     case null:
       return [];
+    case 'macvtap':
+      return fail('networkAttachmentDefinition', OF_A_NETWORK);
     case 'passt':
       if (type !== undefined) {
         return fail(
@@ -80,6 +82,9 @@ function checkNeeds(registered: Registered, nads: NadIndex): readonly Finding[] 
   }
 }
 
+const OF_A_NETWORK =
+  'networkAttachmentDefinition names one with binding "macvtap", which creates the link of a network, and ADD rejects it; remove it, ' +
+  "and name that NetworkAttachmentDefinition in the VMs' networks";
 const TWO_MASTERS =
   'with "managedTap" KubeVirt takes the pod link that networkAttachmentDefinition has wired to a tap, and the VM fails or ' +
   'has no network; write "tap", or remove networkAttachmentDefinition';

@@ -1,16 +1,17 @@
 import { show } from '../../shared/decode.ts';
 import { get } from '../../shared/json.ts';
+import { RESOURCE_ANNOTATION } from '../generate/nad.ts';
 import { INJECTION_GATE, INJECTION_ON_SINCE, INJECTION_SINCE, type Minor } from '../kubevirt-versions.ts';
 import { OURS } from './chain.ts';
 import { knowsGates, listsGate, patchesGate } from './feature-gates.ts';
 import { type Finding, warning } from './finding.ts';
+import { resourceOf } from './macvtap-nad.ts';
 import type { NadIndex } from './nad-index.ts';
 import { findNad, parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { fullName, pathTo, type Resource } from './resource.ts';
 import type { Vm } from './vm.ts';
 
-const ANNOTATION = 'k8s.v1.cni.cncf.io/resourceName';
 const INJECTOR = 'network-resources-injector';
 
 /**
@@ -30,12 +31,12 @@ export function checkResourceNames(
   if (!isInjectionExternal(resources, minor)) return [];
   if (resources.some(bringsInjector)) return [];
   return nads.flatMap((nad) => {
-    const device = get(nad.value, 'metadata', 'annotations', ANNOTATION);
-    if (typeof device !== 'string' || device === '') return [];
+    const device = resourceOf(nad);
+    if (device === null) return [];
     const reason = `KubeVirt 1.${minor} does not request device ${show(device)} for VMs (feature gate ${INJECTION_GATE})`;
     const remedy = `install ${INJECTOR}, or add the gate to disabledFeatureGates in the KubeVirt CR`;
     const message = `NetworkAttachmentDefinition "${fullName(nad)}": ${reason}; ${remedy}`;
-    return [warning(nad.at(pathTo('$.metadata.annotations', ANNOTATION)), message)];
+    return [warning(nad.at(pathTo('$.metadata.annotations', RESOURCE_ANNOTATION)), message)];
   });
 }
 
@@ -64,7 +65,8 @@ export function usedNads(
   });
   const used = new Set([...ofNetworks, ...ofBindings].map(fullName));
   return (nad) =>
-    used.has(fullName(nad)) || nads.find(nad.namespace, nad.name)?.types.includes(OURS) === true;
+    used.has(fullName(nad)) ||
+    nads.find(nad.namespace, nad.name)?.plugins.some(({ type }) => type === OURS) === true;
 }
 
 /**

@@ -1,10 +1,12 @@
 import { doubt, error, type Finding, findingsAt, type Problem } from './finding.ts';
+import { listOf } from './list.ts';
 import type { NadIndex } from './nad-index.ts';
 import { findNad, isReference, parseReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { fullName } from './resource.ts';
 import type { Interface, Network, Vm } from './vm.ts';
 import { problemsOfFit } from './vm-fit.ts';
+import { problemsOfUnregistered } from './vm-unregistered.ts';
 
 /** Objects that VMs depend on. */
 export interface Cluster {
@@ -50,35 +52,11 @@ function checkInterface(
   const registered = cluster.registrations.get(one.binding ?? '');
   const reference = registered?.plugin['networkAttachmentDefinition'];
   const problems = [
-    ...(registered === undefined && one.binding !== null ? unregistered(one.binding, cluster) : []),
+    ...(registered === undefined && one.binding !== null ? problemsOfUnregistered(one.binding, cluster) : []),
     ...(typeof reference === 'string' && reference !== '' ? reachOf(reference, vm, cluster.nads) : []),
     ...problemsOfFit(vm, one, network, registered, cluster.nads),
   ];
   return findingsAt(place, `${vm.title}: interface "${one.name}"`, problems);
-}
-
-function unregistered(binding: string, { registrations, knowsAll }: Cluster): readonly Problem[] {
-  if (registrations.size === 0 && !knowsAll) return [];
-  const names = listOf([...registrations.keys()]) || 'none';
-  if (knowsAll) {
-    return [
-      error(
-        `binding "${binding}" is not registered with KubeVirt, so the VM never starts; registered: ${names}`,
-      ),
-    ];
-  }
-  const text = `these files do not register binding "${binding}" with KubeVirt, only ${names}; check that the cluster has it`;
-  return [doubt(text)];
-}
-
-/** Most names that a message lists. */
-const MAX_NAMES = 20;
-
-function listOf(names: readonly string[]): string {
-  const listed = names.slice(0, MAX_NAMES).map((name) => `"${name}"`);
-  return [...listed, ...(names.length > MAX_NAMES ? [`and ${names.length - MAX_NAMES} more`] : [])].join(
-    ', ',
-  );
 }
 
 /** Namespace whose NADs all pods can use even if Multus isolates namespaces, by default. */

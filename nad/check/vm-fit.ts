@@ -1,5 +1,6 @@
-import { BINDINGS } from '../bindings.ts';
+import { BINDINGS, type BindingManifests, isForRegistration } from '../bindings.ts';
 import { doubt, error, type Problem } from './finding.ts';
+import { problemsOfMacvtapFit, problemsOfNoMacvtap } from './macvtap-fit.ts';
 import { WIRINGS, type Wiring } from './nad-config.ts';
 import type { NadIndex } from './nad-index.ts';
 import { problemsOfMethod } from './network-wires.ts';
@@ -18,11 +19,17 @@ export function problemsOfFit(
   const byBinding = wiringOfBinding(one, registered, vm, nads);
   const networkName = network?.multus?.networkName;
   const byNetwork = wiringOfReference(networkName, vm.namespace, nads);
+  const nad =
+    networkName === undefined ? undefined : findNad(parseReference(networkName), vm.namespace, nads);
+  if (network !== undefined && nad?.wiring === 'macvtap')
+    return [...problemsOfMacvtapFit(vm, one, network, nad, registered, byBinding)];
+  const ofNoMacvtap = problemsOfNoMacvtap(one, network, registered, vm, nads);
+  if (ofNoMacvtap.length > 0) return ofNoMacvtap;
   if (byBinding !== null && byNetwork !== null) {
     const reason = `both its binding and its network "${networkName}" run Tapwire, and the second call fails`;
     return [error(`${reason}; remove it from one of the NetworkAttachmentDefinitions`)];
   }
-  if (networkName !== undefined && findNad(parseReference(networkName), vm.namespace, nads)?.isFirst) {
+  if (networkName !== undefined && nad?.isFirst) {
     const reason = `its network "${networkName}" runs only Tapwire, so no plugin creates the link to wire`;
     return [
       error(
@@ -31,10 +38,11 @@ export function problemsOfFit(
     ];
   }
   const wiring = byBinding ?? byNetwork;
-  if (wiring === null) return [];
+  // A registration that names a NAD of a macvtap is reported there.
+  if (wiring === null || wiring === 'macvtap') return [];
   const ofMethod =
     networkName !== undefined && byNetwork !== null
-      ? problemsOfMethod(one, registered, byNetwork, networkName)
+      ? problemsOfMethod(one, registered, wiring, networkName)
       : [];
   if (ofMethod.length > 0) return ofMethod;
   if (wiring !== 'passt')
@@ -56,8 +64,12 @@ export function wiringOfBinding(
   if (registered !== undefined) {
     return wiringOfReference(registered.plugin['networkAttachmentDefinition'], namespace, nads);
   }
-  return WIRINGS.find((wiring) => BINDINGS[wiring].registeredAs === binding) ?? null;
+  return WIRINGS.find((wiring) => isRegisteredAs(BINDINGS[wiring], binding)) ?? null;
 }
+
+/** Whether a NAD of Tapwire comes with the binding of this name. */
+const isRegisteredAs = (manifests: BindingManifests, binding: string | null): boolean =>
+  isForRegistration(manifests) && manifests.registeredAs === binding;
 
 /**
  * Checks the queues: a tap has one or several, and libvirt opens it as the VM says. Tapwire's
@@ -66,7 +78,7 @@ export function wiringOfBinding(
 function problemsOfQueues(
   { queues }: Vm,
   { model }: Interface,
-  wiring: Exclude<Wiring, 'passt'>,
+  wiring: Exclude<Wiring, 'passt' | 'macvtap'>,
   hasSidecar: boolean,
 ): readonly Problem[] {
   if (queues === null || (model === null && queues > 1)) return [];

@@ -6,7 +6,7 @@ import type { Network, Vm } from './vm.ts';
 const WITHDRAWN: Readonly<Record<string, string>> = {
   slirp: 'binding "tapwire-slirp"',
   passt: 'binding "tapwire-passt"',
-  macvtap: 'a binding plugin for macvtap',
+  macvtap: 'binding "tapwire-macvtap"',
 };
 const WITHDRAWN_SINCE: Minor = 3;
 

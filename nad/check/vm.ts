@@ -5,6 +5,7 @@ import { findVcpus } from './instancetypes.ts';
 import { findPreference, type Preference } from './preferences.ts';
 import type { Presets } from './presets.ts';
 import type { Resource } from './resource.ts';
+import { hotplugVolumesOf, podsOf } from './running.ts';
 
 /** The network settings of a VM, or of an object that creates VMs. */
 export interface Vm {
@@ -18,6 +19,10 @@ export interface Vm {
    * or preference.
    */
   readonly queues: number | null;
+  /** Number of pods that the object needs at a time. */
+  readonly pods: number;
+  /** Names of volumes that are plugged into the running VM. */
+  readonly hotplugVolumes: readonly string[];
   /** Defaults from the VM's preference. */
   readonly preference: Preference;
   /** `spec.domain.devices.disks`, not validated. */
@@ -69,7 +74,8 @@ export function specPathOf({ group, kind }: Resource): string | undefined {
 /** Decodes the network settings. @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeVm(resource: Resource, specPath: string, presets: Presets): Vm {
   const path = `$.${specPath}`;
-  const { domain, networks, resourceClaims } = decodeSpec(get(resource.value, ...specPath.split('.')), path);
+  const vmiSpec = get(resource.value, ...specPath.split('.'));
+  const { domain, networks, resourceClaims } = decodeSpec(vmiSpec, path);
   const { interfaces, networkInterfaceMultiqueue, disks } = domain.devices;
   const spec = vmSpecOf(resource);
   const preference = findPreference(get(spec, 'preference'), resource.namespace, presets.preferences);
@@ -81,6 +87,8 @@ export function decodeVm(resource: Resource, specPath: string, presets: Presets)
     interfaces: interfaces.map((one) => ({ ...one, model: one.model || preference.interfaceModel })),
     networks,
     queues: queuesAsked(networkInterfaceMultiqueue ?? preference.multiQueue, vcpus),
+    pods: podsOf(resource),
+    hotplugVolumes: hotplugVolumesOf(vmiSpec),
     preference,
     disks,
     claims: new Set(resourceClaims.map((claim) => get(claim, 'name'))),

@@ -46,7 +46,7 @@ function withoutRepetition(manifests: readonly Manifest[]): readonly Manifest[] 
 
 function kustomizationOf(resources: readonly string[]): string {
   const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources };
-  return `# The objects of this directory. Apply the patches first: each file says how. The VMs are examples, and start at
+  return `# The objects of this directory. Apply the patches first: each file says how. VMs are examples, and start at
 # once: to leave them out, delete their lines.
 ${stringify(kustomization)}`;
 }

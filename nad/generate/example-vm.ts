@@ -1,59 +1,7 @@
-import type { V1Interface, V1Network, V1VirtualMachine } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
-import { MACVLAN, NETWORK, nad, networkOf } from './nad.ts';
+import { MACVLAN, MACVTAP_RESOURCE, NETWORK, nad, networkOf } from './nad.ts';
+import { type Example, type Nic, POD, vm } from './vm.ts';
 import type { Manifest } from './yaml.ts';
-
-/** Properties in which the example VMs differ. */
-interface Example {
-  readonly name: string;
-  readonly nics: readonly Nic[];
-  readonly vcpus?: number;
-  readonly multiQueue?: boolean;
-  /**
-   * `ethernets` of cloud-init's network data; by default the image requests an address on its first
-   * NIC only.
-   */
-  readonly ethernets?: Readonly<Record<string, object>>;
-}
-
-type Nic = Readonly<{ network: V1Network; interface: Omit<V1Interface, 'name'> }>;
-
-const POD: V1Network = { name: 'default', pod: {} };
-
-function vm(namespace: string, { name, nics, vcpus = 1, multiQueue, ethernets }: Example): V1VirtualMachine {
-  return {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'VirtualMachine',
-    metadata: { name, namespace },
-    spec: {
-      runStrategy: 'Always',
-      template: {
-        spec: {
-          domain: {
-            cpu: { cores: vcpus },
-            memory: { guest: '1Gi' },
-            devices: {
-              disks: ['root', 'cloud-init'].map((disk) => ({ name: disk, disk: { bus: 'virtio' } })),
-              interfaces: nics.map((nic) => ({ name: nic.network.name, ...nic.interface })),
-              ...(multiQueue ? { networkInterfaceMultiqueue: true } : {}),
-            },
-          },
-          networks: nics.map(({ network }) => network),
-          volumes: [
-            { name: 'root', containerDisk: { image: 'quay.io/containerdisks/fedora:latest' } },
-            {
-              name: 'cloud-init',
-              cloudInitNoCloud: {
-                userData: '#cloud-config\npassword: fedora\nchpasswd: {expire: false}\n',
-                ...(ethernets ? { networkData: JSON.stringify({ version: 2, ethernets }) } : {}),
-              },
-            },
-          ],
-        },
-      },
-    },
-  };
-}
 
 /** Name of the guest's first NIC, after its PCI address. The second is `enp2s0`. */
 const FIRST_NIC = 'enp1s0';
@@ -82,6 +30,9 @@ const onPod = (kind: BindingKind): Nic => ({
   interface: { binding: { name: BINDINGS[kind].registeredAs } },
 });
 
+/** Network data for two NICs: without it, the image requests an address on the first one only. */
+const TWO_NICS = { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } };
+
 /** A primary NIC with masquerade, a second NIC with this binding, and the second NIC's network. */
 const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'others'> => ({
   nics: [
@@ -91,7 +42,7 @@ const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'oth
       interface: { binding: { name: BINDINGS[kind].registeredAs } },
     },
   ],
-  ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
+  ethernets: TWO_NICS,
   others: [(namespace) => nad(namespace, NETWORK, MACVLAN)],
 });
 
@@ -155,6 +106,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
       multiQueue: true,
     },
   ],
+  macvtap: [],
   passt: [
     {
       file: 'passt/vm-primary.yaml',
@@ -178,8 +130,56 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
   ],
 };
 
+/** The second NIC of a VM on a macvtap, next to a primary one with masquerade. */
+const onMacvtap = (name: string): Pick<ExampleFile, 'nics' | 'ethernets'> => ({
+  nics: [
+    { network: POD, interface: { masquerade: {} } },
+    {
+      network: { name, multus: { networkName: name } },
+      interface: { binding: { name: BINDINGS.macvtap.registeredAs } },
+    },
+  ],
+  ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
+});
+
+const JUMBO = `${networkOf('macvtap')}-jumbo`;
+
+const MACVTAP_EXAMPLES: readonly ExampleFile[] = [
+  {
+    file: fileOf('macvtap', 'network', 'vm.yaml'),
+    about: [
+      `A VM with a NIC on the pod network and another on the macvtap network "${networkOf('macvtap')}", whose NAD must be in the`,
+      'namespace of the VM. The second NIC keeps its MAC over restarts and migrations, because it depends on the names of the VM',
+      'and the network; "macAddress" sets another.',
+    ],
+    name: 'tapwire-macvtap',
+    ...onMacvtap(networkOf('macvtap')),
+  },
+  {
+    file: fileOf('macvtap', 'network', 'vm-multi-queue.yaml'),
+    about: [
+      'A VM whose second NIC has a queue for each vCPU and an MTU of 9000, and its network. The lower device must have this MTU,',
+      'or a larger one.',
+    ],
+    name: 'tapwire-macvtap-multi-queue',
+    ...onMacvtap(JUMBO),
+    vcpus: 2,
+    multiQueue: true,
+    others: [
+      (namespace) =>
+        nad(
+          namespace,
+          JUMBO,
+          { type: 'tapwire', ...BINDINGS.macvtap.nad?.config, mtu: 9000, queues: 2 },
+          MACVTAP_RESOURCE,
+        ),
+    ],
+  },
+];
+
 function networkExamples(kind: BindingKind): readonly ExampleFile[] {
   if (!BINDINGS[kind].forms.includes('network')) return [];
+  if (kind === 'macvtap') return MACVTAP_EXAMPLES;
   const binding = { binding: { name: BINDINGS[kind].registeredAs } };
   const name = networkOf(kind);
   const isPrimary = kind === 'passt';
@@ -190,9 +190,14 @@ function networkExamples(kind: BindingKind): readonly ExampleFile[] {
   return [
     {
       file: fileOf(kind, 'network', 'vm.yaml'),
-      about: [`A VM on the network "${name}". Its NAD must be in the namespace of the VM.`],
+      about: [
+        `A VM on the network "${name}", whose NAD is in the VM's namespace. For a NAD in another namespace, write`,
+        `"networkName: NAMESPACE/${name}". If Multus isolates namespaces, that must be "default" or one of its "globalNamespaces".`,
+      ],
       name: `tapwire-${kind}-network`,
-      nics: isPrimary ? [nic] : [{ network: POD, interface: { masquerade: {} } }, nic],
+      ...(isPrimary
+        ? { nics: [nic] }
+        : { nics: [{ network: POD, interface: { masquerade: {} } }, nic], ethernets: TWO_NICS }),
       ...(kind === 'tap-mq' ? { vcpus: 4, multiQueue: true } : {}),
     },
   ];

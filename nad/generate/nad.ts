@@ -1,3 +1,4 @@
+import { fullResourceName } from '../../shared/kubelet/device-id.ts';
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
 import type { Manifest } from './yaml.ts';
 
@@ -5,7 +6,11 @@ import type { Manifest } from './yaml.ts';
 interface Nad {
   readonly apiVersion: 'k8s.cni.cncf.io/v1';
   readonly kind: 'NetworkAttachmentDefinition';
-  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec: { readonly config: string };
 }
 
@@ -16,12 +21,22 @@ const CNI_VERSION = '1.0.0';
  * Creates a NAD whose network has the NAD's name.
  *
  * @param conf keys after `cniVersion` and `name`
+ * @param resource of a device plugin, from which the pod needs a device
  */
-export function nad(namespace: string, name: string, conf: Readonly<Record<string, unknown>>): Nad {
+export function nad(
+  namespace: string,
+  name: string,
+  conf: Readonly<Record<string, unknown>>,
+  resource: string | null = null,
+): Nad {
   return {
     apiVersion: 'k8s.cni.cncf.io/v1',
     kind: 'NetworkAttachmentDefinition',
-    metadata: { name, namespace },
+    metadata: {
+      name,
+      namespace,
+      ...(resource === null ? {} : { annotations: { [RESOURCE_ANNOTATION]: resource } }),
+    },
     spec: { config: `${JSON.stringify({ cniVersion: CNI_VERSION, name, ...conf }, null, 2)}\n` },
   };
 }
@@ -35,10 +50,15 @@ export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): re
   if (ours === null) return [];
   const conf = { type: 'tapwire', ...ours.config };
   if (form === 'network') {
+    const file = fileOf(kind, form, 'nad.yaml');
+    if (kind === 'macvtap') {
+      const document = nad(namespaces.network, ours.name, conf, MACVTAP_RESOURCE);
+      return [{ file, about: ON_MACVTAP, documents: [document] }];
+    }
     if (!hasPodLink(kind)) return [];
     const { plugin, about } = POD_LINKS[kind];
     const document = nad(namespaces.network, networkOf(kind), { plugins: [plugin, conf] });
-    return [{ file: fileOf(kind, form, 'nad.yaml'), about, documents: [document] }];
+    return [{ file, about, documents: [document] }];
   }
   const about = [
     `The NetworkAttachmentDefinition that the registration of "${registeredAs}" names. If Multus isolates namespaces, create it`,
@@ -49,8 +69,22 @@ export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): re
   ];
 }
 
+/** Annotation with the resource from which a NAD's pods need a device (Multus). */
+export const RESOURCE_ANNOTATION = 'k8s.v1.cni.cncf.io/resourceName';
+
+/** Resource of the example network, as the comments tell the admin to offer it. */
+export const MACVTAP_RESOURCE = fullResourceName('vm-lan');
+
+const ON_MACVTAP = [
+  'A network of the nodes, on which Tapwire creates a macvtap for each VM. The agent offers the resource of the annotation if',
+  '/etc/tapwire/node.json on the node names the lower device; replace "bond0" by a link of your nodes:',
+  '  {"macvtap": {"resources": [{"name": "vm-lan", "lowerDevice": "bond0"}]}}',
+  'The DaemonSet needs the component daemonset/manifests/macvtap. From KubeVirt 1.9 on, network-resources-injector must request',
+  "the device for the VM: docs/macvtap.md. The network's DHCP server or router gives the guest its addresses.",
+];
+
 /** Name of the example network and of its NAD. */
-export const NETWORK = 'lan';
+export const NETWORK = 'tapwire-lan';
 
 /** The same for a NAD that contains Tapwire, so that the NADs of several bindings can coexist. */
 export const networkOf = (kind: BindingKind): string => (kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`);

@@ -1,6 +1,6 @@
 import type { V1KubeVirtConfiguration } from '@kubevirt-ui-ext/kubevirt-api/kubevirt';
 import { BINDINGS, fileOf } from '../bindings.ts';
-import { GATE, LAST_GATED_MINOR, type Minor, type Plugin } from '../kubevirt-versions.ts';
+import { GATE, HCO_AHEAD, LAST_GATED_MINOR, type Minor, type Plugin } from '../kubevirt-versions.ts';
 import { pluginOf, type Registration, rangeOf, wordsOf } from './registration.ts';
 import { remarks } from './remarks.ts';
 import { type Manifest, THIS_FILE } from './yaml.ts';
@@ -59,12 +59,6 @@ interface HyperConvergedPatch {
 }
 
 /**
- * Minor version of the operator minus that of the KubeVirt that it installs: 1.11 installs KubeVirt
- * 1.1.
- */
-const AHEAD = 10;
-
-/**
  * Creates the patch for the operator's own field, which exists since the version that installs
  * KubeVirt 1.1. The operator sets the feature gate itself. Its jsonpatch annotation would work as
  * well, but it is one string shared by all patches, and it marks the configuration as tainted.
@@ -73,7 +67,7 @@ const AHEAD = 10;
  */
 export function hyperConvergedPatch(registration: Registration): Manifest {
   const { kind } = registration;
-  const version = `1.${minorInName(registration) + AHEAD}`;
+  const version = `1.${minorInName(registration) + HCO_AHEAD}`;
   const operator = registration.isForOneVersion ? 'operator' : `operator ${version} or newer`;
   const patchCommand = `${PATCH_HYPERCONVERGED} --type=merge --patch-file=`;
   const patch: HyperConvergedPatch = {
@@ -87,12 +81,17 @@ export function hyperConvergedPatch(registration: Registration): Manifest {
       `Registers the binding "${BINDINGS[kind].registeredAs}" if the HyperConverged ${operator} manages KubeVirt ${wordsOf(registration)}.`,
       'The operator overwrites changes of the KubeVirt CR, so this patches its own CR. It sets the feature gate itself.',
       `  ${patchCommand}${THIS_FILE}`,
+      OPENSHIFT,
       ...remarks(registration),
     ],
     documents: [patch],
     patchCommand,
   };
 }
+
+/** Says where OpenShift Virtualization has its HyperConverged CR. */
+export const OPENSHIFT =
+  'On OpenShift Virtualization, that CR is in another namespace: write "-n openshift-cnv".';
 
 export const GATE_FILE = 'feature-gate.yaml';
 

@@ -1,5 +1,10 @@
 import { BINDINGS, hasChoiceOfMigration, isForSecondaryOnly, needsSidecar } from '../bindings.ts';
-import { FIELD_SINCE, INTERFACE_FIELD_SINCE } from '../kubevirt-versions.ts';
+import {
+  FIELD_SINCE,
+  INJECTION_GATE,
+  INJECTION_ON_SINCE,
+  INTERFACE_FIELD_SINCE,
+} from '../kubevirt-versions.ts';
 import { IMAGE, type Registration } from './registration.ts';
 
 /** Lines of the comment that both kinds of registration have in common. */
@@ -14,6 +19,7 @@ export function remarks(registration: Registration): readonly string[] {
       ? ["The VM's network names the NAD, so the registration names none."]
       : []),
     ...(kind === 'passt' ? passtRemark(registration) : []),
+    ...(kind === 'macvtap' ? macvtapRemark(registration) : []),
     ...(isForSecondaryOnly(binding) ? SECONDARY : []),
     ...(hasChoiceOfMigration(binding) && migration === null ? migrationRemark(registration) : []),
   ];
@@ -29,6 +35,15 @@ function passtRemark({ isForOneVersion, minor }: Registration): readonly string[
   const versions = isForOneVersion ? `1.${minor}` : `1.${since} and newer`;
   return [
     `KubeVirt ${versions} has its own passt binding (gate PasstBinding): prefer "passtBinding: {}" in VMs there.`,
+  ];
+}
+
+function macvtapRemark({ isForOneVersion, minor }: Registration): readonly string[] {
+  if (isForOneVersion && minor < INJECTION_ON_SINCE) return [];
+  const versions = isForOneVersion ? `KubeVirt 1.${minor}` : `From 1.${INJECTION_ON_SINCE} on, KubeVirt`;
+  return [
+    `${versions} does not request the device that the NAD names: install network-resources-injector, or add`,
+    `"${INJECTION_GATE}" to disabledFeatureGates in the KubeVirt CR.`,
   ];
 }
 

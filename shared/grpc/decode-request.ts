@@ -10,9 +10,14 @@ interface MessageType<Message> {
  * Decodes the message of a request. Skips unknown fields. Values of type `bytes` are views into
  * `message`, not copies.
  *
+ * @param what names the request in the error
  * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message
  */
-export function decodeRequest<Message>(type: MessageType<Message>, message: Uint8Array): Message {
+export function decodeRequest<Message>(
+  type: MessageType<Message>,
+  message: Uint8Array,
+  what = 'hook request',
+): Message {
   try {
     const reader = new BinaryReader(message);
     const decoded = type.decode(reader);
@@ -21,6 +26,6 @@ export function decodeRequest<Message>(type: MessageType<Message>, message: Uint
     if (reader.pos !== reader.len) throw new RangeError(`no field starts at byte ${reader.pos - 1}`);
     return decoded;
   } catch (cause) {
-    throw new BindingError('INVALID_REQUEST', `Cannot read hook request: ${messageOf(cause)}`, { cause });
+    throw new BindingError('INVALID_REQUEST', `Cannot read ${what}: ${messageOf(cause)}`, { cause });
   }
 }

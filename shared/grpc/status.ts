@@ -9,6 +9,7 @@ import type { status as Status, StatusObject } from '@grpc/grpc-js';
  */
 export const status = {
   INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
   RESOURCE_EXHAUSTED: 8,
   FAILED_PRECONDITION: 9,
   INTERNAL: 13,

@@ -39,7 +39,7 @@ export const fullResourceName = (resource: string): string =>
 export const firstIfindexOf = (resource: string): number =>
   FIRST_DEVICE + (hashOf(resource) % (FIRST_DEVICE / MAX_CAPACITY)) * MAX_CAPACITY;
 
-/** Ids of the first `capacity` devices of a resource, such as `vm-lan-1633771520`. */
+/** Ids of the first `capacity` devices of a resource, such as `vm-lan-2078354432`. */
 export const deviceIdsOf = (resource: string, capacity: number): readonly string[] =>
   Array.from({ length: capacity }, (_, i) => `${resource}-${firstIfindexOf(resource) + i}`);
 

@@ -13,18 +13,35 @@ const SOCKET = 'pod-resources/kubelet.sock';
 const METHOD = '/v1.PodResourcesLister/List';
 /** For all attempts. kubelet needs a few milliseconds, and permits 100 requests each second. */
 const TIMEOUT = 5000; // ms
+/** First pause after a refusal, which doubles each time. */
+const PAUSE = 20; // ms
 /** Bytes. A node has hundreds of pods, and each of them takes some hundred bytes. */
 const MAX_REPLY = 16 * 1024 * 1024;
+const ADVICE = 'check that kubelet runs, and $.macvtap.kubeletDirectory of the node policy file';
+
+type List = (path: string) => Promise<readonly PodResources[]>;
 
 /**
  * Returns a function that asks kubelet for a pod's devices. Calls at the same time share a list of
  * all pods: one that begins after the call, so that it has the pod's devices.
  */
-export function newDevicesOf(list: typeof listPods = listPods): DevicesOf {
+export function newDevicesOf(list: List = listPods): DevicesOf {
+  const shared = new Map<string, List>();
+  return async (pod, kubeletDirectory) => {
+    const path = `${kubeletDirectory}/${SOCKET}`;
+    const listShared = shared.get(path) ?? share(list);
+    shared.set(path, listShared);
+    const pods = await listShared(path);
+    return devicesIn(pods.filter(({ namespace, name }) => namespace === pod.namespace && name === pod.name));
+  };
+}
+
+/** Lets calls that come while one runs share the next one. */
+function share(list: List): List {
   let running: Promise<unknown> | null = null;
   let next: Promise<readonly PodResources[]> | null = null;
 
-  const begin = (path: string): Promise<readonly PodResources[]> => {
+  const begin: List = (path) => {
     next = null;
     const started = list(path);
     running = started;
@@ -34,16 +51,11 @@ export function newDevicesOf(list: typeof listPods = listPods): DevicesOf {
     started.then(end, end);
     return started;
   };
-  const share = (path: string): Promise<readonly PodResources[]> => {
+  return (path) => {
     if (running === null) return begin(path);
     const begun = () => begin(path);
     next ??= running.then(begun, begun);
     return next;
-  };
-
-  return async (pod, kubeletDirectory) => {
-    const pods = await share(`${kubeletDirectory}/${SOCKET}`);
-    return devicesIn(pods.filter(({ namespace, name }) => namespace === pod.namespace && name === pod.name));
   };
 }
 
@@ -58,27 +70,43 @@ const devicesIn = (pods: readonly PodResources[]): readonly PodDevices[] =>
 async function listPods(path: string): Promise<readonly PodResources[]> {
   const client = new Client(`unix:${path}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': MAX_REPLY,
+    // Otherwise a new client waits until the pause after the failure of an earlier one has ended.
+    'grpc.use_local_subchannel_pool': 1,
   });
   const deadline = Date.now() + TIMEOUT;
   try {
-    for (let pause = 20; ; pause *= 2) {
+    for (let pause = PAUSE; ; pause *= 2) {
       try {
         return (await call(client, deadline)).podResources;
       } catch (cause) {
-        const { code, details } = cause as ServiceError;
-        if (code === status.RESOURCE_EXHAUSTED && Date.now() + pause < deadline) {
+        const isRefused = (cause as ServiceError).code === status.RESOURCE_EXHAUSTED;
+        if (isRefused && isRateLimit(cause as ServiceError) && Date.now() + pause < deadline) {
           await sleep(pause);
           continue;
         }
         throw new BindingError(
           'TRY_AGAIN',
-          `Cannot ask kubelet at "${path}" for the devices of the pod: ${details}; ` +
-            'check that kubelet runs, and $.macvtap.kubeletDirectory of the node policy file',
+          `Cannot ask kubelet at "${path}" for the devices of the pod: ${describe(cause as ServiceError)}; ${ADVICE}`,
         );
       }
     }
   } finally {
     client.close();
+  }
+}
+
+/** The library rejects a reply that is too large with the same code. */
+const isRateLimit = ({ details }: ServiceError): boolean => !details.startsWith('Received message larger');
+
+/** Leaves out the library's words, which have times and are about its connections. */
+function describe({ code, details }: ServiceError): string {
+  switch (code) {
+    case status.DEADLINE_EXCEEDED:
+      return `no reply within ${TIMEOUT / 1000} s`;
+    case status.UNAVAILABLE:
+      return 'it accepts no connections';
+    default:
+      return details;
   }
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "jobs.h"
+#include "link-events.h"
 #include "nfnetlink.h"
 #include "unix-socket.h"
 #include "values.h"
@@ -120,6 +121,16 @@ static napi_value js_accept(napi_env env, napi_callback_info info) {
   return fd < 0 ? null : integers(env, (int[]){fd, (int)uid}, 2);
 }
 
+/* openLinkEvents(groups) -> descriptor */
+static napi_value js_open_link_events(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long groups;
+  int fd;
+  if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &groups)) return NULL;
+  struct failure failure = open_link_events((uint32_t)groups, &fd);
+  return failure.request != NULL ? throw_failure(env, failure) : integer(env, fd);
+}
+
 /*
  * receive(fd, buffer, offset) -> [length, …descriptors]; length is 0 at the end, -1 if no data
  * waits
@@ -171,6 +182,7 @@ NAPI_MODULE_INIT() {
       {"listen", js_listen},
       {"accept", js_accept},
       {"receive", js_receive},
+      {"openLinkEvents", js_open_link_events},
       {"watch", watch},
       {"unwatch", unwatch},
   };

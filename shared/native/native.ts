@@ -131,6 +131,12 @@ interface Addon {
    * if none are waiting) and the descriptors that came with them.
    */
   receive(fd: number, buffer: Buffer, offset: number): [length: number, ...fds: number[]];
+  /**
+   * Opens an rtnetlink socket in this process's own netns, to which the kernel sends the events of
+   * `groups`, a mask of RTMGRP_* (linux/rtnetlink.h). `receive` reads a datagram from it, and fails
+   * with ENOBUFS if events were lost.
+   */
+  openLinkEvents(groups: number): number;
   /** Calls back whenever the descriptor is readable (or writable), or its other end has closed. */
   watch(fd: number, writable: boolean, callback: () => void): Watch;
   /** Must be called before the descriptor is closed. */

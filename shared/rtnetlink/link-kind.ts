@@ -8,7 +8,7 @@ import type { Link } from './link.ts';
 type Kind = Link['kind'];
 
 /** Kinds that drop unicast frames to any address except their own. */
-const UNICAST_FILTERS: readonly Kind[] = [null, 'macvlan', 'ipvlan', 'vlan'];
+const UNICAST_FILTERS: readonly Kind[] = [null, 'macvlan', 'macvtap', 'ipvlan', 'vlan'];
 
 /**
  * Kinds that pass every multicast frame, whatever groups were joined. All other kinds may drop

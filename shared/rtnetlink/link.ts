@@ -28,6 +28,9 @@ export interface MacvtapDetails {
   readonly mode: number;
   /** Whether IPv6 is on, so that the pod's own stack may send on the link. */
   readonly hasIpv6: boolean;
+  /** Ifindex of the lower device in its own netns; null if the kernel does not tell. */
+  readonly lower: number | null;
+  readonly queues: number;
 }
 
 /** One link of a netns. */
@@ -75,14 +78,18 @@ const RTM_GETLINK = 18;
 export const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
+const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 export const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 export const IFLA_IFALIAS = 20;
 const IFLA_AF_SPEC = 26;
 const IFLA_EXT_MASK = 29;
+const IFLA_PROMISCUITY = 30;
+const IFLA_NUM_TX_QUEUES = 31;
 const IFLA_CARRIER = 33;
 const IFLA_XDP = 43;
+const IFLA_ALLMULTI = 61;
 const IFLA_XDP_PROG_ID = 4;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
@@ -122,6 +129,29 @@ export const linkNamed = (ifname: string): Query<Link | undefined> => ({
   decode: (replies) => replies.map(decodeLink)[0],
 });
 
+/** Whether a link receives frames to other addresses, also on behalf of macvtaps on it. */
+export interface Reception {
+  /** All multicast frames; null before Linux 6.0, which does not tell. */
+  readonly allmulticast: boolean | null;
+  readonly promisc: boolean;
+}
+
+/** Queries the link of this ifindex. The kernel refuses if there is none. */
+export const linkAt = (ifindex: number): Query<{ link: Link; reception: Reception } | undefined> => ({
+  request: { type: RTM_GETLINK, flags: NLM_F_ACK, body: ifinfomsg(ifindex) },
+  decode: ([reply]) => reply && { link: decodeLink(reply), reception: decodeReception(reply) },
+});
+
+/** The flags of a link say only what was set for itself; the counters include the links on it. */
+function decodeReception({ body }: Message): Reception {
+  const attributes = decodeAttributes(body, IFINFOMSG_BYTES);
+  const allmulticast = readU32(attributes, IFLA_ALLMULTI);
+  return {
+    allmulticast: allmulticast === undefined ? null : allmulticast > 0,
+    promisc: (readU32(attributes, IFLA_PROMISCUITY) ?? 0) > 0,
+  };
+}
+
 export function decodeLink({ body }: Pick<Message, 'body'>): Link {
   const attributes = decodeAttributes(body, IFINFOMSG_BYTES);
   const info = inside(attributes, IFLA_LINKINFO);
@@ -139,7 +169,7 @@ export function decodeLink({ body }: Pick<Message, 'body'>): Link {
     mac: formatMac(readBytes(attributes, IFLA_ADDRESS)),
     ifalias: readText(attributes, IFLA_IFALIAS) ?? null,
     tun: kind === 'tun' ? decodeTun(data) : null,
-    macvtap: kind === 'macvtap' ? decodeMacvtap(data, inside(attributes, IFLA_AF_SPEC)) : null,
+    macvtap: kind === 'macvtap' ? decodeMacvtap(data, attributes) : null,
     master: readU32(attributes, IFLA_MASTER) ?? null,
     layer: decodeLayer(kind, data),
     xdp: readU32(inside(attributes, IFLA_XDP), IFLA_XDP_PROG_ID) ?? null,
@@ -160,11 +190,13 @@ function decodeTun(data: Attributes): TunDetails {
   };
 }
 
-function decodeMacvtap(data: Attributes, families: Attributes): MacvtapDetails {
-  const conf = readBytes(inside(families, AF_INET6), IFLA_INET6_CONF);
+function decodeMacvtap(data: Attributes, attributes: Attributes): MacvtapDetails {
+  const conf = readBytes(inside(inside(attributes, IFLA_AF_SPEC), AF_INET6), IFLA_INET6_CONF);
   return {
     mode: readU32(data, IFLA_MACVLAN_MODE) ?? 0,
     hasIpv6: conf !== undefined && conf.length >= DISABLE_IPV6 + 4 && conf.readInt32LE(DISABLE_IPV6) === 0,
+    lower: readU32(attributes, IFLA_LINK) ?? null,
+    queues: readU32(attributes, IFLA_NUM_TX_QUEUES) ?? 1,
   };
 }
 

@@ -18,7 +18,7 @@ export function requestedMac({ mac }: VmiInterface): NewElement[] {
  *
  * @throws {BindingError} LINK_UNSUPPORTED
  */
-export function guestMac(one: VmiInterface, { podLink }: Wiring): string {
+export function guestMac(one: VmiInterface, { podLink }: Pick<Wiring, 'podLink'>): string {
   const mac = one.mac ?? podLink.mac;
   if (mac === '')
     throw unsupported(one, `neither the VMI nor pod link "${podLink.ifname}" has a MAC address`);
@@ -26,7 +26,7 @@ export function guestMac(one: VmiInterface, { podLink }: Wiring): string {
 }
 
 /** Warns of a MAC address whose frames the pod link's driver may drop. */
-export function macWarnings(mac: string, { podLink }: Wiring): string[] {
+export function macWarnings(mac: string, { podLink }: Pick<Wiring, 'podLink'>): string[] {
   if (mac === podLink.mac || !filtersUnicast(podLink)) return [];
   return [
     `pod link "${podLink.ifname}" (${podLink.kind ?? 'a physical device'}) has MAC address ${podLink.mac} and may drop frames to ` +

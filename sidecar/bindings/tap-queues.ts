@@ -29,18 +29,30 @@ export function refuseSingleQueueModel(one: VmiInterface, { tap }: Wiring): void
   );
 }
 
-/**
- * Builds the `<driver>` element with the number of queues. All other attributes stay, except for
- * the empty `name` that virt-launcher adds when it reads and writes the domain.
- */
+/** Builds the `<driver>` element of a tap, with as many queues as the tap can be opened with. */
 export function driverOf(vmi: Vmi, one: VmiInterface, { tap }: Wiring, current?: Element): NewElement[] {
-  const { multiQueue } = tap.tun;
+  const queues = tap.tun.multiQueue ? Math.max(vmi.queues, MIN_MULTI_QUEUES) : null;
+  return driverElement(vmi, one, queues, current);
+}
+
+/**
+ * Builds the `<driver>` element. All attributes but the number of queues stay, except for the empty
+ * `name` that virt-launcher adds when it reads and writes the domain.
+ *
+ * @param queues number of queues; null to name none
+ */
+export function driverElement(
+  vmi: Vmi,
+  one: VmiInterface,
+  queues: number | null,
+  current?: Element,
+): NewElement[] {
   const driver = current === undefined ? undefined : childrenNamed(current, 'driver')[0];
   const { name, queues: _, ...kept } = driver?.attributes ?? {};
   const iommu = iommuOf(vmi, one);
   const attributes = {
-    ...(name ? { name } : multiQueue || iommu['iommu'] ? { name: 'vhost' } : {}),
-    ...(multiQueue ? { queues: `${Math.max(vmi.queues, MIN_MULTI_QUEUES)}` } : {}),
+    ...(name ? { name } : queues !== null || iommu['iommu'] ? { name: 'vhost' } : {}),
+    ...(queues === null ? {} : { queues: `${queues}` }),
     ...kept,
     ...iommu,
   };

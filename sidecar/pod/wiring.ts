@@ -47,6 +47,19 @@ export function requireWiring(bound: InterfaceRef, links: readonly Link[]): Wiri
   return { podLink, tap };
 }
 
+/**
+ * Returns the macvtap that is the pod link of an interface.
+ *
+ * @throws {BindingError} LINK_MISSING; LINK_UNSUPPORTED if the pod link is of another kind
+ */
+export function requireMacvtap(bound: InterfaceRef, links: readonly Link[]): Link {
+  const podLink = requirePodLink(bound, links);
+  if (podLink.macvtap !== null) return podLink;
+  const remedy = 'let the VM\'s network name a NAD of type tapwire with "binding": "macvtap"';
+  const reason = `"${podLink.ifname}" is not a macvtap but ${describeKind(podLink)}; ${remedy}`;
+  throw bindingError('LINK_UNSUPPORTED', bound, links, reason);
+}
+
 /** Returns the pod link of an interface. @throws {BindingError} LINK_MISSING */
 export function requirePodLink(bound: InterfaceRef, links: readonly Link[]): Link {
   const podLink = findPodLink(bound, links);
@@ -65,6 +78,13 @@ export function requirePodLink(bound: InterfaceRef, links: readonly Link[]): Lin
 export function findTap(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
   const podLink = findPodLink(bound, links);
   return podLink === undefined ? undefined : find(links, tapIfnameOf(bound, podLink));
+}
+
+/** Returns the pod link of an interface if it is a macvtap, and the guest's NIC has no tap. */
+export function findMacvtap(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
+  const podLink = findPodLink(bound, links);
+  if (podLink === undefined || podLink.macvtap === null) return undefined;
+  return find(links, tapIfnameOf(bound, podLink)) === undefined ? podLink : undefined;
 }
 
 function findPodLink(bound: InterfaceRef, links: readonly Link[]): Link | undefined {
@@ -94,7 +114,7 @@ function isTap(link: Link): link is TapLink {
 }
 
 function describeKind({ kind, tun }: Link): string {
-  if (tun !== null) return 'a layer 3 tun';
+  if (tun !== null) return tun.mode === 'tap' ? 'a tap' : 'a layer 3 tun';
   return kind === null ? 'a physical device' : `of kind ${kind}`;
 }
 

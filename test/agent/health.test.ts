@@ -12,6 +12,7 @@ import {
   page,
   succeeded,
   until,
+  untilIs,
   urlOf,
   withAgentNode,
   withEmptyNode,
@@ -160,30 +161,39 @@ test('/metrics follows the Prometheus format and counts the calls', () =>
             tapwire_cni_held_descriptors: 'gauge',
             tapwire_cni_rollbacks_total: 'counter',
             tapwire_cni_callers_turned_away_total: 'counter',
+            tapwire_device_allocations_total: 'counter',
+            tapwire_device_nodes_repaired_total: 'counter',
+            tapwire_devices: 'gauge',
           });
           assert.equal(fresh.families.get('tapwire_build_info')?.samples[0]?.labels['version'], version);
           assert.is(fresh.value('tapwire_build_info'), 1);
           assert.is(fresh.value('tapwire_cni_requests_total'), 0, 'warming up does not count as a request');
           assert.is(fresh.value('tapwire_cni_rollbacks_total'), 0);
 
-          succeeded(await node.call('ADD', pod));
-          succeeded(await node.call('CHECK', pod, { conf: CONF }));
-          succeeded(await node.call('DEL', pod));
-          succeeded(await node.call('DEL', pod));
-          succeeded(await node.call('STATUS', pod, { conf: { cniVersion: '1.1.0' } }));
-          succeeded(await node.call('GC', pod, { conf: { cniVersion: '1.1.0' } }));
-          succeeded(await node.call('VERSION', pod));
-          assert.is((await node.call('ADD', pod, { conf: { binding: 'none' } })).exitCode, 1); // code 7
-          assert.is((await node.call('CHECK', pod)).exitCode, 1); // no prevResult
-          assert.is((await node.call('SOMETHING\n"\\', pod)).exitCode, 1); // code 4
+          let calls = 0;
+          const call: typeof node.call = (...args) => {
+            calls += 1;
+            return node.call(...args);
+          };
+          succeeded(await call('ADD', pod));
+          succeeded(await call('CHECK', pod, { conf: CONF }));
+          succeeded(await call('DEL', pod));
+          succeeded(await call('DEL', pod));
+          succeeded(await call('STATUS', pod, { conf: { cniVersion: '1.1.0' } }));
+          succeeded(await call('GC', pod, { conf: { cniVersion: '1.1.0' } }));
+          succeeded(await call('VERSION', pod));
+          assert.is((await call('ADD', pod, { conf: { binding: 'none' } })).exitCode, 1); // code 7
+          assert.is((await call('CHECK', pod)).exitCode, 1); // no prevResult
+          assert.is((await call('SOMETHING\n"\\', pod)).exitCode, 1); // code 4
           trap.set('change', 28); // ENOSPC
-          const failed = await node.call('ADD', pod);
+          const failed = await call('ADD', pod);
           assert.is(failed.exitCode, 1);
           const failedCode = String(JSON.parse(failed.stdout).code);
 
-          await until(
-            'all are counted',
-            async () => (await metricsOf(agent)).value('tapwire_cni_requests_total') === 11,
+          await untilIs(
+            'all calls are counted',
+            async () => (await metricsOf(agent)).value('tapwire_cni_requests_total'),
+            calls,
           );
           const metrics = await metricsOf(agent);
           const requests = (command: string, code?: string) =>

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { encodeRecord } from '../../shared/record.ts';
 import type { Agent } from '../helpers/agent/agent.ts';
 import {
   type AgentNode,
@@ -16,10 +17,12 @@ import {
   page,
   succeeded,
   until,
+  untilIs,
   withEmptyNode,
   within,
   withMortalPod,
 } from '../helpers/agent/agent-node.ts';
+import { macvtapRecord } from '../helpers/pod/macvtap-pod.ts';
 import { type TestNetns, withPod } from '../helpers/pod/netns.ts';
 import { attach, detachTcx, returning } from '../helpers/pod/programs.ts';
 
@@ -73,7 +76,7 @@ test('the scan reports a filter added later once, forgets it when it is deleted,
       assert.is(await conflicts(first, 'deadly'), 0);
 
       await pod.tc(FILTER);
-      await until('it is counted', async () => (await conflicts(first, 'deadly')) === 1);
+      await untilIs('it is counted', () => conflicts(first, 'deadly'), 1);
       const [line] = linesAbout(first, TAKES);
       assert.equal(
         [line.level, line.netns, line.container, line.ifname],
@@ -82,9 +85,9 @@ test('the scan reports a filter added later once, forgets it when it is deleted,
 
       await first.stop();
       const second = await node.start({ netnsDir });
-      await until('the next agent counts it', async () => (await conflicts(second, 'deadly')) === 1);
+      await untilIs('the next agent counts it', () => conflicts(second, 'deadly'), 1);
       await pod.tc('filter del dev eth0 ingress pref 10');
-      await until('it is gone', async () => (await conflicts(second, 'deadly')) === 0);
+      await untilIs('it is gone', () => conflicts(second, 'deadly'), 0);
       await until(
         'that is said',
         () => linesAbout(second, 'no longer has a u32 filter at pref 10').length === 1,
@@ -92,9 +95,9 @@ test('the scan reports a filter added later once, forgets it when it is deleted,
       assert.equal([linesAbout(first, TAKES).length, linesAbout(second, TAKES).length], [1, 1], 'once each');
 
       const id = await attach(pod, 'tcx', 'eth0', returning(0));
-      await until('a TCX program is counted', async () => (await conflicts(second, 'deadly')) === 1);
+      await untilIs('a TCX program is counted', () => conflicts(second, 'deadly'), 1);
       await detachTcx(pod, 'eth0', id);
-      await until('it is gone, too', async () => (await conflicts(second, 'deadly')) === 0);
+      await untilIs('it is gone, too', () => conflicts(second, 'deadly'), 0);
       await second.stop();
     }),
   ));
@@ -114,6 +117,27 @@ test('the scan skips pods that Tapwire has not wired, files, and the host netns'
       assert.equal([await conflicts(agent, 'deadly'), await conflicts(agent, 'unknown')], [0, 0]);
       assert.is((await metricsOf(agent)).value('tapwire_unreadable_netns'), 0);
       assert.equal(linesAbout(agent, 'eth0'), []);
+      await agent.stop();
+    }),
+  ));
+
+test('the scan does not take the lower device in the record of a macvtap for a pod link', () =>
+  withScannedNode((node, netnsDir, show) =>
+    withPod('eth0', async (pod) => {
+      show(pod);
+      await pod.ip('link add link host0 name pod1 type macvtap mode bridge');
+      // The lower device is on the node, where it may have any name.
+      const record = macvtapRecord({ lowerDevice: 'eth0' });
+      await execa('ip', ['-n', pod.name, 'link', 'set', 'pod1', 'alias', encodeRecord(record)]);
+      for (const link of ['eth0', 'pod1']) {
+        await pod.tc(`qdisc add dev ${link} clsact`);
+        await pod.tc(FILTER.replace('eth0', link));
+      }
+      const agent = await node.start({ netnsDir });
+      await scanned(agent);
+      assert.equal([await conflicts(agent, 'deadly'), await conflicts(agent, 'unknown')], [0, 0]);
+      assert.is((await metricsOf(agent)).value('tapwire_unreadable_netns'), 0);
+      assert.equal(linesAbout(agent, TAKES), []);
       await agent.stop();
     }),
   ));
@@ -146,10 +170,10 @@ test("the scan does not keep a deleted pod's netns alive", () =>
       const agent = await node.start({ netnsDir });
       succeeded(await node.call('ADD', pod));
       await pod.tc(FILTER);
-      await until('it is counted', async () => (await conflicts(agent, 'deadly')) === 1);
+      await untilIs('it is counted', () => conflicts(agent, 'deadly'), 1);
       await pod.die();
       await until('the netns is gone', () => pod.isGone());
-      await until('its finding is gone', async () => (await conflicts(agent, 'deadly')) === 0);
+      await untilIs('its finding is gone', () => conflicts(agent, 'deadly'), 0);
       await agent.stop();
     }),
   ));

@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { KEYS_OF_BINDING } from '../../cni/request/config.ts';
 import { boundedCall, errorOf, type Outcome } from '../helpers/fuzz.ts';
 import { withNodeFile } from '../helpers/plugin/cni.ts';
 import { inOneWay, NODE_FILE } from '../helpers/plugin/way.ts';
@@ -257,6 +258,14 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
     { cniVersion: 1 },
   ],
 };
+
+test('VALUES has bad values of each key of a binding', () => {
+  const keys = new Set(Object.values(KEYS_OF_BINDING).flat());
+  assert.equal(
+    [...keys].filter((key) => !Object.hasOwn(VALUES, key)),
+    [],
+  );
+});
 
 /** Returns PRIMARY with a value at a path of keys. */
 function withValue(path: string, value: unknown): Conf {

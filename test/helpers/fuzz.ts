@@ -4,6 +4,7 @@
  */
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
+import { KEYS_OF_BINDING } from '../../cni/request/config.ts';
 import { HANG } from './hang.ts';
 import type { OtherNode } from './plugin/cni.ts';
 import { type CommandLine, plugin } from './plugin/way.ts';
@@ -201,15 +202,10 @@ const KEYS = [
   'name',
   'type',
   'binding',
-  'podLink',
+  ...KEYS_OF_BINDING.tap,
+  ...KEYS_OF_BINDING.macvtap,
   'PODLINK',
-  'network',
-  'mtu',
   'MTU',
-  'owner',
-  'group',
-  'multiQueue',
-  'selinuxContext',
   'args',
   'cni',
   'logicNetworkName',
@@ -277,6 +273,10 @@ function setOwn(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
+/**
+ * A configuration of binding "tap". It has each of its keys, except "network", which excludes
+ * "podLink".
+ */
 const VALID = {
   cniVersion: '1.0.0',
   name: 'tapwire-tap',
@@ -314,14 +314,21 @@ const VALID = {
   },
 };
 
-const TAP_KEYS = ['podLink', 'mtu', 'owner', 'multiQueue', 'selinuxContext'];
+/** Values of the keys of a macvtap; the other valid values are those of VALID. */
+const VALID_MACVTAP = { master: 'eth0', mac: '02:00:00:00:00:01', queues: 2, promiscMode: false };
+
+const REJECTED_BY_MACVTAP = KEYS_OF_BINDING.tap.filter((key) => !KEYS_OF_BINDING.macvtap.includes(key));
+const REJECTED_BY_PASST = KEYS_OF_BINDING.tap.filter((key) => !KEYS_OF_BINDING.passt.includes(key));
 
 /** A valid configuration with up to `most` places changed, added or removed. */
 export function arbitraryConf(random: Random, most = 4): Record<string, unknown> {
   const conf: Record<string, unknown> = JSON.parse(JSON.stringify(VALID));
   if (random.oneIn(5)) {
     conf['binding'] = 'passt';
-    for (const key of TAP_KEYS) delete conf[key];
+    for (const key of REJECTED_BY_PASST) delete conf[key];
+  } else if (random.below(5) === 0) {
+    Object.assign(conf, { binding: 'macvtap' }, VALID_MACVTAP);
+    for (const key of [...REJECTED_BY_MACVTAP, 'runtimeConfig', 'deviceID']) delete conf[key];
   } else if (random.oneIn(4)) {
     delete conf['podLink'];
     setOwn(conf, 'network', 'secondary');

@@ -18,8 +18,10 @@ import { assertShown, BUNDLE, type Printed, tapwire } from '../helpers/cluster/c
 import { until } from '../helpers/cluster/containerd/until.ts';
 import type { PodResult } from '../helpers/cluster/jobs.ts';
 import { kustomize, type Resource } from '../helpers/cluster/kustomize.ts';
+import { withPolicy } from '../helpers/cluster/macvtap-node.ts';
 import { newContainerId } from '../helpers/plugin/cni.ts';
 import { recordedJson, replayed } from '../helpers/plugin/recorded.ts';
+import { addMacvtap, withMacvtapNode } from '../helpers/pod/macvtap-pod.ts';
 import { type PodNames, type WiredPod, withWiredPod } from '../helpers/pod/wired-pod.ts';
 
 const test = suite('--cluster');
@@ -84,6 +86,27 @@ const GOOD: PodResult = {
   exitCode: 0,
   log: JSON.stringify([{ severity: 'ok', what: 'agent', found: 'answers', advice: null, version: '0.1.0' }]),
 };
+
+test('doctor --cluster checks only the named nodes, and rejects names that it cannot check', () => {
+  const nodes = [nodeOf('a'), nodeOf('b'), nodeOf('c', LOST), nodeOf('arm', READY, 'arm64')];
+  return withApiServer({ daemonSet: DAEMON_SET, nodes, run: async () => GOOD }, async ({ env, jobs }) => {
+    const named = await tapwire(['doctor', '--cluster', 'c', 'a', 'a'], [], env);
+    assert.equal(
+      [named.exitCode, named.stderr],
+      [1, '2 nodes: 1 ok, 0 with warnings, 0 with errors, 1 without a result\n'],
+    );
+    assert.match(named.stdout, /^NODE .*\na .*\nc .*\n$/);
+    assert.is(jobs.created.length, 1);
+    for (const [names, reason] of [
+      [['a', 'x', 'vm-7'], '"x", "vm-7": the cluster has no such node; see "kubectl get nodes"'],
+      [['arm'], '"arm": DaemonSet "tapwire/tapwire" does not select it; see its node affinity'],
+    ] as const) {
+      const { exitCode, stdout, stderr } = await tapwire(['doctor', '--cluster', ...names], [], env);
+      assert.equal([exitCode, stdout, stderr], [2, '', `Cannot check ${reason}\n`]);
+    }
+    assert.is(jobs.created.length, 1);
+  });
+});
 
 test('doctor --cluster asks 200 nodes, 16 at once; 20 do not answer and are rows', () => {
   const nodes = Array.from({ length: 200 }, (_, i) => nodeOf(`node-${i + 100}`, i % 20 === 3 ? LOST : READY));
@@ -291,6 +314,45 @@ test('inspect --cluster shows both pods of a migration on their nodes, as the pa
     {},
     SOURCE_NAMES,
   ).then(() => replayed('a VMI and its pod', PATHS)));
+
+test('inspect --cluster shows the macvtap of a VM', () =>
+  withMacvtapNode(async (macvtap) => {
+    await addMacvtap(macvtap);
+    const run = async (spec: Resource) => {
+      const [command = '', ...args] = argumentsOf(spec);
+      assert.equal([command, args.at(-1)], ['inspect', SOURCE]);
+      return toResult(await tapwire([command, ...args.slice(0, -1), macvtap.pod.path], macvtap.onNode));
+    };
+    const world = { daemonSet: DAEMON_SET, vmis: [VMI], pods: [LAUNCHER], run };
+    await withApiServer(world, async ({ env }) => {
+      const text = await tapwire(['inspect', '--cluster', 'vms/vm-sec'], [], env);
+      assert.equal([text.exitCode, text.stderr], [0, '']);
+      assert.match(text.stdout, `  resource   tapwire.io/${macvtap.resource}\n`);
+      const json = await tapwire(['inspect', '--cluster', 'vms/vm-sec', '--json'], [], env);
+      const [{ inspection }] = JSON.parse(json.stdout);
+      assert.equal([inspection.attachments[0].binding, inspection.attachments[0].defects], ['macvtap', []]);
+    });
+  }));
+
+test('doctor --cluster shows what macvtap lacks on a node', () => {
+  const world = {
+    daemonSet: DAEMON_SET,
+    nodes: [nodeOf('node-1')],
+    run: async (spec: Resource) => {
+      const policy = withPolicy({ masters: [{ lowerDevice: 'uplink0' }] });
+      return toResult(await onNode(['tun', 'multus'], policy, argumentsOf(spec)));
+    },
+  };
+  return withApiServer(world, async ({ env }) => {
+    const { exitCode, stdout } = await tapwire(['doctor', '--cluster'], [], env);
+    assert.is(exitCode, 1);
+    assert.match(
+      stdout,
+      'error lower device uplink0: is missing, for $.macvtap.masters; create it, or correct ',
+    );
+    assert.not.match(stdout, 'volume hot-plug', 'only problems are shown');
+  });
+});
 
 test('inspect --cluster rejects a VMI that does not exist or has no running pod', () => {
   const ended = { ...LAUNCHER, status: { phase: 'Succeeded' } };

@@ -7,7 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Inspection } from '../../cli/inspect/inspection.ts';
 import { assertFile, assertShown, type Printed, tapwire } from '../helpers/cluster/command-line.ts';
-import { SHOWN_POD, settled } from '../helpers/cluster/inspect-output.ts';
+import { SHOWN_POD, settled, tapIn } from '../helpers/cluster/inspect-output.ts';
 import { cni } from '../helpers/plugin/cni.ts';
 import { setPasstSysctls, withNetns } from '../helpers/pod/netns.ts';
 import { attach, detachTcx, returning } from '../helpers/pod/programs.ts';
@@ -107,12 +107,12 @@ test('shows the frames that passed, and the queues of each process that holds th
     async (pod) => {
       await sendFrames(pod, 5);
       await withQemu(pod, 2, async (pid) => {
-        const [attachment] = parsed(await tapwire(['inspect', pod.netns.path, '--json'])).attachments;
-        assert.is(attachment?.toTap?.packets, 5);
-        assert.is(attachment?.toTap?.bytes, 5 * FRAME_BYTES);
-        assert.is(attachment?.toPodLink?.packets, 0);
-        assert.equal(attachment?.tap.holders, [{ pid, program: 'qemu-system-x86', queues: 2 }]);
-        assert.is(attachment?.tap.multiQueue, true);
+        const attachment = tapIn(parsed(await tapwire(['inspect', pod.netns.path, '--json'])));
+        assert.is(attachment.toTap?.packets, 5);
+        assert.is(attachment.toTap?.bytes, 5 * FRAME_BYTES);
+        assert.is(attachment.toPodLink?.packets, 0);
+        assert.equal(attachment.tap.holders, [{ pid, program: 'qemu-system-x86', queues: 2 }]);
+        assert.is(attachment.tap.multiQueue, true);
       });
     },
     { multiQueue: true },
@@ -171,8 +171,8 @@ test('names a foreign filter: as a defect if it stops frames, as a note if that 
     assert.is(deadly.exitCode, 1);
     assert.match(deadly.stdout, `  defect     "tap0" has ${program} that takes its frames\n`);
     assert.match((await tapwire(['inspect', netns.path, '--svg'])).stdout, 'that takes its frames');
-    const [attachment] = parsed(await tapwire(['inspect', netns.path, '--json'])).attachments;
-    assert.equal(attachment?.filters, [
+    const attachment = tapIn(parsed(await tapwire(['inspect', netns.path, '--json'])));
+    assert.equal(attachment.filters, [
       { link: 'eth0', filter: what, verdict: 'unknown' },
       { link: 'tap0', filter: program, verdict: 'deadly' },
     ]);

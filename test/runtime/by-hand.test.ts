@@ -12,6 +12,7 @@ import tapwire from '../../package.json' with { type: 'json' };
 import { NODE } from '../helpers/agent/agent.ts';
 import { until } from '../helpers/cluster/containerd/until.ts';
 import { treeOf } from '../helpers/cluster/install.ts';
+import { kustomize, type Resource } from '../helpers/cluster/kustomize.ts';
 import { type SystemdNode, withSystemd, writeDropIn } from '../helpers/cluster/systemd-node.ts';
 import { withDirectory } from '../helpers/plugin/shim.ts';
 
@@ -72,13 +73,14 @@ const untilReady = (node: SystemdNode) =>
 const pidOf = async ({ sh }: SystemdNode) => Number(await sh(`systemctl show -P MainPID ${UNIT}`));
 
 /** Calls the installed plugin for a pod with the link eth0. Fails if the plugin does. */
-const call = ({ sh }: SystemdNode, command: string, pod: string, keys: object = {}) =>
+const call = ({ sh }: SystemdNode, command: string, pod: string, keys: object = {}, ifname = 'net1') =>
   sh(`
     export CNI_COMMAND=${command} CNI_CONTAINERID=${pod} CNI_NETNS=/run/netns/${pod}
-    export CNI_IFNAME=net1 CNI_PATH=/opt/cni/bin
+    export CNI_IFNAME=${ifname} CNI_PATH=/opt/cni/bin
     echo '${JSON.stringify({
-      ...{ cniVersion: '1.0.0', name: 'try', type: 'tapwire', ...keys },
+      ...{ cniVersion: '1.0.0', name: 'try', type: 'tapwire' },
       args: { cni: { logicNetworkName: 'default' } },
+      ...keys,
     })}' | /opt/cni/bin/tapwire`);
 
 const addPod = ({ sh }: SystemdNode, pod: string) =>
@@ -101,15 +103,22 @@ const withInstalled = (act: (node: SystemdNode, folder: string) => Promise<void>
     }),
   );
 
+/** Numbers of capabilities(7). */
+const CAPABILITIES = { CHOWN: 0n, FOWNER: 3n, NET_ADMIN: 12n, SYS_ADMIN: 21n, MKNOD: 27n };
+const maskOf = (...names: readonly (keyof typeof CAPABILITIES)[]) =>
+  names
+    .reduce((mask, name) => mask | (1n << CAPABILITIES[name]), 0n)
+    .toString(16)
+    .padStart(16, '0');
+
 test('the agent wires pods within the limits of the unit, and its socket survives it', () =>
   withInstalled(async (node) => {
     await node.sh(commandsOf('Install'));
     await untilReady(node);
 
     const status = readFileSync(`${node.root}/proc/${await pidOf(node)}/status`, 'utf8');
-    const NET_ADMIN_AND_SYS_ADMIN = ((1n << 12n) | (1n << 21n)).toString(16).padStart(16, '0');
     for (const set of ['CapPrm', 'CapEff', 'CapBnd'])
-      assert.match(status, new RegExp(`^${set}:\t${NET_ADMIN_AND_SYS_ADMIN}$`, 'm'));
+      assert.match(status, new RegExp(`^${set}:\t${maskOf('NET_ADMIN', 'SYS_ADMIN')}$`, 'm'));
     assert.match(status, /^Seccomp:\t2$/m);
 
     for (const pod of ['one', 'two']) await addPod(node, pod);
@@ -128,6 +137,43 @@ test('the agent wires pods within the limits of the unit, and its socket survive
     await untilReady(node);
     await call(node, 'DEL', 'two', { binding: 'passt' });
     assert.is(await servedBy(node), 1);
+  }));
+
+test('with the drop-in for macvtap, the agent makes a device node, and has no other rights', () =>
+  withInstalled(async (node) => {
+    await node.sh(commandsOf('Install'));
+    await node.sh(`ip link add uplink0 type veth peer name far0
+      ip link set uplink0 up; ip link set far0 up
+      echo '{"macvtap": {"masters": [{"lowerDevice": "uplink0"}]}}' >/opt/tapwire/node.json`);
+    // The node's /etc is read-only.
+    const [, program = ''] = /^ExecStart=(.*)$/m.exec(unitFile) ?? [];
+    const start = `ExecStart=\nExecStart=${program} --node-file /opt/tapwire/node.json\n`;
+    writeDropIn(node, UNIT, `[Service]\n${start}`);
+    await node.sh(`systemctl daemon-reload; systemctl restart ${UNIT}`);
+    await addPod(node, 'one');
+    const keys = { binding: 'macvtap', master: 'uplink0', args: {} };
+    const add = () => call(node, 'ADD', 'one', keys, 'pod1');
+    await untilReady(node);
+    const refused = await add().catch(({ stdout }) => String(stdout));
+    assert.match(refused, 'Operation not permitted', 'without the drop-in');
+    assert.not.match(await node.sh('ip -n one link'), 'pod1');
+
+    await node.sh(commandsOf('macvtap'));
+    await untilReady(node);
+    const status = readFileSync(`${node.root}/proc/${await pidOf(node)}/status`, 'utf8');
+    const mask = maskOf('CHOWN', 'FOWNER', 'NET_ADMIN', 'SYS_ADMIN', 'MKNOD');
+    for (const set of ['CapPrm', 'CapEff', 'CapBnd'])
+      assert.match(status, new RegExp(`^${set}:\t${mask}$`, 'm'));
+
+    const [{ name }] = JSON.parse(await add()).interfaces;
+    assert.is(name, 'pod1');
+    const number = await node.sh('ip -n one -o link show pod1 | cut -d: -f1');
+    // The node's /dev is not the kernel's, so ADD had to make the device node.
+    const described = await node.sh(`stat -c "%F %u:%g %a" /dev/tap${number}`);
+    assert.is(described, 'character special file 107:107 600');
+    await call(node, 'DEL', 'one', keys, 'pod1');
+    assert.is(await node.sh('ls /dev | grep tap || true'), '');
+    assert.is(await servedBy(node), 2, 'the agent has served both calls');
   }));
 
 test('the agent sees pods that start later, and keeps no netns of a pod that has ended', () =>
@@ -223,6 +269,29 @@ test('the unit and the DaemonSet give the agent the same rights', () => {
     daemonSet.spec.template.spec.terminationGracePeriodSeconds,
   );
   assert.ok(existsSync(join(ROOT, 'dist/image/root/app/node')), 'the programs of the unit are in the image');
+});
+
+interface Mount {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly readOnly?: boolean;
+}
+
+test('the drop-in gives the agent the rights of the component macvtap', () => {
+  const agentOf = (objects: readonly Resource[]): Resource =>
+    objects.find(({ kind }) => kind === 'DaemonSet').spec.template.spec.containers[0];
+  const base = kustomize(join(ROOT, 'daemonset/manifests/base'));
+  const [before, after] = [
+    agentOf(base),
+    agentOf(kustomize(join(ROOT, 'daemonset/manifests/macvtap'), base)),
+  ];
+  const rightsOf = ({ securityContext }: Resource): readonly string[] => securityContext.capabilities.add;
+  const added = rightsOf(after).slice(rightsOf(before).length);
+  const dropIn = commandsOf('macvtap');
+  assert.match(dropIn, `\nCapabilityBoundingSet=${added.map((name) => `CAP_${name}`).join(' ')}\n`);
+  const mounts: readonly Mount[] = after.volumeMounts.slice(before.volumeMounts.length);
+  const writable = mounts.filter(({ readOnly, name }) => readOnly !== true && name !== 'dev');
+  assert.match(dropIn, `\nReadWritePaths=${writable.map(({ mountPath }) => `-${mountPath}`).join(' ')}\n`);
 });
 
 test.run();

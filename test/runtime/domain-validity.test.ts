@@ -9,7 +9,7 @@ import { defineDomain } from '../../sidecar/define-domain.ts';
 import { readSettings } from '../../sidecar/settings.ts';
 import { definedAsIs, podVmi } from '../helpers/sidecar/defined.ts';
 import { domainFixture, domainFixtures } from '../helpers/sidecar/domain-fixtures.ts';
-import { observing, podLinks, tapLink, vmiJson } from '../helpers/sidecar/vmi.ts';
+import { macvtapLink, observing, podLinks, tapLink, vmiJson } from '../helpers/sidecar/vmi.ts';
 
 /**
  * Its namespaces are not well-formed when the sidecar gets it. That is virt-launcher's bug, which
@@ -71,6 +71,19 @@ valid('virt-xml-validate accepts everything that a VMI can request on a multi-qu
       observing(mqLinks),
     );
     assert.is(await validate(domainXml), 'valid', name);
+  }
+});
+
+valid('virt-xml-validate accepts everything that a VMI can request on a macvtap', async () => {
+  const links = [macvtapLink('podb1f51a511f1', { mtu: 9000 })];
+  const vmi = {
+    red: { ...red, binding: { name: 'tapwire-macvtap' } },
+    devices: { networkInterfaceMultiqueue: true },
+  };
+  for (const { name, xml } of domainFixtures.filter((fixture) => !INVALID_BESIDE.includes(fixture.name))) {
+    const answer = await definedAsIs(xml.toString(), { vmi, links });
+    assert.is(await validate(Buffer.from(answer)), 'valid', name);
+    assert.match(answer, '<target dev="podb1f51a511f1" managed="no"');
   }
 });
 

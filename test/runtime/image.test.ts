@@ -3,7 +3,7 @@
  * Containerfile.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, posix, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -127,6 +127,19 @@ test('no link leads out of the image or nowhere', () => {
     links.filter(({ path, target }) => !paths.includes(posix.join(posix.dirname(path), target))),
     [],
   );
+});
+
+test('the command line in the image checks stdin as the user of the image, as docs/no-network.md says', async () => {
+  const command = ['/app/node', '/app/tapwire/index.js', 'check'];
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/no-network.md'), 'utf8');
+  const [node, ...rest] = command;
+  assert.match(page, `--entrypoint ${node} IMAGE ${rest.join(' ')} --kubevirt VERSION -`);
+  const [user] = configs.map(({ config }) => config.User);
+  const args = [`--userspec=${user}`, `${IMAGE_FOLDER}/root`, ...command, '--kubevirt', '1.8', '-'];
+  const input = readFileSync(resolve(import.meta.dirname, '../../nad/tap/vm-secondary.yaml'));
+  const { exitCode, stdout, stderr } = await execa('chroot', args, { input, reject: false });
+  assert.equal([exitCode, stdout], [0, '']);
+  assert.match(stderr, /^Not checked: registration of binding "tapwire-secondary";.*\n2 objects checked/);
 });
 
 test('a second build gives the same bytes', async () => {

@@ -37,9 +37,11 @@ async function run(...args: readonly string[]): Promise<string> {
 const documentsOf = (text: string): readonly Resource[] =>
   parseAllDocuments(text).map((document) => document.toJS());
 
-/** Objects in an order of their own, without repetitions. */
+const idOf = ({ kind, metadata }: Resource): string => `${kind} ${metadata.namespace}/${metadata.name}`;
+
+/** Objects in an order of their own, without repetitions. kubectl writes keys in another order. */
 const sorted = (objects: readonly Resource[]) =>
-  [...new Map(objects.map((object) => [JSON.stringify(object), object]))].sort().map(([, object]) => object);
+  [...new Map(objects.map((object) => [idOf(object), object]))].sort().map(([, object]) => object);
 
 const KUBEVIRT = {
   apiVersion: 'kubevirt.io/v1',

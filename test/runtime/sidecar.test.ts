@@ -143,6 +143,7 @@ run('the sidecar is found, serves Info, three passes and Shutdown, and exits', (
           'tapwire-mq',
           'tapwire-secondary',
           'tapwire-secondary-mq',
+          'tapwire-macvtap',
           'tapwire-passt',
           'tapwire-slirp',
         ],

@@ -3,6 +3,8 @@
  * git, and this one. A pod is judged by the record that its own ADD wrote: ADD, CHECK and DEL of
  * the other version succeed, and CHECK requires nothing that ADD did not do.
  */
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
@@ -257,6 +259,32 @@ test('a shim works with an agent of the other version, and agent and fallback ta
       }
     }
   }));
+
+test('the old version rejects a node policy file with "macvtap", and with it each ADD, until the key is removed', async () => {
+  const both = await builds();
+  await withAgents(both, async (agents) => {
+    for (const [i, build] of both.entries()) {
+      const agent = agents[i] as Agent;
+      const nodeFile = join(dirname(agent.socket), 'node.json');
+      const caller = shimOf(build, agent);
+      const entry = { resources: [{ name: 'vm-lan', lowerDevice: 'uplink0' }] };
+      await withKind(PRIMARY, async ({ netns, before, succeeds }) => {
+        writeFileSync(nodeFile, JSON.stringify({ tap: {}, macvtap: entry }));
+        if (build.name === 'new') await succeeds(caller, 'ADD', 'with the key');
+        else {
+          const { exitCode, json } = await caller('ADD', { ...PRIMARY.call, netns: netns.path });
+          const reason = 'Cannot read $: want only the keys tap, passt, got "macvtap"';
+          assert.equal([exitCode, json.msg], [1, `Cannot use node file "${nodeFile}": ${reason}`]);
+          sameNetns(await dumpNetns(netns), before, 'ADD changes nothing');
+        }
+        await succeeds(caller, 'DEL', `${build.name}, with the key`);
+        writeFileSync(nodeFile, JSON.stringify({ tap: {} }));
+        for (const command of ['ADD', 'DEL'] as const)
+          await succeeds(caller, command, `${build.name}, without the key`);
+      });
+    }
+  });
+});
 
 test("passt's sysctls that the old version widened stay, whichever version is called", async () => {
   const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];

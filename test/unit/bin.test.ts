@@ -36,7 +36,7 @@ test('the script says what to do before the build', () =>
     const { exitCode, stdout, stderr } = await execa(link, ['check'], { reject: false });
     assert.equal(
       [exitCode, stdout, stderr],
-      [1, '', 'Cannot run tapwire: it is not built; run "npm run build"'],
+      [1, '', 'Cannot run tapwire: it is not built; run "npm ci && npm run build"'],
     );
   }));
 

@@ -12,13 +12,14 @@ import { describeLinkOwner, recordOf } from '../../cni/plan/ours.ts';
 import { planDel } from '../../cni/plan/plan-del.ts';
 import { decodeNodePolicy } from '../../cni/policy/node-policy.ts';
 import { parseCniArgs } from '../../cni/request/cni-args.ts';
-import { decodeNetConf, MAX_PING_GROUP, type NetConf } from '../../cni/request/config.ts';
+import { decodeNetConf, KEYS_OF_BINDING, MAX_PING_GROUP, type NetConf } from '../../cni/request/config.ts';
 import { parseInput } from '../../cni/request/input.ts';
 import { deviceNodeOf, masterOf } from '../../cni/request/macvtap-config.ts';
 import { prevResult } from '../../cni/request/prev-result.ts';
 import { parseRequest } from '../../cni/request/request.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { toErrorResult } from '../../cni/result.ts';
+import { CNI_BINDINGS } from '../../shared/bindings.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { deviceIdsOf, isChosenIfindex, readDeviceId } from '../../shared/kubelet/device-id.ts';
 import {
@@ -392,6 +393,20 @@ test('the same seed gives the same inputs', () => {
   assert.is(inputs(SEED), inputs(SEED));
   assert.is.not(inputs(SEED), inputs(SEED + 1));
 });
+
+for (const binding of CNI_BINDINGS) {
+  test(`each unchanged configuration of ${binding} decodes, and together they have all of its keys`, () => {
+    const random = newRandom(SEED);
+    const confs = Array.from({ length: 400 }, () => arbitraryConf(random, 0))
+      .filter((conf) => conf['binding'] === binding)
+      // Sometimes its version differs, which no configuration may.
+      .map(({ prevResult: _, ...conf }) => conf);
+    for (const conf of confs) decodeNetConf(conf);
+    const given = new Set(confs.flatMap((conf) => Object.keys(conf)));
+    const missing = KEYS_OF_BINDING[binding].filter((key) => !given.has(key));
+    assert.equal(missing, [], 'VALID of test/helpers/fuzz.ts has them');
+  });
+}
 
 console.log(`@ fuzzing: FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}`);
 test.run();

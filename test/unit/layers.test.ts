@@ -37,13 +37,17 @@ const EDGES = [
   'cli/doctor/probe-agent.ts',
   'cli/doctor/probe-confs.ts',
   'cli/doctor/probe-files.ts',
+  'cli/doctor/probe-kubelet.ts',
+  'cli/doctor/probe-macvtap.ts',
   'cli/doctor/probe-plugin.ts',
+  'cli/doctor/probe-rejections.ts',
   'cli/doctor/probe.ts',
   'cli/doctor/read-file.ts',
   'cli/doctor/run-plugin.ts',
   'cli/enter-root.ts',
   'cli/inspect/inspect.ts',
   'cli/inspect/node.ts',
+  'cli/inspect/observe-macvtaps.ts',
   'cli/inspect/observe.ts',
   'cli/main.ts',
   'cli/node-version.ts',
@@ -62,6 +66,15 @@ const EDGES = [
   'daemonset/calls/passed-netns.ts',
   'daemonset/calls/serve-call.ts',
   'daemonset/calls/server.ts',
+  'daemonset/device-plugin/device-plugin.ts',
+  'daemonset/device-plugin/link-events.ts',
+  'daemonset/device-plugin/lower-devices.ts',
+  'daemonset/device-plugin/plugin-server.ts',
+  'daemonset/device-plugin/read-lower.ts',
+  'daemonset/device-plugin/register.ts',
+  'daemonset/device-plugin/resource-server.ts',
+  'daemonset/devices.ts',
+  'daemonset/directory-watch.ts',
   'daemonset/health.ts',
   'daemonset/hold-hooks.ts',
   'daemonset/install/bin-directory.ts',
@@ -211,6 +224,21 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
     );
   return [...new Map(groups.map((group) => [group.join(), group])).values()];
 }
+
+test('the agent and the plugin load the gRPC library only when they need it', () => {
+  const loaded = new Set<string>();
+  const queue = ['daemonset/main.ts', 'cni/main.ts'];
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    loaded.add(file);
+    const targets = imports.filter(({ from, isType }) => from === file && !isType).map(({ to }) => to);
+    queue.push(...targets.filter((target) => !loaded.has(target)));
+  }
+  assert.ok(loaded.has('daemonset/devices.ts'));
+  assert.equal(
+    [...loaded].filter((file) => /^@grpc|^daemonset\/device-plugin\/|^@bufbuild/.test(file)),
+    [],
+  );
+});
 
 test('a source file has at most 200 lines of code', () => {
   const codeLines = (file: string) =>

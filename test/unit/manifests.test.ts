@@ -6,6 +6,7 @@ import * as kubernetes from '@kubevirt-ui-ext/kubevirt-api/kubernetes';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { templateOf, toJob } from '../../cli/cluster/job.ts';
+import { DEFAULT_POLICY } from '../../cni/policy/node-policy.ts';
 import { type Options, parseOptions } from '../../daemonset/install/options.ts';
 import { type Options as AgentOptions, parseOptions as parseAgentOptions } from '../../daemonset/options.ts';
 import tapwire from '../../package.json' with { type: 'json' };
@@ -17,17 +18,30 @@ const test = suite('the manifests');
 const ROOT = resolve(import.meta.dirname, '../..');
 const MANIFESTS = join(ROOT, 'daemonset/manifests');
 const PLATFORMS = ['base', 'openshift', 'k3s'];
-const COMPONENTS = ['podmonitor', 'uninstall'];
+const COMPONENTS = ['podmonitor', 'macvtap', 'uninstall'];
+/** Components of one platform. */
+const OF_OPENSHIFT = ['macvtap-openshift'];
 const IMAGE = `localhost/tapwire:${tagOf(null)}`;
+
+/** Components that are used together, in every order that matters. */
+const ORDERS = [
+  ['podmonitor', 'macvtap'],
+  ['macvtap', 'podmonitor'],
+  ['podmonitor', 'macvtap', 'uninstall'],
+];
+
+/** The objects after these components, in this order. */
+const withAll = (components: readonly string[], resources: readonly Resource[]): readonly Resource[] =>
+  components.reduce((before, one) => kustomize(join(MANIFESTS, one), before), resources);
 
 /** Every combination that docs/install.md names. */
 const all: readonly (readonly [string, readonly Resource[]])[] = PLATFORMS.flatMap((platform) => {
   const resources = kustomize(join(MANIFESTS, platform));
+  const components = [...COMPONENTS, ...(platform === 'openshift' ? OF_OPENSHIFT : [])];
+  const chosen = [...components.map((one) => [one]), ...ORDERS];
   return [
     [platform, resources] as const,
-    ...COMPONENTS.map(
-      (one) => [`${platform} with ${one}`, kustomize(join(MANIFESTS, one), resources)] as const,
-    ),
+    ...chosen.map((names) => [`${platform} with ${names.join(', ')}`, withAll(names, resources)] as const),
   ];
 });
 
@@ -100,7 +114,7 @@ test('a field that the API does not know is found', () => {
 });
 
 test('every directory of manifests is tested', () => {
-  assert.equal(readdirSync(MANIFESTS).sort(), [...PLATFORMS, ...COMPONENTS].sort());
+  assert.equal(readdirSync(MANIFESTS).sort(), [...PLATFORMS, ...COMPONENTS, ...OF_OPENSHIFT].sort());
 });
 
 test('the agent has exactly these privileges', () => {
@@ -209,6 +223,66 @@ test("OpenShift's constraints allow exactly what the agent's pod and the Jobs of
   assert.equal(annotations, { 'openshift.io/required-scc': scc.metadata.name });
   assert.equal(find('Role').rules[0].resourceNames, [scc.metadata.name]);
   assert.equal(find('RoleBinding').subjects[0].name, pod.serviceAccountName);
+});
+
+const MACVTAP_CAPABILITIES = ['CHOWN', 'FOWNER', 'MKNOD'];
+const MACVTAP_MOUNTS = [
+  { name: 'dev', mountPath: '/host/dev' },
+  { name: 'device-plugins', mountPath: '/var/lib/kubelet/device-plugins' },
+  { name: 'pod-resources', mountPath: '/var/lib/kubelet/pod-resources', readOnly: true },
+];
+
+for (const platform of PLATFORMS) {
+  test(`macvtap adds exactly its rights to ${platform}, and leaves the installer as it is`, () => {
+    const before = daemonSetOf(kustomize(join(MANIFESTS, platform)));
+    const after = daemonSetOf(withAll(['macvtap'], kustomize(join(MANIFESTS, platform))));
+    const want = structuredClone(before);
+    const { containers, volumes } = want.spec.template.spec;
+    containers[0].args.push('--device-dir', '/host/dev');
+    containers[0].securityContext.capabilities.add.push(...MACVTAP_CAPABILITIES);
+    containers[0].volumeMounts.push(...MACVTAP_MOUNTS);
+    for (const { name } of MACVTAP_MOUNTS) {
+      const path = name === 'dev' ? '/dev' : `/var/lib/kubelet/${name}`;
+      volumes.push({ name, hostPath: { path, type: 'Directory' } });
+    }
+    assert.equal(after, want);
+  });
+}
+
+test('macvtap mounts what the agent and the plugin look for by default', () => {
+  const [changed] = daemonSetOf(withAll(['macvtap'], kustomize(join(MANIFESTS, 'base')))).spec.template.spec
+    .containers;
+  const { deviceDirectory } = parseAgentOptions(changed.args) as AgentOptions;
+  assert.is(deviceDirectory, MACVTAP_MOUNTS[0]?.mountPath);
+  const { kubeletDirectory } = DEFAULT_POLICY.macvtap;
+  assert.equal(
+    MACVTAP_MOUNTS.slice(1).map(({ mountPath }) => mountPath),
+    ['device-plugins', 'pod-resources'].map((name) => `${kubeletDirectory}/${name}`),
+  );
+});
+
+test('the agent gets the arguments of podmonitor and macvtap in either order', () => {
+  const optionsOf = (...components: readonly string[]) => {
+    const spec = daemonSetOf(withAll(components, kustomize(join(MANIFESTS, 'base')))).spec.template.spec;
+    const args = spec.containers[0].args.map((arg: string) => arg.replace('$(POD_IP)', '192.0.2.1'));
+    return parseAgentOptions(args) as AgentOptions;
+  };
+  const options = optionsOf('podmonitor', 'macvtap');
+  assert.equal([options.health.host, options.deviceDirectory], ['192.0.2.1', '/host/dev']);
+  assert.equal(optionsOf('macvtap', 'podmonitor'), options);
+});
+
+test("macvtap-openshift also lets OpenShift's constraints allow the added rights, and no others", () => {
+  const find = (resources: readonly Resource[]) =>
+    resources.find(({ kind }) => kind === 'SecurityContextConstraints');
+  const before = kustomize(join(MANIFESTS, 'openshift'));
+  const after = withAll(OF_OPENSHIFT, before);
+  const allowedCapabilities = [...find(before).allowedCapabilities, ...MACVTAP_CAPABILITIES];
+  assert.equal(find(after), { ...find(before), allowedCapabilities });
+  assert.equal(daemonSetOf(after), daemonSetOf(withAll(['macvtap'], before)));
+  const { containers } = daemonSetOf(after).spec.template.spec;
+  for (const name of containers[0].securityContext.capabilities.add)
+    assert.ok(find(after).allowedCapabilities.includes(name), name);
 });
 
 test('podmonitor makes the agent serve where Prometheus and the kubelet can reach it', () => {

@@ -30,13 +30,13 @@ async function runFile(
       writeFileSync(file, '');
     }
     const runner = resolve(import.meta.dirname, '../run.ts');
-    const { exitCode, stdout } = await execa(process.execPath, [runner, '--root', folder, ...parts], {
+    const { exitCode, stdout, stderr } = await execa(process.execPath, [runner, '--root', folder, ...parts], {
       reject: false,
       env: { TAPWIRE_WAY: '', ...env },
     });
     const lines = stdout.split('\n');
     const names = lines.flatMap((line) => /^(?:ok {2}|FAIL) (.*) \(/.exec(line)?.[1] ?? []).sort();
-    return { exitCode, closing: lines.at(-1), names, stdout };
+    return { exitCode, closing: lines.at(-1), names, stdout, stderr };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -81,14 +81,14 @@ for (const [title, source, exitCode, closing] of [
 ] as const) {
   test(title, async () => {
     const names = source === '' ? [] : ['test/a.test.ts'];
-    const { stdout: _, ...run } = await runFile(source);
+    const { stdout: _, stderr: __, ...run } = await runFile(source);
     assert.equal(run, { exitCode, closing, names });
   });
 }
 
 test('a file that calls the plugin runs once for each way and knows its way', async () => {
   const source = `${HEAD}test(process.env.TAPWIRE_WAY, () => { if (process.env.TAPWIRE_WAY === 'agent') throw new Error(); });\ntest.run();\n`;
-  const { stdout: _, ...run } = await runFile(source, 'cni/a.test.ts');
+  const { stdout: _, stderr: __, ...run } = await runFile(source, 'cni/a.test.ts');
   assert.equal(run, {
     exitCode: 1,
     closing: '2 passed, 1 failed, 0 skipped',
@@ -125,7 +125,11 @@ test('a file that names no sample is red', async () => {
 });
 
 test('TAPWIRE_WAY chooses one way', async () => {
-  const { stdout: _, ...run } = await runFile(PASSING, 'runtime/containerd.test.ts', {
+  const {
+    stdout: _,
+    stderr: __,
+    ...run
+  } = await runFile(PASSING, 'runtime/containerd.test.ts', {
     TAPWIRE_WAY: 'fallback',
   });
   assert.equal(run, {
@@ -133,6 +137,19 @@ test('TAPWIRE_WAY chooses one way', async () => {
     closing: '1 passed, 0 failed, 0 skipped',
     names: ['test/runtime/containerd.test.ts by fallback'],
   });
+});
+
+test('a mistyped TAPWIRE_WAY exits with 2 and names the ways', async () => {
+  const { exitCode, stderr } = await runFile(PASSING, 'cni/a.test.ts', { TAPWIRE_WAY: 'agnet' });
+  const advice = 'set it to one-shot, agent, fallback, or unset it';
+  assert.equal([exitCode, stderr], [2, `Cannot run the tests: TAPWIRE_WAY is "agnet"; ${advice}`]);
+});
+
+test('a way that none of the files has is red', async () => {
+  const env = { TAPWIRE_WAY: 'one-shot' };
+  const { exitCode, closing, stdout } = await runFile(PASSING, 'runtime/containerd.test.ts', env);
+  assert.equal([exitCode, closing], [1, '0 passed, 1 failed, 0 skipped']);
+  assert.match(stdout, 'No matching test file runs with TAPWIRE_WAY=one-shot');
 });
 
 const REPLAYING = `import { replayed } from '${resolve(import.meta.dirname, '../helpers/plugin/recorded.ts')}';
@@ -160,7 +177,7 @@ test('an older Node.js is told what to run, and --help and unknown options are a
   const old = await start('--no-experimental-strip-types', 'test/run.ts');
   assert.match(
     old.stderr,
-    /^Cannot run the tests: Node\.js v\S+ cannot run TypeScript; run "npm test" once, then "[^"]+"$/,
+    /^Cannot run the tests: Node\.js v\S+ cannot run TypeScript; run "npm test -- unit\/cni" once, then "[^"]+"$/,
   );
   assert.is(old.exitCode, 1);
   const help = await start('test/run.ts', '--help');

@@ -15,7 +15,7 @@ import {
   type Pass,
   placeholderCount,
 } from '../helpers/sidecar/virt-launcher.ts';
-import { podLinks, tapLink, type VmiParts, veth } from '../helpers/sidecar/vmi.ts';
+import { macvtapLink, podLinks, tapLink, type VmiParts, veth } from '../helpers/sidecar/vmi.ts';
 
 const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
 
@@ -69,6 +69,12 @@ const MQ = { devices: { networkInterfaceMultiqueue: true }, domain: { cpu: { cor
 const mqLinks = podLinks.map((link) => (link.tun ? tapLink(link.ifname, { multiQueue: true }) : link));
 const moreLinks = [...mqLinks, veth('net2', { mac: '02:00:00:00:00:22' }), tapLink('tap2', { mtu: 1400 })];
 
+/** The pod with a macvtap in the place of the second network's pod link and tap. */
+const macvtapLinks = podLinks.flatMap((link) => {
+  if (link.ifname === 'tapb1f51a511f1') return [];
+  return [link.ifname === 'podb1f51a511f1' ? macvtapLink(link.ifname) : link];
+});
+
 interface Combination {
   readonly why: string;
   readonly vmi: (devices?: object) => VmiParts;
@@ -99,6 +105,22 @@ const combinations: readonly Combination[] = [
     links: mqLinks,
   },
   { why: 'tap, all by the sidecar', vmi: vmiOf([bound('red', 'tapwire')], [lan('red')]), interfaces: [] },
+  {
+    why: 'macvtap, attached by KubeVirt',
+    vmi: vmiOf([bound('red', 'tapwire-macvtap')], [lan('red')]),
+    interfaces: [attached('red', 'podb1f51a511f1')],
+    links: macvtapLinks,
+  },
+  {
+    why: 'macvtap with queues, all by the sidecar, next to a tap',
+    vmi: vmiOf(
+      [bound('red', 'tapwire-macvtap'), bound('default', 'tapwire')],
+      [lan('red'), pod('default')],
+      MQ,
+    ),
+    interfaces: [foreign],
+    links: macvtapLinks,
+  },
   { why: 'passt', vmi: vmiOf([bound('default', 'tapwire-passt')], [pod('default')]), interfaces: [foreign] },
   {
     why: 'passt by a socket, with ports and Istio',

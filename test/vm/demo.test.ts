@@ -49,7 +49,11 @@ test('--keep leaves the VM up, and the printed command removes everything', asyn
     const [, pod = ''] = /bin\/tapwire inspect (\S+)/.exec(all) ?? [];
     const { stdout } = await execa(TAPWIRE, ['inspect', pod], { reject: false });
     assert.match(stdout, /state +as ADD left it/);
-    const { all: wrong } = await startDemo('--down');
+    const { all: listed, exitCode: list } = await startDemo('--down');
+    assert.match(listed, new RegExp(`^  npm run demo -- --down ${pod.split('-')[1]}$`, 'm'));
+    assert.not.match(listed, 'failed');
+    assert.is(list, 0);
+    const { all: wrong } = await startDemo('--console');
     assert.match(wrong, new RegExp(`needs the ID of a demo; running: .*${pod.split('-')[1]}`));
   } finally {
     const [, id = ''] = / --down ([\da-f]{8})$/m.exec(all) ?? [];

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { HANG } from '../hang.ts';
@@ -154,13 +155,31 @@ export function within<T>(what: string, task: Promise<T>): Promise<T> {
   });
 }
 
-/** Waits until the condition holds. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+/**
+ * Waits until the condition holds.
+ *
+ * @param show the state, for the failure
+ */
+export async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  show: () => string = () => 'it is not so',
+): Promise<void> {
   const deadline = performance.now() + HANG;
   while (!(await isSo())) {
-    assert.ok(performance.now() < deadline, `${what} within ${HANG} ms`);
+    if (performance.now() >= deadline) throw new Error(`Waited ${HANG} ms until ${what}: ${show()}`);
     await sleep(5);
   }
+}
+
+/** Waits until `read` returns the wanted value. The failure shows the last value. */
+export async function untilIs<T>(what: string, read: () => T | Promise<T>, want: T): Promise<void> {
+  let last: T | undefined;
+  const isSo = async (): Promise<boolean> => {
+    last = await read();
+    return isDeepStrictEqual(last, want);
+  };
+  await until(what, isSo, () => `want ${JSON.stringify(want)}, got ${JSON.stringify(last)}`);
 }
 
 // ---- the agent's reports
@@ -188,6 +207,7 @@ export const descriptorCount = ({ pid }: Agent): number => readdirSync(`/proc/${
 
 /** Waits until the agent keeps nothing of any call. */
 export async function settled(agent: Agent, descriptors: number): Promise<void> {
+  let seen = '';
   await until(
     `the agent has ${descriptors} descriptors, holds none of a netns, and has nothing in flight`,
     async () => {
@@ -195,8 +215,11 @@ export async function settled(agent: Agent, descriptors: number): Promise<void> 
       const left = ['tapwire_cni_held_descriptors', 'tapwire_cni_requests_in_flight'].map((name) =>
         metrics.value(name),
       );
-      return descriptorCount(agent) <= descriptors + PAGE_CONNECTIONS && left.every((value) => value === 0);
+      const count = descriptorCount(agent) - PAGE_CONNECTIONS;
+      seen = `got ${[count, ...left].join(', ')}`;
+      return count <= descriptors && left.every((value) => value === 0);
     },
+    () => seen,
   );
 }
 

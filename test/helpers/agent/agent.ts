@@ -26,6 +26,8 @@ export interface Agent {
    * Ends the agent as Kubernetes does. Rejects if it does not exit with 0 or has kept a descriptor.
    */
   stop(): Promise<void>;
+  /** Lets the agent keep the descriptors that it has now: it serves more than at its start. */
+  accept(): void;
   /** Resolves when the agent has been killed. */
   killed(): Promise<void>;
   /**
@@ -96,13 +98,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   (child.stderr as unknown as { unref(): void }).unref();
 
   const pid = child.pid ?? 0;
-  const before = descriptorsOf(pid);
+  let before = descriptorsOf(pid);
   return {
     pid,
     socket,
     log: () => log,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     kill: (signal) => void child.kill(signal),
+    accept: () => {
+      before = descriptorsOf(pid);
+    },
     async stop() {
       const kept = await keptDescriptors(pid, before);
       child.ref();

@@ -1,6 +1,15 @@
 /** Brings what `tapwire inspect` prints into the form that the pages show. */
+import * as assert from 'uvu/assert';
+import type { Inspection, TapAttachment } from '../../../cli/inspect/inspection.ts';
 import type { TestNetns } from '../pod/netns.ts';
 import { CONTAINER_ID, POD } from '../pod/wired-pod.ts';
+
+/** The first attachment of the binding tap. */
+export function tapIn({ attachments }: Pick<Inspection, 'attachments'>): TapAttachment {
+  const tap = attachments.find((one) => one.binding === 'tap');
+  assert.ok(tap !== undefined, 'there is a tap');
+  return tap;
+}
 
 /** The pod on the pages. */
 export const SHOWN_POD = 'vms/virt-launcher-vm1-abcde';

@@ -137,7 +137,7 @@ export function macvtapOf(
     mtu: record.mtu,
     mac: record.mac,
     ifalias: encodeRecord(record),
-    macvtap: { mode: MODES[record.mode], hasIpv6: false, ...details },
+    macvtap: { mode: MODES[record.mode], hasIpv6: false, lower: 3, queues: 1, ...details },
     ...changes,
   });
 }

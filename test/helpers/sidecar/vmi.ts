@@ -169,6 +169,16 @@ export function tapLink(ifname: string, { mtu = 1500, multiQueue = false } = {})
   return { ...plain, ifname, kind: 'tun', mac: '7a:00:00:00:00:01', mtu, tun };
 }
 
+export function macvtapLink(ifname: string, parts: Partial<Link> = {}): Link {
+  return {
+    ...plain,
+    ifname,
+    kind: 'macvtap',
+    macvtap: { mode: 4, hasIpv6: false, lower: 3, queues: 1 },
+    ...parts,
+  };
+}
+
 /**
  * The pod of `vmiJson()`: the network `red` on a hashed pod link with its tap, and the pod network
  * with one.

@@ -10,6 +10,7 @@ const DEFAULTS = {
   nodeFile: '/etc/tapwire/node.json',
   health: { host: '127.0.0.1', port: 9746 },
   netnsDir: '/run/netns',
+  deviceDirectory: '/dev',
   scanSeconds: 60,
 };
 
@@ -19,6 +20,7 @@ for (const [why, args, want] of [
   ['any free port', ['--health', '0.0.0.0:0'], { health: { host: '0.0.0.0', port: 0 } }],
   ['an IPv6 address', ['--health', '[::1]:65535'], { health: { host: '::1', port: 65535 } }],
   ['a directory', ['--netns-dir', '/a'], { netnsDir: '/a' }],
+  ['a directory of device nodes', ['--device-dir', '/a'], { deviceDirectory: '/a' }],
   ['no scan', ['--scan-interval', '0'], { scanSeconds: 0 }],
   ['a scan once a day', ['--scan-interval', '86400'], { scanSeconds: 86_400 }],
   ['a name', ['--health', 'localhost:80'], { health: { host: 'localhost', port: 80 } }],

@@ -17,7 +17,9 @@ const layout = new Map(
 
 /** Directories up to a depth of three, without hidden ones. */
 async function directories(): Promise<readonly string[]> {
-  const { stdout } = await execa('git', ['ls-files'], { cwd: ROOT });
+  // Otherwise git rejects a clone that belongs to another user.
+  const trusting = ['-c', 'safe.directory=*'];
+  const { stdout } = await execa('git', [...trusting, 'ls-files'], { cwd: ROOT });
   const parents = stdout.split('\n').flatMap((path) => {
     const parts = path.split('/').slice(0, -1);
     return parts.slice(0, 3).map((_, i) => parts.slice(0, i + 1).join('/'));

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CODES } from '../../../cni/result.ts';
 import type { End } from '../../../daemonset/calls/caller.ts';
-import { addScanMetrics, newMetrics } from '../../../daemonset/metrics.ts';
+import { addDeviceMetrics, addScanMetrics, newMetrics } from '../../../daemonset/metrics.ts';
 import type { PodConflict } from '../../../daemonset/scan/findings.ts';
 
 const test = suite('docs/metrics.md');
@@ -30,6 +30,7 @@ interface Registered {
 async function registered(): Promise<readonly Registered[]> {
   const metrics = newMetrics();
   addScanMetrics(metrics, () => null);
+  addDeviceMetrics(metrics, () => []);
   const described = await metrics.registry.getMetricsAsJSON();
   return metrics.registry.getMetricsAsArray().map(({ name, help }) => ({
     name,
@@ -40,13 +41,19 @@ async function registered(): Promise<readonly Registered[]> {
 }
 
 test('each metric has a row with its type, its labels and its help text, and no other metric has one', async () => {
-  const expected = (await registered()).map(({ name, type, labelNames, help }) => [
+  const all = await registered();
+  const rows = rowsOf('# Metrics').filter(([name]) => name?.startsWith('`'));
+  const [said, names] = [rows.map(([name]) => name?.slice(1, -1)), all.map(({ name }) => name)];
+  const missing = names.filter((name) => !said.includes(name));
+  assert.equal(missing, [], `docs/metrics.md lacks a row for ${missing.join(', ')}`);
+  const unknown = said.filter((name = '') => !names.includes(name));
+  assert.equal(unknown, [], `the agent has no metric ${unknown.join(', ')}; correct docs/metrics.md`);
+  const expected = all.map(({ name, type, labelNames, help }) => [
     `\`${name}\``,
     type,
     labelNames.map((label) => `\`${label}\``).join(', '),
     help,
   ]);
-  const rows = rowsOf('# Metrics').filter(([name]) => name?.startsWith('`'));
   assert.equal(rows.map((row) => row.slice(0, 4)).sort(), expected.sort());
   for (const row of rows) assert.match(row[4] ?? '', /\w{3,}.*\.$/, `${row[0]} says what to do`);
 });

@@ -39,7 +39,7 @@ test('each row has a message, a meaning and a remedy', () => {
 for (const message of rows.flatMap(messagesOf)) {
   test(`the code contains: ${message}`, () => {
     assert.ok(message.replaceAll('…', '').length >= 12, 'the message is long enough');
-    assert.ok(isSaid(message), 'the code contains it');
+    assert.ok(isSaid(message), 'no source file has this text; correct the row of docs/troubleshooting.md');
   });
 }
 

@@ -9,7 +9,7 @@ const TAPS = ['tapwire', 'tapwire-mq', 'tapwire-secondary', 'tapwire-secondary-m
 const DEFAULTS = {
   hookDirectory: '/var/run/kubevirt-hooks',
   container: 'tapwire',
-  bindings: [...TAPS, 'tapwire-passt', 'tapwire-slirp'],
+  bindings: [...TAPS, 'tapwire-macvtap', 'tapwire-passt', 'tapwire-slirp'],
   kind: null,
   domainHookSocket: null,
   passtBackend: null,
@@ -83,7 +83,7 @@ for (const [why, env, message] of [
   [
     'an unknown kind',
     { TAPWIRE_BINDING: 'bridge' },
-    'Cannot read TAPWIRE_BINDING: want "tap" or "passt" or "slirp", got "bridge"',
+    'Cannot read TAPWIRE_BINDING: want "tap" or "macvtap" or "passt" or "slirp", got "bridge"',
   ],
   [
     'another option of passt',

@@ -21,6 +21,10 @@ export function baseSpec(tag?: string): Resource {
   return spec;
 }
 
+/** The pod's spec with a component, such as `macvtap`. */
+export const specWith = (component: string): Resource =>
+  specIn(kustomize(`${MANIFESTS}/${component}`, structuredClone(BASE)));
+
 export const uninstallSpec = (): Resource => specIn(kustomize(`${MANIFESTS}/uninstall`, BASE));
 
 /** A node that has the image, and nothing else of Tapwire's. */

@@ -23,13 +23,17 @@ test('prints one line for each finding, and a summary on stderr', async () => {
   });
 });
 
+const NOT_CHECKED =
+  'Not checked: registration of binding "tapwire"; the input has no KubeVirt or HyperConverged CR\n';
+
 test('counts advice separately, and exits with 0', async () => {
   const [name, network] = ['red', { multus: { networkName: 'lan' } }];
   const text = vm({ interfaces: [{ name, binding: { name: 'tapwire' } }], networks: [{ name, ...network }] });
   const { stdout, ...rest } = await run({ f: text }, 'f');
   assert.match(stdout, /^f:8: advice: .*use binding "tapwire-secondary", which rejects such a network\n$/);
   const counts = '0 errors, 0 warnings, 1 piece of advice';
-  assert.equal(rest, { stderr: `1 object checked, 0 of other kinds skipped: ${counts}\n`, exitCode: 0 });
+  const summary = `1 object checked, 0 of other kinds skipped: ${counts}\n`;
+  assert.equal(rest, { stderr: `${NOT_CHECKED}${summary}`, exitCode: 0 });
 });
 
 test('exits with 0 if there are only warnings', async () => {
@@ -40,9 +44,21 @@ test('exits with 0 if there are only warnings', async () => {
 test('prints nothing to stdout without findings', async () => {
   assert.equal(await run({ f: 'apiVersion: v1\nkind: Pod\n', g: vm() }, 'f', 'g'), {
     stdout: '',
-    stderr: '1 object checked, 1 of other kinds skipped: 0 errors, 0 warnings\n',
+    stderr: `${NOT_CHECKED}1 object checked, 1 of other kinds skipped: 0 errors, 0 warnings\n`,
     exitCode: 0,
   });
+});
+
+test('says that bindings were not looked up only if no file says what is registered', async () => {
+  for (const cr of [kubevirt({ tapwire: {} }), kubevirt({ tapwire: {} }, '')]) {
+    const { stderr = '' } = await run({ f: vm() + cr }, 'f');
+    assert.not.match(stderr, 'Not checked');
+  }
+  const { stderr = '' } = await run({ f: vm() }, '--json', 'f');
+  assert.is(stderr, NOT_CHECKED);
+  const bridge = vm({ interfaces: [{ name: 'default', bridge: {} }] });
+  const { stderr: plain = '' } = await run({ f: bridge }, 'f');
+  assert.not.match(plain, 'Not checked');
 });
 
 test('--json prints findings and counts as JSON', async () => {
@@ -52,7 +68,18 @@ test('--json prints findings and counts as JSON', async () => {
     checked: 1,
     skipped: 0,
   });
-  assert.equal([stderr, exitCode], [undefined, 0]);
+  assert.equal([stderr, exitCode], ['', 0]);
+});
+
+test('warns of a KubeVirt version that it does not know, given or in a CR', async () => {
+  const known = 'is treated like 1.9, because the newest version that this tapwire knows is 1.9';
+  const { stderr = '' } = await run({ f: vm() }, '--kubevirt', '1.12', 'f');
+  const hint =
+    '; if 1.12 is the version of the HyperConverged operator, it manages KubeVirt 1.2: write --kubevirt 1.2';
+  assert.is(stderr.split('\n')[0], `Warning: KubeVirt 1.12 ${known}${hint}`);
+  const text = `${kubevirt({})}status: {observedKubeVirtVersion: v1.10.0}\n`;
+  const { stderr: observed } = await run({ f: text }, '--json', 'f');
+  assert.is(observed, `Warning: KubeVirt 1.10 ${known}\n`);
 });
 
 test('reads a file once that is named twice', async () => {

@@ -60,6 +60,18 @@ for (const [args, names] of [
     ['nad', 'kubevirt-1.1', 'vm'].map((name) => `tap-mq/network/${name}.yaml`),
   ],
   [
+    ['--binding', 'macvtap'],
+    ['nad', 'kubevirt-1.1', 'vm', 'vm-multi-queue'].map((name) => `macvtap/${name}.yaml`),
+  ],
+  [
+    ['--binding', 'macvtap', '--form', 'network', '--hco', '--part', 'registration'],
+    ['macvtap/hyperconverged-1.11.yaml'],
+  ],
+  [
+    ['--binding', 'tap', '--binding', 'macvtap', '--part', 'registration'],
+    ['tap/kubevirt-1.1.yaml', 'macvtap/kubevirt-1.1.yaml'],
+  ],
+  [
     ['--binding=tap', '--binding=tap-mq', '--part=registration', '--part=gate', '--kubevirt=v1.3.1'],
     ['tap/kubevirt-1.1.yaml', 'feature-gate.yaml', 'tap-mq/kubevirt-1.1.yaml'],
   ],
@@ -83,6 +95,8 @@ for (const [args, words] of [
   ['--binding passt --kubevirt 1.8', 'KubeVirt 1.8 has its own passt binding'],
   ['--binding passt --hco --kubevirt 1.7', 'if the HyperConverged operator manages KubeVirt 1.7.'],
   ['--binding tap', 'Up to KubeVirt 1.4, also apply'],
+  ['--binding macvtap', 'From 1.9 on, KubeVirt does not request the device that the NAD names'],
+  ['--binding macvtap --kubevirt 1.9', 'KubeVirt 1.9 does not request the device that the NAD names'],
 ] as const) {
   test(`${args} says ${JSON.stringify(words)}`, async () => {
     assert.match(await print(...args.split(' ')), words);
@@ -93,6 +107,7 @@ for (const [args, words] of [
   ['--binding tap --kubevirt 1.5', /1\.4|feature gate|or newer|and newer/],
   ['--binding passt --kubevirt 1.7', /own passt binding|and newer/],
   ['--binding tap --hco --kubevirt 1.5', /and newer|or newer/],
+  ['--binding macvtap --kubevirt 1.8', /does not request|migrate/],
 ] as const) {
   test(`${args} does not mention other versions`, async () => {
     assert.not.match(await print(...args.split(' '), '--part', 'registration'), words);
@@ -116,6 +131,79 @@ for (const [args, stderr] of [
     const outcome = await manifests.run(args.split(' '), NO_FILES);
     assert.is(outcome.stderr, stderr);
     if (stderr !== '') assert.is(outcome.stdout, '');
+  });
+}
+
+for (const [version, managed] of [
+  [
+    '1.12',
+    '; if 1.12 is the version of the HyperConverged operator, it manages KubeVirt 1.2: write --kubevirt 1.2',
+  ],
+  [
+    '1.19',
+    '; if 1.19 is the version of the HyperConverged operator, it manages KubeVirt 1.9: write --kubevirt 1.9',
+  ],
+  ['1.10', ''],
+  ['1.20', ''],
+  ['1.99', ''],
+] as const) {
+  test(`warns that KubeVirt ${version} is newer than all known versions`, async () => {
+    const known = 'because the newest version that this tapwire knows is 1.9';
+    for (const operator of [[], ['--hco']]) {
+      const args = ['--binding', 'tap', '--kubevirt', version, ...operator];
+      const { stderr } = await manifests.run(args, NO_FILES);
+      assert.is(stderr, `Warning: KubeVirt ${version} is treated like 1.9, ${known}${managed}\n`);
+    }
+  });
+}
+
+const OPENSHIFT = '# On OpenShift Virtualization, that CR is in another namespace: write "-n openshift-cnv".';
+const lanOf = (name: string) => `, and creates their network default/${name}`;
+for (const [args, comments] of [
+  [
+    '--binding tap --kubevirt 1.5',
+    [
+      '# 5 files. Read the comments first: they say what to edit. Then, in this order:',
+      '# The last command starts example VMs (default/tapwire-primary, default/tapwire-dual-stack).',
+      '# To leave them out: --part nad --part registration',
+    ],
+  ],
+  [
+    '--binding tap-secondary --kubevirt 1.4',
+    [
+      '# 5 files. Read the comments first: they say what to edit. Then, in this order:',
+      `# The last command starts example VMs (default/tapwire-secondary)${lanOf('tapwire-lan')}.`,
+      '# To leave them out: --part nad --part registration --part gate',
+    ],
+  ],
+  [
+    '--binding slirp --hco',
+    [
+      '# 3 files. Read the comments first: they say what to edit. Then, in this order:',
+      OPENSHIFT,
+      '# The last command starts example VMs (default/tapwire-slirp).',
+      '# To leave them out: --part registration',
+    ],
+  ],
+  [
+    '--binding tap --part vm --namespace vms',
+    [
+      '# 3 files. Read the comments first: they say what to edit. Then, in this order:',
+      '# The last command starts example VMs (vms/tapwire-primary, vms/tapwire-dual-stack).',
+      '# To leave them out: omit --part vm',
+    ],
+  ],
+  [
+    '--binding tap --part registration',
+    ['# 1 file. Read the comments first: they say what to edit. Then, in this order:'],
+  ],
+] as const) {
+  test(`${args} --output says what the commands do`, async () => {
+    const printed = await print(...args.split(' '), '--output', 'dir');
+    assert.equal(
+      printed.split('\n').filter((line) => line.startsWith('#')),
+      comments,
+    );
   });
 }
 
@@ -151,6 +239,30 @@ test('writes namespaces, image and migration to the right fields', async () => {
       ['VirtualMachine', 'vms'],
     ],
   );
+});
+
+test('registers macvtap without a NAD and without migration, and its NAD names a resource', async () => {
+  const [nad, registration, vm] = await documents('--binding', 'macvtap', '--namespace', 'vms');
+  assert.equal(nad.metadata, {
+    name: 'lan-macvtap',
+    namespace: 'vms',
+    annotations: { 'k8s.v1.cni.cncf.io/resourceName': 'tapwire.io/vm-lan' },
+  });
+  assert.equal(JSON.parse(nad.spec.config), {
+    cniVersion: '1.0.0',
+    name: 'lan-macvtap',
+    type: 'tapwire',
+    binding: 'macvtap',
+  });
+  assert.equal(registration.spec.configuration.network.binding, {
+    'tapwire-macvtap': { domainAttachmentType: 'tap' },
+  });
+  const { domain, networks } = vm.spec.template.spec;
+  assert.equal(domain.devices.interfaces, [
+    { name: 'default', masquerade: {} },
+    { name: 'lan-macvtap', binding: { name: 'tapwire-macvtap' } },
+  ]);
+  assert.equal(networks[1], { name: 'lan-macvtap', multus: { networkName: 'lan-macvtap' } });
 });
 
 test('--migration keep writes an empty migration', async () => {
@@ -192,11 +304,11 @@ const SEE = 'see "tapwire manifests --help"';
 for (const [args, message] of [
   [
     '',
-    `Cannot run "tapwire manifests": want --binding with one of tap, tap-mq, tap-secondary, tap-secondary-mq, passt, slirp; ${SEE}`,
+    `Cannot run "tapwire manifests": want --binding with one of tap, tap-mq, tap-secondary, tap-secondary-mq, macvtap, passt, slirp; ${SEE}`,
   ],
   [
     '--binding tip',
-    'Cannot read --binding: want "tap" or "tap-mq" or "tap-secondary" or "tap-secondary-mq" or "passt" or "slirp", got "tip"',
+    'Cannot read --binding: want "tap" or "tap-mq" or "tap-secondary" or "tap-secondary-mq" or "macvtap" or "passt" or "slirp", got "tip"',
   ],
   [
     '--binding tap --part vms',
@@ -222,11 +334,19 @@ for (const [args, message] of [
   ],
   [
     '--binding slirp --form network',
-    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, passt, not for slirp; ${SEE}`,
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, macvtap, passt, not for slirp; ${SEE}`,
   ],
   [
     '--binding tap --binding tap-secondary --form network',
-    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, passt, not for tap-secondary; ${SEE}`,
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, macvtap, passt, not for tap-secondary; ${SEE}`,
+  ],
+  [
+    '--binding tap --binding macvtap --form binding',
+    `Cannot run "tapwire manifests": --form binding is for tap, tap-mq, tap-secondary, tap-secondary-mq, passt, slirp, not for macvtap; ${SEE}`,
+  ],
+  [
+    '--binding macvtap --migration keep',
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; macvtap has no choice of migration; ${SEE}`,
   ],
   [
     '--binding tap-secondary --migration keep',

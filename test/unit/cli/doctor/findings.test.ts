@@ -34,6 +34,7 @@ const AGENT: AgentFacts = {
   health: 'h:1',
   ready: { isReady: true, text: 'ok' },
   version: '1.0.0',
+  offered: new Map(),
 };
 const NO_AGENT: AgentFacts = { ...AGENT, isThere: false, ready: null, version: null };
 const CONFS: ConfDirectory = {
@@ -51,6 +52,7 @@ const GOOD: Facts = {
   directories: [{ path: '/bin', platform: null, plugin: PLUGIN }],
   missingDirectories: [],
   agent: AGENT,
+  macvtap: null,
   nodeFile: { path: '/n', isThere: true, failure: null },
   confDirectories: [CONFS],
 };

@@ -1,8 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describe, type Seen } from '../../../../cli/inspect/describe.ts';
+import { describe } from '../../../../cli/inspect/describe.ts';
+import type { Seen } from '../../../../cli/inspect/seen.ts';
 import { silenceTable } from '../../../../cni/bindings/tap/silence.ts';
 import { indexNetns, type NetnsState } from '../../../../cni/plan/seen.ts';
+import { tapIn } from '../../../helpers/cluster/inspect-output.ts';
 import { BARE, KEY, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/pod/seen.ts';
 
 const test = suite('describe()');
@@ -12,7 +14,7 @@ const TRAFFIC = { packets: 3, bytes: 300 };
 function seenIn(netns: NetnsState, changes: Partial<Seen> = {}): Seen {
   const filters = netns.filters.map((filter) => ({ ...filter, traffic: TRAFFIC }));
   const seen = indexNetns({ ...netns, filters });
-  return { ...seen, addresses: [], sysctls: null, holders: new Map(), ...changes };
+  return { ...seen, addresses: [], sysctls: null, holders: new Map(), macvtaps: new Map(), ...changes };
 }
 
 test('describes a wired pod: both links, both redirects, no defects', () => {
@@ -67,19 +69,17 @@ test('describes a wired pod: both links, both redirects, no defects', () => {
 test('lists a foreign filter with its verdict', () => {
   const foreign = { ...redirectOf(3, 2, OTHER), redirect: null, pref: 7, verdict: 'unknown' } as const;
   const filters = [foreign, redirectOf(2, 3), redirectOf(3, 2)];
-  const [attachment] = describe(seenIn(wired({ filters }))).attachments;
-  assert.equal(attachment?.filters, [{ link: 'tap0', filter: 'a u32 filter at pref 7', verdict: 'unknown' }]);
-  assert.equal(attachment?.defects, []);
+  const attachment = tapIn(describe(seenIn(wired({ filters }))));
+  assert.equal(attachment.filters, [{ link: 'tap0', filter: 'a u32 filter at pref 7', verdict: 'unknown' }]);
+  assert.equal(attachment.defects, []);
 });
 
 test('lists no filters if the record has a hashed key', () => {
   const key = { containerId: 'c'.repeat(300), ifname: 'net1' };
   const filters = [redirectOf(2, 3, key), redirectOf(3, 2, key)];
-  const [attachment] = describe(
-    seenIn(wired({ links: [...BARE.links, tapOf({}, key)], filters })),
-  ).attachments;
-  assert.match(attachment?.containerId ?? '', /^sha256:/);
-  assert.equal([attachment?.filters, attachment?.defects], [[], []]);
+  const attachment = tapIn(describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)], filters }))));
+  assert.match(attachment.containerId ?? '', /^sha256:/);
+  assert.equal([attachment.filters, attachment.defects], [[], []]);
 });
 
 test('accepts any owner of the tap, because the NAD is unknown', () => {
@@ -88,37 +88,35 @@ test('accepts any owner of the tap, because the NAD is unknown', () => {
 });
 
 test('reports the findings of CHECK as defects', () => {
-  const [attachment] = describe(
-    seenIn(wired({ links: [...BARE.links, tapOf({ flags: 0 })], filters: [redirectOf(3, 2)] })),
-  ).attachments;
-  assert.equal(attachment?.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
-  assert.is(attachment?.toTap, null);
+  const attachment = tapIn(
+    describe(seenIn(wired({ links: [...BARE.links, tapOf({ flags: 0 })], filters: [redirectOf(3, 2)] }))),
+  );
+  assert.equal(attachment.defects, ['tap "tap0" is down', '"eth0" has no redirect to "tap0"']);
+  assert.is(attachment.toTap, null);
 });
 
 test("shows another attachment's redirect between the same links, as a defect", () => {
-  const [attachment] = describe(
-    seenIn(wired({ filters: [redirectOf(2, 3, OTHER), redirectOf(3, 2)] })),
-  ).attachments;
-  assert.is(attachment?.toTap?.packets, 3);
-  assert.is(attachment?.defects.length, 1);
+  const attachment = tapIn(describe(seenIn(wired({ filters: [redirectOf(2, 3, OTHER), redirectOf(3, 2)] }))));
+  assert.is(attachment.toTap?.packets, 3);
+  assert.is(attachment.defects.length, 1);
 });
 
 test('ignores redirects at an egress', () => {
   const egress = { ...redirectOf(2, 3, OTHER), direction: 'egress' as const };
-  assert.is(describe(seenIn(wired({ filters: [egress, redirectOf(3, 2)] }))).attachments[0]?.toTap, null);
+  assert.is(tapIn(describe(seenIn(wired({ filters: [egress, redirectOf(3, 2)] })))).toTap, null);
 });
 
 test('reports a pod link that is gone', () => {
-  const [attachment] = describe(seenIn(wired({ links: [tapOf()], filters: [] }))).attachments;
-  assert.is(attachment?.podLink, null);
-  assert.ok(attachment?.defects.includes('pod link "eth0" is gone'));
+  const attachment = tapIn(describe(seenIn(wired({ links: [tapOf()], filters: [] }))));
+  assert.is(attachment.podLink, null);
+  assert.ok(attachment.defects.includes('pod link "eth0" is gone'));
 });
 
 test('reports no defects if the record has a hashed container id', () => {
   const key = { containerId: `${'x'.repeat(250)}`, ifname: 'net1' };
-  const [attachment] = describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)] }))).attachments;
-  assert.match(attachment?.containerId ?? '', /^sha256:/);
-  assert.equal(attachment?.defects, []);
+  const attachment = tapIn(describe(seenIn(wired({ links: [...BARE.links, tapOf({}, key)] }))));
+  assert.match(attachment.containerId ?? '', /^sha256:/);
+  assert.equal(attachment.defects, []);
 });
 
 const QUIET = silenced({ packets: 2, bytes: 100 });
@@ -126,7 +124,7 @@ const LONG = { containerId: 'x'.repeat(250), ifname: 'net1' };
 
 test('sums the drops of all rules of a silenced pod', () => {
   const { attachments, strays } = describe(seenIn(wired({ nftables: QUIET })));
-  assert.equal(attachments[0]?.silence, { packets: 8, bytes: 400 });
+  assert.equal(tapIn({ attachments }).silence, { packets: 8, bytes: 400 });
   assert.equal(strays, []);
 });
 
@@ -134,7 +132,7 @@ test('finds the tables of a hashed container id by their links', () => {
   const links = [...BARE.links, tapOf({}, LONG)];
   const nftables = silenced({ packets: 1, bytes: 50 }, LONG);
   const { attachments, strays } = describe(seenIn(wired({ links, nftables })));
-  assert.equal(attachments[0]?.silence, { packets: 4, bytes: 200 });
+  assert.equal(tapIn({ attachments }).silence, { packets: 4, bytes: 200 });
   assert.equal(strays, []);
 });
 

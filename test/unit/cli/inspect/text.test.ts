@@ -1,11 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Attachment, Inspection } from '../../../../cli/inspect/inspection.ts';
+import type { Inspection, MacvtapAttachment, TapAttachment } from '../../../../cli/inspect/inspection.ts';
 import { COLOURS, drawText, listText, PLAIN } from '../../../../cli/inspect/text.ts';
 
 const test = suite('drawText()');
 
-const ATTACHMENT: Attachment = {
+const ATTACHMENT: TapAttachment = {
   containerId: 'c1',
   ifname: 'net1',
   binding: 'tap',
@@ -91,6 +91,84 @@ test('shows the state of the pod link, an unopened tap in its place, and missing
   assert.not.match(drawn(true, false, 'veth'), UNOPENED);
   assert.match(drawn(false, false, 'veth'), /│ veth, DOWN +│/);
   assert.match(drawn(true, true), "  silence    none: the pod's own stack can send with the VM's MAC\n");
+});
+
+const MACVTAP: MacvtapAttachment = {
+  containerId: 'c1',
+  ifname: 'pod1',
+  binding: 'macvtap',
+  lowerDevice: {
+    name: 'bond0.7',
+    kind: 'vlan',
+    mac: '02:00:00:00:00:01',
+    mtu: 9000,
+    isUp: true,
+    hasCarrier: false,
+    allmulticast: null,
+    promisc: false,
+  },
+  lowerDeviceAtAdd: 'vlan7',
+  macvtap: {
+    name: 'pod1',
+    ifindex: 2_000_000_000,
+    mac: '02:00:00:00:00:02',
+    mtu: 9000,
+    isUp: false,
+    mode: null,
+    queues: 4,
+    allmulticast: false,
+    promisc: true,
+    hasIpv6: true,
+    holders: [{ pid: 1, program: 'qemu', queues: 4 }],
+  },
+  deviceNode: {
+    path: '/dev/tap2000000000',
+    device: null,
+    wanted: '236:1',
+    owner: 0,
+    group: 107,
+    mode: '0660',
+  },
+  resource: null,
+  defects: ['one'],
+};
+
+test('draws a macvtap, what is wrong with it, and the earlier name of its lower device', () => {
+  const inspection = { ...SOUND, attachments: [MACVTAP] };
+  assert.is(
+    drawText(inspection, PLAIN),
+    `/n
+
+┌─ bond0.7 ────────────┐                 ┌─ pod1 ────────────┐
+│ vlan, up, no carrier │  unknown mode   │ macvtap, DOWN     │
+│ 02:00:00:00:00:01    │ ──────────────▶ │ 02:00:00:00:00:02 │
+│ MTU 9000             │                 │ MTU 9000          │
+│ allmulticast unknown │ ◀────────────── │ allmulticast off  │
+│ promiscuous off      │                 │ promiscuous on    │
+│                      │                 │ 4 queues          │
+│                      │                 │ IPv6 ON           │
+└──────────────────────┘                 └───────────────────┘
+
+  container  c1, pod1
+  binding    macvtap
+  lower      "bond0.7" was "vlan7" when ADD ran
+  resource   none of the node policy file has the index 2000000000
+  device     /dev/tap2000000000, not a character device instead of 236:1, owner 0, group 107, mode 0660
+  held by    qemu (pid 1), 4 queues
+  defect     one
+
+`,
+  );
+  assert.match(listText([inspection], PLAIN), 'bond0.7 <-> pod1 qemu:1  1 defect\n');
+});
+
+test('draws a macvtap whose lower device and device node are gone', () => {
+  const gone = { ...MACVTAP, lowerDevice: null, deviceNode: null };
+  const text = drawText({ ...SOUND, attachments: [gone] }, COLOURS);
+  assert.match(text, '\x1b[1mgone\x1b[0m');
+  assert.match(text, '\x1b[31m no frame passes');
+  assert.match(text, '  device     \x1b[31mthere is no device node\x1b[0m\n');
+  assert.match(listText([{ ...SOUND, attachments: [gone] }], PLAIN), 'gone <-> pod1 qemu:1');
 });
 
 test('shows the state and the sysctls of passt', () => {

@@ -36,7 +36,7 @@ for (const [why, config, finding] of [
   [
     'an unknown binding',
     { binding: 'bridge' },
-    `error: ${SUBJECT}: Cannot read $.binding: want "tap" or "passt", got "bridge"`,
+    `error: ${SUBJECT}: Cannot read $.binding: want "tap" or "macvtap" or "passt", got "bridge"`,
   ],
   ['an unknown key', { mut: 1400 }, `warning: ${SUBJECT}: $.mut is an unknown key; check the spelling`],
   [

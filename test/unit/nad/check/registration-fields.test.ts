@@ -167,7 +167,8 @@ for (const image of [
     assert.equal(check({ domainAttachmentType: 'tap', sidecarImage: image }, 9), []));
 }
 const SLIRP = 'registry.example:5000/tapwire:0.1.0-slirp';
-const NAMES = 'tapwire, tapwire-mq, tapwire-secondary, tapwire-secondary-mq, tapwire-passt, tapwire-slirp';
+const NAMES =
+  'tapwire, tapwire-mq, tapwire-secondary, tapwire-secondary-mq, tapwire-macvtap, tapwire-passt, tapwire-slirp';
 for (const [why, name, plugin, minor, want] of [
   [
     'an image for passt on a tap',

@@ -102,6 +102,26 @@ test('reports an unregistered binding', () => {
   assert.equal(findingsOf(vm()), [], 'no registrations, no opinion');
 });
 
+for (const [name, meant] of [
+  ['tapwrie', 'tapwire'],
+  ['tap-wire', 'tapwire'],
+  ['tapwire-secondry', 'tapwire-secondary'],
+  ['tapwire_mq', 'tapwire-mq'],
+  ['lan-tap', null],
+  ['l2bridge', null],
+] as const) {
+  test(`without registrations, ${meant === null ? 'accepts' : 'doubts'} the binding ${name}`, () => {
+    const subject = 'VirtualMachine "vms/red": interface "default"';
+    const text = vm({ interfaces: [{ name: 'default', binding: { name } }] });
+    const reason = `binding "${name}" is not "${meant}"; check the spelling`;
+    assert.equal(findingsOf(text), meant === null ? [] : [`8 warning: ${subject}: ${reason}`]);
+  });
+}
+
+test('accepts the bindings of patches', () => {
+  assert.equal(findingsOf(vm() + kubevirt({ tapwire: {} }, '')), []);
+});
+
 const TAP = { networkAttachmentDefinition: 'default/tapwire-tap', domainAttachmentType: 'tap' };
 const NOT_HERE = `warning: binding "tapwire": NetworkAttachmentDefinition "default/tapwire-tap" is not in these files; check that the cluster has it`;
 

@@ -119,9 +119,7 @@ for (const [why, parts, minor, findings] of [
         { interfaces: [{ name: 'default', [method]: {} }] },
         3,
         [
-          `8 error: ${VM}: interface "default": KubeVirt 1.3 no longer has "${method}"; use ${
-            method === 'macvtap' ? 'a binding plugin for macvtap' : `binding "tapwire-${method}"`
-          }`,
+          `8 error: ${VM}: interface "default": KubeVirt 1.3 no longer has "${method}"; use binding "tapwire-${method}"`,
         ],
       ] as const,
   ),

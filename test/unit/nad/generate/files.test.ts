@@ -64,6 +64,19 @@ test('the gate patch adds to the list that KubeVirt reads', () => {
   ]);
 });
 
+test('the example VMs of macvtap use the device that their NAD names', () => {
+  for (const name of ['vm', 'vm-multi-queue']) {
+    const documents = ['macvtap/nad.yaml', `macvtap/${name}.yaml`].flatMap((file) =>
+      documentsOf(made.get(file) ?? ''),
+    );
+    const { networks } = documents.at(-1).spec.template.spec;
+    const nad = documents.find(({ metadata }) => metadata.name === networks[1].multus.networkName);
+    assert.equal(nad.metadata.annotations, { 'k8s.v1.cni.cncf.io/resourceName': 'tapwire.io/vm-lan' });
+    const conf = decodeNetConf(JSON.parse(nad.spec.config));
+    assert.equal([conf.binding, conf.unknownKeys], ['macvtap', []]);
+  }
+});
+
 test('asKept() drops unknown fields', () => {
   const [vm] = documentsOf(made.get('tap/vm-primary.yaml') ?? '');
   vm.spec.template.spec.domain.devices.interfaces[0].bindings = {};

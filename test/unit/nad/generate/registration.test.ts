@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BINDING_KINDS, FORMS } from '../../../../nad/bindings.ts';
+import { BINDING_KINDS, BINDINGS, FORMS } from '../../../../nad/bindings.ts';
 import { changesOf, pluginOf, type Registration, wordsOf } from '../../../../nad/generate/registration.ts';
 import { FIELD_SINCE } from '../../../../nad/kubevirt-versions.ts';
 
@@ -42,11 +42,13 @@ for (const [kind, rows] of [
     ],
   ],
   ['slirp', [['1.1.1 and newer', { sidecarImage: 'IMAGE' }]]],
+  ['macvtap', [['1.1.1 and newer', { domainAttachmentType: 'tap' }]]],
 ] as const) {
   test(`${kind}: changes when its fields do`, () => {
-    const seen = changesOf({ ...BASE, kind }).map((minor) => [
-      wordsOf({ ...BASE, kind, minor }),
-      plugin({ kind, minor }),
+    const [form] = BINDINGS[kind].forms;
+    const seen = changesOf({ ...BASE, kind, form }).map((minor) => [
+      wordsOf({ ...BASE, kind, form, minor }),
+      plugin({ kind, form, minor }),
     ]);
     assert.equal(seen, rows);
   });

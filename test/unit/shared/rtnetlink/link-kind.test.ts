@@ -10,6 +10,7 @@ for (const [kind, unicast, multicast] of [
   ['vxlan', false, true],
   ['bridge', false, false],
   ['macvlan', true, false],
+  ['macvtap', true, false],
   ['ipvlan', true, false],
   ['vlan', true, false],
   [null, true, false],

@@ -4,7 +4,7 @@ import { type Binding, kindOfName } from '../../../../shared/bindings.ts';
 import { encodeRecord } from '../../../../shared/record.ts';
 import { kindOf, pinWarnings } from '../../../../sidecar/bindings/kind.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
+import { macvtapLink, tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
 
 const kind = suite('kindOf()');
 
@@ -36,6 +36,9 @@ for (const [name, want] of [
   ['passt-nat', 'passt'],
   ['slirp', 'slirp'],
   ['tapwire-slirp', 'slirp'],
+  ['macvtap', 'macvtap'],
+  ['tapwire-macvtap', 'macvtap'],
+  ['macvtap-tap', null],
   ['managedtap', null],
   ['mypasst', null],
   ['passt-slirp', null],
@@ -81,6 +84,43 @@ kind('a tap of another program counts only if the name means no kind', () => {
   );
 });
 
+const MACVTAP = macvtapLink('eth0');
+const MACVTAP_RECORD = encodeRecord({
+  binding: 'macvtap',
+  key: { containerId: 'c1', ifname: 'eth0' },
+  lowerDevice: 'uplink0',
+  mode: 'bridge',
+  mac: MACVTAP.mac,
+  mtu: 1500,
+  owner: 107,
+  group: 107,
+  allmulticast: true,
+  promisc: false,
+});
+
+kind('a macvtap with a record takes precedence over the name', () => {
+  const links = [{ ...MACVTAP, ifalias: MACVTAP_RECORD }];
+  for (const name of ['nat', 'tapwire', 'tapwire-passt', 'tapwire-macvtap']) {
+    assert.is(kindOf(one(name), null, links), 'macvtap', name);
+  }
+});
+
+kind('a macvtap of another program counts only if the name means no kind', () => {
+  assert.is(kindOf(one('nat'), null, [MACVTAP]), 'macvtap');
+  assert.is(kindOf(one('tapwire'), null, [MACVTAP]), 'tap');
+  assert.is(kindOf(one('slirp'), null, [MACVTAP]), 'slirp');
+});
+
+kind('a tap that is wired to a macvtap is what counts', () => {
+  const links = [MACVTAP, { ...tapLink('tap0'), ifalias: RECORD }];
+  assert.is(kindOf(one('nat'), null, links), 'tap');
+});
+
+kind('a pin against the record of a macvtap gives a warning', () => {
+  const [warning = ''] = pinWarnings(one('lan'), 'passt', [{ ...MACVTAP, ifalias: MACVTAP_RECORD }]);
+  assert.match(warning, 'of interface "default" is macvtap by the record on the interface\'s macvtap; ');
+});
+
 const ADVICE =
   "set the registration's sidecarImage to the image without a binding in its tag, which serves every binding";
 for (const [why, binding, image, ifalias, want] of [
@@ -109,7 +149,7 @@ kind('an error lists the choices if nothing tells the kind', async () => {
   assert.is(error.code, 'INVALID_VMI');
   assert.is(
     error.message,
-    'Cannot bind interface "default": the kind of binding "nat" is unknown; register it under a name with the word tap, passt or slirp, ' +
+    'Cannot bind interface "default": the kind of binding "nat" is unknown; register it under a name with the word tap, macvtap, passt or slirp, ' +
       `such as "lan-tap", or set TAPWIRE_BINDING in the sidecar's image`,
   );
 });
