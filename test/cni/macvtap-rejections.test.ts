@@ -380,7 +380,7 @@ test('ADD rejects a name or an index that another link in the pod has', () =>
 // ---- kubelet
 
 for (const [why, behaviour, reason] of [
-  ['never replies', 'hang', 'Deadline exceeded'],
+  ['never replies', 'hang', 'no reply within 5 s'],
   ['rejects every request by its rate limit', 'refuse', 'rejected by rate limit'],
   ['replies with something else than gRPC', 'garbage', ''],
 ] as const satisfies readonly (readonly [string, Behaviour, string])[]) {
