@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { bindingOf } from './bindings/table.ts';
 import type { CallContext } from './host.ts';
-import { deleteStaleNode } from './kernel/device-node.ts';
+import { deleteLeftNode } from './kernel/device-node.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { readLower } from './kernel/lower-device.ts';
 import { lockNetns } from './kernel/open-netns.ts';
@@ -102,7 +102,7 @@ async function del({ key, netns, deviceNode }: Of<'DEL'>, context: CallContext):
 /** @throws {BindingError} KERNEL_REFUSED */
 function requireNoNode(directory: string, ifindex: number): void {
   try {
-    deleteStaleNode(directory, ifindex);
+    deleteLeftNode(directory, ifindex);
   } catch (cause) {
     const what = describeOp({ op: 'deleteDeviceNode', ifindex });
     throw new BindingError('KERNEL_REFUSED', `Cannot ${what}: ${messageOf(cause)}`, { cause });

@@ -112,6 +112,7 @@ const LONGEST = [
   'netns/add',
   'netns/cluster',
   'cni/kill',
+  'cni/macvtap',
   'vm/demo',
   'netns/no-network',
   'runtime/containerd-rounds',

@@ -16,6 +16,7 @@ import {
   lstatSync,
   openSync,
   readlinkSync,
+  rmdirSync,
   rmSync,
   type Stats,
 } from 'node:fs';
@@ -76,7 +77,7 @@ export async function runOnDeviceNode(
         await claimDeviceNode(op, directory, rtnetlink);
         break;
       case 'deleteDeviceNode':
-        deleteStaleNode(directory, op.ifindex);
+        deleteLeftNode(directory, op.ifindex);
     }
     return 'done';
   } catch (cause) {
@@ -107,7 +108,7 @@ async function claimDeviceNode(
   if (number === null)
     throw new BindingError('LINK_MISSING', `Cannot ${describeOp(op)}: there is no "${ifname}"`);
   if (!isSameNumber(readDeviceNode(directory, ifindex)?.number ?? null, number)) {
-    rmSync(path, { force: true });
+    deletePath(path);
     native.makeDevice(path, number.major, number.minor);
     repairedNodes.publish(ifname);
   }
@@ -147,7 +148,29 @@ export function deleteStaleNode(directory: string, ifindex: number): void {
   if (!isChosenIfindex(ifindex)) return;
   const node = readDeviceNode(directory, ifindex);
   if (node === null || (node.number !== null && mayBeLive(node.number, ifindex))) return;
-  rmSync(deviceNodePath(directory, ifindex), { force: true });
+  deletePath(deviceNodePath(directory, ifindex));
+}
+
+/** Like `deleteStaleNode`, for DEL: a directory with files is not of Tapwire, so it stays. */
+export function deleteLeftNode(directory: string, ifindex: number): void {
+  try {
+    deleteStaleNode(directory, ifindex);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+  }
+}
+
+/**
+ * Deletes a file or an empty directory, which a container runtime makes for a volume whose path
+ * does not exist.
+ */
+function deletePath(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_FS_EISDIR') throw error;
+    rmdirSync(path);
+  }
 }
 
 /** Where sysfs lists devices by number, those of all netns. */

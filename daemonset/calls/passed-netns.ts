@@ -51,7 +51,13 @@ export function takeNetns(
       if (kernel === null || seen === undefined) return openKernel(descriptor, { deviceDirectory });
       isTaken = true;
       // A Kernel serves one request at a time: other reads wait for the first one.
-      return { ...kernel, observe: () => seen, readSysctls: () => seen.then(kernel.readSysctls) };
+      return {
+        ...kernel,
+        observe: () => seen,
+        readSysctls: () => seen.then(kernel.readSysctls),
+        // A call may be rejected before it needs that state, whose socket is not open yet.
+        close: () => seen.then(kernel.close, kernel.close),
+      };
     },
     async close() {
       if (!isTaken) {

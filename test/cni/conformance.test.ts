@@ -20,6 +20,7 @@ import { ERRORS } from './conformance/errors.ts';
 import { COLLECTION } from './conformance/gc.ts';
 import { INPUT } from './conformance/input.ts';
 import { LIBRARY } from './conformance/library.ts';
+import { MACVTAP } from './conformance/macvtap.ts';
 import { MULTUS } from './conformance/multus.ts';
 import { NETNS } from './conformance/node-netns.ts';
 import { PASST } from './conformance/passt.ts';
@@ -48,6 +49,7 @@ const SECTIONS: readonly Section[] = [
   SKELETON,
   LIBRARY,
   TAP,
+  MACVTAP,
   MULTUS,
   PASST,
 ];

@@ -47,7 +47,7 @@ for (const [why, make, reason] of [
   [
     'with a typo',
     (path: string) => writeFileSync(path, '{"tpa": {}}'),
-    'Cannot read $: want only the keys tap, passt, got "tpa"',
+    'Cannot read $: want only the keys tap, macvtap, passt, got "tpa"',
   ],
   ['that is not JSON', (path: string) => writeFileSync(path, '{'), /^Cannot parse the file: /],
   [

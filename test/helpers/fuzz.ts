@@ -6,7 +6,8 @@ import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { KEYS_OF_BINDING } from '../../cni/request/config.ts';
 import { HANG } from './hang.ts';
-import { plugin } from './plugin/way.ts';
+import type { OtherNode } from './plugin/cni.ts';
+import { type CommandLine, plugin } from './plugin/way.ts';
 import type { TestNetns } from './pod/netns.ts';
 
 /** A stream of random numbers. */
@@ -70,15 +71,30 @@ export interface Outcome {
  * Calls the plugin with this environment and these bytes on stdin.
  *
  * @param node a netns to run it in, as if it were the host netns
+ * @param agent if it is not that of the test file
  */
 export async function boundedCall(
   env: Readonly<Record<string, string>>,
   input: string | Uint8Array,
   node?: TestNetns,
 ): Promise<Outcome> {
-  const called = await plugin({ PATH: '', ...env });
   const entering = node === undefined ? [] : ['/usr/bin/nsenter', `--net=${node.path}`];
-  const [file = '', ...words] = [...entering, ...called.words];
+  return bounded(entering, await plugin({ PATH: '', ...env }), input);
+}
+
+/** Like `boundedCall`, on another node. */
+export const boundedCallOn = async (
+  { under, agent, nodeFile }: OtherNode,
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array,
+): Promise<Outcome> => bounded(under, await plugin({ PATH: '', ...env }, agent, nodeFile), input);
+
+async function bounded(
+  under: readonly string[],
+  called: CommandLine,
+  input: string | Uint8Array,
+): Promise<Outcome> {
+  const [file = '', ...words] = [...under, ...called.words];
   const { exitCode, stdout, stderr, timedOut } = await execa(file, words, {
     input,
     env: called.env,
@@ -230,7 +246,7 @@ export function arbitraryString(random: Random): string {
 }
 
 /** Any JSON value, at most `depth` levels deep. */
-export function arbitraryValue(random: Random, depth: number): unknown {
+export function arbitraryValue(random: Random, depth: number, names: readonly string[] = KEYS): unknown {
   switch (random.below(depth > 0 ? 8 : 5)) {
     case 0:
       return null;
@@ -242,11 +258,11 @@ export function arbitraryValue(random: Random, depth: number): unknown {
     case 4:
       return arbitraryString(random);
     case 5:
-      return Array.from({ length: random.below(4) }, () => arbitraryValue(random, depth - 1));
+      return Array.from({ length: random.below(4) }, () => arbitraryValue(random, depth - 1, names));
     default: {
       const target = {};
       for (let i = random.below(6); i > 0; i--)
-        setOwn(target, random.pick(KEYS), arbitraryValue(random, depth - 1));
+        setOwn(target, random.pick(names), arbitraryValue(random, depth - 1, names));
       return target;
     }
   }
@@ -328,6 +344,46 @@ export function arbitraryConf(random: Random, most = 4): Record<string, unknown>
   if (!random.oneIn(8)) setOwn(conf['prevResult'] as object, 'cniVersion', conf['cniVersion']);
   for (const key of ['deviceID', 'runtimeConfig', 'prevResult', 'podLink', 'mtu'])
     if (random.oneIn(2)) delete conf[key];
+  changeSome(random, conf, most);
+  return conf;
+}
+
+const MACVTAP_KEYS = ['master', 'queues', 'promiscMode', 'mode', 'lowerDevice'];
+
+/** Like `arbitraryConf`, for binding "macvtap" on this device. */
+export function arbitraryMacvtapConf(random: Random, device: Device, most = 3): Record<string, unknown> {
+  const { args, runtimeConfig, prevResult }: typeof VALID = JSON.parse(JSON.stringify(VALID));
+  const conf: Record<string, unknown> = {
+    cniVersion: random.pick(['0.3.1', '0.4.0', '1.0.0', '1.1.0']),
+    name: 'lan',
+    type: 'tapwire',
+    binding: 'macvtap',
+    deviceID: device.id,
+    master: device.master,
+    mtu: 1400,
+    mac: '02:00:00:00:00:01',
+    queues: 2,
+    owner: 107,
+    group: 0,
+    promiscMode: false,
+    args: { cni: { ips: args.cni.ips, labels: args.cni.labels } },
+    runtimeConfig,
+    prevResult,
+  };
+  if (!random.oneIn(8)) setOwn(prevResult, 'cniVersion', conf['cniVersion']);
+  for (const key of Object.keys(conf).slice(4)) if (random.oneIn(3)) delete conf[key];
+  changeSome(random, conf, most, [...KEYS, ...MACVTAP_KEYS]);
+  return conf;
+}
+
+/** What a configuration of "macvtap" may name. */
+export interface Device {
+  readonly id: string;
+  readonly master: string;
+}
+
+/** Changes, adds or removes up to `most` places of a configuration. */
+function changeSome(random: Random, conf: object, most: number, names: readonly string[] = KEYS): void {
   for (let changes = random.below(most + 1); changes > 0; changes--) {
     let target: object = conf;
     for (;;) {
@@ -336,12 +392,11 @@ export function arbitraryConf(random: Random, most = 4): Record<string, unknown>
       target = random.pick(children);
     }
     const keys = Object.keys(target);
-    const key = keys.length > 0 && !random.oneIn(3) ? random.pick(keys) : random.pick(KEYS);
-    if (Array.isArray(target)) target.push(arbitraryValue(random, 2));
+    const key = keys.length > 0 && !random.oneIn(3) ? random.pick(keys) : random.pick(names);
+    if (Array.isArray(target)) target.push(arbitraryValue(random, 2, names));
     else if (random.oneIn(5)) Reflect.deleteProperty(target, key);
-    else setOwn(target, key, arbitraryValue(random, 3));
+    else setOwn(target, key, arbitraryValue(random, 3, names));
   }
-  return conf;
 }
 
 /** Bytes with up to eight of them flipped, removed, repeated or inserted. */

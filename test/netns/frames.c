@@ -1,8 +1,8 @@
 /*
  * Sends and receives frames at one end of a wire. `frames tap NAME` opens a tap as QEMU does,
- * `frames link NAME` a packet socket on a link. Sends each line of stdin, hex digits, as a frame,
- * and prints each received frame as a line of stdout. Frames include their VLAN tags, as on a wire.
- * Exits at the end of stdin.
+ * `frames node PATH` the device node of a macvtap, `frames link NAME` a packet socket on a link.
+ * Sends each line of stdin, hex digits, as a frame, and prints each received frame as a line of
+ * stdout. Frames include their VLAN tags, as on a wire. Exits at the end of stdin.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,6 +42,12 @@ static void open_tap(const char *name) {
     if (errno != EBUSY || tries == MAX_TRIES) fail("TUNSETIFF");
     usleep(TRY_INTERVAL);
   }
+}
+
+/* A macvtap begins with the same header as a tap with IFF_VNET_HDR. */
+static void open_node(const char *path) {
+  end = open(path, O_RDWR | O_CLOEXEC);
+  if (end < 0) fail(path);
 }
 
 static void open_link(const char *name) {
@@ -109,9 +115,10 @@ static void transmit(const char *hex) {
 int main(int argc, char **argv) {
   static char line[2 * MAX_FRAME + 2];
   if (argc != 3) return 2;
-  is_tap = strcmp(argv[1], "tap") == 0;
-  if (is_tap) open_tap(argv[2]);
-  else open_link(argv[2]);
+  is_tap = strcmp(argv[1], "link") != 0;
+  if (!is_tap) open_link(argv[2]);
+  else if (strcmp(argv[1], "node") == 0) open_node(argv[2]);
+  else open_tap(argv[2]);
   puts("ready");
   fflush(stdout);
   setvbuf(stdin, NULL, _IONBF, 0); /* so that poll() sees every line */

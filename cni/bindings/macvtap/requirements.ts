@@ -3,6 +3,7 @@ import { show } from '../../../shared/decode.ts';
 import { BindingError } from '../../../shared/errors.ts';
 import type { MacvtapRecord } from '../../../shared/record.ts';
 import { ARPHRD_ETHER, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
+import { macvtapModeOf } from '../../../shared/rtnetlink/macvtap.ts';
 import type { Lower } from '../../kernel/lower-device.ts';
 import { describeLinkOwner, isUnfinishedMacvtap, recordOf } from '../../plan/ours.ts';
 import type { MacvtapConf } from '../../request/config.ts';
@@ -85,10 +86,12 @@ export function requireOurLink(wanted: MacvtapRecord, ifindex: number, links: re
   if (record?.binding !== 'macvtap') {
     throw new BindingError('LINK_EXISTS', `${subject}: that name is taken by ${describeLinkOwner(link)}`);
   }
-  const different = (Object.keys(wanted) as (keyof MacvtapRecord)[]).filter(
-    (name) => name !== 'key' && wanted[name] !== record[name],
+  // Later plugins may have changed the link's MAC and MTU, but none changes its mode.
+  const found = { ...record, mode: macvtapModeOf(link.macvtap?.mode) };
+  const different: string[] = (Object.keys(wanted) as (keyof MacvtapRecord)[]).filter(
+    (name) => name !== 'key' && wanted[name] !== found[name],
   );
-  if (link.ifindex !== ifindex) different.push('ifindex' as keyof MacvtapRecord);
+  if (link.ifindex !== ifindex) different.push('ifindex');
   if (different.length === 0) return link;
   throw new BindingError(
     'LINK_EXISTS',

@@ -50,7 +50,7 @@ export const ERRORS: Section = {
       test: () =>
         refused(
           7,
-          'Cannot read $.binding: want "tap" or "passt", got "bridge"',
+          'Cannot read $.binding: want "tap" or "macvtap" or "passt", got "bridge"',
           {},
           conf({ binding: 'bridge' }),
         ),

@@ -97,6 +97,22 @@ export async function callThrough(
   return run(through, await plugin({ ...env, PATH: '' }, agent), input);
 }
 
+/** A node that is not that of the test file. */
+export interface OtherNode {
+  /** Command line that runs a program there; it ends in an exec. */
+  readonly under: readonly string[];
+  readonly agent: Agent | undefined;
+  /** Path of the node policy file. */
+  readonly nodeFile: string;
+}
+
+/** Calls the plugin on another node. */
+export const callOn = async (
+  { under, agent, nodeFile }: OtherNode,
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array,
+): Promise<Answer> => run(under, await plugin({ ...env, PATH: '' }, agent, nodeFile), input);
+
 /**
  * Calls the plugin with the process that does the work, which is the agent or the caller itself,
  * under a command line.

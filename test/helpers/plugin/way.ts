@@ -82,8 +82,9 @@ async function startOurs(): Promise<Agent> {
 const nextSocket = (): string => join(mkdtempSync(join(FOLDER, 'agent-')), 'agent.sock');
 
 /** Starts a second agent, which the caller ends. */
-export const startOther = (options: Pick<AgentOptions, 'under' | 'env'>): Promise<Agent> =>
-  startAgent({ ...options, socket: nextSocket(), nodeFile: NODE_FILE });
+export const startOther = (
+  options: Pick<AgentOptions, 'under' | 'env'> & Partial<Pick<AgentOptions, 'nodeFile'>>,
+): Promise<Agent> => startAgent({ nodeFile: NODE_FILE, ...options, socket: nextSocket() });
 
 /**
  * Calls `act` with a second agent, which the command line `under` starts as another user or in
@@ -112,14 +113,16 @@ export interface CommandLine {
  * the current way.
  *
  * @param asked the agent, if it is not that of the test file
+ * @param nodeFile path of the node policy file, unless an agent reads it
  */
 export async function plugin(
   env: Readonly<Record<string, string>>,
   asked?: Pick<Agent, 'socket'>,
+  nodeFile: string = NODE_FILE,
 ): Promise<CommandLine> {
   switch (WAY) {
     case 'one-shot':
-      return { words: [NODE, ONE_SHOT], env: { ...scrubbed(env), TAPWIRE_NODE_FILE: NODE_FILE } };
+      return { words: [NODE, ONE_SHOT], env: { ...scrubbed(env), TAPWIRE_NODE_FILE: nodeFile } };
     case 'agent': {
       // There is no fallback, so that a call fails if the agent is missing.
       const { socket } = asked ?? (await ourAgent());
@@ -128,8 +131,8 @@ export async function plugin(
     }
     case 'fallback': {
       // The installed shim knows only one node policy file.
-      if (lstatSync(NODE_FILE, { throwIfNoEntry: false }) === undefined) return { words: [TAPWIRE], env };
-      const paths = { TAPWIRE_AGENT_SOCKET: NOWHERE, TAPWIRE_NODE_FILE: NODE_FILE };
+      if (lstatSync(nodeFile, { throwIfNoEntry: false }) === undefined) return { words: [TAPWIRE], env };
+      const paths = { TAPWIRE_AGENT_SOCKET: NOWHERE, TAPWIRE_NODE_FILE: nodeFile };
       return { words: [TEST_TAPWIRE], env: { ...env, ...paths } };
     }
   }

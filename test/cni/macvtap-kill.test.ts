@@ -1,0 +1,287 @@
+/**
+ * Kills the process that does the work before every request of ADD and DEL of a macvtap, and lets
+ * every request fail. The next DEL leaves nothing in the pod and in /dev, and the next ADD
+ * completes.
+ */
+import { rmSync } from 'node:fs';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Agent } from '../helpers/agent/agent.ts';
+import { newRandom, seedOf } from '../helpers/fuzz.ts';
+import { HANG } from '../helpers/hang.ts';
+import { type Call, environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import {
+  hasOwnDevice,
+  type MacvtapNode,
+  nodePathOf,
+  withMacvtapNode,
+} from '../helpers/plugin/macvtap-node.ts';
+import {
+  isRequest,
+  type Point,
+  pointsOf,
+  shown,
+  type Trap,
+  visitAll,
+  withTraps,
+} from '../helpers/plugin/traps.ts';
+import { onlyBy, plugin, startOther, WAY } from '../helpers/plugin/way.ts';
+import { type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+
+const test = suite('a macvtap and a plugin that is killed, or whose requests fail');
+
+interface End {
+  readonly killed: boolean;
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+}
+
+/** Runs a call on the node, with these variables in the environment of the program itself. */
+async function run(
+  { under, nodeFile }: MacvtapNode,
+  command: string,
+  call: Call,
+  { agent, env = {}, delay }: { agent?: Agent; env?: Readonly<Record<string, string>>; delay?: number } = {},
+): Promise<End> {
+  const called = await plugin(environmentOf(command, call), agent, nodeFile);
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const [file = '', ...words] = [...under, '/usr/bin/env', ...variables, ...called.words];
+  const input = JSON.stringify(netconf(call));
+  const options = {
+    input,
+    env: called.env,
+    extendEnv: false,
+    reject: false,
+    timeout: HANG,
+    cwd: '/',
+  } as const;
+  const running = execa(file, words, options);
+  if (delay !== undefined) setTimeout(() => running.kill('SIGKILL'), delay);
+  const { signal, exitCode, stdout } = await running;
+  return { killed: signal === 'SIGKILL', exitCode, stdout };
+}
+
+/** A pod on a node, on which a command can be called repeatedly. */
+interface Scene {
+  readonly node: MacvtapNode;
+  readonly call: Call;
+  /** Prepares the pod so that the command has work to do. */
+  prepared(): Promise<void>;
+  /** Whether the pod, the lower device and /dev are as before the first ADD. */
+  isAsBefore(why: string): Promise<void>;
+  /** Asserts that DEL leaves nothing. */
+  restored(why: string): Promise<void>;
+  /** Asserts that the next ADD completes and is as good as any other. */
+  completed(why: string): Promise<void>;
+}
+
+/** What is done before the command: nothing, ADD, or ADD whose device node is not the kernel's. */
+type Before = 'nothing' | 'ADD' | 'ADD and a lost device node' | 'ADD that makes the device node';
+
+const CASES = [
+  ['ADD', 'nothing'],
+  ['ADD', 'ADD and a lost device node'],
+  ['DEL', 'ADD'],
+  ['DEL', 'ADD that makes the device node'],
+] as const satisfies readonly (readonly [string, Before])[];
+
+async function prepare(node: MacvtapNode, call: Call, before: Before): Promise<void> {
+  if (before === 'nothing') return;
+  await node.succeeds('ADD', call, 'preparation');
+  if (before === 'ADD') return;
+  rmSync(nodePathOf(node.ids[0] ?? ''));
+  if (before === 'ADD that makes the device node') await node.succeeds('ADD', call, 'preparation');
+}
+
+const onScene = (before: Before, act: (scene: Scene) => Promise<void>): Promise<void> =>
+  withMacvtapNode((node) =>
+    withNetns(async (pod) => {
+      const call = node.podOf(pod, 0, { mac: '02:00:00:00:0a:0b' });
+      const look = async () => [
+        await pod.ip('-d -o link show'),
+        await node.netns.ip('-d -o link show'),
+        node.deviceNodes(),
+      ];
+      const first = await look();
+      const isAsBefore = async (why: string) => assert.equal(await look(), first, why);
+      const restored = async (why: string) => {
+        await node.succeeds('DEL', call, why);
+        await isAsBefore(why);
+      };
+      await act({
+        node,
+        call,
+        prepared: () => prepare(node, call, before),
+        isAsBefore,
+        restored,
+        async completed(why) {
+          await confirmed(node, pod, call, why);
+          await restored(why);
+        },
+      });
+    }),
+  );
+
+/** Asserts that ADD and CHECK succeed, and that the device node is right. */
+async function confirmed(node: MacvtapNode, pod: TestNetns, call: Call, why: string): Promise<void> {
+  const { json } = await node.succeeds('ADD', call, why);
+  await node.succeeds('CHECK', { ...call, conf: { ...call.conf, prevResult: json } }, why);
+  await hasOwnDevice(pod);
+}
+
+/** Whether a kill before this point may leave something: closed descriptors do not. */
+const matters = (point: Point): boolean => isRequest(point) || /^(file |write$)/.test(point.what);
+
+/** Finds the points that the command reaches. */
+const findPoints = (scene: Scene, command: string, trap: Trap, act: () => Promise<End>) =>
+  pointsOf(async () => {
+    await scene.prepared();
+    trap.set(null);
+    const { exitCode, stdout } = await act();
+    assert.is(exitCode, 0, `${command} succeeds: ${stdout}`);
+    const reached = trap.reached().filter(matters);
+    await scene.restored('nothing was killed');
+    return reached;
+  });
+
+const tell = (what: string, points: readonly Point[]): void =>
+  console.log(
+    `\n@ ${what} at ${points.length} points by ${WAY}: ${points.map(({ what }) => what).join(', ')}`,
+  );
+
+const oneShot = onlyBy(['one-shot'], test); // The fallback runs the very same bundle.
+for (const [command, before] of CASES) {
+  oneShot(`DEL and ADD succeed after a kill before any request of ${command}, after ${before}`, () =>
+    withTraps((newTrap) =>
+      onScene(before, async (scene) => {
+        const trap = newTrap();
+        const act = () => run(scene.node, command, scene.call, { env: trap.env });
+        const points = await findPoints(scene, command, trap, act);
+        await visitAll(points, async (point, then) => {
+          await scene.prepared();
+          trap.set(point);
+          assert.ok((await act()).killed, `killed before ${shown(point)}`);
+          assert.equal(trap.reached().at(-1), point);
+          await scene[then](`after a kill of ${command} before ${shown(point)}`);
+        });
+        tell(`${command} after ${before} killed`, points);
+      }),
+    ),
+  );
+}
+
+/** The shim's error if there is no fallback and the agent died after it accepted the request. */
+const LOST = /^Cannot (run|tell how) (ADD|DEL)\b/;
+/** Agents that start while others are killed. */
+const STARTED_AHEAD = 3;
+
+const byAgent = onlyBy(['agent'], test);
+for (const [command, before] of [CASES[0], CASES[3]]) {
+  byAgent(
+    `DEL and ADD succeed after a kill of the agent before any request of ${command}, after ${before}`,
+    () =>
+      withTraps((newTrap) =>
+        onScene(before, async (scene) => {
+          const { node, call } = scene;
+          const startNext = async () => {
+            const trap = newTrap();
+            return {
+              trap,
+              agent: await startOther({ under: node.under, nodeFile: node.nodeFile, env: trap.env }),
+            };
+          };
+          const first = await startNext();
+          const points = await findPoints(scene, command, first.trap, () =>
+            run(node, command, call, { agent: first.agent }),
+          );
+          await first.agent.stop();
+          // Until the hello, which is the first "write", the shim waits for another agent.
+          const toRequests = points.slice(points.findIndex(isRequest));
+
+          const waiting = Array.from({ length: STARTED_AHEAD }, startNext);
+          await visitAll(toRequests, async (point, then) => {
+            const { agent, trap } = (await waiting.shift()) as Awaited<ReturnType<typeof startNext>>;
+            waiting.push(startNext());
+            const why = `after a kill of the agent before ${shown(point)}`;
+            await scene.prepared();
+            trap.set(point);
+            const { exitCode, stdout } = await run(node, command, call, { agent });
+            await agent.killed();
+            assert.is(exitCode, 1, `${why}: ${stdout}`);
+            const { code, msg } = JSON.parse(stdout);
+            assert.is(code, 11, why);
+            assert.match(msg, LOST, why);
+            await scene[then](why);
+          });
+          for (const { agent } of await Promise.all(waiting)) await agent.stop();
+          tell(`${command} after ${before}: agent killed`, toRequests);
+        }),
+      ),
+  );
+}
+
+/** ENOMEM: any request may fail like this. */
+const ENOMEM = 12;
+
+for (const [command, before] of CASES) {
+  onlyBy(['agent', 'one-shot'], test)(
+    `${command} after ${before} either undoes everything or succeeds if any of its requests fails`,
+    () =>
+      withTraps((newTrap) =>
+        onScene(before, async (scene) => {
+          const { node, call } = scene;
+          const trap = newTrap();
+          const { under, nodeFile } = node;
+          const agent = WAY === 'agent' ? await startOther({ under, nodeFile, env: trap.env }) : undefined;
+          const how = agent === undefined ? { env: trap.env } : { agent };
+          const act = () => run(node, command, call, how);
+          const points = (await findPoints(scene, command, trap, act)).filter(({ what }) => what !== 'write');
+          let failed = 0;
+          for (const point of points) {
+            const why = `${command} after ${before}, with ${shown(point)} failing`;
+            await scene.prepared();
+            trap.set(point, ENOMEM);
+            const { exitCode, stdout } = await act();
+            trap.reached();
+            if (exitCode === 0) {
+              await scene.completed(why);
+              continue;
+            }
+            failed += 1;
+            const { code, msg } = JSON.parse(stdout);
+            assert.ok([11, 104].includes(code), `${why}: ${stdout}`);
+            assert.match(msg, /^Cannot /, why);
+            if (before === 'nothing') await scene.isAsBefore(why);
+            await scene.completed(why);
+          }
+          assert.ok(failed >= points.length / 2, `${failed} of ${points.length} calls failed`);
+          await agent?.stop();
+          tell(`${command} after ${before}: ${failed} failed`, points);
+        }),
+      ),
+  );
+}
+
+// ---- any process, at any time
+
+const SEED = seedOf(15);
+const RANDOM_KILLS = 30;
+/** Upper limit of the random delay in ms: a little longer than a call takes. */
+const LONGEST = { 'one-shot': 250, agent: 40, fallback: 280 }[WAY];
+
+test(`DEL restores and ADD completes after a kill of the plugin at random moments, seed ${SEED}`, () =>
+  onScene('nothing', async ({ node, call, restored, completed }) => {
+    const random = newRandom(SEED);
+    for (let round = 0; round < RANDOM_KILLS; round++) {
+      const command = random.pick(['ADD', 'DEL']);
+      if (command === 'DEL') await node.succeeds('ADD', call, `round ${round}`);
+      const delay = random.below(LONGEST);
+      const why = `round ${round} of seed ${SEED}, ${command} killed after ${delay} ms`;
+      const { agent } = await node.asOther();
+      await run(node, command, call, { ...(agent === undefined ? {} : { agent }), delay });
+      await (random.oneIn(2) ? completed(why) : restored(why));
+    }
+  }));
+
+test.run();
