@@ -1,8 +1,8 @@
 /*
  * The cable between a guest's NIC and the tap of its pod. Holds the tap as QEMU does, and passes
  * frames on in both directions. `nic GUEST_NETNS NIC TAP` starts in the pod's netns; the NIC is a
- * tap in the guest's netns, which stands in for the guest's kernel. TAP is the name of a tap, or the
- * path of a macvtap's device node. Exits at the end of stdin.
+ * tap in the guest's netns, which stands in for the guest's kernel. TAP is the name of a tap, or
+ * the path of a macvtap's device node. Exits at the end of stdin.
  */
 #define _GNU_SOURCE
 #include <errno.h>

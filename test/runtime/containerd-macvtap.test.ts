@@ -28,7 +28,8 @@ let attempts = 0;
 
 /**
  * Runs a container as virt-launcher's: uid 107, no capabilities, and the device nodes that kubelet
- * names. Returns what it says of each file: its number, owner and mode, and whether it can be opened.
+ * names. Returns what it says of each file: its number, owner and mode, and whether it can be
+ * opened.
  */
 async function lookFrom(
   node: MacvtapPods,

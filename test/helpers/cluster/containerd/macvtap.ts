@@ -1,4 +1,4 @@
-/** Pods with macvtaps on a node for containerd: a lower device, a resource, and kubelet's word for it. */
+/** Pods with macvtaps on a node for containerd, which has a lower device and a resource. */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { execa } from 'execa';
