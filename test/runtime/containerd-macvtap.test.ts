@@ -2,21 +2,26 @@
  * containerd gives a container the device node of a macvtap that ADD made: as kubelet asks for it,
  * with a path that was decided before there was a device.
  */
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { callPlugin } from '../helpers/cluster/containerd/call-plugin.ts';
 import { ended, startContainer } from '../helpers/cluster/containerd/kubelet.ts';
 import {
   addMacvtap,
+  allowMacvtap,
   deleteMacvtap,
   deviceNumberOf,
   type MacvtapPod,
   type MacvtapPods,
+  runPodWithDevice,
   withMacvtaps,
 } from '../helpers/cluster/containerd/macvtap.ts';
 import { PAUSE_IMAGE } from '../helpers/cluster/containerd/pause-image.ts';
 import { removePod } from '../helpers/cluster/containerd/pods.ts';
 import { inOneWay } from '../helpers/plugin/way.ts';
+import { dumpNetns, sameNetns } from '../helpers/pod/netns.ts';
 
 const everyWay = suite('containerd: macvtap');
 const test = inOneWay(everyWay);
@@ -104,6 +109,91 @@ test('on a node with a /dev of its own, as in KinD, ADD makes the device node an
     await deleteMacvtap(node, pod);
     assert.equal(await nodesIn(node), []);
   }));
+
+/** A fault on the node, what the pod's event says, and how an administrator ends it. */
+interface Fault {
+  readonly make: (node: MacvtapPods) => unknown;
+  readonly says: RegExp;
+  readonly end: (node: MacvtapPods) => unknown;
+  readonly conf?: Readonly<Record<string, unknown>>;
+}
+
+const nodeFile = ({ root }: MacvtapPods) => `${root}/etc/tapwire/node.json`;
+const socketOf = ({ root }: MacvtapPods) => `${root}/run/kubelet/pod-resources/kubelet.sock`;
+const allow = (node: MacvtapPods) => allowMacvtap(node, node.resource);
+const nothing = () => {};
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  'there is no node policy file': {
+    make: (node) => rmSync(nodeFile(node)),
+    says: /has no "c[0-9a-f]{10}"$/,
+    end: allow,
+  },
+  'the lower device is missing': {
+    make: (node) => allowMacvtap(node, node.resource, { lowerDevice: 'gone0' }),
+    says: /^Cannot add macvtap "pod\w+" on "gone0": this node has no such link; \$\.macvtap\.resources\[0\]/,
+    end: allow,
+  },
+  'kubelet does not run': {
+    make: (node) => renameSync(socketOf(node), `${socketOf(node)}.old`),
+    says: /^Cannot ask kubelet at "\/run\/kubelet\/pod-resources\/kubelet.sock" .*; check that kubelet runs/,
+    end: (node) => renameSync(`${socketOf(node)}.old`, socketOf(node)),
+  },
+  'the device is that of another pod': {
+    make: nothing,
+    says: /^Cannot add macvtap .*: kubelet did not give it to pod "vms\/virt-launcher-vm0-abcde"/,
+    end: nothing,
+    conf: { deviceID: 1 },
+  },
+  'the MTU is too large': {
+    make: nothing,
+    says: /^Cannot read \$\.mtu: want at most 1500, the mtu of "uplink0", got 9000$/,
+    end: nothing,
+    conf: { mtu: 9000 },
+  },
+  "the MAC is a neighbour's": {
+    make: nothing,
+    says: /^Cannot set "pod\w+" up: .*Address already in use/,
+    end: nothing,
+    conf: { mac: '02:00:00:00:00:77' },
+  },
+};
+
+test('after each fault, the pod has no macvtap and the node no device node, and then a pod runs', () =>
+  withMacvtaps(async (node) => {
+    const neighbour = await runPodWithDevice(node, 1);
+    const { request } = neighbour;
+    const conf = { ...request.conf, mac: '02:00:00:00:00:77' };
+    assert.is((await callPlugin(node, 'ADD', neighbour.pod, { ...request, conf })).exitCode, 0);
+    const pod = await runPodWithDevice(node, 0);
+    const call = (command: string, keys: object = {}) =>
+      callPlugin(node, command, pod.pod, { ...pod.request, conf: { ...pod.request.conf, ...keys } });
+    const before = await dumpNetns(pod.pod.netns);
+    for (const [why, { make, says, end, conf: keys = {} }] of Object.entries(FAULTS)) {
+      await make(node);
+      const { exitCode, stdout } = await call('ADD', 'deviceID' in keys ? { deviceID: node.ids[1] } : keys);
+      assert.is(exitCode, 1, why);
+      assert.match(JSON.parse(stdout).msg, says, why);
+      sameNetns(await dumpNetns(pod.pod.netns), before, why);
+      assert.is(existsSync(pod.path), false, why);
+      assert.match(
+        await refusalOf(lookFrom(node, pod, [pod.path])),
+        `${pod.path}: no such file or directory`,
+      );
+      await end(node);
+      assert.is((await call('DEL')).exitCode, 0, why);
+    }
+    assert.is((await call('ADD')).exitCode, 0);
+    assert.is(await lookFrom(node, pod, [pod.path]), await own(pod));
+    await deleteMacvtap(node, pod);
+    await deleteMacvtap(node, neighbour);
+  }));
+
+const refusalOf = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => 'no refusal',
+    (error: Error) => error.message,
+  );
 
 /** Replaces the node's /dev by a tmpfs with what a container runtime puts there. */
 async function ownDev(node: MacvtapPods): Promise<void> {

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { deviceIdsOf, fullResourceName } from '../../../../shared/kubelet/device-id.ts';
 import type { Call } from '../../plugin/cni.ts';
-import { argsOf, BLUE, ifindexOf, LOWER, nodePathOf, podName } from '../../plugin/macvtap-node.ts';
+import { argsOf, BLUE, LOWER, nodePathOf, podName } from '../../plugin/macvtap-node.ts';
 import { type PodResources, withPodResources } from '../../plugin/pod-resources.ts';
 import { callPlugin } from './call-plugin.ts';
 import { BRIDGE } from './chain.ts';
@@ -39,8 +39,7 @@ export const withMacvtaps = (act: (node: MacvtapPods) => Promise<void>): Promise
       await node.netns.ip(`link add ${LOWER} type veth peer name wire0`);
       await node.netns.ip('link set wire0 up');
       await node.netns.ip(`link set ${LOWER} up`);
-      const resources = [{ name: resource, lowerDevice: LOWER, capacity: ids.length }];
-      writeNodeFile(node, { macvtap: { resources, kubeletDirectory: KUBELET } });
+      allowMacvtap(node, resource);
       await configureNetwork(node, '1.0.0', [BRIDGE]);
       try {
         await act({ ...node, kubelet, resource, ids });
@@ -50,8 +49,14 @@ export const withMacvtaps = (act: (node: MacvtapPods) => Promise<void>): Promise
     }),
   );
 
-/** Starts the sandbox of a pod that has the nth device, and adds its macvtap as Multus does. */
-export async function addMacvtap(node: MacvtapPods, nth: number): Promise<MacvtapPod> {
+/** Writes the node policy file. `keys` are further ones of the entry of the resource. */
+export function allowMacvtap(node: Node, resource: string, keys: object = {}): void {
+  const resources = [{ name: resource, lowerDevice: LOWER, capacity: 2, ...keys }];
+  writeNodeFile(node, { macvtap: { resources, kubeletDirectory: KUBELET } });
+}
+
+/** Starts the sandbox of a pod that has the nth device. Its macvtap is missing. */
+export async function runPodWithDevice(node: MacvtapPods, nth: number): Promise<MacvtapPod> {
   const config = podConfig(node, { log_directory: '/run/pod-logs' });
   const pod = await runPod(node, config as Record<string, unknown>);
   const id = node.ids[nth] ?? '';
@@ -61,9 +66,15 @@ export async function addMacvtap(node: MacvtapPods, nth: number): Promise<Macvta
     conf: { binding: 'macvtap', deviceID: id },
     env: { CNI_ARGS: argsOf(podName(nth)) },
   };
-  const { exitCode, stdout, stderr } = await callPlugin(node, 'ADD', pod, request);
+  return { pod, config, path: nodePathOf(id), request };
+}
+
+/** Starts such a sandbox, and adds the macvtap as Multus does. */
+export async function addMacvtap(node: MacvtapPods, nth: number): Promise<MacvtapPod> {
+  const pod = await runPodWithDevice(node, nth);
+  const { exitCode, stdout, stderr } = await callPlugin(node, 'ADD', pod.pod, pod.request);
   assert.is(exitCode, 0, `${stdout} ${stderr}`);
-  return { pod, config, path: `/dev/tap${ifindexOf(id)}`, request };
+  return pod;
 }
 
 /** Deletes the macvtap, then the sandbox, as Multus and containerd do. */
