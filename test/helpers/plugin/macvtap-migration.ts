@@ -2,8 +2,10 @@
  * A live migration between two nodes on one outside bridge: a guest moves from the macvtap of one
  * pod to that of another one, which has the same MAC. For a while, both pods exist.
  */
+import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { fullResourceName } from '../../../shared/kubelet/device-id.ts';
+import { until } from '../agent/agent-node.ts';
 import { type OpenFrames, withFrames } from '../pod/frames.ts';
 import { type Guest, withGuest } from '../pod/guest.ts';
 import { type TestNetns, withNetns } from '../pod/netns.ts';
@@ -34,6 +36,8 @@ export interface Migration {
   afterMigration(act: () => Promise<void>): Promise<void>;
 }
 
+/** Port of the bridge that leads to the target node. */
+const TARGET_PORT = 'wire1';
 /** The pod to which a VM migrates differs from the other one in the suffix of its name. */
 const TARGET_POD = { namespace: 'vms', name: 'virt-launcher-vm0-fghij' };
 
@@ -57,9 +61,12 @@ export const withMigration = (act: (migration: Migration) => Promise<void>): Pro
             afterMigration: (use) =>
               guest.plugInto(
                 target,
-                () => {
-                  announce();
-                  return use();
+                async () => {
+                  await until('the bridge has learned where the guest is', () => {
+                    announce();
+                    return hasLearned(node, link.address);
+                  });
+                  await use();
                 },
                 `/dev/tap${targetLink.ifindex}`,
               ),
@@ -86,8 +93,8 @@ async function connect(node: MacvtapNode, target: TestNetns, neighbour: TestNetn
   const { outside, netns } = node;
   await outside.ip('link add br0 type bridge');
   await outside.ip('addr add 192.0.2.1/24 dev br0');
-  await outside.ip(`link add wire1 type veth peer name ${LOWER} netns ${target.name}`);
-  for (const port of [OUTSIDE, 'wire1']) await outside.ip(`link set ${port} master br0 up`);
+  await outside.ip(`link add ${TARGET_PORT} type veth peer name ${LOWER} netns ${target.name}`);
+  for (const port of [OUTSIDE, TARGET_PORT]) await outside.ip(`link set ${port} master br0 up`);
   await outside.ip('link set br0 up');
   await target.ip(`link set ${LOWER} up`);
   await netns.ip(`link add link ${LOWER} name eth0 netns ${neighbour.name} type macvlan mode bridge`);
@@ -115,7 +122,16 @@ async function addTarget(node: MacvtapNode, targetNode: TestNetns, pod: TestNetn
   assert.is(answer.exitCode, 0, answer.stdout);
 }
 
-/** Source: qemu net/announce.c */
+async function hasLearned({ outside }: MacvtapNode, mac: string): Promise<boolean> {
+  const { stdout } = await execa('bridge', ['-n', outside.name, 'fdb', 'show', 'brport', TARGET_PORT]);
+  return stdout.includes(mac);
+}
+
+/**
+ * The kernel drops frames of a NIC that has just been plugged in, so it must be called again.
+ *
+ * Source: qemu net/announce.c
+ */
 async function announcer(open: OpenFrames, { netns }: Guest, mac: string): Promise<() => void> {
   const nic = await open(netns, 'link', 'nic0');
   const digits = mac.replaceAll(':', '');
