@@ -13,22 +13,35 @@ export interface Agent {
   forgetPeak(): void;
 }
 
-const START_TIMEOUT = 10_000; // ms
+const START_TIMEOUT = 60_000; // ms
 
 /**
- * Starts the agent and waits until it listens. The agent ends with the run's PID namespace.
+ * The agents of the run. The one for macvtap talks to kubelet, which takes memory that an agent
+ * without such resources does not need.
+ */
+export type AgentName = 'tap' | 'macvtap';
+export type Agents = Readonly<Record<AgentName, Agent>>;
+
+/** Paths of one agent, and its further options. */
+export interface AgentFiles {
+  readonly socket: string;
+  readonly log: string;
+  readonly options: readonly string[];
+}
+
+/**
+ * Starts an agent and waits until it listens. The agent ends with the run's PID namespace.
  *
  * @throws {Error} if the agent ends, or does not listen in time
  */
 export async function startAgent(
   bundle: string,
-  socket: string,
-  log: string,
+  { socket, log, options }: AgentFiles,
   cgroup: Cgroup,
 ): Promise<Agent> {
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
   const stderr = openSync(log, 'a');
-  const child = spawn(process.execPath, [bundle, '--socket', socket], {
+  const child = spawn(process.execPath, [bundle, '--socket', socket, ...options], {
     stdio: ['ignore', stderr, stderr],
     env: {},
   });

@@ -79,6 +79,8 @@ function toRounds(text: string): number {
 const TAKEN: readonly string[] = [
   'tapwire',
   'tapwire-alone',
+  'tapwire-macvtap',
+  'tapwire-macvtap-master',
   'bridge',
   'macvlan',
   'ptp',

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Agent } from './agent.ts';
+import type { Agent, Agents } from './agent.ts';
 import type { Cgroup } from './cgroups.ts';
 import type { Sample } from './cost.ts';
 import { RUNNER, SCRATCH, STDERR } from './node.ts';
 import type { Peer } from './peers.ts';
-import { hasLink, type Pod, pause } from './pods.ts';
+import { hasLink, type Pod, pause, podName } from './pods.ts';
 import type { Job } from './protocol.ts';
 import { type Outcome, type Runner, startRunner } from './runner.ts';
 
 /** The environment that the sections measure in. */
 export interface Bench {
   readonly runner: Runner;
-  readonly agent: Agent | null;
+  readonly agents: Agents | null;
   /** All peers of the run, Tapwire's first. */
   readonly peers: readonly Peer[];
   readonly rounds: number;
@@ -51,8 +51,8 @@ export function runnerIn(cgroup: Cgroup): Runner {
 }
 
 export function toJob(command: Command, { peer, pod, containerId }: Attachment): Job {
-  const stdin = `${SCRATCH}/jobs/${peer.name}.json`;
-  writeFileSync(stdin, JSON.stringify(peer.conf));
+  const stdin = `${SCRATCH}/jobs/${peer.confOf === undefined ? peer.name : pod}.json`;
+  writeFileSync(stdin, JSON.stringify({ ...peer.conf, ...peer.confOf?.(pod) }));
   return {
     program: peer.program,
     stdin,
@@ -63,11 +63,15 @@ export function toJob(command: Command, { peer, pod, containerId }: Attachment):
       CNI_NETNS: `/run/netns/${pod}`,
       CNI_IFNAME: peer.ifname,
       CNI_PATH: '/usr/lib/cni',
-      CNI_ARGS: `IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=virt-launcher-${pod};K8S_POD_INFRA_CONTAINER_ID=${containerId};K8S_POD_UID=1`,
+      CNI_ARGS: `IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=${podName(pod)};K8S_POD_INFRA_CONTAINER_ID=${containerId};K8S_POD_UID=1`,
       ...peer.env,
     },
   };
 }
+
+/** The agent that does the work of a peer's calls, if any. */
+export const workerOf = ({ agents }: Bench, { agent }: Peer): Agent | null =>
+  agent === null ? null : (agents?.[agent] ?? null);
 
 /**
  * Makes one call, and checks its effect after the measurement.
@@ -80,8 +84,7 @@ export async function call(
   attachment: Attachment,
   runner = bench.runner,
 ): Promise<Sample> {
-  const { agent } = bench;
-  const worker = attachment.peer.usesAgent ? agent : null;
+  const worker = workerOf(bench, attachment.peer);
   const before = worker?.cpu() ?? 0;
   const { outcomes } = await runner.run([toJob(command, attachment)]);
   await pause(QUIET[command]);

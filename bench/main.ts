@@ -9,9 +9,10 @@ import { Interrupted } from '../test/helpers/lab/interruption.ts';
 import { type Arguments, isFullRun, parseArguments, type Section, USAGE } from './arguments.ts';
 import type { Bench } from './bench.ts';
 import { insideCgroup, runIsolated } from './isolation.ts';
+import { startKubelet } from './kubelet.ts';
 import { describeMachine } from './machine.ts';
-import { PLACE, prepareNode, RUNNER, STDERR } from './node.ts';
-import { goPeers, guestPeer, tapwirePeers } from './peers.ts';
+import { KUBELET, PLACE, prepareNode, RUNNER, STDERR } from './node.ts';
+import { goPeers, guestPeer, macvtapPeers, tapwirePeers } from './peers.ts';
 import { drawResults } from './plot.ts';
 import { AGENT, ofPeer, type Results } from './results.ts';
 import { startRunner } from './runner.ts';
@@ -35,18 +36,19 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Partial<Result
 };
 
 async function measure(cgroup: string, { sections, rounds, peers: guests }: Arguments): Promise<Results> {
-  const agent = await prepareNode(cgroup);
-  if (agent === null) console.log('Found no agent in dist/agent: measuring Tapwire without it.\n');
+  const agents = await prepareNode(cgroup);
+  if (agents === null) console.log('Found no agent in dist/agent: measuring Tapwire without it.\n');
   const visitors = guests.map(({ name, program, conf }) =>
     guestPeer(name, resolve(program), JSON.parse(readFileSync(conf, 'utf8'))),
   );
-  const peers = [...tapwirePeers(PLACE, agent !== null), ...goPeers(PLACE), ...visitors];
+  const macvtaps = agents === null ? [] : macvtapPeers(PLACE, await startKubelet(KUBELET));
+  const peers = [...tapwirePeers(PLACE, agents !== null), ...macvtaps, ...goPeers(PLACE), ...visitors];
   let results: Results = { machine: await describeMachine() };
   for (const section of sections) {
     const runner = startRunner(RUNNER, STDERR);
     const tell = (progress: string) => say(`  ${section}: ${progress}`);
     if (!process.stdout.isTTY) console.log(`Measuring ${section}`);
-    results = { ...results, ...(await MEASURE[section]({ runner, agent, peers, rounds, cgroup, tell })) };
+    results = { ...results, ...(await MEASURE[section]({ runner, agents, peers, rounds, cgroup, tell })) };
     await runner.close();
   }
   say('');

@@ -1,8 +1,10 @@
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { execa } from 'execa';
-import { type Agent, startAgent } from './agent.ts';
+import { MAX_CAPACITY } from '../shared/kubelet/device-id.ts';
+import { type AgentFiles, type AgentName, type Agents, startAgent } from './agent.ts';
 import { addCgroup } from './cgroups.ts';
+import { RESOURCE } from './kubelet.ts';
 import { type Place, UPLINK } from './peers.ts';
 import { batch } from './pods.ts';
 
@@ -15,11 +17,23 @@ export const SCRATCH = '/run/tapwire-bench';
 export const STDERR = `${SCRATCH}/stderr`;
 export const RUNNER = `${SCRATCH}/runner`;
 export const FLOOR = `${SCRATCH}/floor`;
+/** The directory of the stand-in for kubelet. */
+export const KUBELET = `${SCRATCH}/kubelet`;
 
 export const PLACE: Place = {
   cniBin: `${SCRATCH}/cni/bin`,
   ipam: `${SCRATCH}/ipam`,
+  macvtapSocket: `${SCRATCH}/macvtap/agent.sock`,
   noSocket: `${SCRATCH}/nobody.sock`,
+};
+
+/** The node policy file of the agent for macvtap. */
+const NODE_FILE = `${SCRATCH}/node.json`;
+/** Allows macvtaps on the node's NIC, with and without a device of kubelet. */
+const MACVTAP_POLICY = {
+  resources: [{ name: RESOURCE, lowerDevice: UPLINK, capacity: MAX_CAPACITY }],
+  masters: [{ lowerDevice: UPLINK }],
+  kubeletDirectory: KUBELET,
 };
 
 /** The path at which the installed executable looks for the agent. */
@@ -27,10 +41,10 @@ const AGENT_SOCKET = '/run/tapwire/agent.sock';
 const AGENT_BUNDLE = `${ROOT}/dist/agent`;
 
 /**
- * Makes the current netns a node: configures loopback and a NIC, installs Tapwire and starts the
- * agent. Returns null if `dist` has no agent.
+ * Makes the current netns a node: configures loopback and a NIC, installs Tapwire and starts its
+ * agents. Returns null if `dist` has no agent.
  */
-export async function prepareNode(cgroup: string): Promise<Agent | null> {
+export async function prepareNode(cgroup: string): Promise<Agents | null> {
   await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tapwire-bench', '/run']);
   for (const directory of ['cni/bin', 'jobs', 'ipam'])
     mkdirSync(`${SCRATCH}/${directory}`, { recursive: true });
@@ -46,12 +60,18 @@ export async function prepareNode(cgroup: string): Promise<Agent | null> {
   install();
   if (!existsSync(`${AGENT_BUNDLE}/index.js`)) return null;
   cpSync(AGENT_BUNDLE, `${SCRATCH}/agent`, { recursive: true, dereference: true });
-  return startAgent(
-    `${SCRATCH}/agent/index.js`,
-    AGENT_SOCKET,
-    `${SCRATCH}/agent.log`,
-    addCgroup(cgroup, 'agent', null),
-  );
+  const start = (name: AgentName, files: AgentFiles) =>
+    startAgent(`${SCRATCH}/agent/index.js`, files, addCgroup(cgroup, `agent-${name}`, null));
+  writeFileSync(NODE_FILE, JSON.stringify({ macvtap: MACVTAP_POLICY }));
+  return {
+    tap: await start('tap', { socket: AGENT_SOCKET, log: `${SCRATCH}/agent.log`, options: [] }),
+    macvtap: await start('macvtap', {
+      socket: PLACE.macvtapSocket,
+      log: `${SCRATCH}/macvtap.log`,
+      // The other agent already serves health at the usual port, and scans the pods.
+      options: ['--node-file', NODE_FILE, '--health', '127.0.0.1:0', '--scan-interval', '0'],
+    }),
+  };
 }
 
 /**

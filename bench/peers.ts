@@ -1,4 +1,7 @@
-import { AGENT, ALONE, BRIDGE } from './results.ts';
+import type { AgentName } from './agent.ts';
+import type { Kubelet } from './kubelet.ts';
+import type { Pod } from './pods.ts';
+import { AGENT, ALONE, BRIDGE, MACVLAN, MACVTAP, MACVTAP_MASTER } from './results.ts';
 
 /** Paths of a run, in its own mount namespace (isolation.ts). */
 export interface Place {
@@ -9,6 +12,8 @@ export interface Place {
   readonly cniBin: string;
   /** Data directory of host-local. */
   readonly ipam: string;
+  /** Path of the socket of the agent for macvtap. */
+  readonly macvtapSocket: string;
   /** Path of a socket on which no process listens. */
   readonly noSocket: string;
 }
@@ -18,6 +23,8 @@ export interface Peer {
   readonly name: string;
   readonly program: string;
   readonly conf: Readonly<Record<string, unknown>>;
+  /** Keys of the configuration that differ from pod to pod. */
+  readonly confOf?: (pod: Pod) => Readonly<Record<string, unknown>>;
   /** CNI_IFNAME. */
   readonly ifname: string;
   /** Environment variables in addition to CNI's. */
@@ -26,8 +33,8 @@ export interface Peer {
    * The link that ADD creates in the pod's netns and DEL deletes; `lo` is set up and down instead.
    */
   readonly makes: string;
-  /** Whether the agent does the work of its calls. */
-  readonly usesAgent: boolean;
+  /** The agent that does the work of its calls. */
+  readonly agent: AgentName | null;
 }
 
 /** Debian's directory of CNI plugins. */
@@ -49,10 +56,29 @@ export function tapwirePeers({ cniBin, noSocket }: Place, hasAgent: boolean): re
     ifname: 'net1',
     makes: 'tap0',
   };
-  const agent = { ...common, name: AGENT, program: `${cniBin}/tapwire`, usesAgent: true };
+  const agent = { ...common, name: AGENT, program: `${cniBin}/tapwire`, agent: 'tap' } as const;
   const env = { TAPWIRE_AGENT_SOCKET: noSocket };
-  const alone = { ...common, name: ALONE, program: `${cniBin}/tapwire-test`, env, usesAgent: false };
+  const alone = { ...common, name: ALONE, program: `${cniBin}/tapwire-test`, env, agent: null };
   return hasAgent ? [agent, alone] : [alone];
+}
+
+/**
+ * Tapwire's macvtap on the node's NIC, by the agent. `tapwire-macvtap` has a device, so ADD asks
+ * kubelet whether the pod got it; `tapwire-macvtap-master` names the NIC instead.
+ */
+export function macvtapPeers({ cniBin, macvtapSocket }: Place, kubelet: Kubelet): readonly Peer[] {
+  const common = {
+    program: `${cniBin}/tapwire-test`,
+    env: { TAPWIRE_AGENT_SOCKET: macvtapSocket },
+    ifname: 'net1',
+    makes: 'net1',
+    agent: 'macvtap',
+  } as const;
+  const conf = { ...base('tapwire-macvtap', 'tapwire'), binding: 'macvtap' };
+  return [
+    { ...common, name: MACVTAP, conf, confOf: (pod) => ({ deviceID: kubelet.deviceOf(pod) }) },
+    { ...common, name: MACVTAP_MASTER, conf: { ...conf, master: UPLINK } },
+  ];
 }
 
 /**
@@ -60,13 +86,13 @@ export function tapwirePeers({ cniBin, noSocket }: Place, hasAgent: boolean): re
  * ptp requires IPAM.
  */
 export function goPeers({ ipam }: Place): readonly Peer[] {
-  const common = { ifname: 'net1', makes: 'net1', usesAgent: false };
+  const common = { ifname: 'net1', makes: 'net1', agent: null };
   const hostLocal = { type: 'host-local', dataDir: ipam, ranges: [[{ subnet: '10.99.0.0/16' }]] };
   return [
     { ...common, name: BRIDGE, conf: { ...base('b', 'bridge'), bridge: 'cni0', ipam: {} } },
     {
       ...common,
-      name: 'macvlan',
+      name: MACVLAN,
       conf: { ...base('m', 'macvlan'), master: UPLINK, mode: 'bridge', ipam: {} },
     },
     { ...common, name: 'ptp', conf: { ...base('p', 'ptp'), ipam: hostLocal } },
@@ -81,5 +107,5 @@ export const guestPeer = (name: string, program: string, conf: Readonly<Record<s
   conf,
   ifname: 'net1',
   makes: 'net1',
-  usesAgent: false,
+  agent: null,
 });

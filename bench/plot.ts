@@ -1,5 +1,14 @@
 import { type Bar, drawPanel, type Look, ROW } from './panel.ts';
-import { AGENT, ALONE, BRIDGE, type Machine, ofPeer, type Results } from './results.ts';
+import {
+  AGENT,
+  ALONE,
+  BRIDGE,
+  MACVTAP,
+  MACVTAP_MASTER,
+  type Machine,
+  ofPeer,
+  type Results,
+} from './results.ts';
 import type { Spread } from './statistics.ts';
 
 const WIDTH = 880;
@@ -14,6 +23,8 @@ const FOOTER = 72;
 const TITLES: Readonly<Record<string, string>> = {
   [AGENT]: 'Tapwire',
   [ALONE]: 'Tapwire, no agent',
+  [MACVTAP]: 'Tapwire macvtap',
+  [MACVTAP_MASTER]: 'Tapwire macvtap, no kubelet',
   ...Object.fromEntries(['bridge', 'macvlan', 'ptp', 'loopback'].map((name) => [name, `Go ${name}`])),
 };
 
@@ -80,7 +91,9 @@ function drawGroup({ title, rows }: Group, y: number): string {
 }
 
 function toLook(peer: string): Look {
-  const looks: Readonly<Record<string, Look>> = { [AGENT]: 'ours', [ALONE]: 'alone', [BRIDGE]: 'base' };
+  const looks: Readonly<Record<string, Look>> = {
+    ...{ [AGENT]: 'ours', [MACVTAP]: 'ours', [MACVTAP_MASTER]: 'ours', [ALONE]: 'alone', [BRIDGE]: 'base' },
+  };
   return looks[peer] ?? 'other';
 }
 

@@ -3,6 +3,9 @@ import { execa } from 'execa';
 /** Name of a pod's netns. The run has its own mount namespace, so the name is unique there. */
 export type Pod = string;
 
+/** Name of the pod in Kubernetes: that of its VM, and a suffix. */
+export const podName = (pod: Pod): string => `virt-launcher-${pod}-abcde`;
+
 let last = 0;
 
 /** Creates pods with the link of a CNI plugin: a veth to the node, with addresses and routes. */

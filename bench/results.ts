@@ -4,7 +4,10 @@ import type { Spread } from './statistics.ts';
 /** Names of peers that have targets or that others are compared with. */
 export const AGENT = 'tapwire';
 export const ALONE = 'tapwire-alone';
+export const MACVTAP = 'tapwire-macvtap';
+export const MACVTAP_MASTER = 'tapwire-macvtap-master';
 export const BRIDGE = 'bridge';
+export const MACVLAN = 'macvlan';
 
 export interface Machine {
   readonly kernel: string;

@@ -7,11 +7,12 @@ import {
   requireSuccess,
   runnerIn,
   toJob,
+  workerOf,
 } from '../bench.ts';
 import { addCgroup } from '../cgroups.ts';
 import type { Peer } from '../peers.ts';
 import { addPods, type Pod, pause, removePods } from '../pods.ts';
-import { AGENT, ALONE, BRIDGE, type Burst, type BurstCosts } from '../results.ts';
+import { AGENT, ALONE, BRIDGE, type Burst, type BurstCosts, MACVLAN, MACVTAP } from '../results.ts';
 import { shuffled, spread } from '../statistics.ts';
 
 /**
@@ -20,7 +21,7 @@ import { shuffled, spread } from '../statistics.ts';
  */
 const BURSTS = [
   { calls: 50, peers: [AGENT, ALONE, BRIDGE] },
-  { calls: 200, peers: [AGENT, BRIDGE] },
+  { calls: 200, peers: [AGENT, MACVTAP, MACVLAN, BRIDGE] },
 ];
 const REPEATS = 5;
 /** Pause for the work that a burst leaves for later. */
@@ -63,7 +64,7 @@ let made = 0;
 
 async function burst(bench: Bench, command: Command, attachments: readonly Attachment[]): Promise<Once> {
   const peer = attachments[0]?.peer as Peer;
-  const agent = peer.usesAgent ? bench.agent : null;
+  const agent = workerOf(bench, peer);
   const cgroup = addCgroup(bench.cgroup, `burst${++made}`, null); // a new one: its peak starts at 0
   const runner = runnerIn(cgroup);
   await pause(QUIET);

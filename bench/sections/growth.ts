@@ -31,7 +31,7 @@ async function measureAmong(bench: Bench, peer: Peer, count: number): Promise<Gr
   await pause(1000); // until the bridge's new ports and all addresses are ready
 
   const floor: Peer | null =
-    peer.name === BRIDGE ? null : { ...peer, name: 'floor', program: FLOOR, usesAgent: false };
+    peer.name === BRIDGE ? null : { ...peer, name: 'floor', program: FLOOR, agent: null };
   const contestants = [peer, floor].filter((one) => one !== null);
   const samples = new Map<Peer, Sample[]>(contestants.map((one) => [one, []]));
   for (let round = 1 - WARM_UP; round <= bench.rounds; round++) {

@@ -1,7 +1,8 @@
 /*
  * The cable between a guest's NIC and the tap of its pod. Holds the tap as QEMU does, and passes
  * frames on in both directions. `nic GUEST_NETNS NIC TAP` starts in the pod's netns; the NIC is a
- * tap in the guest's netns, which stands in for the guest's kernel. Exits at the end of stdin.
+ * tap in the guest's netns, which stands in for the guest's kernel. TAP is the name of a tap, or
+ * the path of a macvtap's device node. Exits at the end of stdin.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -63,7 +64,7 @@ int main(int argc, char **argv) {
   enter(open_file(argv[1], O_RDONLY));
   int nic = open_tap(argv[2]);
   enter(pod);
-  int tap = open_tap(argv[3]);
+  int tap = argv[3][0] == '/' ? open_file(argv[3], O_RDWR) : open_tap(argv[3]);
   puts("ready");
   fflush(stdout);
   struct pollfd ends[] = {{.fd = 0}, {.fd = nic, .events = POLLIN}, {.fd = tap, .events = POLLIN}};

@@ -18,7 +18,7 @@ export interface Capture {
 }
 
 /** Captures at the host's end of a pod link, where every frame that leaves the pod passes. */
-export async function startCapture(lab: Lab, { port }: PodLink): Promise<Capture> {
+export async function startCapture(lab: Lab, { port }: Pick<PodLink, 'port'>): Promise<Capture> {
   const options = ['-i', port, '--direction=in', '-e', '-n', '-t', '--immediate-mode', '-Z', 'root'];
   const tcpdump = start(lab, lab.node, `tcpdump-${port}`, ['tcpdump', ...options]);
   const printed = () => readFileSync(tcpdump.log, 'utf8');

@@ -14,7 +14,9 @@ export interface PodLinkOptions {
   readonly mtu: number;
 }
 
-export interface PodLink extends PodLinkOptions {
+export interface PodLink extends Omit<PodLinkOptions, 'kind'> {
+  /** With a macvtap, QEMU opens its device node; with the others, the tap that Tapwire adds. */
+  readonly kind: PodLinkKind | 'macvtap';
   readonly mac: string;
   /** The bridge port in the host netns at which the link's frames arrive. */
   readonly port: string;

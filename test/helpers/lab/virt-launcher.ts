@@ -18,20 +18,22 @@ export function consoleOf({ dir }: LabPlace): GuestConsole {
 /**
  * Defines the domain in virt-launcher's passes and starts it.
  *
+ * @param sidecar null for a binding that has none
  * @param translate turns a reply into a domain that this libvirt supports
  * @returns the unchanged reply to the last pass, which is what libvirt starts
  */
 export async function startVm(
   lab: Lab,
   libvirt: Libvirt,
-  { socket }: Pick<Sidecar, 'socket'>,
+  sidecar: Pick<Sidecar, 'socket'> | null,
   vm: Vm,
   translate: (answer: string) => string = (answer) => answer,
 ): Promise<string> {
   const vmi = Buffer.from(toVmi(vm));
   const file = join(lab.dir, 'domain.xml');
   const passes = await defineInPasses(toDomain(vm, libvirt.image, consoleOf(lab)), {
-    hook: (domainXml) => callDefineDomain(socket, domainXml, vmi),
+    hook: async (domainXml) =>
+      sidecar === null ? domainXml : callDefineDomain(sidecar.socket, domainXml, vmi),
     define: async (answer) => {
       writeFileSync(file, translate(answer));
       await run(lab, [...libvirt.virsh, 'define', file]);

@@ -103,11 +103,12 @@ export function toDomain(vm: Vm, image: GuestImage, guest: GuestConsole): GoElem
 function tapInterface(vm: Vm): GoElement {
   const { network, podLink, cores, multiQueue } = vm;
   const tap = isPrimary(vm) ? PRIMARY_TAP_IFNAME : secondaryTapIfname(podLink.ifname);
+  const target = podLink.kind === 'macvtap' ? podLink.ifname : tap; // the pod link, if there is no tap
   return node(
     'interface',
     { type: 'ethernet' },
     leaf('source', ''),
-    node('target', { dev: tap, managed: 'no' }),
+    node('target', { dev: target, managed: 'no' }),
     node('model', { type: 'virtio-non-transitional' }),
     node('mac', { address: podLink.mac }),
     node('mtu', { size: `${podLink.mtu}` }),

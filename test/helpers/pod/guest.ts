@@ -34,8 +34,12 @@ export interface Guest {
   canPing(): Promise<boolean>;
   /** Whether three DISCOVERs, one a second, get a lease. Then the NIC has its address. */
   getsLease(): Promise<boolean>;
-  /** Plugs the NIC into the tap of a pod during `act`. */
-  plugInto(pod: TestNetns, act: () => Promise<void>): Promise<void>;
+  /**
+   * Plugs the NIC into the tap of a pod during `act`.
+   *
+   * @param tap the tap's name, or the path of a macvtap's device node
+   */
+  plugInto(pod: TestNetns, act: () => Promise<void>, tap?: string): Promise<void>;
 }
 
 /** @param mac the NIC's */
@@ -54,7 +58,7 @@ export const withGuest = (mac: string, act: (guest: Guest) => Promise<void>): Pr
           const ended = await execa('ip', ['netns', 'exec', netns.name, ...words], { reject: false });
           return ended.exitCode === 0;
         },
-        plugInto: (pod, use) => withCable([program, netns.path, 'nic0', 'tap0'], pod, use),
+        plugInto: (pod, use, tap = 'tap0') => withCable([program, netns.path, 'nic0', tap], pod, use),
       });
     }),
   );

@@ -11,7 +11,7 @@ export async function callPlugin(
   { init, netns }: Node,
   command: string,
   pod: Pod,
-  attachment: Pick<Call, 'network' | 'ifname' | 'conf'> = { network: 'default' },
+  attachment: Pick<Call, 'network' | 'ifname' | 'conf' | 'env'> = { network: 'default' },
 ): Promise<{ readonly exitCode?: number; readonly stdout: string; readonly stderr: string }> {
   const call = { netns: `/run/netns/${pod.netns.name}`, containerId: pod.id, ...attachment };
   const place = [`--target=${init}`, '--mount', '--pid', `--net=${netns.path}`];
