@@ -87,7 +87,11 @@ const ON_MACVTAP = [
 export const NETWORK = 'tapwire-lan';
 
 /** The same for a NAD that contains Tapwire, so that the NADs of several bindings can coexist. */
-export const networkOf = (kind: BindingKind): string => (kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`);
+export function networkOf(kind: BindingKind): string {
+  const { nad: ours } = BINDINGS[kind];
+  if (kind === 'macvtap' && ours !== null) return ours.name;
+  return kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`;
+}
 
 /** Creates the pod link on a link of the nodes, with the macAddress of the VM if it has one. */
 export const MACVLAN = { type: 'macvlan', master: 'bond0', mode: 'bridge', capabilities: { mac: true } };
