@@ -18,6 +18,7 @@ import { checkResourceNames, usedNads } from './resource-names.ts';
 import { checkRegisteredTwice, checkTwins } from './twins.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
+import { checkIpam } from './vm-ipam.ts';
 import { checkMacs } from './vm-macs.ts';
 import { checkNetworks } from './vm-networks.ts';
 import { checkSecondary } from './vm-secondary.ts';
@@ -98,6 +99,7 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
             ...checkBindings(vm, cluster),
             ...checkSecondary(vm, cluster),
             ...checkMacs(vm, cluster),
+            ...checkIpam(vm, cluster),
           ],
     ),
   ];

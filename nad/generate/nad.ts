@@ -110,10 +110,10 @@ const POD_LINKS: Readonly<
     ],
   },
   'tap-mq': {
-    plugin: { type: 'bridge', bridge: 'br-lan', ipam: HOST_LOCAL },
+    plugin: { type: 'bridge', bridge: 'br-lan' },
     about: [
       'A network of the nodes: "bridge" creates the pod link, then Tapwire wires it. Replace "br-lan" by a bridge of your nodes.',
-      'host-local gives the pod an address, but does not tell the guest: configure it in the guest, or remove "ipam".',
+      "The network's DHCP server or router gives the guest its addresses.",
     ],
   },
   passt: {
