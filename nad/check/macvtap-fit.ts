@@ -90,7 +90,8 @@ export function problemsOfNoMacvtap(
   if (binding !== NAME || network === undefined || hasOwnNad) return [];
   const { pod, multus } = network;
   const nad = multus === null ? undefined : findNad(parseReference(multus.networkName), namespace, nads);
-  const makesTap = nad === undefined || nad.wiring !== null || nad.plugins.some(({ type }) => TAPS.includes(type));
+  const makesTap =
+    nad === undefined || nad.wiring !== null || nad.plugins.some(({ type }) => TAPS.includes(type));
   if (!pod && (makesTap || nad.plugins.length === 0)) return [];
   const where = pod ? 'the pod network' : `network "${multus?.networkName}"`;
   const better = REGISTERED_AS[pod ? 'tap' : 'tap-secondary'];
