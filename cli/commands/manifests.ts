@@ -60,8 +60,8 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
                       can use NADs of other namespaces only if those are in "default" or its "globalNamespaces"
   --image IMAGE       image of the sidecar: the one that the DaemonSet runs, which serves every binding. passt and slirp
                       need it. With tap, it lets a VM boot that has the wrong number of queues
-  --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no). It is for
-                      tap and tap-mq, and leaves other bindings in the same command unchanged
+  --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no);
+                      for tap and tap-mq, and leaves other bindings in the same command unchanged
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
                         refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again
   --output DIR        write a file for each part to DIR, which must be new or empty, and print the commands that apply
