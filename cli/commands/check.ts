@@ -22,7 +22,8 @@ running VMs need. It skips objects of other kinds.
   --help              print this help
 
 Prints one line for each finding: FILE:LINE: error|warning|advice: what is wrong; what to do. stderr has the counts, and
-says which bindings of VMs were not checked, because FILE has no KubeVirt or HyperConverged CR.
+says which bindings of VMs were not checked, because FILE has no KubeVirt or HyperConverged CR, and which networks,
+because FILE does not have their NetworkAttachmentDefinitions.
 Exit status: 0 no errors, 1 errors found, 2 usage error, unreadable file, or nothing to check.
 
 Examples:
@@ -77,11 +78,25 @@ function toText(report: Report): Pick<Outcome, 'stdout' | 'stderr'> {
   return { stdout, stderr: `${summaryOf(report)}\n` };
 }
 
-/** Says that the bindings of VMs were not looked up, which "0 errors" would hide. */
-function uncheckedOf({ unknownBindings }: Report): readonly string[] {
+/** Says what VMs name and the input does not have, which "0 errors" would hide. */
+const uncheckedOf = (report: Report): readonly string[] => [
+  ...uncheckedBindings(report),
+  ...uncheckedNetworks(report),
+];
+
+function uncheckedBindings({ unknownBindings }: Report): readonly string[] {
   if (unknownBindings.length === 0) return [];
   const names = `${unknownBindings.length === 1 ? 'binding' : 'bindings'} ${listOf(unknownBindings)}`;
   return [`Not checked: registration of ${names}; the input has no KubeVirt or HyperConverged CR`];
+}
+
+function uncheckedNetworks({ unknownNads }: Report): readonly string[] {
+  if (unknownNads.length === 0) return [];
+  const [networks, nads] =
+    unknownNads.length === 1
+      ? ['network', 'its NetworkAttachmentDefinition is']
+      : ['networks', 'their NetworkAttachmentDefinitions are'];
+  return [`Not checked: ${networks} ${listOf(unknownNads)}: ${nads} not in the input`];
 }
 
 /** Counts objects as well as findings, because "0 errors" says little if no object was checked. */

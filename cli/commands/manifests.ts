@@ -20,10 +20,11 @@ import {
   NEWEST_MINOR,
   parseKubevirtVersion,
 } from '../../nad/kubevirt-versions.ts';
-import { type Decoder, mismatch, oneOf, string } from '../../shared/decode.ts';
+import { oneOf } from '../../shared/decode.ts';
 import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
 import { type ManifestPart, PARTS, whyAbsent } from '../manifests/absent.ts';
 import { describeExamples } from '../manifests/examples.ts';
+import { image, namespace } from '../manifests/names.ts';
 import { versionWarnings } from '../version-warnings.ts';
 
 const NAME = 'tapwire manifests';
@@ -59,7 +60,8 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
                       can use NADs of other namespaces only if those are in "default" or its "globalNamespaces"
   --image IMAGE       image of the sidecar: the one that the DaemonSet runs, which serves every binding. passt and slirp
                       need it. With tap, it lets a VM boot that has the wrong number of queues
-  --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no)
+  --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no);
+                      for tap and tap-mq, and leaves other bindings in the same command unchanged
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
                         refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again
   --output DIR        write a file for each part to DIR, which must be new or empty, and print the commands that apply
@@ -214,24 +216,12 @@ function rejectIneffective({ kinds, form, minor, migration }: Order): void {
     throw usageError(NAME, `--form ${form} is for ${able.join(', ')}, not for ${bare}`);
   }
   if (migration === null) return;
-  const other = kinds.find((kind) => !hasChoiceOfMigration(BINDINGS[kind]));
-  if (other !== undefined)
-    throw usageError(NAME, `--migration is for tap and tap-mq; ${other} has no choice of migration`);
+  if (!kinds.some((kind) => hasChoiceOfMigration(BINDINGS[kind])))
+    throw usageError(NAME, `--migration is for tap and tap-mq, not for ${kinds.join(', ')}`);
   if (minor < FIELD_SINCE.migration) {
     throw usageError(
       NAME,
       `--migration needs KubeVirt 1.${FIELD_SINCE.migration} or newer; 1.${minor} drops the field`,
     );
   }
-}
-
-/** A label of RFC 1123. */
-const namespace = matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'the name of a namespace');
-const image = matching(/^[a-zA-Z0-9][\w.:@/-]{0,1023}$/, 'the name of an image');
-
-function matching(pattern: RegExp, want: string): Decoder<string> {
-  return (value, path) => {
-    if (!pattern.test(string(value, path))) throw mismatch(path, want, value);
-    return value as string;
-  };
 }

@@ -18,9 +18,11 @@ import { checkResourceNames, usedNads } from './resource-names.ts';
 import { checkRegisteredTwice, checkTwins } from './twins.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
+import { checkIpam } from './vm-ipam.ts';
 import { checkMacs } from './vm-macs.ts';
 import { checkNetworks } from './vm-networks.ts';
 import { checkSecondary } from './vm-secondary.ts';
+import { unknownNads } from './vm-unknown-nads.ts';
 import { unknownBindings } from './vm-unregistered.ts';
 
 export interface Report {
@@ -29,6 +31,8 @@ export interface Report {
   readonly minor: Minor;
   /** Bindings of VMs that were not checked, because no file says what is registered. */
   readonly unknownBindings: readonly string[];
+  /** NADs of VMs' networks that were not checked, because no file has them. */
+  readonly unknownNads: readonly string[];
   /** Number of objects that were checked. */
   readonly checked: number;
   /** Number of objects of unrelated kinds. */
@@ -98,20 +102,19 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
             ...checkBindings(vm, cluster),
             ...checkSecondary(vm, cluster),
             ...checkMacs(vm, cluster),
+            ...checkIpam(vm, cluster),
           ],
     ),
   ];
   const checked = nads.length + registries.length + vms.length + conflists.length;
   const total = objects.reduce((sum, { length }) => sum + Math.max(length, 1), 0);
   const files = sources.map(({ file }) => file);
-  const unknown = unknownBindings(
-    vms.flatMap(({ vm }) => vm ?? []),
-    cluster,
-  );
+  const decoded = vms.flatMap(({ vm }) => vm ?? []);
   return {
     findings: inOrder(findings, files),
     minor,
-    unknownBindings: unknown,
+    unknownBindings: unknownBindings(decoded, cluster),
+    unknownNads: unknownNads(decoded, seen),
     checked,
     skipped: total - checked,
   };

@@ -4,10 +4,12 @@ import { fullName } from './resource.ts';
 /** Index of NADs by name, so that checking a cluster with many NADs takes linear time. */
 export class NadIndex {
   readonly #byName: ReadonlyMap<string, readonly NadSeen[]>;
+  readonly #byNamespace: ReadonlyMap<string, readonly NadSeen[]>;
   readonly #byFullName: ReadonlyMap<string, NadSeen>;
 
   constructor(nads: readonly NadSeen[]) {
     this.#byName = Map.groupBy(nads, ({ name }) => name);
+    this.#byNamespace = Map.groupBy(nads, ({ namespace }) => namespace);
     this.#byFullName = firstBy(nads, fullName);
   }
 
@@ -23,6 +25,11 @@ export class NadIndex {
   /** NADs of that name in any namespace. */
   named(name: string): readonly NadSeen[] {
     return this.#byName.get(name) ?? [];
+  }
+
+  /** Names of the NADs in a namespace. */
+  namesIn(namespace: string): readonly string[] {
+    return (this.#byNamespace.get(namespace) ?? []).map(({ name }) => name);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Registered } from './registrations.ts';
 import { fullName } from './resource.ts';
 import type { Interface, Network, Vm } from './vm.ts';
 import { problemsOfFit } from './vm-fit.ts';
+import { problemsOfUnknownNad } from './vm-unknown-nads.ts';
 import { problemsOfUnregistered } from './vm-unregistered.ts';
 
 /** Objects that VMs depend on. */
@@ -35,7 +36,11 @@ function checkNetworkReach(
 ): readonly Finding[] {
   if (multus === null) return [];
   const place = vm.at(`.networks[${i}].multus.networkName`);
-  return findingsAt(place, `${vm.title}: network "${name}"`, reachOf(multus.networkName, vm, nads));
+  const problems = [
+    ...problemsOfUnknownNad(multus.networkName, vm, nads),
+    ...reachOf(multus.networkName, vm, nads),
+  ];
+  return findingsAt(place, `${vm.title}: network "${name}"`, problems);
 }
 
 function checkInterface(

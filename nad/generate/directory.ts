@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { get } from '../../shared/json.ts';
 import { type Manifest, toYaml } from './yaml.ts';
 
 const KUSTOMIZATION = 'kustomization.yaml';
@@ -13,7 +14,8 @@ export interface ManifestDirectory {
 
 /**
  * Creates one file for each manifest, and a kustomization of the objects. Patches are not part of
- * it, because `kubectl apply` would remove the bindings that other patches have registered.
+ * it, because `kubectl apply` would remove the bindings that other patches have registered. NADs
+ * come before the patches that name them, and VMs after, because they start at once.
  *
  * @param path of the directory, for the commands
  */
@@ -21,16 +23,25 @@ export function toDirectory(manifests: readonly Manifest[], path: string): Manif
   const files = new Map<string, string>();
   const patches: string[] = [];
   const resources: string[] = [];
+  const networks: string[] = [];
   for (const manifest of withoutRepetition(manifests)) {
     const name = manifest.file.replaceAll('/', '-');
+    const file = quoted(`${path}/${name}`);
     files.set(name, toYaml(manifest, name));
-    if (manifest.patchCommand === undefined) resources.push(name);
-    else patches.push(`${manifest.patchCommand}${quoted(`${path}/${name}`)}`);
+    if (manifest.patchCommand !== undefined) patches.push(`${manifest.patchCommand}${file}`);
+    else {
+      resources.push(name);
+      if (!manifest.documents.some(isVm)) networks.push(`kubectl apply -f ${file}`);
+    }
   }
   if (resources.length === 0) return { files, commands: patches };
-  files.set(KUSTOMIZATION, kustomizationOf(resources));
-  return { files, commands: [...patches, `kubectl apply -k ${quoted(path)}`] };
+  const hasVms = networks.length < resources.length;
+  files.set(KUSTOMIZATION, kustomizationOf(resources, hasVms));
+  const applyAll = `kubectl apply -k ${quoted(path)}`;
+  return { files, commands: hasVms ? [...networks, ...patches, applyAll] : [applyAll, ...patches] };
 }
+
+const isVm = (document: object): boolean => get(document, 'kind') === 'VirtualMachine';
 
 /** Removes documents that an earlier manifest has, because kustomize rejects an object twice. */
 function withoutRepetition(manifests: readonly Manifest[]): readonly Manifest[] {
@@ -44,12 +55,16 @@ function withoutRepetition(manifests: readonly Manifest[]): readonly Manifest[] 
     .filter(({ documents }) => documents.length > 0);
 }
 
-function kustomizationOf(resources: readonly string[]): string {
+function kustomizationOf(resources: readonly string[], hasVms: boolean): string {
   const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources };
-  return `# The objects of this directory. Apply the patches first: each file says how. VMs are examples, and start at
-# once: to leave them out, delete their lines.
-${stringify(kustomization)}`;
+  const about = hasVms
+    ? ABOUT_VMS
+    : '# The objects of this directory. The patches are not part of it: each file says how to apply it.';
+  return `${about}\n${stringify(kustomization)}`;
 }
+
+const ABOUT_VMS = `# The objects of this directory. Apply the patches first: each file says how. VMs are examples, and start at
+# once: to leave them out, delete their lines.`;
 
 /** Quotes a path for a shell, if necessary. A path that begins with "-" must not be an option. */
 function quoted(path: string): string {

@@ -87,7 +87,11 @@ const ON_MACVTAP = [
 export const NETWORK = 'tapwire-lan';
 
 /** The same for a NAD that contains Tapwire, so that the NADs of several bindings can coexist. */
-export const networkOf = (kind: BindingKind): string => (kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`);
+export function networkOf(kind: BindingKind): string {
+  const { nad: ours } = BINDINGS[kind];
+  if (kind === 'macvtap' && ours !== null) return ours.name;
+  return kind === 'tap' ? NETWORK : `${NETWORK}-${kind}`;
+}
 
 /** Creates the pod link on a link of the nodes, with the macAddress of the VM if it has one. */
 export const MACVLAN = { type: 'macvlan', master: 'bond0', mode: 'bridge', capabilities: { mac: true } };
@@ -106,10 +110,10 @@ const POD_LINKS: Readonly<
     ],
   },
   'tap-mq': {
-    plugin: { type: 'bridge', bridge: 'br-lan', ipam: HOST_LOCAL },
+    plugin: { type: 'bridge', bridge: 'br-lan' },
     about: [
       'A network of the nodes: "bridge" creates the pod link, then Tapwire wires it. Replace "br-lan" by a bridge of your nodes.',
-      'host-local gives the pod an address, but does not tell the guest: configure it in the guest, or remove "ipam".',
+      "The network's DHCP server or router gives the guest its addresses.",
     ],
   },
   passt: {

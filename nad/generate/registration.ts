@@ -1,4 +1,4 @@
-import { BINDINGS, type BindingKind, type Form, needsSidecar } from '../bindings.ts';
+import { BINDINGS, type BindingKind, type Form, hasChoiceOfMigration, needsSidecar } from '../bindings.ts';
 import { FIELD_SINCE, type Minor, NEWEST_MINOR, OLDEST_MINOR, type Plugin } from '../kubevirt-versions.ts';
 
 export interface Registration {
@@ -33,7 +33,9 @@ export function pluginOf({ kind, form, minor, nadNamespace, image, migration }: 
     ...(isNamed ? { networkAttachmentDefinition: `${nadNamespace}/${binding.nad.name}` } : {}),
     ...binding.plugin,
     ...(sidecarImage === null ? {} : { sidecarImage }),
-    ...(migration !== null && minor >= FIELD_SINCE.migration ? { migration } : {}),
+    ...(migration !== null && hasChoiceOfMigration(binding) && minor >= FIELD_SINCE.migration
+      ? { migration }
+      : {}),
     ...Object.assign({}, ...binding.since.filter(([since]) => minor >= since).map(([, plugin]) => plugin)),
   };
 }

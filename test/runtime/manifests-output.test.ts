@@ -99,7 +99,14 @@ async function requireUsable(
 
   let cr: Resource = operator === 'hco' ? HYPERCONVERGED : KUBEVIRT;
   const calls = await kubectlCallsOf(stdout);
-  for (const [namespaceFlag, namespace, verb, , name, ...flags] of calls.slice(0, -1)) {
+  const patches = calls.slice(0, -1).filter(([verb]) => verb !== 'apply');
+  const applied = calls.slice(0, -1 - patches.length);
+  assert.ok(applied.every(([verb, flag]) => verb === 'apply' && flag === '-f'));
+  for (const [, , file = ''] of applied) {
+    const kinds = documentsOf(readFileSync(file, 'utf8')).map(({ kind }) => kind);
+    assert.ok(kinds.every((kind) => kind === 'NetworkAttachmentDefinition'));
+  }
+  for (const [namespaceFlag, namespace, verb, , name, ...flags] of patches) {
     assert.equal(
       [namespaceFlag, verb, namespace, name],
       ['-n', 'patch', cr.metadata.namespace, cr.metadata.name],

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { check } from '../../../../cli/commands/check.ts';
 import { files } from '../../../../nad/generate/files.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { kubevirt, vm } from '../../../helpers/cluster/check.ts';
+import { kubevirt, nad, vm } from '../../../helpers/cluster/check.ts';
 
 const test = suite('tapwire check');
 
@@ -26,6 +26,8 @@ test('prints one line for each finding, and a summary on stderr', async () => {
 const NOT_CHECKED =
   'Not checked: registration of binding "tapwire"; the input has no KubeVirt or HyperConverged CR\n';
 
+const notFound = (networks: string, nads: string) => `Not checked: ${networks}: ${nads} not in the input\n`;
+
 test('counts advice separately, and exits with 0', async () => {
   const [name, network] = ['red', { multus: { networkName: 'lan' } }];
   const text = vm({ interfaces: [{ name, binding: { name: 'tapwire' } }], networks: [{ name, ...network }] });
@@ -33,7 +35,8 @@ test('counts advice separately, and exits with 0', async () => {
   assert.match(stdout, /^f:8: advice: .*use binding "tapwire-secondary", which rejects such a network\n$/);
   const counts = '0 errors, 0 warnings, 1 piece of advice';
   const summary = `1 object checked, 0 of other kinds skipped: ${counts}\n`;
-  assert.equal(rest, { stderr: `${NOT_CHECKED}${summary}`, exitCode: 0 });
+  const lan = notFound('network "vms/lan"', 'its NetworkAttachmentDefinition is');
+  assert.equal(rest, { stderr: `${NOT_CHECKED}${lan}${summary}`, exitCode: 0 });
 });
 
 test('exits with 0 if there are only warnings', async () => {
@@ -59,6 +62,21 @@ test('says that bindings were not looked up only if no file says what is registe
   const bridge = vm({ interfaces: [{ name: 'default', bridge: {} }] });
   const { stderr: plain = '' } = await run({ f: bridge }, 'f');
   assert.not.match(plain, 'Not checked');
+});
+
+test('says which networks it did not check, because no file has their NADs', async () => {
+  const on = (...networkNames: readonly string[]) =>
+    vm({
+      interfaces: networkNames.map((_, i) => ({ name: `n${i}`, bridge: {} })),
+      networks: networkNames.map((networkName, i) => ({ name: `n${i}`, multus: { networkName } })),
+    });
+  const stderrOf = async (text: string) => (await run({ f: text }, '--json', 'f')).stderr;
+  const lna = notFound('network "vms/lna"', 'its NetworkAttachmentDefinition is');
+  assert.is(await stderrOf(on('lna') + nad('other', {}, 'vms')), lna);
+  assert.is(await stderrOf(on('lna', 'vms/lna')), lna);
+  const both = notFound('networks "vms/lna", "infra/wan"', 'their NetworkAttachmentDefinitions are');
+  assert.is(await stderrOf(on('lna', 'infra/wan')), both);
+  assert.is(await stderrOf(on('other') + nad('other', {}, 'vms')), '');
 });
 
 test('--json prints findings and counts as JSON', async () => {

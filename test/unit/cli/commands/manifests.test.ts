@@ -207,6 +207,38 @@ for (const [args, comments] of [
   });
 }
 
+const REGISTER = 'kubectl -n kubevirt patch kubevirt kubevirt --type=merge --patch-file=';
+for (const [why, args, commands] of [
+  [
+    'NADs, patches, and VMs, which start at once',
+    '--binding tap --binding tap-secondary',
+    [
+      'kubectl apply -f dir/tap-nad.yaml',
+      'kubectl apply -f dir/tap-secondary-nad.yaml',
+      `${REGISTER}dir/tap-kubevirt-1.1.yaml`,
+      `${REGISTER}dir/tap-secondary-kubevirt-1.1.yaml`,
+      'kubectl apply -k dir',
+    ],
+  ],
+  [
+    'NADs and patches, without VMs',
+    '--binding tap --part registration --part nad',
+    ['kubectl apply -k dir', `${REGISTER}dir/tap-kubevirt-1.1.yaml`],
+  ],
+  ['patches only', '--binding tap --part registration', [`${REGISTER}dir/tap-kubevirt-1.1.yaml`]],
+  ['VMs only', '--binding tap --part vm', ['kubectl apply -k dir']],
+] as const) {
+  test(`--output prints the commands in this order: ${why}`, async () => {
+    const { stdout, directory } = await manifests.run([...args.split(' '), '--output', 'dir'], NO_FILES);
+    assert.equal(
+      stdout.split('\n').filter((line) => line !== '' && !line.startsWith('#')),
+      commands,
+    );
+    const kustomization = directory?.files.get('kustomization.yaml') ?? '';
+    assert.is(kustomization.includes('VMs are examples'), kustomization.includes('vm-'));
+  });
+}
+
 test('without --part, prints the gate if KubeVirt needs it', async () => {
   const has = async (...args: readonly string[]) =>
     (await print('--binding', 'tap', ...args)).includes('op: add');
@@ -270,6 +302,24 @@ test('--migration keep writes an empty migration', async () => {
   assert.equal(registration.spec.configuration.network.binding.tapwire.migration, {});
 });
 
+test('--migration applies to the bindings that have the choice, and leaves the others as they are', async () => {
+  const kinds = ['tap', 'tap-secondary', 'tap-mq', 'macvtap', 'passt'].map((kind) => `--binding=${kind}`);
+  const bindingsOf = async (...args: readonly string[]) =>
+    Object.assign(
+      {},
+      ...(await documents(...kinds, '--part', 'registration', ...args)).map(
+        ({ spec }) => spec.configuration.network.binding,
+      ),
+    );
+  const [plain, kept] = [await bindingsOf(), await bindingsOf('--migration', 'keep')];
+  assert.equal(kept, {
+    ...plain,
+    tapwire: { ...plain.tapwire, migration: {} },
+    'tapwire-mq': { ...plain['tapwire-mq'], migration: {} },
+  });
+  assert.equal(kept['tapwire-passt'].migration, { method: 'link-refresh' });
+});
+
 test('quotes names that YAML would not read as text', async () => {
   for (const namespace of ['on', 'no', '1e3', '0x10', '12', 'null', 'y']) {
     const text = await print('--binding', 'tap', '--part', 'nad', '--nad-namespace', namespace);
@@ -329,10 +379,6 @@ for (const [args, message] of [
     `Cannot run "tapwire manifests": --migration needs KubeVirt 1.2 or newer; 1.1 drops the field; ${SEE}`,
   ],
   [
-    '--binding tap --binding passt --migration keep',
-    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; passt has no choice of migration; ${SEE}`,
-  ],
-  [
     '--binding slirp --form network',
     `Cannot run "tapwire manifests": --form network is for tap, tap-mq, macvtap, passt, not for slirp; ${SEE}`,
   ],
@@ -346,11 +392,11 @@ for (const [args, message] of [
   ],
   [
     '--binding macvtap --migration keep',
-    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; macvtap has no choice of migration; ${SEE}`,
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq, not for macvtap; ${SEE}`,
   ],
   [
-    '--binding tap-secondary --migration keep',
-    `Cannot run "tapwire manifests": --migration is for tap and tap-mq; tap-secondary has no choice of migration; ${SEE}`,
+    '--binding tap-secondary --binding passt --migration keep',
+    `Cannot run "tapwire manifests": --migration is for tap and tap-mq, not for tap-secondary, passt; ${SEE}`,
   ],
   ['--binding tap --output=', `Cannot run "tapwire manifests": --output: want a directory, got ""; ${SEE}`],
   ['--binding tap extra', /^Cannot run "tapwire manifests": Unexpected argument 'extra'/],

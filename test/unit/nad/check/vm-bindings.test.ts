@@ -8,6 +8,12 @@ import {
   vm,
 } from '../../../helpers/cluster/check.ts';
 
+const MACVLAN_CHAIN = JSON.stringify({
+  cniVersion: '1.0.0',
+  name: 'lan',
+  plugins: [{ type: 'macvlan', master: 'bond0' }],
+});
+
 const test = suite('tapwire check: bindings of VMs');
 
 /** Findings without those about the registrations here, most of which come without their NADs. */
@@ -242,6 +248,26 @@ test('lists at most twenty names', () => {
   const many = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`b${i}`, {}]));
   const [finding = ''] = findingsOf(vm() + kubevirt(many));
   assert.match(finding, /registered: "b0", .*, "b19", and 10 more$/);
+});
+
+const MISSPELT = 'VirtualMachine "vms/red": network "lan": NetworkAttachmentDefinition';
+const onNetwork = (networkName: string) =>
+  vm({ interfaces: [{ name: 'lan', bridge: {} }], networks: [{ name: 'lan', multus: { networkName } }] });
+
+test('warns of a network whose NAD is not in the input, if one of almost that name is', () => {
+  const lan = nad('lan', MACVLAN_CHAIN, 'vms');
+  for (const name of ['lna', 'lann', 'vms/lna']) {
+    const full = `vms/${name.replace('vms/', '')}`;
+    assert.equal(findingsOf(lan + onNetwork(name)), [
+      `14 warning: ${MISSPELT} "${full}" is not in the input, which has "vms/lan"; check the spelling`,
+    ]);
+  }
+});
+
+test('accepts networks whose NADs may be in the cluster', () => {
+  const some = nad('lan', MACVLAN_CHAIN, 'vms') + nad('vlan100', MACVLAN_CHAIN, 'vms');
+  for (const name of ['storage', 'vlan101', 'default/lna'])
+    assert.equal(findingsOf(some + onNetwork(name)), []);
 });
 
 test.run();
