@@ -42,6 +42,11 @@ export class LowerDevices {
   watch(resources: readonly MacvtapResource[]): void {
     this.#resources = resources;
     this.#lowers.clear();
+    try {
+      this.#open();
+    } catch {
+      // The reading tries again, and reports the failure.
+    }
     this.#readSoon(namesOf(resources), 0);
   }
 
