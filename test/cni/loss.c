@@ -2,8 +2,8 @@
  * Preloaded into the agent or the plugin. Loses datagrams that the kernel sends on netlink sockets.
  *
  * TAPWIRE_LOSS is the path of a directory. Each received datagram adds a line to its file
- * `received`: "dump", "answer" or "notification". Its file `at` is "NTH KIND". KIND says how the
- * NTH datagram is lost:
+ * `received`: "dump", "answer" or "notification". Its file `at` is "NTH KIND", or "NTH KIND WHAT"
+ * to count only the lines WHAT. KIND says how the NTH datagram is lost:
  *   overrun  recvfrom fails, as after an overrun of the socket's queue
  *   cut      recvfrom reports that the datagram is larger than the buffer
  *   silence  recvfrom drops this datagram and all further ones of this socket
@@ -42,7 +42,8 @@ static const char *what_is(const struct nlmsghdr *message) {
 
 /* Records a datagram. Sets `kind` to the way to lose it, or to an empty text. */
 static void note(int fd, const struct nlmsghdr *message, char kind[16]) {
-  int nth = 0, seen = 0, c;
+  int nth = 0, seen = 0;
+  char what[16] = "", line[16];
   struct stat file;
   kind[0] = '\0';
   fstat(fd, &file);
@@ -51,14 +52,14 @@ static void note(int fd, const struct nlmsghdr *message, char kind[16]) {
   if (received != NULL) {
     fprintf(received, "%s\n", what_is(message));
     rewind(received);
-    while ((c = fgetc(received)) != EOF) seen += c == '\n';
-    fclose(received);
   }
   if (at != NULL) {
-    if (fscanf(at, "%d %15s", &nth, kind) != 2) kind[0] = '\0';
+    if (fscanf(at, "%d %15s %15s", &nth, kind, what) < 2) kind[0] = '\0';
     fclose(at);
   }
-  if (seen != nth) kind[0] = '\0';
+  while (received != NULL && fscanf(received, "%15s", line) == 1) seen += what[0] == '\0' || strcmp(line, what) == 0;
+  if (received != NULL) fclose(received);
+  if (seen != nth || (what[0] != '\0' && strcmp(what_is(message), what) != 0)) kind[0] = '\0';
   if (nth == 0) silent = 0;
   if (strcmp(kind, "silence") == 0) silent = file.st_ino;
   if (file.st_ino == silent) strcpy(kind, "silence");

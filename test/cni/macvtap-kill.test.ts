@@ -11,12 +11,7 @@ import type { Agent } from '../helpers/agent/agent.ts';
 import { newRandom, seedOf } from '../helpers/fuzz.ts';
 import { HANG } from '../helpers/hang.ts';
 import { type Call, environmentOf, netconf } from '../helpers/plugin/cni.ts';
-import {
-  hasOwnDevice,
-  type MacvtapNode,
-  nodePathOf,
-  withMacvtapNode,
-} from '../helpers/plugin/macvtap-node.ts';
+import { hasOwnDevice, LOWER, type MacvtapNode, withMacvtapNode } from '../helpers/plugin/macvtap-node.ts';
 import {
   isRequest,
   type Point,
@@ -90,14 +85,25 @@ async function prepare(node: MacvtapNode, call: Call, before: Before): Promise<v
   if (before === 'nothing') return;
   await node.succeeds('ADD', call, 'preparation');
   if (before === 'ADD') return;
-  rmSync(nodePathOf(node.ids[0] ?? ''));
+  const [path = ''] = node.deviceNodes();
+  rmSync(`/dev/${path}`);
   if (before === 'ADD that makes the device node') await node.succeeds('ADD', call, 'preparation');
+}
+
+/**
+ * The device plugin of an agent reads the lower device after each change there, so it would meet
+ * the traps that are for the call. It does nothing without resources.
+ */
+function callFor(node: MacvtapNode, pod: TestNetns, conf: Readonly<Record<string, unknown>>): Call {
+  if (WAY !== 'agent') return node.podOf(pod, 0, conf);
+  node.setPolicy({ masters: [{ lowerDevice: LOWER }] });
+  return node.masterPodOf(pod, conf);
 }
 
 const onScene = (before: Before, act: (scene: Scene) => Promise<void>): Promise<void> =>
   withMacvtapNode((node) =>
     withNetns(async (pod) => {
-      const call = node.podOf(pod, 0, { mac: '02:00:00:00:0a:0b' });
+      const call = callFor(node, pod, { mac: '02:00:00:00:0a:0b' });
       const look = async () => [
         await pod.ip('-d -o link show'),
         await node.netns.ip('-d -o link show'),
