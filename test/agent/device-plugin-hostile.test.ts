@@ -22,6 +22,8 @@ import { http2Frame, rawCall, speak, speakHttp2 } from '../helpers/sidecar/raw-h
 const test = suite('hostile clients of the device plugin');
 
 const SERVICE = '/v1beta1.DevicePlugin';
+/** The agent closes the oldest connection beyond these. */
+const MAX_CONNECTIONS = 8;
 const pod = (name: string) => ({ namespace: 'vms', name });
 
 interface Attack extends DeviceNode {
@@ -139,7 +141,8 @@ test('silent clients take few descriptors, and kubelet gets through in the end',
   }));
 
 test('clients that keep streams open and do not read get only the latest list, and kubelet keeps up', () =>
-  attacked(async ({ socket, netns, kubelet, isServed, offer }) => {
+  attacked(async ({ agent, socket, netns, kubelet, isServed, offer }) => {
+    const before = descriptorCount(agent);
     const headers = http2Frame(
       1,
       4,
@@ -173,6 +176,9 @@ test('clients that keep streams open and do not read get only the latest list, a
     }
     await isServed();
     for (const raw of sockets) raw.destroy();
+    // kubelet keeps a connection for each registration whose stream it has lost.
+    await until('only kubelet is connected', () => descriptorCount(agent) <= before + MAX_CONNECTIONS);
+    agent.accept();
   }));
 
 test.run();
