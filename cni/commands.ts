@@ -40,7 +40,9 @@ export async function serve(request: CniRequest, context: CallContext, warn: War
       if (request.master !== null) await requireMaster(request.master);
       return null;
     case 'GC':
-      return null; // all that Tapwire creates is in the pod's netns and ends with it
+      // All that Tapwire creates ends with the pod's netns, except for a device node that ADD had
+      // to make itself. The next ADD with its number replaces it.
+      return null;
   }
 }
 

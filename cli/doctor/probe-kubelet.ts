@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client, credentials } from '@grpc/grpc-js';
 import {
   AllocatableResourcesRequest,
   AllocatableResourcesResponse,
 } from '../../shared/grpc/pod-resources_pb.ts';
+import { callUnary } from '../../shared/grpc/unary-call.ts';
 import type { KubeletFacts } from './macvtap-facts.ts';
 
 /** Source: kubernetes pkg/kubelet/cm/devicemanager, pkg/kubelet/apis/podresources */
@@ -29,12 +29,16 @@ const isSocket = (path: string): boolean => statSync(path, { throwIfNoEntry: fal
  * Number of healthy devices by full name of their resource. Null if kubelet does not tell: it has
  * the method since Kubernetes 1.21, and a feature gate for it before 1.28.
  */
-async function registeredDevices(path: string): Promise<KubeletFacts['registered']> {
-  const client = new Client(`unix:${path}`, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': MAX_REPLY,
-  });
+async function registeredDevices(socket: string): Promise<KubeletFacts['registered']> {
   try {
-    const { devices } = await call(client);
+    const { devices } = await callUnary({
+      socket,
+      method: METHOD,
+      request: AllocatableResourcesRequest.encode({}).finish(),
+      decode: (reply) => AllocatableResourcesResponse.decode(reply),
+      deadline: Date.now() + TIMEOUT,
+      maxReply: MAX_REPLY,
+    });
     const counts = new Map<string, number>();
     // Devices of one resource are listed by NUMA node.
     for (const { resourceName, deviceIds } of devices)
@@ -42,20 +46,5 @@ async function registeredDevices(path: string): Promise<KubeletFacts['registered
     return counts;
   } catch {
     return null;
-  } finally {
-    client.close();
   }
 }
-
-const call = (client: Client): Promise<AllocatableResourcesResponse> =>
-  new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      METHOD,
-      (request: AllocatableResourcesRequest) =>
-        Buffer.from(AllocatableResourcesRequest.encode(request).finish()),
-      (bytes: Buffer) => AllocatableResourcesResponse.decode(bytes),
-      {},
-      { deadline: Date.now() + TIMEOUT },
-      (error, reply) => (error === null && reply !== undefined ? resolve(reply) : reject(error)),
-    );
-  });

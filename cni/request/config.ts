@@ -17,6 +17,7 @@ import { BindingError } from '../../shared/errors.ts';
 import { unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
+import { MAX_ID, mtu, QEMU } from './link-values.ts';
 import {
   decodeMacvtap,
   type GivenDevice,
@@ -69,14 +70,14 @@ export interface PasstConf extends CommonConf {
   readonly group: number | null;
 }
 
-/** The plugin's configuration in a NetworkAttachmentDefinition (CNI SPEC §1, and our keys). */
-export type NetConf = Confs[CniBinding];
-
 export interface MacvtapConf extends CommonConf, MacvtapKeys {
   readonly binding: 'macvtap';
   /** Null: without a device plugin. */
   readonly device: GivenDevice | null;
 }
+
+/** The plugin's configuration in a NetworkAttachmentDefinition (CNI SPEC §1, and our keys). */
+export type NetConf = Confs[CniBinding];
 
 interface Confs {
   readonly tap: TapConf;
@@ -84,12 +85,6 @@ interface Confs {
   readonly passt: PasstConf;
 }
 
-/** Uid and gid of QEMU in virt-launcher (kubevirt pkg/util NonRootUID). */
-const QEMU = 107;
-/** Decodes an MTU: from the minimum of RFC 791 to the maximum of a 16-bit length. */
-const mtu = integer(68, 65535);
-/** The largest uid or gid: to the kernel, 2^32 - 1 means "no id". */
-const MAX_ID = 2 ** 32 - 2;
 /** The highest gid that can be allowed to ping (linux net/ipv4/sysctl_net_ipv4.c, GID_T_MAX). */
 export const MAX_PING_GROUP = 2 ** 31 - 1;
 

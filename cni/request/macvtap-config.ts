@@ -12,6 +12,7 @@ import { ifindexWithoutDevice, readDeviceId } from '../../shared/kubelet/device-
 import { unicastMac } from '../../shared/mac.ts';
 import type { AttachmentKey } from '../../shared/record.ts';
 import { ifname } from './ifname.ts';
+import { MAX_ID, mtu, QEMU } from './link-values.ts';
 import { deviceId } from './runtime-config.ts';
 
 /** Keys of a NAD with binding "macvtap". */
@@ -38,10 +39,6 @@ export interface GivenDevice {
 
 /** Maximum number of queues (linux drivers/net/tap.c, MAX_TAP_QUEUES). */
 const MAX_QUEUES = 256;
-const MIN_MTU = 68;
-const MAX_MTU = 65535;
-const MAX_ID = 2 ** 32 - 2;
-const QEMU = 107;
 
 /** Rejects a key that has no effect here: whoever set it expects an effect. */
 const refuse =
@@ -59,7 +56,7 @@ const WHOSE_LOWER = 'whose lower device is that of the resource; without a devic
 
 const accepted = {
   master: unset(ifname, null),
-  mtu: unset(integer(MIN_MTU, MAX_MTU), null, 0),
+  mtu: unset(mtu, null, 0),
   mac: unset(unicastMac, null),
   queues: unset(integer(1, MAX_QUEUES), 1, 0),
   owner: unset(id, QEMU),

@@ -1,6 +1,7 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
 import { BindingError } from '../../shared/errors.ts';
 import { status } from '../../shared/grpc/status.ts';
+import { callUnary } from '../../shared/grpc/unary-call.ts';
 import { encodeRegisterRequest, REGISTER } from './plugin-api.ts';
 
 /** In ms. kubelet connects to the plugin before it replies, and waits 10 s for that. */
@@ -21,29 +22,19 @@ export async function register(
   endpoint: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new Client(`unix:${kubelet}`, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': MAX_REPLY,
-    // Otherwise a new client waits until the pause after the failure of an earlier one has ended.
-    'grpc.use_local_subchannel_pool': 1,
-  });
-  const request = Buffer.from(encodeRegisterRequest(resource, endpoint));
   try {
-    await new Promise<void>((resolve, reject) => {
-      const call = client.makeUnaryRequest(
-        REGISTER,
-        (bytes: Buffer) => bytes,
-        (bytes: Buffer) => bytes,
-        request,
-        { deadline: Date.now() + TIMEOUT },
-        (error) => (error === null ? resolve() : reject(error)),
-      );
-      signal.addEventListener('abort', () => call.cancel(), { once: true });
+    await callUnary({
+      socket: kubelet,
+      method: REGISTER,
+      request: encodeRegisterRequest(resource, endpoint),
+      decode: () => null,
+      deadline: Date.now() + TIMEOUT,
+      maxReply: MAX_REPLY,
+      signal,
     });
   } catch (cause) {
     const reason = `Cannot register "${resource}" with kubelet at "${kubelet}": ${describe(cause as ServiceError)}`;
     throw new BindingError('TRY_AGAIN', reason, { cause });
-  } finally {
-    client.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
 import { BindingError } from '../errors.ts';
 import {
   ListPodResourcesRequest,
@@ -7,6 +7,7 @@ import {
   type PodResources,
 } from '../grpc/pod-resources_pb.ts';
 import { status } from '../grpc/status.ts';
+import { callUnary } from '../grpc/unary-call.ts';
 import type { DevicesOf, PodDevices } from './pod-devices.ts';
 
 const SOCKET = 'pod-resources/kubelet.sock';
@@ -67,31 +68,25 @@ const devicesIn = (pods: readonly PodResources[]): readonly PodDevices[] =>
   );
 
 /** @throws {BindingError} TRY_AGAIN */
-async function listPods(path: string): Promise<readonly PodResources[]> {
-  const client = new Client(`unix:${path}`, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': MAX_REPLY,
-    // Otherwise a new client waits until the pause after the failure of an earlier one has ended.
-    'grpc.use_local_subchannel_pool': 1,
-  });
+async function listPods(socket: string): Promise<readonly PodResources[]> {
   const deadline = Date.now() + TIMEOUT;
-  try {
-    for (let pause = PAUSE; ; pause *= 2) {
-      try {
-        return (await call(client, deadline)).podResources;
-      } catch (cause) {
-        const isRefused = (cause as ServiceError).code === status.RESOURCE_EXHAUSTED;
-        if (isRefused && isRateLimit(cause as ServiceError) && Date.now() + pause < deadline) {
-          await sleep(pause);
-          continue;
-        }
-        throw new BindingError(
-          'TRY_AGAIN',
-          `Cannot ask kubelet at "${path}" for the devices of the pod: ${describe(cause as ServiceError)}; ${ADVICE}`,
-        );
+  for (let pause = PAUSE; ; pause *= 2) {
+    try {
+      const request = ListPodResourcesRequest.encode({}).finish();
+      const decode = (reply: Buffer) => ListPodResourcesResponse.decode(reply);
+      const call = { socket, method: METHOD, request, decode, deadline, maxReply: MAX_REPLY };
+      return (await callUnary(call)).podResources;
+    } catch (cause) {
+      const isRefused = (cause as ServiceError).code === status.RESOURCE_EXHAUSTED;
+      if (isRefused && isRateLimit(cause as ServiceError) && Date.now() + pause < deadline) {
+        await sleep(pause);
+        continue;
       }
+      throw new BindingError(
+        'TRY_AGAIN',
+        `Cannot ask kubelet at "${socket}" for the devices of the pod: ${describe(cause as ServiceError)}; ${ADVICE}`,
+      );
     }
-  } finally {
-    client.close();
   }
 }
 
@@ -109,15 +104,3 @@ function describe({ code, details }: ServiceError): string {
       return details;
   }
 }
-
-const call = (client: Client, deadline: number): Promise<ListPodResourcesResponse> =>
-  new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      METHOD,
-      (request: ListPodResourcesRequest) => Buffer.from(ListPodResourcesRequest.encode(request).finish()),
-      (bytes: Buffer) => ListPodResourcesResponse.decode(bytes),
-      {},
-      { deadline },
-      (error, reply) => (error === null && reply !== undefined ? resolve(reply) : reject(error)),
-    );
-  });

@@ -7,6 +7,7 @@ import {
   IFF_PROMISC,
   IFF_UP,
   IFLA_ADDRESS,
+  IFLA_AF_SPEC,
   IFLA_IFALIAS,
   IFLA_MTU,
   IFLA_TXQLEN,
@@ -36,7 +37,6 @@ export type LinkChange =
 const RTM_DELLINK = 17;
 const RTM_SETLINK = 19;
 // linux/if_link.h
-const IFLA_AF_SPEC = 26;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 
 export function linkChange(ifindex: number, change: LinkChange): Request {

@@ -1,22 +1,25 @@
 import { macBytes } from '../mac.ts';
 import { attribute, nested, text, u32 } from '../netlink/attribute.ts';
 import { NLM_F_CREATE, NLM_F_EXCL, type Request } from '../netlink/message.ts';
-import { IFLA_ADDRESS, ifinfomsg } from './link.ts';
+import {
+  IFLA_ADDRESS,
+  IFLA_IFNAME,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_LINK,
+  IFLA_LINKINFO,
+  IFLA_MACVLAN_MODE,
+  IFLA_MTU,
+  IFLA_NUM_TX_QUEUES,
+  IFLA_TXQLEN,
+  ifinfomsg,
+} from './link.ts';
 
 // linux/rtnetlink.h
 const RTM_NEWLINK = 16;
 // linux/if_link.h
-const IFLA_IFNAME = 3;
-const IFLA_MTU = 4;
-const IFLA_LINK = 5;
-const IFLA_TXQLEN = 13;
-const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_FD = 28;
-const IFLA_NUM_TX_QUEUES = 31;
 const IFLA_NUM_RX_QUEUES = 32;
-const IFLA_INFO_KIND = 1;
-const IFLA_INFO_DATA = 2;
-const IFLA_MACVLAN_MODE = 1;
 const IFLA_MACVLAN_FLAGS = 2;
 const MACVLAN_FLAG_NOPROMISC = 1;
 

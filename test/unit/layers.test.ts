@@ -89,6 +89,7 @@ const EDGES = [
   'daemonset/scan/look.ts',
   'daemonset/scan/scan.ts',
   'daemonset/warm-up.ts',
+  'shared/grpc/unary-call.ts',
   'shared/kubelet/pod-resources.ts',
   'shared/log.ts',
   'shared/native/native.ts',
