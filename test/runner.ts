@@ -82,7 +82,7 @@ const ROOT = resolve(values.root);
  * Time after which a file that hangs is ended. Long, because a VM test boots several guests under
  * emulation, possibly on a slow machine.
  */
-const FILE_TIMEOUT = 60 * 60_000; // ms
+const FILE_TIMEOUT = 30 * 60_000; // ms
 
 /**
  * Directories and files whose tests call the plugin, and the ways to serve their calls. containerd

@@ -1,5 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import { BindingError } from '../../shared/errors.ts';
+import { Empty } from '../../shared/grpc/device-plugin_pb.ts';
 import { status } from '../../shared/grpc/status.ts';
 import { callUnary } from '../../shared/grpc/unary-call.ts';
 import { encodeRegisterRequest, REGISTER } from './plugin-api.ts';
@@ -27,7 +28,7 @@ export async function register(
       socket: kubelet,
       method: REGISTER,
       request: encodeRegisterRequest(resource, endpoint),
-      decode: () => null,
+      decode: (reply) => Empty.decode(reply),
       deadline: Date.now() + TIMEOUT,
       maxReply: MAX_REPLY,
       signal,

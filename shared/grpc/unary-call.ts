@@ -1,13 +1,13 @@
 import { Client, credentials } from '@grpc/grpc-js';
 
 /** One call to a gRPC server on this node. */
-export interface UnaryCall<Reply> {
+export interface UnaryCall<Reply extends object> {
   /** Path of the server's socket. */
   readonly socket: string;
   /** `/package.Service/Method` */
   readonly method: string;
   readonly request: Uint8Array;
-  /** What it throws becomes the status INTERNAL. */
+  /** What it throws becomes the status INTERNAL. grpc-js takes null for a missing reply. */
   decode(reply: Buffer): Reply;
   /** When the call fails, as Date.now() counts. */
   readonly deadline: number;
@@ -22,7 +22,7 @@ export interface UnaryCall<Reply> {
  *
  * @throws {ServiceError} with the status; grpc-js adds times to the texts of some of them
  */
-export async function callUnary<Reply>(call: UnaryCall<Reply>): Promise<Reply> {
+export async function callUnary<Reply extends object>(call: UnaryCall<Reply>): Promise<Reply> {
   const { socket, method, request, decode, deadline, maxReply, signal } = call;
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': maxReply,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NODE } from '../helpers/agent/agent.ts';
-import { onNode, PARTS } from '../helpers/cluster/bare-node.ts';
+import { onNode, PARTS, untilLogged } from '../helpers/cluster/bare-node.ts';
 import { assertShown } from '../helpers/cluster/command-line.ts';
 import { type Kubelet, startKubelet } from '../helpers/cluster/kubelet.ts';
 import { withLower, withPolicy } from '../helpers/cluster/macvtap-node.ts';
@@ -38,14 +38,13 @@ function withKubelet(prepare: (kubelet: Kubelet) => void, wait: string, ...chang
     try {
       prepare(kubelet);
       const policy = withPolicy({ resources: [RESOURCE], kubeletDirectory: kubelet.directory });
-      const ready = `until grep -qs '${wait}' /run/agent.log; do kill -0 $agent || exit 9; sleep 0.01; done`;
       const printed = await doctor(
         ['tun', 'plugin', 'multus'],
         withLower(),
         ...change,
         policy,
         PARTS.agent,
-        ready,
+        untilLogged(wait),
       );
       return { ...printed, stdout: printed.stdout.replaceAll(kubelet.directory, KUBELET) };
     } finally {
@@ -102,7 +101,7 @@ test('reports an agent and a fallback of a version that does not know $.macvtap'
   const install = `${NODE} ${dist}/install/index.js install --cni-bin-dir /opt/cni/bin --from ${dist}/cni 2>/dev/null`;
   const agent = `
     ${NODE} ${dist}/agent/index.js 2>/run/agent.log & agent=$!
-    until grep -qs 'Agent is listening' /run/agent.log; do kill -0 $agent || exit 9; sleep 0.01; done`;
+    ${untilLogged('Agent is listening')}`;
   const { exitCode, stdout } = await doctor(FEW, install, agent, withLower(), POLICY);
   assert.is(exitCode, 1);
   const reason = 'Cannot use node file "/etc/tapwire/node.json": .*only the keys tap, passt, got "macvtap"';

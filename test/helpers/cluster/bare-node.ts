@@ -6,11 +6,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AGENT, NODE } from '../agent/agent.ts';
+import { HANG } from '../hang.ts';
 import { type Printed, tapwire } from './command-line.ts';
 import { installs } from './install.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../../..');
 const PLUGIN = `${CHECKOUT}/dist/cni`;
+/** Between two looks at a log, in ms. */
+const PAUSE = 20;
 
 /**
  * Everything is deleted with the namespaces. The checkout stays visible, even if it is below one of
@@ -27,6 +30,18 @@ const EMPTY = `
   mkdir -m 0700 /run/tapwire
 `;
 
+/**
+ * Waits for this text in the log of the agent `$agent`. The script ends with the log if the agent
+ * does, or if the text does not come.
+ */
+export const untilLogged = (text: string): string => `
+  tries=0
+  until grep -qs '${text}' /run/agent.log; do
+    tries=$((tries + 1))
+    kill -0 $agent && [ $tries -lt ${HANG / PAUSE} ] || { echo 'no "${text}" in:'; cat /run/agent.log; exit 9; } >&2
+    sleep ${PAUSE / 1000}
+  done`;
+
 /** Lines of a shell script by part. All of them together make the node complete. */
 export const PARTS = {
   tun: 'mknod -m 666 /dev/net/tun c 10 200',
@@ -34,7 +49,7 @@ export const PARTS = {
   multus: `echo '{"cniVersion": "1.0.0", "name": "multus", "type": "multus-shim"}' >/etc/cni/net.d/00-multus.conf`,
   agent: `
     ${NODE} ${AGENT} 2>/run/agent.log & agent=$!
-    until grep -qs 'Agent is listening' /run/agent.log; do kill -0 $agent || { cat /run/agent.log >&2; exit 9; }; sleep 0.01; done`,
+    ${untilLogged('Agent is listening')}`,
 } as const;
 
 let installed: Promise<string> | undefined;
@@ -60,11 +75,13 @@ export async function onNode(
 ): Promise<Printed> {
   const lines = [
     'set -e',
+    // Also if the script fails: the agent would keep its standard output open.
+    `agent=; trap '[ -z "$agent" ] || kill -KILL $agent' EXIT`,
     `installed=${await installOnce()}`,
     EMPTY,
     ...parts.map((part) => PARTS[part]),
     change,
+    '"$@"',
   ];
-  const end = 'status=0; "$@" || status=$?; [ -z "$agent" ] || kill -KILL $agent; exit $status';
-  return tapwire(args, ['unshare', '--mount', '--net', 'sh', '-c', [...lines, end].join('\n'), 'sh']);
+  return tapwire(args, ['unshare', '--mount', '--net', 'sh', '-c', lines.join('\n'), 'sh']);
 }
