@@ -53,6 +53,8 @@ async function staysSmall(interfaces: number): Promise<void> {
 test(`1,000 calls for 1 and for 16 interfaces need at most ${MAX_ANONYMOUS} MiB each, without an OOM kill`, () =>
   Promise.all([1, 16].map(staysSmall)).then(() => {}));
 
+// With more CPU than a pod gives it, so that it ends soon. V8 then compiles more code at a time, and
+// the first calls take up to 4 MiB more in one run than in another: only growth is judged here.
 test('10,000 calls do not make memory and open files grow', () =>
   withSmallSidecar({ ...GUARANTEED, cpu: 2000 }, 1, async (small) => {
     const { sidecar, cgroup } = small;
@@ -65,7 +67,6 @@ test('10,000 calls do not make memory and open files grow', () =>
       `\n@ RssAnon ${memory.toFixed(1)} MiB after 2,000 calls, ${after.toFixed(1)} MiB after 10,000`,
     );
     assert.ok(after <= memory + SLACK, `${memory} MiB, then ${after} MiB`);
-    assert.ok(after <= MAX_ANONYMOUS, `${after} MiB`);
     assert.ok(openFiles() <= files + 1, `${openFiles()} open files, ${files} before`);
     assert.is(cgroup.oomKills(), 0);
   }));
