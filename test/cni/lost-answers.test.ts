@@ -1,56 +1,18 @@
 /**
  * Loses each reply of the kernel in turn. ADD then succeeds or leaves the netns as it was; DEL
- * ends, and the next DEL completes its work. A process in a pod can flood the plugin's sockets, so
- * any reply may be lost. The plugin must not wait forever for it.
+ * ends, and the next DEL completes its work.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HANG } from '../helpers/hang.ts';
 import { type Call, cni, environmentOf, netconf } from '../helpers/plugin/cni.ts';
+import { type Kind, type Loss, withLoss } from '../helpers/plugin/loss.ts';
 import { callFailing } from '../helpers/plugin/strace.ts';
 import { type CommandLine, onlyBy, plugin, startOther } from '../helpers/plugin/way.ts';
 import { dumpNetns, sameNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('replies that are lost');
-
-/** ENOBUFS instead of the reply, a truncated reply, or no reply from then on. */
-type Kind = 'overrun' | 'cut' | 'silence';
-
-/** Loses the kernel's replies to a program that runs with this environment. */
-interface Loss {
-  readonly env: Readonly<Record<string, string>>;
-  /** From now on loses the nth datagram, or the nth of those that are `what`; 0 loses none. */
-  set(nth: number, kind: Kind, what?: string): void;
-  /** The datagrams received since the last set(). */
-  received(): readonly string[];
-}
-
-async function withLoss(act: (loss: Loss) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'tapwire-loss-'));
-  const [library, at, received] = ['loss.so', 'at', 'received'].map((name) => join(directory, name)) as [
-    string,
-    string,
-    string,
-  ];
-  try {
-    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
-    await execa('gcc', [...flags, '-o', library, join(import.meta.dirname, 'loss.c')]);
-    await act({
-      env: { LD_PRELOAD: library, TAPWIRE_LOSS: directory },
-      set(nth, kind, what = '') {
-        rmSync(received, { force: true });
-        writeFileSync(at, `${nth} ${kind} ${what}\n`);
-      },
-      received: () => (existsSync(received) ? readFileSync(received, 'utf8').trim().split('\n') : []),
-    });
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
 
 /** Calls the plugin while `loss` takes effect on the kernel's replies. */
 type Lossy = (command: string, call: Call) => Promise<{ readonly exitCode: number; readonly stdout: string }>;

@@ -3,15 +3,10 @@
  * every request fail. The next DEL leaves nothing in the pod and in /dev, and the next ADD
  * completes.
  */
-import { rmSync } from 'node:fs';
-import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Agent } from '../helpers/agent/agent.ts';
 import { newRandom, seedOf } from '../helpers/fuzz.ts';
-import { HANG } from '../helpers/hang.ts';
-import { type Call, environmentOf, netconf } from '../helpers/plugin/cni.ts';
-import { hasOwnDevice, LOWER, type MacvtapNode, withMacvtapNode } from '../helpers/plugin/macvtap-node.ts';
+import { type Before, onScene, run, type Scene } from '../helpers/plugin/macvtap-scene.ts';
 import {
   isRequest,
   type Point,
@@ -21,58 +16,9 @@ import {
   visitAll,
   withTraps,
 } from '../helpers/plugin/traps.ts';
-import { onlyBy, plugin, startOther, WAY } from '../helpers/plugin/way.ts';
-import { type TestNetns, withNetns } from '../helpers/pod/netns.ts';
+import { onlyBy, startOther, WAY } from '../helpers/plugin/way.ts';
 
 const test = suite('a macvtap and a plugin that is killed, or whose requests fail');
-
-interface End {
-  readonly killed: boolean;
-  readonly exitCode: number | undefined;
-  readonly stdout: string;
-}
-
-/** Runs a call on the node, with these variables in the environment of the program itself. */
-async function run(
-  { under, nodeFile }: MacvtapNode,
-  command: string,
-  call: Call,
-  { agent, env = {}, delay }: { agent?: Agent; env?: Readonly<Record<string, string>>; delay?: number } = {},
-): Promise<End> {
-  const called = await plugin(environmentOf(command, call), agent, nodeFile);
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const [file = '', ...words] = [...under, '/usr/bin/env', ...variables, ...called.words];
-  const input = JSON.stringify(netconf(call));
-  const options = {
-    input,
-    env: called.env,
-    extendEnv: false,
-    reject: false,
-    timeout: HANG,
-    cwd: '/',
-  } as const;
-  const running = execa(file, words, options);
-  if (delay !== undefined) setTimeout(() => running.kill('SIGKILL'), delay);
-  const { signal, exitCode, stdout } = await running;
-  return { killed: signal === 'SIGKILL', exitCode, stdout };
-}
-
-/** A pod on a node, on which a command can be called repeatedly. */
-interface Scene {
-  readonly node: MacvtapNode;
-  readonly call: Call;
-  /** Prepares the pod so that the command has work to do. */
-  prepared(): Promise<void>;
-  /** Whether the pod, the lower device and /dev are as before the first ADD. */
-  isAsBefore(why: string): Promise<void>;
-  /** Asserts that DEL leaves nothing. */
-  restored(why: string): Promise<void>;
-  /** Asserts that the next ADD completes and is as good as any other. */
-  completed(why: string): Promise<void>;
-}
-
-/** What is done before the command: nothing, ADD, or ADD whose device node is not the kernel's. */
-type Before = 'nothing' | 'ADD' | 'ADD and a lost device node' | 'ADD that makes the device node';
 
 const CASES = [
   ['ADD', 'nothing'],
@@ -81,66 +27,11 @@ const CASES = [
   ['DEL', 'ADD that makes the device node'],
 ] as const satisfies readonly (readonly [string, Before])[];
 
-async function prepare(node: MacvtapNode, call: Call, before: Before): Promise<void> {
-  if (before === 'nothing') return;
-  await node.succeeds('ADD', call, 'preparation');
-  if (before === 'ADD') return;
-  const [path = ''] = node.deviceNodes();
-  rmSync(`/dev/${path}`);
-  if (before === 'ADD that makes the device node') await node.succeeds('ADD', call, 'preparation');
-}
-
-/**
- * The device plugin of an agent reads the lower device after each change there, so it would meet
- * the traps that are for the call. It does nothing without resources.
- */
-function callFor(node: MacvtapNode, pod: TestNetns, conf: Readonly<Record<string, unknown>>): Call {
-  if (WAY !== 'agent') return node.podOf(pod, 0, conf);
-  node.setPolicy({ masters: [{ lowerDevice: LOWER }] });
-  return node.masterPodOf(pod, conf);
-}
-
-const onScene = (before: Before, act: (scene: Scene) => Promise<void>): Promise<void> =>
-  withMacvtapNode((node) =>
-    withNetns(async (pod) => {
-      const call = callFor(node, pod, { mac: '02:00:00:00:0a:0b' });
-      const look = async () => [
-        await pod.ip('-d -o link show'),
-        await node.netns.ip('-d -o link show'),
-        node.deviceNodes(),
-      ];
-      const first = await look();
-      const isAsBefore = async (why: string) => assert.equal(await look(), first, why);
-      const restored = async (why: string) => {
-        await node.succeeds('DEL', call, why);
-        await isAsBefore(why);
-      };
-      await act({
-        node,
-        call,
-        prepared: () => prepare(node, call, before),
-        isAsBefore,
-        restored,
-        async completed(why) {
-          await confirmed(node, pod, call, why);
-          await restored(why);
-        },
-      });
-    }),
-  );
-
-/** Asserts that ADD and CHECK succeed, and that the device node is right. */
-async function confirmed(node: MacvtapNode, pod: TestNetns, call: Call, why: string): Promise<void> {
-  const { json } = await node.succeeds('ADD', call, why);
-  await node.succeeds('CHECK', { ...call, conf: { ...call.conf, prevResult: json } }, why);
-  await hasOwnDevice(pod);
-}
-
 /** Whether a kill before this point may leave something: closed descriptors do not. */
 const matters = (point: Point): boolean => isRequest(point) || /^(file |write$)/.test(point.what);
 
 /** Finds the points that the command reaches. */
-const findPoints = (scene: Scene, command: string, trap: Trap, act: () => Promise<End>) =>
+const findPoints = (scene: Scene, command: string, trap: Trap, act: () => ReturnType<typeof run>) =>
   pointsOf(async () => {
     await scene.prepared();
     trap.set(null);
