@@ -29,24 +29,42 @@ const IGNORING: ReadonlyMap<string, { readonly dropsOthers: boolean; readonly re
 const READING_ARGS: ReadonlySet<string> = new Set(['macvlan', 'sriov']);
 
 /**
- * Checks that the plugins of a secondary network set the MAC that an interface on a tap asks for.
- * The pod link otherwise has another MAC than the guest.
+ * Plugins whose link has a new MAC in each pod if the VM asks for none, with what that costs.
+ *
+ * Source: containernetworking/plugins 1.9.1
+ */
+const RANDOM: ReadonlyMap<string, string> = new Map([
+  ['macvlan', 'a new MAC and a new DHCP lease at every restart, and no frames after a live migration'],
+  ['bridge', 'a new MAC and a new DHCP lease at every restart'],
+]);
+
+/**
+ * Checks that an interface on a tap asks for a MAC if each pod link of its secondary network has
+ * another one, and that the plugins of the network set the MAC: the pod link otherwise has another
+ * MAC than the guest.
  */
 export function checkMacs(vm: Vm, { registrations, nads }: Cluster): readonly Finding[] {
   const networks = new Map(vm.networks.map((network) => [network.name, network]));
   return vm.interfaces.flatMap((one, i) => {
     const network = networks.get(one.name);
     const mac = one.fields['macAddress'];
-    if (typeof mac !== 'string' || mac === '' || one.binding === null || network === undefined) return [];
-    if (network.multus === null || isPrimary(network)) return [];
+    if (one.binding === null || !network?.multus || isPrimary(network)) return [];
     const { networkName } = network.multus;
     const byNetwork = wiringOfReference(networkName, vm.namespace, nads);
     const wiring = wiringOfBinding(one, registrations.get(one.binding), vm, nads) ?? byNetwork;
     const nad = findNad(parseReference(networkName), vm.namespace, nads);
     if (wiring === null || wiring === 'passt' || nad === undefined) return [];
-    const place = vm.at(`.domain.devices.interfaces[${i}].macAddress`);
-    return findingsAt(place, `${vm.title}: interface "${one.name}"`, problemsOf(networkName, nad));
+    const path = `.domain.devices.interfaces[${i}]`;
+    const subject = `${vm.title}: interface "${one.name}"`;
+    if (mac === undefined || mac === '') return findingsAt(vm.at(path), subject, problemsWithoutMac(nad));
+    return findingsAt(vm.at(`${path}.macAddress`), subject, problemsOf(networkName, nad));
   });
+}
+
+function problemsWithoutMac({ plugins }: NadSeen): readonly Problem[] {
+  const cost = RANDOM.get(plugins[0]?.type ?? '');
+  if (cost === undefined) return [];
+  return [advice(`without macAddress, the guest has ${cost}; set macAddress, unless kubemacpool does`)];
 }
 
 function problemsOf(networkName: string, { plugins }: NadSeen): readonly Problem[] {

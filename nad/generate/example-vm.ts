@@ -3,6 +3,9 @@ import { MACVLAN, MACVTAP_RESOURCE, NETWORK, nad, networkOf } from './nad.ts';
 import { type Example, type Nic, POD, vm } from './vm.ts';
 import type { Manifest } from './yaml.ts';
 
+/** MAC of the second NIC: random MACs differ from pod to pod. */
+const MAC = '02:00:00:00:01:00';
+const OWN_MAC = 'Replace the MAC, in both places, by one that no other machine on the network has.';
 /** Name of the guest's first NIC, after its PCI address. The second is `enp2s0`. */
 const FIRST_NIC = 'enp1s0';
 
@@ -30,19 +33,38 @@ const onPod = (kind: BindingKind): Nic => ({
   interface: { binding: { name: BINDINGS[kind].registeredAs } },
 });
 
-/** Network data for two NICs: without it, the image requests an address on the first one only. */
-const TWO_NICS = { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } };
-
-/** A primary NIC with masquerade, a second NIC with this binding, and the second NIC's network. */
-const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'others'> => ({
-  nics: [
-    { network: POD, interface: { masquerade: {} } },
-    {
-      network: { name: NETWORK, multus: { networkName: NETWORK } },
-      interface: { binding: { name: BINDINGS[kind].registeredAs } },
+/**
+ * A primary NIC with masquerade, and a second one with this binding on this network.
+ *
+ * @param macAddress of the second NIC, unless the binding derives one
+ */
+function twoNics(
+  kind: BindingKind,
+  network: string,
+  macAddress?: string,
+): Pick<ExampleFile, 'nics' | 'ethernets'> {
+  const binding = { name: BINDINGS[kind].registeredAs };
+  const lan = { dhcp4: true, dhcp6: true };
+  return {
+    nics: [
+      { network: POD, interface: { masquerade: {} } },
+      {
+        network: { name: network, multus: { networkName: network } },
+        interface: macAddress === undefined ? { binding } : { binding, macAddress },
+      },
+    ],
+    // Without network data, the image requests an address on the first NIC only. A name depends on
+    // the PCI address of the NIC.
+    ethernets: {
+      [FIRST_NIC]: { dhcp4: true },
+      enp2s0: macAddress === undefined ? lan : { match: { macaddress: macAddress }, ...lan },
     },
-  ],
-  ethernets: TWO_NICS,
+  };
+}
+
+/** A second NIC on a network that this manifest has, too. */
+const onLan = (kind: BindingKind): Pick<ExampleFile, 'nics' | 'ethernets' | 'others'> => ({
+  ...twoNics(kind, NETWORK, MAC),
   others: [(namespace) => nad(namespace, NETWORK, MACVLAN)],
 });
 
@@ -88,6 +110,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
       about: [
         'A VM with a second NIC on a network of the nodes, and this network: macvlan creates the pod link on "bond0", a link of',
         "the nodes, and Tapwire wires it. The network's DHCP server or router gives the guest its addresses.",
+        OWN_MAC,
       ],
       name: 'tapwire-secondary',
       ...onLan('tap-secondary'),
@@ -99,6 +122,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
       about: [
         'A VM whose second NIC has one queue for each vCPU, and its network: macvlan on "bond0", a link of the nodes.',
         'The binding needs "networkInterfaceMultiqueue" and two or more vCPUs.',
+        OWN_MAC,
       ],
       name: 'tapwire-secondary-multi-queue',
       ...onLan('tap-secondary-mq'),
@@ -130,18 +154,6 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
   ],
 };
 
-/** The second NIC of a VM on a macvtap, next to a primary one with masquerade. */
-const onMacvtap = (name: string): Pick<ExampleFile, 'nics' | 'ethernets'> => ({
-  nics: [
-    { network: POD, interface: { masquerade: {} } },
-    {
-      network: { name, multus: { networkName: name } },
-      interface: { binding: { name: BINDINGS.macvtap.registeredAs } },
-    },
-  ],
-  ethernets: { [FIRST_NIC]: { dhcp4: true }, enp2s0: { dhcp4: true, dhcp6: true } },
-});
-
 const JUMBO = `${networkOf('macvtap')}-jumbo`;
 
 const MACVTAP_EXAMPLES: readonly ExampleFile[] = [
@@ -153,7 +165,7 @@ const MACVTAP_EXAMPLES: readonly ExampleFile[] = [
       'and the network; "macAddress" sets another.',
     ],
     name: 'tapwire-macvtap',
-    ...onMacvtap(networkOf('macvtap')),
+    ...twoNics('macvtap', networkOf('macvtap')),
   },
   {
     file: fileOf('macvtap', 'network', 'vm-multi-queue.yaml'),
@@ -162,7 +174,7 @@ const MACVTAP_EXAMPLES: readonly ExampleFile[] = [
       'or a larger one.',
     ],
     name: 'tapwire-macvtap-multi-queue',
-    ...onMacvtap(JUMBO),
+    ...twoNics('macvtap', JUMBO),
     vcpus: 2,
     multiQueue: true,
     others: [
@@ -177,27 +189,26 @@ const MACVTAP_EXAMPLES: readonly ExampleFile[] = [
   },
 ];
 
+/** The pod's own network, named by the VM. */
+function primaryOn(kind: BindingKind, name: string): Nic {
+  const multus = { networkName: name, default: true };
+  return { network: { name, multus }, interface: onPod(kind).interface };
+}
+
 function networkExamples(kind: BindingKind): readonly ExampleFile[] {
   if (!BINDINGS[kind].forms.includes('network')) return [];
   if (kind === 'macvtap') return MACVTAP_EXAMPLES;
-  const binding = { binding: { name: BINDINGS[kind].registeredAs } };
   const name = networkOf(kind);
-  const isPrimary = kind === 'passt';
-  const nic: Nic = {
-    network: { name, multus: { networkName: name, ...(isPrimary ? { default: true } : {}) } },
-    interface: binding,
-  };
   return [
     {
       file: fileOf(kind, 'network', 'vm.yaml'),
       about: [
         `A VM on the network "${name}", whose NAD is in the VM's namespace. For a NAD in another namespace, write`,
         `"networkName: NAMESPACE/${name}". If Multus isolates namespaces, that must be "default" or one of its "globalNamespaces".`,
+        ...(kind === 'passt' ? [] : [OWN_MAC]),
       ],
       name: `tapwire-${kind}-network`,
-      ...(isPrimary
-        ? { nics: [nic] }
-        : { nics: [{ network: POD, interface: { masquerade: {} } }, nic], ethernets: TWO_NICS }),
+      ...(kind === 'passt' ? { nics: [primaryOn(kind, name)] } : twoNics(kind, name, MAC)),
       ...(kind === 'tap-mq' ? { vcpus: 4, multiQueue: true } : {}),
     },
   ];

@@ -110,7 +110,7 @@ const POD_LINKS: Readonly<
     ],
   },
   'tap-mq': {
-    plugin: { type: 'bridge', bridge: 'br-lan' },
+    plugin: { type: 'bridge', bridge: 'br-lan', capabilities: { mac: true } },
     about: [
       'A network of the nodes: "bridge" creates the pod link, then Tapwire wires it. Replace "br-lan" by a bridge of your nodes.',
       "The network's DHCP server or router gives the guest its addresses.",

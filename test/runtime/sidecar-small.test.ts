@@ -53,8 +53,8 @@ async function staysSmall(interfaces: number): Promise<void> {
 test(`1,000 calls for 1 and for 16 interfaces need at most ${MAX_ANONYMOUS} MiB each, without an OOM kill`, () =>
   Promise.all([1, 16].map(staysSmall)).then(() => {}));
 
-// With more CPU than a pod gives it, so that it ends soon. V8 then compiles more code at a time, and
-// the first calls take up to 4 MiB more in one run than in another: only growth is judged here.
+// With more CPU than a pod gives it, so that it ends soon. V8 then compiles more code at a time,
+// and one run takes up to 4 MiB more than another: only growth is judged here.
 test('10,000 calls do not make memory and open files grow', () =>
   withSmallSidecar({ ...GUARANTEED, cpu: 2000 }, 1, async (small) => {
     const { sidecar, cgroup } = small;

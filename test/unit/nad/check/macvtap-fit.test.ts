@@ -128,8 +128,9 @@ for (const source of ['dataVolume', 'persistentVolumeClaim']) {
           '(kubevirt#17392); use a network of macvlan and binding "tapwire-secondary", or no hot-plugged volume',
       ),
     ]);
-    const other = onLan(bound('tapwire-secondary')) + volumes(true) + nad('lan', { type: 'macvlan' }, 'vms');
-    assert.equal(findingsOf(other), []);
+    const withMac = { ...bound('tapwire-secondary'), macAddress: '02:00:00:00:00:10' };
+    const macvlan = nad('lan', { type: 'macvlan', capabilities: { mac: true } }, 'vms');
+    assert.equal(findingsOf(onLan(withMac) + volumes(true) + macvlan), []);
   });
 }
 

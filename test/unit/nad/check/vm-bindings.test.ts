@@ -158,7 +158,7 @@ test('reports a network whose NAD runs only Tapwire', () => {
 });
 
 test('reports Tapwire in both the network and the binding', () => {
-  const network = nad('lan', { plugins: [{ type: 'bridge' }, { type: 'tapwire' }], type: undefined }, 'vms');
+  const network = nad('lan', { plugins: [{ type: 'ovs' }, { type: 'tapwire' }], type: undefined }, 'vms');
   assert.equal(findingsOf(vm(lan('lan', 'tapwire')) + network + REGISTERED), [
     `8 error: ${SUBJECT}: both its binding and its network "lan" run Tapwire, and the second call fails; remove it from one of the NetworkAttachmentDefinitions`,
   ]);

@@ -75,6 +75,20 @@ test('rejects an ignored MAC in a chain with Tapwire, which ADD rejects', () => 
   assert.equal(findingsFor(list({ type: 'macvlan', ...CAPABILITY }, { type: 'tapwire' }), own), []);
 });
 
+for (const [type, cost] of [
+  ['macvlan', 'a new MAC and a new DHCP lease at every restart, and no frames after a live migration'],
+  ['bridge', 'a new MAC and a new DHCP lease at every restart'],
+] as const) {
+  test(`advises a MAC on a network of ${type}, whose links get random ones`, () => {
+    const finding = `13 advice: ${ON_RED}: without macAddress, the guest has ${cost}; set macAddress, unless kubemacpool does`;
+    const config = list({ type, ...CAPABILITY });
+    assert.equal(findingsFor(config, { macAddress: '' }), [finding]);
+    assert.equal(findingsFor(config, { macAddress: undefined }), [finding]);
+    assert.equal(findingsFor(config, { macAddress: '', binding: { name: 'other' } }), []);
+    assert.equal(findingsFor(config, { macAddress: '' }, { networkName: 'default/wan' }), []);
+  });
+}
+
 for (const [why, config, one, multus] of [
   ['veth links, which pass frames to every MAC', list({ type: 'ptp' }), {}, {}],
   ['a bridge', list({ type: 'bridge' }), {}, {}],

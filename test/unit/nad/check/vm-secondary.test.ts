@@ -24,7 +24,7 @@ const REGISTERED = kubevirt({
   'mine-lan': entry('own-lan'),
   bare: { domainAttachmentType: 'tap' },
 });
-const LAN = nad('lan', { type: 'macvlan' }, 'vms');
+const LAN = nad('lan', { type: 'ovs' }, 'vms');
 const MANY = { devices: { networkInterfaceMultiqueue: true } };
 
 /** A VM with a secondary network, bound by this name. */
@@ -111,7 +111,7 @@ for (const [why, text, want] of [
 }
 
 test('reports only one error for a network whose own NAD runs Tapwire', () => {
-  const chain = { cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'macvlan' }, { type: 'tapwire' }] };
+  const chain = { cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'ovs' }, { type: 'tapwire' }] };
   const findings = findingsOf(
     secondary('tapwire') + nad('lan', JSON.stringify(chain), 'vms') + NADS + REGISTERED,
   );
