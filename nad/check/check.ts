@@ -18,6 +18,7 @@ import { checkResourceNames, usedNads } from './resource-names.ts';
 import { checkRegisteredTwice, checkTwins } from './twins.ts';
 import { decodeVm, specPathOf, type Vm } from './vm.ts';
 import { checkBindings } from './vm-bindings.ts';
+import { checkCloudInit } from './vm-cloud-init.ts';
 import { checkIpam } from './vm-ipam.ts';
 import { checkMacs } from './vm-macs.ts';
 import { checkNetworks } from './vm-networks.ts';
@@ -103,6 +104,7 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
             ...checkSecondary(vm, cluster),
             ...checkMacs(vm, cluster),
             ...checkIpam(vm, cluster),
+            ...checkCloudInit(vm),
           ],
     ),
   ];

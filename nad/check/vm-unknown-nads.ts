@@ -1,5 +1,5 @@
 import { nearest } from './almost.ts';
-import { doubt, type Problem } from './finding.ts';
+import { advice, doubt, type Problem } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { findNad, isReference, parseReference } from './reference.ts';
 import type { Vm } from './vm.ts';
@@ -19,15 +19,16 @@ export function unknownNads(vms: readonly Vm[], nads: NadIndex): readonly string
 export function problemsOfUnknownNad(text: string, vm: Vm, nads: NadIndex): readonly Problem[] {
   return unknownName(text, vm, nads).flatMap((fullName) => {
     const [namespace = '', name = ''] = fullName.split('/', 2);
-    const others = nads.namesIn(namespace).filter((other) => withoutDigits(other) !== withoutDigits(name));
-    const meant = nearest(name, others);
+    const meant = nearest(name, nads.namesIn(namespace));
     if (meant === undefined) return [];
     const reason = `NetworkAttachmentDefinition "${fullName}" is not in the input, which has "${namespace}/${meant}"`;
-    return [doubt(`${reason}; check the spelling`)];
+    return withoutDigits(meant) === withoutDigits(name)
+      ? [advice(`${reason}; check the number`)]
+      : [doubt(`${reason}; check the spelling`)];
   });
 }
 
-/** Names that differ only in digits are those of different networks: "vlan100" and "vlan101". */
+/** Names that differ only in digits are often those of different networks: "vlan100", "vlan101". */
 const withoutDigits = (name: string): string => name.replace(/\d/g, '');
 
 function unknownName(text: string, { namespace }: Vm, nads: NadIndex): readonly string[] {

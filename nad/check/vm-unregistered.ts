@@ -15,6 +15,17 @@ interface Known {
 /** Names under which Tapwire's manifests register the bindings. */
 const SHIPPED = BINDING_KINDS.map((kind) => BINDINGS[kind].registeredAs);
 
+/** Names of other things that a VM does not name: of NADs, and of kinds on the command line. */
+const LOOKALIKES: ReadonlyMap<string, string> = new Map(
+  BINDING_KINDS.flatMap((kind) => {
+    const { nad, registeredAs } = BINDINGS[kind];
+    const names = nad === null ? [] : [nad.name];
+    // Other projects register a binding "macvtap" or "passt".
+    if (kind.includes('-')) names.push(kind);
+    return names.filter((name) => !SHIPPED.includes(name)).map((name) => [name, registeredAs]);
+  }),
+);
+
 /** Whether the files say nothing about registrations. */
 const isSilent = ({ registrations, knowsAll }: Known): boolean => registrations.size === 0 && !knowsAll;
 
@@ -35,7 +46,8 @@ export function problemsOfUnregistered(binding: string, cluster: Known): readonl
 
 /** Finds a misspelt name. Without registrations, it may still be a name of the admin's choice. */
 function problemsOfName(binding: string): readonly Problem[] {
-  const meant = SHIPPED.includes(binding) ? undefined : nearest(binding, SHIPPED);
+  if (SHIPPED.includes(binding)) return [];
+  const meant = LOOKALIKES.get(binding) ?? nearest(binding, SHIPPED);
   if (meant === undefined) return [];
   return [doubt(`binding "${binding}" is not "${meant}"; check the spelling`)];
 }

@@ -27,6 +27,8 @@ export interface Vm {
   readonly preference: Preference;
   /** `spec.domain.devices.disks`, not validated. */
   readonly disks: unknown;
+  /** `spec.volumes`, not validated. */
+  readonly volumes: unknown;
   /** Names in `spec.resourceClaims`. */
   readonly claims: ReadonlySet<unknown>;
   /** Finds the place of the value at a path under the VM's `spec`, such as `.networks[0]`. */
@@ -91,6 +93,7 @@ export function decodeVm(resource: Resource, specPath: string, presets: Presets)
     hotplugVolumes: hotplugVolumesOf(vmiSpec),
     preference,
     disks,
+    volumes: get(vmiSpec, 'volumes'),
     claims: new Set(resourceClaims.map((claim) => get(claim, 'name'))),
     at: (below) => resource.at(`${path}${below}`),
   };

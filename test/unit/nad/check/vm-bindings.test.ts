@@ -266,8 +266,31 @@ test('warns of a network whose NAD is not in the input, if one of almost that na
 
 test('accepts networks whose NADs may be in the cluster', () => {
   const some = nad('lan', MACVLAN_CHAIN, 'vms') + nad('vlan100', MACVLAN_CHAIN, 'vms');
-  for (const name of ['storage', 'vlan101', 'default/lna'])
-    assert.equal(findingsOf(some + onNetwork(name)), []);
+  for (const name of ['storage', 'default/lna']) assert.equal(findingsOf(some + onNetwork(name)), []);
+});
+
+test('advises a look at a name that differs in digits only', () => {
+  for (const name of ['vlan101', 'vlan10', 'vms/vlan1000']) {
+    const full = `vms/${name.replace('vms/', '')}`;
+    assert.equal(findingsOf(nad('vlan100', MACVLAN_CHAIN, 'vms') + onNetwork(name)), [
+      `14 advice: ${MISSPELT} "${full}" is not in the input, which has "vms/vlan100"; check the number`,
+    ]);
+  }
+});
+
+test('warns of a binding named as its NAD is, or its kind on the command line', () => {
+  for (const [name, meant] of [
+    ['tapwire-tap', 'tapwire'],
+    ['tap-secondary', 'tapwire-secondary'],
+    ['tap-secondary-mq', 'tapwire-secondary-mq'],
+    ['tapwire-tap-mq', 'tapwire-mq'],
+  ]) {
+    assert.equal(findingsOf(vm({ interfaces: [{ name: 'default', binding: { name } }] })), [
+      `8 warning: ${SUBJECT}: binding "${name}" is not "${meant}"; check the spelling`,
+    ]);
+  }
+  for (const name of ['macvtap', 'passt', 'tap'])
+    assert.equal(findingsOf(vm({ interfaces: [{ name: 'default', binding: { name } }] })), []);
 });
 
 test.run();
