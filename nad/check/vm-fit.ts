@@ -45,9 +45,11 @@ export function problemsOfFit(
       ? problemsOfMethod(one, registered, wiring, networkName)
       : [];
   if (ofMethod.length > 0) return ofMethod;
-  if (wiring !== 'passt')
-    return problemsOfQueues(vm, one, wiring, Boolean(registered?.plugin['sidecarImage']));
   const isSecondary = network !== undefined && !isPrimary(network);
+  if (wiring !== 'passt') {
+    const isForSecondary = isSecondary && byBinding !== null;
+    return problemsOfQueues(vm, one, wiring, isForSecondary, Boolean(registered?.plugin['sidecarImage']));
+  }
   return isSecondary ? [error('passt serves only the primary network; use tap for this one')] : [];
 }
 
@@ -74,11 +76,15 @@ const isRegisteredAs = (manifests: BindingManifests, binding: string | null): bo
 /**
  * Checks the queues: a tap has one or several, and libvirt opens it as the VM says. Tapwire's
  * sidecar makes them agree.
+ *
+ * @param isForSecondary whether to name the bindings for secondary networks; a network's own NAD
+ * has none of these
  */
 function problemsOfQueues(
   { queues }: Vm,
   { model }: Interface,
   wiring: Exclude<Wiring, 'passt' | 'macvtap'>,
+  isForSecondary: boolean,
   hasSidecar: boolean,
 ): readonly Problem[] {
   if (queues === null || (model === null && queues > 1)) return [];
@@ -86,8 +92,9 @@ function problemsOfQueues(
   const isMany = own > 1;
   const takesMany = wiring === 'tap-mq' || wiring === 'tap-secondary-mq';
   if (isMany === takesMany) return [];
+  const isAny = wiring === 'tap' || wiring === 'tap-mq';
   const [single, many] =
-    wiring === 'tap' || wiring === 'tap-mq'
+    isAny && !isForSecondary
       ? (['tap', 'tap-mq'] as const)
       : (['tap-secondary', 'tap-secondary-mq'] as const);
   const reason = isMany

@@ -77,7 +77,8 @@ export const MACVTAP_RESOURCE = fullResourceName('vm-lan');
 
 const ON_MACVTAP = [
   'A network of the nodes, on which Tapwire creates a macvtap for each VM. The agent offers the resource of the annotation if',
-  '/etc/tapwire/node.json on the node names the lower device; replace "bond0" by a link of your nodes:',
+  '/etc/tapwire/node.json on the node names the lower device. Replace "bond0" by a link of your nodes. For a further network,',
+  'give "vm-lan" another name there and in the annotation.',
   '  {"macvtap": {"resources": [{"name": "vm-lan", "lowerDevice": "bond0"}]}}',
   'The DaemonSet needs the component daemonset/manifests/macvtap. From KubeVirt 1.9 on, network-resources-injector must request',
   "the device for the VM: docs/macvtap.md. The network's DHCP server or router gives the guest its addresses.",

@@ -100,6 +100,14 @@ for (const [why, text, want] of [
   ["the user's own NAD with it, on the pod network", primary('mine-lan'), [wrong('mine-lan', 'tapwire')]],
   ['a registration without a NAD', secondary('bare'), []],
   [
+    'queues that do not match the tap of the binding for any network',
+    secondary('tapwire', MANY),
+    [
+      `8 error: ${ON_LAN}: the VM asks for 2 queues (networkInterfaceMultiqueue) but its tap has one; use binding "tapwire-secondary-mq"; as it is, QEMU cannot open the tap and the VM does not boot`,
+      advice('tapwire', 'tapwire-secondary'),
+    ],
+  ],
+  [
     'queues that do not match, with the counterpart for secondary networks',
     secondary('tapwire-secondary', MANY),
     [
