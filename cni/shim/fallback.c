@@ -16,6 +16,12 @@ static const char BELONG_TOGETHER[] = "The executable tapwire and the directory 
 static const char NEED_ONE[] = "Start the pod of the tapwire DaemonSet on this node, "
                                "or install the fallback, which works without the agent";
 
+/*
+ * Above all numbers that the shim's own descriptors get: main() begins with none above 2, and each
+ * takes the lowest free number.
+ */
+#define PASSED_NETNS 9
+
 static char path[PATH_MAX + sizeof "/.tapwire"];
 
 _Noreturn static void reject(const char *file, const char *reason) {
@@ -82,13 +88,26 @@ static void replay(struct bytes input) {
   sys_close((int)memory);
 }
 
-_Noreturn void run_fallback(const struct call *call, const char *agent_state) {
+/*
+ * Lets the one-shot inherit the pod's netns as PASSED_NETNS, if it is locked. Returns the argument
+ * that tells the one-shot (cni/main.ts) so: the number, or "-1".
+ */
+static char *pass_on(struct netns *netns) {
+  if (!netns->is_locked) return "-1";
+  long status = sys_dup3(netns->pod, PASSED_NETNS, 0);
+  if (status < 0) fail(IO_FAILURE, NULL, "Cannot pass the pod's netns to the fallback: ", errno_text(-status));
+  close_netns(netns);
+  return AS_TEXT(PASSED_NETNS);
+}
+
+_Noreturn void run_fallback(const struct call *call, struct netns *netns, const char *agent_state) {
   if (call->input_errno != 0) fail(IO_FAILURE, NULL, "error reading from stdin: ", errno_text(call->input_errno));
   find_fallback();
   int directory = open_fallback(call, agent_state);
   take_slot(directory, call);
   check_files(directory);
   if (call->input.start != NULL) replay(call->input);
+  char *passed = pass_on(netns);
   /*
    * The paths are relative to the open directory, so the files that were checked are those that
    * run. The loader would split an absolute library path at colons.
@@ -96,7 +115,7 @@ _Noreturn void run_fallback(const struct call *call, const char *agent_state) {
   long status = sys_fchdir(directory);
   if (status < 0) reject(".", errno_text(-status));
   pass_overrides(call->environment);
-  char *const argv[] = {"node", "--library-path", "lib", "./node", "./index.js", NULL};
+  char *const argv[] = {"node", "--library-path", "lib", "./node", "./index.js", passed, NULL};
   status = sys_execve("lib/ld.so", argv, call->environment);
   reject("lib/ld.so", errno_text(-status));
 }

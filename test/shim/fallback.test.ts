@@ -50,7 +50,7 @@ test("Node runs through the fallback's own loader, in its directory, with CNI's 
       const run = JSON.parse(stdout);
       assert.equal([run.cwd, run.input], [fallbackDir, CONF]);
       // The loader's first argument is its own name, which a script does not get.
-      assert.equal(run.args, ['--library-path', 'lib', './node', './index.js']);
+      assert.equal(run.args, ['--library-path', 'lib', './node', './index.js', '9']);
       assert.equal(run.env, {
         CNI_COMMAND: 'ADD',
         CNI_NETNS: path,
@@ -60,6 +60,7 @@ test("Node runs through the fallback's own loader, in its directory, with CNI's 
       });
       const kept = run.links.filter((link: string) => link.startsWith('/') && !link.startsWith('/proc'));
       assert.ok(kept.includes(fallbackDir), 'it holds the slot');
+      assert.ok(kept.includes(path), 'it holds the netns');
       assert.equal(
         run.links.filter((link: string) => /net:|socket|memfd/.test(link)),
         [],
@@ -194,21 +195,6 @@ test('a call that never gets the lock reports it after a bounded time', () =>
     const msg = `Cannot run ADD: waited 60 s for other calls that use the fallback at "${fallbackDir}"; try again`;
     assert.equal(errorOf(answer), [1, 11, msg]);
   }));
-
-test('a call that waits for the lock holds no netns', () =>
-  withNetns(({ path }) =>
-    withSlotTaken(async (fallbackDir, release) => {
-      let isOver = false;
-      const waiting = shim('ADD', { fallbackDir, input: CONF, env: { CNI_NETNS: path } }).finally(() => {
-        isOver = true;
-      });
-      await sleep(200);
-      await execa('flock', ['--exclusive', '--timeout', '30', path, 'true']);
-      assert.not.ok(isOver, 'it has waited all the time');
-      release();
-      assert.is((await waiting).exitCode, 0);
-    }),
-  ));
 
 /**
  * The minimum that a node gives the plugin: its own two files, /proc, /dev/net/tun and the netns.
