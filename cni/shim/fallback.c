@@ -6,10 +6,7 @@
 #include "kernel.h"
 #include "output.h"
 #include "settings.h"
-
-/* Root runs these files, so only root may be able to write them. Checked in this order. */
-static const char *const FILES[] = {".", "lib", "lib/ld.so", "node", "index.js", "package.json", "tapwire.node"};
-enum { FILE_COUNT = sizeof FILES / sizeof FILES[0] };
+#include "trust.h"
 
 static const char BELONG_TOGETHER[] = "The executable tapwire and the directory .tapwire belong together in the CNI bin "
                                       "directory; install both again as docs/install.md describes";
@@ -25,7 +22,7 @@ static const char NEED_ONE[] = "Start the pod of the tapwire DaemonSet on this n
 static char path[PATH_MAX + sizeof "/.tapwire"];
 
 _Noreturn static void reject(const char *file, const char *reason) {
-  bool is_directory = file[0] == '.';
+  bool is_directory = equal(file, ".");
   fail(IO_FAILURE, BELONG_TOGETHER, "Cannot run \"", path, is_directory ? "" : "/", is_directory ? "" : file,
        "\": ", reason);
 }
@@ -68,13 +65,8 @@ static void take_slot(int directory, const struct call *call) {
 }
 
 static void check_files(int directory) {
-  for (int i = 0; i < FILE_COUNT; i++) {
-    struct stat status;
-    long failure = sys_stat_at(directory, FILES[i], &status, 0);
-    if (failure < 0) reject(FILES[i], errno_text(-failure));
-    if (status.st_uid != 0) reject(FILES[i], "it does not belong to root");
-    if (status.st_mode & (S_IWGRP | S_IWOTH)) reject(FILES[i], "users other than root can write to it");
-  }
+  struct distrusted file = find_distrusted(directory);
+  if (file.reason != NULL) reject(file.name, file.reason);
 }
 
 /* Makes the input that was read from stdin the stdin of the one-shot. */

@@ -38,9 +38,10 @@ struct control_header {
 static inline _Noreturn void sys_exit(int status) {
   for (;;) system_call(__NR_exit_group, status, 0, 0, 0, 0);
 }
-static inline long sys_open(const char *path, int flags) {
-  return system_call(__NR_openat, AT_FDCWD, (long)path, flags, 0, 0);
+static inline long sys_open_at(int directory, const char *path, int flags) {
+  return system_call(__NR_openat, directory, (long)path, flags, 0, 0);
 }
+static inline long sys_open(const char *path, int flags) { return sys_open_at(AT_FDCWD, path, flags); }
 static inline long sys_close(int fd) { return system_call(__NR_close, fd, 0, 0, 0, 0); }
 static inline long sys_close_range(unsigned first, unsigned last) {
   return system_call(__NR_close_range, first, last, 0, 0, 0);
@@ -62,6 +63,9 @@ static inline long sys_stat_at(int directory, const char *path, struct stat *sta
   return system_call(__NR_newfstatat, directory, (long)path, (long)status, flags, 0);
 }
 static inline long sys_stat_fd(int fd, struct stat *status) { return sys_stat_at(fd, "", status, AT_EMPTY_PATH); }
+static inline long sys_getdents(int directory, void *entries, size_t size) {
+  return system_call(__NR_getdents64, directory, (long)entries, (long)size, 0, 0);
+}
 static inline long sys_readlink(const char *path, char *target, size_t size) {
   return system_call(__NR_readlinkat, AT_FDCWD, (long)path, (long)target, (long)size, 0);
 }
