@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "kernel.h"
+#include "limits.h"
 #include "output.h"
 #include "settings.h"
 #include "trust.h"
@@ -12,6 +13,8 @@ static const char BELONG_TOGETHER[] = "The executable tapwire and the directory 
                                       "directory; install both again as docs/install.md describes";
 static const char NEED_ONE[] = "Start the pod of the tapwire DaemonSet on this node, "
                                "or install the fallback, which works without the agent";
+static const char RAISE_IT[] = "Node.js cannot start under this resource limit; raise it for the container runtime, "
+                               "or start the pod of the tapwire DaemonSet on this node";
 
 /*
  * Above all numbers that the shim's own descriptors get: main() begins with none above 2, and each
@@ -69,6 +72,13 @@ static void check_files(int directory) {
   if (file.reason != NULL) reject(file.name, file.reason);
 }
 
+static void check_limits(const struct call *call) {
+  struct low_limit limit = raise_limits();
+  if (limit.name == NULL) return;
+  fail(IO_FAILURE, RAISE_IT, "Cannot run ", call->command, " without the agent: ", limit.name, " is below ",
+       limit.least, ", and this process may not raise it");
+}
+
 /* Makes the input that was read from stdin the stdin of the one-shot. */
 static void replay(struct bytes input) {
   long memory = sys_memfd_create("stdin");
@@ -95,6 +105,7 @@ static char *pass_on(struct netns *netns) {
 _Noreturn void run_fallback(const struct call *call, struct netns *netns, const char *agent_state) {
   if (call->input_errno != 0) fail(IO_FAILURE, NULL, "error reading from stdin: ", errno_text(call->input_errno));
   find_fallback();
+  check_limits(call);
   int directory = open_fallback(call, agent_state);
   take_slot(directory, call);
   check_files(directory);

@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/poll.h>
+#include <linux/resource.h>
 #include <linux/signal.h>
 #include <linux/stat.h>
 #include <linux/time.h>
@@ -73,6 +74,10 @@ static inline long sys_fchdir(int directory) { return system_call(__NR_fchdir, d
 static inline long sys_memfd_create(const char *name) { return system_call(__NR_memfd_create, (long)name, 0, 0, 0, 0); }
 static inline long sys_execve(const char *path, char *const *argv, char *const *environment) {
   return system_call(__NR_execve, (long)path, (long)argv, (long)environment, 0, 0);
+}
+/* Reads and sets a limit of this process. Either may be NULL. */
+static inline long sys_prlimit(int resource, const struct rlimit64 *limit, struct rlimit64 *former) {
+  return system_call(__NR_prlimit64, 0, resource, (long)limit, (long)former, 0);
 }
 static inline long sys_clock_gettime(int clock, struct timespec *time) {
   return system_call(__NR_clock_gettime, clock, (long)time, 0, 0, 0);

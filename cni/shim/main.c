@@ -31,9 +31,11 @@ _Noreturn static void print_about(void) {
   sys_exit(0);
 }
 
-static void ignore_broken_pipes(void) {
+/* Makes write(2) fail instead: on a broken pipe, and on a file at its RLIMIT_FSIZE. */
+static void ignore_signals_of_write(void) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   sys_sigaction(SIGPIPE, &ignore);
+  sys_sigaction(SIGXFSZ, &ignore);
 }
 
 static struct call read_call(char **environment) {
@@ -97,7 +99,7 @@ _Noreturn static void continue_without_agent(const struct call *call, struct net
 _Noreturn void start(long *stack) {
   int argc = (int)stack[0];
   char **argv = (char **)(stack + 1);
-  ignore_broken_pipes();
+  ignore_signals_of_write();
   if (argc > 1 && equal(argv[1], "mktap")) {
     tidy_descriptors(mktap_descriptor(argc, argv));
     sys_exit(make_tap(argc, argv));
