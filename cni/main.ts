@@ -3,8 +3,9 @@ import { BindingError, messageOf } from '../shared/errors.ts';
 import { devicesOf } from '../shared/kubelet/pod-devices.ts';
 import { log } from '../shared/log.ts';
 import { answer } from './answer.ts';
+import type { CallContext } from './host.ts';
 import { openKernel } from './kernel/kernel.ts';
-import { openNetns } from './kernel/open-netns.ts';
+import { openNetns, requireOtherNetns } from './kernel/open-netns.ts';
 import { readNodePolicy } from './policy/node-file.ts';
 import { MAX_INPUT } from './request/input.ts';
 
@@ -48,15 +49,26 @@ function writeSome(bytes: Buffer, from: number): number {
 }
 
 /**
- * How long to wait for the netns lock. kubelet gives a sandbox two minutes; the slowest call takes
- * 1 s.
+ * How long to wait for the netns lock, if started by hand or by an earlier version of the shim, as
+ * can happen during an upgrade. kubelet gives a sandbox two minutes; the slowest call takes 1 s.
  */
 const LOCK_TIMEOUT = 15_000; // ms
 
+/**
+ * How this call gets its netns. The shim passes a descriptor that it has locked as the argument, or
+ * -1 if it found nothing to lock. Waiting for a lock is the shim's task: this process holds the
+ * only turn of the node.
+ */
+function netnsAccess(argument: string | undefined): Pick<CallContext, 'openNetns' | 'lockTimeout'> {
+  if (argument === undefined) return { openNetns, lockTimeout: LOCK_TIMEOUT };
+  const passed = Number(argument);
+  if (passed < 0) return { openNetns, lockTimeout: 0 };
+  return { openNetns: (path) => requireOtherNetns(path, passed), lockTimeout: 0 };
+}
+
 const given = await answer(process.env, readStdin, {
-  openNetns,
+  ...netnsAccess(process.argv[2]),
   openKernel,
-  lockTimeout: LOCK_TIMEOUT,
   // Only the shim in tests passes this variable on.
   readNodePolicy: () => readNodePolicy(process.env['TAPWIRE_NODE_FILE']),
   devicesOf,

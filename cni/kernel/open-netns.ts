@@ -18,6 +18,15 @@ export function openNetns(path: string): number | null {
     const { code } = cause as NodeJS.ErrnoException;
     return refuseOpening(path, code, messageOf(cause));
   }
+  return requireOtherNetns(path, fd);
+}
+
+/**
+ * Returns the descriptor if it is a pod's netns, as requirePodNetns does for this process.
+ *
+ * @throws {BindingError} INVALID_NETNS
+ */
+export function requireOtherNetns(path: string, fd: number): number | null {
   const own = openSync('/proc/self/ns/net', 'r');
   try {
     return requirePodNetns(path, fd, [own]);

@@ -4,22 +4,28 @@
 
 #include "clock.h"
 #include "kernel.h"
+#include "limits.h"
 #include "output.h"
 #include "settings.h"
-
-/* Root runs these files, so only root may be able to write them. Checked in this order. */
-static const char *const FILES[] = {".", "lib", "lib/ld.so", "node", "index.js", "package.json", "tapwire.node"};
-enum { FILE_COUNT = sizeof FILES / sizeof FILES[0] };
+#include "trust.h"
 
 static const char BELONG_TOGETHER[] = "The executable tapwire and the directory .tapwire belong together in the CNI bin "
                                       "directory; install both again as docs/install.md describes";
 static const char NEED_ONE[] = "Start the pod of the tapwire DaemonSet on this node, "
                                "or install the fallback, which works without the agent";
+static const char RAISE_IT[] = "Node.js cannot start under this resource limit; raise it for the container runtime, "
+                               "or start the pod of the tapwire DaemonSet on this node";
+
+/*
+ * Above all numbers that the shim's own descriptors get: main() begins with none above 2, and each
+ * takes the lowest free number.
+ */
+#define PASSED_NETNS 9
 
 static char path[PATH_MAX + sizeof "/.tapwire"];
 
 _Noreturn static void reject(const char *file, const char *reason) {
-  bool is_directory = file[0] == '.';
+  bool is_directory = equal(file, ".");
   fail(IO_FAILURE, BELONG_TOGETHER, "Cannot run \"", path, is_directory ? "" : "/", is_directory ? "" : file,
        "\": ", reason);
 }
@@ -62,13 +68,15 @@ static void take_slot(int directory, const struct call *call) {
 }
 
 static void check_files(int directory) {
-  for (int i = 0; i < FILE_COUNT; i++) {
-    struct stat status;
-    long failure = sys_stat_at(directory, FILES[i], &status, 0);
-    if (failure < 0) reject(FILES[i], errno_text(-failure));
-    if (status.st_uid != 0) reject(FILES[i], "it does not belong to root");
-    if (status.st_mode & (S_IWGRP | S_IWOTH)) reject(FILES[i], "users other than root can write to it");
-  }
+  struct distrusted file = find_distrusted(directory);
+  if (file.reason != NULL) reject(file.name, file.reason);
+}
+
+static void check_limits(const struct call *call) {
+  struct low_limit limit = raise_limits();
+  if (limit.name == NULL) return;
+  fail(IO_FAILURE, RAISE_IT, "Cannot run ", call->command, " without the agent: ", limit.name, " is below ",
+       limit.least, ", and this process may not raise it");
 }
 
 /* Makes the input that was read from stdin the stdin of the one-shot. */
@@ -82,13 +90,27 @@ static void replay(struct bytes input) {
   sys_close((int)memory);
 }
 
-_Noreturn void run_fallback(const struct call *call, const char *agent_state) {
+/*
+ * Lets the one-shot inherit the pod's netns as PASSED_NETNS, if it is locked. Returns the argument
+ * that tells the one-shot (cni/main.ts) so: the number, or "-1".
+ */
+static char *pass_on(struct netns *netns) {
+  if (!netns->is_locked) return "-1";
+  long status = sys_dup3(netns->pod, PASSED_NETNS, 0);
+  if (status < 0) fail(IO_FAILURE, NULL, "Cannot pass the pod's netns to the fallback: ", errno_text(-status));
+  close_netns(netns);
+  return AS_TEXT(PASSED_NETNS);
+}
+
+_Noreturn void run_fallback(const struct call *call, struct netns *netns, const char *agent_state) {
   if (call->input_errno != 0) fail(IO_FAILURE, NULL, "error reading from stdin: ", errno_text(call->input_errno));
   find_fallback();
+  check_limits(call);
   int directory = open_fallback(call, agent_state);
   take_slot(directory, call);
   check_files(directory);
   if (call->input.start != NULL) replay(call->input);
+  char *passed = pass_on(netns);
   /*
    * The paths are relative to the open directory, so the files that were checked are those that
    * run. The loader would split an absolute library path at colons.
@@ -96,7 +118,7 @@ _Noreturn void run_fallback(const struct call *call, const char *agent_state) {
   long status = sys_fchdir(directory);
   if (status < 0) reject(".", errno_text(-status));
   pass_overrides(call->environment);
-  char *const argv[] = {"node", "--library-path", "lib", "./node", "./index.js", NULL};
+  char *const argv[] = {"node", "--library-path", "lib", "./node", "./index.js", passed, NULL};
   status = sys_execve("lib/ld.so", argv, call->environment);
   reject("lib/ld.so", errno_text(-status));
 }

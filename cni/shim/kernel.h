@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/poll.h>
+#include <linux/resource.h>
 #include <linux/signal.h>
 #include <linux/stat.h>
 #include <linux/time.h>
@@ -38,9 +39,10 @@ struct control_header {
 static inline _Noreturn void sys_exit(int status) {
   for (;;) system_call(__NR_exit_group, status, 0, 0, 0, 0);
 }
-static inline long sys_open(const char *path, int flags) {
-  return system_call(__NR_openat, AT_FDCWD, (long)path, flags, 0, 0);
+static inline long sys_open_at(int directory, const char *path, int flags) {
+  return system_call(__NR_openat, directory, (long)path, flags, 0, 0);
 }
+static inline long sys_open(const char *path, int flags) { return sys_open_at(AT_FDCWD, path, flags); }
 static inline long sys_close(int fd) { return system_call(__NR_close, fd, 0, 0, 0, 0); }
 static inline long sys_close_range(unsigned first, unsigned last) {
   return system_call(__NR_close_range, first, last, 0, 0, 0);
@@ -62,6 +64,9 @@ static inline long sys_stat_at(int directory, const char *path, struct stat *sta
   return system_call(__NR_newfstatat, directory, (long)path, (long)status, flags, 0);
 }
 static inline long sys_stat_fd(int fd, struct stat *status) { return sys_stat_at(fd, "", status, AT_EMPTY_PATH); }
+static inline long sys_getdents(int directory, void *entries, size_t size) {
+  return system_call(__NR_getdents64, directory, (long)entries, (long)size, 0, 0);
+}
 static inline long sys_readlink(const char *path, char *target, size_t size) {
   return system_call(__NR_readlinkat, AT_FDCWD, (long)path, (long)target, (long)size, 0);
 }
@@ -69,6 +74,10 @@ static inline long sys_fchdir(int directory) { return system_call(__NR_fchdir, d
 static inline long sys_memfd_create(const char *name) { return system_call(__NR_memfd_create, (long)name, 0, 0, 0, 0); }
 static inline long sys_execve(const char *path, char *const *argv, char *const *environment) {
   return system_call(__NR_execve, (long)path, (long)argv, (long)environment, 0, 0);
+}
+/* Reads and sets a limit of this process. Either may be NULL. */
+static inline long sys_prlimit(int resource, const struct rlimit64 *limit, struct rlimit64 *former) {
+  return system_call(__NR_prlimit64, 0, resource, (long)limit, (long)former, 0);
 }
 static inline long sys_clock_gettime(int clock, struct timespec *time) {
   return system_call(__NR_clock_gettime, clock, (long)time, 0, 0, 0);

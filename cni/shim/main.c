@@ -31,9 +31,11 @@ _Noreturn static void print_about(void) {
   sys_exit(0);
 }
 
-static void ignore_broken_pipes(void) {
+/* Makes write(2) fail instead: on a broken pipe, and on a file at its RLIMIT_FSIZE. */
+static void ignore_signals_of_write(void) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   sys_sigaction(SIGPIPE, &ignore);
+  sys_sigaction(SIGXFSZ, &ignore);
 }
 
 static struct call read_call(char **environment) {
@@ -77,28 +79,27 @@ _Noreturn static void take_over(const struct call *call, const char *how) {
   if (lock_pod(&netns, LOST_TIMEOUT) < 0)
     fail(TRY_AGAIN, NULL, "Cannot tell how ", call->command, " ended: the agent accepted the request but ", how,
          "; try again");
-  close_netns(&netns);
   warn("The agent accepted ", call->command, " but ", how, "; completing it without the agent");
-  run_fallback(call, "no reply from the agent at");
+  run_fallback(call, &netns, "no reply from the agent at");
 }
 
 /* Runs a call that no agent received. A missing socket is not logged: that node has no agent. */
-_Noreturn static void continue_without_agent(const struct call *call, long number) {
+_Noreturn static void continue_without_agent(const struct call *call, struct netns *netns, long number) {
   const char *socket = agent_socket(), *command = call->command;
-  if (number == ENOENT || number == ENOTDIR) run_fallback(call, "no agent at");
+  if (number == ENOENT || number == ENOTDIR) run_fallback(call, netns, "no agent at");
   if (number == ETIMEDOUT) {
     const char *timeout = equal(command, "ADD") ? AS_TEXT(AGENT_TIMEOUT_ADD) : AS_TEXT(AGENT_TIMEOUT_OTHER);
     warn("No agent at \"", socket, "\" answered within ", timeout, " s; running ", command, " without it");
   } else {
     warn("Cannot reach the agent at \"", socket, "\": ", errno_text(number), "; running ", command, " without it");
   }
-  run_fallback(call, "no reply from an agent at");
+  run_fallback(call, netns, "no reply from an agent at");
 }
 
 _Noreturn void start(long *stack) {
   int argc = (int)stack[0];
   char **argv = (char **)(stack + 1);
-  ignore_broken_pipes();
+  ignore_signals_of_write();
   if (argc > 1 && equal(argv[1], "mktap")) {
     tidy_descriptors(mktap_descriptor(argc, argv));
     sys_exit(make_tap(argc, argv));
@@ -109,13 +110,13 @@ _Noreturn void start(long *stack) {
   long socket = connect_agent(); /* the agent says hello while open_locked runs */
   struct netns netns = open_locked(&call, &socket);
   struct conversation conversation = ask_agent(&call, &netns, socket);
-  close_netns(&netns);
+  if (conversation.outcome != NOT_SENT) close_netns(&netns);
   switch (conversation.outcome) {
     case REPLIED:
       write_all(2, conversation.reply.err);
       finish(conversation.reply.out, conversation.reply.status);
     case NOT_SENT:
-      continue_without_agent(&call, conversation.number);
+      continue_without_agent(&call, &netns, conversation.number);
     case LOST:
       take_over(&call, conversation.how);
   }

@@ -28,13 +28,15 @@ static bool is_other_netns(const struct netns *netns) {
   return pod.st_dev != host.st_dev || pod.st_ino != host.st_ino;
 }
 
-long lock_pod(const struct netns *netns, int timeout) {
+long lock_pod(struct netns *netns, int timeout) {
   if (netns->pod < 0 || !is_other_netns(netns)) return 0;
-  return lock_within(netns->pod, timeout);
+  long status = lock_within(netns->pod, timeout);
+  netns->is_locked = status == 0;
+  return status;
 }
 
 void close_netns(struct netns *netns) {
   if (netns->pod >= 0) sys_close(netns->pod);
   if (netns->host >= 0) sys_close(netns->host);
-  netns->pod = netns->host = -1;
+  *netns = (struct netns){.pod = -1, .host = -1};
 }

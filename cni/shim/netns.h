@@ -1,11 +1,15 @@
 /* Opens the pod's network namespace and locks it, so that it has only one writer. */
 #pragma once
 
+#include <stdbool.h>
+
 struct netns {
   /* Descriptor of CNI_NETNS, or -1. */
   int pod;
   /* The errno of opening CNI_NETNS, or 0. */
   int pod_errno;
+  /* Whether this process holds the lock of `pod`. */
+  bool is_locked;
   /* Descriptor of the netns that this process runs in: on a node, the host netns. */
   int host;
 };
@@ -18,6 +22,6 @@ struct netns open_netns(const char *path);
  * it. The lock lasts until the last copy of the descriptor is closed. If CNI_NETNS is not a netns,
  * or is the host's, it is not locked, because it is rejected later. Returns 0 or a negative errno.
  */
-long lock_pod(const struct netns *netns, int timeout);
+long lock_pod(struct netns *netns, int timeout);
 
 void close_netns(struct netns *netns);

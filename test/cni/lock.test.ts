@@ -11,6 +11,14 @@ import { dumpNetns, sameNetns, withNetns, withPod } from '../helpers/pod/netns.t
 
 const test = suite('the lock of a netns');
 
+/** Takes the lock of a netns. Undefined if another process holds it. */
+function tryToHold(path: string): (() => void) | undefined {
+  const fd = openSync(path, 'r');
+  if (native.tryLock(fd)) return () => closeSync(fd);
+  closeSync(fd);
+  return undefined;
+}
+
 test('the lock keeps other calls out until it is closed, and reports a timeout after a bounded wait', () =>
   withNetns(async ({ path }) => {
     const [first, second] = [openSync(path, 'r'), openSync(path, 'r')];
@@ -34,6 +42,31 @@ test('a call waits for the one before it', () =>
     assert.is(winner, 'timeout', 'ADD waits');
     closeSync(fd);
     assert.is((await adding).exitCode, 0);
+  }));
+
+test('a call keeps the lock until its work is done, if a process in the pod wants it all the time', () =>
+  withPod('eth0', async (netns) => {
+    for (const [command, hasTap] of [
+      ['ADD', true],
+      ['DEL', false],
+    ] as const) {
+      let isOver = false;
+      const calling = cni(command, { netns: netns.path, network: 'default' }).finally(() => {
+        isOver = true;
+      });
+      // Lets the call have the lock first, then asks for it all the time.
+      for (let isTaken = false; !isTaken && !isOver; await sleep(10)) {
+        const release = tryToHold(netns.path);
+        isTaken = release === undefined;
+        release?.();
+      }
+      let release = tryToHold(netns.path);
+      for (; release === undefined; release = tryToHold(netns.path)) await sleep(1);
+      assert.is((await netns.ip('link show')).includes('tap0:'), hasTap, `${command} is done`);
+      const { exitCode, stdout } = await calling;
+      release();
+      assert.is(exitCode, 0, stdout);
+    }
   }));
 
 test('calls at once for one and several attachments never leave a netns half wired', () =>

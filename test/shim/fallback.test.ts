@@ -7,9 +7,11 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -50,7 +52,7 @@ test("Node runs through the fallback's own loader, in its directory, with CNI's 
       const run = JSON.parse(stdout);
       assert.equal([run.cwd, run.input], [fallbackDir, CONF]);
       // The loader's first argument is its own name, which a script does not get.
-      assert.equal(run.args, ['--library-path', 'lib', './node', './index.js']);
+      assert.equal(run.args, ['--library-path', 'lib', './node', './index.js', '9']);
       assert.equal(run.env, {
         CNI_COMMAND: 'ADD',
         CNI_NETNS: path,
@@ -60,6 +62,7 @@ test("Node runs through the fallback's own loader, in its directory, with CNI's 
       });
       const kept = run.links.filter((link: string) => link.startsWith('/') && !link.startsWith('/proc'));
       assert.ok(kept.includes(fallbackDir), 'it holds the slot');
+      assert.ok(kept.includes(path), 'it holds the netns');
       assert.equal(
         run.links.filter((link: string) => /net:|socket|memfd/.test(link)),
         [],
@@ -118,6 +121,63 @@ for (const [mode, owner, why] of [
       assert.equal(errorOf(answer), [1, 5, `Cannot run "${fallbackDir}": ${why}`]);
     }));
 }
+
+/** All files and directories of the built fallback, and two that a loader would also look into. */
+const EVERYTHING = [
+  ...readdirSync(join(dirname(INSTALLED), '.tapwire'), { recursive: true, encoding: 'utf8' }),
+  'inventory.json',
+  'lib/glibc-hwcaps',
+  'lib/glibc-hwcaps/x86-64-v3',
+  'lib/glibc-hwcaps/x86-64-v3/libm.so.6',
+];
+
+test('each file and directory of the fallback must belong to root, and others must not write to it', () =>
+  withFallback(async (fallbackDir) => {
+    mkdirSync(join(fallbackDir, 'lib/glibc-hwcaps/x86-64-v3'), { recursive: true });
+    for (const name of EVERYTHING) {
+      if (!existsSync(join(fallbackDir, name))) writeFileSync(join(fallbackDir, name), '', { mode: 0o644 });
+    }
+    const assertRejected = async (name: string, why: string): Promise<void> => {
+      const answer = await shim('GC', { fallbackDir, input: CONF });
+      assert.equal(errorOf(answer), [1, 5, `Cannot run "${fallbackDir}/${name}": ${why}`]);
+      assert.match(JSON.parse(answer.stdout).details, /install both again/);
+    };
+    assert.ok(['lib/libc.so.6', 'lib/ld.so', 'node', 'tapwire'].every((name) => EVERYTHING.includes(name)));
+    for (const name of EVERYTHING) {
+      const path = join(fallbackDir, name);
+      const { mode } = statSync(path);
+      for (const others of [0o020, 0o002]) {
+        chmodSync(path, mode | others);
+        await assertRejected(name, 'users other than root can write to it');
+      }
+      chmodSync(path, mode);
+      chownSync(path, NOBODY, 0);
+      await assertRejected(name, 'it does not belong to root');
+      chownSync(path, 0, 0);
+    }
+    assert.is(JSON.parse((await shim('GC', { fallbackDir, input: CONF })).stdout).fallback, true);
+  }));
+
+test('directories that are linked into each other are rejected', () =>
+  withFallback(async (fallbackDir) => {
+    symlinkSync('..', join(fallbackDir, 'lib/loop'));
+    const answer = await shim('GC', { fallbackDir, input: CONF });
+    assert.match(String(errorOf(answer)[2]), /^Cannot run ".*loop.*": it is nested too deeply$/);
+  }));
+
+test('a fallback with a hundred libraries is checked to its end', () =>
+  withFallback(async (fallbackDir) => {
+    const names = Array.from({ length: 100 }, (_, i) => `lib/${'x'.repeat(200)}${i}.so`);
+    for (const name of names) writeFileSync(join(fallbackDir, name), '', { mode: 0o644 });
+    assert.is(JSON.parse((await shim('GC', { fallbackDir, input: CONF })).stdout).fallback, true);
+    for (const name of names) {
+      chmodSync(join(fallbackDir, name), 0o666);
+      const why = 'users other than root can write to it';
+      const answer = await shim('GC', { fallbackDir, input: CONF });
+      assert.is(errorOf(answer)[2], `Cannot run "${fallbackDir}/${name}": ${why}`);
+      chmodSync(join(fallbackDir, name), 0o644);
+    }
+  }));
 
 test('links are followed, and their targets are validated', () =>
   withFallback(async (fallbackDir) => {
@@ -194,21 +254,6 @@ test('a call that never gets the lock reports it after a bounded time', () =>
     const msg = `Cannot run ADD: waited 60 s for other calls that use the fallback at "${fallbackDir}"; try again`;
     assert.equal(errorOf(answer), [1, 11, msg]);
   }));
-
-test('a call that waits for the lock holds no netns', () =>
-  withNetns(({ path }) =>
-    withSlotTaken(async (fallbackDir, release) => {
-      let isOver = false;
-      const waiting = shim('ADD', { fallbackDir, input: CONF, env: { CNI_NETNS: path } }).finally(() => {
-        isOver = true;
-      });
-      await sleep(200);
-      await execa('flock', ['--exclusive', '--timeout', '30', path, 'true']);
-      assert.not.ok(isOver, 'it has waited all the time');
-      release();
-      assert.is((await waiting).exitCode, 0);
-    }),
-  ));
 
 /**
  * The minimum that a node gives the plugin: its own two files, /proc, /dev/net/tun and the netns.

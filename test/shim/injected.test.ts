@@ -88,6 +88,7 @@ for (const [injection, name, why] of [
   ['fchdir:error=EACCES', '', 'Permission denied'],
   ['flock:error=ENOLCK', '', 'No locks available'],
   ['newfstatat:error=EIO:when=3', '/lib/ld.so', 'Input/output error'],
+  ['getdents64:error=EIO:when=1', '', 'Input/output error'],
 ] as const) {
   test(`the shim reports that ${injection} prevents the fallback`, () =>
     withFallback(async (fallbackDir) => {
