@@ -5,7 +5,8 @@ import type { Manifest } from './yaml.ts';
 
 /** MAC of the second NIC: random MACs differ from pod to pod. */
 const MAC = '02:00:00:00:01:00';
-const OWN_MAC = 'Replace the MAC, in both places, by one that no other machine on the network has.';
+const OWN_MAC =
+  'Replace the MAC, in both places, by one that no other machine on the network has: "02", then five random octets.';
 /** Name of the guest's first NIC, after its PCI address. The second is `enp2s0`. */
 const FIRST_NIC = 'enp1s0';
 
