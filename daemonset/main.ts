@@ -12,7 +12,7 @@ import { reasonOf } from '../shared/native/native.ts';
 import { serveCall } from './calls/serve-call.ts';
 import { listen, type Server } from './calls/server.ts';
 import { startDevices } from './devices.ts';
-import { serveHealth } from './health.ts';
+import { serveHealth } from './health/health.ts';
 import { holdHooks } from './hold-hooks.ts';
 import { addDeviceMetrics, addScanMetrics, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
@@ -41,8 +41,7 @@ async function run(options: Options): Promise<void> {
       throw new BindingError('TRY_AGAIN', `Cannot serve clients at "${socket}" yet: the agent is starting`);
     server.requireSocket();
   };
-  const { server: healthServer, address } = await serveHealth(health, test, () => metrics.registry.metrics());
-  healthServer.unref(); // if listen() fails, the agent exits instead of reporting health forever
+  const healthServer = await serveHealth(health, test, () => metrics.registry.metrics());
   await warm().catch((error) => {
     const advice = process.getuid?.() === 0 ? '' : '; run it as root';
     log('error', `Cannot wire pods on this node: ${reasonOf(error)}${advice}`);
@@ -70,14 +69,13 @@ async function run(options: Options): Promise<void> {
       log('info', `Got ${signal}: finishing the calls in flight`);
       await Promise.all([server?.close(), scanner?.stop(), devices.stop()]);
       healthServer.close();
-      healthServer.closeAllConnections();
       log('info', 'Agent is done');
     });
   }
   // Logged last: a reader may send SIGTERM as soon as it sees this line.
   log('info', `Agent is listening at ${socket}`, {
     version: tapwire.version,
-    health: `${address.address}:${address.port}`,
+    health: healthServer.address,
   });
 }
 

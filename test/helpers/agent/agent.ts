@@ -47,6 +47,8 @@ export interface AgentOptions {
    * those of other tests alone.
    */
   readonly netnsDir?: string;
+  /** Address of health and metrics; any free port by default. */
+  readonly health?: string;
   /** Path of another build of the agent than this checkout's. */
   readonly program?: string;
 }
@@ -64,7 +66,7 @@ function scanOf({ program, netnsDir }: AgentOptions): readonly string[] {
  * dies with it.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { socket, nodeFile, under = [], env = {} } = options;
+  const { socket, nodeFile, under = [], env = {}, health = '127.0.0.1:0' } = options;
   const program = [
     NODE,
     options.program ?? AGENT,
@@ -74,7 +76,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodeFile,
     ...scanOf(options),
   ];
-  const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', '127.0.0.1:0'];
+  const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', health];
   const child = spawn('/usr/bin/setpriv', words, {
     cwd: '/',
     env,
