@@ -13,8 +13,10 @@ import { serveCall } from './calls/serve-call.ts';
 import { listen, type Server } from './calls/server.ts';
 import { startDevices } from './devices.ts';
 import { serveHealth } from './health/health.ts';
+import { overdueThreads, serveLiveness } from './health/liveness.ts';
 import { holdHooks } from './hold-hooks.ts';
-import { addDeviceMetrics, addScanMetrics, newMetrics } from './metrics.ts';
+import { liveSocketOf } from './live-socket.ts';
+import { addDeviceMetrics, addScanMetrics, addThreadMetric, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { startScanner } from './scan/scan.ts';
 import { warmUp } from './warm-up.ts';
@@ -34,6 +36,7 @@ setFlagsFromString('--semi-space-growth-factor=1');
 async function run(options: Options): Promise<void> {
   const { socket, nodeFile, health } = options;
   const metrics = newMetrics();
+  addThreadMetric(metrics, overdueThreads);
   let server: Server | undefined;
   const test = async () => {
     await testKernel();
@@ -55,6 +58,7 @@ async function run(options: Options): Promise<void> {
     metrics,
   };
   server = listen(socket, (call, signal) => serveCall(call, signal, context), metrics);
+  const liveness = serveLiveness(liveSocketOf(socket));
   const { netnsDir: directory, scanSeconds: seconds } = options;
   const scanner = seconds === 0 ? null : startScanner({ directory, seconds, hostNetns: context.hostNetns });
   if (scanner !== null) addScanMetrics(metrics, scanner.last);
@@ -69,6 +73,7 @@ async function run(options: Options): Promise<void> {
       log('info', `Got ${signal}: finishing the calls in flight`);
       await Promise.all([server?.close(), scanner?.stop(), devices.stop()]);
       healthServer.close();
+      liveness.close();
       log('info', 'Agent is done');
     });
   }

@@ -3,12 +3,13 @@ import type { Options } from '../options.ts';
 import { atMostEvery } from './at-most-every.ts';
 import type { Response } from './connection.ts';
 import { HttpServer } from './http-server.ts';
+import { overdueThreads, reasonToRestart } from './liveness.ts';
 
 /** How long a result of /readyz or /metrics serves all clients, in ms. */
 const INTERVAL = 1_000;
 
 /**
- * Serves /healthz (the agent runs), /readyz (the agent can wire a pod) and /metrics.
+ * Serves /healthz (the agent need not be restarted), /readyz (it can wire a pod) and /metrics.
  *
  * @param test rejects if the agent cannot wire a pod
  * @returns the server, after its first attempt to listen
@@ -20,7 +21,7 @@ export async function serveHealth(
 ): Promise<HttpServer> {
   const now = () => performance.now();
   const endpoints: Readonly<Record<string, () => Promise<Response>>> = {
-    '/healthz': async () => ({ status: 200, body: 'ok\n' }),
+    '/healthz': async () => responseOf(reasonToRestart(overdueThreads())),
     '/readyz': atMostEvery(INTERVAL, () => outcomeOf(test), now),
     '/metrics': atMostEvery(INTERVAL, async () => ({ status: 200, body: await metrics() }), now),
   };
@@ -33,9 +34,11 @@ export async function serveHealth(
   return server;
 }
 
-/** 200 if the test passes; 503 and the reason if it does not. */
+const responseOf = (failure: string | null): Response =>
+  failure === null ? { status: 200, body: 'ok\n' } : { status: 503, body: `${failure}\n` };
+
 const outcomeOf = (test: () => Promise<void>): Promise<Response> =>
   test().then(
-    () => ({ status: 200, body: 'ok\n' }),
-    (error: unknown) => ({ status: 503, body: `${messageOf(error)}\n` }),
+    () => responseOf(null),
+    (error: unknown) => responseOf(messageOf(error)),
   );

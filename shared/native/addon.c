@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "job.h"
 #include "jobs.h"
 #include "link-events.h"
 #include "nfnetlink.h"
@@ -98,6 +99,14 @@ static napi_value js_close_nftables(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* countOverdue(milliseconds) -> number of threads that have been in one operation for longer */
+static napi_value js_count_overdue(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long milliseconds;
+  if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &milliseconds)) return NULL;
+  return integer(env, count_overdue(milliseconds));
+}
+
 /* listen(path) -> descriptor */
 static napi_value js_listen(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
@@ -173,6 +182,7 @@ NAPI_MODULE_INIT() {
       {"newNetns", js_new_netns},
       {"run", js_run},
       {"closeNftables", js_close_nftables},
+      {"countOverdue", js_count_overdue},
       {"isNetns", js_is_netns},
       {"isSameFile", js_is_same_file},
       {"tryLock", js_try_lock},

@@ -108,6 +108,12 @@ interface Addon {
   /** Closes a netfilter socket on another thread, since that may take an RCU grace period. */
   closeNftables(fd: number): void;
 
+  /**
+   * Returns how many threads have been in one `newNetns` or `run` for longer than this, in ms.
+   * Waiting for a thread does not count.
+   */
+  countOverdue(milliseconds: number): number;
+
   isNetns(fd: number): boolean;
   isSameFile(fd: number, other: number): boolean;
   /**

@@ -134,6 +134,7 @@ test('/metrics follows the Prometheus format and counts the calls', () =>
           const types = Object.fromEntries([...fresh.families].map(([name, { type }]) => [name, type]));
           assert.equal(types, {
             tapwire_build_info: 'gauge',
+            tapwire_overdue_threads: 'gauge',
             tapwire_cni_requests_total: 'counter',
             tapwire_cni_request_duration_seconds: 'histogram',
             tapwire_cni_requests_in_flight: 'gauge',
