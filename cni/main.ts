@@ -1,7 +1,8 @@
 import { readSync, writeSync } from 'node:fs';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { devicesOf } from '../shared/kubelet/pod-devices.ts';
-import { log } from '../shared/log.ts';
+import { log, logBy } from '../shared/log.ts';
+import { stderrLines } from '../shared/stderr.ts';
 import { answer } from './answer.ts';
 import { openKernel } from './kernel/kernel.ts';
 import { openNetns } from './kernel/open-netns.ts';
@@ -53,6 +54,7 @@ function writeSome(bytes: Buffer, from: number): number {
  */
 const LOCK_TIMEOUT = 15_000; // ms
 
+logBy(stderrLines());
 const given = await answer(process.env, readStdin, {
   openNetns,
   openKernel,

@@ -7,8 +7,9 @@ import { rollbacks } from '../cni/plan/apply.ts';
 import { readNodePolicy } from '../cni/policy/node-file.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../shared/errors.ts';
-import { log } from '../shared/log.ts';
+import { log, logBy } from '../shared/log.ts';
 import { reasonOf } from '../shared/native/native.ts';
+import { writeStderr } from '../shared/stderr.ts';
 import { serveCall } from './calls/serve-call.ts';
 import { listen, type Server } from './calls/server.ts';
 import { startDevices } from './devices.ts';
@@ -16,6 +17,7 @@ import { serveHealth } from './health/health.ts';
 import { overdueThreads, serveLiveness } from './health/liveness.ts';
 import { holdHooks } from './hold-hooks.ts';
 import { liveSocketOf } from './live-socket.ts';
+import { LogQueue } from './log-queue.ts';
 import { addDeviceMetrics, addScanMetrics, addThreadMetric, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { startScanner } from './scan/scan.ts';
@@ -36,6 +38,9 @@ setFlagsFromString('--semi-space-growth-factor=1');
 async function run(options: Options): Promise<void> {
   const { socket, nodeFile, health } = options;
   const metrics = newMetrics();
+  const lines = new LogQueue(writeStderr, () => metrics.droppedLines.inc());
+  logBy((line) => lines.add(line));
+  process.on('exit', () => lines.end());
   addThreadMetric(metrics, overdueThreads);
   let server: Server | undefined;
   const test = async () => {

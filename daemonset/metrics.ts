@@ -17,6 +17,7 @@ export interface Metrics {
   readonly turnedAway: Counter<'reason'>;
   readonly allocations: Counter<'resource'>;
   readonly repairedNodes: Counter;
+  readonly droppedLines: Counter;
 }
 
 /**
@@ -146,6 +147,11 @@ export function newMetrics(): Metrics {
       name: 'tapwire_device_allocations_total',
       help: 'Devices of a macvtap resource that kubelet has allocated.',
       labelNames: ['resource'],
+      registers,
+    }),
+    droppedLines: new Counter({
+      name: 'tapwire_log_lines_dropped_total',
+      help: 'Lines of the log that were dropped, because nobody read stderr.',
       registers,
     }),
     repairedNodes: new Counter({

@@ -117,7 +117,7 @@ _Noreturn void start(long *stack) {
   close_netns(&netns);
   switch (conversation.outcome) {
     case REPLIED:
-      write_all(2, conversation.reply.err);
+      write_log(conversation.reply.err);
       finish(conversation.reply.out, conversation.reply.status);
     case NOT_SENT:
       continue_without_agent(&call, conversation.number);

@@ -114,6 +114,12 @@ interface Addon {
    */
   countOverdue(milliseconds: number): number;
 
+  /**
+   * Writes the buffer from `offset` to a descriptor as far as it takes bytes without blocking, and
+   * returns how many. Waits up to `milliseconds` for room, and then returns 0.
+   */
+  write(fd: number, buffer: Buffer, offset: number, milliseconds: number): number;
+
   isNetns(fd: number): boolean;
   isSameFile(fd: number, other: number): boolean;
   /**

@@ -141,6 +141,7 @@ test('/metrics follows the Prometheus format and counts the calls', () =>
             tapwire_cni_held_descriptors: 'gauge',
             tapwire_cni_rollbacks_total: 'counter',
             tapwire_cni_callers_turned_away_total: 'counter',
+            tapwire_log_lines_dropped_total: 'counter',
             tapwire_device_allocations_total: 'counter',
             tapwire_device_nodes_repaired_total: 'counter',
             tapwire_devices: 'gauge',

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HANG } from '../hang.ts';
 
@@ -19,6 +20,8 @@ export interface Agent {
   readonly socket: string;
   /** Everything written to stderr so far: one JSON document on each line. */
   readonly log: () => string;
+  /** Where the log is read from. */
+  readonly stderr: Readable;
   readonly isRunning: () => boolean;
   /** Sends a signal, unless the agent has ended: another process may have its pid since. */
   kill(signal: NodeJS.Signals): void;
@@ -105,6 +108,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     pid,
     socket,
     log: () => log,
+    stderr: child.stderr,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     kill: (signal) => void child.kill(signal),
     accept: () => {
