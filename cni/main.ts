@@ -1,7 +1,8 @@
 import { readSync, writeSync } from 'node:fs';
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { devicesOf } from '../shared/kubelet/pod-devices.ts';
-import { log } from '../shared/log.ts';
+import { log, logBy } from '../shared/log.ts';
+import { stderrLines } from '../shared/stderr.ts';
 import { answer } from './answer.ts';
 import type { CallContext } from './host.ts';
 import { openKernel } from './kernel/kernel.ts';
@@ -66,6 +67,7 @@ function netnsAccess(argument: string | undefined): Pick<CallContext, 'openNetns
   return { openNetns: (path) => requireOtherNetns(path, passed), lockTimeout: 0 };
 }
 
+logBy(stderrLines());
 const given = await answer(process.env, readStdin, {
   ...netnsAccess(process.argv[2]),
   openKernel,

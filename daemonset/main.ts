@@ -7,14 +7,18 @@ import { rollbacks } from '../cni/plan/apply.ts';
 import { readNodePolicy } from '../cni/policy/node-file.ts';
 import tapwire from '../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../shared/errors.ts';
-import { log } from '../shared/log.ts';
+import { log, logBy } from '../shared/log.ts';
 import { reasonOf } from '../shared/native/native.ts';
+import { writeStderr } from '../shared/stderr.ts';
 import { serveCall } from './calls/serve-call.ts';
 import { listen, type Server } from './calls/server.ts';
 import { startDevices } from './devices.ts';
-import { serveHealth } from './health.ts';
+import { serveHealth } from './health/health.ts';
+import { overdueThreads, serveLiveness } from './health/liveness.ts';
 import { holdHooks } from './hold-hooks.ts';
-import { addDeviceMetrics, addScanMetrics, newMetrics } from './metrics.ts';
+import { liveSocketOf } from './live-socket.ts';
+import { LogQueue } from './log-queue.ts';
+import { addDeviceMetrics, addScanMetrics, addThreadMetric, newMetrics } from './metrics.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { startScanner } from './scan/scan.ts';
 import { warmUp } from './warm-up.ts';
@@ -34,6 +38,10 @@ setFlagsFromString('--semi-space-growth-factor=1');
 async function run(options: Options): Promise<void> {
   const { socket, nodeFile, health } = options;
   const metrics = newMetrics();
+  const lines = new LogQueue(writeStderr, () => metrics.droppedLines.inc());
+  logBy((line) => lines.add(line));
+  process.on('exit', () => lines.end());
+  addThreadMetric(metrics, overdueThreads);
   let server: Server | undefined;
   const test = async () => {
     await testKernel();
@@ -41,8 +49,7 @@ async function run(options: Options): Promise<void> {
       throw new BindingError('TRY_AGAIN', `Cannot serve clients at "${socket}" yet: the agent is starting`);
     server.requireSocket();
   };
-  const { server: healthServer, address } = await serveHealth(health, test, () => metrics.registry.metrics());
-  healthServer.unref(); // if listen() fails, the agent exits instead of reporting health forever
+  const healthServer = await serveHealth(health, test, () => metrics.registry.metrics());
   await warm().catch((error) => {
     const advice = process.getuid?.() === 0 ? '' : '; run it as root';
     log('error', `Cannot wire pods on this node: ${reasonOf(error)}${advice}`);
@@ -56,6 +63,7 @@ async function run(options: Options): Promise<void> {
     metrics,
   };
   server = listen(socket, (call, signal) => serveCall(call, signal, context), metrics);
+  const liveness = serveLiveness(liveSocketOf(socket));
   const { netnsDir: directory, scanSeconds: seconds } = options;
   const scanner = seconds === 0 ? null : startScanner({ directory, seconds, hostNetns: context.hostNetns });
   if (scanner !== null) addScanMetrics(metrics, scanner.last);
@@ -70,14 +78,14 @@ async function run(options: Options): Promise<void> {
       log('info', `Got ${signal}: finishing the calls in flight`);
       await Promise.all([server?.close(), scanner?.stop(), devices.stop()]);
       healthServer.close();
-      healthServer.closeAllConnections();
+      liveness.close();
       log('info', 'Agent is done');
     });
   }
   // Logged last: a reader may send SIGTERM as soon as it sees this line.
   log('info', `Agent is listening at ${socket}`, {
     version: tapwire.version,
-    health: `${address.address}:${address.port}`,
+    health: healthServer.address,
   });
 }
 

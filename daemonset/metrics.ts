@@ -17,6 +17,7 @@ export interface Metrics {
   readonly turnedAway: Counter<'reason'>;
   readonly allocations: Counter<'resource'>;
   readonly repairedNodes: Counter;
+  readonly droppedLines: Counter;
 }
 
 /**
@@ -55,6 +56,18 @@ export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): 
   });
 }
 
+/** Adds the metric of the threads that have waited for the kernel for too long. */
+export function addThreadMetric({ registry }: Metrics, overdue: () => number): void {
+  new Gauge({
+    name: 'tapwire_overdue_threads',
+    help: 'Threads that have waited for the kernel for longer than any wait should take.',
+    registers: [registry],
+    collect() {
+      this.set(overdue());
+    },
+  });
+}
+
 /** Adds the metric of the devices that are offered to kubelet. */
 export function addDeviceMetrics({ registry }: Metrics, counts: () => readonly DeviceCount[]): void {
   new Gauge({
@@ -73,8 +86,8 @@ export function addDeviceMetrics({ registry }: Metrics, counts: () => readonly D
 }
 
 /**
- * Registers all metrics but those of scans and devices: first the gauges, which read `now` and the
- * versions, then the counters and the histogram.
+ * Registers all metrics but those of threads, scans and devices: first the gauges, which read `now`
+ * and the versions, then the counters and the histogram.
  */
 export function newMetrics(): Metrics {
   const registry = new Registry();
@@ -134,6 +147,11 @@ export function newMetrics(): Metrics {
       name: 'tapwire_device_allocations_total',
       help: 'Devices of a macvtap resource that kubelet has allocated.',
       labelNames: ['resource'],
+      registers,
+    }),
+    droppedLines: new Counter({
+      name: 'tapwire_log_lines_dropped_total',
+      help: 'Lines of the log that were dropped, because nobody read stderr.',
       registers,
     }),
     repairedNodes: new Counter({

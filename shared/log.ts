@@ -13,14 +13,20 @@ export function formatLine({ level, message, fields }: LogLine): string {
   return `${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`;
 }
 
+let write = (line: string): void => void writeSync(2, line);
+
+/** From now on, writes all lines of this process by this function, such as `stderrLines()`. */
+export function logBy(writeLine: (line: string) => void): void {
+  write = writeLine;
+}
+
 /**
- * Writes one JSON line to stderr. Never writes to stdout, which carries the CNI result.
- *
- * Writes synchronously, so that no line is lost if the process exits next.
+ * Writes one JSON line to stderr, or by the function of `logBy`. Never writes to stdout, which
+ * carries the CNI result.
  */
 export function log(level: LogLine['level'], message: string, fields: LogFields = {}): void {
   try {
-    writeSync(2, formatLine({ level, message, fields }));
+    write(formatLine({ level, message, fields }));
   } catch {
     // A closed or full stderr must not turn a success into a failure.
   }

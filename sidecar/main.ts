@@ -10,7 +10,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import tapwire from '../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../shared/errors.ts';
-import { log } from '../shared/log.ts';
+import { log, logBy } from '../shared/log.ts';
+import { stderrLines } from '../shared/stderr.ts';
 import { defineDomain } from './define-domain.ts';
 import { createHookServer } from './hooks/server.ts';
 import { hookSocketPath, publish, withdraw } from './hooks/socket.ts';
@@ -49,6 +50,7 @@ async function run(): Promise<void> {
   log('info', 'Stopped', { reason });
 }
 
+logBy(stderrLines());
 let exitCode = 0;
 try {
   const text = printedFor(process.argv.slice(2), tapwire.version);

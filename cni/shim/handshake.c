@@ -13,8 +13,7 @@ enum { HELLO_LENGTH = sizeof HELLO - 1 };
 /* How often to check, while waiting for the hello, whether the agent's socket still exists. */
 static const long POLL_INTERVAL = 20; // ms
 
-long connect_agent(void) {
-  const char *path = agent_socket();
+long connect_at(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (length_of(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
   append(address.sun_path, sizeof address.sun_path, path);
@@ -26,6 +25,8 @@ long connect_agent(void) {
   sys_close((int)socket);
   return status;
 }
+
+long connect_agent(void) { return connect_at(agent_socket()); }
 
 static bool exists(const char *path) {
   struct stat status;

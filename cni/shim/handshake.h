@@ -1,7 +1,10 @@
 /* Connects to an agent and waits until it is ready for a request. */
 #pragma once
 
-/* Connects without waiting. Returns the socket or a negative errno. */
+/* Connects to a unix socket without waiting. Returns the socket or a negative errno. */
+long connect_at(const char *path);
+
+/* Connects to the agent. */
 long connect_agent(void);
 
 /*

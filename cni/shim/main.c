@@ -7,6 +7,7 @@
  * starts and exits within a tenth of a millisecond.
  */
 #include "agent.h"
+#include "alive.h"
 #include "clock.h"
 #include "descriptors.h"
 #include "environment.h"
@@ -105,6 +106,10 @@ _Noreturn void start(long *stack) {
     sys_exit(make_tap(argc, argv));
   }
   tidy_descriptors(-1);
+  if (argc > 1 && equal(argv[1], "alive")) {
+    read_overrides(argv + argc + 1);
+    sys_exit(check_alive());
+  }
 
   struct call call = read_call(argv + argc + 1);
   long socket = connect_agent(); /* the agent says hello while open_locked runs */
@@ -113,7 +118,7 @@ _Noreturn void start(long *stack) {
   if (conversation.outcome != NOT_SENT) close_netns(&netns);
   switch (conversation.outcome) {
     case REPLIED:
-      write_all(2, conversation.reply.err);
+      write_log(conversation.reply.err);
       finish(conversation.reply.out, conversation.reply.status);
     case NOT_SENT:
       continue_without_agent(&call, &netns, conversation.number);

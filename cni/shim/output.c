@@ -1,7 +1,10 @@
 #include "output.h"
 
+#include <linux/limits.h>
+
 #include "clock.h"
 #include "kernel.h"
+#include "settings.h"
 #include "version.h"
 
 static const char *version = DEFAULT_VERSION;
@@ -42,7 +45,21 @@ static char *escape_all(char *end, const char *const *parts) {
 void log_line(const char *level, const char *const *message) {
   char *end = copy(copy(copy(line, "{\"level\":\""), level), "\",\"message\":\"");
   end = copy(escape_all(end, message), "\"}\n");
-  write_all(2, (struct bytes){line, (size_t)(end - line)});
+  write_log((struct bytes){line, (size_t)(end - line)});
+}
+
+void write_log(struct bytes lines) {
+  static bool is_read = true;
+  while (lines.length > 0) {
+    is_read = wait_until_ready(2, POLLOUT, now() + (is_read ? milliseconds(LOG_TIMEOUT) : 1));
+    if (!is_read) return;
+    /* A pipe that poll(2) reports as writable has room for PIPE_BUF bytes, pipe(7). */
+    long written = sys_write(2, lines.start, lines.length < PIPE_BUF ? lines.length : PIPE_BUF);
+    if (written == -EAGAIN || written == -EINTR) continue;
+    if (written <= 0) return;
+    lines.start += written;
+    lines.length -= (size_t)written;
+  }
 }
 
 _Noreturn void fail_with(int code, const char *details, const char *const *message) {

@@ -20,6 +20,9 @@ _Noreturn void fail_with(int code, const char *details, const char *const *messa
 #define warn(...) log_line("warn", (const char *const[]){__VA_ARGS__, NULL})
 void log_line(const char *level, const char *const *message);
 
+/* Writes lines to stderr, as far as somebody reads them (LOG_TIMEOUT). */
+void write_log(struct bytes lines);
+
 /* Writes all bytes; waits if `fd` is a full non-blocking pipe. Returns 0 or a negative errno. */
 long write_all(int fd, struct bytes bytes);
 

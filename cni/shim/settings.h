@@ -7,7 +7,9 @@
 #define AGENT_TIMEOUT_ADD 10  /* for a restarting agent: a failed ADD restarts the whole pod */
 #define AGENT_TIMEOUT_OTHER 2 /* for all else: an upgrade must not delay the end of a pod */
 #define REPLY_TIMEOUT 30      /* for the reply, once the agent has received the request */
+#define LOG_TIMEOUT 1         /* for a reader of stderr; afterwards lines are dropped until it reads */
 #define LOST_TIMEOUT 5        /* for an agent that did not reply to release the pod's netns */
+#define ALIVE_TIMEOUT 4       /* for the reply to the liveness probe, whose own timeout is 5 s */
 #define SLOT_TIMEOUT 60       /* for other calls on this node that run without the agent */
 
 #define AS_TEXT_(seconds) #seconds

@@ -1,9 +1,9 @@
-import { closeSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync } from 'node:fs';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
-import { describeFailure, native, reasonOf, type Watch } from '../../shared/native/native.ts';
+import { describeFailure, native, type Watch } from '../../shared/native/native.ts';
 import type { Metrics } from '../metrics.ts';
+import { idOf, openSocket } from '../socket-file.ts';
 import { type Client, type Serve, serveClient } from './caller.ts';
 
 export interface Server {
@@ -34,7 +34,6 @@ const MAX_CLIENTS = 256;
  * stops checking.
  */
 const POLL_INTERVAL = 2_000;
-const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * Listens at `path` and atomically replaces the socket of an earlier agent: at any time, clients
@@ -47,7 +46,7 @@ const WRITABLE_BY_OTHERS = 0o022;
  * @throws {BindingError} IO_FAILURE
  */
 export function listen(path: string, serve: Serve, metrics: Metrics): Server {
-  const { listener, id } = open(path);
+  const { listener, id } = openSocket(path);
   const clients = new Set<Client>();
   let watch: Watch | null = null;
   let onEmpty: (() => void) | null = null;
@@ -134,51 +133,4 @@ export function listen(path: string, serve: Serve, metrics: Metrics): Server {
       });
     },
   };
-}
-
-/**
- * Creates a listening socket under a temporary name and renames it, so that clients never find one
- * that is not listening.
- */
-function open(path: string): { readonly listener: number; readonly id: string | null } {
-  const directory = dirname(path);
-  const temporary = `${path}.${process.pid}`;
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const { uid, mode } = lstatSync(directory);
-    if (uid !== process.getuid?.() || (mode & WRITABLE_BY_OTHERS) !== 0) {
-      throw new Error(`"${directory}" must belong to this user and not be writable by others`);
-    }
-    refuseOther(path);
-    rmSync(temporary, { force: true });
-    const listener = native.listen(temporary);
-    const id = idOf(temporary); // before the rename, after which another agent may replace it
-    try {
-      renameSync(temporary, path);
-    } catch (cause) {
-      rmSync(temporary);
-      throw cause;
-    }
-    return { listener, id };
-  } catch (cause) {
-    throw new BindingError('IO_FAILURE', `Cannot listen at "${path}": ${reasonOf(cause)}`, { cause });
-  }
-}
-
-/**
- * Device and inode of the file at the path; null if there is none. The inode is not reused while
- * the server listens.
- */
-function idOf(path: string): string | null {
-  const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return status === undefined ? null : `${status.dev} ${status.ino}`;
-}
-
-/** Rejects a path with a file that is not a socket, because the rename would replace it. */
-function refuseOther(path: string): void {
-  const status = lstatSync(path, { throwIfNoEntry: false });
-  if (status === undefined || status.isSocket()) return;
-  throw new Error(
-    `it is a ${status.isDirectory() ? 'directory' : 'file'}, not a socket; choose another path with --socket`,
-  );
 }

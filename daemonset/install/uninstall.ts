@@ -2,6 +2,7 @@ import { rmdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { BindingError, messageOf } from '../../shared/errors.ts';
+import { liveSocketOf } from '../live-socket.ts';
 import {
   currentVersion,
   inventoryOf,
@@ -16,8 +17,8 @@ import { differencesOf, FALLBACK, INVENTORY, isSame, SHIM } from './inventory.ts
 import type { Options } from './options.ts';
 
 /**
- * Removes the installed files and the socket that the last agent left. Files that changed since, or
- * that the installer did not write, stay.
+ * Removes the installed files and the sockets that the last agent left. Files that changed since,
+ * or that the installer did not write, stay.
  *
  * @returns the removed paths
  * @throws {BindingError} IO_FAILURE if an agent runs or a file under Tapwire's names stays
@@ -34,7 +35,7 @@ export async function uninstall(
       );
     }
     const { removed, left } = await withLock(bin, () => remove(bin));
-    if (left.length === 0) return [...removed, ...removeSocket(agentSocket)];
+    if (left.length === 0) return [...removed, ...removeSockets(agentSocket)];
     throw new BindingError(
       'IO_FAILURE',
       `Cannot remove ${left.map((path) => `"${path}"`).join(', ')}: they differ from what was installed; examine them and remove them by hand`,
@@ -98,13 +99,14 @@ function isListening(socket: string): Promise<boolean> {
   });
 }
 
-function removeSocket(socket: string): readonly string[] {
-  if (!statusOf(socket)?.isSocket()) return [];
-  rmSync(socket);
+/** Removes the agent's socket, and the one for liveness. */
+function removeSockets(socket: string): readonly string[] {
+  const sockets = [liveSocketOf(socket), socket].filter((path) => statusOf(path)?.isSocket());
+  for (const path of sockets) rmSync(path);
   try {
-    rmdirSync(dirname(socket));
+    if (sockets.length > 0) rmdirSync(dirname(socket));
   } catch {
     // The directory is not empty, or it is a mount point.
   }
-  return [socket];
+  return sockets;
 }

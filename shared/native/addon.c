@@ -14,12 +14,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "job.h"
 #include "jobs.h"
 #include "link-events.h"
 #include "nfnetlink.h"
 #include "unix-socket.h"
 #include "values.h"
 #include "watch.h"
+#include "write.h"
 
 /* isNetns(fd) -> whether the descriptor refers to a network namespace */
 static napi_value js_is_netns(napi_env env, napi_callback_info info) {
@@ -98,6 +100,32 @@ static napi_value js_close_nftables(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* countOverdue(milliseconds) -> number of threads that have been in one operation for longer */
+static napi_value js_count_overdue(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long milliseconds;
+  if (!read_arguments(env, info, 1, arguments) || !read_number(env, arguments[0], &milliseconds)) return NULL;
+  return integer(env, count_overdue(milliseconds));
+}
+
+/* write(fd, buffer, offset, milliseconds) -> number of bytes written */
+static napi_value js_write(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long fd, offset, milliseconds;
+  void *data;
+  size_t size, written;
+  if (!read_arguments(env, info, 4, arguments) || !read_number(env, arguments[0], &fd) ||
+      !read_bytes(env, arguments[1], &data, &size) || !read_number(env, arguments[2], &offset) ||
+      !read_number(env, arguments[3], &milliseconds))
+    return NULL;
+  if (offset < 0 || (size_t)offset > size) {
+    napi_throw_range_error(env, NULL, "offset outside of the buffer");
+    return NULL;
+  }
+  struct failure failure = write_within((int)fd, (char *)data + offset, size - (size_t)offset, (int)milliseconds, &written);
+  return failure.request != NULL ? throw_failure(env, failure) : integer(env, (int)written);
+}
+
 /* listen(path) -> descriptor */
 static napi_value js_listen(napi_env env, napi_callback_info info) {
   napi_value arguments[MAX_ARGUMENTS];
@@ -173,6 +201,8 @@ NAPI_MODULE_INIT() {
       {"newNetns", js_new_netns},
       {"run", js_run},
       {"closeNftables", js_close_nftables},
+      {"countOverdue", js_count_overdue},
+      {"write", js_write},
       {"isNetns", js_is_netns},
       {"isSameFile", js_is_same_file},
       {"tryLock", js_try_lock},

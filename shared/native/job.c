@@ -1,6 +1,38 @@
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "job.h"
+
+/* The jobs that run now. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct job *running;
+
+static void enter(struct job *job) {
+  pthread_mutex_lock(&lock);
+  job->began = deadline_in(0);
+  job->previous = NULL;
+  job->next = running;
+  if (running != NULL) running->previous = job;
+  running = job;
+  pthread_mutex_unlock(&lock);
+}
+
+static void leave(struct job *job) {
+  pthread_mutex_lock(&lock);
+  if (job->previous != NULL) job->previous->next = job->next;
+  else running = job->next;
+  if (job->next != NULL) job->next->previous = job->previous;
+  pthread_mutex_unlock(&lock);
+}
+
+int count_overdue(long milliseconds) {
+  int count = 0;
+  pthread_mutex_lock(&lock);
+  for (const struct job *job = running; job != NULL; job = job->next)
+    if (is_over(job->began + milliseconds)) count++;
+  pthread_mutex_unlock(&lock);
+  return count;
+}
 
 napi_value failure_to_error(napi_env env, struct failure failure) {
   napi_value error, message, number;
@@ -14,7 +46,9 @@ napi_value failure_to_error(napi_env env, struct failure failure) {
 static void run(napi_env env, void *data) {
   (void)env;
   struct job *job = data;
+  enter(job);
   job->failure = job->run(job);
+  leave(job);
 }
 
 static void complete(napi_env env, napi_status status, void *data) {

@@ -108,6 +108,18 @@ interface Addon {
   /** Closes a netfilter socket on another thread, since that may take an RCU grace period. */
   closeNftables(fd: number): void;
 
+  /**
+   * Returns how many threads have been in one `newNetns` or `run` for longer than this, in ms.
+   * Waiting for a thread does not count.
+   */
+  countOverdue(milliseconds: number): number;
+
+  /**
+   * Writes the buffer from `offset` to a descriptor as far as it takes bytes without blocking, and
+   * returns how many. Waits up to `milliseconds` for room, and then returns 0.
+   */
+  write(fd: number, buffer: Buffer, offset: number, milliseconds: number): number;
+
   isNetns(fd: number): boolean;
   isSameFile(fd: number, other: number): boolean;
   /**

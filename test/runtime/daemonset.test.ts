@@ -13,6 +13,7 @@ import {
   type Container,
   containerSecurity,
   ended,
+  execProbe,
   probe,
   resourcesOf,
   runSpec,
@@ -72,6 +73,15 @@ test('the agent’s pod installs, becomes ready, and has exactly the privileges 
     assert.equal([socket.uid, socket.mode & 0o777], [0, 0o600]);
     const [, metrics] = await probe(node, { httpGet: { host: '127.0.0.1', port: 9746, path: '/metrics' } });
     assert.match(metrics, new RegExp(`tapwire_build_info\\{version="${tapwire.version}",node="v24`));
+
+    const { livenessProbe } = baseSpec().containers[0];
+    let said = '';
+    const isAlive = async () => {
+      const [isSuccess, output] = await execProbe(node, agent, livenessProbe);
+      said = output;
+      return isSuccess;
+    };
+    await until('the liveness probe succeeds', isAlive, () => said);
     await pod.end();
     assert.match(agent.log(), /"Agent is done"/);
   }));

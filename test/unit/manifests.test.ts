@@ -169,9 +169,8 @@ test("programs accept their arguments, and probes use the agent's address", () =
     hasFallback: true,
   });
   const { health, socket, nodeFile, netnsDir } = parseAgentOptions(agent.args ?? []) as AgentOptions;
-  for (const probe of [agent.readinessProbe, agent.livenessProbe]) {
-    assert.equal([probe.httpGet.host, probe.httpGet.port], [health.host, health.port]);
-  }
+  const { httpGet } = agent.readinessProbe;
+  assert.equal([httpGet.host, httpGet.port], [health.host, health.port]);
   const mounted = (path = '') =>
     agent.volumeMounts.some(
       (mount: { mountPath: string }) => !relative(mount.mountPath, path).startsWith('..'),
@@ -179,6 +178,14 @@ test("programs accept their arguments, and probes use the agent's address", () =
   assert.ok(mounted(socket));
   assert.ok(mounted(nodeFile));
   assert.ok(mounted(netnsDir));
+});
+
+test('liveness does not depend on a port, and no component changes that', () => {
+  const whole = { exec: { command: ['/app/agent/tapwire', 'alive'] }, periodSeconds: 10, timeoutSeconds: 5 };
+  for (const components of [[], ['podmonitor'], ['macvtap'], ['podmonitor', 'macvtap']]) {
+    const { spec } = daemonSetOf(withAll(components, kustomize(join(MANIFESTS, 'base')))).spec.template;
+    assert.equal(spec.containers[0].livenessProbe, { ...whole, failureThreshold: 6 }, components.join());
+  }
 });
 
 for (const [platform, directory] of [

@@ -30,7 +30,7 @@ export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-type StartOptions = Pick<AgentOptions, 'under' | 'env' | 'netnsDir'>;
+type StartOptions = Pick<AgentOptions, 'under' | 'env' | 'netnsDir' | 'health'>;
 
 export interface AgentNode {
   readonly directory: string;
@@ -197,10 +197,19 @@ export async function page(agent: Agent, path: string): Promise<{ status: number
   return { status: response.status, text: await response.text() };
 }
 
-export const metricsOf = async (agent: Agent): Promise<Metrics> =>
-  parseMetrics((await page(agent, '/metrics')).text);
+/** For longer than this, in ms, no result of /readyz or /metrics is served. */
+const SHARED_FOR = 1_010;
 
-/** The agent's timeout for an HTTP request, and a moment more. */
+/** Like `page`, but waits until no earlier result is served. */
+export async function freshPage(agent: Agent, path: string): ReturnType<typeof page> {
+  await sleep(SHARED_FOR);
+  return page(agent, path);
+}
+
+export const metricsOf = async (agent: Agent): Promise<Metrics> =>
+  parseMetrics((await freshPage(agent, '/metrics')).text);
+
+/** The connection that the page is read from. */
 const PAGE_CONNECTIONS = 1;
 
 export const descriptorCount = ({ pid }: Agent): number => readdirSync(`/proc/${pid}/fd`).length;

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HANG } from '../hang.ts';
 
@@ -19,6 +20,8 @@ export interface Agent {
   readonly socket: string;
   /** Everything written to stderr so far: one JSON document on each line. */
   readonly log: () => string;
+  /** Where the log is read from. */
+  readonly stderr: Readable;
   readonly isRunning: () => boolean;
   /** Sends a signal, unless the agent has ended: another process may have its pid since. */
   kill(signal: NodeJS.Signals): void;
@@ -47,6 +50,8 @@ export interface AgentOptions {
    * those of other tests alone.
    */
   readonly netnsDir?: string;
+  /** Address of health and metrics; any free port by default. */
+  readonly health?: string;
   /** Path of another build of the agent than this checkout's. */
   readonly program?: string;
 }
@@ -64,7 +69,7 @@ function scanOf({ program, netnsDir }: AgentOptions): readonly string[] {
  * dies with it.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { socket, nodeFile, under = [], env = {} } = options;
+  const { socket, nodeFile, under = [], env = {}, health = '127.0.0.1:0' } = options;
   const program = [
     NODE,
     options.program ?? AGENT,
@@ -74,7 +79,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodeFile,
     ...scanOf(options),
   ];
-  const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', '127.0.0.1:0'];
+  const words = ['--pdeathsig', 'KILL', '--', ...under, ...program, '--health', health];
   const child = spawn('/usr/bin/setpriv', words, {
     cwd: '/',
     env,
@@ -103,6 +108,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     pid,
     socket,
     log: () => log,
+    stderr: child.stderr,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     kill: (signal) => void child.kill(signal),
     accept: () => {

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CODES } from '../../../cni/result.ts';
 import type { End } from '../../../daemonset/calls/caller.ts';
-import { addDeviceMetrics, addScanMetrics, newMetrics } from '../../../daemonset/metrics.ts';
+import { addDeviceMetrics, addScanMetrics, addThreadMetric, newMetrics } from '../../../daemonset/metrics.ts';
 import type { PodConflict } from '../../../daemonset/scan/findings.ts';
 
 const test = suite('docs/metrics.md');
@@ -29,6 +29,7 @@ interface Registered {
 
 async function registered(): Promise<readonly Registered[]> {
   const metrics = newMetrics();
+  addThreadMetric(metrics, () => 0);
   addScanMetrics(metrics, () => null);
   addDeviceMetrics(metrics, () => []);
   const described = await metrics.registry.getMetricsAsJSON();

@@ -5,6 +5,7 @@
  * Source: kubernetes pkg/kubelet/kuberuntime, kuberuntime_{sandbox,container}_linux.go,
  * security_context.go; pkg/securitycontext/util.go
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import type { Resource } from '../kustomize.ts';
@@ -240,6 +241,21 @@ export async function probe({ netns }: Node, { httpGet }: Resource): Promise<rea
   const script = `const r = await fetch(${JSON.stringify(url)}); console.log(await r.text()); process.exit(r.ok ? 0 : 1)`;
   const args = [`--net=${netns.path}`, process.execPath, '--input-type=module', '-e', script];
   const { exitCode, all } = await execa('nsenter', args, { reject: false, all: true });
+  return [exitCode === 0, all];
+}
+
+/** Runs an exec probe's command in a container. Returns whether it succeeds, and its output. */
+export async function execProbe(
+  { init }: Node,
+  { id }: Container,
+  { exec }: Resource,
+): Promise<readonly [boolean, string]> {
+  const inside = ['--mount', '--pid', '--target', String(init), '--'];
+  const ctr = ['ctr', '-n', 'k8s.io', 'task', 'exec', '--exec-id', randomUUID(), id];
+  const { exitCode, all } = await execa('nsenter', [...inside, ...ctr, ...exec.command], {
+    reject: false,
+    all: true,
+  });
   return [exitCode === 0, all];
 }
 
