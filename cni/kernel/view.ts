@@ -44,7 +44,7 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
   return {
     async observe() {
       const { answers, unsettled, tcx } = await rtnetlink.look(allLinks, ingressQdiscs, allTables);
-      const links = given(answers[0]);
+      const links = withUniqueNames(given(answers[0]));
       setLinks(links);
       qdiscs = given(answers[1]);
       const seen = await observeFilters(rtnetlink, qdiscs, filtersOf);
@@ -81,6 +81,21 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
       filters,
     }),
   };
+}
+
+/**
+ * Tells links of one name apart, so that ops that name a link change the one that was seen. The
+ * kernel lists a name twice if links are renamed while it writes the dump. No real name has spaces.
+ * Pure.
+ */
+export function withUniqueNames(links: readonly Link[]): readonly Link[] {
+  const names = new Set<string>();
+  return links.map((link) => {
+    const { ifname, ifindex } = link;
+    const isTaken = names.has(ifname);
+    names.add(ifname);
+    return isTaken ? { ...link, ifname: `${ifname} (ifindex ${ifindex})` } : link;
+  });
 }
 
 /**
