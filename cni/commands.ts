@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { BindingError, messageOf } from '../shared/errors.ts';
+import { listSome } from '../shared/list-some.ts';
 import { bindingOf } from './bindings/table.ts';
 import type { CallContext } from './host.ts';
 import { deleteLeftNode } from './kernel/device-node.ts';
@@ -96,7 +97,7 @@ async function del({ key, netns, deviceNode }: Of<'DEL'>, context: CallContext):
   }
   return useKernel(fd, context, async (kernel) => {
     const failures = await attempt(planDel(key, await kernel.observe(), deviceNode), kernel.run);
-    if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', tellSome(failures));
+    if (failures.length > 0) throw new BindingError('KERNEL_REFUSED', listSome(failures, '; ', MAX_TOLD));
     return null;
   });
 }
@@ -113,11 +114,6 @@ function requireNoNode(directory: string, ifindex: number): void {
 
 /** Number of failures that a message lists: a pod can have any number of links. */
 const MAX_TOLD = 5;
-
-function tellSome(failures: readonly string[]): string {
-  const rest = failures.length - MAX_TOLD;
-  return [...failures.slice(0, MAX_TOLD), ...(rest > 0 ? [`and ${rest} more failures`] : [])].join('; ');
-}
 
 function withKernel<T>(path: string, context: CallContext, act: (kernel: Kernel) => Promise<T>): Promise<T> {
   const fd = context.openNetns(path);

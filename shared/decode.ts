@@ -94,37 +94,53 @@ export const unset =
   (value, path) =>
     value === zero ? fallback : optional(decode, fallback)(value, path);
 
-type FindKey = (source: JsonObject, key: string) => string | undefined;
+type Shape<T> = { readonly [K in keyof T]: Decoder<T[K]> };
 
-const exactKey: FindKey = (source, key) => (Object.hasOwn(source, key) ? key : undefined);
+/** Decodes each field of a shape by the key that `nameOf` returns for it. */
+function decodeFields<T>(
+  shape: Shape<T>,
+  source: JsonObject,
+  path: string,
+  nameOf: (key: string) => string | undefined,
+): T {
+  const decoded = {} as T;
+  for (const key in shape) {
+    const name = nameOf(key);
+    decoded[key] = shape[key](name === undefined ? undefined : source[name], `${path}.${name ?? key}`);
+  }
+  return decoded;
+}
 
-const foldedKey: FindKey = (source, key) =>
-  exactKey(source, key) ?? Object.keys(source).find((name) => name.toLowerCase() === key.toLowerCase());
-
-const fieldsBy =
-  (find: FindKey) =>
-  <T>(shape: { readonly [K in keyof T]: Decoder<T[K]> }): Decoder<T> =>
-  (value, path) => {
-    const source = object(value, path);
-    const decoded = {} as T;
-    for (const key in shape) {
-      const name = find(source, key);
-      decoded[key] = shape[key](name === undefined ? undefined : source[name], `${path}.${name ?? key}`);
-    }
-    return decoded;
-  };
+const exactKey = (source: JsonObject, key: string): string | undefined =>
+  Object.hasOwn(source, key) ? key : undefined;
 
 /**
  * Decodes the named fields and ignores all others: CNI SPEC §1 lets container runtimes add keys,
  * and KubeVirt adds fields in every release.
  */
-export const fields = fieldsBy(exactKey);
+export const fields =
+  <T>(shape: Shape<T>): Decoder<T> =>
+  (value, path) => {
+    const source = object(value, path);
+    return decodeFields(shape, source, path, (key) => exactKey(source, key));
+  };
 
 /**
- * Like `fields`, but falls back to a key that differs only in upper and lower case. Go does the
- * same, and configurations rely on it.
+ * Like `fields`, but falls back to the first key that differs only in upper and lower case. Go does
+ * the same, and configurations rely on it. Looks at each key of the source once.
  */
-export const foldedFields = fieldsBy(foldedKey);
+export function foldedFields<T>(shape: Shape<T>): Decoder<T> {
+  const wanted = new Set(Object.keys(shape).map((key) => key.toLowerCase()));
+  return (value, path) => {
+    const source = object(value, path);
+    const folded = new Map<string, string>();
+    for (const name of Object.keys(source)) {
+      const lower = name.toLowerCase();
+      if (wanted.has(lower) && !folded.has(lower)) folded.set(lower, name);
+    }
+    return decodeFields(shape, source, path, (key) => exactKey(source, key) ?? folded.get(key.toLowerCase()));
+  };
+}
 
 /**
  * Parses JSON text.

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { decodeText } from '../../shared/netlink/text.ts';
 import { splitDeviceNumber } from '../../shared/netns/device-number.ts';
 import { type CniResult, fillNetns, parseCniResult, RESULT_DIRECTORIES } from './cni-results.ts';
 import type { NetnsPlace } from './find.ts';
@@ -108,7 +109,7 @@ const pids = (): readonly number[] =>
 
 const list = (directory: string): readonly string[] => attempt(() => readdirSync(directory).sort()) ?? [];
 
-const readText = (path: string): string | null => attempt(() => readFileSync(path, 'utf8'));
+const readText = (path: string): string | null => attempt(() => decodeText(readFileSync(path)));
 
 /**
  * Returns null on an error, because processes and netns can end meanwhile, and some directories are

@@ -17,8 +17,8 @@ export interface Known {
   qdiscOf(ifindex: number): IngressKind;
   /** Null until it is known which one this kernel has. */
   readonly classifier: Classifier | null;
-  /** Null if they may have changed since they were read. */
-  readonly filters: readonly Filter[] | null;
+  /** Filters by ifindex; null if they may have changed since they were read. */
+  readonly filters: ReadonlyMap<number, readonly Filter[]> | null;
   /** Decides who creates a tap, and under which SELinux label. */
   labelled(asked: string | null): NewTap['labelled'];
 }
@@ -50,8 +50,11 @@ export function encodeOp(op: NetnsOp, known: Known): Part | null {
       return { part: 'deleteLink', deletion: linkDeletion(known.ifindexOf(op.link)) };
     case 'addRedirect':
       return known.classifier && change([encodeRedirect(op, known.classifier, known)]);
-    case 'deleteRedirect':
-      return known.filters && change(redirectDeletions(known.filters, known.ifindexOf(op.from), op.cookie));
+    case 'deleteRedirect': {
+      if (known.filters === null) return null;
+      const ifindex = known.ifindexOf(op.from);
+      return change(redirectDeletions(known.filters.get(ifindex) ?? [], ifindex, op.cookie));
+    }
     case 'addClsact':
       return change([clsactAddition(known.ifindexOf(op.link))]);
     case 'deleteClsact':

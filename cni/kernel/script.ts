@@ -1,3 +1,4 @@
+import type { Request } from '../../shared/netlink/message.ts';
 import type { Part, PartOutcome } from '../../shared/netns/part.ts';
 import type { Op, Outcome } from '../plan/op.ts';
 import { toOutcome } from './refusal.ts';
@@ -17,7 +18,8 @@ export function newScript(): Script {
   const parts: Part[] = [];
   /** For each op: the index of its part, and the range of its requests there. */
   const places: { readonly op: Op; readonly part: number; readonly from: number; readonly to: number }[] = [];
-  let isLevelOpen = false;
+  /** Requests of the last part, if the next op of this level can add to them. */
+  let open: Request[] | null = null;
 
   return {
     get ops() {
@@ -25,20 +27,16 @@ export function newScript(): Script {
     },
     parts,
     add(op, part) {
-      const last = parts.at(-1);
-      if (part.part !== 'change') parts.push(part);
-      else if (isLevelOpen && last?.part === 'change') {
-        const from = last.requests.length;
-        parts[parts.length - 1] = { part: 'change', requests: [...last.requests, ...part.requests] };
-        places.push({ op, part: parts.length - 1, from, to: from + part.requests.length });
-        return;
-      } else parts.push(part);
-      const count = part.part === 'change' ? part.requests.length : 1;
-      places.push({ op, part: parts.length - 1, from: 0, to: count });
-      isLevelOpen = true;
+      const requests = part.part === 'change' ? part.requests : null;
+      const from = requests === null || open === null ? 0 : open.length;
+      if (requests === null || open === null) {
+        open = requests && [...requests];
+        parts.push(open === null ? part : { part: 'change', requests: open });
+      } else for (const request of requests) open.push(request);
+      places.push({ op, part: parts.length - 1, from, to: from + (requests?.length ?? 1) });
     },
     endLevel() {
-      isLevelOpen = false;
+      open = null;
     },
     outcomesOf(outcomes) {
       return places.map(({ op, part, from, to }) => {

@@ -33,8 +33,9 @@ export interface View {
  */
 export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled: Known['labelled']): View {
   const ifindexes = new Map<string, number>();
-  let qdiscs: readonly IngressQdisc[] = [];
-  let filters: readonly Filter[] | null = null;
+  let qdiscs: ReadonlyMap<number, IngressQdisc> = new Map();
+  /** Filters by ifindex; null if they may have changed since they were read. */
+  let filters: ReadonlyMap<number, readonly Filter[]> | null = null;
 
   const setLinks = (links: readonly Link[]): void => {
     ifindexes.clear();
@@ -44,15 +45,18 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
   return {
     async observe() {
       const { answers, unsettled, tcx } = await rtnetlink.look(allLinks, ingressQdiscs, allTables);
-      const links = given(answers[0]);
+      const links = withUniqueNames(given(answers[0]));
+      // Each netns has at least `lo`: the kernel did not list any.
+      if (links.length === 0 && unsettled !== null) throw unreadable(unsettled);
       setLinks(links);
-      qdiscs = given(answers[1]);
-      const seen = await observeFilters(rtnetlink, qdiscs, filtersOf);
-      filters = seen.filters;
+      const listed = given(answers[1]);
+      qdiscs = new Map(listed.map((qdisc) => [qdisc.ifindex, qdisc]));
+      const seen = await observeFilters(rtnetlink, listed, filtersOf);
+      filters = Map.groupBy(seen.filters, ({ ifindex }) => ifindex);
       const changes: Gap[] = unsettled === null ? [] : [{ ifindex: null, reason: unsettled }];
       const gaps = [...changes, ...seen.gaps];
       const nftables = { ...given(answers[2]), rules: [] };
-      return { links, qdiscs, filters: seen.filters, gaps, tcx, programs: [], nftables };
+      return { links, qdiscs: listed, filters: seen.filters, gaps, tcx, programs: [], nftables };
     },
     knows: (op) => linksOf(op).every((link) => ifindexes.has(link)),
     async findLinks() {
@@ -76,11 +80,26 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
         return last === 0 || isChosenIfindex(last + 1) ? 0 : last + 1;
       },
       labelled,
-      qdiscOf: (ifindex) => qdiscs.find((qdisc) => qdisc.ifindex === ifindex)?.kind ?? 'clsact',
+      qdiscOf: (ifindex) => qdiscs.get(ifindex)?.kind ?? 'clsact',
       classifier: classifiers.candidates.length === 1 ? (classifiers.candidates[0] ?? null) : null,
       filters,
     }),
   };
+}
+
+/**
+ * Tells links of one name apart, so that ops that name a link change the one that was seen. The
+ * kernel lists a name twice if links are renamed while it writes the dump. No real name has spaces.
+ * Pure.
+ */
+export function withUniqueNames(links: readonly Link[]): readonly Link[] {
+  const names = new Set<string>();
+  return links.map((link) => {
+    const { ifname, ifindex } = link;
+    const isTaken = names.has(ifname);
+    names.add(ifname);
+    return isTaken ? { ...link, ifname: `${ifname} (ifindex ${ifindex})` } : link;
+  });
 }
 
 /**
@@ -90,5 +109,8 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
  */
 function given<T>(answer: T | Refused): T {
   if (!isRefused(answer)) return answer;
-  throw new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${answer.refused}`);
+  throw unreadable(answer.refused);
 }
+
+const unreadable = (reason: string): BindingError =>
+  new BindingError('KERNEL_REFUSED', `Cannot read the state of the netns: ${reason}`);

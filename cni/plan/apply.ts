@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { BindingError, type ErrorCode, messageOf } from '../../shared/errors.ts';
+import { listSome } from '../../shared/list-some.ts';
 import { describeOp, type Level, type Op, type Outcome, type Run } from './op.ts';
 
 /** Publishes the cause of every rollback; the agent counts them. */
@@ -63,7 +64,7 @@ async function rollback(cause: unknown, undos: readonly Op[], run: Run): Promise
   const code = cause instanceof BindingError ? cause.code : 'INTERNAL';
   return new BindingError(code, `${messageOf(cause)} (rollback incomplete)`, {
     cause,
-    details: leftovers.join('; '),
+    details: listSome(leftovers, '; '),
   });
 }
 

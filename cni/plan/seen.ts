@@ -100,7 +100,7 @@ export function findGap(ifnames: readonly string[], { gaps, byIfindex }: Indexed
     if (ifindex === null) return `the netns cannot be read: ${reason}`;
     const ifname = byIfindex.get(ifindex)?.link.ifname;
     if (ifname === undefined || !ifnames.includes(ifname)) continue;
-    return `the kernel cannot list the filters of "${ifname}" (${reason}); remove those that another program added`;
+    return `not all filters of "${ifname}" can be listed (${reason}); remove those that another program added`;
   }
   return null;
 }

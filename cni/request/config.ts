@@ -14,6 +14,7 @@ import {
   unset,
 } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
+import type { JsonObject } from '../../shared/json.ts';
 import { unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
@@ -171,8 +172,16 @@ const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toL
 const ONLY_MACVTAP = MACVTAP_KEYS.map((key) => key.toLowerCase());
 /** Keys that runtimes add to every configuration. */
 const RUNTIMES_KEYS = ['type', 'prevresult', 'disablecheck'];
+/** Keys that are known with each binding, in lower case. */
+const KNOWN_KEYS: Readonly<Record<CniBinding, ReadonlySet<string>>> = {
+  tap: new Set([...OUR_KEYS, ...RUNTIMES_KEYS]),
+  macvtap: new Set([...OUR_KEYS, ...ONLY_MACVTAP, ...RUNTIMES_KEYS]),
+  passt: new Set([...OUR_KEYS, ...RUNTIMES_KEYS]),
+};
 /** Prefix of keys that the specification reserves. */
 const RESERVED = 'cni.dev/';
+/** Number of unknown keys that are reported, and the length of each in UTF-16 units. */
+const [MAX_REPORTED, MAX_KEY_LENGTH] = [20, 64];
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeNetConf(value: unknown): NetConf {
@@ -183,10 +192,7 @@ export function decodeNetConf(value: unknown): NetConf {
     ...foldedFields({ prevResult: optional(prevResult(cniVersion), null) })(value, '$'),
     logicNetworkName: args?.cni?.logicNetworkName ?? null,
     mac: runtimeConfig.mac ?? args?.cni?.mac ?? null,
-    unknownKeys: Object.entries(object(value, '$'))
-      .filter(([key, given]) => !isKnownKey(key, binding) && !isZero(given))
-      .map(([key]) => key.slice(0, 64))
-      .slice(0, 20),
+    unknownKeys: unknownKeysOf(object(value, '$'), binding),
   };
   switch (binding) {
     case 'tap':
@@ -207,10 +213,19 @@ function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf:
   );
 }
 
+/** Returns the first keys that the binding does not read, shortened. */
+function unknownKeysOf(conf: JsonObject, binding: CniBinding): readonly string[] {
+  const unknown: string[] = [];
+  for (const key of Object.keys(conf)) {
+    if (unknown.length === MAX_REPORTED) break;
+    if (!isKnownKey(key, binding) && !isZero(conf[key])) unknown.push(key.slice(0, MAX_KEY_LENGTH));
+  }
+  return unknown;
+}
+
 function isKnownKey(key: string, binding: CniBinding): boolean {
   const folded = key.toLowerCase();
-  const known = binding === 'macvtap' ? [...OUR_KEYS, ...ONLY_MACVTAP] : OUR_KEYS;
-  return [...known, ...RUNTIMES_KEYS].includes(folded) || folded.startsWith(RESERVED);
+  return KNOWN_KEYS[binding].has(folded) || folded.startsWith(RESERVED);
 }
 
 /**

@@ -9,15 +9,17 @@ import {
 import { indexNetns, type Nftables } from '../../cni/plan/seen.ts';
 import { native } from '../../shared/native/native.ts';
 import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
-import { filtersOf } from '../../shared/rtnetlink/filter.ts';
+import { type Filter, filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
-import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { type IngressQdisc, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { MAX_PER_POD, type PodConflict, type ScannedNetns } from './findings.ts';
 
 /**
- * Bytes of netlink replies read per request. A link takes 1 to 2 KiB, a filter a few hundred bytes.
+ * Bytes of netlink replies read per request. A link takes some 600 bytes, a filter a few hundred.
  */
 const MAX_ANSWER = 512 * 1024;
+/** Links whose filters are read at once, which bounds the memory of the replies. */
+const AT_ONCE = 8;
 /** Attachments examined per pod. A pod has one for each network of its VM. */
 const MAX_ATTACHMENTS = 32;
 
@@ -55,6 +57,18 @@ function open(path: string): number | null {
   }
 }
 
+async function filtersAmong(
+  rtnetlink: Rtnetlink,
+  qdiscs: readonly IngressQdisc[],
+): Promise<readonly Filter[]> {
+  const filters: (readonly Filter[])[] = [];
+  for (let at = 0; at < qdiscs.length; at += AT_ONCE) {
+    const queries = qdiscs.slice(at, at + AT_ONCE).map((qdisc) => filtersOf(qdisc, 'ingress'));
+    for (const some of await rtnetlink.ask(...queries)) filters.push(some);
+  }
+  return filters.flat();
+}
+
 /** A scan does not read nftables. */
 const UNREAD: Nftables = { tables: [], rules: [], refusal: 'not asked' };
 
@@ -63,10 +77,10 @@ async function look(rtnetlink: Rtnetlink): Promise<readonly PodConflict[]> {
   const attachments = recordedAttachments(links).slice(0, MAX_ATTACHMENTS);
   if (attachments.length === 0) return [];
   const names = endNamesOf(attachments);
-  const indexes = new Set(links.filter(({ ifname }) => names.includes(ifname)).map(({ ifindex }) => ifindex));
+  const named = new Set(names);
+  const indexes = new Set(links.filter(({ ifname }) => named.has(ifname)).map(({ ifindex }) => ifindex));
   const own = qdiscs.filter(({ ifindex }) => indexes.has(ifindex));
-  const queries = own.map((qdisc) => filtersOf(qdisc, 'ingress'));
-  const filters = queries.length === 0 ? [] : (await rtnetlink.ask(...queries)).flat();
+  const filters = await filtersAmong(rtnetlink, own);
   const seen = indexNetns({ links, qdiscs, filters, gaps: [], tcx, programs: [], nftables: UNREAD });
   const ids = programsAt(names, seen);
   const programs = ids.length === 0 ? [] : await rtnetlink.readPrograms(ids);

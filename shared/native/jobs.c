@@ -32,17 +32,40 @@ struct script_job {
 
 static struct failure run_script_job(struct job *job) { return run_script(&((struct script_job *)job)->script); }
 
-static napi_value part_result(napi_env env, const struct part *part) {
+/* Size in bytes from which an answer is handed over instead of copied. */
+enum { MIN_HANDED_OVER = 16 * 1024 };
+
+static void free_answers(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)hint;
+  free(data);
+}
+
+/* Makes a Buffer of the answers. A long one takes them over, so that they are not there twice. */
+static napi_value answers_result(napi_env env, struct bytes *answers) {
+  napi_value result;
+  if (answers->length < MIN_HANDED_OVER) {
+    napi_create_buffer_copy(env, answers->length, answers->data, NULL, &result);
+    return result;
+  }
+  uint8_t *data = realloc(answers->data, answers->length); /* gives back what was reserved */
+  if (data == NULL) abort(); /* as Node does when memory runs out */
+  napi_create_external_buffer(env, answers->length, data, free_answers, NULL, &result);
+  *answers = (struct bytes){0};
+  return result;
+}
+
+static napi_value part_result(napi_env env, struct part *part) {
   napi_value result;
   if (!part->ran) napi_get_undefined(env, &result);
   else if (part->failure.request != NULL) result = failure_to_error(env, part->failure);
   else if (part->answers.length == 0) napi_get_null(env, &result);
-  else napi_create_buffer_copy(env, part->answers.length, part->answers.data, NULL, &result);
+  else result = answers_result(env, &part->answers);
   return result;
 }
 
 static napi_value script_result(napi_env env, struct job *job) {
-  const struct script *script = &((struct script_job *)job)->script;
+  struct script *script = &((struct script_job *)job)->script;
   napi_value result = integers(env, (int[]){script->socket, script->nftables, script->tap, script->done_tap}, 4);
   for (int i = 0; i < script->count; i++)
     napi_set_element(env, result, 4 + (uint32_t)i, part_result(env, &script->parts[i]));
@@ -54,6 +77,7 @@ static void dispose_script(struct job *job) {
   for (int i = 0; i < script->count; i++) {
     struct part *part = &script->parts[i];
     free(part->requests.data);
+    free(part->keeps.data);
     free(part->answers.data);
     free((char *)part->tap.label);
     free((char *)part->tap.helper);
@@ -64,24 +88,16 @@ static bool read_field(napi_env env, napi_value array, uint32_t index, napi_valu
   return napi_get_element(env, array, index, value) == napi_ok;
 }
 
-static bool read_requests(napi_env env, napi_value part, struct bytes *requests) {
+/* Copies a field, which may be empty. */
+static bool read_copy(napi_env env, napi_value part, uint32_t index, struct bytes *copy) {
   napi_value value;
   void *data;
   size_t length;
-  if (!read_field(env, part, 1, &value) || !read_bytes(env, value, &data, &length)) return false;
-  *requests = (struct bytes){.data = malloc(length), .length = length};
-  if (requests->data == NULL) abort();
-  memcpy(requests->data, data, length);
+  if (!read_field(env, part, index, &value) || !read_bytes(env, value, &data, &length)) return false;
+  *copy = (struct bytes){.data = malloc(length + 1), .length = length};
+  if (copy->data == NULL) abort();
+  if (length > 0) memcpy(copy->data, data, length);
   return true;
-}
-
-/* [kind, requests, limit] */
-static bool read_exchange(napi_env env, napi_value value, struct part *part) {
-  napi_value limit;
-  long number;
-  if (!read_field(env, value, 2, &limit) || !read_number(env, limit, &number)) return false;
-  part->answers.limit = (size_t)number;
-  return read_requests(env, value, &part->requests);
 }
 
 /* [kind, ifname, ifindex, multiQueue, owner, group, label, helper] */
@@ -134,7 +150,8 @@ static bool read_part(napi_env env, napi_value value, struct part *part) {
   part->kind = (unsigned)number;
   switch (part->kind) {
     case PART_EXCHANGE:
-      return read_exchange(env, value, part);
+      /* [kind, requests, keeps] */
+      return read_copy(env, value, 1, &part->requests) && read_copy(env, value, 2, &part->keeps);
     case PART_CREATE_TAP:
       return read_tap(env, value, &part->tap);
     case PART_PERSIST_TAP:
@@ -146,7 +163,7 @@ static bool read_part(napi_env env, napi_value value, struct part *part) {
     case PART_WRITE_FILE:
       return read_file_part(env, value, part);
     default:
-      return read_requests(env, value, &part->requests);
+      return read_copy(env, value, 1, &part->requests); /* [kind, requests] */
   }
 }
 

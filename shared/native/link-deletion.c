@@ -72,7 +72,7 @@ static struct failure receive_notice(int socket, const struct nlmsghdr *request,
   char datagram[DATAGRAM] __attribute__((aligned(NLMSG_ALIGNTO)));
   for (;;) {
     int left;
-    struct failure failure = receive(socket, deadline, datagram, &left);
+    struct failure failure = receive(socket, deadline, datagram, sizeof datagram, &left);
     if (failure.request != NULL) return failure;
     const struct nlmsghdr *message = (const struct nlmsghdr *)datagram;
     for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
@@ -92,13 +92,12 @@ static struct failure query_is_gone(int netns, int ifindex, bool *is_gone) {
       .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK, .nlmsg_seq = 1},
       .link = {.ifi_index = ifindex},
   };
-  int socket;
+  const struct bytes requests = {.data = (uint8_t *)&request, .length = sizeof request}, keeps = {0};
   struct bytes answers = {0};
+  int socket = -1;
   *is_gone = false;
-  struct failure failure = open_rtnetlink(netns, &socket);
-  if (failure.request != NULL) return failure;
-  failure = exchange_chunk(socket, &request, sizeof request, request.header.nlmsg_seq, 1, &answers);
-  close(socket);
+  struct failure failure = exchange(netns, &socket, &requests, &keeps, deadline_in(KERNEL_TIMEOUT), &answers);
+  if (socket >= 0) close(socket);
   const struct nlmsghdr *answer = (const struct nlmsghdr *)answers.data;
   *is_gone = failure.request == NULL && answers.length >= NLMSG_LENGTH(sizeof(int)) &&
              answer->nlmsg_type == NLMSG_ERROR && *(const int *)NLMSG_DATA(answer) == -ENODEV;

@@ -19,10 +19,10 @@ export const EXCHANGE_AT_HOME = 9;
 export type NativePart =
   /**
    * Sends rtnetlink requests and receives until each dump has ended and each other request is
-   * acknowledged or refused. Fails with EMSGSIZE if the replies have more bytes than `limit`; 0
-   * means no limit.
+   * acknowledged or refused. `keeps` has four numbers for each request (`struct keep` of
+   * rtnetlink.h), or is empty. A reply that is longer is cut short and ends with EOVERFLOW.
    */
-  | readonly [typeof EXCHANGE, requests: Uint32Array, limit: number]
+  | readonly [typeof EXCHANGE, requests: Uint32Array, keeps: Uint32Array]
   /**
    * Sends one RTM_DELLINK and waits until the link has left the netns. The only reply is a
    * refusal.

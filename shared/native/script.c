@@ -34,24 +34,11 @@ static struct failure need_socket(struct script *script) {
   return script->socket < 0 ? open_rtnetlink(script->netns, &script->socket) : NO_FAILURE;
 }
 
-/* Runs an exchange. Closes the socket if it fails, because it must not be used again. */
-static struct failure exchange_part(struct script *script, struct part *part) {
-  struct failure failure = need_socket(script);
-  if (failure.request != NULL) return failure;
-  failure = exchange(script->socket, part->requests.data, part->requests.length, &part->answers);
-  if (failure.request == NULL) return failure;
-  close(script->socket);
-  script->socket = -1;
-  return failure;
-}
-
 /* Runs an exchange in this process's own netns, whose links the requests name. */
-static struct failure exchange_at_home(struct part *part) {
-  int socket;
-  struct failure failure = open_rtnetlink(-1, &socket);
-  if (failure.request != NULL) return failure;
-  failure = exchange(socket, part->requests.data, part->requests.length, &part->answers);
-  close(socket);
+static struct failure exchange_at_home(struct part *part, deadline deadline) {
+  int socket = -1;
+  struct failure failure = exchange(-1, &socket, &part->requests, &part->keeps, deadline, &part->answers);
+  if (socket >= 0) close(socket);
   return failure;
 }
 
@@ -75,7 +62,7 @@ static struct failure nftables_part(struct script *script, struct part *part) {
 static struct failure run_part(struct script *script, struct part *part, deadline deadline) {
   switch (part->kind) {
     case PART_EXCHANGE:
-      return exchange_part(script, part);
+      return exchange(script->netns, &script->socket, &part->requests, &part->keeps, deadline, &part->answers);
     case PART_DELETE_LINK:
       return delete_part(script, part, deadline);
     case PART_CREATE_TAP:
@@ -101,7 +88,7 @@ static struct failure run_part(struct script *script, struct part *part, deadlin
     case PART_NFTABLES:
       return nftables_part(script, part);
     case PART_EXCHANGE_AT_HOME:
-      return exchange_at_home(part);
+      return exchange_at_home(part, deadline);
   }
   return NO_FAILURE;
 }

@@ -24,6 +24,8 @@ struct part {
   } kind;
   /* rtnetlink requests; those to nftables of PART_NFTABLES. */
   struct bytes requests;
+  /* PART_EXCHANGE: a `struct keep` for each request, or nothing. */
+  struct bytes keeps;
   struct tap tap;
   struct kernel_file file;
   /* PART_READ_PROGRAM: the id of the program. */

@@ -4,6 +4,8 @@
  * Source: linux/netlink.h, RFC 3549
  */
 
+import { decodeText, encodeText } from './text.ts';
+
 /**
  * Data to be sent: unsigned 32-bit words in host order. Arrays of numbers cost less than Buffers.
  */
@@ -47,7 +49,7 @@ export const struct = (type: number, ...payload: readonly Words[]): Words => {
 export const nested = (type: number, ...attributes: readonly Words[]): Words =>
   struct(type | NLA_F_NESTED, ...attributes);
 
-export const text = (type: number, value: string): Words => attribute(type, Buffer.from(`${value}\0`));
+export const text = (type: number, value: string): Words => attribute(type, encodeText(`${value}\0`));
 
 export const u8 = (type: number, value: number): Words => [attributeHeader(type, 1), value];
 
@@ -98,13 +100,16 @@ export function readBytes(attributes: Attributes, type: number): Buffer | undefi
   return payload?.buffer.subarray(payload.start, payload.end);
 }
 
-/** Returns the text of an attribute, up to the first NUL; undefined if it is absent. */
+/**
+ * Returns the text of an attribute, up to the first NUL; undefined if it is absent. Different bytes
+ * are different strings (text.ts).
+ */
 export function readText(attributes: Attributes, type: number): string | undefined {
   const payload = payloadOf(attributes, type);
   if (payload === undefined) return undefined;
   let end = payload.start;
   while (end < payload.end && payload.buffer[end] !== 0) end += 1;
-  return payload.buffer.toString('utf8', payload.start, end);
+  return decodeText(payload.buffer.subarray(payload.start, end));
 }
 
 export function readU8(attributes: Attributes, type: number): number | undefined {

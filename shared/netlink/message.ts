@@ -32,9 +32,31 @@ export interface Request {
   readonly body: Words;
 }
 
+/** What to keep of a reply that a process in the pod can make long. */
+export interface Keep {
+  /** Maximum size of the reply in bytes. */
+  readonly limit: number;
+  /** Types of the attributes that are decoded; the others are not kept. */
+  readonly types: readonly number[];
+  /** Size in bytes of the fixed body of each message, in front of its attributes. */
+  readonly body: number;
+}
+
 /** A request for all objects of a kind, and how to decode the replies. */
 export interface Query<T> {
   readonly request: Request;
+  /** If absent, all attributes are kept, up to a limit that no netns in use reaches. */
+  readonly keep?: Keep;
+  /**
+   * The result is a list, to which each message of the reply adds its own elements. So it can be
+   * decoded in pieces.
+   */
+  readonly isList?: boolean;
+  /**
+   * If the reply ends early, what came before is the result, and `unsettled` of `Look` says why it
+   * is not complete. Otherwise, such a query is refused.
+   */
+  readonly isUsefulInPart?: boolean;
   decode(replies: readonly Message[]): T;
   /** Returns the result if the kernel refuses the request. If absent, a refusal is an error. */
   refused?(reason: string): T;
@@ -58,6 +80,9 @@ export interface Look<Queries extends readonly Query<unknown>[]> {
    */
   readonly tcx: readonly TcxProgram[];
 }
+
+/** Why a reply about a netns or a link was not read to its end. */
+export const TOO_MUCH = 'it has more than Tapwire reads';
 
 export const isRefused = (answer: unknown): answer is Refused =>
   typeof answer === 'object' && answer !== null && 'refused' in answer;
@@ -95,4 +120,15 @@ export function decodeMessages(buffer: Buffer): Message[] {
     offset += align4(length);
   }
   return messages;
+}
+
+/** Whether any of the received messages has the flag. */
+export function hasFlag(buffer: Buffer, flag: number): boolean {
+  for (let offset = 0; offset + HEADER_BYTES <= buffer.length; ) {
+    if ((buffer.readUInt16LE(offset + 6) & flag) !== 0) return true;
+    const length = buffer.readUInt32LE(offset);
+    if (length < HEADER_BYTES) return false; // truncated
+    offset += align4(length);
+  }
+  return false;
 }

@@ -79,7 +79,9 @@ export interface Rtnetlink {
   close(): Promise<void>;
 }
 
-const NO_LIMIT = 0;
+/** Maximum size in bytes of a reply; a query may have a lower limit. */
+const MAX_REPLY = 16 * 1024 * 1024;
+const KEEP_ALL = new Uint32Array(0);
 
 const closeElsewhere = promisify(close);
 
@@ -104,9 +106,9 @@ const UNREADABLE = 'Cannot read the state of the netns';
  *    refusals.
  * 5. The remaining methods read programs and sysctls, run parts, and close what is open.
  *
- * @param limit maximum size in bytes of the replies to one `ask`; 0 means no limit
+ * @param limit maximum size in bytes of the reply to each query
  */
-export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink {
+export function openRtnetlink(netns: number | null, limit = MAX_REPLY): Rtnetlink {
   let [socket, nftables, tap] = [-1, -1, -1];
   let seq = 1;
 
@@ -119,7 +121,7 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
   const encode = (part: Part): NativePart => {
     switch (part.part) {
       case 'change':
-        return [EXCHANGE, number(part.requests.map(acknowledged)), NO_LIMIT];
+        return [EXCHANGE, number(part.requests.map(acknowledged)), KEEP_ALL];
       case 'deleteLink':
         return [DELETE_LINK, number([acknowledged(part.deletion)])];
       case 'createTap': {
@@ -168,15 +170,17 @@ export function openRtnetlink(netns: number | null, limit = NO_LIMIT): Rtnetlink
     for (let tries = 1; ; tries++) {
       const questions = newQuestions(queries, seq, limit);
       seq += queries.length;
-      const reply = questions.read(await runNative(questions.parts, true));
+      const outcomes = await runNative(questions.parts, true);
       const isLast = tries === DUMP_TRIES;
+      const isChanged = questions.isChanged(outcomes);
+      if (isChanged && !isLast) continue;
+      const reply = await questions.read(outcomes);
       if (reply instanceof Error) {
         if (isOverrun(reply) && !isLast) continue;
         throw new BindingError('TRY_AGAIN', `${UNREADABLE}: ${describeFailure(reply)}; try again`);
       }
-      const { tcx, isChanged } = reply;
-      if (isChanged && !isLast) continue;
-      const unsettled = isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : null;
+      const { cutShort, tcx } = reply;
+      const unsettled = isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : cutShort;
       return { answers: reply.answers as Look<Queries>['answers'], unsettled, tcx };
     }
   };

@@ -3,19 +3,15 @@
 import { toError } from '../errors.ts';
 import { describeFailure, isUnanswered, native } from '../native/native.ts';
 import { decodeAttributes, readText } from '../netlink/attribute.ts';
-import {
-  decodeMessages,
-  type Message,
-  NLM_F_ACK_TLVS,
-  NLMSG_ERROR,
-  type Refused,
-} from '../netlink/message.ts';
+import { decodeMessages, type Message, NLM_F_ACK_TLVS, NLMSG_ERROR, TOO_MUCH } from '../netlink/message.ts';
 import type { Part, PartOutcome, Refusal, RequestOutcome } from './part.ts';
 
 // Error number, header of the request (without its body, because of NETLINK_CAP_ACK).
 const NLMSG_ERROR_BYTES = 4 + 16;
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSG_DONE = 3;
+/** What the addon, and no dump of the kernel, says of a reply that is longer than its limit. */
+const EOVERFLOW = 75;
 const ENDS = [NLMSG_ERROR, NLMSG_DONE];
 
 /**
@@ -45,15 +41,19 @@ function failureOf(error: Error): Refusal {
   return isUnanswered(error) ? { errno, reason, isUnanswered: true } : { errno, reason };
 }
 
-/**
- * Returns the messages of a dump without the final one, which may be a refusal. Of a request for a
- * single object, returns the only message, or the refusal.
- */
-export function readDump(messages: readonly Message[]): readonly Message[] | Refused {
+/** The reply to a query. */
+export interface Dump {
+  /** Messages without the final one. */
+  readonly messages: readonly Message[];
+  /** Why there are no more; null if the reply is complete. */
+  readonly refused: string | null;
+}
+
+/** Reads the messages of a reply. A query for a single object has only one, or a refusal. */
+export function readDump(messages: readonly Message[]): Dump {
   const end = messages.at(-1);
-  if (end === undefined || !ENDS.includes(end.type)) return messages;
-  const refusal = readRefusal(end);
-  return refusal === null ? messages.slice(0, -1) : { refused: refusal.reason };
+  if (end === undefined || !ENDS.includes(end.type)) return { messages, refused: null };
+  return { messages: messages.slice(0, -1), refused: readRefusal(end)?.reason ?? null };
 }
 
 /**
@@ -67,7 +67,7 @@ function readRefusal({ type, flags, body }: Message): Refusal | null {
     (flags & NLM_F_ACK_TLVS) === 0
       ? undefined
       : readText(decodeAttributes(body, type === NLMSG_ERROR ? NLMSG_ERROR_BYTES : 4), NLMSGERR_ATTR_MSG);
-  const meaning = native.strerror(errno);
+  const meaning = errno === EOVERFLOW ? TOO_MUCH : native.strerror(errno);
   return {
     errno,
     reason: explained === undefined ? meaning : `${explained.replace(/\.$/, '')} (${meaning})`,

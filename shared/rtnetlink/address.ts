@@ -31,6 +31,12 @@ export const AF_INET6 = 10;
 /** Queries all IPv4 and IPv6 addresses of the netns. */
 export const allAddresses: Query<readonly Address[]> = {
   request: { type: RTM_GETADDR, flags: NLM_F_DUMP, body: [0, 0] },
+  keep: {
+    limit: 1024 * 1024, // some 20,000 addresses
+    types: [IFA_ADDRESS, IFA_LOCAL],
+    body: IFADDRMSG_BYTES,
+  },
+  isList: true,
   decode: (replies) =>
     replies.filter(({ body }) => body[0] === AF_INET || body[0] === AF_INET6).map(decodeAddress),
 };

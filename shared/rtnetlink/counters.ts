@@ -27,10 +27,10 @@ export function countedFiltersOf(
   qdisc: Pick<IngressQdisc, 'ifindex' | 'kind'>,
   direction: Direction,
 ): Query<readonly CountedFilter[]> {
-  const { request, decode } = filtersOf(qdisc, direction);
+  const { refused: _, ...query } = filtersOf(qdisc, direction);
   const toCounted = (message: Message): CountedFilter[] =>
-    decode([message]).map((filter) => ({ ...filter, traffic: decodeTraffic(message) }));
-  return { request, decode: (replies) => replies.flatMap(toCounted) };
+    query.decode([message]).map((filter) => ({ ...filter, traffic: decodeTraffic(message) }));
+  return { ...query, decode: (replies) => replies.flatMap(toCounted) };
 }
 
 export function decodeTraffic({ body }: Pick<Message, 'body'>): Traffic | null {

@@ -91,6 +91,12 @@ export const filtersOf = (
   direction: Direction,
 ): Query<readonly Filter[]> => ({
   request: { type: RTM_GETTFILTER, flags: NLM_F_DUMP, body: tcmsg(ifindex, PARENTS[kind][direction], 0) },
+  keep: {
+    limit: 2 * 1024 * 1024, // some 5,000 redirects or 15,000 simpler filters
+    types: [TCA_KIND, TCA_OPTIONS, TCA_CHAIN],
+    body: TCMSG_BYTES,
+  },
+  isList: true,
   decode: (replies) => replies.map((message) => decodeFilter(message, kind, direction)),
 });
 

@@ -120,6 +120,26 @@ export const allLinks: Query<readonly Link[]> = {
     flags: NLM_F_DUMP,
     body: [...ifinfomsg(0), ...u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)],
   },
+  keep: {
+    limit: 8 * 1024 * 1024, // some 14,000 links
+    types: [
+      IFLA_ADDRESS,
+      IFLA_IFNAME,
+      IFLA_MTU,
+      IFLA_LINK,
+      IFLA_MASTER,
+      IFLA_TXQLEN,
+      IFLA_LINKINFO,
+      IFLA_IFALIAS,
+      IFLA_AF_SPEC,
+      IFLA_NUM_TX_QUEUES,
+      IFLA_CARRIER,
+      IFLA_XDP,
+    ],
+    body: IFINFOMSG_BYTES,
+  },
+  isList: true,
+  isUsefulInPart: true,
   decode: (replies) => replies.map(decodeLink),
 };
 

@@ -42,6 +42,13 @@ export const tcmsg = (ifindex: number, parent: number, handle: number, info = 0)
 /** Queries the ingress qdiscs of all links. */
 export const ingressQdiscs: Query<readonly IngressQdisc[]> = {
   request: { type: RTM_GETQDISC, flags: NLM_F_DUMP, body: tcmsg(0, 0, 0) },
+  keep: {
+    limit: 4 * 1024 * 1024, // some 70,000 qdiscs
+    types: [TCA_KIND, TCA_INGRESS_BLOCK],
+    body: TCMSG_BYTES,
+  },
+  isList: true,
+  isUsefulInPart: true,
   decode: (replies) =>
     replies.filter(({ body }) => body.readUInt32LE(12) === TC_H_CLSACT).map(decodeIngressQdisc),
 };

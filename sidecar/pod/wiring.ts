@@ -5,6 +5,7 @@ import {
   PRIMARY_TAP_IFNAME,
   secondaryTapIfname,
 } from '../../shared/kubevirt/names.ts';
+import { listSome } from '../../shared/list-some.ts';
 import type { Link, TunDetails } from '../../shared/rtnetlink/link.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 
@@ -17,9 +18,6 @@ export interface Wiring {
 }
 
 type InterfaceRef = Pick<VmiInterface, 'name' | 'network'>;
-
-/** Maximum number of links in a message, which travels in an HTTP/2 header. */
-const MAX_LINKS_SHOWN = 20;
 
 /**
  * Returns the pod link of an interface, found as virt-launcher finds it, and the tap that belongs
@@ -125,14 +123,6 @@ function bindingError(
   reason: string,
 ): BindingError {
   return new BindingError(code, `Cannot bind interface "${name}": ${reason}`, {
-    details: `links seen: ${listNames(links)}`,
+    details: `links seen: ${listSome(links.map(({ ifname }) => ifname))}`,
   });
-}
-
-function listNames(links: readonly Link[]): string {
-  const names = links.slice(0, MAX_LINKS_SHOWN).map((link) => link.ifname);
-  return [
-    ...names,
-    ...(links.length > MAX_LINKS_SHOWN ? [`and ${links.length - MAX_LINKS_SHOWN} more`] : []),
-  ].join(', ');
 }

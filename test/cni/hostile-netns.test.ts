@@ -52,7 +52,7 @@ async function recordOf({ ip }: TestNetns): Promise<{ readonly record: string; r
   return { record: ifalias, cookie: `${hash}06` }; // allmulticast and the queue length
 }
 
-const LISTED = 'the kernel cannot list the filters of "eth0" (Message too long)';
+const LISTED = 'not all filters of "eth0" can be listed (Message too long)';
 
 everyWay(
   'DEL deletes the tap and the redirect next to a filter that is too large for a dump, and leaves that filter and its qdisc',
@@ -92,6 +92,47 @@ everyWay('ADD and CHECK name the link of a filter that is too large for a dump, 
     for (const command of ['ADD', 'CHECK', 'DEL']) await succeeds(command, pod);
   }),
 );
+
+/** Adds 3 MB of filters to a link, so that a dump of one has more than Tapwire keeps. */
+const addManyKeys = (pod: TestNetns, link: string) => {
+  const keys = Array.from({ length: 15 }, (_, i) => `match u32 1 1 at ${4 * i}`).join(' ');
+  const filters = Array.from(
+    { length: 9000 },
+    (_, i) => `filter add dev ${link} ingress pref ${1 + (i % 200)} protocol ip u32 ${keys} flowid 1:1`,
+  );
+  return batch('tc', pod, filters);
+};
+
+everyWay(
+  'next to more filters than Tapwire reads, DEL deletes what is of Tapwire, and ADD and CHECK say so',
+  () =>
+    withWired(async (pod) => {
+      await addManyKeys(pod, 'eth0');
+      const many = 'not all filters of "eth0" can be listed (it has more than Tapwire reads)';
+      for (const [command, start] of [
+        ['ADD', 'Cannot wire "tap0" to "eth0": '],
+        ['CHECK', 'Cannot confirm the wiring of "eth0": '],
+      ] as const) {
+        const { json } = await cni(command, callOf(pod));
+        assert.is(json.msg, `${start}${many}; remove those that another program added`);
+      }
+      await succeeds('DEL', pod);
+      assert.not.ok((await namesOf(pod)).includes('tap0'));
+      assert.is(await pod.tc('filter show dev eth0 ingress pref 65535'), '', 'the redirect is gone');
+      assert.match(await pod.tc('filter show dev eth0 ingress pref 1'), 'u32', 'the others are not');
+      await pod.tc('filter del dev eth0 ingress');
+      for (const command of ['ADD', 'CHECK', 'DEL']) await succeeds(command, pod);
+    }),
+);
+
+test('more filters than Tapwire reads on a link of its own hinder no command', () =>
+  withPod('eth0', async (pod) => {
+    await pod.ip('link add eth1 type veth peer name host1');
+    await pod.tc('qdisc add dev eth1 clsact');
+    await addManyKeys(pod, 'eth1');
+    for (const command of ['ADD', 'CHECK', 'DEL']) await succeeds(command, pod);
+    assert.not.match(await pod.tc('qdisc show dev eth0'), /clsact/);
+  }));
 
 test('a filter that is too large for a dump, on a link of its own, hinders no command', () =>
   withPod('eth0', async (pod) => {

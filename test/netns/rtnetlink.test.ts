@@ -116,6 +116,30 @@ test('allLinks() reads more links than one datagram holds', () =>
     }),
   ));
 
+test('a list of links that exceeds its limit is cut short, and the next query gets its whole reply', () =>
+  withNetns(async (netns) => {
+    for (let i = 0; i < 20; i++) await netns.ip(`link add v${i} type ifb`);
+    const fd = openSync(netns.path, 'r');
+    const rtnetlink = openRtnetlink(fd, 8192);
+    try {
+      const { answers, unsettled } = await rtnetlink.look(allLinks, ingressQdiscs);
+      const [links, qdiscs] = answers as readonly (readonly Link[])[];
+      assert.is(unsettled, 'it has more than Tapwire reads');
+      assert.equal(
+        links?.map(({ ifname }) => ifname),
+        ['lo', ...Array.from({ length: (links?.length ?? 0) - 1 }, (_, i) => `v${i}`)],
+      );
+      assert.ok(links && links.length > 5 && links.length < 20, `${links?.length} links`);
+      assert.equal(qdiscs, []);
+      const message = 'Cannot read the state of the netns: it has more than Tapwire reads';
+      const { message: said } = await rtnetlink.ask(allLinks).catch((error) => error);
+      assert.is(said, message);
+    } finally {
+      await rtnetlink.close();
+      closeSync(fd);
+    }
+  }));
+
 test('a tap vanishes when its socket closes, until it is persistent', () =>
   withNetns(async (netns) => {
     const ifnames = async () =>

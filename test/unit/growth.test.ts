@@ -5,9 +5,36 @@
 import '../helpers/work.ts'; // must come before all the code that it counts
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { endsOf } from '../../cni/bindings/tap/ends.ts';
+import { findUntrueClaims } from '../../cni/bindings/tap/prev-result-claims.ts';
+import { encodeOp, type NetnsOp } from '../../cni/kernel/encode-op.ts';
+import { newScript } from '../../cni/kernel/script.ts';
+import { viewOf } from '../../cni/kernel/view.ts';
+import { planDel } from '../../cni/plan/plan-del.ts';
+import { indexNetns } from '../../cni/plan/seen.ts';
+import { decodeNetConf } from '../../cni/request/config.ts';
+import { prevResult } from '../../cni/request/prev-result.ts';
 import { parseDocuments } from '../../nad/check/document.ts';
+import { encodeRequests, type Query } from '../../shared/netlink/message.ts';
+import type { Rtnetlink } from '../../shared/netns/netns.ts';
+import { newQuestions } from '../../shared/netns/questions.ts';
+import type { Address } from '../../shared/rtnetlink/address.ts';
+import { allLinks } from '../../shared/rtnetlink/link.ts';
+import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
 import { findingsOf, kubevirt, nad, vm } from '../helpers/cluster/check.ts';
 import { leaf, node } from '../helpers/lab/go-xml.ts';
+import {
+  clsactOf,
+  ETH0,
+  KEY,
+  LO,
+  linkOf,
+  NO_NFTABLES,
+  OTHER,
+  redirectOf,
+  tapOf,
+  wired,
+} from '../helpers/pod/seen.ts';
 import { definedAsIs } from '../helpers/sidecar/defined.ts';
 import { defineInPasses } from '../helpers/sidecar/virt-launcher.ts';
 import { workOf } from '../helpers/work.ts';
@@ -19,6 +46,10 @@ const test = suite('growth');
  * Counts are the same in each run, so that the bound can be tight.
  */
 const GROWTH = 5;
+
+const CLSACT_INGRESS = 0xfffffff2;
+const TC_H_CLSACT = 0xfffffff1;
+const DONE = 'done' as const;
 
 const indices = (count: number) => Array.from({ length: count }, (_, index) => index);
 
@@ -113,6 +144,121 @@ for (const [why, text] of [
   test(`reading YAML takes work in proportion to its ${why}`, () =>
     growsInProportion(1000, (count) => parseDocuments('f', text(count))));
 }
+
+/** A netns with this many links, each with a qdisc and a redirect that looks like Tapwire's. */
+function manyLinks(count: number) {
+  const links = [LO, ETH0, tapOf(), ...indices(count).map((index) => linkOf(index + 4, `v${index}`))];
+  const ifindexes = links.map(({ ifindex }) => ifindex);
+  return {
+    links,
+    qdiscs: ifindexes.map(clsactOf),
+    filters: ifindexes.map((ifindex) => redirectOf(ifindex, 3)),
+  };
+}
+
+/** Gives these links in reply to the queries of `observe()`. */
+function netnsWith({ links, qdiscs, filters }: ReturnType<typeof manyLinks>): Rtnetlink {
+  const bySide = new Map(filters.map((filter) => [filter.ifindex, filter]));
+  const { rules: _, ...tables } = NO_NFTABLES;
+  const answer = (query: Query<unknown>): unknown => {
+    if (query === allLinks) return links;
+    if (query === ingressQdiscs) return qdiscs;
+    const [, ifindex = 0, , parent] = query.request.body;
+    if (ifindex === 0) return tables;
+    return parent === CLSACT_INGRESS ? [bySide.get(ifindex)] : [];
+  };
+  const look = async (...queries: readonly Query<unknown>[]) => ({
+    answers: queries.map(answer),
+    unsettled: null,
+    tcx: [],
+  });
+  return { look } as unknown as Rtnetlink;
+}
+
+test('DEL takes work in proportion to the links, qdiscs and filters of the pod', () =>
+  growsInProportion(250, async (count) => {
+    const view = viewOf(netnsWith(manyLinks(count)), { candidates: ['u32'] }, () => null);
+    const ops = planDel(KEY, await view.observe());
+    assert.is(ops.filter(({ op }) => op === 'deleteRedirect').length, count + 2);
+    const script = newScript();
+    for (const op of ops as readonly NetnsOp[]) {
+      assert.ok(view.knows(op));
+      const part = encodeOp(op, view.known(op));
+      if (part !== null) script.add(op, part);
+    }
+    const outcomes = script.parts.map((part) =>
+      (part.part === 'change' ? part.requests : [part]).map(() => DONE),
+    );
+    assert.ok(script.outcomesOf(outcomes).every((outcome) => outcome === DONE));
+  }));
+
+test('ADD and CHECK take work in proportion to the links, qdiscs and filters of the pod', () =>
+  growsInProportion(250, async (count) => {
+    const seen = indexNetns(
+      await viewOf(netnsWith(manyLinks(count)), { candidates: ['u32'] }, () => null).observe(),
+    );
+    const pod = endsOf({ key: KEY, podLink: 'eth0', tap: 'tap0' }, seen);
+    assert.is(pod.strays.length, count + 1, 'lo has one, too');
+  }));
+
+test('ADD takes work in proportion to the filters of the pod link', () =>
+  growsInProportion(500, (count) => {
+    const filters = indices(count).map((index) => ({ ...redirectOf(2, 3, OTHER), pref: 1 + index }));
+    const ends = endsOf({ key: KEY, podLink: 'eth0', tap: 'tap0' }, indexNetns({ ...wired(), filters }));
+    assert.is(ends.pod?.conflicts.length, count);
+  }));
+
+test('decoding replies takes work in proportion to the queries and their replies', () =>
+  growsInProportion(250, async (count) => {
+    const body = [0, 0, 0, TC_H_CLSACT, 0];
+    const replies = indices(count).flatMap((index) => [
+      { seq: 1, type: 36, body },
+      { seq: index + 2, type: 36, body },
+      { seq: index + 2, type: 3, body: [0] },
+    ]);
+    const bytes = replies.map((reply) => encodeRequests([{ ...reply, flags: 0 }], reply.seq));
+    const end = encodeRequests([{ type: 3, flags: 0, body: [0] }], 1);
+    const buffer = Buffer.concat([...bytes, end].map((words) => Buffer.from(words.buffer)));
+    const queries = Array(count + 1).fill(ingressQdiscs);
+    const reply = await newQuestions(queries, 1, 2 ** 20).read([buffer, null]);
+    assert.ok(!(reply instanceof Error));
+    assert.equal(
+      reply.answers.map((answer) => (answer as readonly unknown[]).length),
+      [count, ...Array(count).fill(1)],
+    );
+  }));
+
+test("comparing prevResult takes work in proportion to the link's addresses and the claims", () =>
+  growsInProportion(250, (count) => {
+    const cidr = (index: number) => `10.0.${index >> 8}.${index & 255}`;
+    const interfaces = [{ name: 'eth0', mac: ETH0.mac, sandbox: '/run/netns/x' }];
+    const ips = indices(count).map((index) => ({ interface: 0, address: `${cidr(index)}/32` }));
+    const addresses = indices(count).map(
+      (index): Address => ({
+        ifindex: 2,
+        family: 'inet',
+        local: cidr(index),
+        prefixLength: 32,
+        scope: 'global',
+      }),
+    );
+    const claims = prevResult('1.0.0')({ interfaces, ips }, '$.prevResult');
+    assert.equal(findUntrueClaims(ETH0, claims, '/run/netns/x', addresses), []);
+  }));
+
+/** Blocks that decoding enters for an unknown key, several times what it needs. */
+const WORK_PER_KEY = 8;
+
+test('decoding a NAD takes little work for each unknown key', async () => {
+  const decode = (count: number) => {
+    const unknown = Object.fromEntries(indices(count).map((index) => [`unknown${index}`, index]));
+    const conf = decodeNetConf({ cniVersion: '1.0.0', name: 'n', ...unknown });
+    assert.is(conf.unknownKeys.length, 20);
+  };
+  await growsInProportion(2000, decode);
+  const work = await workOf(() => decode(8000));
+  assert.ok(work < WORK_PER_KEY * 8000, `${work} blocks`);
+});
 
 test('printing the lines of findings takes work in proportion to them', () =>
   growsInProportion(500, (count) => {

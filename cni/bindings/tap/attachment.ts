@@ -6,6 +6,7 @@ import {
   PRIMARY_TAP_IFNAME,
   secondaryTapIfname,
 } from '../../../shared/kubevirt/names.ts';
+import { listSome } from '../../../shared/list-some.ts';
 import type { AttachmentKey } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import type { TapConf } from '../../request/config.ts';
@@ -53,7 +54,7 @@ function linkOfBinding(network: string, conf: TapConf, ifnames: readonly string[
       'NAMING_UNKNOWN',
       `Cannot find the pod link of network "${network}": there is no "${hashed}", and with "${ordinal}" in the pod ` +
         'KubeVirt numbers its links; give every network of the pod an "interface" in its annotation',
-      { details: `links seen: ${ifnames.join(', ')}` },
+      { details: `links seen: ${listSome(ifnames)}` },
     );
   }
   if (conf.network === 'secondary') {
@@ -62,7 +63,7 @@ function linkOfBinding(network: string, conf: TapConf, ifnames: readonly string[
       `Cannot wire network "${network}": there is no pod link "${hashed}", and with "network": "secondary" the primary network's ` +
         'link is not wired instead; name a network that makes a link in the pod, or use a binding without that key for the ' +
         'primary network',
-      { details: `links seen: ${ifnames.join(', ')}` },
+      { details: `links seen: ${listSome(ifnames)}` },
     );
   }
   const podLink = conf.podLink ?? PRIMARY_LINKS.find((ifname) => ifnames.includes(ifname)) ?? 'eth0';

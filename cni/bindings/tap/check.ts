@@ -1,4 +1,5 @@
 import { BindingError } from '../../../shared/errors.ts';
+import { listSome } from '../../../shared/list-some.ts';
 import { IFF_ALLMULTI, IFF_UP } from '../../../shared/rtnetlink/link.ts';
 import { describeLinkOwner } from '../../plan/ours.ts';
 import type { TapConf } from '../../request/config.ts';
@@ -32,7 +33,7 @@ export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
     ...recordDefects(attachment, ends),
     ...(pod === null ? [] : redirectDefects(pod, tap, tapName)),
     ...(tap === null ? [] : redirectDefects(tap, pod, podLink)),
-    ...strays.map((ifname) => `"${ifname}" is redirected as well`),
+    ...strays.slice(0, MAX_CONFLICTS).map((ifname) => `"${ifname}" is redirected as well`),
   ];
 }
 
@@ -41,9 +42,9 @@ export function refuseDefects(defects: readonly string[], { podLink }: Attachmen
   if (defects.length === 0) return;
   throw new BindingError(
     'WIRING_BROKEN',
-    `Cannot confirm the wiring of "${podLink}": ${defects.join('; ')}`,
+    `Cannot confirm the wiring of "${podLink}": ${listSome(defects, '; ')}`,
     {
-      details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}`,
+      details: `links seen: ${listSome(links.map(({ ifname }) => ifname))}`,
     },
   );
 }

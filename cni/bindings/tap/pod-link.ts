@@ -1,4 +1,5 @@
 import { BindingError } from '../../../shared/errors.ts';
+import { listSome } from '../../../shared/list-some.ts';
 import { ARPHRD_ETHER } from '../../../shared/rtnetlink/link.ts';
 import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
@@ -13,7 +14,7 @@ export function requirePodLink({ podLink, tap }: Attachment, { pod, links }: End
     throw new BindingError(
       'LINK_MISSING',
       `Cannot wire "${tap}": no pod link "${podLink}"; its network must come before this attachment`,
-      { details: `links seen: ${links.map(({ ifname }) => ifname).join(', ')}` },
+      { details: `links seen: ${listSome(links.map(({ ifname }) => ifname))}` },
     );
   }
   const { link } = pod;

@@ -32,7 +32,7 @@ const KNOWN: Known = {
   freeIfindex: () => 7,
   qdiscOf: (ifindex) => (ifindex === 2 ? 'ingress' : 'clsact'),
   classifier: 'u32',
-  filters: [redirectOf(2, 3)],
+  filters: new Map([[2, [redirectOf(2, 3)]]]),
   labelled: (asked) => (asked === null ? null : { label: asked, helper: '/shim' }),
 };
 
@@ -84,7 +84,7 @@ test('addRedirect uses the classifier that this kernel has, and the existing qdi
 test('deleteRedirect deletes the filters that were seen', () => {
   const op = { op: 'deleteRedirect', from: 'eth0', cookie: COOKIE } as const;
   assert.equal(encodeOp(op, KNOWN), change(filterDeletion({ ...redirectOf(2, 3), handle: 0 })));
-  assert.equal(encodeOp(op, { ...KNOWN, filters: [] }), change());
+  assert.equal(encodeOp(op, { ...KNOWN, filters: new Map() }), change());
   assert.is(encodeOp(op, { ...KNOWN, filters: null }), null, 'which may be no more');
 });
 

@@ -4,7 +4,7 @@ import { viewOf } from '../../../../cni/kernel/view.ts';
 import type { Op } from '../../../../cni/plan/op.ts';
 import type { Rtnetlink } from '../../../../shared/netns/netns.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { BARE, NO_NFTABLES, wired } from '../../../helpers/pod/seen.ts';
+import { BARE, ETH0, NO_NFTABLES, tapOf, wired } from '../../../helpers/pod/seen.ts';
 
 const test = suite('viewOf()');
 
@@ -42,6 +42,19 @@ test('observe() needs one round for a bare netns, and a second one for the filte
   const { view, asked } = viewThat([links, qdiscs, NO_TABLES], [[one], [], [two], []]);
   assert.equal(await view.observe(), wired());
   assert.equal(asked, [3, 4]);
+});
+
+test('observe() tells links apart that a dump lists with the same name', async () => {
+  const [first, second] = [ETH0, tapOf()];
+  const { view } = unsettledView('it changed', [[first, { ...second, ifname: first.ifname }], [], NO_TABLES]);
+  const { links: seen } = await view.observe();
+  assert.equal(
+    seen.map(({ ifname }) => [ifname, view.known(UP).ifindexOf(ifname)]),
+    [
+      ['eth0', first.ifindex],
+      [`eth0 (ifindex ${second.ifindex})`, second.ifindex],
+    ],
+  );
 });
 
 test('observe() lists the tables and leaves reading their rules to the caller', async () => {
@@ -120,7 +133,10 @@ test('filters are forgotten once they have changed', async () => {
   const { view } = viewThat([links, qdiscs, NO_TABLES], [filters, [], [], []]);
   assert.is(view.known(UP).filters, null);
   await view.observe();
-  assert.equal(view.known(UP).filters, filters);
+  assert.equal(
+    view.known(UP).filters,
+    Map.groupBy(filters, ({ ifindex }) => ifindex),
+  );
   view.forgetFilters();
   assert.is(view.known(UP).filters, null);
 });

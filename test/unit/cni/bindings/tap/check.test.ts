@@ -138,9 +138,7 @@ for (const [why, seen, want] of [
   [
     "the pod link's filters cannot be listed",
     wired({ gaps: [{ ifindex: 2, reason: 'Message too long' }] }),
-    [
-      'the kernel cannot list the filters of "eth0" (Message too long); remove those that another program added',
-    ],
+    ['not all filters of "eth0" can be listed (Message too long); remove those that another program added'],
   ],
   [
     "another link's filters cannot be listed",

@@ -434,7 +434,7 @@ for (const [why, conf, seen, code, message] of [
     {},
     wired({ gaps: [{ ifindex: 2, reason: 'Message too long' }] }),
     'KERNEL_REFUSED',
-    'Cannot wire "tap0" to "eth0": the kernel cannot list the filters of "eth0" (Message too long); remove those that another program added',
+    'Cannot wire "tap0" to "eth0": not all filters of "eth0" can be listed (Message too long); remove those that another program added',
   ],
   [
     'a netns that keeps changing',
