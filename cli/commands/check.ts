@@ -3,6 +3,7 @@ import { toLine } from '../../nad/check/finding.ts';
 import { listOf } from '../../nad/check/list.ts';
 import { NEWEST_MINOR, parseKubevirtVersion } from '../../nad/kubevirt-versions.ts';
 import { BindingError } from '../../shared/errors.ts';
+import { printableJson } from '../../shared/printable.ts';
 import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
 import { versionWarnings } from '../version-warnings.ts';
 
@@ -116,5 +117,5 @@ function toJson({ findings, checked, skipped }: Report): Pick<Outcome, 'stdout' 
     severity,
     message,
   }));
-  return { stdout: `${JSON.stringify({ findings: flat, checked, skipped }, null, 2)}\n` };
+  return { stdout: printableJson({ findings: flat, checked, skipped }) };
 }
