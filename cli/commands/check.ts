@@ -27,6 +27,8 @@ says which bindings of VMs were not checked, because FILE has no KubeVirt or Hyp
 because FILE does not have their NetworkAttachmentDefinitions.
 Exit status: 0 no errors, 1 errors found, 2 usage error, unreadable file, or nothing to check.
 
+Input that would take too long to parse is an error: check a cluster of more than 5,000 VMs one namespace at a time.
+
 Examples:
   ${NAME} nad/tap/*.yaml my-vms.yaml
   ${NAME} --kubevirt 1.3 manifests/*.yaml

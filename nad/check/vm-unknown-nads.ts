@@ -1,4 +1,3 @@
-import { nearest } from './almost.ts';
 import { doubt, type Problem } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { findNad, isReference, parseReference } from './reference.ts';
@@ -19,16 +18,12 @@ export function unknownNads(vms: readonly Vm[], nads: NadIndex): readonly string
 export function problemsOfUnknownNad(text: string, vm: Vm, nads: NadIndex): readonly Problem[] {
   return unknownName(text, vm, nads).flatMap((fullName) => {
     const [namespace = '', name = ''] = fullName.split('/', 2);
-    const others = nads.namesIn(namespace).filter((other) => withoutDigits(other) !== withoutDigits(name));
-    const meant = nearest(name, others);
+    const meant = nads.nearest(namespace, name);
     if (meant === undefined) return [];
     const reason = `NetworkAttachmentDefinition "${fullName}" is not in the input, which has "${namespace}/${meant}"`;
     return [doubt(`${reason}; check the spelling`)];
   });
 }
-
-/** Names that differ only in digits are those of different networks: "vlan100" and "vlan101". */
-const withoutDigits = (name: string): string => name.replace(/\d/g, '');
 
 function unknownName(text: string, { namespace }: Vm, nads: NadIndex): readonly string[] {
   if (!isReference(text)) return [];
