@@ -107,6 +107,10 @@ function compose(text: string, lineCounter: LineCounter, budget: Budget): readon
   return [...composer.compose(tokensOf(text, parser, budget))] as YamlDocument.Parsed[];
 }
 
+/** Lexemes that may begin a list or a map, and what each costs: about three times a word. */
+const OPENING: ReadonlySet<string> = new Set(['[', '{', '-']);
+const COLLECTION = 3;
+
 /** Lexeme before each plain or block scalar, which may begin with any character. */
 const SCALAR = CST.SCALAR;
 
@@ -114,7 +118,7 @@ function* tokensOf(text: string, parser: Parser, budget: Budget) {
   let before = '';
   for (const lexeme of createLexer().lex(text)) {
     if (lexeme.startsWith('*') && before !== SCALAR) budget.repeat();
-    else budget.spend(1);
+    else budget.spend(OPENING.has(lexeme) ? COLLECTION : 1);
     before = lexeme;
     yield* parser.next(lexeme);
   }
