@@ -1,4 +1,5 @@
 import { BindingError } from '../shared/errors.ts';
+import { printableLines } from '../shared/printable.ts';
 import { type Command, type Input, type NewDirectory, usageError } from './command.ts';
 
 /** Output and exit status of the process. */
@@ -11,7 +12,7 @@ export interface Ending {
 
 /**
  * Runs a command and writes its directory, if it has one. A BindingError becomes text on stderr;
- * any other error is a bug and is rethrown.
+ * any other error is a bug and is rethrown. stderr may quote files and arguments, so it is escaped.
  */
 export async function dispatch(
   commands: readonly Command[],
@@ -27,12 +28,12 @@ export async function dispatch(
   try {
     if (command === undefined) throw usageError('tapwire', `there is no command ${JSON.stringify(name)}`);
     if (beforeOperands(rest).some(isHelp)) return printed(command.help);
-    const { directory, ...ending } = await command.run(rest, input);
+    const { directory, stderr = '', ...ending } = await command.run(rest, input);
     if (directory !== undefined) write(directory);
-    return { stderr: '', ...ending };
+    return { ...ending, stderr: printableLines(stderr) };
   } catch (error) {
-    if (error instanceof BindingError) return { stdout: '', stderr: `${error.message}\n`, exitCode: 2 };
-    throw error;
+    if (!(error instanceof BindingError)) throw error;
+    return { stdout: '', stderr: `${printableLines(error.message)}\n`, exitCode: 2 };
   }
 }
 

@@ -1,4 +1,4 @@
-import { printable } from '../../shared/printable.ts';
+import { printable, printableLines } from '../../shared/printable.ts';
 import type { PodReport } from './inspect.ts';
 import { parseOutput } from './parse-output.ts';
 
@@ -10,10 +10,7 @@ const headOf = ({ pod, node }: PodReport): string => printable(`pod ${pod} on no
 
 function bodyOf({ reply }: PodReport): string {
   if (reply.exitCode === null) return `${printable(`no result: ${reply.failure}`)}\n`;
-  return reply.output
-    .split('\n')
-    .map((line) => printable(line))
-    .join('\n');
+  return printableLines(reply.output);
 }
 
 /** Returns what `inspect --cluster --json` prints. `inspection` is null without a reply. Pure. */

@@ -1,6 +1,6 @@
 import tapwire from '../../package.json' with { type: 'json' };
 import { BindingError } from '../../shared/errors.ts';
-import { printable } from '../../shared/printable.ts';
+import { printable, printableJson } from '../../shared/printable.ts';
 import { diagnoseCluster } from '../cluster/doctor.ts';
 import { interruptible } from '../cluster/interruption.ts';
 import { drawTable, isBad, summarise } from '../cluster/node-table.ts';
@@ -70,7 +70,7 @@ export const doctor: Command = {
     }
     const findings = toFindings(await probe(tapwire.version, directories, values.root ?? null));
     const stdout = values.json
-      ? `${JSON.stringify(findings, null, 2)}\n`
+      ? printableJson(findings)
       : findings.map((finding) => `${toLine(finding)}\n`).join('');
     return { stdout, exitCode: findings.some(({ severity }) => severity === 'error') ? 1 : 0 };
   },
@@ -87,7 +87,7 @@ async function diagnoseNodes(
     diagnoseCluster(names, args, timeout, signal),
   );
   return {
-    stdout: isJson ? `${JSON.stringify(reports, null, 2)}\n` : drawTable(reports),
+    stdout: isJson ? printableJson(reports) : drawTable(reports),
     stderr: [summarise(reports), ...leftovers.map((line) => `${line}\n`)].join(''),
     exitCode: reports.some(isBad) ? 1 : 0,
   };

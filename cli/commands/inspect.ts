@@ -1,4 +1,5 @@
 import { BindingError } from '../../shared/errors.ts';
+import { printableJson } from '../../shared/printable.ts';
 import { inspectVmi } from '../cluster/inspect.ts';
 import { interruptible } from '../cluster/interruption.ts';
 import { drawPods, statusOfPods, toPodJson } from '../cluster/pod-text.ts';
@@ -110,7 +111,7 @@ function notRoot(subject: string | undefined): BindingError {
   return new BindingError('NOT_ALLOWED', `Cannot inspect ${what}: ${reason}`);
 }
 
-const toJson = (value: unknown) => ({ stdout: `${JSON.stringify(value, null, 2)}\n` });
+const toJson = (value: unknown) => ({ stdout: printableJson(value) });
 
 const toList = (stdout: string, all: readonly Inspection[]) =>
   all.length > 0 ? { stdout } : { stdout: '', stderr: 'Tapwire has wired no netns of this node.\n' };

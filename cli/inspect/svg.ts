@@ -1,3 +1,4 @@
+import { printable } from '../../shared/printable.ts';
 import type { Inspection } from './inspection.ts';
 import type { Arrow, Box, Note, Picture } from './parts.ts';
 import { titleOf, toNotes, toPicture } from './picture.ts';
@@ -103,5 +104,6 @@ function text(x: number, y: number, content: string, fill: string, isBold = fals
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
+/** Escapes markup, and all characters that XML does not have. */
 const escaped = (content: string): string =>
-  content.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '');
+  printable(content).replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '');

@@ -25,6 +25,7 @@ import { checkNetworks } from './vm-networks.ts';
 import { checkSecondary } from './vm-secondary.ts';
 import { unknownNads } from './vm-unknown-nads.ts';
 import { unknownBindings } from './vm-unregistered.ts';
+import { Budget } from './yaml/budget.ts';
 
 export interface Report {
   readonly findings: readonly Finding[];
@@ -53,7 +54,8 @@ export interface Source {
  * the files, or else the newest
  */
 export function checkSources(sources: readonly Source[], asked: Minor | null): Report {
-  const parsed = sources.map(({ file, text }) => parseDocuments(file, text));
+  const budget = new Budget();
+  const parsed = sources.map(({ file, text }) => parseDocuments(file, text, budget));
   const documents = parsed.flatMap((one) => one.documents);
   const objects = documents.map(resourcesOf);
   const resources = objects.flat();

@@ -1,23 +1,15 @@
-import {
-  Composer,
-  isMap,
-  isNode,
-  isSeq,
-  LineCounter,
-  type Pair,
-  Parser,
-  YAMLError,
-  type YAMLMap,
-  type Document as YamlDocument,
-} from 'yaml';
+import { Composer, CST, LineCounter, Parser, YAMLError, type Document as YamlDocument } from 'yaml';
 import { messageOf } from '../../shared/errors.ts';
 import { type Finding, failure, type Place, warning } from './finding.ts';
+import { Budget } from './yaml/budget.ts';
 import { type Chunk, chunksOf } from './yaml/chunks.ts';
-import { keyDefectsOf, keyOf } from './yaml/keys.ts';
+import { keyDefectsOf } from './yaml/keys.ts';
 import { createLexer } from './yaml/lexer.ts';
+import { lineAtPath, linesOf } from './yaml/lines.ts';
+import { itemsOf } from './yaml/list-items.ts';
 import { OPTIONS } from './yaml/schema.ts';
 
-/** One document of a YAML or JSON file. */
+/** One document of a YAML or JSON file, or an item of a list that kubectl printed. */
 export interface Document {
   readonly value: unknown;
   /**
@@ -27,6 +19,9 @@ export interface Document {
   readonly at: (path: string) => Place;
 }
 
+/** Most resolved aliases of an anchor. Hostile ones multiply a document; real files have a few. */
+const MAX_ALIASES = 1000;
+
 export interface Parsed {
   readonly documents: readonly Document[];
   /** Syntax errors, and text that Kubernetes reads in another way than it looks. */
@@ -34,41 +29,52 @@ export interface Parsed {
 }
 
 /**
- * Largest file, in UTF-16 units: it bounds the memory for parsing. Dumps of clusters with thousands
- * of VMs are smaller.
+ * Parses every document of a file, as Kubernetes does. Pure, except for the budget.
+ *
+ * @param budget what all files together may cost
  */
-const MAX_LENGTH = 16 * 2 ** 20;
-/** Most resolved aliases. Hostile aliases multiply a document; real files have a few. */
-const MAX_ALIASES = 1000;
-
-/** Parses every document of a file, as Kubernetes does. Pure. */
-export function parseDocuments(file: string, text: string): Parsed {
-  if (text.length > MAX_LENGTH) {
-    const reason = `it has ${text.length} characters; split it into files of at most ${MAX_LENGTH}`;
-    return { documents: [], findings: [failure({ file, line: 1 }, `Cannot parse "${file}": ${reason}`)] };
-  }
+export function parseDocuments(file: string, text: string, budget = new Budget()): Parsed {
   const documents: Document[] = [];
   const findings: Finding[] = [];
   for (const chunk of chunksOf(text)) {
-    const parsed = parseChunk(file, chunk);
-    documents.push(...parsed.documents);
-    findings.push(...parsed.findings);
+    const parsed = parseItems(file, chunk, budget) ?? parseChunk(file, chunk, budget);
+    if (budget.isSpent) return { documents: [], findings: parsed.findings };
+    for (const document of parsed.documents) documents.push(document);
+    for (const finding of parsed.findings) findings.push(finding);
   }
   return { documents, findings };
 }
 
-function parseChunk(file: string, chunk: Chunk): Parsed {
+/**
+ * Parses a list item by item. Null if the text is not a list in kubectl's form, or an item has an
+ * error, which another item may explain.
+ */
+function parseItems(file: string, chunk: Chunk, budget: Budget): Parsed | null {
+  const documents: Document[] = [];
+  const findings: Finding[] = [];
+  const items = itemsOf(chunk);
+  if (items === null) return null;
+  for (const item of items) {
+    const parsed = parseChunk(file, item, budget);
+    if (budget.isSpent) return parsed;
+    if (parsed.findings.some(({ severity }) => severity === 'error')) return null;
+    for (const document of parsed.documents) documents.push(document);
+    for (const finding of parsed.findings) findings.push(finding);
+  }
+  return { documents, findings };
+}
+
+function parseChunk(file: string, chunk: Chunk, budget: Budget): Parsed {
   const lineCounter = new LineCounter();
-  const place = (offset: number): Place => ({
-    file,
-    line: chunk.line - 1 + Math.max(lineCounter.linePos(offset).line, 1),
-  });
+  const lineAt = (offset: number): number => chunk.line - 1 + Math.max(lineCounter.linePos(offset).line, 1);
+  const place = (offset: number): Place => ({ file, line: lineAt(offset) });
   const fail = (offset: number, reason: string): Parsed => ({
     documents: [],
     findings: [failure(place(offset), `Cannot parse "${file}": ${reason}`)],
   });
   try {
-    const [first, second] = compose(chunk.text, lineCounter);
+    budget.begin(chunk.text.length);
+    const [first, second] = compose(chunk.text, lineCounter, budget);
     const [error] = first?.errors ?? [];
     if (first === undefined) return { documents: [], findings: [] };
     if (error !== undefined) return fail(error.pos[0], reasonOf(error));
@@ -78,8 +84,10 @@ function parseChunk(file: string, chunk: Chunk): Parsed {
     if (broken !== undefined) return fail(broken.offset, broken.reason);
     const findings = defects.map(({ offset, reason }) => warning(place(offset), reason));
     if (second?.contents) findings.push(warning(place(second.contents.range[0]), AFTER_END));
-    const at = (path: string) => place(offsetOf(first, path));
-    return { documents: value === null ? [] : [{ value, at }], findings };
+    if (value === null) return { documents: [], findings };
+    const lines = linesOf(first.contents, lineAt);
+    const at = (path: string): Place => ({ file, line: lineAtPath(lines, path) });
+    return { documents: [{ value, at }], findings };
   } catch (error) {
     return fail(0, reasonOf(error));
   }
@@ -89,15 +97,31 @@ function parseChunk(file: string, chunk: Chunk): Parsed {
 const AFTER_END =
   'Kubernetes ignores everything from a line "..." to the next "---"; write "---" instead of "..."';
 
-function compose(text: string, lineCounter: LineCounter): readonly YamlDocument.Parsed[] {
-  const parser = new Parser(lineCounter.addNewLine);
+function compose(text: string, lineCounter: LineCounter, budget: Budget): readonly YamlDocument.Parsed[] {
+  const parser = new Parser((offset) => {
+    budget.spend(1);
+    lineCounter.addNewLine(offset);
+  });
   lineCounter.addNewLine(0);
   const composer = new Composer(OPTIONS);
-  return [...composer.compose(tokensOf(text, parser))] as YamlDocument.Parsed[];
+  return [...composer.compose(tokensOf(text, parser, budget))] as YamlDocument.Parsed[];
 }
 
-function* tokensOf(text: string, parser: Parser) {
-  for (const lexeme of createLexer().lex(text)) yield* parser.next(lexeme);
+/** Lexemes that may begin a list or a map, and what each costs: about three times a word. */
+const OPENING: ReadonlySet<string> = new Set(['[', '{', '-']);
+const COLLECTION = 3;
+
+/** Lexeme before each plain or block scalar, which may begin with any character. */
+const SCALAR = CST.SCALAR;
+
+function* tokensOf(text: string, parser: Parser, budget: Budget) {
+  let before = '';
+  for (const lexeme of createLexer().lex(text)) {
+    if (lexeme.startsWith('*') && before !== SCALAR) budget.repeat();
+    else budget.spend(OPENING.has(lexeme) ? COLLECTION : 1);
+    before = lexeme;
+    yield* parser.next(lexeme);
+  }
   yield* parser.end();
 }
 
@@ -109,35 +133,4 @@ function reasonOf(error: unknown): string {
   const isTooDeep =
     error instanceof YAMLError ? error.code === 'RESOURCE_EXHAUSTION' : error instanceof RangeError;
   return isTooDeep ? 'it is nested too deeply' : messageOf(error);
-}
-
-function offsetOf(document: YamlDocument.Parsed, path: string): number {
-  let node: unknown = document.contents;
-  let offset = document.contents?.range[0] ?? 0;
-  for (const step of stepsOf(path)) {
-    const pair = isMap(node) ? pairsOf(node).get(step) : undefined;
-    node = isSeq(node) ? node.items[Number(step)] : pair?.value;
-    const shown = pair?.key ?? node; // show the line of the key, where people look for its value
-    if (!isNode(shown) || !shown.range) break;
-    offset = shown.range[0];
-  }
-  return offset;
-}
-
-/** Splits a JSON path into keys and indices. */
-function stepsOf(path: string): readonly string[] {
-  const steps = path.matchAll(/\.([^.[\]]+)|\[(\d+)\]|\["([^"]*)"\]/g);
-  return [...steps].map(([, key, index, quoted]) => key ?? index ?? quoted ?? '');
-}
-
-const PAIRS = new WeakMap<YAMLMap, ReadonlyMap<string | null, Pair>>();
-
-/**
- * Pairs of a map by key; the last of duplicate keys. Cached, because a map may have as many
- * findings as keys.
- */
-function pairsOf(map: YAMLMap): ReadonlyMap<string | null, Pair> {
-  const pairs = PAIRS.get(map) ?? new Map(map.items.map((pair) => [keyOf(pair), pair]));
-  PAIRS.set(map, pairs);
-  return pairs;
 }

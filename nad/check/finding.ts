@@ -27,11 +27,19 @@ export const advice = (reason: string): Problem => ({ severity: 'advice', reason
 
 /** Turns problems into findings. @param subject beginning of each sentence */
 export function findingsAt(place: Place, subject: string, problems: readonly Problem[]): readonly Finding[] {
-  return problems.map(({ severity, reason }) => ({ severity, place, message: `${subject}: ${reason}` }));
+  return problems.map(({ severity, reason }) => findingOf(severity, place, `${subject}: ${reason}`));
 }
 
-export const failure = (place: Place, message: string): Finding => ({ severity: 'error', place, message });
-export const warning = (place: Place, message: string): Finding => ({ severity: 'warning', place, message });
+export const failure = (place: Place, message: string): Finding => findingOf('error', place, message);
+export const warning = (place: Place, message: string): Finding => findingOf('warning', place, message);
+
+/** Most characters of a message. Many messages may quote the same huge name. */
+const MAX_MESSAGE = 4000;
+
+function findingOf(severity: Finding['severity'], place: Place, message: string): Finding {
+  const isLong = message.length > MAX_MESSAGE;
+  return { severity, place, message: isLong ? `${message.slice(0, MAX_MESSAGE)}…` : message };
+}
 
 /** Formats a finding as compilers do, so that editors find the place. */
 export function toLine({ severity, place, message }: Finding): string {

@@ -1,11 +1,14 @@
 import type { NadSeen } from './nad-config.ts';
 import { fullName } from './resource.ts';
+import { SimilarNames } from './similar-names.ts';
 
 /** Index of NADs by name, so that checking a cluster with many NADs takes linear time. */
 export class NadIndex {
   readonly #byName: ReadonlyMap<string, readonly NadSeen[]>;
   readonly #byNamespace: ReadonlyMap<string, readonly NadSeen[]>;
   readonly #byFullName: ReadonlyMap<string, NadSeen>;
+  /** Names by namespace; built when they are needed. */
+  readonly #similar = new Map<string, SimilarNames>();
 
   constructor(nads: readonly NadSeen[]) {
     this.#byName = Map.groupBy(nads, ({ name }) => name);
@@ -27,9 +30,12 @@ export class NadIndex {
     return this.#byName.get(name) ?? [];
   }
 
-  /** Names of the NADs in a namespace. */
-  namesIn(namespace: string): readonly string[] {
-    return (this.#byNamespace.get(namespace) ?? []).map(({ name }) => name);
+  /** The NAD in a namespace that a misspelt name most likely stands for. */
+  nearest(namespace: string, name: string): string | undefined {
+    const nads = this.#byNamespace.get(namespace) ?? [];
+    const similar = this.#similar.get(namespace) ?? new SimilarNames(nads.map((nad) => nad.name));
+    this.#similar.set(namespace, similar);
+    return similar.nearest(name);
   }
 }
 

@@ -1,4 +1,3 @@
-import { nearest } from './almost.ts';
 import { advice, doubt, type Problem } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { findNad, isReference, parseReference } from './reference.ts';
@@ -19,7 +18,7 @@ export function unknownNads(vms: readonly Vm[], nads: NadIndex): readonly string
 export function problemsOfUnknownNad(text: string, vm: Vm, nads: NadIndex): readonly Problem[] {
   return unknownName(text, vm, nads).flatMap((fullName) => {
     const [namespace = '', name = ''] = fullName.split('/', 2);
-    const meant = nearest(name, nads.namesIn(namespace));
+    const meant = nads.nearest(namespace, name);
     if (meant === undefined) return [];
     const reason = `NetworkAttachmentDefinition "${fullName}" is not in the input, which has "${namespace}/${meant}"`;
     return withoutDigits(meant) === withoutDigits(name)

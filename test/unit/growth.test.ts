@@ -126,6 +126,20 @@ test('checking a cluster takes work in proportion to its VMs, NADs and bindings'
     findingsOf([registered, ...nads, ...nads, ...vms, missing].join(''));
   }));
 
+test('looking for NADs of almost a name takes work in proportion to the networks', () =>
+  growsInProportion(100, (count) => {
+    const nads = indices(count).map((index) => nad(`lanabc${letters(index)}`, {}, 'vms'));
+    const networks = indices(count).map((index) => ({
+      name: `n${index}`,
+      multus: { networkName: `lanxyz${letters(index)}` },
+    }));
+    const interfaces = networks.map(({ name }) => ({ name, bridge: {} }));
+    findingsOf([...nads, vm({ interfaces, networks })].join(''));
+  }));
+
+const letters = (index: number): string =>
+  String.fromCharCode(...[...`${index}`.padStart(5, '0')].map((digit) => 97 + Number(digit)));
+
 for (const [why, text] of [
   [
     'keys',
@@ -138,6 +152,19 @@ for (const [why, text] of [
   ['documents', (count: number) => 'a: 1\n---\n'.repeat(count)],
   ['separators', (count: number) => '---\n'.repeat(count)],
   ['JSON objects', (count: number) => '{"a": 1}\n'.repeat(count)],
+  ['items', (count: number) => '- a\n'.repeat(count)],
+  ['blank lines', (count: number) => `a: 1${'\n'.repeat(count)}b: 2`],
+  [
+    'items of a list of kubectl',
+    (count: number) => `apiVersion: v1\nitems:\n${'- a: 1\n'.repeat(count)}kind: List\n`,
+  ],
+  [
+    'anchors',
+    (count: number) =>
+      indices(count)
+        .map((index) => `- &a${index} x\n`)
+        .join(''),
+  ],
   ['open quotes', (count: number) => `{${'"\\"'.repeat(count)}`],
   ['lines between quotes', (count: number) => `a: '${'x\n'.repeat(count)}'`],
 ] as const) {

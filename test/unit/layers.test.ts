@@ -51,6 +51,7 @@ const EDGES = [
   'cli/inspect/observe.ts',
   'cli/main.ts',
   'cli/node-version.ts',
+  'cli/read-input.ts',
   'cli/write-directory.ts',
   'cni/answer.ts',
   'cni/commands.ts',

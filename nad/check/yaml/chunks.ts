@@ -47,7 +47,7 @@ function* objectsOf(text: string): Iterable<string> {
 }
 
 /** Index after the `}` that closes the object at `start`; -1 if no such bracket exists. */
-function objectEnd(text: string, start: number): number {
+export function objectEnd(text: string, start: number): number {
   let depth = 0;
   let isQuoted = false;
   for (let i = start; i < text.length; i++) {
@@ -66,7 +66,7 @@ function leadingSpace(text: string, start: number): number {
   return space.exec(text)?.[0].length ?? 0;
 }
 
-function countLines(text: string): number {
+export function countLines(text: string): number {
   let count = 0;
   for (let i = text.indexOf('\n'); i !== -1; i = text.indexOf('\n', i + 1)) count++;
   return count;

@@ -10,10 +10,11 @@ export interface KeyDefect {
 /** Finds duplicate keys, and keys that JSON cannot have. Linear in the number of nodes. Pure. */
 export function keyDefectsOf(root: unknown): readonly KeyDefect[] {
   const defects: KeyDefect[] = [];
+  let duplicates = 0;
   const nodes = [root];
   while (nodes.length > 0) {
     const node = nodes.pop();
-    if (isSeq(node)) nodes.push(...node.items);
+    if (isSeq(node)) for (const item of node.items) nodes.push(item);
     if (!isMap(node)) continue;
     const seen = new Set<string>();
     for (const pair of node.items) {
@@ -22,7 +23,7 @@ export function keyDefectsOf(root: unknown): readonly KeyDefect[] {
         defects.push(
           defectAt(pair, 'error', 'a key must be a string; quote it, or render the template first'),
         );
-      } else if (seen.has(key)) {
+      } else if (seen.has(key) && ++duplicates <= MAX_DUPLICATES) {
         defects.push(
           defectAt(
             pair,
@@ -37,6 +38,9 @@ export function keyDefectsOf(root: unknown): readonly KeyDefect[] {
   }
   return defects;
 }
+
+/** Most duplicate keys of an object that are named. Each takes more memory than the key itself. */
+const MAX_DUPLICATES = 1000;
 
 const REMEDY = 'remove one of them (kustomize rejects the file)';
 

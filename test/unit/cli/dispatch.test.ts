@@ -32,6 +32,10 @@ const COMMANDS: readonly Command[] = [
   command('writes', ([path = '']) => {
     return { stdout: 'out\n', exitCode: 0, directory: { path, files: new Map([['file', 'text']]) } };
   }),
+  command('quotes', ([name = '']) => {
+    if (name === '\x9b') throw new BindingError('INVALID_CONFIG', `Cannot do "${name}": no`);
+    return { stdout: '\x1b[1mout\x1b[0m\n', stderr: `${name}\n`, exitCode: 0 };
+  }),
   command('breaks', async () => {
     throw new TypeError('a bug');
   }),
@@ -46,6 +50,16 @@ test('passes the arguments after the name to a command, and returns its outcome'
 
 test('prints a BindingError to stderr, with status 2', async () => {
   assert.equal(await run('refuses'), { stdout: '', stderr: 'Cannot do it: no\n', exitCode: 2 });
+});
+
+test('escapes what stderr quotes, and leaves the colours of stdout', async () => {
+  assert.equal(await run('quotes', '\x1b[2J'), {
+    stdout: '\x1b[1mout\x1b[0m\n',
+    stderr: '\\u001b[2J\n',
+    exitCode: 0,
+  });
+  const { stderr } = await run('quotes', '\x9b');
+  assert.is(stderr, 'Cannot do "\\u009b": no\n');
 });
 
 test('writes the directory of a command, and prints nothing if that fails', async () => {

@@ -48,6 +48,12 @@ test('exits with 2 if a file cannot be read, and says why', async () => {
   assert.is(stderr, 'Cannot read "/nonexistent/file": it does not exist; check the path\n');
 });
 
+test('rejects input that does not end', async () => {
+  const { stdout, stderr, exitCode } = await run(['check', '/dev/zero']);
+  assert.equal([stdout, exitCode], ['', 2]);
+  assert.match(stderr, /^Cannot read "\/dev\/zero": the files have more than 128 MiB; check one namespace/);
+});
+
 test('rejects a directory, and an unknown option, in one sentence', async () => {
   const directory = await run(['check', ROOT]);
   assert.is(directory.stderr, `Cannot read "${ROOT}": it is a directory; name its files\n`);

@@ -150,4 +150,12 @@ test('prints a finding on one line, without control characters', () => {
   assert.match(toLine(finding), 'f:8: error: binding "a\\u000a\\u001b[31m\\u009b": KubeVirt');
 });
 
+test('shortens messages that quote huge names, and does not compare these with known ones', () => {
+  const huge = 'x'.repeat(100_000);
+  const interfaces = [{ name: huge, masquerade: {} }];
+  const messages = findingsOf(vm({ interfaces, networks: [] }) + nad('huge', { type: huge }));
+  assert.is(messages.length, 1);
+  assert.match(messages[0] ?? '', /^8 error: .{4000}…$/);
+});
+
 test.run();
