@@ -167,7 +167,9 @@ const commonKeys = {
   pciBusID: unset(deviceId, null),
 };
 
-const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys }).map((key) => key.toLowerCase());
+const OUR_KEYS = Object.keys({ ...commonKeys, ...tapKeys, ...acceptedByPasst }).map((key) =>
+  key.toLowerCase(),
+);
 /** Keys of "macvtap", which the other bindings ignore as they did before there was a macvtap. */
 const ONLY_MACVTAP = MACVTAP_KEYS.map((key) => key.toLowerCase());
 /** Keys that runtimes add to every configuration. */

@@ -224,8 +224,8 @@ struct failure exchange(int netns, int *socket, const struct bytes *requests, co
     size_t start = answers->length;
     if ((done + chunk.count) * sizeof(struct keep) <= keeps->length) chunk.keeps = (const struct keep *)keeps->data + done;
     failure = exchange_chunk(netns, socket, &chunk, earlier(deadline, deadline_in(KERNEL_TIMEOUT)), &datagram, answers);
-    if (is_failure(failure, EMSGSIZE) && grow(&datagram, &grown)) {
-      /* Only a query has so long an answer: ask again. */
+    if (chunk.keeps != NULL && is_failure(failure, EMSGSIZE) && grow(&datagram, &grown)) {
+      /* A query can be repeated. A change may have taken effect: the caller finds out. */
       answers->length = start;
       failure = NO_FAILURE;
       continue;
