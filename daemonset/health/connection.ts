@@ -41,7 +41,7 @@ export class Connection {
     this.#timer = setTimeout(() => this.close(), REQUEST_TIMEOUT);
     socket.on('data', (bytes) => this.#onData(bytes));
     socket.on('end', () => {
-      if (this.#state !== 'responding') this.close();
+      if (this.#state === 'asking') this.close(); // otherwise the response may still be on its way
     });
     socket.on('error', () => this.close());
     socket.on('close', () => {

@@ -37,7 +37,7 @@ export function parseDocuments(file: string, text: string, budget = new Budget()
   const documents: Document[] = [];
   const findings: Finding[] = [];
   for (const chunk of chunksOf(text)) {
-    const parsed = parseItems(file, chunk, budget) ?? parseChunk(file, chunk, budget);
+    const parsed = parseItems(file, chunk, budget);
     if (budget.isSpent) return { documents: [], findings: parsed.findings };
     for (const document of parsed.documents) documents.push(document);
     for (const finding of parsed.findings) findings.push(finding);
@@ -46,23 +46,27 @@ export function parseDocuments(file: string, text: string, budget = new Budget()
 }
 
 /**
- * Parses a list item by item. Null if the text is not a list in kubectl's form, or an item has an
- * error, which another item may explain.
+ * Parses a list in kubectl's form item by item, and any other text as a whole. If an item has an
+ * error, another item may explain it. So the list is then parsed as a whole, and the item's error
+ * counts only if the whole has one: that may be only that the list is too large to be parsed so.
  */
-function parseItems(file: string, chunk: Chunk, budget: Budget): Parsed | null {
+function parseItems(file: string, chunk: Chunk, budget: Budget): Parsed {
   const documents: Document[] = [];
   const findings: Finding[] = [];
-  const items = itemsOf(chunk);
-  if (items === null) return null;
-  for (const item of items) {
+  for (const item of itemsOf(chunk) ?? [chunk]) {
     const parsed = parseChunk(file, item, budget);
     if (budget.isSpent) return parsed;
-    if (parsed.findings.some(({ severity }) => severity === 'error')) return null;
+    if (hasError(parsed)) {
+      const whole = item === chunk ? parsed : parseChunk(file, chunk, budget);
+      return hasError(whole) ? parsed : whole;
+    }
     for (const document of parsed.documents) documents.push(document);
     for (const finding of parsed.findings) findings.push(finding);
   }
   return { documents, findings };
 }
+
+const hasError = ({ findings }: Parsed): boolean => findings.some(({ severity }) => severity === 'error');
 
 function parseChunk(file: string, chunk: Chunk, budget: Budget): Parsed {
   const lineCounter = new LineCounter();

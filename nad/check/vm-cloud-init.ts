@@ -35,7 +35,7 @@ function networkDataOf(volume: unknown, source: string): string {
 function problemsOf(networkData: string, macs: ReadonlySet<string | null>): readonly Problem[] {
   const named = new Set(Array.from(networkData.matchAll(MAC), ([, mac]) => canonical(mac)));
   return [...named]
-    .filter((mac) => !macs.has(mac))
+    .filter((mac) => mac !== null && !macs.has(mac))
     .map((mac) =>
       doubt(
         `networkData is for a NIC with the MAC ${mac}, and no interface has it, so cloud-init ignores it; ` +

@@ -47,7 +47,7 @@ export function checkMacs(vm: Vm, { registrations, nads }: Cluster): readonly Fi
   const networks = new Map(vm.networks.map((network) => [network.name, network]));
   return vm.interfaces.flatMap((one, i) => {
     const network = networks.get(one.name);
-    const mac = one.fields['macAddress'];
+    const mac = one.fields['macAddress'] ?? '';
     if (one.binding === null || !network?.multus || isPrimary(network)) return [];
     const { networkName } = network.multus;
     const byNetwork = wiringOfReference(networkName, vm.namespace, nads);
@@ -56,7 +56,8 @@ export function checkMacs(vm: Vm, { registrations, nads }: Cluster): readonly Fi
     if (wiring === null || wiring === 'passt' || nad === undefined) return [];
     const path = `.domain.devices.interfaces[${i}]`;
     const subject = `${vm.title}: interface "${one.name}"`;
-    if (mac === undefined || mac === '') return findingsAt(vm.at(path), subject, problemsWithoutMac(nad));
+    if (typeof mac !== 'string') return []; // another check reports it
+    if (mac === '') return findingsAt(vm.at(path), subject, problemsWithoutMac(nad));
     return findingsAt(vm.at(`${path}.macAddress`), subject, problemsOf(networkName, nad));
   });
 }

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decodeNetConf } from '../../../../cni/request/config.ts';
+import { decodeNetConf, KEYS_OF_BINDING } from '../../../../cni/request/config.ts';
 import { deviceNodeOf, masterOf } from '../../../../cni/request/macvtap-config.ts';
 import { ifindexWithoutDevice } from '../../../../shared/kubelet/device-id.ts';
 import { caught } from '../../../helpers/caught.ts';
@@ -171,6 +171,13 @@ for (const [conf, want] of [
   [null, null],
 ] as const) {
   test(`STATUS asks for the lower device of ${JSON.stringify(conf)}`, () => assert.is(masterOf(conf), want));
+}
+
+for (const key of new Set([...KEYS_OF_BINDING.tap, ...KEYS_OF_BINDING.passt])) {
+  test(`accepts or rejects $.${key} of another binding, and does not ignore it`, async () => {
+    const { message } = await caught(() => decodeNetConf({ ...BASE, [key]: [] }));
+    assert.ok(message.startsWith(`Cannot read $.${key}: want `), message);
+  });
 }
 
 test.run();

@@ -200,6 +200,15 @@ test('names the line of an error in an item', () => {
   assert.match(failuresOf(LIST.replace('kind: B', 'kind: [')).join(), /^1[01] Cannot parse "f\.yaml": /);
 });
 
+test('names the error of an item also in a list that is too large to be read as a whole', () => {
+  const items = ITEMS.join('').repeat(30);
+  const list = LIST.replace(ITEMS.join(''), `${items}- kind: [\n`);
+  const [finding, ...others] = parseDocuments('f', list, new Budget(1e6, 1000)).findings;
+  assert.match(finding?.message ?? '', /^Cannot parse "f": (?!an object has)/);
+  assert.ok((finding?.place.line ?? 0) >= 243, `line ${finding?.place.line}`);
+  assert.equal(others, []);
+});
+
 test('names 1000 duplicate keys at most', () => {
   assert.is(parse('a: 1\n'.repeat(3000)).findings.length, 1000);
 });

@@ -48,6 +48,7 @@ test('accepts network data by name, in a Secret, and none', () => {
     noCloud('{"version": 2, "ethernets": {"enp1s0": {"dhcp4": true}}}'),
     { cloudInitNoCloud: { networkDataSecretRef: { name: 'a' } } },
     { cloudInitNoCloud: { networkData: 5 } },
+    noCloud('macaddress: 02-00:00:00:00:1b'),
     {},
   ])
     assert.equal(findingsFor(volume), []);

@@ -84,6 +84,7 @@ for (const [type, cost] of [
     const config = list({ type, ...CAPABILITY });
     assert.equal(findingsFor(config, { macAddress: '' }), [finding]);
     assert.equal(findingsFor(config, { macAddress: undefined }), [finding]);
+    assert.equal(findingsFor(config, { macAddress: null }), [finding]);
     assert.equal(findingsFor(config, { macAddress: '', binding: { name: 'other' } }), []);
     assert.equal(findingsFor(config, { macAddress: '' }, { networkName: 'default/wan' }), []);
   });
