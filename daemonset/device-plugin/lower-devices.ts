@@ -57,11 +57,11 @@ export class LowerDevices {
     await this.#reading;
   }
 
-  /** Opens the socket before devices are read, so that no event is lost. */
+  /** Opens the socket before devices are read, so that no event is lost. None without resources. */
   #open(): void {
-    const groups = this.#resources.some(isForOne) ? ALL_GROUPS : LINK_GROUPS;
+    const groups = groupsFor(this.#resources);
     if (groups === this.#groups) return;
-    const events = new LinkEvents(groups, (messages) => this.#onEvents(messages));
+    const events = groups === 0 ? null : new LinkEvents(groups, (messages) => this.#onEvents(messages));
     this.#events?.close();
     [this.#events, this.#groups] = [events, groups];
   }
@@ -125,6 +125,9 @@ export class LowerDevices {
 
 const namesOf = (resources: readonly MacvtapResource[]): readonly string[] =>
   resources.map(({ lowerDevice }) => lowerDevice);
+
+const groupsFor = (resources: readonly MacvtapResource[]): number =>
+  resources.length === 0 ? 0 : resources.some(isForOne) ? ALL_GROUPS : LINK_GROUPS;
 
 /** Whether a VM takes the whole device, so that the node must not use it. */
 const isForOne = ({ mode }: MacvtapResource): boolean => mode === 'passthru';

@@ -321,6 +321,17 @@ test('changes of the node policy file take effect without a restart', () =>
     await agent.stop();
   }));
 
+test('an agent whose last resource was removed keeps no socket of it', () =>
+  withDeviceNode(async ({ offer, startHere, startKubelet }) => {
+    const kubelet = await startKubelet();
+    const agent = await startHere();
+    offer(LAN);
+    await known(kubelet, LAN_NAME, isHealthy);
+    offer();
+    await known(kubelet, LAN_NAME, ({ isStopped }) => isStopped);
+    await agent.stop();
+  }));
+
 test('a second agent takes over, and the first one takes its place again when the second has ended', () =>
   withDevices([LAN], async ({ kubelet, agent, startHere, netns }) => {
     const second = await startHere();

@@ -15,6 +15,9 @@ const ROOT = resolve(import.meta.dirname, '../../..');
 export const NODE = join(ROOT, 'node_modules/node/bin/node');
 export const AGENT = join(ROOT, 'dist/agent/index.js');
 
+/** Time in ms in which descriptors of the start may still be closed. */
+const WARM_UP = 1000;
+
 export interface Agent {
   readonly pid: number;
   readonly socket: string;
@@ -104,6 +107,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   const pid = child.pid ?? 0;
   let before = descriptorsOf(pid);
+  // At the start, threads of the warm-up are still closing theirs.
+  const sampling = setInterval(() => {
+    before = without(before, without(before, descriptorsOf(pid)));
+  }, 50).unref();
+  setTimeout(() => clearInterval(sampling), WARM_UP).unref();
   return {
     pid,
     socket,
@@ -112,6 +120,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     isRunning: () => child.exitCode === null && child.signalCode === null,
     kill: (signal) => void child.kill(signal),
     accept: () => {
+      clearInterval(sampling);
       before = descriptorsOf(pid);
     },
     async stop() {
@@ -167,6 +176,16 @@ function entries(directory: string): readonly string[] {
   }
 }
 
+/** Returns `all` without each of `some` once. */
+function without(all: readonly string[], some: readonly string[]): readonly string[] {
+  const rest = [...all];
+  for (const one of some) {
+    const at = rest.indexOf(one);
+    if (at !== -1) rest.splice(at, 1);
+  }
+  return rest;
+}
+
 /**
  * Excludes the socket of a thread that waits for the kernel's reply about a deleted link, which the
  * thread closes last.
@@ -174,11 +193,7 @@ function entries(directory: string): readonly string[] {
 async function keptDescriptors(pid: number, before: readonly string[]): Promise<readonly string[]> {
   const deadline = performance.now() + HANG;
   for (;;) {
-    const kept = [...descriptorsOf(pid)];
-    for (const descriptor of before) {
-      const at = kept.indexOf(descriptor);
-      if (at !== -1) kept.splice(at, 1);
-    }
+    const kept = without(descriptorsOf(pid), before);
     if (kept.length === 0 || performance.now() > deadline) return kept;
     await sleep(10);
   }
