@@ -202,9 +202,9 @@ const times: RunTime[] = [];
 /**
  * Runs one file.
  * 1. Starts it in its own session, and ends it after FILE_TIMEOUT.
- * 2. Deletes its netns if it was ended or the run is being stopped.
- * 3. Reads the totals that it printed, and looks for a problem.
- * 4. Prints the result, with all output if it failed.
+ * 2. Reads the totals that it printed.
+ * 3. Deletes its processes and netns if it was ended, or ended itself without totals.
+ * 4. Looks for a problem, and prints the result, with all output if it failed.
  */
 async function runFile({ path, way }: Run): Promise<FileResult> {
   const started = performance.now();
@@ -231,10 +231,13 @@ async function runFile({ path, way }: Run): Promise<FileResult> {
   const { all, exitCode } = await file;
   clearTimeout(timer);
   running.delete(file.pid);
-  if (timedOut || stopping !== null) await deleteAll(recordedNetns(netnsLedger));
+  const total = readTotal(all, 'Total');
+  if (timedOut || stopping !== null || total === undefined) {
+    end(file.pid);
+    await deleteAll(recordedNetns(netnsLedger));
+  }
   if (stopping !== null) return { passed: 0, failed: 0, skipped: 0 };
   const seconds = (performance.now() - started) / 1000;
-  const total = readTotal(all, 'Total');
   const passed = readTotal(all, 'Passed') ?? 0;
   const skipped = readTotal(all, 'Skipped') ?? 0;
 

@@ -53,8 +53,11 @@ test('hangs', () => withNetns(async ({ name }) => {
   mkdirSync(cgroup);
   tell('path ' + cgroup);
   tell('pid ' + process.pid);
+  tell('file ' + process.pid);
   tell('pid ' + spawn('sleep', ['1000']).pid);
-  tell('pid ' + spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }).pid);
+  const apart = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }).pid;
+  tell('pid ' + apart);
+  tell('apart ' + apart);
   const orphan = 'sleep 1000 >/dev/null 2>&1 & echo pid $! >> ' + told;
   await execa('sh', ['-c', orphan]);
   await execa('ip', ['netns', 'exec', name, 'setsid', 'sh', '-c', orphan]);
@@ -90,6 +93,23 @@ async function withRun(
     rmSync(directory, { recursive: true });
   }
 }
+
+test('a file that is killed leaves no netns, no cgroup, and no process of its session', () =>
+  withRun(async (_runner, told, ended) => {
+    const of = (kind: string) => told().flatMap(([word, value = '']) => (word === kind ? [value] : []));
+    await until('both files have made all', () => of('ready').length === 2);
+    for (const pid of of('file')) process.kill(Number(pid), 'SIGKILL');
+    assert.equal(await ended, [1, null]);
+
+    // Nothing leads to a process that has left the session and lost its parent.
+    const apart = of('apart');
+    for (const pid of apart) process.kill(Number(pid), 'SIGKILL');
+    const pids = of('pid').map(Number);
+    await until('all processes have ended', () => pids.every((pid) => !isRunning(pid)));
+    assert.is(of('netns').length, 2);
+    for (const name of of('netns')) assert.not(existsSync(`/run/netns/${name}`), name);
+    for (const path of of('path')) assert.not(existsSync(path), path);
+  }));
 
 for (const [signal, count, to, status] of [
   ['SIGINT', 10, 'its process group, as Ctrl-C does', 130],
