@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Agent, Agents } from './agent.ts';
 import type { Cgroup } from './cgroups.ts';
 import type { Sample } from './cost.ts';
@@ -62,7 +63,7 @@ export function toJob(command: Command, { peer, pod, containerId }: Attachment):
       CNI_CONTAINERID: containerId,
       CNI_NETNS: `/run/netns/${pod}`,
       CNI_IFNAME: peer.ifname,
-      CNI_PATH: '/usr/lib/cni',
+      CNI_PATH: dirname(peer.program),
       CNI_ARGS: `IgnoreUnknown=true;K8S_POD_NAMESPACE=vms;K8S_POD_NAME=${podName(pod)};K8S_POD_INFRA_CONTAINER_ID=${containerId};K8S_POD_UID=1`,
       ...peer.env,
     },

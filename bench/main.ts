@@ -8,6 +8,7 @@ import { messageOf } from '../shared/errors.ts';
 import { Interrupted } from '../test/helpers/lab/interruption.ts';
 import { type Arguments, isFullRun, parseArguments, type Section, USAGE } from './arguments.ts';
 import type { Bench } from './bench.ts';
+import { findGoPlugins } from './go-plugins.ts';
 import { insideCgroup, runIsolated } from './isolation.ts';
 import { startKubelet } from './kubelet.ts';
 import { describeMachine } from './machine.ts';
@@ -42,8 +43,10 @@ async function measure(cgroup: string, { sections, rounds, peers: guests }: Argu
     guestPeer(name, resolve(program), JSON.parse(readFileSync(conf, 'utf8'))),
   );
   const macvtaps = agents === null ? [] : macvtapPeers(PLACE, await startKubelet(KUBELET));
-  const peers = [...tapwirePeers(PLACE, agents !== null), ...macvtaps, ...goPeers(PLACE), ...visitors];
-  let results: Results = { machine: await describeMachine() };
+  const plugins = await findGoPlugins();
+  const ours = [...tapwirePeers(PLACE, agents !== null), ...macvtaps];
+  const peers = [...ours, ...goPeers(PLACE, plugins), ...visitors];
+  let results: Results = { machine: describeMachine(plugins.version) };
   for (const section of sections) {
     const runner = startRunner(RUNNER, STDERR);
     const tell = (progress: string) => say(`  ${section}: ${progress}`);

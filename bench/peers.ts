@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { AgentName } from './agent.ts';
+import type { GoPlugins } from './go-plugins.ts';
 import type { Kubelet } from './kubelet.ts';
 import type { Pod } from './pods.ts';
-import { AGENT, ALONE, BRIDGE, MACVLAN, MACVTAP, MACVTAP_MASTER } from './results.ts';
+import { AGENT, ALONE, BRIDGE, MACVLAN, MACVTAP, MACVTAP_MASTER, TAP } from './results.ts';
 
 /** Paths of a run, in its own mount namespace (isolation.ts). */
 export interface Place {
@@ -37,8 +40,6 @@ export interface Peer {
   readonly agent: AgentName | null;
 }
 
-/** Debian's directory of CNI plugins. */
-export const GO_BIN = '/usr/lib/cni';
 /** Stands for the node's NIC: the master of macvlan's links. */
 export const UPLINK = 'up0';
 
@@ -82,10 +83,10 @@ export function macvtapPeers({ cniBin, macvtapSocket }: Place, kubelet: Kubelet)
 }
 
 /**
- * Go's plugins. They run without IPAM, because a binding plugin assigns no addresses either; only
- * ptp requires IPAM.
+ * Go's plugins that the machine has. They run without IPAM, because a binding plugin assigns no
+ * addresses either; only ptp requires IPAM.
  */
-export function goPeers({ ipam }: Place): readonly Peer[] {
+export function goPeers({ ipam }: Place, { directory }: GoPlugins): readonly Peer[] {
   const common = { ifname: 'net1', makes: 'net1', agent: null };
   const hostLocal = { type: 'host-local', dataDir: ipam, ranges: [[{ subnet: '10.99.0.0/16' }]] };
   return [
@@ -95,9 +96,13 @@ export function goPeers({ ipam }: Place): readonly Peer[] {
       name: MACVLAN,
       conf: { ...base('m', 'macvlan'), master: UPLINK, mode: 'bridge', ipam: {} },
     },
+    // It starts `ip`.
+    { ...common, name: TAP, conf: { ...base('t', 'tap'), ipam: {} }, env: { PATH: '/usr/sbin:/usr/bin' } },
     { ...common, name: 'ptp', conf: { ...base('p', 'ptp'), ipam: hostLocal } },
     { ...common, name: 'loopback', conf: base('l', 'loopback'), ifname: 'lo', makes: 'lo' },
-  ].map((peer) => ({ ...peer, program: `${GO_BIN}/${peer.name}` }));
+  ]
+    .map((peer) => ({ ...peer, program: join(directory, peer.name) }))
+    .filter(({ program }) => existsSync(program));
 }
 
 /** A plugin from the command line, whose ADD creates the link CNI_IFNAME. */

@@ -25,7 +25,7 @@ const TITLES: Readonly<Record<string, string>> = {
   [ALONE]: 'Tapwire, no agent',
   [MACVTAP]: 'Tapwire macvtap',
   [MACVTAP_MASTER]: 'Tapwire macvtap, no kubelet',
-  ...Object.fromEntries(['bridge', 'macvlan', 'ptp', 'loopback'].map((name) => [name, `Go ${name}`])),
+  ...Object.fromEntries(['bridge', 'macvlan', 'tap', 'ptp', 'loopback'].map((name) => [name, `Go ${name}`])),
 };
 
 /** A group of rows. Each row has the two bars of one peer. */

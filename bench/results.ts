@@ -8,6 +8,7 @@ export const MACVTAP = 'tapwire-macvtap';
 export const MACVTAP_MASTER = 'tapwire-macvtap-master';
 export const BRIDGE = 'bridge';
 export const MACVLAN = 'macvlan';
+export const TAP = 'tap';
 
 export interface Machine {
   readonly kernel: string;

@@ -12,7 +12,7 @@ import {
 import { addCgroup } from '../cgroups.ts';
 import type { Peer } from '../peers.ts';
 import { addPods, type Pod, pause, removePods } from '../pods.ts';
-import { AGENT, ALONE, BRIDGE, type Burst, type BurstCosts, MACVLAN, MACVTAP } from '../results.ts';
+import { AGENT, ALONE, BRIDGE, type Burst, type BurstCosts, MACVLAN, MACVTAP, TAP } from '../results.ts';
 import { shuffled, spread } from '../statistics.ts';
 
 /**
@@ -21,7 +21,7 @@ import { shuffled, spread } from '../statistics.ts';
  */
 const BURSTS = [
   { calls: 50, peers: [AGENT, ALONE, BRIDGE] },
-  { calls: 200, peers: [AGENT, MACVTAP, MACVLAN, BRIDGE] },
+  { calls: 200, peers: [AGENT, MACVTAP, MACVLAN, TAP, BRIDGE] },
 ];
 const REPEATS = 5;
 /** Pause for the work that a burst leaves for later. */
