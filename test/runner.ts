@@ -108,6 +108,7 @@ const LONGEST = [
   'cni/lost-answers',
   'vm/queues',
   'agent/lost',
+  'agent/soak',
   'runtime/sidecar-small',
   'netns/add',
   'netns/cluster',

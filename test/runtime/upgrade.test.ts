@@ -7,9 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hashedPodIfname, PRIMARY_TAP_IFNAME, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import type { Agent } from '../helpers/agent/agent.ts';
-import { until } from '../helpers/agent/agent-node.ts';
 import {
   type Build,
   type Caller,
@@ -19,87 +17,10 @@ import {
   versionBefore,
   withAgents,
 } from '../helpers/cluster/version-before.ts';
-import type { Call } from '../helpers/plugin/cni.ts';
-import {
-  dumpNetns,
-  passtSysctls,
-  sameNetns,
-  type TestNetns,
-  withNetns,
-  withPod,
-} from '../helpers/pod/netns.ts';
+import { callOf, KINDS, type Kind, PRIMARY, withPodOf } from '../helpers/plugin/kinds.ts';
+import { dumpNetns, passtSysctls, sameNetns, type TestNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('an upgrade with running VMs');
-
-const BLUE = hashedPodIfname('blue');
-
-/** A pod that every version can wire. */
-interface Kind {
-  /** Name of the pod link. */
-  readonly link: string;
-  /** Turns a pod with a veth into this kind of pod. */
-  readonly prepare?: (netns: TestNetns, outside: TestNetns) => Promise<unknown>;
-  /** Whether ADD finds the pod link down. */
-  readonly isDown?: true;
-  readonly call: Omit<Call, 'netns'>;
-  /** The result of the plugin before Tapwire in the chain; a binding has none. */
-  readonly resultBefore?: (netns: TestNetns) => object;
-  /** Name of the tap that ADD creates; null if it creates none. */
-  readonly tap: string | null;
-}
-
-const PRIMARY = { link: 'eth0', call: { network: 'default' }, tap: PRIMARY_TAP_IFNAME } as const;
-
-const KINDS: Readonly<Record<string, Kind>> = {
-  veth: PRIMARY,
-  macvlan: {
-    ...PRIMARY,
-    prepare: async ({ ip }) => {
-      await ip('link set eth0 name lower0');
-      await ip('link set lower0 up');
-      await ip('link add eth0 link lower0 mtu 1400 type macvlan mode bridge');
-      await ip('link set eth0 addrgenmode none');
-      await ip('link set eth0 up');
-    },
-  },
-  'a veth into a bridge': {
-    ...PRIMARY,
-    prepare: async ({ ip }, outside) => {
-      await ip(`link set host0 netns ${outside.name}`);
-      await outside.ip('link add cni0 type bridge');
-      await outside.ip('link set cni0 up');
-      await outside.ip('link set host0 master cni0 up');
-    },
-  },
-  'a secondary network': {
-    link: BLUE,
-    call: { network: 'blue', ifname: 'net3' },
-    tap: secondaryTapIfname(BLUE),
-  },
-  'a network of its own': {
-    link: BLUE,
-    call: { ifname: BLUE },
-    resultBefore: ({ path }) => ({ cniVersion: '1.0.0', interfaces: [{ name: BLUE, sandbox: path }] }),
-    tap: secondaryTapIfname(BLUE),
-  },
-  'a clsact qdisc of another program, with a filter': {
-    ...PRIMARY,
-    prepare: async ({ tc }) => {
-      await tc('qdisc add dev eth0 clsact');
-      await tc('filter add dev eth0 egress protocol ip pref 10 u32 match ip dport 67 0xffff flowid 1:1');
-    },
-  },
-  'a link that is down': {
-    ...PRIMARY,
-    prepare: async ({ ip }) => {
-      // The kernel adds this address sooner or later, and keeps it while the link is down.
-      await until('host0 has its address', async () => (await ip('-6 addr show dev host0')).includes('fe80'));
-      await ip('link set eth0 down');
-    },
-    isDown: true,
-  },
-  passt: { link: 'eth0', call: { network: 'default', conf: { binding: 'passt' } }, tap: null },
-};
 
 /** A pod of this kind, and its state before the first call. */
 interface Pod {
@@ -111,30 +32,23 @@ interface Pod {
 }
 
 const withKind = (kind: Kind, act: (pod: Pod) => Promise<void>): Promise<void> =>
-  withNetns((outside) =>
-    withPod(kind.link, async (netns) => {
-      await kind.prepare?.(netns, outside);
-      const before = await dumpNetns(netns);
-      let result: object | undefined;
-      await act({
-        kind,
-        netns,
-        before,
-        async succeeds(caller, command, why) {
-          // As libcni keeps it: ADD gets the result of the plugin before, other commands that of
-          // ADD.
-          const prevResult = command === 'ADD' ? kind.resultBefore?.(netns) : result;
-          const conf = { ...kind.call.conf, ...(prevResult === undefined ? {} : { prevResult }) };
-          const answer = await caller(command, { ...kind.call, conf, netns: netns.path });
-          assert.is(answer.exitCode, 0, `${why}: ${command} says ${answer.stdout} ${answer.stderr}`);
-          if (command === 'ADD') result = answer.json;
-          const { links } = await dumpNetns(netns);
-          const names = (links as { ifname: string }[]).map(({ ifname }) => ifname);
-          if (kind.tap !== null) assert.is(names.includes(kind.tap), command !== 'DEL', `${why}: the tap`);
-        },
-      });
-    }),
-  );
+  withPodOf(kind, async (netns) => {
+    const before = await dumpNetns(netns);
+    let result: object | undefined;
+    await act({
+      kind,
+      netns,
+      before,
+      async succeeds(caller, command, why) {
+        const answer = await caller(command, callOf(kind, netns, command, result));
+        assert.is(answer.exitCode, 0, `${why}: ${command} says ${answer.stdout} ${answer.stderr}`);
+        if (command === 'ADD') result = answer.json;
+        const { links } = await dumpNetns(netns);
+        const names = (links as { ifname: string }[]).map(({ ifname }) => ifname);
+        if (kind.tap !== null) assert.is(names.includes(kind.tap), command !== 'DEL', `${why}: the tap`);
+      },
+    });
+  });
 
 /** ADD by the old version, then only calls of this version. */
 async function upgraded(pod: Pod, old: Caller, now: Caller, how: string): Promise<void> {

@@ -90,10 +90,12 @@ export const withAgentNode = <T>(
 /**
  * The real fallback, in a directory of its own, because fallback calls in one directory wait for
  * each other.
+ *
+ * @param runtime directory of the fallback of any build
  */
-function linkFallback(directory: string): string {
+export function linkFallback(directory: string, runtime = RUNTIME): string {
   mkdirSync(directory, { mode: 0o755 });
-  for (const name of readdirSync(RUNTIME)) symlinkSync(join(RUNTIME, name), join(directory, name));
+  for (const name of readdirSync(runtime)) symlinkSync(join(runtime, name), join(directory, name));
   return directory;
 }
 

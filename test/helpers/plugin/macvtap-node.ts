@@ -117,7 +117,8 @@ export const withMacvtapNode = (
     }),
   );
 
-async function makeLower(node: TestNetns, outside: TestNetns, mtu: number): Promise<void> {
+/** Creates the lower device, and its other end outside. */
+export async function makeLower(node: TestNetns, outside: TestNetns, mtu: number): Promise<void> {
   await node.ip(
     `link add ${LOWER} mtu ${mtu} type veth peer name ${OUTSIDE} mtu ${mtu} netns ${outside.name}`,
   );

@@ -1,0 +1,30 @@
+/** A minute of the soak, and half a minute with the version in which the attacks were found. */
+import { dirname, resolve } from 'node:path';
+import { execa } from 'execa';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { versionBefore } from '../helpers/cluster/version-before.ts';
+
+const test = suite('a node with a hostile pod and a hostile user');
+
+const SOAK = resolve(import.meta.dirname, '../soak/main.ts');
+
+/** Its exit status and output. The ledger of netns is in the environment. */
+const soak = (...words: readonly string[]) =>
+  execa(process.execPath, [SOAK, ...words], { all: true, reject: false });
+
+test('for a minute, no other pod notices them, nor the death of callers and agents', async () => {
+  const { exitCode, all } = await soak('--seconds', '60');
+  assert.is(exitCode, 0, all);
+  console.log(all.replace(/^(?!(agent|one-shot|\d+ agents): ).*\n?/gm, '').replace(/^/gm, '@ '));
+});
+
+test('the version before fails', async () => {
+  const { dist } = await versionBefore();
+  const { exitCode, all } = await soak('--seconds', '30', '--tree', dirname(dist));
+  assert.is(exitCode, 1, all);
+  assert.match(all, 'PROBLEM: p99 of all calls is ');
+  assert.match(all, 'PROBLEM: after ');
+});
+
+test.run();
