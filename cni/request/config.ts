@@ -5,7 +5,6 @@ import {
   type Decoder,
   either,
   foldedFields,
-  integer,
   mismatch,
   object,
   oneOf,
@@ -14,11 +13,10 @@ import {
   unset,
 } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
-import type { JsonObject } from '../../shared/json.ts';
 import { unicastMac } from '../../shared/mac.ts';
 import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
-import { MAX_ID, mtu, QEMU } from './link-values.ts';
+import { MAX_ID, mtu, ownership, QEMU, selinuxContext } from './link-values.ts';
 import {
   decodeMacvtap,
   type GivenDevice,
@@ -28,6 +26,7 @@ import {
 } from './macvtap-config.ts';
 import { type PrevResult, prevResult } from './prev-result.ts';
 import { deviceId, runtimeConfig } from './runtime-config.ts';
+import { unknownKeysOf } from './unknown-keys.ts';
 import { requireVersion, SUPPORTED_VERSIONS, type Version } from './version.ts';
 
 /** Keys of the configuration that every binding has. */
@@ -88,22 +87,6 @@ interface Confs {
 
 /** The highest gid that can be allowed to ping (linux net/ipv4/sysctl_net_ipv4.c, GID_T_MAX). */
 export const MAX_PING_GROUP = 2 ** 31 - 1;
-
-/** Decodes a uid or gid, or "none" as null. */
-const ownership =
-  (max: number): Decoder<number | null> =>
-  (value, path) => {
-    const decoded = either(integer(0, max), oneOf('none'), `an integer in 0..${max} or "none"`)(value, path);
-    return decoded === 'none' ? null : decoded;
-  };
-
-const selinuxContext: Decoder<string> = (value, path) => {
-  const context = string(value, path);
-  if (!/^[\w.]+:[\w.]+:[\w.]+(:[\w.:,-]+)?$/.test(context) || context.length > 256) {
-    throw mismatch(path, 'an SELinux context such as "system_u:system_r:container_t:s0"', value);
-  }
-  return context;
-};
 
 /** Decodes the name of a VMI network. Source: kubevirt pkg/network/admitter/netiface.go */
 const networkName: Decoder<string> = (value, path) => {
@@ -180,11 +163,6 @@ const KNOWN_KEYS: Readonly<Record<CniBinding, ReadonlySet<string>>> = {
   macvtap: new Set([...OUR_KEYS, ...ONLY_MACVTAP, ...RUNTIMES_KEYS]),
   passt: new Set([...OUR_KEYS, ...RUNTIMES_KEYS]),
 };
-/** Prefix of keys that the specification reserves. */
-const RESERVED = 'cni.dev/';
-/** Number of unknown keys that are reported, and the length of each in UTF-16 units. */
-const [MAX_REPORTED, MAX_KEY_LENGTH] = [20, 64];
-
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeNetConf(value: unknown): NetConf {
   const { cniVersion, name, binding, args, runtimeConfig } = foldedFields(commonKeys)(value, '$');
@@ -194,7 +172,7 @@ export function decodeNetConf(value: unknown): NetConf {
     ...foldedFields({ prevResult: optional(prevResult(cniVersion), null) })(value, '$'),
     logicNetworkName: args?.cni?.logicNetworkName ?? null,
     mac: runtimeConfig.mac ?? args?.cni?.mac ?? null,
-    unknownKeys: unknownKeysOf(object(value, '$'), binding),
+    unknownKeys: unknownKeysOf(object(value, '$'), KNOWN_KEYS[binding]),
   };
   switch (binding) {
     case 'tap':
@@ -214,30 +192,6 @@ function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf:
     conf.podLink,
   );
 }
-
-/** Returns the first keys that the binding does not read, shortened. */
-function unknownKeysOf(conf: JsonObject, binding: CniBinding): readonly string[] {
-  const unknown: string[] = [];
-  for (const key of Object.keys(conf)) {
-    if (unknown.length === MAX_REPORTED) break;
-    if (!isKnownKey(key, binding) && !isZero(conf[key])) unknown.push(key.slice(0, MAX_KEY_LENGTH));
-  }
-  return unknown;
-}
-
-function isKnownKey(key: string, binding: CniBinding): boolean {
-  const folded = key.toLowerCase();
-  return KNOWN_KEYS[binding].has(folded) || folded.startsWith(RESERVED);
-}
-
-/**
- * Whether a value is empty. An unknown key with an empty value is not reported: Go programs write
- * empty structs, such as `"ipam": {}` and `"dns": {}`.
- */
-const isZero = (value: unknown): boolean =>
-  typeof value === 'object'
-    ? Object.keys(value ?? {}).length === 0
-    : value === '' || value === 0 || value === false;
 
 /** Maximum number of characters of untrusted input that an error quotes. */
 export const MAX_DETAILS = 100;

@@ -79,6 +79,8 @@ const decodeKeys = foldedFields({ ...accepted, ...rejected });
 
 /** Names of the keys, without those of every binding. */
 export const MACVTAP_KEYS: readonly string[] = Object.keys(accepted);
+/** Names of keys that other bindings or plugins have. */
+export const REJECTED_KEYS: readonly string[] = Object.keys(rejected);
 
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeMacvtap(value: unknown): MacvtapKeys {

@@ -61,10 +61,10 @@ static struct netns open_locked(const struct call *call, long *socket) {
   if (status == -EAGAIN) {
     if (*socket >= 0) sys_close((int)*socket);
     status = lock_pod(&netns, LOCK_TIMEOUT);
+    if (status == -EAGAIN)
+      fail(TRY_AGAIN, NULL, "Cannot lock the pod's netns: another call has held it for " AS_TEXT(LOCK_TIMEOUT) " s");
     *socket = connect_agent();
   }
-  if (status == -EAGAIN)
-    fail(TRY_AGAIN, NULL, "Cannot lock the pod's netns: another call has held it for " AS_TEXT(LOCK_TIMEOUT) " s");
   if (status < 0) fail(IO_FAILURE, NULL, "Cannot lock the pod's netns: ", errno_text(-status));
   return netns;
 }

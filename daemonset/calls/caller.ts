@@ -1,4 +1,5 @@
 import { closeSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { Signal } from '../../cni/plan/apply.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { native, type Watch } from '../../shared/native/native.ts';
@@ -19,10 +20,10 @@ export interface Call extends CallFrame {
 export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
 
 /**
- * How a connection ended: the client got its reply, closed the connection, was too slow, or broke
- * the protocol.
+ * How a connection ended: the client got its reply, left to wait for the lock of its pod's netns,
+ * closed the connection after a part of its request, was too slow, or broke the protocol.
  */
-export type End = 'answered' | 'left' | 'slow' | 'broken';
+export type End = 'answered' | 'waiting' | 'left' | 'slow' | 'broken';
 
 /** A connected client. */
 export interface Client {
@@ -108,7 +109,7 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
       );
       passed.push(...descriptors);
       if (received === -1) break;
-      if (received === 0) lose('left');
+      if (received === 0) lose(length === 0 ? 'waiting' : 'left');
       else if (!isAsking || passed.length > 2 || !take(received)) lose('broken');
       if (watch === null) return;
     }
@@ -173,8 +174,8 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
     (...given: Arguments): void => {
       try {
         act(...given);
-      } catch {
-        lose('broken'); // also ECONNRESET: the client left before it read the hello
+      } catch (error) {
+        lose(state === 'asking' && isReset(error) ? 'waiting' : 'broken');
       }
     };
 
@@ -182,7 +183,7 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
     writeSync(fd, HELLO);
     watch = native.watch(fd, false, guarded(onReadable));
   } catch {
-    end('left');
+    end('waiting');
   }
   return {
     since: performance.now(),
@@ -192,6 +193,10 @@ export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void)
     end,
   };
 }
+
+/** Whether the client left before it had read the hello. */
+const isReset = (error: unknown): boolean =>
+  error instanceof Error && 'errno' in error && error.errno === constants.errno.ECONNRESET;
 
 /** Returns the number of bytes written: 0 if the client does not read. */
 function writeSome(fd: number, bytes: Buffer): number {

@@ -1,10 +1,11 @@
 /** Only root may connect to the agent. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, lstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { native } from '../../shared/native/native.ts';
 import { startAgent } from '../helpers/agent/agent.ts';
-import { metricsOf, succeeded, withEmptyNode } from '../helpers/agent/agent-node.ts';
+import { metricsOf, succeeded, until, withAgentNode, withEmptyNode } from '../helpers/agent/agent-node.ts';
 import { frame, variablesOf, withSender } from '../helpers/agent/sender.ts';
 import { treeOf } from '../helpers/cluster/install.ts';
 import { environmentOf } from '../helpers/plugin/cni.ts';
@@ -58,6 +59,26 @@ test('a client that is not root cannot reach the socket; where it can, the agent
     });
     await agent.stop();
   }));
+
+test('a client that leaves to wait for the lock of its pod counts as waiting', () =>
+  withAgentNode(async ({ agent, call }) =>
+    withPod('eth0', async (pod) => {
+      const count = async (reason: string) =>
+        (await metricsOf(agent)).value('tapwire_cni_callers_turned_away_total', { reason });
+      const fd = openSync(pod.path, 'r');
+      assert.ok(native.tryLock(fd));
+      const { exitCode, stdout } = await call('ADD', pod, { timeScale: 100 });
+      assert.equal([exitCode, JSON.parse(stdout).code], [1, 11]);
+      assert.equal([await count('waiting'), await count('left'), await count('broken')], [1, 0, 0]);
+
+      const adding = call('ADD', pod);
+      await until('it waits', async () => (await count('waiting')) === 2);
+      closeSync(fd);
+      succeeded(await adding, 'ADD');
+      succeeded(await call('DEL', pod), 'DEL');
+      assert.equal([await count('waiting'), await count('left'), await count('broken')], [2, 0, 0]);
+    }),
+  ));
 
 for (const [what, change] of [
   ['that its group can write to', (path: string) => chmodSync(path, 0o770)],
