@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   mkdirSync,
   openSync,
@@ -42,6 +43,11 @@ import { testPlugin, versionOf } from './self-test.ts';
  */
 const PROGRAM = 0o755;
 const DATA = 0o644;
+/**
+ * Permissions of the directory of a version. Calls without an agent take turns by its lock, which
+ * every user could hold who may open it.
+ */
+const PRIVATE = 0o700;
 
 /** The result of an installation, for the log. */
 export interface Installed {
@@ -116,6 +122,7 @@ function replace(bin: string, source: string, wanted: Inventory, hasFallback: bo
     if (hasFallback) testPlugin(staging);
 
     if (found === undefined) renameSync(join(staging, FALLBACK), join(bin, directory));
+    else chmodSync(join(bin, found), PRIVATE); // versions before let every user open it
     if (hasFallback) {
       symlinkSync(directory, join(staging, 'link'));
       renameSync(join(staging, 'link'), join(bin, FALLBACK));
@@ -139,7 +146,7 @@ function replace(bin: string, source: string, wanted: Inventory, hasFallback: bo
 
 /** Copies the fallback and verifies the copy. @throws {BindingError} IO_FAILURE */
 function installFallback(directory: string, source: string, wanted: Inventory): void {
-  mkdirSync(directory, { mode: 0o755 });
+  mkdirSync(directory, { mode: PRIVATE });
   for (const [path, { mode }] of Object.entries(wanted.runtime)) {
     copyDurably(join(source, FALLBACK, path), join(directory, path), mode);
   }

@@ -66,12 +66,25 @@ test('permissions depend neither on the umask nor on the source files', () =>
     );
     assert.equal(modes, {
       tapwire: '755',
-      '.tapwire/.': '755',
+      '.tapwire/.': '700',
       '.tapwire/lib': '755',
       '.tapwire/node': '755',
       '.tapwire/index.js': '644',
       '.tapwire/inventory.json': '644',
     });
+  }));
+
+test('only root can open the directory whose lock gives a call its turn, also one of an earlier installer', () =>
+  withBin(async ({ bin, payloads: [a] }) => {
+    const { folder } = await installs(bin, a);
+    const words = ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'flock', '-n', '.', 'true'];
+    // In the directory, so that only its own permissions count.
+    const lockIt = () => execa('setpriv', words, { cwd: join(bin, folder), reject: false });
+    assert.match((await lockIt()).stderr, 'Permission denied');
+    chmodSync(join(bin, folder), 0o755);
+    assert.is((await lockIt()).exitCode, 0);
+    await installs(bin, a);
+    assert.match((await lockIt()).stderr, 'Permission denied');
   }));
 
 test('an upgrade keeps only the previous version, and a downgrade to it reuses its files', () =>
