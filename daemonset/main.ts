@@ -11,7 +11,7 @@ import { log, logBy } from '../shared/log.ts';
 import { reasonOf } from '../shared/native/native.ts';
 import { writeStderr } from '../shared/stderr.ts';
 import { serveCall } from './calls/serve-call.ts';
-import { listen, type Server } from './calls/server.ts';
+import { Server } from './calls/server.ts';
 import { startDevices } from './devices.ts';
 import { serveHealth } from './health/health.ts';
 import { overdueThreads, serveLiveness } from './health/liveness.ts';
@@ -62,7 +62,7 @@ async function run(options: Options): Promise<void> {
     deviceDirectory: options.deviceDirectory,
     metrics,
   };
-  server = listen(socket, (call, signal) => serveCall(call, signal, context), metrics);
+  server = new Server(socket, (call, signal) => serveCall(call, signal, context), metrics);
   const liveness = serveLiveness(liveSocketOf(socket));
   const { netnsDir: directory, scanSeconds: seconds } = options;
   const scanner = seconds === 0 ? null : startScanner({ directory, seconds, hostNetns: context.hostNetns });

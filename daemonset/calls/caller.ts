@@ -3,7 +3,8 @@ import { constants } from 'node:os';
 import type { Signal } from '../../cni/plan/apply.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { native, type Watch } from '../../shared/native/native.ts';
-import { type CallFrame, decodeCall, decodeHeader, HELLO, type Header, requestLength } from './frame.ts';
+import { type CallFrame, HELLO } from './frame.ts';
+import { RequestReader } from './request-reader.ts';
 
 /** A request and its descriptors. The function that serves the request closes them. */
 export interface Call extends CallFrame {
@@ -25,15 +26,6 @@ export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
  */
 export type End = 'answered' | 'waiting' | 'left' | 'slow' | 'broken';
 
-/** A connected client. */
-export interface Client {
-  /** Time of the hello, in ms of performance.now(). */
-  readonly since: number;
-  /** Whether its request is still incomplete. */
-  readonly isSilent: boolean;
-  end(how: End): void;
-}
-
 /**
  * Timeout for the whole request, in ms. The shim has it ready, but a throttled node may send it
  * late.
@@ -46,152 +38,151 @@ const REQUEST_TIMEOUT = 5_000;
 const SERVE_TIMEOUT = 20_000;
 /** Timeout for sending the reply, in ms. */
 const REPLY_TIMEOUT = 5_000;
-/** Initial buffer size in bytes; most requests fit. */
-const FIRST_BYTES = 4096;
 /** Buffer for bytes after the request. Any such byte breaks the protocol. */
 const NOTHING = Buffer.alloc(1);
 
 /**
- * Serves one connection: sends the hello, reads the request and sends the reply. Never blocks in a
- * system call.
- *
- * The functions follow the states: `onReadable` reads and `take` parses the request, `ask` passes
- * it to `serve`, `reply` and `send` write the reply, `end` closes all descriptors. `lose` handles a
- * client that left or broke the protocol; while its request is served, the work is undone first.
+ * The states of a connection: the request is incomplete; it is complete, but more input may follow;
+ * it is served; the reply is sent; all descriptors are closed.
  */
-export function serveClient(fd: number, serve: Serve, onEnd: (how: End) => void): Client {
-  const passed: number[] = [];
-  const signal = { aborted: false, reason: undefined as unknown };
-  let bytes = Buffer.allocUnsafe(FIRST_BYTES);
-  let length = 0;
-  let header: Header | undefined;
-  let state: 'asking' | 'complete' | 'served' | 'replying' | 'ended' = 'asking';
-  let lost: End | null = null;
-  let watch: Watch | null = null;
-  let timer = setTimeout(() => end('slow'), REQUEST_TIMEOUT);
+type State = 'asking' | 'complete' | 'served' | 'replying' | 'ended';
 
-  const stopWatching = (): void => {
-    if (watch !== null) native.unwatch(watch);
-    watch = null;
-  };
+/** One connection: sends the hello, reads the request and sends the reply. Never blocks. */
+export class Client {
+  /** Time of the hello, in ms of performance.now(). */
+  readonly since = performance.now();
+  readonly #fd: number;
+  readonly #serve: Serve;
+  readonly #onEnd: (how: End) => void;
+  readonly #reader = new RequestReader();
+  readonly #signal = { aborted: false, reason: undefined as unknown };
+  readonly #passed: number[] = [];
+  #state: State = 'asking';
+  #frame: CallFrame | null = null;
+  /** How the client was lost while its request was served. */
+  #lost: End | null = null;
+  #watch: Watch | null = null;
+  #timer: NodeJS.Timeout;
 
-  const end = (how: End): void => {
-    if (state === 'ended') return;
-    state = 'ended';
-    clearTimeout(timer);
-    stopWatching();
-    for (const descriptor of passed.splice(0)) closeSync(descriptor);
-    closeSync(fd);
-    onEnd(how);
-  };
-
-  /** Parses the received bytes. Returns false if they are not a valid request. */
-  const take = (received: number): boolean => {
-    length += received;
-    const decoded = header ?? decodeHeader(bytes.subarray(0, length));
-    if (decoded === 'incomplete') return true;
-    if (decoded === 'invalid' || length > requestLength(decoded)) return false;
-    header = decoded;
-    if (length === requestLength(header)) state = 'complete';
-    else if (bytes.length < requestLength(header)) {
-      bytes = Buffer.concat([bytes.subarray(0, length)], requestLength(header));
+  constructor(fd: number, serve: Serve, onEnd: (how: End) => void) {
+    this.#fd = fd;
+    this.#serve = serve;
+    this.#onEnd = onEnd;
+    this.#timer = setTimeout(() => this.end('slow'), REQUEST_TIMEOUT);
+    try {
+      writeSync(fd, HELLO);
+      this.#watch = native.watch(fd, false, () => this.#guard(() => this.#onReadable()));
+    } catch {
+      this.end('waiting');
     }
-    return true;
-  };
+  }
 
-  const onReadable = (): void => {
-    for (;;) {
-      const isAsking = state === 'asking';
-      const [received, ...descriptors] = native.receive(
-        fd,
-        isAsking ? bytes : NOTHING,
-        isAsking ? length : 0,
-      );
-      passed.push(...descriptors);
+  /** Whether its request is still incomplete. */
+  get isSilent(): boolean {
+    return this.#state === 'asking';
+  }
+
+  /** Closes all descriptors. */
+  end(how: End): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    clearTimeout(this.#timer);
+    this.#stopWatching();
+    for (const descriptor of this.#passed.splice(0)) closeSync(descriptor);
+    closeSync(this.#fd);
+    this.#onEnd(how);
+  }
+
+  /** An exception closes only this connection. */
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#lose(this.isSilent && isReset(error) ? 'waiting' : 'broken');
+    }
+  }
+
+  #onReadable(): void {
+    while (this.#watch !== null) {
+      const isAsking = this.#state === 'asking';
+      const [buffer, offset] = isAsking ? this.#reader.room : [NOTHING, 0];
+      const [received, ...descriptors] = native.receive(this.#fd, buffer, offset);
+      this.#passed.push(...descriptors);
       if (received === -1) break;
-      if (received === 0) lose(length === 0 ? 'waiting' : 'left');
-      else if (!isAsking || passed.length > 2 || !take(received)) lose('broken');
-      if (watch === null) return;
+      if (received === 0) this.#lose(isAsking && offset === 0 ? 'waiting' : 'left');
+      else if (!isAsking || this.#passed.length > 2) this.#lose('broken');
+      else this.#take(received);
     }
     // All input is read, and the client is still connected.
-    if (state === 'complete') ask();
-  };
+    if (this.#state === 'complete') this.#ask();
+  }
+
+  #take(received: number): void {
+    const request = this.#reader.take(received);
+    if (request === 'more') return;
+    if (request === 'invalid') this.#lose('broken');
+    else [this.#state, this.#frame] = ['complete', request];
+  }
 
   /**
    * Ends the connection. If the request is being served, first aborts it, so that the work is
    * undone.
    */
-  const lose = (how: End): void => {
-    if (state !== 'served') end(how);
-    else {
-      lost = how;
-      stopWatching();
-      abort('its client disconnected');
-    }
-  };
-
-  const abort = (why: string): void => {
-    signal.aborted = true;
-    signal.reason = new BindingError('TRY_AGAIN', `Cannot finish the request: ${why}`);
-  };
-
-  const ask = (): void => {
-    const [clientNetns, netns = null] = passed.splice(0);
-    if (clientNetns === undefined || header === undefined) {
-      end('broken');
+  #lose(how: End): void {
+    if (this.#state !== 'served') {
+      this.end(how);
       return;
     }
-    state = 'served';
-    clearTimeout(timer);
-    timer = setTimeout(() => abort(`the kernel took more than ${SERVE_TIMEOUT / 1000} s`), SERVE_TIMEOUT);
-    const call = { ...decodeCall(header, bytes.subarray(0, length)), clientNetns, netns };
-    serve(call, signal).then(guarded(reply), () => end('broken'));
-  };
-
-  const reply = (bytesOut: Buffer): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => end('slow'), REPLY_TIMEOUT);
-    state = 'replying';
-    if (lost !== null) end(lost);
-    else send(bytesOut);
-  };
-
-  const send = (bytesOut: Buffer): void => {
-    stopWatching();
-    const rest = bytesOut.subarray(writeSome(fd, bytesOut));
-    if (rest.length === 0) end('answered');
-    else
-      watch = native.watch(
-        fd,
-        true,
-        guarded(() => send(rest)),
-      );
-  };
-
-  /** An exception closes only this client's connection. */
-  const guarded =
-    <Arguments extends unknown[]>(act: (...given: Arguments) => void) =>
-    (...given: Arguments): void => {
-      try {
-        act(...given);
-      } catch (error) {
-        lose(state === 'asking' && isReset(error) ? 'waiting' : 'broken');
-      }
-    };
-
-  try {
-    writeSync(fd, HELLO);
-    watch = native.watch(fd, false, guarded(onReadable));
-  } catch {
-    end('waiting');
+    this.#lost = how;
+    this.#stopWatching();
+    this.#abort('its client disconnected');
   }
-  return {
-    since: performance.now(),
-    get isSilent() {
-      return state === 'asking';
-    },
-    end,
-  };
+
+  #abort(why: string): void {
+    this.#signal.aborted = true;
+    this.#signal.reason = new BindingError('TRY_AGAIN', `Cannot finish the request: ${why}`);
+  }
+
+  /** Passes the request to `serve`. */
+  #ask(): void {
+    const [clientNetns, netns = null] = this.#passed.splice(0);
+    if (clientNetns === undefined || this.#frame === null) {
+      this.end('broken');
+      return;
+    }
+    this.#state = 'served';
+    this.#restartTimer(SERVE_TIMEOUT, () =>
+      this.#abort(`the kernel took more than ${SERVE_TIMEOUT / 1000} s`),
+    );
+    this.#serve({ ...this.#frame, clientNetns, netns }, this.#signal).then(
+      (bytes) => this.#guard(() => this.#reply(bytes)),
+      () => this.end('broken'),
+    );
+  }
+
+  #reply(bytes: Buffer): void {
+    this.#state = 'replying';
+    this.#restartTimer(REPLY_TIMEOUT, () => this.end('slow'));
+    if (this.#lost !== null) this.end(this.#lost);
+    else this.#send(bytes);
+  }
+
+  #send(bytes: Buffer): void {
+    this.#stopWatching();
+    const rest = bytes.subarray(writeSome(this.#fd, bytes));
+    if (rest.length === 0) this.end('answered');
+    else this.#watch = native.watch(this.#fd, true, () => this.#guard(() => this.#send(rest)));
+  }
+
+  #restartTimer(milliseconds: number, act: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(act, milliseconds);
+  }
+
+  #stopWatching(): void {
+    if (this.#watch !== null) native.unwatch(this.#watch);
+    this.#watch = null;
+  }
 }
 
 /** Whether the client left before it had read the hello. */

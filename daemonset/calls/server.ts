@@ -4,14 +4,7 @@ import { log } from '../../shared/log.ts';
 import { describeFailure, native, type Watch } from '../../shared/native/native.ts';
 import type { Metrics } from '../metrics.ts';
 import { idOf, openSocket } from '../socket-file.ts';
-import { type Client, type Serve, serveClient } from './caller.ts';
-
-export interface Server {
-  /** @throws {BindingError} TRY_AGAIN if the file at the path is no longer this server's socket */
-  requireSocket(): void;
-  /** Accepts no more clients; resolves when all connected clients are done. */
-  close(): Promise<void>;
-}
+import { Client, type Serve } from './caller.ts';
 
 /**
  * Maximum number of clients that connected in the last 50 ms. Serving more at a time would not be
@@ -36,101 +29,116 @@ const MAX_CLIENTS = 256;
 const POLL_INTERVAL = 2_000;
 
 /**
- * Listens at `path` and atomically replaces the socket of an earlier agent: at any time, clients
+ * Listens at a path and atomically replaces the socket of an earlier agent: at any time, clients
  * reach one of the two agents. The socket file outlives the agent, so that clients wait for the
  * next agent instead of using the fallback.
- *
- * `accept` takes clients while `hasRoom` returns true; `meet` starts to serve a client, and `leave`
- * forgets it when it is done; `requireSocket` is also called regularly.
- *
- * @throws {BindingError} IO_FAILURE
  */
-export function listen(path: string, serve: Serve, metrics: Metrics): Server {
-  const { listener, id } = openSocket(path);
-  const clients = new Set<Client>();
-  let watch: Watch | null = null;
-  let onEmpty: (() => void) | null = null;
+export class Server {
+  readonly #path: string;
+  readonly #serve: Serve;
+  readonly #metrics: Metrics;
+  readonly #listener: number;
+  /** Identifies the socket file. */
+  readonly #id: string | null;
+  readonly #poll: NodeJS.Timeout;
+  readonly #clients = new Set<Client>();
+  /** Null while clients wait in the queue of the socket. */
+  #watch: Watch | null = null;
+  /** Called when the last client is done, once the server accepts no more. */
+  #onEmpty: (() => void) | null = null;
 
-  const pause = (): void => {
-    if (watch !== null) native.unwatch(watch);
-    watch = null;
-  };
+  /** @throws {BindingError} IO_FAILURE */
+  constructor(path: string, serve: Serve, metrics: Metrics) {
+    const { listener, id } = openSocket(path);
+    this.#path = path;
+    this.#serve = serve;
+    this.#metrics = metrics;
+    this.#listener = listener;
+    this.#id = id;
+    this.#poll = setInterval(() => this.#checkSocket(), POLL_INTERVAL);
+    this.#resume();
+  }
 
-  const accept = (): void => {
+  /** @throws {BindingError} TRY_AGAIN if the file at the path is no longer this server's socket */
+  requireSocket(): void {
+    if (idOf(this.#path) === this.#id) return;
+    const reason =
+      'another process has replaced or removed this socket; stop all agents on this node and start one';
+    throw new BindingError('TRY_AGAIN', `Cannot serve clients at "${this.#path}": ${reason}`);
+  }
+
+  /** Accepts no more clients; resolves when all connected clients are done. */
+  close(): Promise<void> {
+    clearInterval(this.#poll);
+    this.#pause();
+    closeSync(this.#listener);
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#clients.size === 0) resolve();
+    });
+  }
+
+  #checkSocket(): void {
     try {
-      while (hasRoom()) {
-        const next = native.accept(listener);
+      this.requireSocket();
+    } catch (error) {
+      log('error', messageOf(error));
+      clearInterval(this.#poll);
+    }
+  }
+
+  /** Accepts clients while there is room. */
+  #accept(): void {
+    try {
+      while (this.#hasRoom()) {
+        const next = native.accept(this.#listener);
         if (next === null) return;
-        meet(...next);
+        this.#meet(...next);
       }
     } catch (error) {
       // For example, no descriptor is left: queued clients wait until one is closed.
       log('error', `Cannot accept a client: ${describeFailure(error)}`);
     }
-    pause();
-    setTimeout(resume, NEW_CLIENT_AGE);
-  };
+    this.#pause();
+    setTimeout(() => this.#resume(), NEW_CLIENT_AGE);
+  }
 
-  const hasRoom = (): boolean => {
+  #hasRoom(): boolean {
     const newSince = performance.now() - NEW_CLIENT_AGE;
-    if ([...clients].filter(({ since }) => since > newSince).length >= MAX_NEW_CLIENTS) return false;
-    if (clients.size < MAX_CLIENTS) return true;
-    const silent = [...clients].find(({ isSilent, since }) => isSilent && since < newSince);
+    const clients = [...this.#clients];
+    if (clients.filter(({ since }) => since > newSince).length >= MAX_NEW_CLIENTS) return false;
+    if (clients.length < MAX_CLIENTS) return true;
+    const silent = clients.find(({ isSilent, since }) => isSilent && since < newSince);
     silent?.end('slow');
     return silent !== undefined;
-  };
+  }
 
-  const meet = (fd: number, uid: number): void => {
+  #meet(fd: number, uid: number): void {
     if (uid !== 0) {
-      metrics.turnedAway.inc({ reason: 'not root' });
+      this.#metrics.turnedAway.inc({ reason: 'not root' });
       closeSync(fd);
       return;
     }
-    const client: Client = serveClient(fd, serve, (how) => {
-      if (how !== 'answered') metrics.turnedAway.inc({ reason: how });
-      queueMicrotask(() => leave(client));
+    const client: Client = new Client(fd, this.#serve, (how) => {
+      if (how !== 'answered') this.#metrics.turnedAway.inc({ reason: how });
+      queueMicrotask(() => this.#leave(client));
     });
-    clients.add(client);
-  };
+    this.#clients.add(client);
+  }
 
-  const leave = (client: Client): void => {
-    clients.delete(client);
-    if (onEmpty !== null) {
-      if (clients.size === 0) onEmpty();
-    } else resume();
-  };
+  #leave(client: Client): void {
+    this.#clients.delete(client);
+    if (this.#onEmpty === null) this.#resume();
+    else if (this.#clients.size === 0) this.#onEmpty();
+  }
 
-  const resume = (): void => {
-    if (watch === null && onEmpty === null) watch = native.watch(listener, false, accept);
-  };
+  #pause(): void {
+    if (this.#watch !== null) native.unwatch(this.#watch);
+    this.#watch = null;
+  }
 
-  const requireSocket = (): void => {
-    if (idOf(path) === id) return;
-    const reason =
-      'another process has replaced or removed this socket; stop all agents on this node and start one';
-    throw new BindingError('TRY_AGAIN', `Cannot serve clients at "${path}": ${reason}`);
-  };
-
-  const poll = setInterval(() => {
-    try {
-      requireSocket();
-    } catch (error) {
-      log('error', messageOf(error));
-      clearInterval(poll);
-    }
-  }, POLL_INTERVAL);
-
-  resume();
-  return {
-    requireSocket,
-    close() {
-      clearInterval(poll);
-      pause();
-      closeSync(listener);
-      return new Promise((resolve) => {
-        onEmpty = resolve;
-        if (clients.size === 0) resolve();
-      });
-    },
-  };
+  #resume(): void {
+    if (this.#watch !== null || this.#onEmpty !== null) return;
+    this.#watch = native.watch(this.#listener, false, () => this.#accept());
+  }
 }
