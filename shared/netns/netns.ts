@@ -2,32 +2,12 @@ import { close, closeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { decodeProgram, type Program, type TcxProgram } from '../bpf/program.ts';
 import { BindingError } from '../errors.ts';
-import {
-  CREATE_TAP,
-  DELETE_LINK,
-  describeFailure,
-  EXCHANGE,
-  EXCHANGE_AT_HOME,
-  isUnanswered,
-  type NativePart,
-  NFTABLES,
-  native,
-  PERSIST_TAP,
-  READ_FILE,
-  READ_PROGRAM,
-  WRITE_FILE,
-} from '../native/native.ts';
-import {
-  encodeRequests,
-  isRefused,
-  type Look,
-  NLM_F_ACK,
-  type Query,
-  type Request,
-} from '../netlink/message.ts';
-import { batch } from '../nftables/message.ts';
+import { describeFailure, isUnanswered, native } from '../native/native.ts';
+import { type NativePart, READ_FILE, READ_PROGRAM } from '../native/parts.ts';
+import { isRefused, type Look, type Query } from '../netlink/message.ts';
 import type { Link } from '../rtnetlink/link.ts';
 import { type DeviceNumber, decodeDeviceNumber } from './device-number.ts';
+import { encodePart } from './encode-part.ts';
 import { readOutcome } from './outcome.ts';
 import { FILES, type KernelFile, type Part, type PartOutcome, SYSCTLS, type Sysctls } from './part.ts';
 import { newQuestions } from './questions.ts';
@@ -81,7 +61,6 @@ export interface Rtnetlink {
 
 /** Maximum size in bytes of a reply; a query may have a lower limit. */
 const MAX_REPLY = 16 * 1024 * 1024;
-const KEEP_ALL = new Uint32Array(0);
 
 const closeElsewhere = promisify(close);
 
@@ -97,80 +76,35 @@ const UNREADABLE = 'Cannot read the state of the netns';
  * Opens the netns of a descriptor, which must stay open until `close`, or the netns of this process
  * for null.
  *
- * 1. The state is the sockets and the tap that `native.run` passes from one call to the next, and
- *    the number of the next request.
- * 2. `encode` numbers the requests of a part and turns it into a NativePart.
- * 3. `runNative` runs native parts, keeps the new state and closes a tap that has become
- *    persistent.
- * 4. `look` repeats queries until their results are consistent; `ask` and `askWithTcx` reject
- *    refusals.
- * 5. The remaining methods read programs and sysctls, run parts, and close what is open.
- *
  * @param limit maximum size in bytes of the reply to each query
  */
-export function openRtnetlink(netns: number | null, limit = MAX_REPLY): Rtnetlink {
-  let [socket, nftables, tap] = [-1, -1, -1];
-  let seq = 1;
+export const openRtnetlink = (netns: number | null, limit = MAX_REPLY): Rtnetlink =>
+  new OpenNetns(netns ?? -1, limit);
 
-  const number = (requests: readonly Request[]): Uint32Array => {
-    const encoded = encodeRequests(requests, seq);
-    seq += requests.length;
-    return encoded;
-  };
+class OpenNetns implements Rtnetlink {
+  /** Descriptor of the netns; -1: that of this process. */
+  readonly #netns: number;
+  readonly #limit: number;
+  /** Descriptors that the addon passes from one call to the next; -1: not open. */
+  #open = { socket: -1, nftables: -1, tap: -1 };
+  /** Number of the next request. */
+  #seq = 1;
 
-  const encode = (part: Part): NativePart => {
-    switch (part.part) {
-      case 'change':
-        return [EXCHANGE, number(part.requests.map(acknowledged)), KEEP_ALL];
-      case 'deleteLink':
-        return [DELETE_LINK, number([acknowledged(part.deletion)])];
-      case 'createTap': {
-        const { ifname, ifindex, multiQueue, owner, group, labelled } = part.tap;
-        const { label, helper } = labelled ?? { label: null, helper: null };
-        return [CREATE_TAP, ifname, ifindex, multiQueue, owner ?? -1, group ?? -1, label, helper];
-      }
-      case 'persistTap':
-        return [PERSIST_TAP];
-      case 'nftables':
-        return [NFTABLES, number(batch(part.requests))];
-      case 'writeSysctl':
-        return [WRITE_FILE, FILES.indexOf(part.sysctl), '', 0, part.value];
-      case 'disableIpv6':
-        return [WRITE_FILE, FILES.indexOf('disable_ipv6'), part.ifname, 0, '1'];
-      case 'changeAtHome':
-        return [EXCHANGE_AT_HOME, number([acknowledged(part.request(netns ?? -1))])];
-    }
-  };
+  constructor(netns: number, limit: number) {
+    this.#netns = netns;
+    this.#limit = limit;
+  }
 
-  const runNative = async (parts: readonly NativePart[], continueOnError: boolean) => {
-    try {
-      const [socketNow, nftablesNow, tapNow, doneTap, ...outcomes] = await native.run(
-        netns ?? -1,
-        socket,
-        nftables,
-        tap,
-        continueOnError,
-        parts,
-      );
-      [socket, nftables, tap] = [socketNow, nftablesNow, tapNow];
-      // QEMU cannot attach to a single-queue tap that another process has open. close() blocks on
-      // RCU. Do not wait: it ends long before QEMU starts.
-      if (doneTap >= 0) close(doneTap, () => {});
-      return outcomes;
-    } catch (cause) {
-      throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, {
-        cause,
-      });
-    }
-  };
+  async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>> {
+    return (await this.askWithTcx(...queries))[0];
+  }
 
-  const look = async <Queries extends readonly Query<unknown>[]>(
-    ...queries: Queries
-  ): Promise<Look<Queries>> => {
+  /** Repeats the queries until their results are consistent, or the attempts are used up. */
+  async look<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Look<Queries>> {
     for (let tries = 1; ; tries++) {
-      const questions = newQuestions(queries, seq, limit);
-      seq += queries.length;
-      const outcomes = await runNative(questions.parts, true);
+      const questions = newQuestions(queries, this.#seq, this.#limit);
+      this.#seq += queries.length;
+      const outcomes = await this.#runNative(questions.parts, true);
       const isLast = tries === DUMP_TRIES;
       const isChanged = questions.isChanged(outcomes);
       if (isChanged && !isLast) continue;
@@ -183,65 +117,93 @@ export function openRtnetlink(netns: number | null, limit = MAX_REPLY): Rtnetlin
       const unsettled = isChanged ? `it changed during each of ${DUMP_TRIES} attempts` : cutShort;
       return { answers: reply.answers as Look<Queries>['answers'], unsettled, tcx };
     }
-  };
+  }
 
-  const askWithTcx = async <Queries extends readonly Query<unknown>[]>(...queries: Queries) => {
-    const { answers, unsettled, tcx } = await look(...queries);
+  async askWithTcx<Queries extends readonly Query<unknown>[]>(
+    ...queries: Queries
+  ): Promise<readonly [Answers<Queries>, readonly TcxProgram[]]> {
+    const { answers, unsettled, tcx } = await this.look(...queries);
     const reason = (answers as readonly unknown[]).find(isRefused)?.refused ?? unsettled;
     if (reason !== null) throw new BindingError('KERNEL_REFUSED', `${UNREADABLE}: ${reason}`);
-    return [answers as Answers<Queries>, tcx] as const;
-  };
+    return [answers as Answers<Queries>, tcx];
+  }
 
-  return {
-    look,
-    ask: async (...queries) => (await askWithTcx(...queries))[0],
-    askWithTcx,
-    async readPrograms(ids) {
-      const outcomes = await runNative(
-        ids.map((id): NativePart => [READ_PROGRAM, id]),
-        true,
+  async readPrograms(ids: readonly number[]): Promise<readonly Program[]> {
+    const outcomes = await this.#runNative(
+      ids.map((id): NativePart => [READ_PROGRAM, id]),
+      true,
+    );
+    return outcomes.filter(Buffer.isBuffer).map(decodeProgram);
+  }
+
+  async readSysctls(): Promise<Sysctls> {
+    const reads = SYSCTLS.map((sysctl): NativePart => readFile(sysctl));
+    const outcomes = await this.#runNative(reads, true);
+    const texts = SYSCTLS.map((sysctl, i) => {
+      const text = outcomes[i];
+      if (Buffer.isBuffer(text)) return [sysctl, text.toString('latin1').trim().replace('\t', ' ')];
+      throw new BindingError('KERNEL_REFUSED', `Cannot read ${sysctl}: ${describeFailure(text)}`);
+    });
+    return Object.fromEntries(texts);
+  }
+
+  async readTapDevice({ ifname, ifindex }: Pick<Link, 'ifname' | 'ifindex'>): Promise<DeviceNumber | null> {
+    const [text] = await this.#runNative([readFile('tap device', ifname, ifindex)], true);
+    if (text instanceof Error && (text as NodeJS.ErrnoException).errno === ENOENT) return null;
+    const number = Buffer.isBuffer(text) ? decodeDeviceNumber(text.toString('latin1')) : null;
+    if (number !== null) return number;
+    const reason = text instanceof Error ? describeFailure(text) : 'sysfs does not contain one';
+    const advice = reason.startsWith('make a sysfs') ? '; grant CAP_SYS_ADMIN on Linux 5.2 or newer' : '';
+    throw new BindingError(
+      'KERNEL_REFUSED',
+      `Cannot read the device number of "${ifname}": ${reason}${advice}`,
+    );
+  }
+
+  async run(parts: readonly Part[], continueOnError: boolean): Promise<readonly PartOutcome[]> {
+    const firsts: number[] = [];
+    const encoded = parts.map((part) => {
+      firsts.push(this.#seq);
+      const { native, next } = encodePart(part, this.#seq, this.#netns);
+      this.#seq = next;
+      return native;
+    });
+    const outcomes = await this.#runNative(encoded, continueOnError);
+    return parts.map((part, i) => readOutcome(outcomes[i], part, firsts[i] ?? 0));
+  }
+
+  async close(): Promise<void> {
+    const { socket, nftables, tap } = this.#open;
+    this.#open = { socket: -1, nftables: -1, tap: -1 };
+    if (socket >= 0) setImmediate(closeSync, socket); // nothing depends on it
+    if (nftables >= 0) setImmediate(native.closeNftables, nftables);
+    // Deleting a tap with its descriptor blocks on RCU.
+    if (tap >= 0) await closeElsewhere(tap);
+  }
+
+  /** Runs parts in the netns, and keeps the descriptors that are open afterwards. */
+  async #runNative(parts: readonly NativePart[], continueOnError: boolean) {
+    const { socket, nftables, tap } = this.#open;
+    try {
+      const [socketNow, nftablesNow, tapNow, doneTap, ...outcomes] = await native.run(
+        this.#netns,
+        socket,
+        nftables,
+        tap,
+        continueOnError,
+        parts,
       );
-      return outcomes.filter(Buffer.isBuffer).map(decodeProgram);
-    },
-    async readSysctls() {
-      const reads = SYSCTLS.map((sysctl): NativePart => readFile(sysctl));
-      const outcomes = await runNative(reads, true);
-      const texts = SYSCTLS.map((sysctl, i) => {
-        const text = outcomes[i];
-        if (Buffer.isBuffer(text)) return [sysctl, text.toString('latin1').trim().replace('\t', ' ')];
-        throw new BindingError('KERNEL_REFUSED', `Cannot read ${sysctl}: ${describeFailure(text)}`);
+      this.#open = { socket: socketNow, nftables: nftablesNow, tap: tapNow };
+      // QEMU cannot attach to a single-queue tap that another process has open. close() blocks on
+      // RCU. Do not wait: it ends long before QEMU starts.
+      if (doneTap >= 0) close(doneTap, () => {});
+      return outcomes;
+    } catch (cause) {
+      throw new BindingError('KERNEL_REFUSED', `Cannot reach the netns: ${describeFailure(cause)}`, {
+        cause,
       });
-      return Object.fromEntries(texts);
-    },
-    async readTapDevice({ ifname, ifindex }) {
-      const [text] = await runNative([readFile('tap device', ifname, ifindex)], true);
-      if (text instanceof Error && (text as NodeJS.ErrnoException).errno === ENOENT) return null;
-      const number = Buffer.isBuffer(text) ? decodeDeviceNumber(text.toString('latin1')) : null;
-      if (number !== null) return number;
-      const reason = text instanceof Error ? describeFailure(text) : 'sysfs does not contain one';
-      const advice = reason.startsWith('make a sysfs') ? '; grant CAP_SYS_ADMIN on Linux 5.2 or newer' : '';
-      throw new BindingError(
-        'KERNEL_REFUSED',
-        `Cannot read the device number of "${ifname}": ${reason}${advice}`,
-      );
-    },
-    async run(parts, continueOnError) {
-      const firsts: number[] = [];
-      const encoded = parts.map((part) => {
-        firsts.push(seq);
-        return encode(part);
-      });
-      const outcomes = await runNative(encoded, continueOnError);
-      return parts.map((part, i) => readOutcome(outcomes[i], part, firsts[i] ?? 0));
-    },
-    async close() {
-      if (socket >= 0) setImmediate(closeSync, socket); // nothing depends on it
-      if (nftables >= 0) setImmediate(native.closeNftables, nftables);
-      // Deleting a tap with its descriptor blocks on RCU.
-      if (tap >= 0) await closeElsewhere(tap);
-      [socket, nftables, tap] = [-1, -1, -1];
-    },
-  };
+    }
+  }
 }
 
 const readFile = (file: KernelFile, ifname = '', ifindex = 0): NativePart => [
@@ -254,5 +216,3 @@ const readFile = (file: KernelFile, ifname = '', ifindex = 0): NativePart => [
 /** Whether the reply did not fit in the socket's buffer. The next attempt opens a new socket. */
 const isOverrun = (error: unknown): boolean =>
   isUnanswered(error) && (error as NodeJS.ErrnoException).errno === ENOBUFS;
-
-const acknowledged = (request: Request): Request => ({ ...request, flags: request.flags | NLM_F_ACK });

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { decodeTcx, type TcxProgram } from '../bpf/program.ts';
-import { describeFailure, EXCHANGE, type NativePart, NFTABLES, QUERY_TCX } from '../native/native.ts';
+import { describeFailure } from '../native/native.ts';
+import { EXCHANGE, type NativePart, NFTABLES, QUERY_TCX } from '../native/parts.ts';
 import {
   decodeMessages,
   encodeRequests,

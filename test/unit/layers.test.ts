@@ -58,6 +58,7 @@ const EDGES = [
   'cni/kernel/device-node.ts',
   'cni/kernel/kernel.ts',
   'cni/kernel/lower-device.ts',
+  'cni/kernel/op-run.ts',
   'cni/kernel/open-netns.ts',
   'cni/kernel/self-test.ts',
   'cni/kernel/selinux.ts',

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EXCHANGE, NFTABLES, QUERY_TCX } from '../../../../shared/native/native.ts';
+import { EXCHANGE, NFTABLES, QUERY_TCX } from '../../../../shared/native/parts.ts';
 import { encodeRequests, NLM_F_DUMP_INTR, type Query } from '../../../../shared/netlink/message.ts';
 import { newQuestions } from '../../../../shared/netns/questions.ts';
 import { allTables, tableAddition } from '../../../../shared/nftables/table.ts';
