@@ -75,11 +75,13 @@ const VERDICTS = { deadly: 1, unknown: 1 } satisfies Record<PodConflict['verdict
 test('each reason and each verdict is explained', () => {
   const rows = rowsOf('Reasons').slice(2);
   assert.equal(rows.map(([reason]) => reason?.replaceAll('`', '')).sort(), Object.keys(REASONS).sort());
-  const verdicts = rowsOf('Labels').find(([label]) => label === '`verdict`')?.[1] ?? '';
-  assert.equal(
-    [...verdicts.matchAll(/`(\w+)`/g)].map(([, verdict]) => verdict),
-    Object.keys(VERDICTS),
-  );
+  for (const [label, values] of Object.entries({ reason: REASONS, verdict: VERDICTS })) {
+    const cell = rowsOf('Labels').find(([first]) => first === `\`${label}\``)?.[1] ?? '';
+    assert.equal(
+      [...cell.matchAll(/`([\w ]+)`/g)].map(([, value]) => value),
+      Object.keys(values),
+    );
+  }
 });
 
 /** The numbers in a cell: `0`, `1, 4, 5` or `100 to 103`. */

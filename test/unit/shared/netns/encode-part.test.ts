@@ -32,7 +32,7 @@ test('requests are numbered from the given one, and each asks for an acknowledge
   assert.equal([deletion.native[0], deletion.next], [DELETE_LINK, 4]);
 });
 
-test('what is not a request has no number', () => {
+test('a part without a request has no number', () => {
   const tap = { ifname: 'tap0', ifindex: 0, multiQueue: false, owner: null, group: 107, labelled: null };
   assert.equal(encodePart({ part: 'createTap', tap }, 5, -1), {
     native: [CREATE_TAP, 'tap0', 0, false, -1, 107, null, null],
