@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks the newest CNI plugins that Debian has into .cache/go-plugins, for the benchmark: those of
+# Unpacks the newest CNI plugins that Debian has now into .cache/go-plugins, for the benchmark: those of
 # Debian 12 have no `tap`. Nothing is installed, and apt's own lists stay as they are.
 #
 # Usage: newest-plugins.sh
@@ -8,8 +8,7 @@ cd "$(dirname "$0")/.."
 PACKAGE=containernetworking-plugins
 FOLDER=.cache/go-plugins
 
-trap : INT TERM HUP QUIT PIPE # The set-up that started it waits for it.
-work=$(mktemp -d "$PWD/.cache/new-plugins-XXXXXX")
+work=$(mktemp -d) # The set-up deletes it if this is killed.
 trap 'rm -rf "$work"' EXIT
 
 # The machine's own mirror of Debian, in the suite that all new versions enter first.
@@ -25,6 +24,8 @@ Dir::State::Lists "$work/lists";
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
+Acquire::Retries "0";
+Acquire::http::Timeout "10";
 APT::Sandbox::User "root";
 END
 export APT_CONFIG="$work/apt.conf"
@@ -32,5 +33,7 @@ apt-get -qq update
 (cd "$work" && apt-get -qq download "$PACKAGE" >/dev/null)
 dpkg-deb -x "$work/$PACKAGE"_*.deb "$work/unpacked"
 dpkg-deb -f "$work/$PACKAGE"_*.deb Version >"$work/unpacked/version"
+# They may need a newer C library than this machine's.
+CNI_COMMAND=VERSION "$work/unpacked/usr/lib/cni/bridge" </dev/null >/dev/null
 rm -rf "$FOLDER"
 mv "$work/unpacked" "$FOLDER"

@@ -170,7 +170,7 @@ export PATH="$PWD/node_modules/.bin:$PATH"
 run_step node scripts/build.ts --quiet
 [ "$purpose" != test ] || run_step node scripts/image.ts --quiet
 if [ "$purpose" = bench ] && [ ! -e .cache/go-plugins ]; then
-  run apt sh scripts/newest-plugins.sh ||
+  run_step sh scripts/newest-plugins.sh ||
     echo "Cannot download Debian's newest CNI plugins: measuring those of this machine, which may have no \"tap\"" >&2
 fi
 if [ "$purpose" != bench ]; then

@@ -204,7 +204,7 @@ const times: RunTime[] = [];
  * Runs one file.
  * 1. Starts it in its own session, and ends it after FILE_TIMEOUT.
  * 2. Reads the totals that it printed.
- * 3. Deletes its processes and netns if it was ended, or ended itself without totals.
+ * 3. Kills its processes and deletes its netns if it was ended, or ended by itself without totals.
  * 4. Looks for a problem, and prints the result, with all output if it failed.
  */
 async function runFile({ path, way }: Run): Promise<FileResult> {

@@ -3,7 +3,7 @@ import { readLower } from '../../cni/kernel/lower-device.ts';
 import { DEFAULT_POLICY, type NodePolicy } from '../../cni/policy/node-policy.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
-import { openRtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { macvtapAddition } from '../../shared/rtnetlink/macvtap.ts';
 import type { AgentFacts, PluginDirectory } from './facts.ts';
 import type { MacvtapFacts } from './macvtap-facts.ts';
@@ -44,7 +44,7 @@ async function failureOfKernel(): Promise<string | null> {
   try {
     const netns = await native.newNetns();
     try {
-      const rtnetlink = openRtnetlink(netns);
+      const rtnetlink = new Rtnetlink(netns);
       try {
         const requests = [macvtapAddition(IMPOSSIBLE, netns)];
         const [outcomes] = await rtnetlink.run([{ part: 'change', requests }], true);

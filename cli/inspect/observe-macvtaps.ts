@@ -3,7 +3,7 @@ import type { MacvtapResource } from '../../cni/policy/macvtap-policy.ts';
 import { readNodePolicy } from '../../cni/policy/node-file.ts';
 import { firstIfindexOf, fullResourceName, MAX_CAPACITY } from '../../shared/kubelet/device-id.ts';
 import { isRefused } from '../../shared/netlink/message.ts';
-import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { readRecord } from '../../shared/record.ts';
 import { type Link, linkAt } from '../../shared/rtnetlink/link.ts';
 import type { Holder } from './inspection.ts';
@@ -26,7 +26,7 @@ export async function observeMacvtaps(
   if (recorded.length === 0) return new Map();
   onNode ??= { holders: macvtapHolders(), resources: readResources() };
   const { holders, resources } = onNode;
-  const home = openRtnetlink(null);
+  const home = new Rtnetlink(null);
   try {
     const seen = new Map<string, MacvtapOnNode>();
     for (const link of recorded) {

@@ -6,7 +6,7 @@ import { observeFilters } from '../../cni/kernel/observe-filters.ts';
 import { indexNetns } from '../../cni/plan/seen.ts';
 import { BindingError, messageOf } from '../../shared/errors.ts';
 import { native } from '../../shared/native/native.ts';
-import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { rulesOf } from '../../shared/nftables/rule.ts';
 import { allTables } from '../../shared/nftables/table.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
@@ -28,7 +28,7 @@ import type { Seen } from './seen.ts';
 export async function observe(path: string, processes: readonly number[]): Promise<Seen> {
   const fd = open(path);
   try {
-    const rtnetlink = openRtnetlink(fd);
+    const rtnetlink = new Rtnetlink(fd);
     try {
       const seen = await look(rtnetlink);
       const macvtaps = await observeMacvtaps(seen.links, rtnetlink);

@@ -1,6 +1,6 @@
 import type { Program } from '../../shared/bpf/program.ts';
 import type { DeviceNumber } from '../../shared/netns/device-number.ts';
-import { openRtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 import { type Rule, rulesOf } from '../../shared/nftables/rule.ts';
 import type { Table } from '../../shared/nftables/table.ts';
@@ -46,7 +46,7 @@ export function openKernel(
   netns: number,
   { classifiers = THIS_KERNEL, deviceDirectory = '/dev' }: KernelOptions = {},
 ): Kernel {
-  const rtnetlink = openRtnetlink(netns);
+  const rtnetlink = new Rtnetlink(netns);
   const view = viewOf(rtnetlink, classifiers, labelledTap);
   return {
     observe: view.observe,

@@ -1,5 +1,5 @@
 import { isRefused } from '../../shared/netlink/message.ts';
-import { openRtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { type Address, allAddresses } from '../../shared/rtnetlink/address.ts';
 import { type Link, linkNamed } from '../../shared/rtnetlink/link.ts';
 import { allRoutes, type Route } from '../../shared/rtnetlink/route.ts';
@@ -17,7 +17,7 @@ export interface Lower {
  * @param isForOne whether to find out if the node uses the device: a node may have many routes
  */
 export async function readLower(ifname: string, isForOne: boolean): Promise<Lower | null> {
-  const rtnetlink = openRtnetlink(null);
+  const rtnetlink = new Rtnetlink(null);
   try {
     const { answers } = await rtnetlink.look(linkNamed(ifname));
     const [link] = answers;

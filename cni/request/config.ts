@@ -163,6 +163,7 @@ const KNOWN_KEYS: Readonly<Record<CniBinding, ReadonlySet<string>>> = {
   macvtap: new Set([...OUR_KEYS, ...ONLY_MACVTAP, ...RUNTIMES_KEYS]),
   passt: new Set([...OUR_KEYS, ...RUNTIMES_KEYS]),
 };
+
 /** @throws {BindingError} INVALID_CONFIG with the JSON path */
 export function decodeNetConf(value: unknown): NetConf {
   const { cniVersion, name, binding, args, runtimeConfig } = foldedFields(commonKeys)(value, '$');

@@ -21,10 +21,10 @@ export interface Call extends CallFrame {
 export type Serve = (call: Call, signal: Signal) => Promise<Buffer>;
 
 /**
- * How a connection ended: the client got its reply, left to wait for the lock of its pod's netns,
- * closed the connection after a part of its request, was too slow, or broke the protocol.
+ * How a connection ended: the client got its reply, left before its request, such as to wait for
+ * the lock of its pod's netns, left after a part of it, was too slow, or broke the protocol.
  */
-export type End = 'answered' | 'waiting' | 'left' | 'slow' | 'broken';
+export type End = 'answered' | 'no request' | 'left' | 'slow' | 'broken';
 
 /**
  * Timeout for the whole request, in ms. The shim has it ready, but a throttled node may send it
@@ -38,6 +38,7 @@ const REQUEST_TIMEOUT = 5_000;
 const SERVE_TIMEOUT = 20_000;
 /** Timeout for sending the reply, in ms. */
 const REPLY_TIMEOUT = 5_000;
+const { ECONNRESET, EPIPE } = constants.errno;
 /** Buffer for bytes after the request. Any such byte breaks the protocol. */
 const NOTHING = Buffer.alloc(1);
 
@@ -72,8 +73,8 @@ export class Client {
     try {
       writeSync(fd, HELLO);
       this.#watch = native.watch(fd, false, () => this.#guard(() => this.#onReadable()));
-    } catch {
-      this.end('waiting');
+    } catch (error) {
+      this.end(hasLeft(error) ? 'no request' : 'broken');
     }
   }
 
@@ -98,7 +99,7 @@ export class Client {
     try {
       act();
     } catch (error) {
-      this.#lose(this.isSilent && isReset(error) ? 'waiting' : 'broken');
+      this.#lose(hasLeft(error) ? this.#leaving() : 'broken');
     }
   }
 
@@ -109,12 +110,17 @@ export class Client {
       const [received, ...descriptors] = native.receive(this.#fd, buffer, offset);
       this.#passed.push(...descriptors);
       if (received === -1) break;
-      if (received === 0) this.#lose(isAsking && offset === 0 ? 'waiting' : 'left');
+      if (received === 0) this.#lose(this.#leaving());
       else if (!isAsking || this.#passed.length > 2) this.#lose('broken');
       else this.#take(received);
     }
     // All input is read, and the client is still connected.
     if (this.#state === 'complete') this.#ask();
+  }
+
+  /** How a client that leaves now has ended. */
+  #leaving(): End {
+    return this.isSilent && this.#reader.isEmpty ? 'no request' : 'left';
   }
 
   #take(received: number): void {
@@ -185,9 +191,9 @@ export class Client {
   }
 }
 
-/** Whether the client left before it had read the hello. */
-const isReset = (error: unknown): boolean =>
-  error instanceof Error && 'errno' in error && error.errno === constants.errno.ECONNRESET;
+/** Whether the client has closed the connection, perhaps before it read the hello. */
+const hasLeft = (error: unknown): boolean =>
+  error instanceof Error && 'errno' in error && [ECONNRESET, EPIPE].includes(Math.abs(Number(error.errno))); // negative if it is not the addon's
 
 /** Returns the number of bytes written: 0 if the client does not read. */
 function writeSome(fd: number, bytes: Buffer): number {

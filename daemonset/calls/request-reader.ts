@@ -9,6 +9,10 @@ export class RequestReader {
   #length = 0;
   #header: Header | undefined;
 
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
   /** Where the next bytes must be stored. */
   get room(): readonly [buffer: Buffer, offset: number] {
     return [this.#bytes, this.#length];

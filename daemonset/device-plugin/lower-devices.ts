@@ -57,7 +57,10 @@ export class LowerDevices {
     await this.#reading;
   }
 
-  /** Opens the socket before devices are read, so that no event is lost. None without resources. */
+  /**
+   * Opens the socket before devices are read, so that no event is lost. Closes it if there are no
+   * resources.
+   */
   #open(): void {
     const groups = groupsFor(this.#resources);
     if (groups === this.#groups) return;

@@ -1,5 +1,5 @@
 import { type Lower, readLower } from '../../cni/kernel/lower-device.ts';
-import { openRtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 
 /** A lower device, and what decides on its frames. */
@@ -23,7 +23,7 @@ export async function readLowerState(ifname: string, isForOne: boolean): Promise
 
 /** Returns the kind of a link; "unknown" if it was deleted meanwhile, which makes another event. */
 async function readKind(ifindex: number): Promise<string> {
-  const rtnetlink = openRtnetlink(null);
+  const rtnetlink = new Rtnetlink(null);
   try {
     const [links] = await rtnetlink.ask(allLinks);
     return links.find((link) => link.ifindex === ifindex)?.kind ?? 'unknown';

@@ -44,8 +44,8 @@ import { testPlugin, versionOf } from './self-test.ts';
 const PROGRAM = 0o755;
 const DATA = 0o644;
 /**
- * Permissions of the directory of a version. Calls without an agent take turns by its lock, which
- * every user could hold who may open it.
+ * Permissions of the directory of a version. Of the calls without an agent, one at a time
+ * holds its lock, and so could every user who may open it.
  */
 const PRIVATE = 0o700;
 
@@ -108,6 +108,7 @@ function inventoryAt(source: string, hasFallback: boolean): Inventory {
 function replace(bin: string, source: string, wanted: Inventory, hasFallback: boolean): Installed {
   refuseForeign(bin);
   removeStaging(bin);
+  for (const version of versionsIn(bin)) chmodSync(join(bin, version), PRIVATE); // 0755 until now
   const before = currentVersion(bin);
   const id = randomBytes(4).toString('hex');
   const found = versionsIn(bin).find((version) => isWhole(bin, version, wanted));
@@ -122,7 +123,6 @@ function replace(bin: string, source: string, wanted: Inventory, hasFallback: bo
     if (hasFallback) testPlugin(staging);
 
     if (found === undefined) renameSync(join(staging, FALLBACK), join(bin, directory));
-    else chmodSync(join(bin, found), PRIVATE); // versions before let every user open it
     if (hasFallback) {
       symlinkSync(directory, join(staging, 'link'));
       renameSync(join(staging, 'link'), join(bin, FALLBACK));

@@ -8,7 +8,7 @@ import {
 } from '../../cni/bindings/tap/recorded-attachments.ts';
 import { indexNetns, type Nftables } from '../../cni/plan/seen.ts';
 import { native } from '../../shared/native/native.ts';
-import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { type Filter, filtersOf } from '../../shared/rtnetlink/filter.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
 import { type IngressQdisc, ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
@@ -36,7 +36,7 @@ export async function scanNetns(path: string, hostNetns: number): Promise<Scanne
   if (fd === null) return null;
   try {
     if (!native.isNetns(fd) || native.isSameFile(fd, hostNetns)) return null;
-    const rtnetlink = openRtnetlink(fd, MAX_ANSWER);
+    const rtnetlink = new Rtnetlink(fd, MAX_ANSWER);
     try {
       return { findings: await look(rtnetlink), isReadable: true };
     } catch {

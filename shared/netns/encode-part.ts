@@ -17,7 +17,7 @@ const KEEP_ALL = new Uint32Array(0);
 
 /** A part for the addon, and the number of the request that follows its own. */
 export interface EncodedPart {
-  readonly native: NativePart;
+  readonly encoded: NativePart;
   readonly next: number;
 }
 
@@ -29,10 +29,10 @@ export interface EncodedPart {
  */
 export function encodePart(part: Part, seq: number, netns: number): EncodedPart {
   const numbered = (requests: readonly Request[], of: (encoded: Uint32Array) => NativePart): EncodedPart => ({
-    native: of(encodeRequests(requests, seq)),
+    encoded: of(encodeRequests(requests, seq)),
     next: seq + requests.length,
   });
-  const plain = (native: NativePart): EncodedPart => ({ native, next: seq });
+  const plain = (encoded: NativePart): EncodedPart => ({ encoded, next: seq });
   switch (part.part) {
     case 'change':
       return numbered(part.requests.map(acknowledged), (encoded) => [EXCHANGE, encoded, KEEP_ALL]);

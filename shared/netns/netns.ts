@@ -18,47 +18,6 @@ type Answers<Queries extends readonly Query<unknown>[]> = {
   [K in keyof Queries]: Queries[K] extends Query<infer T> ? T : never;
 };
 
-/**
- * Access to one netns, for one caller at a time. JavaScript's thread never waits for the kernel.
- */
-export interface Rtnetlink {
-  /**
-   * Sends all queries at once and returns their results.
-   *
-   * @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN
-   */
-  ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>>;
-  /**
-   * Like `ask`, but returns refusals, and results that may be incomplete.
-   *
-   * @throws {BindingError} TRY_AGAIN if the kernel did not reply at all
-   */
-  look<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Look<Queries>>;
-  /** Like `ask`, but also returns the TCX programs, like `look`. */
-  askWithTcx<Queries extends readonly Query<unknown>[]>(
-    ...queries: Queries
-  ): Promise<readonly [Answers<Queries>, readonly TcxProgram[]]>;
-  /** Reads the programs; omits those that cannot be read. @throws {BindingError} KERNEL_REFUSED */
-  readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
-  /** @throws {BindingError} KERNEL_REFUSED */
-  readSysctls(): Promise<Sysctls>;
-  /**
-   * Reads the number of a macvtap's character device; null if the link no longer exists.
-   *
-   * @throws {BindingError} KERNEL_REFUSED
-   */
-  readTapDevice(link: Pick<Link, 'ifname' | 'ifindex'>): Promise<DeviceNumber | null>;
-  /**
-   * Runs the parts in order, and returns the refusals of each.
-   *
-   * @param continueOnError whether to run the next part after one that failed or that the kernel
-   *   refused
-   * @throws {BindingError} KERNEL_REFUSED if the netns cannot be reached
-   */
-  run(parts: readonly Part[], continueOnError: boolean): Promise<readonly PartOutcome[]>;
-  close(): Promise<void>;
-}
-
 /** Maximum size in bytes of a reply; a query may have a lower limit. */
 const MAX_REPLY = 16 * 1024 * 1024;
 
@@ -73,15 +32,9 @@ const ENOBUFS = 105;
 const UNREADABLE = 'Cannot read the state of the netns';
 
 /**
- * Opens the netns of a descriptor, which must stay open until `close`, or the netns of this process
- * for null.
- *
- * @param limit maximum size in bytes of the reply to each query
+ * Access to one netns, for one caller at a time. JavaScript's thread never waits for the kernel.
  */
-export const openRtnetlink = (netns: number | null, limit = MAX_REPLY): Rtnetlink =>
-  new OpenNetns(netns ?? -1, limit);
-
-class OpenNetns implements Rtnetlink {
+export class Rtnetlink {
   /** Descriptor of the netns; -1: that of this process. */
   readonly #netns: number;
   readonly #limit: number;
@@ -90,16 +43,30 @@ class OpenNetns implements Rtnetlink {
   /** Number of the next request. */
   #seq = 1;
 
-  constructor(netns: number, limit: number) {
-    this.#netns = netns;
+  /**
+   * @param netns a descriptor, which must stay open until `close`; null: the netns of this process
+   * @param limit maximum size in bytes of the reply to each query
+   */
+  constructor(netns: number | null, limit = MAX_REPLY) {
+    this.#netns = netns ?? -1;
     this.#limit = limit;
   }
 
+  /**
+   * Sends all queries at once and returns their results.
+   *
+   * @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN
+   */
   async ask<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Answers<Queries>> {
     return (await this.askWithTcx(...queries))[0];
   }
 
-  /** Repeats the queries until their results are consistent, or the attempts are used up. */
+  /**
+   * Like `ask`, but returns refusals, and results that may be incomplete. Repeats the queries until
+   * their results are consistent, or the attempts are used up.
+   *
+   * @throws {BindingError} TRY_AGAIN if the kernel did not reply at all
+   */
   async look<Queries extends readonly Query<unknown>[]>(...queries: Queries): Promise<Look<Queries>> {
     for (let tries = 1; ; tries++) {
       const questions = newQuestions(queries, this.#seq, this.#limit);
@@ -119,6 +86,7 @@ class OpenNetns implements Rtnetlink {
     }
   }
 
+  /** Like `ask`, but also returns the TCX programs, like `look`. */
   async askWithTcx<Queries extends readonly Query<unknown>[]>(
     ...queries: Queries
   ): Promise<readonly [Answers<Queries>, readonly TcxProgram[]]> {
@@ -128,6 +96,7 @@ class OpenNetns implements Rtnetlink {
     return [answers as Answers<Queries>, tcx];
   }
 
+  /** Reads the programs; omits those that cannot be read. @throws {BindingError} KERNEL_REFUSED */
   async readPrograms(ids: readonly number[]): Promise<readonly Program[]> {
     const outcomes = await this.#runNative(
       ids.map((id): NativePart => [READ_PROGRAM, id]),
@@ -136,6 +105,7 @@ class OpenNetns implements Rtnetlink {
     return outcomes.filter(Buffer.isBuffer).map(decodeProgram);
   }
 
+  /** @throws {BindingError} KERNEL_REFUSED */
   async readSysctls(): Promise<Sysctls> {
     const reads = SYSCTLS.map((sysctl): NativePart => readFile(sysctl));
     const outcomes = await this.#runNative(reads, true);
@@ -147,6 +117,11 @@ class OpenNetns implements Rtnetlink {
     return Object.fromEntries(texts);
   }
 
+  /**
+   * Reads the number of a macvtap's character device; null if the link no longer exists.
+   *
+   * @throws {BindingError} KERNEL_REFUSED
+   */
   async readTapDevice({ ifname, ifindex }: Pick<Link, 'ifname' | 'ifindex'>): Promise<DeviceNumber | null> {
     const [text] = await this.#runNative([readFile('tap device', ifname, ifindex)], true);
     if (text instanceof Error && (text as NodeJS.ErrnoException).errno === ENOENT) return null;
@@ -160,13 +135,20 @@ class OpenNetns implements Rtnetlink {
     );
   }
 
+  /**
+   * Runs the parts in order, and returns the refusals of each.
+   *
+   * @param continueOnError whether to run the next part after one that failed or that the kernel
+   *   refused
+   * @throws {BindingError} KERNEL_REFUSED if the netns cannot be reached
+   */
   async run(parts: readonly Part[], continueOnError: boolean): Promise<readonly PartOutcome[]> {
     const firsts: number[] = [];
     const encoded = parts.map((part) => {
       firsts.push(this.#seq);
-      const { native, next } = encodePart(part, this.#seq, this.#netns);
+      const { encoded: one, next } = encodePart(part, this.#seq, this.#netns);
       this.#seq = next;
-      return native;
+      return one;
     });
     const outcomes = await this.#runNative(encoded, continueOnError);
     return parts.map((part, i) => readOutcome(outcomes[i], part, firsts[i] ?? 0));

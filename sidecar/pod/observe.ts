@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { openRtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { allLinks, type Link } from '../../shared/rtnetlink/link.ts';
 import { searchDomainsOf } from './resolv-conf.ts';
 
@@ -36,7 +36,7 @@ export interface Observed {
  * @throws {BindingError} KERNEL_REFUSED
  */
 export async function readLinks(): Promise<readonly Link[]> {
-  const rtnetlink = openRtnetlink(null);
+  const rtnetlink = new Rtnetlink(null);
   try {
     const [links] = await rtnetlink.ask(allLinks);
     return links;

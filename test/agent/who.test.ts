@@ -60,7 +60,7 @@ test('a client that is not root cannot reach the socket; where it can, the agent
     await agent.stop();
   }));
 
-test('a client that leaves to wait for the lock of its pod counts as waiting', () =>
+test('a client that leaves to wait for the lock of its pod counts as one without a request', () =>
   withAgentNode(async ({ agent, call }) =>
     withPod('eth0', async (pod) => {
       const count = async (reason: string) =>
@@ -69,14 +69,14 @@ test('a client that leaves to wait for the lock of its pod counts as waiting', (
       assert.ok(native.tryLock(fd));
       const { exitCode, stdout } = await call('ADD', pod, { timeScale: 100 });
       assert.equal([exitCode, JSON.parse(stdout).code], [1, 11]);
-      assert.equal([await count('waiting'), await count('left'), await count('broken')], [1, 0, 0]);
+      assert.equal([await count('no request'), await count('left'), await count('broken')], [1, 0, 0]);
 
       const adding = call('ADD', pod);
-      await until('it waits', async () => (await count('waiting')) === 2);
+      await until('it waits', async () => (await count('no request')) === 2);
       closeSync(fd);
       succeeded(await adding, 'ADD');
       succeeded(await call('DEL', pod), 'DEL');
-      assert.equal([await count('waiting'), await count('left'), await count('broken')], [2, 0, 0]);
+      assert.equal([await count('no request'), await count('left'), await count('broken')], [2, 0, 0]);
     }),
   ));
 

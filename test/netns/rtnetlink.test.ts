@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Request } from '../../shared/netlink/message.ts';
-import { openRtnetlink, type Rtnetlink } from '../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../shared/netns/netns.ts';
 import type { NewTap, Part, Refusal, RequestOutcome } from '../../shared/netns/part.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { filterDeletion, filtersOf, redirectAddition } from '../../shared/rtnetlink/filter.ts';
@@ -25,7 +25,7 @@ const COOKIE = '00112233445566778899aabbccddeeff';
 
 async function withRtnetlink(netns: TestNetns, act: (rtnetlink: Rtnetlink) => Promise<void>): Promise<void> {
   const fd = openSync(netns.path, 'r');
-  const rtnetlink = openRtnetlink(fd);
+  const rtnetlink = new Rtnetlink(fd);
   try {
     await act(rtnetlink);
   } finally {
@@ -120,7 +120,7 @@ test('a list of links that exceeds its limit is cut short, and the next query ge
   withNetns(async (netns) => {
     for (let i = 0; i < 20; i++) await netns.ip(`link add v${i} type ifb`);
     const fd = openSync(netns.path, 'r');
-    const rtnetlink = openRtnetlink(fd, 8192);
+    const rtnetlink = new Rtnetlink(fd, 8192);
     try {
       const { answers, unsettled } = await rtnetlink.look(allLinks, ingressQdiscs);
       const [links, qdiscs] = answers as readonly (readonly Link[])[];
@@ -256,7 +256,7 @@ test('rtnetlink ignores what a process in the netns sends to its socket', () =>
 test('creating a tap in another netns changes nothing on the node', () =>
   withNetns((netns) =>
     withRtnetlink(netns, async (rtnetlink) => {
-      const own = openRtnetlink(null);
+      const own = new Rtnetlink(null);
       const ifindexes = async () => (await linksOf(own)).map(({ ifindex }) => ifindex);
       const before = await ifindexes();
       assert.equal(await rtnetlink.run([create({})], false), [['done']]);

@@ -75,7 +75,7 @@ test('permissions depend neither on the umask nor on the source files', () =>
   }));
 
 test('only root can open the directory whose lock gives a call its turn, also one of an earlier installer', () =>
-  withBin(async ({ bin, payloads: [a] }) => {
+  withBin(async ({ bin, payloads: [a, b] }) => {
     const { folder } = await installs(bin, a);
     const words = ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'flock', '-n', '.', 'true'];
     // In the directory, so that only its own permissions count.
@@ -83,7 +83,7 @@ test('only root can open the directory whose lock gives a call its turn, also on
     assert.match((await lockIt()).stderr, 'Permission denied');
     chmodSync(join(bin, folder), 0o755);
     assert.is((await lockIt()).exitCode, 0);
-    await installs(bin, a);
+    await installs(bin, b);
     assert.match((await lockIt()).stderr, 'Permission denied');
   }));
 

@@ -18,8 +18,8 @@ const LABEL = 'system_u:system_r:container_t:s0';
 /** Creates a tap as the kernel edge does under SELinux, and prints the outcome. */
 const program = (netns: string, helper: string) => `
   import { openSync } from 'node:fs';
-  import { openRtnetlink } from '${ROOT}/shared/netns/netns.ts';
-  const rtnetlink = openRtnetlink(openSync('${netns}', 'r'));
+  import { Rtnetlink } from '${ROOT}/shared/netns/netns.ts';
+  const rtnetlink = new Rtnetlink(openSync('${netns}', 'r'));
   const labelled = { label: '${LABEL}', helper: '${helper}' };
   const tap = { ifname: 'tap0', ifindex: 0, multiQueue: false, owner: 107, group: 107, labelled };
   console.log(JSON.stringify(await rtnetlink.run([{ part: 'createTap', tap }], false)));

@@ -17,21 +17,21 @@ import {
   versionBefore,
   withAgents,
 } from '../helpers/cluster/version-before.ts';
-import { callOf, KINDS, type Kind, PRIMARY, withPodOf } from '../helpers/plugin/kinds.ts';
+import { callOf, KINDS, type PodKind, PRIMARY, withPodOf } from '../helpers/plugin/kinds.ts';
 import { dumpNetns, passtSysctls, sameNetns, type TestNetns } from '../helpers/pod/netns.ts';
 
 const test = suite('an upgrade with running VMs');
 
 /** A pod of this kind, and its state before the first call. */
 interface Pod {
-  readonly kind: Kind;
+  readonly kind: PodKind;
   readonly netns: TestNetns;
   readonly before: Readonly<Record<string, unknown>>;
   /** Makes a call; fails unless it succeeds. */
   readonly succeeds: (caller: Caller, command: 'ADD' | 'CHECK' | 'DEL', why: string) => Promise<void>;
 }
 
-const withKind = (kind: Kind, act: (pod: Pod) => Promise<void>): Promise<void> =>
+const withKind = (kind: PodKind, act: (pod: Pod) => Promise<void>): Promise<void> =>
   withPodOf(kind, async (netns) => {
     const before = await dumpNetns(netns);
     let result: object | undefined;
@@ -116,7 +116,7 @@ const builds = async (): Promise<readonly [old: Build, now: Build]> => [await ve
 const SAMPLE = ['veth', 'a link that is down', 'passt'];
 
 for (const name of SAMPLE) {
-  const kind = KINDS[name] as Kind;
+  const kind = KINDS[name] as PodKind;
   test(`the new version takes over what the old one wired without an agent: ${name}`, async () => {
     const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
     await withKind(kind, (pod) => upgraded(pod, old, now, 'one-shot'));
@@ -202,7 +202,7 @@ test('the old version rejects a node policy file with "macvtap", and with it eac
 
 test("passt's sysctls that the old version widened stay, whichever version is called", async () => {
   const [old, now] = (await builds()).map(oneShotOf) as [Caller, Caller];
-  await withKind(KINDS['passt'] as Kind, async ({ netns, succeeds }) => {
+  await withKind(KINDS['passt'] as PodKind, async ({ netns, succeeds }) => {
     await succeeds(old, 'ADD', 'passt');
     const wide = await passtSysctls(netns);
     assert.is(wide[0], 0);

@@ -8,13 +8,13 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const [, , port] = process.argv;
-/** Pause between two clients in ms: the CPU is not what this user takes. */
+/** Pause between two clients in ms, so that this user does not simply take the CPU. */
 const PAUSE = 5;
 /** How long a client stays, in ms. */
 const STAY = 2000;
 const GET = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
 
-const WORDS = [
+const REQUESTS = [
   '',
   GET,
   GET.repeat(10_000),
@@ -24,7 +24,7 @@ const WORDS = [
 
 for (;;) {
   const client = connect(Number(port), '127.0.0.1').on('error', () => {});
-  client.write(WORDS[Math.floor(Math.random() * WORDS.length)] ?? '');
+  client.write(REQUESTS[Math.floor(Math.random() * REQUESTS.length)] ?? '');
   client.pause();
   setTimeout(() => client.destroy(), Math.random() * STAY);
   await sleep(PAUSE);

@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -20,6 +19,8 @@ const ID = 'hostile';
 /** Links and filters of a pod that has many. */
 const LINKS = 8000;
 const FILTERS = 50_000;
+/** Links and taps with a forged record. */
+const [IFBS, TAPS] = [200, 20];
 /** How long a lock or a flood lasts, in ms. */
 const HOLD = 4000;
 /** DELs of which one must succeed when the pod has stopped working against them. */
@@ -52,27 +53,14 @@ const aliasOf = async ({ ip }: TestNetns): Promise<string> => {
 
 /** Each attack begins in a pod that ADD has wired. */
 const ATTACKS: Readonly<Record<string, (scene: Scene, attacker: string) => Promise<unknown>>> = {
-  'many links and filters': async ({ pod }) => {
-    await batch(
-      'ip',
-      pod,
-      numbers(LINKS).map((i) => `link add v${i} type ifb`),
-    );
-    await batch(
-      'tc',
-      pod,
-      numbers(LINKS).map((i) => `qdisc add dev v${i} clsact`),
-    );
-    const filter = (i: number) =>
-      `filter add dev eth0 ingress pref ${1 + (i % 200)} protocol ip u32 match ip dst 10.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32 flowid 1:1`;
-    await batch('tc', pod, numbers(FILTERS).map(filter));
-  },
   'forged cookies and records': async ({ pod }) => {
     const alias = await aliasOf(pod);
     await batch('ip', pod, [
-      ...numbers(200).flatMap((i) => [`link add f${i} type ifb`, `link set f${i} alias ${alias}`]),
-      ...numbers(20).flatMap((i) => [`tuntap add dev t${i} mode tap`, `link set t${i} alias ${alias}`]),
+      ...numbers(IFBS).flatMap((i) => [`link add f${i} type ifb`, `link set f${i} alias "${alias}"`]),
+      ...numbers(TAPS).flatMap((i) => [`tuntap add dev t${i} mode tap`, `link set t${i} alias "${alias}"`]),
     ]);
+    const forged = (await pod.ip('-j link show')).split(alias).length - 1;
+    if (forged < IFBS + TAPS) throw new Error(`Cannot forge records: only ${forged} links have one`);
     const filter = (i: number) =>
       `filter add dev eth0 ingress pref ${60_000 + i} protocol all chain ${i % 5} u32 match u32 0 0 action mirred egress redirect dev host0 cookie ${COOKIE}`;
     await batch('tc', pod, numbers(500).map(filter));
@@ -105,13 +93,36 @@ const ATTACKS: Readonly<Record<string, (scene: Scene, attacker: string) => Promi
     await Promise.all(calls);
     await execa('ip', ['netns', 'add', pod.name]); // the next sandbox, with the same path
   },
+  'many links and filters': async ({ pod }) => {
+    await batch(
+      'ip',
+      pod,
+      numbers(LINKS).map((i) => `link add v${i} type ifb`),
+    );
+    await batch(
+      'tc',
+      pod,
+      numbers(LINKS).map((i) => `qdisc add dev v${i} clsact`),
+    );
+    const filter = (i: number) =>
+      `filter add dev eth0 ingress pref ${1 + (i % 200)} protocol ip u32 match ip dst 10.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32 flowid 1:1`;
+    await batch('tc', pod, numbers(FILTERS).map(filter));
+  },
 };
+
+export const ATTACK_COUNT = Object.keys(ATTACKS).length;
+
+export interface AttackReports {
+  begun(attack: string): void;
+  ended(attack: string): void;
+  problem(text: string): void;
+}
 
 /** Attacks until `isOver`, each time in a new pod with the same id. */
 export async function attack(
   node: Node,
   directory: string,
-  reports: { problem(text: string): void; attack(name: string): void },
+  { begun, ended, problem }: AttackReports,
   isOver: () => boolean,
 ): Promise<void> {
   const attacker = join(directory, 'attacker');
@@ -119,35 +130,39 @@ export async function attack(
   const names = Object.keys(ATTACKS);
   for (let round = 0; !isOver(); round++) {
     const name = names[round % names.length] ?? '';
-    reports.attack(name);
+    begun(name);
     await withPod('eth0', async (pod) => {
-      const children: ChildProcess[] = [];
-      const calls = new Set<Promise<Outcome>>();
+      const calls: Promise<Outcome>[] = [];
       const call: Scene['call'] = (command, way) => {
         const calling = node.call(command, callFor(pod), way);
-        calls.add(calling);
+        calls.push(calling);
         return calling;
       };
       await call('ADD', 'agent');
-      const start: Scene['start'] = (file, ...words) => {
-        const child = spawn(file, words, { stdio: 'ignore', detached: true });
-        children.push(child);
-        return child;
-      };
-      try {
-        await ATTACKS[name]?.({ pod, call, start }, attacker);
-      } finally {
-        for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-      }
+      await withChildren((start) => ATTACKS[name]?.({ pod, call, start }, attacker));
       await Promise.all(calls);
       const way = round % 2 === 0 ? 'agent' : 'one-shot';
       let last: Outcome | undefined;
       for (let tries = 0; tries < DELS && last?.exitCode !== 0; tries++) last = await call('DEL', way);
-      if (last?.exitCode !== 0)
-        reports.problem(`after ${name}, DEL by ${way} says ${last?.stdout} ${last?.stderr}`);
+      if (last?.exitCode !== 0) problem(`after ${name}, DEL by ${way} says ${last?.stdout} ${last?.stderr}`);
     });
+    ended(name);
   }
-  rmSync(attacker);
+}
+
+/** Calls `act` with a function that starts programs, which are killed at the end. */
+async function withChildren(act: (start: Scene['start']) => Promise<unknown> | undefined): Promise<void> {
+  const children: ChildProcess[] = [];
+  try {
+    await act((file, ...words) => {
+      const child = spawn(file, words, { stdio: 'ignore', detached: true });
+      children.push(child);
+      return child;
+    });
+  } finally {
+    for (const { pid, exitCode } of children)
+      if (pid !== undefined && exitCode === null) process.kill(-pid, 'SIGKILL');
+  }
 }
 
 const callFor = ({ path }: TestNetns) => {

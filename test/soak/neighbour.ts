@@ -1,8 +1,11 @@
 /** Pods that are not hostile. Their calls are random, and some of the callers are killed. */
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../shared/errors.ts';
+import { ifindexWithoutDevice } from '../../shared/kubelet/device-id.ts';
+import { until } from '../helpers/agent/agent-node.ts';
 import { type Call, newContainerId } from '../helpers/plugin/cni.ts';
-import { callOf, KINDS, type Kind, PRIMARY, withPodOf } from '../helpers/plugin/kinds.ts';
+import { callOf, KINDS, type PodKind, PRIMARY, withPodOf } from '../helpers/plugin/kinds.ts';
 import { BLUE, LOWER } from '../helpers/plugin/macvtap-node.ts';
 import { dumpNetns, sameNetns, type TestNetns } from '../helpers/pod/netns.ts';
 import type { Node } from './node.ts';
@@ -13,24 +16,25 @@ const MAX_PAUSE = 1000;
 /** Shares of calls. */
 const ONE_SHOT = 0.1;
 const KILLED = 0.1;
-/** Latest time at which a caller is killed, in ms. */
-const KILL_AFTER: Readonly<Record<Way, number>> = { agent: 8, 'one-shot': 150 };
+/** Duration of a call in ms, as long as none was made. A caller is killed during its call. */
+const FIRST_DURATION = 50;
 
 /** As many queues as the VM asks for. */
-const MULTI_QUEUE: Kind = { ...PRIMARY, call: { network: 'default', conf: { multiQueue: true } } };
+const MULTI_QUEUE: PodKind = { ...PRIMARY, call: { network: 'default', conf: { multiQueue: true } } };
 /** On the node's lower device; the pod's own link stays as it is. */
-const MACVTAP: Kind = {
+const MACVTAP: PodKind = {
   link: 'eth0',
   call: { ifname: BLUE, conf: { binding: 'macvtap', master: LOWER } },
   tap: null,
 };
 
 export interface Pod {
-  readonly kind: Kind;
+  readonly kind: PodKind;
   readonly netns: TestNetns;
   /** State before the first call. */
   readonly before: Readonly<Record<string, unknown>>;
   readonly number: number;
+  readonly containerId: string;
 }
 
 /** Creates pods of all kinds. */
@@ -39,14 +43,15 @@ export function withPods(count: number, hasMacvtap: boolean, act: (pods: readonl
   const more = (pods: readonly Pod[]): Promise<void> =>
     pods.length === count
       ? act(pods)
-      : withPodOf(kinds[pods.length % kinds.length] as Kind, async (netns) =>
+      : withPodOf(kinds[pods.length % kinds.length] as PodKind, async (netns) =>
           more([
             ...pods,
             {
-              kind: kinds[pods.length % kinds.length] as Kind,
+              kind: kinds[pods.length % kinds.length] as PodKind,
               netns,
               before: await dumpNetns(netns),
               number: pods.length,
+              containerId: newContainerId(),
             },
           ]),
         );
@@ -62,20 +67,20 @@ export interface Reports {
  * Makes random calls for a pod until `isOver`, and ends with a DEL. What a killed caller has done
  * is not known, so an ADD or a DEL must follow. Compares the netns after each DEL.
  */
-export async function live(
-  { kind, netns, before, number }: Pod,
+export async function callAtRandom(
+  { kind, netns, before, number, containerId }: Pod,
   node: Node,
   { outcome: report, problem }: Reports,
   isOver: () => boolean,
 ): Promise<void> {
   let state: 'free' | 'wired' | 'unknown' = 'free';
   let result: object | undefined;
-  const containerId = newContainerId();
+  const durations: Record<Way, number> = { agent: FIRST_DURATION, 'one-shot': FIRST_DURATION };
 
-  const make = async (command: string, mayKill: boolean): Promise<void> => {
+  const callOnce = async (command: string, mayKill: boolean): Promise<void> => {
     const way: Way = Math.random() < ONE_SHOT ? 'one-shot' : 'agent';
-    const killAfter =
-      mayKill && Math.random() < KILLED ? Math.ceil(Math.random() * KILL_AFTER[way]) : undefined;
+    const isToBeKilled = mayKill && Math.random() < KILLED;
+    const killAfter = isToBeKilled ? Math.ceil(Math.random() * durations[way]) : undefined;
     const name = `K8S_POD_NAME=virt-launcher-vm${number}-abcde`;
     const call: Call = {
       ...callOf(kind, netns, command, result),
@@ -84,6 +89,7 @@ export async function live(
     };
     const outcome = await node.call(command, call, way, killAfter);
     report(outcome);
+    if (!outcome.isKilled) durations[way] = outcome.ms;
     const isDone = !outcome.isKilled && outcome.exitCode === 0;
     if (command === 'CHECK') return;
     state = !isDone ? 'unknown' : command === 'ADD' ? 'wired' : 'free';
@@ -91,9 +97,11 @@ export async function live(
     if (isDone && command === 'DEL') await compare(`${command} by ${way}`);
   };
 
+  const deviceNode = `/dev/tap${ifindexWithoutDevice(containerId, BLUE)}`;
   const compare = async (what: string): Promise<void> => {
     try {
       sameNetns(await dumpNetns(netns), before, `pod ${number} (${kind.link}), ${what}`);
+      if (kind === MACVTAP) await until(`${deviceNode} is deleted`, () => !existsSync(deviceNode));
     } catch (error) {
       problem(messageOf(error));
     }
@@ -101,9 +109,9 @@ export async function live(
 
   while (!isOver()) {
     await sleep(Math.random() * MAX_PAUSE);
-    await make(nextOf(state), true);
+    await callOnce(nextOf(state), true);
   }
-  await make('DEL', false);
+  await callOnce('DEL', false);
 }
 
 function nextOf(state: 'free' | 'wired' | 'unknown'): string {

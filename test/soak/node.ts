@@ -48,17 +48,19 @@ export interface Node {
   readonly under: readonly string[];
   /** Calls the plugin; kills the caller after `killAfter` ms, if that is given. */
   call(command: string, call: Call, way: Way, killAfter?: number): Promise<Outcome>;
-  /** Kills the agent, and starts the next one. */
+  /** Kills the agent, and starts the next one. Rejects if the agent had ended by itself. */
   restart(): Promise<void>;
-  /** What the agent has now. */
+  /** Ends the agent. Rejects if it fails, or has kept a descriptor. */
+  stop(): Promise<void>;
+  /** Reads the descriptors, threads and memory of the agent. */
   sample(): Sample;
   /** Why the liveness probe fails; null if it succeeds, or the build has none. */
-  illness(): Promise<string | null>;
+  livenessFailure(): Promise<string | null>;
 }
 
 const PORT = 9437;
 
-/** Fails if the last agent does not end by itself, or has kept a descriptor. */
+/** A node with an agent, which is killed at the end if it still runs. */
 export const withNode = (build: Build, act: (node: Node) => Promise<void>): Promise<void> =>
   withNetns((outside) =>
     withNetns(async (netns) => {
@@ -116,18 +118,17 @@ export const withNode = (build: Build, act: (node: Node) => Promise<void>): Prom
               agent = await start();
               number += 1;
             },
-            sample: () => ({ agent: number, at: performance.now(), ...stateOf(agent) }),
-            async illness() {
+            stop: () => agent.stop(),
+            sample: () => ({ agent: number, ...stateOf(agent) }),
+            async livenessFailure() {
               if (!build.isNew) return null;
               const { exitCode, stderr } = await run(['alive'], {});
               return exitCode === 0 ? null : String(stderr);
             },
           });
-        } catch (error) {
-          agent.kill('SIGKILL');
-          throw error;
+        } finally {
+          if (agent.isRunning()) agent.kill('SIGKILL');
         }
-        await agent.stop();
       });
     }),
   );

@@ -7,7 +7,7 @@ import type { Call } from './cni.ts';
 const BLUE = hashedPodIfname('blue');
 
 /** A pod that every version can wire. */
-export interface Kind {
+export interface PodKind {
   /** Name of the pod link. */
   readonly link: string;
   /** Turns a pod with a veth into this kind of pod. */
@@ -23,7 +23,7 @@ export interface Kind {
 
 export const PRIMARY = { link: 'eth0', call: { network: 'default' }, tap: PRIMARY_TAP_IFNAME } as const;
 
-export const KINDS: Readonly<Record<string, Kind>> = {
+export const KINDS: Readonly<Record<string, PodKind>> = {
   veth: PRIMARY,
   macvlan: {
     ...PRIMARY,
@@ -75,7 +75,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 /** A pod of this kind, which no call has changed yet. */
-export const withPodOf = <T>(kind: Kind, act: (netns: TestNetns) => Promise<T>): Promise<T> =>
+export const withPodOf = <T>(kind: PodKind, act: (netns: TestNetns) => Promise<T>): Promise<T> =>
   withNetns((outside) =>
     withPod(kind.link, async (netns) => {
       await kind.prepare?.(netns, outside);
@@ -89,7 +89,7 @@ export const withPodOf = <T>(kind: Kind, act: (netns: TestNetns) => Promise<T>):
  *
  * @param result of the last ADD
  */
-export function callOf(kind: Kind, netns: TestNetns, command: string, result?: object): Call {
+export function callOf(kind: PodKind, netns: TestNetns, command: string, result?: object): Call {
   const prevResult = command === 'ADD' ? kind.resultBefore?.(netns) : result;
   const conf = { ...kind.call.conf, ...(prevResult === undefined ? {} : { prevResult }) };
   return { ...kind.call, conf, netns: netns.path };

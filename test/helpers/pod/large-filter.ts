@@ -6,7 +6,7 @@ import { closeSync, openSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { attribute, nested, text, u32 } from '../../../shared/netlink/attribute.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../../../shared/netlink/message.ts';
-import { openRtnetlink } from '../../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../../shared/netns/netns.ts';
 import { allLinks } from '../../../shared/rtnetlink/link.ts';
 import { TCA_KIND, tcmsg } from '../../../shared/rtnetlink/qdisc.ts';
 import type { TestNetns } from './netns.ts';
@@ -35,7 +35,7 @@ export async function addLargeFilter(netns: TestNetns, ifname: string, pref: num
   length.writeUInt16LE(INSTRUCTIONS);
 
   const fd = openSync(netns.path, 'r');
-  const rtnetlink = openRtnetlink(fd);
+  const rtnetlink = new Rtnetlink(fd);
   try {
     const [links] = await rtnetlink.ask(allLinks);
     const ifindex = links.find((link) => link.ifname === ifname)?.ifindex ?? 0;

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { nested, struct, text } from '../../../shared/netlink/attribute.ts';
 import { NLM_F_CREATE, type Request } from '../../../shared/netlink/message.ts';
-import { openRtnetlink } from '../../../shared/netns/netns.ts';
+import { Rtnetlink } from '../../../shared/netns/netns.ts';
 import { allLinks } from '../../../shared/rtnetlink/link.ts';
 import { TCA_U32_SEL } from '../../../shared/rtnetlink/match.ts';
 import { TCA_KIND, tcmsg } from '../../../shared/rtnetlink/qdisc.ts';
@@ -25,7 +25,7 @@ export const FILTER_BYTES = KEYS * 16;
 /** Adds u32 filters with many keys to the ingress of a link with a clsact qdisc. */
 export async function addManyFilters({ path }: TestNetns, ifname: string, count: number): Promise<void> {
   const fd = openSync(path, 'r');
-  const rtnetlink = openRtnetlink(fd);
+  const rtnetlink = new Rtnetlink(fd);
   try {
     const [links] = await rtnetlink.ask(allLinks);
     const ifindex = links.find((link) => link.ifname === ifname)?.ifindex ?? 0;

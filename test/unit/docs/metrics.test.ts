@@ -66,7 +66,7 @@ test('each label has a row', async () => {
 });
 
 /** The compiler compares these with the code. */
-const REASONS = { waiting: 1, left: 1, slow: 1, broken: 1, 'not root': 1 } satisfies Record<
+const REASONS = { 'no request': 1, left: 1, slow: 1, broken: 1, 'not root': 1 } satisfies Record<
   Exclude<End, 'answered'> | 'not root',
   1
 >;

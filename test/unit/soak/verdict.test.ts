@@ -18,13 +18,13 @@ const calls = (count: number, change: Partial<Outcome> = {}) =>
   Array.from({ length: count }, () => outcome(change));
 
 const life = (agent: number, change: (at: number) => Partial<Sample> = () => ({})): readonly Sample[] =>
-  Array.from({ length: 30 }, (_, at) => ({
-    ...{ agent, at, descriptors: 40, threads: 39, mib: 50 },
+  Array.from({ length: 120 }, (_, at) => ({
+    ...{ agent, descriptors: 40, threads: 39, mib: 50 },
     ...change(at),
   }));
 
 const problems = (outcomes: readonly Outcome[], samples = life(1), seen: readonly string[] = []) =>
-  findProblems({ outcomes, samples, problems: seen });
+  findProblems({ outcomes, samples, problems: seen, isAlone: true });
 
 test('a percentile is a value that was seen', () => {
   assert.equal(
@@ -39,10 +39,10 @@ test('nothing is wrong with calls that succeed and an agent that stays as it is'
 });
 
 test('slow, failed and missing calls are problems, killed ones are not', () => {
-  assert.equal(problems([...calls(980), ...calls(20, { ms: 1001 })]), [
-    'p99 of all calls is 1001 ms, above 1000',
-  ]);
-  assert.equal(problems([...calls(980, { ms: 60 }), ...calls(20, { ms: 1490 })]), [], 'a busy machine');
+  const slow = [...calls(980), ...calls(20, { ms: 1001 })];
+  assert.equal(problems(slow), ['p99 of all calls is 1001 ms']);
+  const busy = { samples: life(1), problems: [], isAlone: false };
+  assert.equal(findProblems({ outcomes: slow, ...busy }), [], 'a busy machine');
   assert.equal(problems([...calls(300), outcome({ exitCode: 1, stdout: 'no' })]), [
     'ADD by agent failed after 10 ms with 1: no ',
   ]);
@@ -55,18 +55,11 @@ test('slow, failed and missing calls are problems, killed ones are not', () => {
 });
 
 test('an agent that grows is a problem, and so is one that is too large', () => {
-  assert.equal(
-    problems(calls(300), [...life(1), ...life(2, (at) => ({ descriptors: 40 + at }))]),
-    [],
-    'within the bound',
-  );
-  assert.equal(
-    problems(
-      calls(300),
-      life(2, (at) => ({ descriptors: 40 + 3 * at, threads: 39 + at })),
-    ),
-    ['descriptors of agent 2 grew from 82 to 112', 'threads of agent 2 grew from 53 to 63'],
-  );
+  const grown = life(2, (at) => ({ descriptors: 40 + at, threads: 39 + at }));
+  assert.equal(problems(calls(300), [...life(1), ...grown]), [
+    'descriptors of agent 2 grew from 114 to 144',
+    'threads of agent 2 grew from 113 to 143',
+  ]);
   assert.equal(
     problems(
       calls(300),
@@ -74,11 +67,7 @@ test('an agent that grows is a problem, and so is one that is too large', () => 
     ),
     ['an agent had 257 MiB, over its limit'],
   );
-  assert.equal(
-    problems(calls(300), life(3, (at) => ({ mib: 20 + 4 * at })).slice(0, 14)),
-    [],
-    'too short a life',
-  );
+  assert.equal(problems(calls(300), grown.slice(0, 89)), [], 'it is too young');
 });
 
 test.run();

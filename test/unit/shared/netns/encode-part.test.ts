@@ -18,8 +18,8 @@ const headerOf = (words: unknown, at = 0) => [...(words as Uint32Array)].slice(a
 const HEADER = [16, 16 | ((NLM_F_ACK | 1) << 16)];
 
 test('requests are numbered from the given one, and each asks for an acknowledgement', () => {
-  const { native, next } = encodePart({ part: 'change', requests: [REQUEST, REQUEST] }, 7, -1);
-  const [kind, words] = native as unknown as [number, Uint32Array];
+  const { encoded, next } = encodePart({ part: 'change', requests: [REQUEST, REQUEST] }, 7, -1);
+  const [kind, words] = encoded as unknown as [number, Uint32Array];
   assert.equal([kind, next], [EXCHANGE, 9]);
   assert.equal(
     [headerOf(words), headerOf(words, 4)],
@@ -29,17 +29,17 @@ test('requests are numbered from the given one, and each asks for an acknowledge
     ],
   );
   const deletion = encodePart({ part: 'deleteLink', deletion: REQUEST }, 3, -1);
-  assert.equal([deletion.native[0], deletion.next], [DELETE_LINK, 4]);
+  assert.equal([deletion.encoded[0], deletion.next], [DELETE_LINK, 4]);
 });
 
 test('a part without a request has no number', () => {
   const tap = { ifname: 'tap0', ifindex: 0, multiQueue: false, owner: null, group: 107, labelled: null };
   assert.equal(encodePart({ part: 'createTap', tap }, 5, -1), {
-    native: [CREATE_TAP, 'tap0', 0, false, -1, 107, null, null],
+    encoded: [CREATE_TAP, 'tap0', 0, false, -1, 107, null, null],
     next: 5,
   });
-  const { native, next } = encodePart({ part: 'disableIpv6', ifname: 'eth0' }, 5, -1);
-  assert.equal([native[0], native[2], next], [WRITE_FILE, 'eth0', 5]);
+  const { encoded, next } = encodePart({ part: 'disableIpv6', ifname: 'eth0' }, 5, -1);
+  assert.equal([encoded[0], encoded[2], next], [WRITE_FILE, 'eth0', 5]);
 });
 
 test('a request of the own netns is made for the descriptor of the other one', () => {
@@ -48,8 +48,8 @@ test('a request of the own netns is made for the descriptor of the other one', (
     seen.push(netns);
     return REQUEST;
   };
-  const { native, next } = encodePart({ part: 'changeAtHome', request }, 1, 12);
-  assert.equal([native[0], next, seen], [EXCHANGE_AT_HOME, 2, [12]]);
+  const { encoded, next } = encodePart({ part: 'changeAtHome', request }, 1, 12);
+  assert.equal([encoded[0], next, seen], [EXCHANGE_AT_HOME, 2, [12]]);
 });
 
 test.run();
