@@ -24,7 +24,7 @@ test('the version before fails', async () => {
   const { dist } = await versionBefore();
   const { exitCode, all } = await soak('--seconds', '5', '--tree', dirname(dist));
   assert.is(exitCode, 1, all);
-  assert.match(all, 'PROBLEM: after another qdisc, DEL by agent says ');
+  assert.match(all, 'PROBLEM: after another qdisc, DEL by one-shot says ');
 });
 
 test.run();

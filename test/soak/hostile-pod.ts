@@ -17,8 +17,8 @@ import type { Outcome, Way } from './verdict.ts';
 const SOURCE = resolve(import.meta.dirname, '../cni/attack.c');
 const ID = 'hostile';
 /** Links and filters of a pod that has many. */
-const LINKS = 8000;
-const FILTERS = 50_000;
+const LINKS = 4000;
+const FILTERS = 20_000;
 /** Links and taps with a forged record. */
 const [IFBS, TAPS] = [200, 20];
 /** How long a lock or a flood lasts, in ms. */
