@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentName } from './agent.ts';
 import type { GoPlugins } from './go-plugins.ts';
@@ -83,10 +82,10 @@ export function macvtapPeers({ cniBin, macvtapSocket }: Place, kubelet: Kubelet)
 }
 
 /**
- * Go's plugins that the machine has. They run without IPAM, because a binding plugin assigns no
+ * Go's plugins. They run without IPAM, because a binding plugin assigns no
  * addresses either; only ptp requires IPAM.
  */
-export function goPeers({ ipam }: Place, { directory }: GoPlugins): readonly Peer[] {
+export function goPeers({ ipam }: Place, { directory, tap }: GoPlugins): readonly Peer[] {
   const common = { ifname: 'net1', makes: 'net1', agent: null };
   const hostLocal = { type: 'host-local', dataDir: ipam, ranges: [[{ subnet: '10.99.0.0/16' }]] };
   return [
@@ -100,9 +99,10 @@ export function goPeers({ ipam }: Place, { directory }: GoPlugins): readonly Pee
     { ...common, name: TAP, conf: { ...base('t', 'tap'), ipam: {} }, env: { PATH: '/usr/sbin:/usr/bin' } },
     { ...common, name: 'ptp', conf: { ...base('p', 'ptp'), ipam: hostLocal } },
     { ...common, name: 'loopback', conf: base('l', 'loopback'), ifname: 'lo', makes: 'lo' },
-  ]
-    .map((peer) => ({ ...peer, program: join(directory, peer.name) }))
-    .filter(({ program }) => existsSync(program));
+  ].flatMap((peer) => {
+    const program = peer.name === TAP ? tap : join(directory, peer.name);
+    return program === null ? [] : [{ ...peer, program }];
+  });
 }
 
 /** A plugin from the command line, whose ADD creates the link CNI_IFNAME. */

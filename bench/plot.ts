@@ -107,7 +107,7 @@ function describeMethod(groups: readonly Group[]): string {
 
 function describeMachine({ cpus, cpu, kernel, node, plugins }: Machine): string {
   const linux = kernel.split('.').slice(0, 2).join('.');
-  return `${cpus} × ${cpu}, Linux ${linux}, Node ${node}, Debian’s containernetworking-plugins ${plugins.replace(/[+-].*/, '')}.`;
+  return `${cpus} × ${cpu}, Linux ${linux}, Node ${node}, Debian’s containernetworking-plugins ${plugins.replaceAll(/[+-][^,]*/g, '')}.`;
 }
 
 const ariaLabel = (groups: readonly Group[]): string =>

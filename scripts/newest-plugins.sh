@@ -1,6 +1,6 @@
 #!/bin/sh
-# Unpacks the newest CNI plugins that Debian has now into .cache/go-plugins, for the benchmark: those of
-# Debian 12 have no `tap`. Nothing is installed, and apt's own lists stay as they are.
+# Unpacks the newest CNI plugins that Debian has now into .cache/go-plugins, for the benchmark: those
+# of Debian 12 have no `tap`. Nothing is installed, and apt's own lists stay as they are.
 #
 # Usage: newest-plugins.sh
 set -eu
@@ -34,6 +34,6 @@ apt-get -qq update
 dpkg-deb -x "$work/$PACKAGE"_*.deb "$work/unpacked"
 dpkg-deb -f "$work/$PACKAGE"_*.deb Version >"$work/unpacked/version"
 # They may need a newer C library than this machine's.
-CNI_COMMAND=VERSION "$work/unpacked/usr/lib/cni/bridge" </dev/null >/dev/null
+CNI_COMMAND=VERSION "$work/unpacked/usr/lib/cni/tap" </dev/null >/dev/null
 rm -rf "$FOLDER"
 mv "$work/unpacked" "$FOLDER"
