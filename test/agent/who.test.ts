@@ -1,11 +1,21 @@
 /** Only root may connect to the agent. */
+
+import { once } from 'node:events';
 import { chmodSync, chownSync, closeSync, lstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { native } from '../../shared/native/native.ts';
 import { startAgent } from '../helpers/agent/agent.ts';
-import { metricsOf, succeeded, until, withAgentNode, withEmptyNode } from '../helpers/agent/agent-node.ts';
+import {
+  metricsOf,
+  succeeded,
+  until,
+  untilIs,
+  withAgentNode,
+  withEmptyNode,
+} from '../helpers/agent/agent-node.ts';
 import { frame, variablesOf, withSender } from '../helpers/agent/sender.ts';
 import { treeOf } from '../helpers/cluster/install.ts';
 import { environmentOf } from '../helpers/plugin/cni.ts';
@@ -79,6 +89,22 @@ test('a client that leaves to wait for the lock of its pod counts as one without
       assert.equal([await count('no request'), await count('left'), await count('broken')], [2, 0, 0]);
     }),
   ));
+
+test('a client that leaves after the hello has made no request, and one that leaves in its middle has left', () =>
+  withAgentNode(async ({ agent, socket }) => {
+    const count = async (reason: string) =>
+      (await metricsOf(agent)).value('tapwire_cni_callers_turned_away_total', { reason });
+    for (const [bytes, reason] of [
+      [VERSION.subarray(0, 0), 'no request'],
+      [VERSION.subarray(0, 20), 'left'],
+    ] as const) {
+      const client = connect(socket);
+      await once(client, 'data');
+      client.end(bytes);
+      await untilIs(`it counts as "${reason}"`, () => count(reason), 1);
+    }
+    assert.equal([await count('no request'), await count('left'), await count('broken')], [1, 1, 0]);
+  }));
 
 for (const [what, change] of [
   ['that its group can write to', (path: string) => chmodSync(path, 0o770)],

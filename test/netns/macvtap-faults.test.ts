@@ -28,6 +28,7 @@ import { requireOurLink } from '../../cni/bindings/macvtap/requirements.ts';
 import { deleteStaleNode } from '../../cni/kernel/device-node.ts';
 import { type Kernel, openKernel } from '../../cni/kernel/kernel.ts';
 import { apply, attempt } from '../../cni/plan/apply.ts';
+import { setLink } from '../../cni/plan/op.ts';
 import { recordOf } from '../../cni/plan/ours.ts';
 import { planDel } from '../../cni/plan/plan-del.ts';
 import { firstIfindexOf } from '../../shared/kubelet/device-id.ts';
@@ -367,6 +368,22 @@ test('ADD fails because of a directory in the place of the device node, and leav
         assert.not.match(await pod.ip('-o link show'), /net1/);
       }),
     ),
+  ));
+
+test('a device node is not touched after an op that the kernel refused, unless the run goes on', () =>
+  withNetns((pod) =>
+    inDirectory(async (directory) => {
+      const levels = [
+        [setLink('lo', { set: 'mtu', mtu: 2 ** 31 })],
+        [{ op: 'deleteDeviceNode', ifindex: 77 }],
+      ] as const;
+      const run = (continueOnError: boolean) =>
+        withKernel(pod, (kernel) => kernel.run(levels, continueOnError), directory);
+      const [refused, second] = await run(false);
+      assert.instance(refused, Error);
+      assert.is(second, 'notReached');
+      assert.is((await run(true))[1], 'done');
+    }),
   ));
 
 test('a stale device node is deleted, and one that some link has is not', () =>
