@@ -4,13 +4,16 @@
  *
  * Source: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
  */
-import { struct, type Words } from '../netlink/attribute.ts';
+import { type Attributes, readBytes, u32, type Words } from '../netlink/attribute.ts';
 import { NLM_F_ACK, type Request } from '../netlink/message.ts';
 
-/** Families in which Tapwire adds tables. `inet` is IPv4 and IPv6. */
-export const FAMILIES = ['inet', 'arp'] as const;
+/**
+ * Families in which Tapwire adds tables. `inet` is IPv4 and IPv6; `netdev` is every frame of one
+ * link.
+ */
+const FAMILIES = ['inet', 'arp', 'netdev'] as const;
 export type Family = (typeof FAMILIES)[number];
-const FAMILY_NUMBERS: Readonly<Record<Family, number>> = { inet: 1, arp: 3 }; // NFPROTO_*
+const FAMILY_NUMBERS: Readonly<Record<Family, number>> = { inet: 1, arp: 3, netdev: 5 }; // NFPROTO_*
 /** In a query: tables of all families. */
 const NFPROTO_UNSPEC = 0;
 
@@ -63,7 +66,19 @@ export const familyOf = (body: Buffer): Family | null =>
   FAMILIES.find((family) => FAMILY_NUMBERS[family] === body[0]) ?? null;
 
 /** Encodes a 32-bit attribute, signed or unsigned, in network byte order. */
-export const be32 = (type: number, value: number): Words => struct(type, [swapped(value)]);
+export const be32 = (type: number, value: number): Words => u32(type, swapped(value));
 
 const swapped = (value: number): number =>
   (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
+
+/** Returns the number in a 32-bit attribute; undefined if it is absent. */
+export function readBe32(attributes: Attributes, type: number): number | undefined {
+  const value = readBytes(attributes, type);
+  return value?.length === 4 ? value.readUInt32BE() : undefined;
+}
+
+/** Returns the number in a 64-bit attribute; 0 if it is absent. */
+export function readBe64(attributes: Attributes, type: number): number {
+  const value = readBytes(attributes, type);
+  return value?.length === 8 ? Number(value.readBigUInt64BE()) : 0;
+}

@@ -7,7 +7,8 @@ import {
   type Query,
   type Request,
 } from '../netlink/message.ts';
-import { decodeExpression, type Expression, encodeExpression } from './expression.ts';
+import type { Expression } from './expression.ts';
+import { decodeExpression, encodeExpression } from './expression-codec.ts';
 import { familyOf, NFGENMSG_BYTES, nftablesRequest } from './message.ts';
 import type { Table } from './table.ts';
 

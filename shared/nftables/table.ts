@@ -3,8 +3,8 @@ import { type Message, NLM_F_CREATE, NLM_F_DUMP, type Query, type Request } from
 import { type Family, familyOf, NFGENMSG_BYTES, nftablesRequest } from './message.ts';
 
 /** An nftables table. Two families can use the same name. */
-export interface Table {
-  readonly family: Family;
+export interface Table<Of extends Family = Family> {
+  readonly family: Of;
   readonly name: string;
 }
 

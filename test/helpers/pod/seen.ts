@@ -3,7 +3,7 @@
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../../cni/bindings/tap/attachment.ts';
 import { type AttachmentNames, type Ends, endsOf } from '../../../cni/bindings/tap/ends.ts';
-import { silenceTable } from '../../../cni/bindings/tap/silence.ts';
+import { SILENCED, silenceTable } from '../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../cni/plan/cookie.ts';
 import { REDIRECT_PREF } from '../../../cni/plan/op.ts';
 import { indexNetns, type NetnsState, type Nftables } from '../../../cni/plan/seen.ts';
@@ -15,11 +15,11 @@ import {
 } from '../../../cni/request/config.ts';
 import { firstIfindexOf } from '../../../shared/kubelet/device-id.ts';
 import { DROP, leavesBy } from '../../../shared/nftables/expression.ts';
-import { FAMILIES } from '../../../shared/nftables/message.ts';
 import {
   type AttachmentKey,
   encodeRecord,
   type MacvtapRecord,
+  OPEN_PASSAGE,
   type Restore,
 } from '../../../shared/record.ts';
 import type { Filter } from '../../../shared/rtnetlink/filter.ts';
@@ -98,7 +98,15 @@ export const ETH0 = linkOf(2, 'eth0');
 export function tapOf(changes: Partial<Link> = {}, key = KEY, restore = NOTHING): Link {
   return linkOf(3, 'tap0', {
     kind: 'tun',
-    ifalias: encodeRecord({ key, binding: 'tap', podLink: 'eth0', mtu: 1500, restore, told: [] }),
+    ifalias: encodeRecord({
+      key,
+      binding: 'tap',
+      podLink: 'eth0',
+      mtu: 1500,
+      restore,
+      told: [],
+      passage: OPEN_PASSAGE,
+    }),
     tun: { mode: 'tap', owner: 107, group: 107, multiQueue: false, persist: true },
     ...changes,
   });
@@ -154,6 +162,7 @@ export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOT
     chain: 0,
     protocol: 3,
     redirect,
+    rule: null,
     verdict: 'deadly',
     program: null,
   };
@@ -193,7 +202,7 @@ export const endsIn = (seen: NetnsState, names: AttachmentNames = attachmentOf()
 /** The rules that ADD adds, each with this count of dropped packets. */
 export function silenced(dropped = { packets: 0, bytes: 0 }, key = KEY, links = ['eth0', 'tap0']): Nftables {
   const name = silenceTable(key);
-  const tables = FAMILIES.map((family) => ({ family, name }));
+  const tables = SILENCED.map((family) => ({ family, name }));
   const rules = tables.flatMap((table) =>
     links.map((link) => ({
       table,

@@ -47,8 +47,8 @@ test('isForNftables() distinguishes requests from those of rtnetlink', () => {
 
 test('familyOf() reads the families that Tapwire writes', () => {
   assert.equal(
-    [1, 3, 2, 10].map((family) => familyOf(Buffer.from([family, 0, 0, 0]))),
-    ['inet', 'arp', null, null],
+    [1, 3, 5, 2, 10].map((family) => familyOf(Buffer.from([family, 0, 0, 0]))),
+    ['inet', 'arp', 'netdev', null, null],
   );
 });
 

@@ -64,9 +64,9 @@ test('rulesOf() reads counters', () => {
 
 /** Rules that resemble Tapwire's. */
 for (const [why, from, to, name] of [
-  ['a match on another key', META, META.replace(/07$/, '06'), 'meta'],
+  ['a match on another key', META, META.replace(/07$/, '05'), 'meta'],
   ['a comparison for inequality', CMP, CMP.replace('0800020000000000', '0800020000000001'), 'cmp'],
-  ['another verdict', VERDICT, VERDICT.replace(/00$/, '01'), 'immediate'],
+  ['another verdict', VERDICT, VERDICT.replace(/00000000$/, 'fffffffb'), 'immediate'],
 ] as const) {
   test(`rulesOf() does not mistake a rule with ${why} for Tapwire's`, () => {
     const body = Buffer.from(bodyOf(RULE).toString('hex').replace(from, to), 'hex');

@@ -35,10 +35,14 @@ test("allTables() reads the tables of Tapwire's families, and skips messages wit
   const answers = [
     messageOf(`030000000600010074000000${rest}`),
     messageOf(`020000000600010074000000${rest}`),
+    messageOf(`050000000600010075000000${rest}`),
     messageOf('01000000'),
   ];
   assert.equal(allTables.decode(answers), {
-    tables: [{ family: 'arp', name: 't' }],
+    tables: [
+      { family: 'arp', name: 't' },
+      { family: 'netdev', name: 'u' },
+    ],
     refusal: null,
   });
 });
