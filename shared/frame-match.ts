@@ -34,11 +34,11 @@ const SOURCE_MAC = -8;
  *
  * @param mask bits to compare; all if absent
  */
-export function bytesAt(at: number, bytes: Uint8Array, mask?: Uint8Array): readonly Key[] {
+export function bytesAt(at: number, bytes: ArrayLike<number>, mask?: ArrayLike<number>): readonly Key[] {
   const start = Math.floor(at / 4) * 4;
   const words = Math.ceil((at + bytes.length - start) / 4);
   const [values, masks] = [Buffer.alloc(words * 4), Buffer.alloc(words * 4)];
-  for (const [i, byte] of bytes.entries()) {
+  for (const [i, byte] of Array.from(bytes).entries()) {
     const bits = mask === undefined ? 0xff : (mask[i] ?? 0);
     masks[at - start + i] = bits;
     values[at - start + i] = byte & bits;
@@ -68,4 +68,14 @@ export function joined(...keys: readonly (readonly Key[])[]): readonly Key[] {
     });
   }
   return [...byOffset.values()];
+}
+
+/** What happens to the frames of a match. A list of rules is tried in order; the first match counts. */
+export interface FrameRule {
+  readonly match: FrameMatch;
+  /**
+   * `up`: the netns' own stack gets the frame. `pass`: the redirect sends it on. `drop`: nobody gets
+   * it.
+   */
+  readonly verdict: 'up' | 'pass' | 'drop';
 }

@@ -30,6 +30,7 @@ import {
 } from './action.ts';
 import { ACTIONS, ETH_P_ALL, isJudged, type Judgement, judgeFilter, TCA_U32_SEL } from './match.ts';
 import { type IngressKind, type IngressQdisc, TCA_KIND, TCMSG_BYTES, tcmsg } from './qdisc.ts';
+import { decodeRule, type Rule } from './rule-content.ts';
 
 /** A filter at the ingress or egress of a link (`tc filter show dev L ingress`). */
 export interface Filter extends Judgement {
@@ -47,6 +48,8 @@ export interface Filter extends Judgement {
   readonly protocol: number;
   /** The action that redirects frames to another link; null if the filter has none. */
   readonly redirect: Redirect | null;
+  /** Mark and content of a u32 or bpf filter with a class id; null for all others. */
+  readonly rule: Rule | null;
 }
 
 export type Direction = 'ingress' | 'egress';
@@ -69,7 +72,9 @@ const PARENTS: Readonly<Record<IngressKind, Readonly<Record<Direction, number>>>
   clsact: { ingress: 0xfffffff2, egress: 0xfffffff3 },
   ingress: { ingress: 0xffff0000, egress: 0xffff0000 },
 };
-export const ETH_P_ALL_BE = ETH_P_ALL << 8; // in network order
+/** Swaps the bytes of a 16-bit number between host order and network order. */
+const swap16 = (value: number): number => ((value & 0xff) << 8) | (value >>> 8);
+export const ETH_P_ALL_BE = swap16(ETH_P_ALL);
 const TCA_OPTIONS = 2;
 const ACT_FIRST = 1;
 export const TCA_CHAIN = 11;
@@ -104,14 +109,28 @@ export const filtersOf = (
  * `tc filter del dev L ingress pref P handle H CLASSIFIER`; handle 0 deletes all filters of that
  * pref.
  */
-export function filterDeletion(filter: Filter): Request {
-  const info = (filter.pref << 16) | ETH_P_ALL_BE;
-  const body = [
-    ...tcmsg(filter.ifindex, PARENTS[filter.qdisc][filter.direction], filter.handle, info >>> 0),
-    ...text(TCA_KIND, filter.kind),
-  ];
-  return { type: RTM_DELTFILTER, flags: 0, body };
+export function filterDeletion(filter: FilterName): Request {
+  return { type: RTM_DELTFILTER, flags: 0, body: filterHead(filter) };
 }
+
+/** What tells a filter from all others. */
+export type FilterName = Pick<
+  Filter,
+  'ifindex' | 'qdisc' | 'direction' | 'kind' | 'pref' | 'handle' | 'protocol'
+>;
+
+/** struct tcmsg, and the kind. The kernel rejects any protocol but that of the filter. */
+function filterHead({ ifindex, qdisc, direction, kind, pref, handle, protocol }: FilterName): Words {
+  const info = ((pref << 16) | swap16(protocol)) >>> 0;
+  return [...tcmsg(ifindex, PARENTS[qdisc][direction], handle, info), ...text(TCA_KIND, kind)];
+}
+
+/** Adds a filter, which must not exist. @param options attributes that depend on its kind */
+export const filterAddition = (name: FilterName, ...options: readonly Words[]): Request => ({
+  type: RTM_NEWTFILTER,
+  flags: NLM_F_CREATE | NLM_F_EXCL,
+  body: [...filterHead(name), ...nested(TCA_OPTIONS, ...options)],
+});
 
 /** Whether this is the root or a hash table of u32, which dumps list in addition to the filters. */
 export function isHashTable({ kind, handle }: Filter): boolean {
@@ -127,27 +146,26 @@ export function redirectAddition(
   { from, qdisc, to, pref, cookie }: RedirectFilter,
   classifier: Classifier,
 ): Request {
-  const HANDLE = 1; // u32 adds the number of its hash table
-  const action = nested(
+  const action = redirectTo(to, cookie);
+  const options =
+    classifier === 'matchall'
+      ? [nested(ACTIONS.matchall, action)]
+      : [struct(TCA_U32_SEL, U32_MATCH_EVERYTHING), nested(ACTIONS.u32, action)];
+  const handle = 1; // u32 adds the number of its hash table
+  return filterAddition(
+    { ifindex: from, qdisc, direction: 'ingress', kind: classifier, pref, handle, protocol: ETH_P_ALL },
+    ...options,
+  );
+}
+
+/** The first action of a filter: `action mirred egress redirect dev TO cookie C` */
+export const redirectTo = (to: number, cookie: string): Words =>
+  nested(
     ACT_FIRST,
     text(TCA_ACT_KIND, 'mirred'),
     attribute(TCA_ACT_COOKIE, Buffer.from(cookie, 'hex')),
     nested(TCA_ACT_OPTIONS, struct(TCA_MIRRED_PARMS, mirred(to))),
   );
-  const options =
-    classifier === 'matchall'
-      ? [nested(ACTIONS.matchall, action)]
-      : [struct(TCA_U32_SEL, U32_MATCH_EVERYTHING), nested(ACTIONS.u32, action)];
-  return {
-    type: RTM_NEWTFILTER,
-    flags: NLM_F_CREATE | NLM_F_EXCL,
-    body: [
-      ...tcmsg(from, PARENTS[qdisc].ingress, HANDLE, ((pref << 16) | ETH_P_ALL_BE) >>> 0),
-      ...text(TCA_KIND, classifier),
-      ...nested(TCA_OPTIONS, ...options),
-    ],
-  };
-}
 
 /** struct tc_u32_sel: terminal, with one key whose mask is 0 (`match u32 0 0`). */
 const U32_MATCH_EVERYTHING: Words = (() => {
@@ -175,8 +193,9 @@ export function decodeFilter(
   const attributes = decodeAttributes(body, TCMSG_BYTES);
   const kind = readText(attributes, TCA_KIND) ?? '';
   const action = redirectAction(attributes);
+  const options = inside(attributes, TCA_OPTIONS);
   const info = body.readUInt32LE(16);
-  const protocol = ((info & 0xff) << 8) | ((info >>> 8) & 0xff); // in network order
+  const protocol = swap16(info & 0xffff);
   return {
     ifindex: body.readInt32LE(4),
     qdisc,
@@ -187,7 +206,8 @@ export function decodeFilter(
     chain: readU32(attributes, TCA_CHAIN) ?? 0,
     protocol,
     redirect: action === null ? null : decodeRedirect(action),
-    ...(action === null ? judgeFilter(kind, protocol, inside(attributes, TCA_OPTIONS)) : TAKES_FRAMES),
+    rule: decodeRule(kind, options, action !== null),
+    ...(action === null ? judgeFilter(kind, protocol, options) : TAKES_FRAMES),
   };
 }
 

@@ -43,7 +43,7 @@ const TCA_U32_LINK = 3;
 export const TCA_U32_SEL = 5;
 const TCA_U32_INDEV = 8;
 const TCA_U32_MARK = 10;
-const TC_U32_TERMINAL = 1;
+export const TC_U32_TERMINAL = 1;
 const SELECTOR_BYTES = 16; // struct tc_u32_sel
 const KEY_BYTES = 16; // struct tc_u32_key: mask, value, offset, mask of a further offset
 /**
@@ -57,10 +57,10 @@ const FIRST_OWN_TABLE = 0x80000000;
  */
 const [FIRST_OFFSET, LAST_OFFSET] = [-14, 24];
 const TCA_BPF_POLICE = 2;
-const TCA_BPF_OPS = 5;
-const TCA_BPF_FLAGS = 8;
+export const TCA_BPF_OPS = 5;
+export const TCA_BPF_FLAGS = 8;
 const TCA_BPF_ID = 11;
-const TCA_BPF_FLAG_ACT_DIRECT = 1;
+export const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const TCA_BASIC_EMATCHES = 2;
 /**
  * Attributes of flower that do not match anything: class id, actions, flags, number of network

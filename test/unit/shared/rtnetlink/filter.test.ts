@@ -1,7 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nested, struct, text, u32 } from '../../../../shared/netlink/attribute.ts';
-import { decodeFilter, isHashTable, redirectAddition } from '../../../../shared/rtnetlink/filter.ts';
+import {
+  decodeFilter,
+  filterDeletion,
+  isHashTable,
+  redirectAddition,
+} from '../../../../shared/rtnetlink/filter.ts';
 
 const test = suite('filters');
 
@@ -30,6 +35,7 @@ for (const classifier of ['matchall', 'u32'] as const) {
         verdict: 'deadly',
         program: null,
         redirect: { to: 3, cookie: COOKIE },
+        rule: null,
       });
     });
   }
@@ -55,6 +61,20 @@ for (const classifier of ['matchall', 'u32'] as const) {
   test(`redirectAddition() with ${classifier} writes the bytes that the kernel expects`, () => {
     const filter = { from: 2, qdisc: 'clsact', to: 3, pref: 65535, cookie: COOKIE } as const;
     assert.is(toBytes(redirectAddition(filter, classifier).body).toString('hex'), GOLDEN[classifier]);
+  });
+}
+
+for (const [protocol, want] of [
+  [0x0003, '0000000002000000' + '01000080f2ffffff' + '0003ffff' + '0800010075333200'],
+  [0x0800, '0000000002000000' + '01000080f2ffffff' + '0800ffff' + '0800010075333200'],
+  [0x88a8, '0000000002000000' + '01000080f2ffffff' + '88a8ffff' + '0800010075333200'],
+] as const) {
+  test(`filterDeletion() names the protocol 0x${protocol.toString(16)} of the filter`, () => {
+    const { type, flags, body } = filterDeletion({
+      ...{ ifindex: 2, qdisc: 'clsact', direction: 'ingress', kind: 'u32' },
+      ...{ pref: 65535, handle: 0x80000001, protocol },
+    } as const);
+    assert.equal([type, flags, toBytes(body).toString('hex')], [45, 0, want]); // RTM_DELTFILTER
   });
 }
 
@@ -98,6 +118,7 @@ test('isHashTable() distinguishes filters of u32 from its tables', () => {
     pref: 1,
     chain: 0,
     redirect: null,
+    rule: null,
     protocol: 3,
     verdict: 'unknown',
     program: null,

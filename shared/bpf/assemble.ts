@@ -1,0 +1,152 @@
+/**
+ * Compiles lists of rules to classic BPF programs for the bpf classifier.
+ *
+ * Source: linux/filter.h, linux net/core/filter.c
+ */
+import { ETHERTYPES, type FrameProtocol, type FrameRule, type Key } from '../frame-match.ts';
+
+/** An instruction: struct sock_filter. */
+interface Instruction {
+  readonly code: number;
+  /** Number of instructions to skip if the comparison is true; 0 for all but comparisons. */
+  readonly ifTrue: number;
+  readonly ifFalse: number;
+  readonly k: number;
+}
+
+/** What the accumulator holds: a word of the frame, of which other bits than the mask are 0. */
+type Held = Pick<Key, 'at' | 'mask'> | null;
+
+const INSTRUCTION_BYTES = 8;
+/**
+ * The kernel accepts 4096 (BPF_MAXINSNS), but has no room for so many in a message when it lists
+ * the filters of a link.
+ */
+const MAX_INSTRUCTIONS = 4000;
+const MAX_SKIP = 0xff;
+const LOAD_WORD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const LOAD_HALF = 0x28; // BPF_LD | BPF_H | BPF_ABS
+const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
+const JUMP = 0x05; // BPF_JMP | BPF_JA
+const JUMP_IF_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const RETURN = 0x06; // BPF_RET | BPF_K
+/** SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT. The tag itself is not among the bytes of the frame. */
+const VLAN_TAG_PRESENT = 0xfffff000 + 48;
+const ETHERTYPE = 12;
+const NETWORK_HEADER = 14;
+/** TC_ACT_OK, TC_ACT_UNSPEC and TC_ACT_SHOT of linux/pkt_cls.h. */
+const RETURNS = { up: 0, pass: 0xffffffff, drop: 2 } as const satisfies Record<FrameRule['verdict'], number>;
+
+/**
+ * Compiles rules to a program for a filter in direct-action mode. It returns 0 for a frame that
+ * goes up, 2 for one to drop, and -1 for one that passes to the next filter, or matches no rule.
+ *
+ * A frame that ends before a word that is compared makes the program return 0. So a chain of
+ * nftables at the same ingress must drop what may not go up.
+ *
+ * @returns struct sock_filter of each instruction
+ * @throws {RangeError} if the program would have more than 4000 instructions
+ */
+export function assemble(rules: readonly FrameRule[]): Buffer {
+  /** Every path through a block ends with a return. */
+  const blockOf = (protocol: FrameProtocol): readonly Instruction[] =>
+    compileBlock(rules.filter(({ match }) => match.protocol === protocol || match.protocol === 'all'));
+  const tagged = blockOf('vlan');
+  const program = [
+    instruction(LOAD_WORD, VLAN_TAG_PRESENT),
+    ...skipIf('equal', 0, tagged.length),
+    ...tagged,
+    instruction(LOAD_HALF, ETHERTYPE),
+    ...namedIn(rules).flatMap((protocol) => {
+      const block = blockOf(protocol);
+      return [...skipIf('other', ETHERTYPES[protocol], block.length), ...block];
+    }),
+    ...blockOf('all'),
+  ];
+  if (program.length > MAX_INSTRUCTIONS) {
+    throw new RangeError(`Want at most ${MAX_INSTRUCTIONS} instructions, got ${program.length}`);
+  }
+  return encode(program);
+}
+
+/** Returns the protocols that have a number and rules of their own. */
+const namedIn = (rules: readonly FrameRule[]): readonly (keyof typeof ETHERTYPES)[] =>
+  (Object.keys(ETHERTYPES) as (keyof typeof ETHERTYPES)[]).filter((protocol) =>
+    rules.some(({ match }) => match.protocol === protocol),
+  );
+
+const instruction = (code: number, k: number): Instruction => ({ code, ifTrue: 0, ifFalse: 0, k });
+
+/**
+ * Skips the next instructions if the accumulator has this value, or if it has any other. They may
+ * be more than a comparison can skip.
+ */
+function skipIf(has: 'equal' | 'other', k: number, count: number): readonly Instruction[] {
+  const compare = (ifEqual: number, ifOther: number): Instruction => ({
+    code: JUMP_IF_EQUAL,
+    ifTrue: has === 'equal' ? ifEqual : ifOther,
+    ifFalse: has === 'equal' ? ifOther : ifEqual,
+    k,
+  });
+  return count <= MAX_SKIP ? [compare(count, 0)] : [compare(0, 1), instruction(JUMP, count)];
+}
+
+/** Compiles the rules for one kind of frames, up to the first that matches all of them. */
+function compileBlock(rules: readonly FrameRule[]): readonly Instruction[] {
+  const block: Instruction[] = [];
+  let held: Held = null;
+  for (const { match, verdict } of rules) {
+    const compiled = compileKeys(match.keys, held);
+    for (const one of skipOnMiss(compiled.tests)) block.push(one);
+    block.push(instruction(RETURN, RETURNS[verdict]));
+    if (match.keys.length === 0) return block;
+    held = compiled.held;
+  }
+  block.push(instruction(RETURN, RETURNS.pass));
+  return block;
+}
+
+/** A comparison, after the instructions that bring its word to the accumulator. */
+interface Test {
+  readonly loads: readonly Instruction[];
+  readonly value: number;
+}
+
+/** @returns the tests, and what the accumulator holds if any of them fails */
+function compileKeys(keys: readonly Key[], before: Held): { tests: readonly Test[]; held: Held } {
+  const tests: Test[] = [];
+  const words: Held[] = [];
+  let held = before;
+  for (const { at, mask, value } of keys) {
+    const isLoaded = held?.at === at && (mask & ~held.mask) === 0;
+    const loads = isLoaded ? [] : [instruction(LOAD_WORD, NETWORK_HEADER + at)];
+    if (mask !== (isLoaded ? held?.mask : 0xffffffff)) loads.push(instruction(AND, mask));
+    tests.push({ loads, value });
+    held = { at, mask };
+    words.push(held);
+  }
+  const [first = null] = words;
+  const isSame = words.every((word) => word?.at === first?.at && word?.mask === first?.mask);
+  return { tests, held: isSame ? first : null };
+}
+
+/** Encodes tests, each of which skips the rest and the return that follows if it fails. */
+function skipOnMiss(tests: readonly Test[]): readonly Instruction[] {
+  let rest: readonly Instruction[] = [];
+  for (const { loads, value } of tests.toReversed()) {
+    rest = [...loads, ...skipIf('other', value, rest.length + 1), ...rest];
+  }
+  return rest;
+}
+
+function encode(program: readonly Instruction[]): Buffer {
+  const bytes = Buffer.alloc(program.length * INSTRUCTION_BYTES);
+  for (const [i, { code, ifTrue, ifFalse, k }] of program.entries()) {
+    const start = i * INSTRUCTION_BYTES;
+    bytes.writeUInt16LE(code, start);
+    bytes.writeUInt8(ifTrue, start + 2);
+    bytes.writeUInt8(ifFalse, start + 3);
+    bytes.writeUInt32LE(k, start + 4);
+  }
+  return bytes;
+}
