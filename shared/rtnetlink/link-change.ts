@@ -1,7 +1,7 @@
 import { macBytes } from '../mac.ts';
 import { attribute, nested, u8, u32, type Words } from '../netlink/attribute.ts';
 import type { Request } from '../netlink/message.ts';
-import { AF_INET6 } from './address.ts';
+import { AF_INET, AF_INET6 } from './address.ts';
 import {
   IFF_ALLMULTI,
   IFF_PROMISC,
@@ -26,6 +26,11 @@ export type LinkChange =
   | { readonly set: 'alias'; readonly ifalias: string }
   /** `ip link set dev L addrgenmode none`: the link gets no link-local address when it goes up */
   | { readonly set: 'addrgenmode none' }
+  /**
+   * `sysctl net.ipv4.conf.L.accept_local=1 net.ipv4.conf.L.rp_filter=2`: the link accepts packets
+   * from an address of the netns itself. A loose rp_filter, because a strict one would drop them.
+   */
+  | { readonly set: 'accept_local' }
   /** `ip link set dev L up|down` */
   | { readonly set: 'up'; readonly on: boolean }
   /** `ip link set dev L allmulticast on|off` */
@@ -38,6 +43,10 @@ const RTM_DELLINK = 17;
 const RTM_SETLINK = 19;
 // linux/if_link.h
 const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IFLA_INET_CONF = 1;
+// linux/ip.h
+const IPV4_DEVCONF_RP_FILTER = 8;
+const IPV4_DEVCONF_ACCEPT_LOCAL = 23;
 
 export function linkChange(ifindex: number, change: LinkChange): Request {
   return { type: RTM_SETLINK, flags: 0, body: encodeChange(ifindex, change) };
@@ -62,6 +71,12 @@ function encodeChange(ifindex: number, change: LinkChange): Words {
       const IN6_ADDR_GEN_MODE_NONE = 1;
       const inet6 = nested(AF_INET6, u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
       return [...ifinfomsg(ifindex), ...nested(IFLA_AF_SPEC, inet6)];
+    }
+    case 'accept_local': {
+      const LOOSE = 2;
+      const values = [...u32(IPV4_DEVCONF_ACCEPT_LOCAL, 1), ...u32(IPV4_DEVCONF_RP_FILTER, LOOSE)];
+      const inet = nested(AF_INET, nested(IFLA_INET_CONF, values));
+      return [...ifinfomsg(ifindex), ...nested(IFLA_AF_SPEC, inet)];
     }
     case 'up':
       return ifinfomsg(ifindex, change.on ? IFF_UP : 0, IFF_UP);

@@ -196,7 +196,8 @@ export function decodeLink({ body }: Pick<Message, 'body'>): Link {
   };
 }
 
-const formatMac = (octets: Buffer = Buffer.alloc(0)): string =>
+/** Formats a link-layer address as octets separated by ":". */
+export const formatMac = (octets: Buffer = Buffer.alloc(0)): string =>
   Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join(':');
 
 function decodeTun(data: Attributes): TunDetails {
