@@ -199,6 +199,7 @@ NAPI_MODULE_INIT() {
     napi_callback function;
   } functions[] = {
       {"newNetns", js_new_netns},
+      {"askRouters", js_ask_routers},
       {"run", js_run},
       {"closeNftables", js_close_nftables},
       {"countOverdue", js_count_overdue},

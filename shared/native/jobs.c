@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "echo-request.h"
 #include "job.h"
 #include "jobs.h"
 #include "netns.h"
@@ -23,6 +24,48 @@ napi_value js_new_netns(napi_env env, napi_callback_info info) {
   netns->job.run = run_new_netns;
   netns->job.result = netns_result;
   return start_job(env, &netns->job);
+}
+
+struct question_job {
+  struct job job;
+  struct question question;
+  struct bytes addresses;
+};
+
+static struct failure run_question(struct job *job) {
+  struct question_job *asked = (struct question_job *)job;
+  return ask_routers(&asked->question, &asked->addresses);
+}
+
+static napi_value addresses_result(napi_env env, struct job *job) {
+  const struct bytes *addresses = &((struct question_job *)job)->addresses;
+  napi_value result;
+  napi_create_buffer_copy(env, addresses->length, addresses->data, NULL, &result);
+  return result;
+}
+
+static void dispose_question(struct job *job) { free(((struct question_job *)job)->addresses.data); }
+
+napi_value js_ask_routers(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long netns, ifindex, most, milliseconds;
+  void *source;
+  size_t length;
+  if (!read_arguments(env, info, 5, arguments) || !read_number(env, arguments[0], &netns) ||
+      !read_number(env, arguments[1], &ifindex) || !read_bytes(env, arguments[2], &source, &length) ||
+      !read_number(env, arguments[3], &most) || !read_number(env, arguments[4], &milliseconds))
+    return NULL;
+  struct question question = {.netns = (int)netns, .ifindex = (int)ifindex, .most = (int)most, .milliseconds = (int)milliseconds};
+  if (length != sizeof question.source) {
+    napi_throw_range_error(env, NULL, "want an address of 16 bytes");
+    return NULL;
+  }
+  memcpy(&question.source, source, length);
+  struct question_job *asked = calloc(1, sizeof *asked);
+  if (asked == NULL) abort(); /* as Node does when memory runs out */
+  asked->job = (struct job){.run = run_question, .result = addresses_result, .dispose = dispose_question};
+  asked->question = question;
+  return start_job(env, &asked->job);
 }
 
 struct script_job {

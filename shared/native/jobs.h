@@ -8,6 +8,9 @@
 /* newNetns() -> descriptor */
 napi_value js_new_netns(napi_env env, napi_callback_info info);
 
+/* askRouters(netns, ifindex, source, most, milliseconds) -> Buffer of addresses */
+napi_value js_ask_routers(napi_env env, napi_callback_info info);
+
 /*
  * run(netns, socket, nftables, tap, continueOnError, parts) -> [socket, nftables, tap, doneTap,
  * …outcome of each part]

@@ -44,12 +44,31 @@ interface Addon {
     ]
   >;
 
+  /**
+   * Sends one ICMPv6 echo request to all routers of a link, and waits for their replies. Fails with
+   * EACCES if net.ipv4.ping_group_range of the netns includes none of this process's groups.
+   *
+   * @param netns descriptor; negative: this process's own netns
+   * @param source a link-local address of the link, 16 bytes; it must not be tentative
+   * @param most number of routers after which not to wait any longer
+   * @param milliseconds maximum time to wait
+   * @returns the link-local addresses of the routers, 16 bytes each and each once, in the order of
+   * their replies
+   */
+  askRouters(
+    netns: number,
+    ifindex: number,
+    source: Buffer,
+    most: number,
+    milliseconds: number,
+  ): Promise<Buffer>;
+
   /** Closes a netfilter socket on another thread, since that may take an RCU grace period. */
   closeNftables(fd: number): void;
 
   /**
-   * Returns how many threads have been in one `newNetns` or `run` for longer than this, in ms.
-   * Waiting for a thread does not count.
+   * Returns how many threads have been in one `newNetns`, `askRouters` or `run` for longer than
+   * this, in ms. Waiting for a thread does not count.
    */
   countOverdue(milliseconds: number): number;
 
