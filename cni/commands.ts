@@ -34,7 +34,7 @@ export async function serve(request: CniRequest, context: CallContext, warn: War
     case 'DEL':
       return del(request, context);
     case 'CHECK':
-      return check(request, context);
+      return check(request, context, warn);
     case 'STATUS':
       await testKernel();
       (await testSilence()).forEach(warn);
@@ -78,11 +78,11 @@ function add(call: Of<'ADD' | 'CHECK'>, context: CallContext, warn: Warn): Promi
 }
 
 /** Ignores the node policy: what it allowed when the pod was created exists now. */
-function check(call: Of<'ADD' | 'CHECK'>, context: CallContext): Promise<null> {
+function check(call: Of<'ADD' | 'CHECK'>, context: CallContext, warn: Warn): Promise<null> {
   const { prevResult } = call.conf;
   if (prevResult === null) throw new BindingError('INVALID_CONFIG', 'Required prevResult missing');
   return withKernel(call.netns, context, async (kernel) => {
-    await bindingOf(call.conf).check(kernel, call, prevResult);
+    for (const warning of await bindingOf(call.conf).check(kernel, call, prevResult)) warn(warning);
     return null;
   });
 }

@@ -36,6 +36,22 @@ export interface Restore {
   readonly silence: boolean;
 }
 
+/** What a spoof guard compares: nothing, the source MAC, or that and every address. */
+export const SPOOF_GUARDS = ['off', 'mac', 'addresses'] as const;
+export type SpoofGuard = (typeof SPOOF_GUARDS)[number];
+
+/** What ADD arranged between guest, pod and network. */
+export interface Passage {
+  /** The tap takes the guest's DHCP and router solicitations, and foreign servers are kept out. */
+  readonly serves: boolean;
+  /** The tap can serve IPv6, which the pod link has. */
+  readonly ipv6: boolean;
+  readonly guard: SpoofGuard;
+}
+
+/** Every frame passes, as with each version before guest services. */
+export const OPEN_PASSAGE: Passage = { serves: false, ipv6: false, guard: 'off' };
+
 /** The attachment that a link of Tapwire belongs to, and what ADD did for it. */
 export type AttachmentRecord = TapRecord | MacvtapRecord;
 
@@ -54,6 +70,7 @@ export interface TapRecord {
    * record is from an older version, whose ADD did not compare them.
    */
   readonly told: readonly string[] | null;
+  readonly passage: Passage;
 }
 
 /** What ADD gave a macvtap, which CHECK compares. */
@@ -97,11 +114,23 @@ export function encodeRecord(record: AttachmentRecord): string {
   return Buffer.byteLength(whole) <= MAX_IFALIAS_BYTES ? whole : encode(hashed(key.containerId));
 }
 
-const encodeTap = ({ podLink, mtu, restore, told }: TapRecord): string =>
+const encodeTap = ({ podLink, mtu, restore, told, passage }: TapRecord): string =>
   `link=${podLink} mtu=${mtu} ` +
   `clsact=${Number(restore.clsact)} allmulti=${Number(restore.allmulti)} noqueue=${Number(restore.noQueue)} ` +
   `down=${Number(restore.down)} silence=${Number(restore.silence)}` +
-  (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`);
+  (told === null ? '' : ` told=${told.length === 0 ? '0' : told.join(',')}`) +
+  encodePassage(passage);
+
+/** One hexadecimal digit, because the longest record has no room for more. */
+function encodePassage({ serves, ipv6, guard }: Passage): string {
+  const bits = Number(serves) | (Number(ipv6) << 1) | (SPOOF_GUARDS.indexOf(guard) << 2);
+  return bits === 0 ? '' : ` g=${bits.toString(16)}`;
+}
+
+function decodePassage(text: string | undefined): Passage {
+  const bits = Number.parseInt(text ?? '0', 16);
+  return { serves: (bits & 1) !== 0, ipv6: (bits & 2) !== 0, guard: SPOOF_GUARDS[(bits >> 2) & 3] ?? 'off' };
+}
 
 const encodeMacvtap = ({ lowerDevice, mtu, mac, mode, owner, group, allmulticast, promisc }: MacvtapRecord) =>
   `link=${lowerDevice} mtu=${mtu} mac=${mac} mode=${mode} owner=${owner} group=${group} ` +
@@ -153,6 +182,7 @@ const readTap = (key: AttachmentKey, values: Values): TapRecord => ({
     silence: values.get('silence') === '1',
   },
   told: decodeTold(values.get('told')),
+  passage: decodePassage(values.get('g')),
 });
 
 const readMacvtap = (key: AttachmentKey, values: Values): MacvtapRecord => ({

@@ -1,4 +1,5 @@
 import { closeSync, constants, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { THIS_KERNEL } from '../../cni/kernel/redirects.ts';
 import { testKernel, testSilence } from '../../cni/kernel/self-test.ts';
 import { readNodePolicy } from '../../cni/policy/node-file.ts';
 import { NODE_FILE, type NodePolicy } from '../../cni/policy/node-policy.ts';
@@ -69,7 +70,7 @@ function failureOfOpening(path: string): string | null {
 }
 
 async function failureOfWiring(classifier: Classifier): Promise<string | null> {
-  return testKernel({ candidates: [classifier] }).then(() => null, messageOf);
+  return testKernel({ ...THIS_KERNEL, candidates: [classifier] }).then(() => null, messageOf);
 }
 
 function probeSelinux(): Facts['selinux'] {

@@ -1,4 +1,5 @@
 import { findDefects } from '../../cni/bindings/tap/check.ts';
+import type { Counted } from '../../cni/bindings/tap/count-rules.ts';
 import {
   conflictsOf,
   endsOfRecorded,
@@ -6,7 +7,8 @@ import {
   type RecordedAttachment,
   recordedAttachments,
 } from '../../cni/bindings/tap/recorded-attachments.ts';
-import { type Dropped, findSilence, silenceTables } from '../../cni/bindings/tap/silence.ts';
+import { findSilence, silenceTables } from '../../cni/bindings/tap/silence.ts';
+import { type Served, servedBy } from '../../cni/bindings/tap/silence-rules.ts';
 import { isHashed } from '../../cni/plan/ours.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
@@ -49,7 +51,7 @@ function describe(attachment: RecordedAttachment, seen: Seen): readonly TapAttac
         filter: what,
         verdict,
       })),
-      silence: droppedBetween(podLink, tap.ifname, seen),
+      silence: droppedBetween(podLink, tap.ifname, servedBy(record.passage), seen),
       defects: isHashed(key) ? [] : findDefects({ ...namesOf(attachment), conf: tun }, ends),
     },
   ];
@@ -87,7 +89,7 @@ export const tableNames = ({ nftables }: Seen): readonly string[] => [
  * Counts dropped frames. Tries every table, because a record may hold only a hash of the key that
  * the table is named after.
  */
-function droppedBetween(podLink: string, tap: string, seen: Seen): Dropped | null {
-  const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables));
+function droppedBetween(podLink: string, tap: string, served: Served | null, seen: Seen): Counted | null {
+  const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables, served));
   return dropped.find((one) => one !== null) ?? null;
 }

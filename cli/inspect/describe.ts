@@ -4,6 +4,7 @@ import {
   recordedAttachments,
 } from '../../cni/bindings/tap/recorded-attachments.ts';
 import { findSilence, silenceTable } from '../../cni/bindings/tap/silence.ts';
+import { servedBy } from '../../cni/bindings/tap/silence-rules.ts';
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
 import { isHashed } from '../../cni/plan/ours.ts';
 import { CNI_BINDINGS, type CniBinding } from '../../shared/bindings.ts';
@@ -55,9 +56,9 @@ function describeStray({ ifindex, redirect }: Filter, { byIfindex }: Seen): stri
 
 function strayTables(attachments: readonly RecordedAttachment[], seen: Seen): readonly string[] {
   const isTied = (name: string) =>
-    attachments.some(({ link, record: { key, podLink } }) =>
+    attachments.some(({ link, record: { key, podLink, passage } }) =>
       isHashed(key)
-        ? findSilence(name, [podLink, link.ifname], seen.nftables) !== null
+        ? findSilence(name, [podLink, link.ifname], seen.nftables, servedBy(passage)) !== null
         : silenceTable(key) === name,
     );
   return tableNames(seen)

@@ -1,4 +1,4 @@
-import type { Dropped } from '../../cni/bindings/tap/silence.ts';
+import type { Counted } from '../../cni/bindings/tap/count-rules.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
 import type { Reception } from '../../shared/rtnetlink/link.ts';
 import type { MacvtapMode } from '../../shared/rtnetlink/macvtap.ts';
@@ -47,7 +47,7 @@ export interface TapAttachment extends CommonAttachment {
    * Frames of the pod's own stack that nftables dropped on both links; null if nothing silences the
    * pod.
    */
-  readonly silence: Dropped | null;
+  readonly silence: Counted | null;
 }
 
 /** A link of the pod on a device of the node, and the device node by which QEMU gets its frames. */

@@ -41,6 +41,10 @@ export interface Plan {
 export interface BindingActions {
   /** Observes the netns and plans ADD; changes nothing. */
   plan(kernel: Kernel, request: AttachmentRequest, surroundings: Surroundings): Promise<Plan>;
-  /** @throws {BindingError} WIRING_BROKEN that names every defect */
-  check(kernel: Kernel, request: AttachmentRequest, prevResult: PrevResult): Promise<void>;
+  /**
+   * Returns warnings, a sentence each.
+   *
+   * @throws {BindingError} WIRING_BROKEN that names every defect
+   */
+  check(kernel: Kernel, request: AttachmentRequest, prevResult: PrevResult): Promise<readonly string[]>;
 }

@@ -1,12 +1,16 @@
 import type { Request } from '../../shared/netlink/message.ts';
 import type { NewTap, Part } from '../../shared/netns/part.ts';
+import { addressAddition, addressDeletion } from '../../shared/rtnetlink/address.ts';
 import { type Classifier, type Filter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { linkChange, linkDeletion } from '../../shared/rtnetlink/link-change.ts';
 import { macvtapAddition } from '../../shared/rtnetlink/macvtap.ts';
+import { neighbourAddition } from '../../shared/rtnetlink/neighbour.ts';
 import { clsactAddition, clsactDeletion, type IngressKind } from '../../shared/rtnetlink/qdisc.ts';
+import { floorAddition, floorDeletion } from '../bindings/tap/floor.ts';
 import { silenceAddition, silenceDeletion } from '../bindings/tap/silence.ts';
 import { type Op, REDIRECT_PREF } from '../plan/op.ts';
 import { redirectDeletions } from './redirects.ts';
+import { encodeRules, type RuleForm, ruleDeletions } from './rules.ts';
 
 /** What must be known of the netns to encode an op. */
 export interface Known {
@@ -17,6 +21,8 @@ export interface Known {
   qdiscOf(ifindex: number): IngressKind;
   /** Null until it is known which one this kernel has. */
   readonly classifier: Classifier | null;
+  /** Form of a guard's rules; null until it is known whether this kernel has cls_bpf. */
+  readonly guardForm: RuleForm | null;
   /** Filters by ifindex; null if they may have changed since they were read. */
   readonly filters: ReadonlyMap<number, readonly Filter[]> | null;
   /** Decides who creates a tap, and under which SELinux label. */
@@ -41,7 +47,8 @@ export function encodeOp(op: NetnsOp, known: Known): Part | null {
     case 'addMacvtap':
       return { part: 'changeAtHome', request: (netns) => macvtapAddition(op.macvtap, netns) };
     case 'disableIpv6':
-      return { part: 'disableIpv6', ifname: op.link };
+    case 'enableIpv6':
+      return { part: 'setIpv6', ifname: op.link, on: op.op === 'enableIpv6' };
     case 'persistTap':
       return { part: 'persistTap' };
     case 'setLink':
@@ -63,6 +70,24 @@ export function encodeOp(op: NetnsOp, known: Known): Part | null {
       return { part: 'nftables', requests: silenceAddition(op) };
     case 'deleteSilence':
       return { part: 'nftables', requests: silenceDeletion(op.table) };
+    case 'addFloor':
+      return { part: 'nftables', requests: floorAddition(op) };
+    case 'deleteFloor':
+      return { part: 'nftables', requests: floorDeletion(op.table) };
+    case 'addRules':
+      if (op.isGuard && known.guardForm === null) return null;
+      return change(encodeRules(op, op.isGuard ? (known.guardForm ?? 'filters') : 'filters', known));
+    case 'deleteRules': {
+      if (known.filters === null) return null;
+      const ifindex = known.ifindexOf(op.link);
+      return change(ruleDeletions(known.filters.get(ifindex) ?? [], op.owner));
+    }
+    case 'addAddress':
+      return change([addressAddition(known.ifindexOf(op.link), op.address)]);
+    case 'deleteAddress':
+      return change([addressDeletion(known.ifindexOf(op.link), op.address)]);
+    case 'addNeighbour':
+      return change([neighbourAddition(known.ifindexOf(op.link), op.address, op.mac)]);
     case 'setSysctl':
       return { part: 'writeSysctl', sysctl: op.sysctl, value: op.value };
   }

@@ -6,9 +6,12 @@ import { type Rule, rulesOf } from '../../shared/nftables/rule.ts';
 import type { Table } from '../../shared/nftables/table.ts';
 import { type Address, allAddresses } from '../../shared/rtnetlink/address.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
+import { type Neighbour, neighboursOf } from '../../shared/rtnetlink/neighbour.ts';
+import { allRoutes, type Route } from '../../shared/rtnetlink/route.ts';
 import type { Run } from '../plan/op.ts';
 import type { NetnsState } from '../plan/seen.ts';
 import { type DeviceNode, readDeviceNode } from './device-node.ts';
+import { type FoundRouter, findRouter } from './find-router.ts';
 import { type Lower, readLower } from './lower-device.ts';
 import { OpRun } from './op-run.ts';
 import { type Classifiers, THIS_KERNEL } from './redirects.ts';
@@ -19,6 +22,9 @@ import { viewOf } from './view.ts';
 export interface Kernel {
   observe(): Promise<NetnsState>;
   addresses(): Promise<readonly Address[]>;
+  routes(): Promise<readonly Route[]>;
+  /** Neighbours of a link. */
+  neighbours(ifindex: number): Promise<readonly Neighbour[]>;
   /** Reads eBPF programs by id; omits those that cannot be read. */
   readPrograms(ids: readonly number[]): Promise<readonly Program[]>;
   /** Reads the rules of tables; omits those of tables that the kernel cannot list. */
@@ -30,6 +36,12 @@ export interface Kernel {
   readDeviceNode(
     link: Link,
   ): Promise<{ readonly number: DeviceNumber | null; readonly node: DeviceNode | null }>;
+  /**
+   * Finds the link-local address of an IPv6 gateway that has a global one.
+   *
+   * @see findRouter of find-router.ts
+   */
+  findRouter(link: Link, gateway: string): Promise<FoundRouter>;
   /** Runs ops and waits for the kernel as rarely as the ops allow. */
   readonly run: Run;
   close(): Promise<void>;
@@ -54,6 +66,14 @@ export function openKernel(
       const [addresses] = await rtnetlink.ask(allAddresses);
       return addresses;
     },
+    async routes() {
+      const [routes] = await rtnetlink.ask(allRoutes);
+      return routes;
+    },
+    async neighbours(ifindex) {
+      const [neighbours] = await rtnetlink.ask(neighboursOf(ifindex));
+      return neighbours;
+    },
     readPrograms: (ids) => rtnetlink.readPrograms(ids),
     async readRules(tables) {
       return (await rtnetlink.ask(...tables.map(rulesOf))).flat();
@@ -64,6 +84,7 @@ export function openKernel(
       const number = await rtnetlink.readTapDevice(link);
       return { number, node: readDeviceNode(deviceDirectory, link.ifindex) };
     },
+    findRouter: (link, gateway) => findRouter(netns, rtnetlink, link, gateway),
     async run(levels, continueOnError) {
       const place = { rtnetlink, view, classifiers, deviceDirectory };
       const outcomes = await new OpRun(place, continueOnError).run(levels);

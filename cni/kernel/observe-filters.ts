@@ -5,6 +5,7 @@ import { filtersAt } from '../../shared/rtnetlink/filters-at.ts';
 import type { IngressQdisc } from '../../shared/rtnetlink/qdisc.ts';
 import { REDIRECT_PREF } from '../plan/op.ts';
 import type { Gap } from '../plan/seen.ts';
+import { ALL_RULE_PREFS } from './rules.ts';
 
 /** One side of a qdisc, ingress or egress. */
 interface Side<F> {
@@ -30,7 +31,7 @@ const READ_TIMEOUT = 10_000;
 /**
  * Reads all filters of the qdiscs. If the kernel cannot list a side, because a filter of another
  * program is too large, or if a side has more than Tapwire reads, returns only the filters at our
- * pref of that side, and a gap.
+ * prefs of that side, and a gap.
  */
 export async function observeFilters<F extends Filter>(
   rtnetlink: Pick<Rtnetlink, 'look'>,
@@ -44,7 +45,9 @@ export async function observeFilters<F extends Filter>(
   const all = await lookAt(rtnetlink, sides);
   const ours = await lookAt(
     rtnetlink,
-    all.unread.map(({ ifindex, query }) => ({ ifindex, query: filtersAt(query, REDIRECT_PREF) })),
+    all.unread.flatMap(({ ifindex, query }) =>
+      [REDIRECT_PREF, ...ALL_RULE_PREFS].map((pref) => ({ ifindex, query: filtersAt(query, pref) })),
+    ),
   );
   for (const filter of ours.filters) all.filters.push(filter);
   return { filters: all.filters, gaps: all.gaps };

@@ -9,6 +9,7 @@ import { runOnDeviceNode } from './device-node.ts';
 import { type DeviceNodeOp, encodeOp, encodeRedirect } from './encode-op.ts';
 import { type Classifiers, redirectDeletions } from './redirects.ts';
 import { EINVAL, ENOENT, toOutcome } from './refusal.ts';
+import { ALL_RULE_PREFS, encodeRules, ruleDeletions } from './rules.ts';
 import { newScript } from './script.ts';
 import type { View } from './view.ts';
 
@@ -44,7 +45,7 @@ export class OpRun {
     for (const level of levels) {
       for (const op of level) {
         if (!(await this.#runOrFail(op))) return this.#outcomes;
-        if (op.op === 'addRedirect') view.forgetFilters();
+        if (op.op === 'addRedirect' || op.op === 'addRules') view.forgetFilters();
       }
       this.#script.endLevel();
     }
@@ -117,12 +118,34 @@ export class OpRun {
   async #runAlone(op: Op): Promise<RequestOutcome> {
     const { rtnetlink, view } = this.#place;
     if (op.op === 'addRedirect') return this.#addRedirect(op);
-    if (op.op !== 'deleteRedirect') throw new Error(`Cannot ${describeOp(op)} alone`);
+    if (op.op === 'addRules') return this.#addGuard(op);
+    if (op.op !== 'deleteRedirect' && op.op !== 'deleteRules')
+      throw new Error(`Cannot ${describeOp(op)} alone`);
     const { ifindexOf, qdiscOf } = view.known(op);
-    const ifindex = ifindexOf(op.from);
+    const ifindex = ifindexOf(op.op === 'deleteRules' ? op.link : op.from);
     const ofLink = filtersOf({ ifindex, kind: qdiscOf(ifindex) }, 'ingress');
-    const [filters] = await rtnetlink.ask(filtersAt(ofLink, REDIRECT_PREF));
-    return this.#change(redirectDeletions(filters, ifindex, op.cookie));
+    const prefs = op.op === 'deleteRules' ? ALL_RULE_PREFS : [REDIRECT_PREF];
+    const filters = (await rtnetlink.ask(...prefs.map((pref) => filtersAt(ofLink, pref)))).flat();
+    return this.#change(
+      op.op === 'deleteRules'
+        ? ruleDeletions(filters, op.owner)
+        : redirectDeletions(filters, ifindex, op.cookie),
+    );
+  }
+
+  /** Tries the forms of a guard that the kernel may have. */
+  async #addGuard(op: Extract<Op, { op: 'addRules' }>): Promise<RequestOutcome> {
+    const { classifiers, view } = this.#place;
+    let outcome: RequestOutcome = 'done';
+    for (const form of classifiers.guardForms) {
+      outcome = await this.#change(encodeRules(op, form, view.known(op)));
+      if (outcome === 'done') {
+        classifiers.guardForms = [form];
+        break;
+      }
+      if (outcome.errno !== ENOENT) break; // not because the kernel lacks cls_bpf
+    }
+    return outcome;
   }
 
   /** Tries the classifiers that the kernel may have. */

@@ -7,14 +7,17 @@ import {
   isHashTable,
 } from '../../shared/rtnetlink/filter.ts';
 import { isInOurPlace } from '../plan/ours.ts';
+import { RULE_FORMS, type RuleForm } from './rules.ts';
 
 /** Classifiers that the running kernel may have, best first; only one after it has worked. */
 export interface Classifiers {
   candidates: readonly Classifier[];
+  /** Forms of a spoof guard that it may have, best first; only one after it has worked. */
+  guardForms: readonly RuleForm[];
 }
 
 /** Shared by all calls: the kernel does not change while the process runs. */
-export const THIS_KERNEL: Classifiers = { candidates: CLASSIFIERS };
+export const THIS_KERNEL: Classifiers = { candidates: CLASSIFIERS, guardForms: RULE_FORMS };
 
 /**
  * Encodes the deletion of the filter with this cookie at the ingress of a link; empty if there is

@@ -4,6 +4,7 @@
  */
 import { BindingError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/netns/part.ts';
+import { FLOOR_OPTION } from '../bindings/tap/floor.ts';
 import { SILENCE_OPTIONS } from '../bindings/tap/silence.ts';
 import { describeOp, linksOf, type Op } from '../plan/op.ts';
 
@@ -18,6 +19,7 @@ const EPROTONOSUPPORT = 93;
 const EOPNOTSUPP = 95;
 const EAFNOSUPPORT = 97;
 const EADDRINUSE = 98;
+const EADDRNOTAVAIL = 99;
 const ENETDOWN = 100;
 
 /**
@@ -30,13 +32,17 @@ const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addClsact: 'CONFIG_NET_SCH_INGRESS',
   addRedirect: 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
   addSilence: SILENCE_OPTIONS,
+  addFloor: FLOOR_OPTION,
+  addRules: 'CONFIG_NET_CLS_U32, or for a spoof guard CONFIG_NET_CLS_BPF, and CONFIG_NET_ACT_MIRRED',
   setSysctl: 'to be Linux 4.11 or newer',
 };
+const NO_NFTABLES = [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT];
 /** Errnos that mean that the kernel lacks an op's options. */
 const LACKS: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   addTap: [ENOENT, ENODEV],
   addMacvtap: [EOPNOTSUPP],
-  addSilence: [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT],
+  addSilence: NO_NFTABLES,
+  addFloor: NO_NFTABLES,
 };
 
 /**
@@ -59,8 +65,11 @@ const GONE: Readonly<Partial<Record<Op['op'], readonly number[]>>> = {
   deleteLink: [ENODEV],
   deleteClsact: [ENOENT, EINVAL, ENODEV],
   deleteRedirect: [ENOENT, EINVAL, ENODEV],
-  // A process in the pod owns this table. It only looks like ours, so it must not make DEL fail.
+  deleteRules: [ENOENT, EINVAL, ENODEV],
+  deleteAddress: [EADDRNOTAVAIL, ENODEV],
+  // A process in the pod owns such a table. It only looks like ours, so it must not make DEL fail.
   deleteSilence: [EPERM],
+  deleteFloor: [EPERM],
 };
 
 /**
@@ -92,7 +101,10 @@ export function toOutcome(op: Op, refusal: Refusal): 'done' | BindingError {
         'label /dev/net/tun container_file_t, as KubeVirt does, or set the boolean container_use_devices',
     );
   }
-  if ((op.op === 'setSysctl' || op.op === 'disableIpv6') && reason.startsWith('make a procfs')) {
+  if (
+    (op.op === 'setSysctl' || op.op === 'disableIpv6' || op.op === 'enableIpv6') &&
+    reason.startsWith('make a procfs')
+  ) {
     return new BindingError(
       'KERNEL_REFUSED',
       `Cannot ${describeOp(op)}: /proc/sys is read-only here, and Tapwire cannot ${reason}; ` +

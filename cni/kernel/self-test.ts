@@ -6,7 +6,14 @@ import { openKernel } from './kernel.ts';
 import type { Classifiers } from './redirects.ts';
 
 /** Silences a pod; the links need not exist. */
-const SILENCE: Op = { op: 'addSilence', table: 'tapwire-test', links: ['pod0', 'tap0'], replaces: false };
+const SILENCE: Op = {
+  op: 'addSilence',
+  table: 'tapwire-test',
+  podLink: 'pod0',
+  tap: 'tap0',
+  served: null,
+  replaces: false,
+};
 
 const TAP = { op: 'addTap', multiQueue: false, owner: null, group: null, selinuxContext: null } as const;
 

@@ -82,6 +82,7 @@ export function viewOf(rtnetlink: Rtnetlink, classifiers: Classifiers, labelled:
       labelled,
       qdiscOf: (ifindex) => qdiscs.get(ifindex)?.kind ?? 'clsact',
       classifier: classifiers.candidates.length === 1 ? (classifiers.candidates[0] ?? null) : null,
+      guardForm: classifiers.guardForms.length === 1 ? (classifiers.guardForms[0] ?? null) : null,
       filters,
     }),
   };

@@ -1,5 +1,7 @@
 import { unreachable } from '../../shared/errors.ts';
+import type { FrameRule } from '../../shared/frame-match.ts';
 import type { Sysctl } from '../../shared/netns/part.ts';
+import type { NewAddress } from '../../shared/rtnetlink/address.ts';
 import type { LinkChange } from '../../shared/rtnetlink/link-change.ts';
 import type { NewMacvtap } from '../../shared/rtnetlink/macvtap.ts';
 
@@ -23,6 +25,8 @@ export type Op =
   | { readonly op: 'addMacvtap'; readonly macvtap: NewMacvtap }
   /** Keeps the pod's own stack from using IPv6 on the link. */
   | { readonly op: 'disableIpv6'; readonly link: string }
+  /** Lets it use IPv6 on the link, whatever the default of the netns. */
+  | { readonly op: 'enableIpv6'; readonly link: string }
   /**
    * Makes /dev/tap<ifindex> the device node of this macvtap, and that of these ids alone. Verifies
    * it.
@@ -46,17 +50,55 @@ export type Op =
   /** Deletes the redirect with this cookie. */
   | { readonly op: 'deleteRedirect'; readonly from: string; readonly cookie: string }
   /**
-   * Drops everything that the netns' own stack sends on these links, which need not exist yet.
-   * `replaces` means that the table exists and is replaced.
+   * Drops what the netns' own stack sends on these links, which need not exist yet, except for what
+   * serves the guest. `replaces` means that the table exists and is replaced.
    */
   | {
       readonly op: 'addSilence';
       readonly table: string;
-      readonly links: readonly string[];
+      readonly podLink: string;
+      readonly tap: string;
+      /** Null: nothing is served. */
+      readonly served: { readonly ipv6: boolean } | null;
       readonly replaces: boolean;
     }
   /** Does nothing if the table does not exist. */
   | { readonly op: 'deleteSilence'; readonly table: string }
+  /**
+   * Drops what the rules let through to the netns' own stack at the ingress of these links, except
+   * for what serves the guest.
+   */
+  | {
+      readonly op: 'addFloor';
+      readonly table: string;
+      readonly podLink: string;
+      readonly tap: string;
+      readonly serves: boolean;
+      readonly replaces: boolean;
+    }
+  /** Does nothing if the table does not exist. */
+  | { readonly op: 'deleteFloor'; readonly table: string }
+  /**
+   * Adds filters before the redirect of `link` that do what the rules say: as one program, if there
+   * is a guard and the kernel can, otherwise as one filter for each rule.
+   */
+  | {
+      readonly op: 'addRules';
+      readonly link: string;
+      /** The target of the redirect, and the cookie of those that the rules need. */
+      readonly to: string;
+      readonly cookie: string;
+      readonly rules: readonly FrameRule[];
+      readonly isGuard: boolean;
+      /** Names the attachment in the class id of each filter. */
+      readonly owner: number;
+    }
+  /** Deletes the filters of rules of this owner. */
+  | { readonly op: 'deleteRules'; readonly link: string; readonly owner: number }
+  | { readonly op: 'addAddress'; readonly link: string; readonly address: NewAddress }
+  | { readonly op: 'deleteAddress'; readonly link: string; readonly address: NewAddress }
+  /** Tells the sidecar the router, as a permanent neighbour of the tap: it may read neighbours. */
+  | { readonly op: 'addNeighbour'; readonly link: string; readonly address: string; readonly mac: string }
   | { readonly op: 'setSysctl'; readonly sysctl: Sysctl; readonly value: string };
 
 export const setLink = (link: string, change: LinkChange): Op => ({ op: 'setLink', link, change });
@@ -79,8 +121,13 @@ export function linksOf(op: Op): readonly string[] {
     case 'deleteDeviceNode':
     case 'addSilence':
     case 'deleteSilence':
+    case 'deleteFloor':
     case 'setSysctl':
       return [];
+    case 'addFloor':
+      return [op.podLink, op.tap];
+    case 'addRules':
+      return [op.link, op.to];
     case 'addRedirect':
       return [op.from, op.to];
     case 'deleteRedirect':
@@ -102,6 +149,8 @@ export function describeOp(op: Op): string {
       return `add macvtap "${op.macvtap.ifname}"`;
     case 'disableIpv6':
       return `disable IPv6 on "${op.link}"`;
+    case 'enableIpv6':
+      return `enable IPv6 on "${op.link}"`;
     case 'claimDeviceNode':
       return `give "${op.link}" its device node /dev/tap${op.ifindex}`;
     case 'persistTap':
@@ -119,9 +168,23 @@ export function describeOp(op: Op): string {
     case 'deleteRedirect':
       return `delete the redirect of "${op.from}"`;
     case 'addSilence':
-      return `silence the pod's own stack on ${op.links.map((link) => `"${link}"`).join(' and ')}`;
+      return `silence the pod's own stack on "${op.podLink}" and "${op.tap}"`;
     case 'deleteSilence':
       return `delete the nftables tables "${op.table}"`;
+    case 'addFloor':
+      return `keep frames of "${op.tap}" and "${op.podLink}" from the pod's own stack`;
+    case 'deleteFloor':
+      return `delete the nftables table "${op.table}" of family netdev`;
+    case 'addRules':
+      return `add ${op.isGuard ? 'the spoof guard' : 'the rules of guest services'} to "${op.link}"`;
+    case 'deleteRules':
+      return `delete the rules of "${op.link}"`;
+    case 'addAddress':
+      return `add address ${op.address.local} to "${op.link}"`;
+    case 'deleteAddress':
+      return `delete address ${op.address.local} of "${op.link}"`;
+    case 'addNeighbour':
+      return `add router ${op.address} to the neighbours of "${op.link}"`;
     case 'setSysctl':
       return `set ${op.sysctl} to "${op.value}"`;
     default:
@@ -141,6 +204,8 @@ function describeChange(link: string, change: LinkChange): string {
       return `set txqueuelen ${change.txqlen} on "${link}"`;
     case 'addrgenmode none':
       return `set addrgenmode none on "${link}"`;
+    case 'accept_local':
+      return `set accept_local and rp_filter on "${link}"`;
     case 'up':
       return `set "${link}" ${change.on ? 'up' : 'down'}`;
     case 'allmulticast':

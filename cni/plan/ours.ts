@@ -13,6 +13,7 @@ import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import { restoreOf } from './cookie.ts';
 import { REDIRECT_PREF } from './op.ts';
+import { isRuleOf, isRuleTable, ruleOwner } from './rule-set.ts';
 import type { SeenLink } from './seen.ts';
 
 /** One of our filters as the kernel shows it. */
@@ -42,17 +43,20 @@ export const isInOurPlace = ({ direction, chain, pref }: Filter): boolean =>
   direction === 'ingress' && chain === 0 && pref === REDIRECT_PREF;
 
 /**
- * Whether the qdisc of a link has filters, at ingress or egress, other than the redirect of this
+ * Whether the qdisc of a link has filters, at ingress or egress, other than those of this
  * attachment. Filters that the kernel cannot list belong to other programs: those of Tapwire are
  * small enough to be listed.
  */
 export function hasOtherFilters({ filters, isComplete }: SeenLink, key: AttachmentKey): boolean {
-  const isOwnTable = (filter: Filter) => filter.pref === REDIRECT_PREF && isHashTable(filter);
+  const isOwnTable = (filter: Filter) =>
+    isRuleTable(filter) || (filter.pref === REDIRECT_PREF && isHashTable(filter));
   return !isComplete || filters.some((filter) => !isOurs(filter, key) && !isOwnTable(filter));
 }
 
+/** Whether a filter is the redirect of this attachment, or one of its rules. */
 export const isOurs = (filter: Filter, key: AttachmentKey): boolean =>
-  isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null;
+  isRuleOf(filter, ruleOwner(key)) ||
+  (isInOurPlace(filter) && restoreOf(filter.redirect?.cookie ?? null, key) !== null);
 
 /** Whether the key of a record contains a hash, because the container id did not fit. */
 export const isHashed = ({ containerId }: AttachmentKey): boolean => containerId.startsWith(HASHED);

@@ -2,6 +2,7 @@ import type { AttachmentKey, MacvtapRecord, Restore } from '../../shared/record.
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
 import { type Op, setLink } from './op.ts';
 import { findOurFilter, hasOtherFilters, isUnfinishedMacvtap, recordOf } from './ours.ts';
+import { isRuleOf, ruleOwner } from './rule-set.ts';
 import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 
 /**
@@ -59,8 +60,14 @@ const planLower = (link: string, { mode, allmulticast }: MacvtapRecord): Op[] =>
  * Lets the pod's own stack send again. This comes after all changes of links, so that a pod link
  * that DEL sets down does not send before it is down.
  */
-const planSound = (key: AttachmentKey, { nftables }: NetnsState): Op[] =>
-  ownTables(key, nftables).length > 0 ? [{ op: 'deleteSilence', table: silenceTable(key) }] : [];
+function planSound(key: AttachmentKey, { nftables }: NetnsState): Op[] {
+  const families = ownTables(key, nftables).map(({ family }) => family);
+  const table = silenceTable(key);
+  return [
+    ...(families.includes('netdev') ? [{ op: 'deleteFloor', table } as const] : []),
+    ...(families.some((family) => family !== 'netdev') ? [{ op: 'deleteSilence', table } as const] : []),
+  ];
+}
 
 /**
  * @param recorded what the record of the tap says about this link; null: no record names the link
@@ -73,6 +80,9 @@ function planPodLink(seen: SeenLink, key: AttachmentKey, recorded: Restore | nul
   // the cookie as it is.
   const wasDown = recorded?.down ?? filter?.restore.down;
   const ops: Op[] = [];
+  const owner = ruleOwner(key);
+  if (seen.filters.some((one) => isRuleOf(one, owner)))
+    ops.push({ op: 'deleteRules', link: link.ifname, owner });
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
   const isOurs = qdisc?.kind === 'clsact' && !qdisc.isShared;
   if (restore?.clsact && isOurs && !hasOtherFilters(seen, key)) {

@@ -14,6 +14,7 @@ import {
 } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { unicastMac } from '../../shared/mac.ts';
+import { SPOOF_GUARDS, type SpoofGuard } from '../../shared/record.ts';
 import { cidr, ipAddress } from './address.ts';
 import { podIfname } from './ifname.ts';
 import { MAX_ID, mtu, ownership, QEMU, selinuxContext } from './link-values.ts';
@@ -62,6 +63,13 @@ export interface TapConf extends CommonConf {
   readonly multiQueue: boolean;
   /** SELinux label under which the tap is created. */
   readonly selinuxContext: string | null;
+  /**
+   * Who tells the guest its addresses: a server on the network, or the sidecar, which tells it those
+   * of the pod link.
+   */
+  readonly guestAddresses: 'network' | 'pod';
+  /** What the sources of the guest's frames are compared with. */
+  readonly spoofGuard: SpoofGuard;
 }
 
 export interface PasstConf extends CommonConf {
@@ -113,6 +121,8 @@ const tapKeys = {
   group: unset(ownership(MAX_ID), QEMU),
   multiQueue: optional(boolean, false),
   selinuxContext: unset(selinuxContext, null),
+  guestAddresses: unset(oneOf('network', 'pod'), 'network' as const),
+  spoofGuard: unset(oneOf(...SPOOF_GUARDS), 'off' as const),
 };
 
 /** Rejects a key that has no effect with passt: whoever set it expects an effect. */
@@ -126,6 +136,8 @@ const rejectedByPasst = {
   owner: unset(refuseWithPasst, null),
   multiQueue: unset(refuseWithPasst, null, false),
   selinuxContext: unset(refuseWithPasst, null),
+  guestAddresses: unset(refuseWithPasst, null),
+  spoofGuard: unset(refuseWithPasst, null),
 };
 const acceptedByPasst = { group: unset(ownership(MAX_PING_GROUP), QEMU) };
 const passtKeys = { ...rejectedByPasst, ...acceptedByPasst } satisfies Readonly<
@@ -177,7 +189,11 @@ export function decodeNetConf(value: unknown): NetConf {
   };
   switch (binding) {
     case 'tap':
-      return { binding, ...common, ...requireOneNetwork(foldedFields(tapKeys)(value, '$')) };
+      return {
+        binding,
+        ...common,
+        ...requireKnownAddresses(requireOneNetwork(foldedFields(tapKeys)(value, '$'))),
+      };
     case 'macvtap':
       return { binding, ...common, ...decodeMacvtap(value), device: givenDevice(value) };
     case 'passt':
@@ -191,6 +207,15 @@ function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf:
     '$.podLink',
     'no such key with "network": "secondary", because it selects the primary link',
     conf.podLink,
+  );
+}
+
+function requireKnownAddresses<T extends Pick<TapConf, 'guestAddresses' | 'spoofGuard'>>(conf: T): T {
+  if (conf.spoofGuard !== 'addresses' || conf.guestAddresses === 'pod') return conf;
+  throw mismatch(
+    '$.spoofGuard',
+    '"mac", or "guestAddresses": "pod" with it, because Tapwire does not know which addresses the network gives the guest',
+    conf.spoofGuard,
   );
 }
 

@@ -70,6 +70,8 @@ const rejected = {
   network: unset(refuse('which never takes the link of another network'), null),
   multiQueue: unset(refuse('whose number of queues is $.queues'), null, false),
   selinuxContext: unset(refuse('whose device node gets its label from the container runtime'), null),
+  guestAddresses: unset(refuse('whose frames Tapwire does not see'), null),
+  spoofGuard: unset(refuse('whose frames Tapwire does not see'), null),
   // The node policy file decides these, whoever may write NADs.
   mode: unset(refuse('whose mode is that of the entry in the node policy file'), null),
   lowerDevice: unset(refuse(WHOSE_LOWER), null),

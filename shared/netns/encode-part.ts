@@ -49,8 +49,8 @@ export function encodePart(part: Part, seq: number, netns: number): EncodedPart 
       return numbered(batch(part.requests), (encoded) => [NFTABLES, encoded]);
     case 'writeSysctl':
       return plain([WRITE_FILE, FILES.indexOf(part.sysctl), '', 0, part.value]);
-    case 'disableIpv6':
-      return plain([WRITE_FILE, FILES.indexOf('disable_ipv6'), part.ifname, 0, '1']);
+    case 'setIpv6':
+      return plain([WRITE_FILE, FILES.indexOf('disable_ipv6'), part.ifname, 0, part.on ? '0' : '1']);
     case 'changeAtHome':
       return numbered([acknowledged(part.request(netns))], (encoded) => [EXCHANGE_AT_HOME, encoded]);
   }

@@ -60,8 +60,8 @@ export type Part =
    */
   | { readonly part: 'nftables'; readonly requests: readonly Request[] }
   | { readonly part: 'writeSysctl'; readonly sysctl: Sysctl; readonly value: string }
-  /** Keeps the kernel from using IPv6 on a link. */
-  | { readonly part: 'disableIpv6'; readonly ifname: string }
+  /** Decides whether the kernel uses IPv6 on a link. */
+  | { readonly part: 'setIpv6'; readonly ifname: string; readonly on: boolean }
   /**
    * Sends a request to this process's own netns, such as for a link whose lower device is there.
    * Its attributes may name a pod's netns by `netns`.

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { THIS_KERNEL } from '../../cni/kernel/redirects.ts';
 import { testKernel } from '../../cni/kernel/self-test.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
@@ -62,7 +63,7 @@ everyWay('STATUS fails with code 50 if the privilege is missing', async () => {
 });
 
 test('STATUS names what a kernel without any classifier needs', async () => {
-  const error = await caught(() => testKernel({ candidates: ['absent' as Classifier] }));
+  const error = await caught(() => testKernel({ ...THIS_KERNEL, candidates: ['absent' as Classifier] }));
   assert.equal(
     [error.code, error.message],
     [

@@ -13,7 +13,7 @@ import { planAdd } from '../../cni/bindings/tap/plan-add.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
 import { withRules } from '../../cni/bindings/tap/tap.ts';
 import { type Kernel, openKernel } from '../../cni/kernel/kernel.ts';
-import type { Classifiers } from '../../cni/kernel/redirects.ts';
+import { type Classifiers, THIS_KERNEL } from '../../cni/kernel/redirects.ts';
 import { apply, attempt } from '../../cni/plan/apply.ts';
 import type { Level, Op, Run } from '../../cni/plan/op.ts';
 import { planDel } from '../../cni/plan/plan-del.ts';
@@ -469,7 +469,7 @@ test('ADD reports a kernel without any of the classifiers before it redirects th
       };
       await apply((await attach(kernel)).levels, run);
     };
-    const missing = { candidates: ['absent' as Classifier] };
+    const missing = { ...THIS_KERNEL, candidates: ['absent' as Classifier] };
     const error = await caught(() => withKernel(netns, act, missing));
     assert.is(error.code, 'KERNEL_UNSUPPORTED');
     assert.is(

@@ -38,7 +38,7 @@ import { decodeMessages, encodeRequests } from '../../shared/netlink/message.ts'
 import { COUNTER, DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { ruleAddition, rulesOf } from '../../shared/nftables/rule.ts';
 import { allTables, tableAddition } from '../../shared/nftables/table.ts';
-import { encodeRecord, type MacvtapRecord, type Restore } from '../../shared/record.ts';
+import { encodeRecord, type MacvtapRecord, OPEN_PASSAGE, type Restore } from '../../shared/record.ts';
 import { formatAddress } from '../../shared/rtnetlink/address.ts';
 import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { decodeLink } from '../../shared/rtnetlink/link.ts';
@@ -141,6 +141,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       mtu: random.below(70_000),
       restore,
       told: [],
+      passage: OPEN_PASSAGE,
     });
     const ifalias = random.oneIn(4)
       ? arbitraryString(random)
@@ -182,6 +183,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       mtu: random.below(65_536),
       restore: arbitraryRestore(random),
       told: random.oneIn(4) ? null : Array.from({ length: random.below(7) }, () => 'a1b2c3'),
+      passage: OPEN_PASSAGE,
     };
     const act = () => {
       const ifalias = encodeRecord(record);
@@ -239,7 +241,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       () => {
         const { tables } = allTables.decode([message]);
         const nftables = { tables, refusal: null, rules: rulesOf(table).decode([message]) };
-        findSilence(table.name, ['eth0'], nftables);
+        findSilence(table.name, ['eth0', 'tap0'], nftables, null);
       },
     ];
   },

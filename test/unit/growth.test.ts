@@ -204,7 +204,7 @@ function netnsWith({ links, qdiscs, filters }: ReturnType<typeof manyLinks>): Rt
 
 test('DEL takes work in proportion to the links, qdiscs and filters of the pod', () =>
   growsInProportion(250, async (count) => {
-    const view = viewOf(netnsWith(manyLinks(count)), { candidates: ['u32'] }, () => null);
+    const view = viewOf(netnsWith(manyLinks(count)), { candidates: ['u32'], guardForms: [] }, () => null);
     const ops = planDel(KEY, await view.observe());
     assert.is(ops.filter(({ op }) => op === 'deleteRedirect').length, count + 2);
     const script = newScript();
@@ -222,7 +222,11 @@ test('DEL takes work in proportion to the links, qdiscs and filters of the pod',
 test('ADD and CHECK take work in proportion to the links, qdiscs and filters of the pod', () =>
   growsInProportion(250, async (count) => {
     const seen = indexNetns(
-      await viewOf(netnsWith(manyLinks(count)), { candidates: ['u32'] }, () => null).observe(),
+      await viewOf(
+        netnsWith(manyLinks(count)),
+        { candidates: ['u32'], guardForms: [] },
+        () => null,
+      ).observe(),
     );
     const pod = endsOf({ key: KEY, podLink: 'eth0', tap: 'tap0' }, seen);
     assert.is(pod.strays.length, count + 1, 'lo has one, too');
@@ -267,6 +271,7 @@ test("comparing prevResult takes work in proportion to the link's addresses and 
         local: cidr(index),
         prefixLength: 32,
         scope: 'global',
+        isTentative: false,
       }),
     );
     const claims = prevResult('1.0.0')({ interfaces, ips }, '$.prevResult');

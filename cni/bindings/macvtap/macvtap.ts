@@ -51,7 +51,7 @@ export function macvtapBinding(conf: MacvtapConf): BindingActions {
         throw new BindingError('WIRING_BROKEN', `Cannot confirm macvtap "${key.ifname}": ${reason}`);
       }
       const defects = findDefects({ link, record, ...(await kernel.readDeviceNode(link)) });
-      if (defects.length === 0) return;
+      if (defects.length === 0) return [];
       throw new BindingError(
         'WIRING_BROKEN',
         `Cannot confirm macvtap "${key.ifname}": ${defects.join('; ')}`,

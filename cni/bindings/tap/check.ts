@@ -5,6 +5,7 @@ import { describeLinkOwner } from '../../plan/ours.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
+import { type NetnsFacts, passageDefects } from './passage-defects.ts';
 import { silenceTable } from './silence.ts';
 
 /**
@@ -22,8 +23,14 @@ export interface Wired extends Omit<Attachment, 'conf'> {
  * Does not compare the MAC, MTU and addresses of the pod link, which later plugins of a chain may
  * change. Only requires that the tap's MTU does not exceed the pod link's. prev-result-claims.ts
  * compares the claims of prevResult.
+ *
+ * @param netns null: not read, because nothing of it matters for this attachment
  */
-export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
+export function findDefects(
+  attachment: Wired,
+  ends: Ends,
+  netns: NetnsFacts | null = null,
+): readonly string[] {
   const { podLink, tap: tapName } = attachment;
   const { pod, tap, gap, strays } = ends;
   return [
@@ -31,6 +38,7 @@ export function findDefects(attachment: Wired, ends: Ends): readonly string[] {
     ...(tap === null ? [`tap "${tapName}" is gone`] : tapDefects(tap, pod, attachment)),
     ...(pod === null ? [`pod link "${podLink}" is gone`] : podDefects(pod, tap)),
     ...recordDefects(attachment, ends),
+    ...passageDefects(ends, netns),
     ...(pod === null ? [] : redirectDefects(pod, tap, tapName)),
     ...(tap === null ? [] : redirectDefects(tap, pod, podLink)),
     ...strays.slice(0, MAX_CONFLICTS).map((ifname) => `"${ifname}" is redirected as well`),

@@ -3,15 +3,18 @@
  * them.
  */
 
-import type { AttachmentKey, TapRecord } from '../../../shared/record.ts';
+import { type AttachmentKey, OPEN_PASSAGE, type Passage, type TapRecord } from '../../../shared/record.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
 import type { IngressQdisc } from '../../../shared/rtnetlink/qdisc.ts';
 import { cookieHash } from '../../plan/cookie.ts';
 import { findOurFilter, isOurs, type OurFilter, tapRecordOf } from '../../plan/ours.ts';
+import { findRules, type RuleSet, ruleOwner } from '../../plan/rule-set.ts';
 import { findGap, type IndexedNetns, ingressFilters, type SeenLink } from '../../plan/seen.ts';
 import type { Attachment } from './attachment.ts';
 import { type Conflict, findConflicts } from './conflicts.ts';
+import { type Floor, findFloor } from './floor.ts';
 import { findSilence, ownTables, type Silence, silenceTable } from './silence.ts';
+import { servedBy } from './silence-rules.ts';
 
 /** A link that is one end of an attachment. */
 export interface End {
@@ -34,6 +37,8 @@ export interface End {
    * The links to which filters at the ingress redirect frames; includes filters of other programs.
    */
   readonly targets: readonly Link[];
+  /** This attachment's rules before the redirect. */
+  readonly rules: RuleSet;
 }
 
 export interface EndRedirect extends OurFilter {
@@ -50,7 +55,9 @@ export interface Ends {
   readonly strays: readonly string[];
   /** Describes what could not be read about the ends; null: everything was read. */
   readonly gap: string | null;
+  /** As far as the passage needs it. */
   readonly silence: Silence;
+  readonly floor: Floor;
   /** Every link of the netns, for messages. */
   readonly links: readonly Link[];
 }
@@ -63,25 +70,31 @@ export type AttachmentNames = Pick<Attachment, 'key' | 'podLink' | 'tap'>;
  *
  * @param seen must include the programs at the ends (`programsAt`) and the rules of the
  * attachment's tables (`ownTables`)
+ * @param wanted the passage whose tables are looked for; if absent, that of the tap's record
  */
-export function endsOf({ key, podLink, tap }: AttachmentNames, seen: IndexedNetns): Ends {
+export function endsOf({ key, podLink, tap }: AttachmentNames, seen: IndexedNetns, wanted?: Passage): Ends {
   const { nftables, byIfname } = seen;
   const [podSeen, tapSeen] = [byIfname.get(podLink), byIfname.get(tap)];
+  const recorded = tapSeen && tapRecordOf(tapSeen.link, key)?.passage;
+  const passage = wanted ?? recorded ?? OPEN_PASSAGE;
+  const table = silenceTable(key);
   return {
-    pod: podSeen === undefined ? null : endAt(podSeen, key, seen),
-    tap: tapSeen === undefined ? null : endAt(tapSeen, key, seen),
+    pod: podSeen === undefined ? null : endAt(podSeen, key, seen, null),
+    tap: tapSeen === undefined ? null : endAt(tapSeen, key, seen, podSeen?.link.ifindex ?? null),
     strays: straysOf(key, seen, [podSeen, tapSeen]),
     gap: findGap([podLink, tap], seen),
     silence: {
       refusal: nftables.refusal,
-      hasTables: ownTables(key, nftables).length > 0,
-      dropped: findSilence(silenceTable(key), [podLink, tap], nftables),
+      hasTables: ownTables(key, nftables).some(({ family }) => family !== 'netdev'),
+      dropped: findSilence(table, [podLink, tap], nftables, servedBy(passage)),
     },
+    floor: findFloor(table, passage.serves, nftables),
     links: seen.links,
   };
 }
 
-function endAt(one: SeenLink, key: AttachmentKey, seen: IndexedNetns): End {
+/** @param other ifindex of the other end, if its rules redirect to it */
+function endAt(one: SeenLink, key: AttachmentKey, seen: IndexedNetns, other: number | null): End {
   const redirect = findOurFilter(one, key);
   return {
     link: one.link,
@@ -92,6 +105,7 @@ function endAt(one: SeenLink, key: AttachmentKey, seen: IndexedNetns): End {
     targets: ingressFilters(one).flatMap(
       ({ redirect }) => (redirect && seen.byIfindex.get(redirect.to)?.link) ?? [],
     ),
+    rules: findRules(one, ruleOwner(key), other),
   };
 }
 

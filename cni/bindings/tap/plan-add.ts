@@ -1,14 +1,24 @@
-import { encodeRecord, type Restore } from '../../../shared/record.ts';
+import { encodeRecord, type Passage, type Restore } from '../../../shared/record.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../shared/rtnetlink/link.ts';
 import { passesAllMulticast } from '../../../shared/rtnetlink/link-kind.ts';
 import { encodeCookie } from '../../plan/cookie.ts';
 import { type Level, type Op, type Step, setLink } from '../../plan/op.ts';
 import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
+import { type GuestFacts, NO_FACTS, passageOf } from './guest-facts.ts';
 import { refuseOtherAttachment } from './other-attachments.ts';
+import { planPassage } from './plan-passage.ts';
 import { requirePodLink } from './pod-link.ts';
-import { refuseConflicts, requireFilters, requireMac, requireMtu, requireOurTap } from './requirements.ts';
+import {
+  refuseConflicts,
+  requireFilters,
+  requireMac,
+  requireMtu,
+  requireNftables,
+  requireOurTap,
+} from './requirements.ts';
 import { type Silence, silenceTable } from './silence.ts';
+import { servedBy } from './silence-rules.ts';
 
 /**
  * Decides every change of ADD. Plans only what is missing: a second ADD changes nothing, and an ADD
@@ -20,41 +30,68 @@ import { type Silence, silenceTable } from './silence.ts';
  * something has waited for RCU since the qdisc was created. So both qdiscs come before both
  * filters, and the tap's qdisc before the tap goes up.
  *
+ * Rules come before the redirect of the same link, and the floor before the rules, so that no frame
+ * that the guest must not send or get is ever redirected or reaches the pod's own stack.
+ *
  * @param told marks of the untrue claims in prevResult, for the record
+ * @param guest what must be known for the passage that the configuration asks for
  * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG; nothing is
  * changed
  */
-export function planAdd(attachment: Attachment, ends: Ends, told: readonly string[] = []): readonly Level[] {
-  const pod = requirePodLink(attachment, ends);
-  refuseOtherAttachment(attachment, ends);
-  requireFilters(attachment, ends);
-  requireMac(attachment, pod.link);
-  const tap = requireOurTap(attachment, ends);
-  refuseConflicts(attachment, pod);
-  const mtu = requireMtu(attachment, pod.link);
+export function planAdd(
+  attachment: Attachment,
+  ends: Ends,
+  told: readonly string[] = [],
+  guest: GuestFacts = NO_FACTS,
+): readonly Level[] {
+  const { pod, tap, mtu } = requireWirable(attachment, ends);
   const restore = planRestore(pod, tap, ends.silence);
-
   const { key, podLink, conf } = attachment;
-  const record = encodeRecord({ key, binding: conf.binding, podLink, mtu, restore, told });
+  const passage = passageOf(conf, guest);
+  const record = encodeRecord({ key, binding: conf.binding, podLink, mtu, restore, told, passage });
   const cookie = encodeCookie(key, restore);
+  const steps = planPassage(attachment, ends, guest, passage, cookie);
   const levels: readonly Level[] = [
-    planSilence(attachment, ends.silence),
+    planSilence(attachment, ends.silence, passage),
+    steps.sysctls,
     planTap(attachment, tap),
     [
       ...planTapSettings(attachment, tap, mtu, record),
       ...planClsact(attachment.tap, tap),
+      ...steps.settings,
       ...planUp(attachment, tap),
+      ...steps.addresses,
     ],
     tap === null ? [{ do: { op: 'persistTap', link: attachment.tap }, undo: [] }] : [],
+    steps.floor,
     [
       ...planPodClsact(pod, restore),
+      ...steps.tapRules,
       ...planRedirect(attachment.tap, tap, podLink, pod, cookie),
       ...planAllmulti(pod),
+      ...steps.podRules,
       ...planRedirect(podLink, pod, attachment.tap, tap, cookie),
     ],
     planPodUp(pod),
   ];
   return levels.filter((level) => level.length > 0);
+}
+
+/**
+ * Requires everything that ADD can verify before it changes or asks anything. Pure.
+ *
+ * @throws {BindingError} LINK_MISSING, LINK_UNSUPPORTED, LINK_EXISTS, INVALID_CONFIG,
+ * KERNEL_UNSUPPORTED
+ */
+export function requireWirable(attachment: Attachment, ends: Ends) {
+  const pod = requirePodLink(attachment, ends);
+  refuseOtherAttachment(attachment, ends);
+  requireFilters(attachment, ends);
+  requireMac(attachment, pod.link);
+  requireNftables(attachment, ends);
+  const tap = requireOurTap(attachment, ends);
+  refuseConflicts(attachment, pod);
+  return { pod, tap, mtu: requireMtu(attachment, pod.link) };
 }
 
 /**
@@ -82,12 +119,16 @@ const needsAllmulti = (pod: Link): boolean => !passesAllMulticast(pod) && (pod.f
  * Adds the nftables tables that silence the pod's own stack, and replaces tables that lack a rule.
  * A replacement has no undo, because incomplete tables are not worth restoring.
  */
-function planSilence({ key, podLink, tap }: Attachment, { refusal, hasTables, dropped }: Silence): Step[] {
+function planSilence(
+  { key, podLink, tap }: Attachment,
+  { refusal, hasTables, dropped }: Silence,
+  passage: Passage,
+): Step[] {
   if (refusal !== null || dropped !== null) return [];
   const table = silenceTable(key);
   return [
     {
-      do: { op: 'addSilence', table, links: [podLink, tap], replaces: hasTables },
+      do: { op: 'addSilence', table, podLink, tap, served: servedBy(passage), replaces: hasTables },
       undo: hasTables ? [] : [{ op: 'deleteSilence', table }],
     },
   ];

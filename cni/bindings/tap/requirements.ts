@@ -5,6 +5,8 @@ import { REDIRECT_PREF } from '../../plan/op.ts';
 import { describeLinkOwner } from '../../plan/ours.ts';
 import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
+import { FLOOR_OPTION } from './floor.ts';
+import { SILENCE_OPTIONS } from './silence.ts';
 
 /** Returns our tap, or null if its name is free. @throws {BindingError} LINK_EXISTS */
 export function requireOurTap({ podLink, tap, conf }: Attachment, { tap: end }: Ends): End | null {
@@ -60,6 +62,23 @@ export function refuseConflicts({ podLink, tap }: Attachment, { qdisc, conflicts
       ? `${taking} ${what} that is not this attachment's; remove it first`
       : `${what} keeps its frames from the guest; remove it first, in the pod's netns: ${removal}`;
   throw new BindingError('LINK_EXISTS', `Cannot wire "${tap}" to "${podLink}": ${reason}`);
+}
+
+/**
+ * Rejects a kernel without nf_tables if something must be dropped: without it, the pod's own stack
+ * would get what the guest may not send.
+ *
+ * @throws {BindingError} KERNEL_UNSUPPORTED
+ */
+export function requireNftables({ podLink, conf }: Attachment, { silence }: Ends): void {
+  if (silence.refusal === null) return;
+  const key =
+    conf.guestAddresses === 'pod' ? 'guestAddresses' : conf.spoofGuard === 'off' ? null : 'spoofGuard';
+  if (key === null) return;
+  throw new BindingError(
+    'KERNEL_UNSUPPORTED',
+    `Cannot wire "${podLink}" with "${key}": "${conf[key]}": ${silence.refusal}; this kernel needs ${SILENCE_OPTIONS}, and ${FLOOR_OPTION}`,
+  );
 }
 
 /** Warns of filters and programs that may keep frames from the guest. Pure. */

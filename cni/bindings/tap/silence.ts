@@ -9,20 +9,24 @@
 
 import type { Request } from '../../../shared/netlink/message.ts';
 import { chainAddition } from '../../../shared/nftables/chain.ts';
-import { COUNTER, DROP, type Expression, leavesBy } from '../../../shared/nftables/expression.ts';
-import { FAMILIES } from '../../../shared/nftables/message.ts';
-import { type Rule, ruleAddition } from '../../../shared/nftables/rule.ts';
+import type { Rule } from '../../../shared/nftables/rule.ts';
+import { ruleAddition } from '../../../shared/nftables/rule.ts';
 import { type Table, type Tables, tableAddition, tableDeletion } from '../../../shared/nftables/table.ts';
 import type { AttachmentKey } from '../../../shared/record.ts';
 import { cookieHash } from '../../plan/cookie.ts';
 import type { Op } from '../../plan/op.ts';
 import type { Nftables } from '../../plan/seen.ts';
+import { type Counted, countRules, sumOf } from './count-rules.ts';
+import { type Served, silenceRules } from './silence-rules.ts';
 
 /** Kernel options that silence needs. */
 export const SILENCE_OPTIONS = 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
 
+/** Families of what the pod's own stack sends and receives. */
+export const SILENCED = ['inet', 'arp'] as const;
+const HOOKS = ['input', 'output'] as const;
+
 const PREFIX = 'tapwire-';
-const CHAIN = 'output';
 /**
  * The priority of "raw", which is before most chains of other programs. A later chain cannot accept
  * a packet that is dropped here.
@@ -38,39 +42,40 @@ export const silenceTables = ({ tables }: Tables): readonly Table[] =>
 
 /** Encodes the requests of one batch, which adds or replaces the tables of an attachment. Pure. */
 export function silenceAddition({
-  table,
-  links,
+  table: name,
+  podLink,
+  tap,
+  served,
   replaces,
 }: Omit<Extract<Op, { op: 'addSilence' }>, 'op'>): readonly Request[] {
-  const earlier = replaces ? silenceDeletion(table) : [];
-  return [...earlier, ...tablesOf(table).flatMap((one) => oneAddition(one, links))];
+  const rules = silenceRules(podLink, tap, served);
+  const additions = tablesOf(name).flatMap((table) => {
+    const { family } = table;
+    return [
+      tableAddition(table),
+      ...HOOKS.flatMap((hook) => {
+        const ofChain = rules[family][hook] ?? [];
+        if (ofChain.length === 0) return [];
+        return [
+          chainAddition({ table, name: hook, hook, priority: PRIORITY }),
+          ...ofChain.map((expressions) => ruleAddition({ table, chain: hook, expressions })),
+        ];
+      }),
+    ];
+  });
+  return [...(replaces ? silenceDeletion(name) : []), ...additions];
 }
-
-const oneAddition = (table: Table, links: readonly string[]): readonly Request[] => [
-  tableAddition(table),
-  chainAddition({ table, name: CHAIN, hook: 'output', priority: PRIORITY }),
-  ...links.map((link) =>
-    ruleAddition({ table, chain: CHAIN, expressions: [...leavesBy(link), COUNTER, DROP] }),
-  ),
-];
 
 /**
  * Encodes the requests of one batch, which deletes the tables of an attachment. Adds each table
  * first, so that a missing table is not an error. Pure.
  */
-export const silenceDeletion = (table: string): readonly Request[] => [
-  ...tablesOf(table).map(tableAddition),
-  ...tablesOf(table).map(tableDeletion),
+export const silenceDeletion = (name: string): readonly Request[] => [
+  ...tablesOf(name).map(tableAddition),
+  ...tablesOf(name).map(tableDeletion),
 ];
 
-const tablesOf = (name: string): readonly Table[] => FAMILIES.map((family) => ({ family, name }));
-
-/** Counters of what the rules have dropped. */
-export interface Dropped {
-  readonly packets: number;
-  /** Includes the link-layer header for ARP, but not for IP. */
-  readonly bytes: number;
-}
+const tablesOf = (name: string) => SILENCED.map((family) => ({ family, name }));
 
 /** The state of an attachment's silence. */
 export interface Silence {
@@ -79,45 +84,35 @@ export interface Silence {
   /** Whether one of the attachment's tables exists. */
   readonly hasTables: boolean;
   /** What the rules have dropped; null: at least one rule is missing. */
-  readonly dropped: Dropped | null;
+  readonly dropped: Counted | null;
 }
 
 /**
  * Adds up what the rules of these tables have dropped on these links; null if a rule is missing.
  * Pure.
  */
-export function findSilence(name: string, links: readonly string[], { rules }: Nftables): Dropped | null {
-  const dropped = { packets: 0, bytes: 0 };
-  const wanted = links.map((link) => [...leavesBy(link), DROP]);
-  for (const family of FAMILIES) {
-    const own = rules.filter(
-      ({ table, chain }) => table.family === family && table.name === name && chain === CHAIN,
-    );
-    for (const expressions of wanted) {
-      const rule = own.find((one) => isAll(expressions, one));
-      if (rule === undefined) return null;
-      for (const expression of rule.expressions) {
-        if (expression.is !== 'counter') continue;
-        dropped.packets += expression.packets;
-        dropped.bytes += expression.bytes;
-      }
+export function findSilence(
+  name: string,
+  [podLink, tap]: readonly [podLink: string, tap: string],
+  { rules }: Pick<Nftables, 'rules'>,
+  served: Served | null,
+): Counted | null {
+  const wanted = silenceRules(podLink, tap, served);
+  const dropped: Counted[] = [];
+  for (const family of SILENCED) {
+    for (const hook of HOOKS) {
+      const ofChain = wanted[family][hook] ?? [];
+      const counted = countRules(ofChain, rulesIn(rules, { family, name }, hook));
+      if (counted === null) return null;
+      dropped.push(...counted.filter((_, i) => ofChain[i]?.at(-1)?.is === 'drop'));
     }
   }
-  return dropped;
+  return sumOf(dropped);
 }
 
-/** Whether a rule has exactly these expressions, except for counters. */
-function isAll(wanted: readonly Expression[], { expressions }: Rule): boolean {
-  const deciding = expressions.filter(({ is }) => is !== 'counter');
-  return (
-    deciding.length === wanted.length && deciding.every((expression, i) => isSame(expression, wanted[i]))
-  );
-}
-
-function isSame(one: Expression, other: Expression | undefined): boolean {
-  if (one.is === 'cmp') return other?.is === 'cmp' && Buffer.compare(one.equal, other.equal) === 0;
-  return one.is === other?.is && one.is !== 'other';
-}
+/** Rules of one chain, in their order. */
+export const rulesIn = (rules: readonly Rule[], { family, name }: Table, hook: string): readonly Rule[] =>
+  rules.filter(({ table, chain }) => table.family === family && table.name === name && chain === hook);
 
 /** Finds the existing tables of an attachment: one per family, unless one was deleted. Pure. */
 export function ownTables(key: AttachmentKey, { tables }: Tables): readonly Table[] {

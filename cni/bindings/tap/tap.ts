@@ -10,7 +10,9 @@ import { type Attachment, resolveAttachment } from './attachment.ts';
 import { findDefects, refuseDefects } from './check.ts';
 import { programsAt } from './conflicts.ts';
 import { type Ends, endsOf } from './ends.ts';
-import { planAdd } from './plan-add.ts';
+import { passageOf } from './guest-facts.ts';
+import { observeGuest } from './observe-guest.ts';
+import { planAdd, requireWirable } from './plan-add.ts';
 import { requirePodLink } from './pod-link.ts';
 import {
   claimsAddresses,
@@ -22,7 +24,7 @@ import {
 } from './prev-result-claims.ts';
 import { conflictWarnings } from './requirements.ts';
 import { ownTables } from './silence.ts';
-import { findWarnings, warnOfSound } from './warnings.ts';
+import { findWarnings, warnOfOlderPassage, warnOfSound } from './warnings.ts';
 
 /** A tap next to the pod link; all frames are redirected from one to the other. */
 export function tapBinding(conf: TapConf): BindingActions {
@@ -30,19 +32,33 @@ export function tapBinding(conf: TapConf): BindingActions {
     const seen = indexNetns(await kernel.observe());
     const attachment = resolveAttachment(key, conf, seen.links);
     const whole = await withRules(kernel, key, await withPrograms(kernel, attachment, seen));
-    return { attachment, ends: endsOf(attachment, whole) };
+    return { attachment, whole, ends: endsOf(attachment, whole) };
+  };
+
+  /** Looks again if asking for the router has changed the pod, and for what the passage needs. */
+  const lookForPlan = async (kernel: Kernel, key: AttachmentKey) => {
+    const { attachment, whole, ends } = await look(kernel, key);
+    const { pod } = requireWirable(attachment, ends);
+    const { guest, warnings } = await observeGuest(kernel, attachment, pod, ends);
+    const now = guest.asker === null ? whole : (await look(kernel, key)).whole;
+    return { attachment, guest, unknown: warnings, ends: endsOf(attachment, now, passageOf(conf, guest)) };
   };
 
   return {
     async plan(kernel, { key, netns, version }) {
-      const { attachment, ends } = await look(kernel, key);
+      const { attachment, ends, guest, unknown } = await lookForPlan(kernel, key);
       const untrue = await untrueClaims(kernel, ends, conf.prevResult, netns);
       const told = marksOf(untrue);
-      const levels = planAdd(attachment, ends, told);
+      const levels = planAdd(attachment, ends, told, guest);
       const pod = requirePodLink(attachment, ends);
       const plan = {
         levels,
-        warnings: [...warningsOf(untrue), ...conflictWarnings(pod), ...findWarnings(attachment, ends)],
+        warnings: [
+          ...warningsOf(untrue),
+          ...conflictWarnings(pod),
+          ...findWarnings(attachment, ends, guest),
+          ...unknown,
+        ],
         withoutFirst: withoutSilence(attachment, ends, told, levels),
       };
       if (conf.prevResult !== null || conf.logicNetworkName !== null) {
@@ -54,7 +70,9 @@ export function tapBinding(conf: TapConf): BindingActions {
       const { attachment, ends } = await look(kernel, key);
       const untrue = await untrueClaims(kernel, ends, prevResult, netns);
       const told = ends.tap?.record?.told ?? null;
-      refuseDefects([...findDefects(attachment, ends), ...findLost(untrue, told)], attachment, ends);
+      const facts = ends.tap?.record?.passage.serves ? await readNetnsFacts(kernel) : null;
+      refuseDefects([...findDefects(attachment, ends, facts), ...findLost(untrue, told)], attachment, ends);
+      return warnOfOlderPassage(attachment, ends);
     },
   };
 }
@@ -69,12 +87,18 @@ function withoutSilence(
   told: readonly string[],
   levels: readonly Level[],
 ): Plan['withoutFirst'] {
-  if (levels[0]?.[0]?.do.op !== 'addSilence') return null;
+  const isPassageOpen = attachment.conf.guestAddresses === 'network' && attachment.conf.spoofGuard === 'off';
+  if (levels[0]?.[0]?.do.op !== 'addSilence' || !isPassageOpen) return null;
   return ({ message }) => {
     const silence = { refusal: message, hasTables: false, dropped: null };
     return { levels: planAdd(attachment, { ...ends, silence }, told), warnings: [warnOfSound(message)] };
   };
 }
+
+const readNetnsFacts = async (kernel: Kernel) => ({
+  addresses: await kernel.addresses(),
+  sysctls: await kernel.readSysctls(),
+});
 
 /** Asks for the addresses of the netns only if prevResult mentions them. */
 async function untrueClaims(

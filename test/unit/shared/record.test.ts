@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { recordOf } from '../../../cni/plan/ours.ts';
-import { encodeRecord, readBinding, readRecord } from '../../../shared/record.ts';
+import { encodeRecord, OPEN_PASSAGE, readBinding, readRecord } from '../../../shared/record.ts';
 import { MACVTAP_MODES } from '../../../shared/rtnetlink/macvtap.ts';
 import { KEY, linkOf, MACVTAP, macvtapOf, tapOf } from '../../helpers/pod/seen.ts';
 
@@ -14,6 +14,7 @@ const RECORD = {
   mtu: 1500,
   restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
   told: [],
+  passage: OPEN_PASSAGE,
 };
 
 const toldIn = (ifalias: string) => {

@@ -24,6 +24,7 @@ test('describes a wired pod: both links, both redirects, no defects', () => {
     local: '192.0.2.1',
     prefixLength: 24,
     scope: 'global',
+    isTentative: false,
   } as const;
   const holder = { pid: 1, program: 'qemu', queues: 2 };
   const { attachments, strays } = describe(

@@ -32,6 +32,7 @@ const KNOWN: Known = {
   freeIfindex: () => 7,
   qdiscOf: (ifindex) => (ifindex === 2 ? 'ingress' : 'clsact'),
   classifier: 'u32',
+  guardForm: 'filters',
   filters: new Map([[2, [redirectOf(2, 3)]]]),
   labelled: (asked) => (asked === null ? null : { label: asked, helper: '/shim' }),
 };
@@ -40,7 +41,14 @@ const TAP = { op: 'addTap', link: 'tap1', multiQueue: true, owner: 107, group: n
 const change = (...requests: readonly unknown[]) => ({ part: 'change', requests });
 
 test('silence is a batch that needs no existing link', () => {
-  const op = { op: 'addSilence', table: 'tapwire-0', links: ['eth9', 'tap9'], replaces: true } as const;
+  const op = {
+    op: 'addSilence',
+    table: 'tapwire-0',
+    podLink: 'eth9',
+    tap: 'tap9',
+    served: null,
+    replaces: true,
+  } as const;
   assert.equal(encodeOp(op, KNOWN), { part: 'nftables', requests: silenceAddition(op) });
   assert.equal(encodeOp({ op: 'deleteSilence', table: 'tapwire-0' }, KNOWN), {
     part: 'nftables',
@@ -117,8 +125,9 @@ test('addMacvtap is a request in the netns of the node, and names that of the po
 
 test('disableIpv6 is a part of its own, by the name of the link', () =>
   assert.equal(encodeOp({ op: 'disableIpv6', link: 'net1' }, KNOWN), {
-    part: 'disableIpv6',
+    part: 'setIpv6',
     ifname: 'net1',
+    on: false,
   }));
 
 test('setSysctl is a part of its own', () =>

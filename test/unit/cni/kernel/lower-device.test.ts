@@ -15,6 +15,7 @@ const addressOf = (changes: Partial<Address> = {}): Address =>
     local: '192.0.2.1',
     prefixLength: 24,
     scope: 'global',
+    isTentative: false,
     ...changes,
   }) as Address;
 const routeOf = (changes: Partial<Route> = {}): Route =>

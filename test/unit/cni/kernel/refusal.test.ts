@@ -33,7 +33,14 @@ const ADD_MACVTAP: Op = {
   },
 };
 const NO_IPV6: Op = { op: 'disableIpv6', link: 'net1' };
-const SILENCE: Op = { op: 'addSilence', table: 'tapwire-0', links: ['eth0', 'tap0'], replaces: false };
+const SILENCE = {
+  op: 'addSilence',
+  table: 'tapwire-0',
+  podLink: 'eth0',
+  tap: 'tap0',
+  served: null,
+  replaces: false,
+} as const;
 const [EPERM, ENOENT, EBUSY, EEXIST, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 17, 19, 22, 25];
 const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
 

@@ -26,7 +26,7 @@ function unsettledView(unsettled: string | null, ...answers: readonly (readonly 
     unsettled,
     tcx: [],
   });
-  const classifiers = { candidates: ['matchall', 'u32'] as ('matchall' | 'u32')[] };
+  const classifiers = { candidates: ['matchall', 'u32'] as ('matchall' | 'u32')[], guardForms: [] };
   return { view: viewOf({ ask, look } as unknown as Rtnetlink, classifiers, () => null), asked, classifiers };
 }
 

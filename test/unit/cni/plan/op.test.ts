@@ -30,6 +30,7 @@ const OPS: readonly (readonly [Op, string, readonly string[]])[] = [
   [setLink('net1', { set: 'mtu', mtu: 1400 }), 'set mtu 1400 on "net1"', ['net1']],
   [setLink('net1', { set: 'txqueuelen', txqlen: 0 }), 'set txqueuelen 0 on "net1"', ['net1']],
   [setLink('net1', { set: 'addrgenmode none' }), 'set addrgenmode none on "net1"', ['net1']],
+  [setLink('net1', { set: 'accept_local' }), 'set accept_local and rp_filter on "net1"', ['net1']],
   [setLink('net1', { set: 'up', on: false }), 'set "net1" down', ['net1']],
   [setLink('net1', { set: 'allmulticast', on: true }), 'turn allmulticast on on "net1"', ['net1']],
   [setLink('net1', { set: 'promisc', on: true }), 'turn promiscuous mode on on "net1"', ['net1']],

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeLinkOwner, isUnfinishedMacvtap, recordOf, tapRecordOf } from '../../../../cni/plan/ours.ts';
-import { encodeRecord } from '../../../../shared/record.ts';
+import { encodeRecord, OPEN_PASSAGE } from '../../../../shared/record.ts';
 import { KEY, linkOf, MACVTAP, macvtapOf, OTHER, tapOf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('recordOf() and describeLinkOwner()');
@@ -13,6 +13,7 @@ const RECORD = {
   mtu: 1500,
   restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
   told: [],
+  passage: OPEN_PASSAGE,
 };
 
 const LONGEST =

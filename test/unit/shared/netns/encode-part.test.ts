@@ -38,7 +38,7 @@ test('a part without a request has no number', () => {
     encoded: [CREATE_TAP, 'tap0', 0, false, -1, 107, null, null],
     next: 5,
   });
-  const { encoded, next } = encodePart({ part: 'disableIpv6', ifname: 'eth0' }, 5, -1);
+  const { encoded, next } = encodePart({ part: 'setIpv6', ifname: 'eth0', on: false }, 5, -1);
   assert.equal([encoded[0], encoded[2], next], [WRITE_FILE, 'eth0', 5]);
 });
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Binding, kindOfName } from '../../../../shared/bindings.ts';
-import { encodeRecord } from '../../../../shared/record.ts';
+import { encodeRecord, OPEN_PASSAGE } from '../../../../shared/record.ts';
 import { kindOf, pinWarnings } from '../../../../sidecar/bindings/kind.ts';
 import { caught } from '../../../helpers/caught.ts';
 import { macvtapLink, tapLink, veth } from '../../../helpers/sidecar/vmi.ts';
@@ -15,6 +15,7 @@ const RECORD = encodeRecord({
   mtu: 1500,
   restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
   told: [],
+  passage: OPEN_PASSAGE,
 });
 const wired = (ifalias: string | null) => [veth('eth0'), { ...tapLink('tap0'), ifalias }];
 const one = (binding: string) => ({

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Attachment } from '../../../../../cni/bindings/tap/attachment.ts';
 import { refuseOtherAttachment } from '../../../../../cni/bindings/tap/other-attachments.ts';
 import type { NetnsState } from '../../../../../cni/plan/seen.ts';
-import { encodeRecord } from '../../../../../shared/record.ts';
+import { encodeRecord, OPEN_PASSAGE } from '../../../../../shared/record.ts';
 import { caught } from '../../../../helpers/caught.ts';
 import {
   BARE,
@@ -43,6 +43,7 @@ const wiredAs = (podLink: string, tap = 'tap16477688c0e') => {
     mtu: 1500,
     restore: { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
     told: [],
+    passage: OPEN_PASSAGE,
   };
   return wired({ links: [LO, linkOf(2, podLink), tapOf({ ifname: tap, ifalias: encodeRecord(record) })] });
 };

@@ -6,7 +6,7 @@ import { silenceTable } from '../../../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../../../cni/plan/cookie.ts';
 import type { Level, Op, Step } from '../../../../../cni/plan/op.ts';
 import type { NetnsState } from '../../../../../cni/plan/seen.ts';
-import { encodeRecord, type Restore } from '../../../../../shared/record.ts';
+import { encodeRecord, OPEN_PASSAGE, type Restore } from '../../../../../shared/record.ts';
 import type { Filter } from '../../../../../shared/rtnetlink/filter.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link } from '../../../../../shared/rtnetlink/link.ts';
 import { caught } from '../../../../helpers/caught.ts';
@@ -38,7 +38,7 @@ const ops = (steps: readonly Step[]): Op[] => steps.map((step) => step.do);
 /** What an op is, or which setting of a link it changes. */
 const nameOf = (op: Op): string => (op.op === 'setLink' ? op.change.set : op.op);
 const aliasOf = (restore: Restore, mtu = 1500) =>
-  encodeRecord({ key: KEY, binding: 'tap', podLink: 'eth0', mtu, restore, told: [] });
+  encodeRecord({ key: KEY, binding: 'tap', podLink: 'eth0', mtu, restore, told: [], passage: OPEN_PASSAGE });
 const fresh = (restore: Restore): Op[] => [
   { op: 'addTap', link: 'tap0', multiQueue: false, owner: 107, group: 107, selinuxContext: null },
   { op: 'setLink', link: 'tap0', change: { set: 'alias', ifalias: aliasOf(restore) } },
@@ -74,6 +74,7 @@ test('the record keeps the untrue claims of prevResult, and a second ADD changes
     mtu: 1500,
     restore: BOTH_OURS,
     told,
+    passage: OPEN_PASSAGE,
   });
   assert.equal(ops(planAdd(attachmentOf(), BARE, told))[1], {
     op: 'setLink',
@@ -85,7 +86,14 @@ test('the record keeps the untrue claims of prevResult, and a second ADD changes
 
 test('a second ADD completes the record of an older ADD', () => {
   const [record, link] = [
-    { key: KEY, binding: 'tap' as const, podLink: 'eth0', mtu: 1500, restore: BOTH_OURS },
+    {
+      key: KEY,
+      binding: 'tap' as const,
+      podLink: 'eth0',
+      mtu: 1500,
+      restore: BOTH_OURS,
+      passage: OPEN_PASSAGE,
+    },
     'tap0',
   ];
   const older = encodeRecord({ ...record, told: null });
@@ -297,7 +305,14 @@ test('an existing tap is set back to its values', () => {
 const SILENCED = { ...BOTH_OURS, silence: true };
 const TABLE = silenceTable(KEY);
 const NOT_YET = { tables: [], rules: [], refusal: null };
-const addSilence = { op: 'addSilence', table: TABLE, links: ['eth0', 'tap0'], replaces: false } as const;
+const addSilence = {
+  op: 'addSilence',
+  table: TABLE,
+  podLink: 'eth0',
+  tap: 'tap0',
+  served: null,
+  replaces: false,
+} as const;
 
 test("the pod's own stack is silenced before all other steps, and the record says so", () => {
   const levels = planLevels(attachmentOf(), { ...BARE, nftables: NOT_YET });

@@ -14,9 +14,16 @@ import { ETH0 } from '../../../../helpers/pod/seen.ts';
 const test = suite('claims of prevResult');
 
 const ADDRESSES: readonly Address[] = [
-  { ifindex: 2, family: 'inet', local: '192.0.2.10', prefixLength: 24, scope: 'global' },
-  { ifindex: 2, family: 'inet6', local: '2001:db8::10', prefixLength: 64, scope: 'global' },
-  { ifindex: 3, family: 'inet', local: '192.0.2.11', prefixLength: 24, scope: 'global' },
+  { ifindex: 2, family: 'inet', local: '192.0.2.10', prefixLength: 24, scope: 'global', isTentative: false },
+  {
+    ifindex: 2,
+    family: 'inet6',
+    local: '2001:db8::10',
+    prefixLength: 64,
+    scope: 'global',
+    isTentative: false,
+  },
+  { ifindex: 3, family: 'inet', local: '192.0.2.11', prefixLength: 24, scope: 'global', isTentative: false },
 ];
 const NETNS = '/run/netns/x';
 const INTERFACE = { name: 'eth0', mac: ETH0.mac, sandbox: NETNS };
@@ -150,6 +157,7 @@ test("list at most a bounded number of the link's addresses", () => {
       local: `10.0.${i >> 8}.${i & 255}`,
       prefixLength: 24,
       scope: 'global',
+      isTentative: false,
     }),
   );
   const claimed = { interfaces: [INTERFACE], ips: [at0('192.0.2.9/24')] };

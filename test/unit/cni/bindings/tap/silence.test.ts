@@ -13,8 +13,9 @@ import { KEY, OTHER, silenced } from '../../../../helpers/pod/seen.ts';
 
 const test = suite('silence');
 
-const LINKS = ['eth0', 'tap0'];
+const LINKS = ['eth0', 'tap0'] as const;
 const TABLE = silenceTable(KEY);
+const OP = { table: TABLE, podLink: 'eth0', tap: 'tap0', served: null } as const;
 /** NFT_MSG_* by number. */
 const WORDS = { 0: '+table', 2: '-table', 3: '+chain', 6: '+rule' } as const;
 const shown = (requests: ReturnType<typeof silenceDeletion>) =>
@@ -29,12 +30,12 @@ const INET = ['+table 1', '+chain 1', '+rule 1', '+rule 1'];
 const ARP = ['+table 3', '+chain 3', '+rule 3', '+rule 3'];
 
 test('silenceAddition() adds a table for each family, with a rule for each link', () => {
-  const op = { table: TABLE, links: LINKS, replaces: false };
+  const op = { ...OP, replaces: false };
   assert.equal(shown(silenceAddition(op)), [...INET, ...ARP]);
 });
 
 test('silenceAddition() deletes earlier tables in the same batch, so that no frame passes meanwhile', () => {
-  const op = { table: TABLE, links: LINKS, replaces: true };
+  const op = { ...OP, replaces: true };
   assert.equal(shown(silenceAddition(op)), ['+table 1', '+table 3', '-table 1', '-table 3', ...INET, ...ARP]);
 });
 
@@ -43,7 +44,10 @@ test('silenceDeletion() adds tables before it deletes them, so that a missing ta
 });
 
 test('findSilence() adds up the packets that all rules have dropped', () => {
-  assert.equal(findSilence(TABLE, LINKS, silenced({ packets: 2, bytes: 100 })), { packets: 8, bytes: 400 });
+  assert.equal(findSilence(TABLE, LINKS, silenced({ packets: 2, bytes: 100 }), null), {
+    packets: 8,
+    bytes: 400,
+  });
 });
 
 const rule = (changes: Partial<Rule>): Rule => ({
@@ -70,13 +74,13 @@ for (const [why, last] of [
 ] as const) {
   test(`findSilence() finds no silence if a rule is wrong: ${why}`, () => {
     const { rules, ...tables } = silenced();
-    assert.is(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), ...last] }), null);
+    assert.is(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), ...last] }, null), null);
   });
 }
 
 test('findSilence() works without counters', () => {
   const { rules, ...tables } = silenced();
-  assert.ok(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), rule({})] }));
+  assert.ok(findSilence(TABLE, LINKS, { ...tables, rules: [...rules.slice(0, -1), rule({})] }, null));
 });
 
 test('ownTables() returns the tables of an attachment, of either family', () => {

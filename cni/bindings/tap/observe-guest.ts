@@ -1,0 +1,102 @@
+import { messageOf } from '../../../shared/errors.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { TapConf } from '../../request/config.ts';
+import { widenSteps } from '../widen.ts';
+import type { Attachment } from './attachment.ts';
+import type { End, Ends } from './ends.ts';
+import {
+  type GuestFacts,
+  type GuestRouter,
+  gatewayOf,
+  guestAddressesOf,
+  isLinkLocal,
+  NO_FACTS,
+  pingGroups,
+  requireAddresses,
+} from './guest-facts.ts';
+import { silenceTable } from './silence.ts';
+
+interface Observed {
+  readonly guest: GuestFacts;
+  readonly warnings: readonly string[];
+}
+
+/** Whether ADD must know more of a pod than its links. */
+const needsFacts = ({ guestAddresses, spoofGuard }: TapConf): boolean =>
+  guestAddresses === 'pod' || spoofGuard === 'addresses';
+
+/**
+ * Observes what ADD must know to serve and guard the guest. Sends frames only if nothing but asking
+ * finds the router: then the pod must not be silenced yet.
+ */
+export async function observeGuest(
+  kernel: Kernel,
+  attachment: Attachment,
+  pod: End,
+  ends: Ends,
+): Promise<Observed> {
+  if (!needsFacts(attachment.conf)) return { guest: NO_FACTS, warnings: [] };
+  const [addresses, sysctls] = [await kernel.addresses(), await kernel.readSysctls()];
+  const tap = ends.tap?.link ?? null;
+  const known: GuestFacts = {
+    ...NO_FACTS,
+    ipv4: guestAddressesOf(pod.link, 'inet', addresses),
+    ipv6: guestAddressesOf(pod.link, 'inet6', addresses),
+    ofTap:
+      tap === null
+        ? []
+        : addresses.filter(({ ifindex }) => ifindex === tap.ifindex).map(({ local }) => local),
+    sysctls,
+  };
+  requireAddresses(attachment, known);
+  if (known.ipv6.length === 0) return { guest: known, warnings: [] };
+
+  const gateway = gatewayOf(pod.link, await kernel.routes());
+  if (gateway === null) return { guest: known, warnings: [] };
+  if (isLinkLocal(gateway)) {
+    return { guest: { ...known, router: { address: gateway, mac: null, isTold: true } }, warnings: [] };
+  }
+  const told = tap === null ? null : await toldRouter(kernel, tap.ifindex);
+  // A guest may be running: do not let the pod send with its MAC.
+  if (told !== null || (ends.tap !== null && ends.tap.redirect !== null)) {
+    return { guest: { ...known, router: told }, warnings: [] };
+  }
+  return askFor(gateway, kernel, attachment, pod, ends, { ...known, asker: process.getegid?.() ?? 0 });
+}
+
+/** The router that an earlier ADD made a neighbour of the tap. */
+async function toldRouter(kernel: Kernel, ifindex: number): Promise<GuestRouter | null> {
+  const NUD_PERMANENT = 0x80;
+  const neighbours = await kernel.neighbours(ifindex);
+  const router = neighbours.find(({ address, state }) => isLinkLocal(address) && state === NUD_PERMANENT);
+  return router === undefined ? null : { address: router.address, mac: router.mac, isTold: true };
+}
+
+async function askFor(
+  gateway: string,
+  kernel: Kernel,
+  attachment: Attachment,
+  { link }: End,
+  { silence }: Ends,
+  guest: GuestFacts,
+): Promise<Observed> {
+  const unknown = (reason: string): Observed => ({
+    guest,
+    warnings: [
+      `Cannot find the link-local address of gateway ${gateway} of "${link.ifname}": ${reason}; ` +
+        'the guest gets no IPv6 default route from router advertisements',
+    ],
+  });
+  // A killed ADD may have silenced the pod, which then cannot ask.
+  const unsilenced = silence.hasTables
+    ? [{ op: 'deleteSilence', table: silenceTable(attachment.key) } as const]
+    : [];
+  const widened = widenSteps({ firstPort: null, groups: pingGroups(attachment.conf, guest) }, guest.sysctls);
+  const outcomes = await kernel.run([[...unsilenced, ...widened.map((step) => step.do)]], false);
+  const failure = outcomes.find((outcome) => outcome instanceof Error);
+  if (failure !== undefined) return unknown(messageOf(failure));
+  const found = await kernel.findRouter(link, gateway);
+  return 'reason' in found
+    ? unknown(found.reason)
+    : { guest: { ...guest, router: { ...found.router, isTold: false } }, warnings: [] };
+}
