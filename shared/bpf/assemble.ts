@@ -4,6 +4,7 @@
  * Source: linux/filter.h, linux net/core/filter.c
  */
 import { ETHERTYPES, type FrameProtocol, type FrameRule, type Key } from '../frame-match.ts';
+import { decide, type Step } from './decision.ts';
 
 /** An instruction: struct sock_filter. */
 interface Instruction {
@@ -91,52 +92,55 @@ function skipIf(has: 'equal' | 'other', k: number, count: number): readonly Inst
   return count <= MAX_SKIP ? [compare(count, 0)] : [compare(0, 1), instruction(JUMP, count)];
 }
 
-/** Compiles the rules for one kind of frames, up to the first that matches all of them. */
+/** Compiles the rules for one kind of frames. */
 function compileBlock(rules: readonly FrameRule[]): readonly Instruction[] {
-  const block: Instruction[] = [];
-  let held: Held = null;
-  for (const { match, verdict } of rules) {
-    const compiled = compileKeys(match.keys, held);
-    for (const one of skipOnMiss(compiled.tests)) block.push(one);
-    block.push(instruction(RETURN, RETURNS[verdict]));
-    if (match.keys.length === 0) return block;
+  const steps = decide(rules.map(({ match, verdict }) => ({ keys: match.keys, verdict })));
+  const last = steps.at(-1);
+  const isDecided = last !== undefined && 'verdict' in last;
+  return compileSteps(isDecided ? steps : [...steps, { verdict: 'pass' }], null).code;
+}
+
+interface Compiled {
+  readonly code: readonly Instruction[];
+  /** What the accumulator holds if no step has decided; null if that depends. */
+  readonly held: Held;
+}
+
+function compileSteps(steps: readonly Step[], before: Held): Compiled {
+  const code: Instruction[] = [];
+  let held = before;
+  for (const step of steps) {
+    const compiled = compileStep(step, held);
+    for (const one of compiled.code) code.push(one);
     held = compiled.held;
   }
-  block.push(instruction(RETURN, RETURNS.pass));
-  return block;
+  return { code, held };
 }
 
-/** A comparison, after the instructions that bring its word to the accumulator. */
-interface Test {
-  readonly loads: readonly Instruction[];
-  readonly value: number;
-}
-
-/** @returns the tests, and what the accumulator holds if any of them fails */
-function compileKeys(keys: readonly Key[], before: Held): { tests: readonly Test[]; held: Held } {
-  const tests: Test[] = [];
-  const words: Held[] = [];
-  let held = before;
-  for (const { at, mask, value } of keys) {
-    const isLoaded = held?.at === at && (mask & ~held.mask) === 0;
-    const loads = isLoaded ? [] : [instruction(LOAD_WORD, NETWORK_HEADER + at)];
-    if (mask !== (isLoaded ? held?.mask : 0xffffffff)) loads.push(instruction(AND, mask));
-    tests.push({ loads, value });
-    held = { at, mask };
-    words.push(held);
+function compileStep(step: Step, before: Held): Compiled {
+  if ('verdict' in step) return { code: [instruction(RETURN, RETURNS[step.verdict])], held: before };
+  const key = 'required' in step ? step.required : step.key;
+  const { at, mask, value } = key;
+  const now = { at, mask };
+  const loads = load(key, before);
+  if ('required' in step) {
+    return { code: [...loads, ...skipIf('equal', value, 1), instruction(RETURN, RETURNS.drop)], held: now };
   }
-  const [first = null] = words;
-  const isSame = words.every((word) => word?.at === first?.at && word?.mask === first?.mask);
-  return { tests, held: isSame ? first : null };
+  const branch = compileSteps(step.branch, now);
+  const isSame = branch.held?.at === at && branch.held.mask === mask;
+  return {
+    code: [...loads, ...skipIf('other', value, branch.code.length), ...branch.code],
+    held: isSame ? now : null,
+  };
 }
 
-/** Encodes tests, each of which skips the rest and the return that follows if it fails. */
-function skipOnMiss(tests: readonly Test[]): readonly Instruction[] {
-  let rest: readonly Instruction[] = [];
-  for (const { loads, value } of tests.toReversed()) {
-    rest = [...loads, ...skipIf('other', value, rest.length + 1), ...rest];
-  }
-  return rest;
+/** Brings the word of a key to the accumulator, without the bits that do not count. */
+function load({ at, mask }: Key, held: Held): readonly Instruction[] {
+  const isLoaded = held?.at === at && (mask & ~held.mask) === 0;
+  return [
+    ...(isLoaded ? [] : [instruction(LOAD_WORD, NETWORK_HEADER + at)]),
+    ...(mask === (isLoaded ? held.mask : 0xffffffff) ? [] : [instruction(AND, mask)]),
+  ];
 }
 
 function encode(program: readonly Instruction[]): Buffer {
