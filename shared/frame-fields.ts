@@ -30,7 +30,9 @@ export const udpOverIpv4 = (source: number | null, destination: number): readonl
     bytesAt(6, [0, 0], [0x1f, 0xff]), // fragment offset
   );
 
-/** A UDP packet whose header of IPv4 has options. Two matches, because a key compares single bits. */
+/**
+ * A UDP packet whose header of IPv4 has options. Two matches, because a key compares single bits.
+ */
 export const UDP_WITH_OPTIONS: readonly (readonly Key[])[] = [
   joined(ipv4Protocol(UDP), bytesAt(0, [0x06], [0x0e])), // six or seven words
   joined(ipv4Protocol(UDP), bytesAt(0, [0x08], [0x08])), // eight to fifteen

@@ -70,12 +70,14 @@ export function joined(...keys: readonly (readonly Key[])[]): readonly Key[] {
   return [...byOffset.values()];
 }
 
-/** What happens to the frames of a match. A list of rules is tried in order; the first match counts. */
+/**
+ * What happens to the frames of a match. A list of rules is tried in order; the first match counts.
+ */
 export interface FrameRule {
   readonly match: FrameMatch;
   /**
-   * `up`: the netns' own stack gets the frame. `pass`: the redirect sends it on. `drop`: nobody gets
-   * it.
+   * `up`: the netns' own stack gets the frame. `pass`: the redirect sends it on. `drop`: nobody
+   * gets it.
    */
   readonly verdict: 'up' | 'pass' | 'drop';
 }

@@ -1,8 +1,8 @@
 /** Addresses of the services for the guest, which the CNI plugin and the sidecar must agree on. */
 
-/** The server of DHCPv4, on every tap with guest services. Link-local, so that no network has it. */
+/** The server of DHCPv4, on each tap with guest services. Link-local, so that no network has it. */
 export const SERVER_IPV4 = '169.254.75.10';
-/** The server of DHCPv6 on the same taps. Equal on every node, so that a migrated guest finds it. */
+/** The server of DHCPv6 on the same taps. Equal on all nodes, so that a migrated guest finds it. */
 export const SERVER_IPV6 = 'fe80::75:10';
 /**
  * Identifier of the echo requests that become router advertisements, and that router solicitations

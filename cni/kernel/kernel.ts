@@ -20,6 +20,8 @@ import { viewOf } from './view.ts';
 
 /** Access to one netns: observes and changes it. */
 export interface Kernel {
+  /** Gid of this process, which must be able to ping in order to find a router. */
+  readonly gid: number;
   observe(): Promise<NetnsState>;
   addresses(): Promise<readonly Address[]>;
   routes(): Promise<readonly Route[]>;
@@ -61,6 +63,7 @@ export function openKernel(
   const rtnetlink = new Rtnetlink(netns);
   const view = viewOf(rtnetlink, classifiers, labelledTap);
   return {
+    gid: process.getegid?.() ?? 0,
     observe: view.observe,
     async addresses() {
       const [addresses] = await rtnetlink.ask(allAddresses);

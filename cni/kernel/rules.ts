@@ -1,6 +1,7 @@
 import { assemble } from '../../shared/bpf/assemble.ts';
 import type { Request } from '../../shared/netlink/message.ts';
 import { type Filter, filterDeletion, isHashTable } from '../../shared/rtnetlink/filter.ts';
+import type { IngressKind } from '../../shared/rtnetlink/qdisc.ts';
 import {
   BPF_RULE_PREF,
   bpfContent,
@@ -11,7 +12,6 @@ import {
 } from '../../shared/rtnetlink/rule-filter.ts';
 import type { Op } from '../plan/op.ts';
 import { digestOf, isRuleOf, ruleId } from '../plan/rule-set.ts';
-import type { Known } from './encode-op.ts';
 
 /** How rules get into the kernel: as one classic BPF program, or as one u32 filter each. */
 export const RULE_FORMS = ['program', 'filters'] as const;
@@ -20,11 +20,18 @@ export type RuleForm = (typeof RULE_FORMS)[number];
 /** The prefs of all forms, lowest first. */
 export const ALL_RULE_PREFS: readonly number[] = [BPF_RULE_PREF, ...Object.values(RULE_PREFS)];
 
+/** What must be known of the links. */
+interface Links {
+  /** @throws {BindingError} LINK_MISSING */
+  ifindexOf(link: string): number;
+  qdiscOf(ifindex: number): IngressKind;
+}
+
 /** Encodes the additions of an attachment's rules in this form. Pure. */
 export function encodeRules(
   { link, to, cookie, rules, owner }: Extract<Op, { op: 'addRules' }>,
   form: RuleForm,
-  { ifindexOf, qdiscOf }: Pick<Known, 'ifindexOf' | 'qdiscOf'>,
+  { ifindexOf, qdiscOf }: Links,
 ): readonly Request[] {
   const ifindex = ifindexOf(link);
   const place = { ifindex, qdisc: qdiscOf(ifindex) };

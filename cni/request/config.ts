@@ -64,8 +64,8 @@ export interface TapConf extends CommonConf {
   /** SELinux label under which the tap is created. */
   readonly selinuxContext: string | null;
   /**
-   * Who tells the guest its addresses: a server on the network, or the sidecar, which tells it those
-   * of the pod link.
+   * Who tells the guest its addresses: a server on the network, or the sidecar, which tells it
+   * those of the pod link.
    */
   readonly guestAddresses: 'network' | 'pod';
   /** What the sources of the guest's frames are compared with. */
@@ -192,7 +192,7 @@ export function decodeNetConf(value: unknown): NetConf {
       return {
         binding,
         ...common,
-        ...requireKnownAddresses(requireOneNetwork(foldedFields(tapKeys)(value, '$'))),
+        ...requirePossible(requireOneNetwork(foldedFields(tapKeys)(value, '$'))),
       };
     case 'macvtap':
       return { binding, ...common, ...decodeMacvtap(value), device: givenDevice(value) };
@@ -210,8 +210,17 @@ function requireOneNetwork<T extends Pick<TapConf, 'network' | 'podLink'>>(conf:
   );
 }
 
-function requireKnownAddresses<T extends Pick<TapConf, 'guestAddresses' | 'spoofGuard'>>(conf: T): T {
-  if (conf.spoofGuard !== 'addresses' || conf.guestAddresses === 'pod') return conf;
+/** Rejects what guest services and the spoof guard cannot do. */
+function requirePossible<T extends Pick<TapConf, 'guestAddresses' | 'spoofGuard' | 'group'>>(conf: T): T {
+  const isServed = conf.guestAddresses === 'pod';
+  if (isServed && (conf.group ?? 0) > MAX_PING_GROUP) {
+    throw mismatch(
+      '$.group',
+      `at most ${MAX_PING_GROUP} with "guestAddresses": "pod", whose servers need to ping`,
+      conf.group,
+    );
+  }
+  if (conf.spoofGuard !== 'addresses' || isServed) return conf;
   throw mismatch(
     '$.spoofGuard',
     '"mac", or "guestAddresses": "pod" with it, because Tapwire does not know which addresses the network gives the guest',

@@ -50,9 +50,7 @@ export function floorAddition({
   ];
 }
 
-/**
- * Encodes the requests of one batch, which deletes the table. A missing table is not an error. Pure.
- */
+/** Encodes a batch that deletes the table. A missing table is not an error. Pure. */
 export function floorDeletion(name: string): readonly Request[] {
   const table = { family: 'netdev', name } as const;
   return [tableAddition(table), tableDeletion(table)];

@@ -61,7 +61,7 @@ export async function observeGuest(
   if (told !== null || (ends.tap !== null && ends.tap.redirect !== null)) {
     return { guest: { ...known, router: told }, warnings: [] };
   }
-  return askFor(gateway, kernel, attachment, pod, ends, { ...known, asker: process.getegid?.() ?? 0 });
+  return askFor(gateway, kernel, attachment, pod, ends, { ...known, asker: kernel.gid });
 }
 
 /** The router that an earlier ADD made a neighbour of the tap. */

@@ -40,8 +40,10 @@ export function tapBinding(conf: TapConf): BindingActions {
     const { attachment, whole, ends } = await look(kernel, key);
     const { pod } = requireWirable(attachment, ends);
     const { guest, warnings } = await observeGuest(kernel, attachment, pod, ends);
+    const found = { attachment, guest, unknown: warnings };
+    if (isOpen(conf) && ends.tap?.record == null) return { ...found, ends };
     const now = guest.asker === null ? whole : (await look(kernel, key)).whole;
-    return { attachment, guest, unknown: warnings, ends: endsOf(attachment, now, passageOf(conf, guest)) };
+    return { ...found, ends: endsOf(attachment, now, passageOf(conf, guest)) };
   };
 
   return {
@@ -77,6 +79,10 @@ export function tapBinding(conf: TapConf): BindingActions {
   };
 }
 
+/** Whether every frame may pass. */
+const isOpen = ({ guestAddresses, spoofGuard }: TapConf): boolean =>
+  guestAddresses === 'network' && spoofGuard === 'off';
+
 /**
  * Plans ADD as if the kernel had no nf_tables: a pod gets its network even if it cannot be
  * silenced.
@@ -87,8 +93,7 @@ function withoutSilence(
   told: readonly string[],
   levels: readonly Level[],
 ): Plan['withoutFirst'] {
-  const isPassageOpen = attachment.conf.guestAddresses === 'network' && attachment.conf.spoofGuard === 'off';
-  if (levels[0]?.[0]?.do.op !== 'addSilence' || !isPassageOpen) return null;
+  if (levels[0]?.[0]?.do.op !== 'addSilence' || !isOpen(attachment.conf)) return null;
   return ({ message }) => {
     const silence = { refusal: message, hasTables: false, dropped: null };
     return { levels: planAdd(attachment, { ...ends, silence }, told), warnings: [warnOfSound(message)] };
