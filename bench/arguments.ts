@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 /** The sections of the benchmark, in the order in which they run. */
-export const SECTIONS = ['calls', 'at-once', 'growth', 'limits', 'floor', 'hooks'] as const;
+export const SECTIONS = ['calls', 'at-once', 'growth', 'limits', 'floor', 'passage', 'hooks'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** A further plugin to measure, named on the command line. */
@@ -34,6 +34,7 @@ A full run writes bench/results.json and bench/results.svg; any other run writes
                        growth   ADD with 1, 50 and 250 pods on the node, and the kernel's share
                        limits   ADD with 100m CPU and 50 MiB, the limits of Multus' daemon
                        floor    ADD compared with an empty round trip to the agent
+                       passage  ADD, DEL and each frame with guestAddresses and spoofGuard
                        hooks    the sidecar: start, OnDefineDomain, memory
   --rounds N         measure each call N times (default ${FULL_ROUNDS})
   --peer NAME=PATH   measure a further plugin in "calls"; may be repeated

@@ -23,6 +23,7 @@ import { measureFloor } from './sections/floor.ts';
 import { measureGrowth } from './sections/growth.ts';
 import { measureHooks } from './sections/hooks.ts';
 import { measureLimits } from './sections/limits.ts';
+import { measurePassage } from './sections/passage.ts';
 import { describeResults } from './table.ts';
 import { describeTargets, judge } from './targets.ts';
 
@@ -33,6 +34,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Partial<Result
   growth: async (bench) => ({ growth: await measureGrowth(bench) }),
   limits: async (bench) => ({ limits: await measureLimits(bench) }),
   floor: async (bench) => ({ floor: await measureFloor(bench) }),
+  passage: async (bench) => ({ passage: await measurePassage(bench) }),
   hooks: async (bench) => ({ hooks: await measureHooks(bench) }),
 };
 

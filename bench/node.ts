@@ -17,6 +17,7 @@ export const SCRATCH = '/run/tapwire-bench';
 export const STDERR = `${SCRATCH}/stderr`;
 export const RUNNER = `${SCRATCH}/runner`;
 export const FLOOR = `${SCRATCH}/floor`;
+export const FRAMES = `${SCRATCH}/frames`;
 /** The directory of the stand-in for kubelet. */
 export const KUBELET = `${SCRATCH}/kubelet`;
 
@@ -56,7 +57,11 @@ export async function prepareNode(cgroup: string): Promise<Agents | null> {
     `link set ${UPLINK} up`,
   ];
   await batch([], ['link set lo up', ...uplink]);
-  await Promise.all([compile('runner', RUNNER, FREESTANDING), compile('floor', FLOOR, ['-static'])]);
+  await Promise.all([
+    compile('runner', RUNNER, FREESTANDING),
+    compile('floor', FLOOR, ['-static']),
+    compile('frames', FRAMES, []),
+  ]);
   install();
   if (!existsSync(`${AGENT_BUNDLE}/index.js`)) return null;
   cpSync(AGENT_BUNDLE, `${SCRATCH}/agent`, { recursive: true, dereference: true });

@@ -109,6 +109,22 @@ export interface HookCosts {
   readonly oomKills: number;
 }
 
+/** What an option costs for each frame that a guest sends. */
+export interface FrameCosts {
+  /** The option, and the form of the spoof guard. */
+  readonly option: string;
+  /** From the write to the tap to its return, ns. */
+  readonly ipv4: Spread;
+  readonly ipv6: Spread;
+}
+
+/** What guestAddresses and spoofGuard cost. */
+export interface PassageCosts {
+  /** By option instead of peer. */
+  readonly calls: readonly CallCosts[];
+  readonly frames: readonly FrameCosts[];
+}
+
 /** The results of a run. A section that was not measured is absent. */
 export interface Results {
   readonly machine: Machine;
@@ -117,6 +133,7 @@ export interface Results {
   readonly growth?: readonly GrowthCosts[];
   readonly limits?: readonly LimitCosts[];
   readonly floor?: readonly FloorCosts[];
+  readonly passage?: PassageCosts;
   readonly hooks?: readonly HookCosts[];
 }
 

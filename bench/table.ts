@@ -6,9 +6,16 @@ import type { Spread } from './statistics.ts';
 export function describeResults(results: Results): string {
   const { machine } = results;
   const about = `${machine.cpus} x ${machine.cpu}, ${machine.memory} GiB, Linux ${machine.kernel}, Node ${machine.node}, Go plugins ${machine.plugins}`;
-  const parts = [callTable, burstTable, growthTable, limitTable, floorTable, hookTable].map((part) =>
-    part(results),
-  );
+  const parts = [
+    callTable,
+    burstTable,
+    growthTable,
+    limitTable,
+    floorTable,
+    passageTable,
+    frameTable,
+    hookTable,
+  ].map((part) => part(results));
   return [
     `${about}\nMedians in ms, p90 in brackets; "x bridge" is the ratio to Go's bridge in the same run.`,
     ...parts,
@@ -93,6 +100,27 @@ function floorTable({ floor }: Results): string {
     times(add.wall, version.wall),
   ]);
   return table(['empty round trip', 'VERSION', 'ADD', 'x VERSION'], rows);
+}
+
+function passageTable({ passage }: Results): string {
+  if (passage === undefined) return '';
+  const [first] = passage.calls;
+  const rows = passage.calls.map(({ peer, add, del }) => [
+    peer,
+    ...costCells(add, first?.add),
+    ...costCells(del, first?.del),
+  ]);
+  return table(['what may pass', 'ADD', 'x first', 'CPU', 'DEL', 'x first', 'CPU'], rows);
+}
+
+function frameTable({ passage }: Results): string {
+  if (passage === undefined) return '';
+  const [first] = passage.frames;
+  const rows = passage.frames.map(({ option, ipv4, ipv6 }) => [
+    option,
+    ...[time(ipv4), times(ipv4, first?.ipv4), time(ipv6), times(ipv6, first?.ipv6)],
+  ]);
+  return table(['ns for each frame of a guest', 'IPv4', 'x first', 'IPv6', 'x first'], rows);
 }
 
 function hookTable({ hooks }: Results): string {

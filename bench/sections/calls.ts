@@ -33,7 +33,7 @@ export async function measureCalls(bench: Bench): Promise<readonly CallCosts[]> 
 }
 
 /** Measures all peers once in each round, in random order, each in a new pod. */
-async function measureTogether(bench: Bench, peers: readonly Peer[]): Promise<readonly CallCosts[]> {
+export async function measureTogether(bench: Bench, peers: readonly Peer[]): Promise<readonly CallCosts[]> {
   const measured = peers.map(
     (peer): Measured => ({ peer, adds: [], dels: [], afterDel: { tried: 0, done: 0 } }),
   );

@@ -24,7 +24,8 @@ export interface Kernel {
   readonly gid: number;
   observe(): Promise<NetnsState>;
   addresses(): Promise<readonly Address[]>;
-  routes(): Promise<readonly Route[]>;
+  /** Addresses and routes at once. */
+  network(): Promise<{ readonly addresses: readonly Address[]; readonly routes: readonly Route[] }>;
   /** Neighbours of a link. */
   neighbours(ifindex: number): Promise<readonly Neighbour[]>;
   /** Reads eBPF programs by id; omits those that cannot be read. */
@@ -69,9 +70,9 @@ export function openKernel(
       const [addresses] = await rtnetlink.ask(allAddresses);
       return addresses;
     },
-    async routes() {
-      const [routes] = await rtnetlink.ask(allRoutes);
-      return routes;
+    async network() {
+      const [addresses, routes] = await rtnetlink.ask(allAddresses, allRoutes);
+      return { addresses, routes };
     },
     async neighbours(ifindex) {
       const [neighbours] = await rtnetlink.ask(neighboursOf(ifindex));

@@ -36,7 +36,7 @@ export async function observeGuest(
   ends: Ends,
 ): Promise<Observed> {
   if (!needsFacts(attachment.conf)) return { guest: NO_FACTS, warnings: [] };
-  const [addresses, sysctls] = [await kernel.addresses(), await kernel.readSysctls()];
+  const [{ addresses, routes }, sysctls] = [await kernel.network(), await kernel.readSysctls()];
   const tap = ends.tap?.link ?? null;
   const known: GuestFacts = {
     ...NO_FACTS,
@@ -51,7 +51,7 @@ export async function observeGuest(
   requireAddresses(attachment, known);
   if (known.ipv6.length === 0) return { guest: known, warnings: [] };
 
-  const gateway = gatewayOf(pod.link, await kernel.routes());
+  const gateway = gatewayOf(pod.link, routes);
   if (gateway === null) return { guest: known, warnings: [] };
   if (isLinkLocal(gateway)) {
     return { guest: { ...known, router: { address: gateway, mac: null, isTold: true } }, warnings: [] };

@@ -51,6 +51,16 @@ export const RESULTS = {
     { peer: BRIDGE, add: cost(5), atOnce: { calls: 50, succeeded: 50, oomKills: 2, wall: 9000, memory: 50 } },
   ],
   floor: [{ peer: AGENT, version: cost(0.4), add: cost(1) }],
+  passage: {
+    calls: [
+      { peer: 'no option', add: cost(2), del: cost(1), addBehindDel: behind },
+      { peer: 'spoofGuard mac', add: cost(3), del: cost(1.2), addBehindDel: behind },
+    ],
+    frames: [
+      { option: 'no option', ipv4: at(600), ipv6: at(610) },
+      { option: 'spoofGuard mac, program', ipv4: at(660), ipv6: at(671) },
+    ],
+  },
   hooks: [1, 16].map((interfaces) => ({
     interfaces,
     start: at(500),

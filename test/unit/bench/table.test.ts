@@ -22,6 +22,8 @@ test('every part has its table, with ratios to bridge in the same run', () => {
     /^bridge +5\.00 \(7\.50\) +1\.00 +50\/50 +2 +9000 +50\.0$/m,
     /^sidecar, 16 interfaces +500 \(750\) +2\.50 +4\.00 % +4\.00 \(6\.00\) +2\.00 \(6\.00\) +2\.00 +29\.5 +0$/m,
     /^tapwire +0\.40 \(0\.60\) +1\.00 \(1\.50\) +2\.50$/m,
+    /^spoofGuard mac +3\.00 \(4\.50\) +1\.50 +0\.30\+0\.40 +1\.20 \(1\.80\) +1\.20 +0\.12\+0\.40$/m,
+    /^spoofGuard mac, program +660 \(990\) +1\.10 +671 \(1007\) +1\.10$/m,
   ]) {
     assert.match(said, line);
   }
