@@ -120,7 +120,7 @@ export interface FrameCosts {
 
 /** What guestAddresses and spoofGuard cost. */
 export interface PassageCosts {
-  /** By option instead of peer. */
+  /** Costs of calls; `peer` is the name of the option. */
   readonly calls: readonly CallCosts[];
   readonly frames: readonly FrameCosts[];
 }
