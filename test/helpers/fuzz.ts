@@ -288,6 +288,8 @@ const VALID = {
   group: 'none',
   multiQueue: false,
   selinuxContext: 'system_u:system_r:container_t:s0:c1,c2',
+  guestAddresses: 'pod',
+  spoofGuard: 'addresses',
   capabilities: { mac: true, deviceID: true },
   deviceID: 'dataplane7',
   args: { cni: { logicNetworkName: 'default', ips: ['192.0.2.5/24'], labels: [{ key: 'a', value: 'b' }] } },

@@ -22,7 +22,10 @@ function socketThat(...answers: readonly (readonly unknown[])[]) {
   return { rtnetlink: { look } as unknown as Rtnetlink, asked };
 }
 
-const [INGRESS, EGRESS, PLACE] = [0xfffffff2, 0xfffffff3, 0xffff0300];
+const [INGRESS, EGRESS] = [0xfffffff2, 0xfffffff3];
+/** Pref of the redirect, then those of rules, each with ETH_P_ALL. */
+const PLACES = [65535, 65520, 65521, 65522, 65523, 65524, 65525, 65526, 65527];
+const PLACE_INFOS = PLACES.map((pref) => pref * 0x10000 + 0x0300);
 const TOO_LONG = { refused: 'Message too long' };
 const [eth0, tap0] = [redirectOf(2, 3), redirectOf(3, 2)];
 
@@ -41,17 +44,21 @@ test('a link without a qdisc is not asked about', async () => {
   assert.equal(await observeFilters(socketThat().rtnetlink, [], filtersOf), { filters: [], gaps: [] });
 });
 
-test("of a side that cannot be listed only Tapwire's place is read, and the link is named", async () => {
-  const { rtnetlink, asked } = socketThat([TOO_LONG, [], [tap0], []], [[eth0]]);
+test("of a side that cannot be listed only Tapwire's places are read, and the link is named", async () => {
+  const { rtnetlink, asked } = socketThat([TOO_LONG, [], [tap0], []], [[eth0]], [], []);
   assert.equal(await observeFilters(rtnetlink, [clsactOf(2), clsactOf(3)], filtersOf), {
     filters: [tap0, eth0],
     gaps: [{ ifindex: 2, reason: 'Message too long' }],
   });
-  assert.equal(asked.slice(4), [[2, INGRESS, PLACE]]);
+  assert.equal(
+    asked.slice(4),
+    PLACE_INFOS.map((info) => [2, INGRESS, info]),
+  );
 });
 
 test("a side that cannot be read at all has no filters of Tapwire's", async () => {
-  const { rtnetlink } = socketThat([TOO_LONG, TOO_LONG], [TOO_LONG, TOO_LONG]);
+  const nothing = [TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG];
+  const { rtnetlink } = socketThat([TOO_LONG, TOO_LONG], nothing, nothing, nothing, nothing, nothing);
   const gap = { ifindex: 2, reason: 'Message too long' };
   assert.equal(await observeFilters(rtnetlink, [clsactOf(2)], filtersOf), { filters: [], gaps: [gap, gap] });
 });

@@ -20,6 +20,8 @@ const DEFAULTS = {
   mac: null,
   prevResult: null,
   unknownKeys: [],
+  guestAddresses: 'network',
+  spoofGuard: 'off',
 };
 const prevResult = { cniVersion: '1.0.0', interfaces: [] };
 
@@ -37,6 +39,8 @@ for (const [why, conf, want] of [
       group: '',
       multiQueue: false,
       selinuxContext: '',
+      guestAddresses: '',
+      spoofGuard: '',
     },
     { deviceID: '', pciBusID: '', capabilities: null, runtimeConfig: null, args: null },
     { capabilities: {}, runtimeConfig: {}, args: {} },
@@ -60,6 +64,8 @@ for (const [why, conf, want] of [
       group: 0,
       multiQueue: true,
       selinuxContext: 'system_u:system_r:container_t:s0:c1,c2',
+      guestAddresses: 'pod',
+      spoofGuard: 'addresses',
     },
     {
       podLink: 'ens5',
@@ -68,8 +74,13 @@ for (const [why, conf, want] of [
       group: 0,
       multiQueue: true,
       selinuxContext: 'system_u:system_r:container_t:s0:c1,c2',
+      guestAddresses: 'pod',
+      spoofGuard: 'addresses',
     },
   ],
+  ['the values that are defaults', { guestAddresses: 'network', spoofGuard: 'off' }, {}],
+  ['a guard without guest services', { spoofGuard: 'mac' }, { spoofGuard: 'mac' }],
+  ['guest services without a guard', { guestAddresses: 'pod' }, { guestAddresses: 'pod' }],
   ["KubeVirt's network name", { args: { cni: { logicNetworkName: 'red' } } }, { logicNetworkName: 'red' }],
   ['args of others', { args: { cni: { ips: ['10.0.0.1'] } } }, {}],
   [
@@ -127,6 +138,7 @@ for (const [why, conf, want] of [
     { mtu: 0, owner: '', podLink: '', network: '', group: '', multiQueue: false, selinuxContext: '' },
     {},
   ],
+  ['zero is absent, also for what only a tap has', { guestAddresses: '', spoofGuard: '' }, {}],
   ['a group', { group: 0 }, { group: 0 }],
   ['the last group that may ping', { group: 2 ** 31 - 1 }, { group: 2 ** 31 - 1 }],
   ['every group', { group: 'none' }, { group: null }],
@@ -147,6 +159,8 @@ const LINK =
   'want the name of a pod link (1..15 printable ASCII characters, no "/" or ":", not ., .., lo, all, default)';
 const ID = 'want an integer in 0..4294967294 or "none"';
 const TAP_ALONE = 'want no such key with binding "passt", which creates no tap and changes no link';
+const KNOWN_ADDRESSES =
+  'want "mac", or "guestAddresses": "pod" with it, because Tapwire does not know which addresses the network gives the guest';
 for (const [conf, message] of [
   [{ mtu: 67 }, 'Cannot read $.mtu: want an integer in 68..65535, got 67'],
   [{ mtu: 65536 }, 'Cannot read $.mtu: want an integer in 68..65535, got 65536'],
@@ -175,6 +189,22 @@ for (const [conf, message] of [
   [{ binding: 'passt', multiQueue: true }, `Cannot read $.multiQueue: ${TAP_ALONE}, got true`],
   [{ binding: 'passt', podLink: 'eth0' }, `Cannot read $.podLink: ${TAP_ALONE}, got "eth0"`],
   [{ binding: 'passt', selinuxContext: 'a:b:c' }, `Cannot read $.selinuxContext: ${TAP_ALONE}, got "a:b:c"`],
+  [{ guestAddresses: 'dhcp' }, 'Cannot read $.guestAddresses: want "network" or "pod", got "dhcp"'],
+  [{ guestAddresses: true }, 'Cannot read $.guestAddresses: want "network" or "pod", got true'],
+  [{ spoofGuard: 'on' }, 'Cannot read $.spoofGuard: want "off" or "mac" or "addresses", got "on"'],
+  [{ SpoofGuard: 1 }, 'Cannot read $.SpoofGuard: want "off" or "mac" or "addresses", got 1'],
+  ...[{}, { guestAddresses: 'network' }].map(
+    (keys) =>
+      [
+        { ...keys, spoofGuard: 'addresses' },
+        `Cannot read $.spoofGuard: ${KNOWN_ADDRESSES}, got "addresses"`,
+      ] as const,
+  ),
+  [
+    { binding: 'passt', guestAddresses: 'network' },
+    `Cannot read $.guestAddresses: ${TAP_ALONE}, got "network"`,
+  ],
+  [{ binding: 'passt', spoofGuard: 'off' }, `Cannot read $.spoofGuard: ${TAP_ALONE}, got "off"`],
   [{ binding: 'passt', owner: 0 }, `Cannot read $.owner: ${TAP_ALONE}, got 0`],
   [{ binding: 'passt', owner: 107 }, `Cannot read $.owner: ${TAP_ALONE}, got 107`],
   [

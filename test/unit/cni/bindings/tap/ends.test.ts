@@ -28,11 +28,13 @@ test('finds both ends of a wired pod with what is at them', () => {
     conflicts: [],
     record: null,
     targets: [tapOf()],
+    rules: { filters: 0, digest: null },
   });
   assert.equal(tap?.redirect, { ...restored, to: 2, target: ETH0 });
   assert.equal([tap?.record?.key, tap?.record?.binding, tap?.record?.podLink], [KEY, 'tap', 'eth0']);
   const silence = { refusal: 'Protocol not supported', hasTables: false, dropped: null };
-  assert.equal(rest, { strays: [], gap: null, silence, links: [LO, ETH0, tapOf()] });
+  const floor = { hasTable: false, counts: null };
+  assert.equal(rest, { strays: [], gap: null, silence, floor, links: [LO, ETH0, tapOf()] });
 });
 
 test('finds no tap, no qdisc and no redirect before ADD', () => {
