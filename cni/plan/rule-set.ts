@@ -32,10 +32,13 @@ export const isRulePref = (pref: number): boolean => pref >= BPF_RULE_PREF && pr
 /** Whether this is a table of u32 that came with our rules, and goes with them. */
 export const isRuleTable = (filter: Filter): boolean => isRulePref(filter.pref) && isHashTable(filter);
 
-/** Identifies a set of filters by their contents and order: 16 bits, never 0. */
+/**
+ * Identifies a set of filters by their contents and order: 16 bits, never 0. The order of those of
+ * different prefs does not matter, because the kernel tries the lowest pref first.
+ */
 export function digestOf(contents: readonly Pick<RuleContent, 'pref' | 'content'>[]): number {
   let hash = 0x811c9dc5; // FNV-1a
-  for (const { pref, content } of contents) {
+  for (const { pref, content } of contents.toSorted((one, other) => one.pref - other.pref)) {
     hash = Math.imul(hash ^ pref, 0x01000193);
     hash = Math.imul(hash ^ content, 0x01000193);
     hash = Math.imul(hash ^ (content >>> 16), 0x01000193);

@@ -6,6 +6,7 @@ import { type AttachmentNames, type Ends, endsOf } from '../../../cni/bindings/t
 import { SILENCED, silenceTable } from '../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../cni/plan/cookie.ts';
 import { REDIRECT_PREF } from '../../../cni/plan/op.ts';
+import { digestOf, ruleId, ruleOwner } from '../../../cni/plan/rule-set.ts';
 import { indexNetns, type NetnsState, type Nftables } from '../../../cni/plan/seen.ts';
 import {
   decodeNetConf,
@@ -13,6 +14,7 @@ import {
   type PasstConf,
   type TapConf,
 } from '../../../cni/request/config.ts';
+import type { FrameRule } from '../../../shared/frame-match.ts';
 import { firstIfindexOf } from '../../../shared/kubelet/device-id.ts';
 import { DROP, leavesBy } from '../../../shared/nftables/expression.ts';
 import {
@@ -26,6 +28,7 @@ import type { Filter } from '../../../shared/rtnetlink/filter.ts';
 import { IFF_ALLMULTI, IFF_UP, type Link, type MacvtapDetails } from '../../../shared/rtnetlink/link.ts';
 import { MACVTAP_MODES, type MacvtapMode } from '../../../shared/rtnetlink/macvtap.ts';
 import type { IngressQdisc } from '../../../shared/rtnetlink/qdisc.ts';
+import { ruleContents } from '../../../shared/rtnetlink/rule-filter.ts';
 
 export const KEY: AttachmentKey = { containerId: 'pod1', ifname: 'net1' };
 export const OTHER: AttachmentKey = { containerId: 'pod2', ifname: 'net1' };
@@ -166,6 +169,26 @@ export function redirectOf(ifindex: number, to: number, key = KEY, restore = NOT
     verdict: 'deadly',
     program: null,
   };
+}
+
+/** The u32 filters of rules at the ingress of a link, as ADD leaves them. */
+export function ruleFiltersOf(
+  ifindex: number,
+  rules: readonly FrameRule[],
+  to: number,
+  key = KEY,
+  restore = NOTHING,
+): readonly Filter[] {
+  const id = ruleId(ruleOwner(key), digestOf(ruleContents(rules)));
+  const isRedirect = rules.flatMap((rule) => ruleContents([rule]).map(() => rule.verdict === 'pass'));
+  return ruleContents(rules).map(({ pref, protocol, handle, content }, i) => ({
+    ...redirectOf(ifindex, to, key, restore),
+    pref,
+    protocol,
+    handle: (0x80000000 + handle) >>> 0,
+    ...(isRedirect[i] ? {} : { redirect: null }),
+    rule: { id, content },
+  }));
 }
 
 export const clsactOf = (ifindex: number): IngressQdisc => ({ ifindex, kind: 'clsact', isShared: false });
