@@ -9,7 +9,9 @@ import * as assert from 'uvu/assert';
 import { resolveAttachment } from '../../cni/bindings/tap/attachment.ts';
 import { findDefects } from '../../cni/bindings/tap/check.ts';
 import { endsOf } from '../../cni/bindings/tap/ends.ts';
-import { planAdd } from '../../cni/bindings/tap/plan-add.ts';
+import { passageOf } from '../../cni/bindings/tap/guest-facts.ts';
+import { observeGuest } from '../../cni/bindings/tap/observe-guest.ts';
+import { planAdd, requireWirable } from '../../cni/bindings/tap/plan-add.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
 import { withRules } from '../../cni/bindings/tap/tap.ts';
 import { type Kernel, openKernel } from '../../cni/kernel/kernel.ts';
@@ -21,7 +23,7 @@ import { indexNetns } from '../../cni/plan/seen.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
+import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
 import { tapConf } from '../helpers/pod/seen.ts';
 
 const test = suite('ADD and DEL on a real netns');
@@ -43,21 +45,34 @@ async function withKernel<T>(
   }
 }
 
-async function attach(kernel: Kernel, conf: Readonly<Record<string, unknown>> = {}) {
+type Conf = Readonly<Record<string, unknown>>;
+
+async function attach(kernel: Kernel, conf: Conf = {}) {
   const args = { cni: { logicNetworkName: 'default' } };
   const seen = await withRules(kernel, KEY, indexNetns(await kernel.observe()));
   const attachment = resolveAttachment(KEY, tapConf({ args, ...conf }), seen.links);
   const ends = endsOf(attachment, seen);
-  const levels = planAdd(attachment, ends);
+  const { pod } = requireWirable(attachment, ends);
+  const { guest } = await observeGuest(kernel, attachment, pod, ends);
+  const wanted = endsOf(attachment, seen, passageOf(attachment.conf, guest));
+  const levels = planAdd(attachment, wanted, [], guest);
   return { attachment, ends, levels, steps: levels.flat() };
 }
 
-const add = (netns: TestNetns, conf: Readonly<Record<string, unknown>> = {}): Promise<readonly Level[]> =>
-  withKernel(netns, async (kernel) => {
-    const { levels } = await attach(kernel, conf);
-    await apply(levels, kernel.run);
-    return levels;
-  });
+const add = (
+  netns: TestNetns,
+  conf: Conf = {},
+  classifiers: Classifiers | undefined = undefined,
+): Promise<readonly Level[]> =>
+  withKernel(
+    netns,
+    async (kernel) => {
+      const { levels } = await attach(kernel, conf);
+      await apply(levels, kernel.run);
+      return levels;
+    },
+    classifiers,
+  );
 
 const del = (netns: TestNetns): Promise<readonly Op[]> =>
   withKernel(netns, async (kernel) => {
@@ -69,9 +84,12 @@ const del = (netns: TestNetns): Promise<readonly Op[]> =>
 const defects = (netns: TestNetns): Promise<readonly string[]> =>
   withKernel(netns, async (kernel) => {
     const { attachment, ends } = await attach(kernel);
-    return findDefects(attachment, ends);
+    const facts = { addresses: await kernel.addresses(), sysctls: await kernel.readSysctls() };
+    return findDefects(attachment, ends, facts);
   });
 
+/** The gateway in a network like that of Calico, whose routes name its link-local address. */
+const ROUTER = 'fe80::1';
 const DOWN = 'a veth that is down, as the bridge plugin leaves it with disableContainerInterface';
 const isDown = (kind: string): boolean => kind.includes('is down');
 
@@ -112,6 +130,30 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
     await ip('link set pod16477688c0e addrgenmode none');
     await ip('link set pod16477688c0e up');
   },
+  'veth with guest services': ({ ip }) => ip(`route add default via ${ROUTER} dev eth0`),
+  'macvlan with guest services and a guard of addresses': async (netns) => {
+    await PODS['macvlan']?.(netns);
+    await netns.ip('addr add 2001:db8:2::5/64 dev eth0 nodad');
+    await netns.ip(`route add default via ${ROUTER} dev eth0`);
+  },
+  'veth without a queue, with guest services and a guard of addresses by u32': async ({ ip }) => {
+    await ip('link set eth0 txqueuelen 0');
+    await ip(`route add default via ${ROUTER} dev eth0`);
+  },
+  'veth that is down, with a guard of MACs': ({ ip }) => ip('link set eth0 down'),
+};
+
+/** Keys of the NAD, and what the kernel may use, of the pods that are not wired with the defaults. */
+const ASKED: Readonly<Record<string, { readonly conf: Conf; readonly classifiers?: Classifiers }>> = {
+  'veth with guest services': { conf: { guestAddresses: 'pod' } },
+  'macvlan with guest services and a guard of addresses': {
+    conf: { guestAddresses: 'pod', spoofGuard: 'addresses' },
+  },
+  'veth without a queue, with guest services and a guard of addresses by u32': {
+    conf: { guestAddresses: 'pod', spoofGuard: 'addresses' },
+    classifiers: { ...THIS_KERNEL, guardForms: ['filters'] },
+  },
+  'veth that is down, with a guard of MACs': { conf: { spoofGuard: 'mac' } },
 };
 
 /**
@@ -149,16 +191,21 @@ const failingAt =
   };
 
 for (const [kind, prepare] of Object.entries(PODS)) {
+  const { conf, classifiers } = ASKED[kind] ?? { conf: {} };
+  const addTo = (netns: TestNetns) => add(netns, conf, classifiers);
+  const countSteps = (netns: TestNetns) =>
+    withKernel(netns, async (kernel) => (await attach(kernel, conf)).steps.length);
+
   test(`ADD leaves the pod link as it is, and DEL leaves everything as it was: ${kind}`, () =>
     withPod('eth0', async (netns) => {
       await prepare(netns);
       const [before, pod] = [await dumpNetns(netns), await podLink(netns, kind)];
-      await add(netns);
+      await addTo(netns);
       assert.equal(await podLink(netns, kind), pod);
       assert.match(await netns.ip('link show dev eth0'), /[<,]UP[,>]/);
       assert.equal(await defects(netns), []);
       const wired = await dumpNetns(netns);
-      assert.equal(await add(netns), [], 'a second ADD has nothing to do');
+      assert.equal(await addTo(netns), [], 'a second ADD has nothing to do');
       sameNetns(await dumpNetns(netns), wired);
       await del(netns);
       sameNetns(await dumpNetns(netns), before);
@@ -168,17 +215,19 @@ for (const [kind, prepare] of Object.entries(PODS)) {
   test(`ADD leaves the netns as it was if any step fails: ${kind}`, () =>
     withPod('eth0', async (netns) => {
       await prepare(netns);
-      const before = await dumpNetns(netns);
-      const count = await withKernel(netns, async (kernel) => (await attach(kernel)).steps.length);
+      const [before, sysctls] = [await dumpNetns(netns), await passtSysctls(netns)];
+      const count = await countSteps(netns);
       assert.ok(count >= 9, `${count} steps`);
       for (let failing = 0; failing < count; failing++) {
-        await withKernel(netns, async (kernel) => {
-          const { levels, steps } = await attach(kernel);
+        const failedAt = async (kernel: Kernel) => {
+          const { levels, steps } = await attach(kernel, conf);
           const run = failingAt(kernel, steps[failing]?.do);
           const error = await caught(() => apply(levels, run));
           assert.equal([error.message, error.details], ['injected', undefined], `step ${failing}`);
-        });
+        };
+        await withKernel(netns, failedAt, classifiers);
         sameNetns(await dumpNetns(netns), before, `after step ${failing}`);
+        assert.equal(await passtSysctls(netns), sysctls, `after step ${failing}`);
       }
     }));
 
@@ -186,18 +235,18 @@ for (const [kind, prepare] of Object.entries(PODS)) {
     withPod('eth0', async (netns) => {
       await prepare(netns);
       const before = await dumpNetns(netns);
-      const count = await withKernel(netns, async (kernel) => (await attach(kernel)).steps.length);
+      const count = await countSteps(netns);
       for (let done = 0; done <= count; done++) {
-        const crash = () =>
-          withKernel(netns, async (kernel) => {
-            const ops = (await attach(kernel)).steps.slice(0, done).map((step) => step.do);
-            assert.equal(await attempt(ops, kernel.run), []);
-          });
+        const runSome = async (kernel: Kernel) => {
+          const ops = (await attach(kernel, conf)).steps.slice(0, done).map((step) => step.do);
+          assert.equal(await attempt(ops, kernel.run), []);
+        };
+        const crash = () => withKernel(netns, runSome, classifiers);
         await crash();
         await del(netns);
         sameNetns(await dumpNetns(netns), before, `DEL after ${done} steps`);
         await crash();
-        await add(netns);
+        await addTo(netns);
         assert.equal(await defects(netns), [], `ADD after ${done} steps`);
         await del(netns);
         sameNetns(await dumpNetns(netns), before, `ADD and DEL after ${done} steps`);
