@@ -11,23 +11,31 @@ export const ICMPV6 = 58;
 
 const u16 = (value: number): Uint8Array => Uint8Array.of(value >> 8, value & 0xff);
 
+/**
+ * The ports of a UDP header at this offset.
+ *
+ * @param source null: any
+ */
+export const udpPorts = (at: number, source: number | null, destination: number): readonly Key[] =>
+  joined(source === null ? [] : bytesAt(at, u16(source)), bytesAt(at + 2, u16(destination)));
+
 export const ipv4Protocol = (protocol: number): readonly Key[] => bytesAt(9, [protocol]);
 /** @param address four bytes */
 export const ipv4Source = (address: Uint8Array): readonly Key[] => bytesAt(12, address);
 
 /**
  * A UDP packet with these ports. It has no options, which would move the ports, and is not a later
- * fragment, which has none: any bytes of it could look like ports.
+ * fragment, which has none: any bytes of it could look like ports. The ports come last, because a
+ * later fragment may be too short to have bytes in their place.
  *
  * @param source null: any
  */
 export const udpOverIpv4 = (source: number | null, destination: number): readonly Key[] =>
   joined(
     ipv4Protocol(UDP),
-    source === null ? [] : bytesAt(20, u16(source)),
-    bytesAt(22, u16(destination)),
     bytesAt(0, [0x45]), // version 4, a header of five words
     bytesAt(6, [0, 0], [0x1f, 0xff]), // fragment offset
+    udpPorts(20, source, destination),
   );
 
 /**
@@ -45,7 +53,7 @@ export const ipv6Destination = (address: Uint8Array): readonly Key[] => bytesAt(
 
 /** @param source null: any */
 export const udpOverIpv6 = (source: number | null, destination: number): readonly Key[] =>
-  joined(nextHeader(UDP), source === null ? [] : bytesAt(40, u16(source)), bytesAt(42, u16(destination)));
+  joined(nextHeader(UDP), udpPorts(40, source, destination));
 
 export const icmpv6 = (type: number): readonly Key[] => joined(nextHeader(ICMPV6), bytesAt(40, [type]));
 /** The target of a neighbour solicitation or advertisement. */

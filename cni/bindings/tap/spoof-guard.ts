@@ -13,9 +13,11 @@ import {
   ipv6Source,
   ndTarget,
   nextHeader,
+  UDP,
   UDP_WITH_OPTIONS,
   udpOverIpv4,
   udpOverIpv6,
+  udpPorts,
 } from '../../../shared/frame-fields.ts';
 import {
   bytesAt,
@@ -113,17 +115,13 @@ function neighbourRules(
 }
 
 /**
- * Lets reports of multicast groups pass, and fragments of everything but neighbour discovery. A
- * router advertisement behind any other extension header would reach its receivers.
+ * Lets reports of multicast groups pass, and fragments of everything but neighbour discovery and
+ * servers' answers. A router advertisement behind any other extension header, or behind one in the
+ * first fragment, would reach its receivers.
  */
 function extensionRules(pass: Pass): readonly FrameRule[] {
-  // A hop-by-hop header of eight bytes with a router alert, then ICMPv6.
-  const alert = joined(nextHeader(HOP_BY_HOP), bytesAt(40, [ICMPV6, 0, 5, 2]));
-  const firstFragment = joined(
-    nextHeader(FRAGMENT),
-    bytesAt(40, [ICMPV6]),
-    bytesAt(42, [0, 0], [0xff, 0xf8]), // offset
-  );
+  // A hop-by-hop header of eight bytes, in any of which the router alert may be, then ICMPv6.
+  const alert = joined(nextHeader(HOP_BY_HOP), bytesAt(40, [ICMPV6, 0]));
   const discovery: readonly (readonly Key[])[] = [
     bytesAt(48, [133]),
     bytesAt(48, [134], [0xfe]),
@@ -134,6 +132,12 @@ function extensionRules(pass: Pass): readonly FrameRule[] {
       [LINK_LOCAL, UNSPECIFIED].map((from) => pass('ipv6', alert, bytesAt(48, [type]), ipv6Source(from))),
     ),
     ...EXTENSIONS.map((header) => drop('ipv6', nextHeader(header))),
-    ...discovery.map((type) => drop('ipv6', firstFragment, type)),
+    ...discovery.map((type) => drop('ipv6', firstFragment(ICMPV6), type)),
+    drop('ipv6', firstFragment(UDP), udpPorts(48, DHCPV6.server, DHCPV6.client)),
+    ...[FRAGMENT, ...EXTENSIONS].map((header) => drop('ipv6', firstFragment(header))),
   ];
 }
+
+/** The first fragment, or the only one, of a packet with this header after that of the fragment. */
+const firstFragment = (header: number): readonly Key[] =>
+  joined(nextHeader(FRAGMENT), bytesAt(40, [header]), bytesAt(42, [0, 0], [0xff, 0xf8]));

@@ -12,6 +12,7 @@ import {
   sourceMac,
 } from '../../../../shared/frame-match.ts';
 import { newRandom, type Random, runsOf, seedOf } from '../../../helpers/fuzz.ts';
+import { type Frame, verdictOf } from '../../../helpers/pod/verdict-of.ts';
 
 const test = suite('assemble()');
 
@@ -118,12 +119,6 @@ test('more instructions than the kernel can list are rejected', () => {
   );
 });
 
-interface Frame {
-  /** Without the VLAN tag, which the kernel keeps elsewhere. */
-  readonly bytes: Buffer;
-  readonly isTagged: boolean;
-}
-
 /** Runs the program as the kernel does. */
 function run(program: Buffer, { bytes, isTagged }: Frame): number {
   let accumulator = 0;
@@ -139,25 +134,6 @@ function run(program: Buffer, { bytes, isTagged }: Frame): number {
     else if (code === 0x20 || code === 0x28) return 0;
     else throw new TypeError(`Unknown instruction ${code} at ${i}`);
   }
-}
-
-/** What the rules say, directly. A frame that ends before a compared word goes up. */
-function decide(rules: readonly FrameRule[], { bytes, isTagged }: Frame): FrameRule['verdict'] {
-  const type = bytes.readUInt16BE(12);
-  const sees = (protocol: FrameProtocol): boolean => {
-    if (protocol === 'all') return true;
-    return isTagged ? protocol === 'vlan' : protocol !== 'vlan' && ETHERTYPES[protocol] === type;
-  };
-  for (const { match, verdict } of rules.filter(({ match }) => sees(match.protocol))) {
-    let matches = true;
-    for (const { at, mask, value } of match.keys) {
-      if (18 + at > bytes.length) return 'up';
-      matches = (bytes.readUInt32BE(14 + at) & mask) >>> 0 === value;
-      if (!matches) break;
-    }
-    if (matches) return verdict;
-  }
-  return 'pass';
 }
 
 const RETURNS = { up: 0, pass: -1, drop: 2 } as const;
@@ -193,7 +169,7 @@ test('a program does what its rules say', () => {
     assert.is.not(classicReturns(program), null);
     for (let frames = 0; frames < 50; frames++) {
       const frame = arbitraryFrame(random);
-      const want = decide(rules, frame);
+      const want = verdictOf(rules, frame);
       seen[want] += 1;
       const why = () => `${frame.isTagged} ${frame.bytes.toString('hex')} ${JSON.stringify(rules)}`;
       if (run(program, frame) !== RETURNS[want]) assert.is(run(program, frame), RETURNS[want], why());
