@@ -217,8 +217,6 @@ const HONEST: readonly Row[] = [
     'RARP, as QEMU sends it after a migration',
     ethernet(MAC, BROADCAST, '8035', `0001080006040003${macHex(MAC)}${zeros(4)}${macHex(MAC)}${zeros(22)}`),
   ],
-  ['802.1Q', ethernet(MAC, BROADCAST, '8100', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
-  ['802.1ad', ethernet(MAC, BROADCAST, '88a8', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
 ];
 
 /** With the MAC of another station in the Ethernet header. */
@@ -327,6 +325,12 @@ const DISHONEST: readonly Row[] = [
   [
     "first fragment of a DHCPv6 server's answer",
     behind(FRAGMENT, fragment(UDP, 0) + udp(547, 546, zeros(16))),
+  ],
+  ['802.1Q', ethernet(MAC, BROADCAST, '8100', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
+  ['802.1ad', ethernet(MAC, BROADCAST, '88a8', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
+  [
+    '802.1Q of VLAN 0 with a foreign ARP sender',
+    ethernet(MAC, BROADCAST, '8100', `00000806${request(FOREIGN4, FOREIGN4)}`),
   ],
   ['LLDP', ethernet(MAC, '01:80:c2:00:00:0e', '88cc', '02070402')],
   ['spanning tree', ethernet(MAC, '01:80:c2:00:00:00', '0026', '42420300')],
