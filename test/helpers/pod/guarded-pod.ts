@@ -47,7 +47,8 @@ export const withAddressedPod = <T>(kind: PodLinkKind, act: (pod: AddressedPod) 
       }
       await netns.ip('link set lo up');
       await outside.ip(`link set host0 addrgenmode none address ${GATEWAY_MAC} up`);
-      await netns.ip('link set eth0 addrgenmode none up');
+      await netns.ip('link set eth0 addrgenmode none');
+      await netns.ip('link set eth0 up');
       for (const own of OWN4) await netns.ip(`addr add ${own}/24 dev eth0`);
       for (const own of OWN6) await netns.ip(`addr add ${own}/64 dev eth0 nodad`);
       await netns.ip(`-6 route add default via ${ROUTER} dev eth0`);

@@ -72,6 +72,20 @@ export function udpOfIpv6(ends: Ends, from: number, to: number, payload = zeros(
   return withChecksum(packet, 6, checksumOf(pseudoHeader(ends, UDP, packet) + packet));
 }
 
+/** A request for a connection, without its checksum. */
+const syn = (from: number, to: number): string => `${u16(from)}${u16(to)}${zeros(8)}5002ffff${zeros(4)}`;
+
+export function tcp({ from, to }: Ends, ...ports: readonly [number, number]): string {
+  const packet = syn(...ports);
+  const pseudo = `${addressHex(from)}${addressHex(to)}00${u8(TCP)}${u16(bytesOf(packet))}`;
+  return withChecksum(packet, 16, checksumOf(pseudo + packet));
+}
+
+export function tcpOfIpv6(ends: Ends, ...ports: readonly [number, number]): string {
+  const packet = syn(...ports);
+  return withChecksum(packet, 16, checksumOf(pseudoHeader(ends, TCP, packet) + packet));
+}
+
 /** @param body what follows the checksum */
 export function icmpv6(ends: Ends, type: number, body: string): string {
   const packet = `${u8(type)}000000${body}`;
