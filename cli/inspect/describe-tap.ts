@@ -1,5 +1,6 @@
 import { findDefects } from '../../cni/bindings/tap/check.ts';
-import type { Counted } from '../../cni/bindings/tap/count-rules.ts';
+import { sumOf } from '../../cni/bindings/tap/count-rules.ts';
+import type { NetnsFacts } from '../../cni/bindings/tap/passage-defects.ts';
 import {
   conflictsOf,
   endsOfRecorded,
@@ -7,11 +8,12 @@ import {
   type RecordedAttachment,
   recordedAttachments,
 } from '../../cni/bindings/tap/recorded-attachments.ts';
-import { findSilence, silenceTables } from '../../cni/bindings/tap/silence.ts';
-import { type Served, servedBy } from '../../cni/bindings/tap/silence-rules.ts';
+import { findSilence, silenceTable, silenceTables } from '../../cni/bindings/tap/silence.ts';
+import { servedBy } from '../../cni/bindings/tap/silence-rules.ts';
 import { isHashed } from '../../cni/plan/ours.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
+import { describePassage } from './describe-passage.ts';
 import type { PodLink, Redirect, TapAttachment } from './inspection.ts';
 import { isUp, type Seen } from './seen.ts';
 
@@ -21,11 +23,12 @@ export const describeTaps = (seen: Seen): readonly TapAttachment[] =>
 
 function describe(attachment: RecordedAttachment, seen: Seen): readonly TapAttachment[] {
   const { link: tap, record } = attachment;
-  const { key, podLink } = record;
+  const { key } = record;
   const { tun } = tap;
   if (tun === null) return [];
   const ends = endsOfRecorded(attachment, seen);
   const pod = ends.pod?.link;
+  const table = tableOf(attachment, seen);
   return [
     {
       ...key,
@@ -51,8 +54,11 @@ function describe(attachment: RecordedAttachment, seen: Seen): readonly TapAttac
         filter: what,
         verdict,
       })),
-      silence: droppedBetween(podLink, tap.ifname, servedBy(record.passage), seen),
-      defects: isHashed(key) ? [] : findDefects({ ...namesOf(attachment), conf: tun }, ends),
+      silence: table === null ? null : silenceOf(attachment, table, seen),
+      passage: describePassage(attachment, table, seen),
+      defects: isHashed(key)
+        ? []
+        : findDefects({ ...namesOf(attachment), conf: tun }, ends, netnsFactsOf(seen)),
     },
   ];
 }
@@ -73,23 +79,35 @@ function describePodLink(link: Link, addresses: readonly Address[]): PodLink {
 
 function redirectBetween(from: Link | undefined, to: Link | undefined, seen: Seen): Redirect | null {
   const filters = (from && seen.byIfindex.get(from.ifindex)?.filters) ?? [];
-  const filter = filters.find(
+  const redirects = filters.filter(
     ({ direction, redirect }) => direction === 'ingress' && redirect !== null && redirect.to === to?.ifindex,
   );
-  if (filter === undefined) return null;
-  return { classifier: filter.kind, ...(filter.traffic ?? { packets: 0, bytes: 0 }) };
+  const last = redirects.at(-1); // The others are rules of a spoof guard.
+  if (last === undefined) return null;
+  return { classifier: last.kind, ...sumOf(redirects.map(({ traffic }) => traffic ?? NO_TRAFFIC)) };
 }
+
+const NO_TRAFFIC = { packets: 0, bytes: 0 };
+
+/** Null on Linux before 4.11, which lacks these sysctls. */
+const netnsFactsOf = ({ addresses, sysctls }: Seen): NetnsFacts | null =>
+  sysctls === null ? null : { addresses, sysctls };
 
 /** Names of nftables tables that look like Tapwire's. */
 export const tableNames = ({ nftables }: Seen): readonly string[] => [
   ...new Set(silenceTables(nftables).map(({ name }) => name)),
 ];
 
+/** Counts what the pod's own stack could not send. */
+const silenceOf = ({ link, record: { podLink, passage } }: RecordedAttachment, table: string, seen: Seen) =>
+  findSilence(table, [podLink, link.ifname], seen.nftables, servedBy(passage));
+
 /**
- * Counts dropped frames. Tries every table, because a record may hold only a hash of the key that
- * the table is named after.
+ * Finds the name of an attachment's nftables tables; null if it is unknown. A record may hold only
+ * a hash of the key that they are named after: then their rules must fit.
  */
-function droppedBetween(podLink: string, tap: string, served: Served | null, seen: Seen): Counted | null {
-  const dropped = tableNames(seen).map((name) => findSilence(name, [podLink, tap], seen.nftables, served));
-  return dropped.find((one) => one !== null) ?? null;
+export function tableOf(attachment: RecordedAttachment, seen: Seen): string | null {
+  const { key } = attachment.record;
+  if (!isHashed(key)) return silenceTable(key);
+  return tableNames(seen).find((name) => silenceOf(attachment, name, seen) !== null) ?? null;
 }

@@ -3,15 +3,15 @@ import {
   type RecordedAttachment,
   recordedAttachments,
 } from '../../cni/bindings/tap/recorded-attachments.ts';
-import { findSilence, silenceTable } from '../../cni/bindings/tap/silence.ts';
-import { servedBy } from '../../cni/bindings/tap/silence-rules.ts';
+import { silenceTables } from '../../cni/bindings/tap/silence.ts';
 import { REDIRECT_PREF } from '../../cni/plan/op.ts';
-import { isHashed } from '../../cni/plan/ours.ts';
+import { isRulePref } from '../../cni/plan/rule-set.ts';
 import { CNI_BINDINGS, type CniBinding } from '../../shared/bindings.ts';
-import type { Filter } from '../../shared/rtnetlink/filter.ts';
+import { type Filter, isHashTable } from '../../shared/rtnetlink/filter.ts';
 import { describeMacvtaps, strayMacvtaps } from './describe-macvtap.ts';
-import { describeTaps, tableNames } from './describe-tap.ts';
+import { describeTaps, tableNames, tableOf } from './describe-tap.ts';
 import type { Attachment, Inspection } from './inspection.ts';
+import { count } from './parts.ts';
 import type { Seen } from './seen.ts';
 
 export type Found = Pick<Inspection, 'attachments' | 'strays' | 'sysctls'>;
@@ -26,6 +26,7 @@ export function describe(seen: Seen): Found {
     ),
     strays: [
       ...seen.filters.filter((filter) => isStray(filter, tied)).map((filter) => describeStray(filter, seen)),
+      ...strayRules(tied, seen),
       ...strayTables(taps, seen),
       ...strayMacvtaps(seen),
     ],
@@ -54,18 +55,34 @@ function describeStray({ ifindex, redirect }: Filter, { byIfindex }: Seen): stri
   );
 }
 
+/** Describes rules of guest services or a spoof guard on links that no record names. */
+function strayRules(tied: ReadonlySet<unknown>, { filters, byIfindex }: Seen): readonly string[] {
+  const strays = filters.filter(
+    (filter) =>
+      filter.direction === 'ingress' &&
+      isRulePref(filter.pref) &&
+      filter.rule !== null &&
+      !isHashTable(filter) &&
+      !tied.has(filter.ifindex),
+  );
+  return [...Map.groupBy(strays, ({ ifindex }) => ifindex)].map(
+    ([ifindex, { length }]) =>
+      `"${byIfindex.get(ifindex)?.link.ifname}" has rules for frames (${count(length, 'filter')}) that look like Tapwire's, ` +
+      `but no tap has a record of them; ${REMOVAL}`,
+  );
+}
+
+const REMOVAL = 'DEL of the attachment removes them, and so does deleting the pod';
+
 function strayTables(attachments: readonly RecordedAttachment[], seen: Seen): readonly string[] {
-  const isTied = (name: string) =>
-    attachments.some(({ link, record: { key, podLink, passage } }) =>
-      isHashed(key)
-        ? findSilence(name, [podLink, link.ifname], seen.nftables, servedBy(passage)) !== null
-        : silenceTable(key) === name,
-    );
+  const tied = new Set(attachments.map((attachment) => tableOf(attachment, seen)));
   return tableNames(seen)
-    .filter((name) => !isTied(name))
-    .map(
-      (name) =>
-        `nftables tables "${name}" drop what the pod sends and look like Tapwire's, but no tap has a record of them; ` +
-        'DEL of the attachment removes them, and so does deleting the pod',
-    );
+    .filter((name) => !tied.has(name))
+    .map((name) => {
+      const families = silenceTables(seen.nftables).filter((table) => table.name === name);
+      const what = families.every(({ family }) => family === 'netdev')
+        ? 'what guests and networks send'
+        : 'what the pod sends';
+      return `nftables tables "${name}" drop ${what} and look like Tapwire's, but no tap has a record of them; ${REMOVAL}`;
+    });
 }

@@ -1,5 +1,7 @@
 import type { Counted } from '../../cni/bindings/tap/count-rules.ts';
+import type { CountedFrames } from '../../cni/bindings/tap/floor.ts';
 import type { Sysctls } from '../../shared/netns/part.ts';
+import type { SpoofGuard } from '../../shared/record.ts';
 import type { Reception } from '../../shared/rtnetlink/link.ts';
 import type { MacvtapMode } from '../../shared/rtnetlink/macvtap.ts';
 
@@ -12,7 +14,7 @@ export interface Inspection {
   readonly attachments: readonly Attachment[];
   /** Sentences on filters and tables that look like Tapwire's but belong to no attachment. */
   readonly strays: readonly string[];
-  /** The sysctls that the passt binding widens; null if the kernel lacks them. */
+  /** The sysctls that the passt binding and guest services widen; null if the kernel lacks them. */
   readonly sysctls: Sysctls | null;
   /** State of the passt binding; null if no cached CNI result shows an ADD of it. */
   readonly passt: { readonly defects: readonly string[] } | null;
@@ -48,6 +50,39 @@ export interface TapAttachment extends CommonAttachment {
    * pod.
    */
   readonly silence: Counted | null;
+  /** What ADD arranged between guest, pod and network; null if every frame passes. */
+  readonly passage: Passage | null;
+}
+
+export interface Passage {
+  /** Null unless the tap serves the guest. */
+  readonly services: Services | null;
+  /** Null without a spoof guard. */
+  readonly guard: Guard | null;
+  /** Frames of the guest that nobody got; null if the nftables table is gone or changed. */
+  readonly dropped: number | null;
+}
+
+/** Frames that ended at the tap or the pod link. */
+export interface Services {
+  /** For the guest's servers. Null if the nftables table is gone or changed. */
+  readonly served: readonly CountedFrames[] | null;
+  /** From foreign servers. Null if the nftables table is gone or changed. */
+  readonly isolated: readonly CountedFrames[] | null;
+  /** The IPv6 gateway that ADD told the sidecar; null if it told none. */
+  readonly router: Router | null;
+}
+
+export interface Router {
+  readonly address: string;
+  readonly mac: string | null;
+}
+
+export interface Guard {
+  /** The source MAC, or that and every address. */
+  readonly compares: Exclude<SpoofGuard, 'off'>;
+  /** One classic BPF program, or u32 filters; null if both are gone. */
+  readonly form: 'program' | 'filters' | null;
 }
 
 /** A link of the pod on a device of the node, and the device node by which QEMU gets its frames. */

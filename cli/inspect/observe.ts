@@ -1,6 +1,11 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { programsAt } from '../../cni/bindings/tap/conflicts.ts';
-import { endNamesOf, recordedAttachments } from '../../cni/bindings/tap/recorded-attachments.ts';
+import { toldRouterOf } from '../../cni/bindings/tap/guest-facts.ts';
+import {
+  endNamesOf,
+  type RecordedAttachment,
+  recordedAttachments,
+} from '../../cni/bindings/tap/recorded-attachments.ts';
 import { silenceTables } from '../../cni/bindings/tap/silence.ts';
 import { observeFilters } from '../../cni/kernel/observe-filters.ts';
 import { indexNetns } from '../../cni/plan/seen.ts';
@@ -10,9 +15,9 @@ import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { rulesOf } from '../../shared/nftables/rule.ts';
 import { allTables } from '../../shared/nftables/table.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
-import { countedFiltersOf } from '../../shared/rtnetlink/counters.ts';
+import { countedFiltersOf, countedQdiscs } from '../../shared/rtnetlink/counters.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
-import { ingressQdiscs } from '../../shared/rtnetlink/qdisc.ts';
+import { neighboursOf } from '../../shared/rtnetlink/neighbour.ts';
 import { reasonOfFileError } from '../file-error.ts';
 import { holdersAmong } from './node.ts';
 import { observeMacvtaps } from './observe-macvtaps.ts';
@@ -64,7 +69,7 @@ function refusal(code: 'INVALID_NETNS' | 'KERNEL_REFUSED', path: string, reason:
 async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders' | 'macvtaps'>> {
   const [[links, qdiscs, addresses, tables], tcx] = await rtnetlink.askWithTcx(
     allLinks,
-    ingressQdiscs,
+    countedQdiscs,
     allAddresses,
     allTables,
   );
@@ -82,7 +87,24 @@ async function look(rtnetlink: Rtnetlink): Promise<Omit<Seen, 'holders' | 'macvt
     programs: [],
     nftables: { ...tables, rules },
   });
-  const ids = programsAt(endNamesOf(recordedAttachments(links)), seen);
+  const taps = recordedAttachments(links);
+  const ids = programsAt(endNamesOf(taps), seen);
   const programs = ids.length === 0 ? [] : await rtnetlink.readPrograms(ids);
-  return { ...seen, programs, addresses, sysctls };
+  const drops = new Map(qdiscs.map(({ ifindex, dropped }) => [ifindex, dropped]));
+  return { ...seen, programs, addresses, sysctls, drops, routers: await readRouters(taps, rtnetlink) };
+}
+
+/** Reads the routers that ADD made neighbours of taps. */
+async function readRouters(
+  taps: readonly RecordedAttachment[],
+  rtnetlink: Rtnetlink,
+): Promise<Seen['routers']> {
+  const served = taps.filter(({ record }) => record.passage.serves);
+  const neighbours = await Promise.all(served.map(({ link }) => rtnetlink.ask(neighboursOf(link.ifindex))));
+  return new Map(
+    served.flatMap(({ link }, i) => {
+      const router = toldRouterOf(neighbours[i]?.[0] ?? []);
+      return router === null ? [] : [[link.ifname, { address: router.address, mac: router.mac }]];
+    }),
+  );
 }

@@ -5,7 +5,7 @@ import type { Sysctls } from '../../shared/netns/part.ts';
 import type { Address } from '../../shared/rtnetlink/address.ts';
 import type { CountedFilter } from '../../shared/rtnetlink/counters.ts';
 import { IFF_UP, type Link, type Reception } from '../../shared/rtnetlink/link.ts';
-import type { Holder } from './inspection.ts';
+import type { Holder, Router } from './inspection.ts';
 
 /** Everything that was observed in a netns. */
 export interface Seen extends IndexedNetns<CountedFilter> {
@@ -13,6 +13,10 @@ export interface Seen extends IndexedNetns<CountedFilter> {
   readonly sysctls: Sysctls | null;
   /** Processes that have a tap open, by name of the tap. */
   readonly holders: ReadonlyMap<string, readonly Holder[]>;
+  /** The routers that ADD told sidecars, by name of the tap. */
+  readonly routers: ReadonlyMap<string, Router>;
+  /** Frames that the filters of a link have dropped, by ifindex. */
+  readonly drops: ReadonlyMap<number, number>;
   /** What the node has for a macvtap, by name of the macvtap. */
   readonly macvtaps: ReadonlyMap<string, MacvtapOnNode>;
 }

@@ -1,4 +1,5 @@
-import type { FilterSeen, PodLink, Redirect, Tap, TapAttachment } from './inspection.ts';
+import type { CountedFrames } from '../../cni/bindings/tap/floor.ts';
+import type { FilterSeen, Passage, PodLink, Redirect, Services, Tap, TapAttachment } from './inspection.ts';
 import {
   type Arrow,
   type Box,
@@ -28,6 +29,7 @@ export function tapPicture(attachment: TapAttachment): Picture {
       note('binding', binding),
       ...holderNotes(tap.holders, 'no process: no VM has the tap open'),
       silenceNote(attachment),
+      ...(attachment.passage === null ? [] : passageNotes(attachment.passage)),
       ...unopenedNotes(podLink),
       ...attachment.filters.filter(({ verdict }) => verdict === 'unknown').map(filterNote),
       ...stateNotes(attachment),
@@ -47,6 +49,32 @@ function silenceNote({ silence }: TapAttachment): Note {
     ? note('silence', "none: the pod's own stack can send with the VM's MAC")
     : note('silence', `${count(silence.packets, 'packet')} of the pod's own stack dropped`);
 }
+
+/** Notes on what ends where between guest, pod and network. */
+function passageNotes({ services, guard, dropped }: Passage): readonly Note[] {
+  return [
+    ...(services === null ? [] : serviceNotes(services)),
+    ...(guard === null
+      ? []
+      : [note('guard', `${COMPARED[guard.compares]}, by ${FORMS[guard.form ?? 'none']}`)]),
+    note('dropped', dropped === null ? UNKNOWN : `${count(dropped, 'frame')} of the guest that nobody got`),
+  ];
+}
+
+const UNKNOWN = 'unknown: the nftables table is gone or changed';
+const COMPARED = { mac: 'source MAC', addresses: 'source MAC and addresses' } as const;
+const FORMS = { program: 'a classic BPF program', filters: 'u32 filters', none: 'no filters' } as const;
+
+function serviceNotes({ served, isolated, router }: Services): readonly Note[] {
+  return [
+    note('services', served === null ? UNKNOWN : listed(served)),
+    note('isolation', isolated === null ? UNKNOWN : `dropped from outside: ${listed(isolated)}`),
+    ...(router === null ? [] : [note('router', `${router.address}, ${router.mac ?? 'of unknown MAC'}`)]),
+  ];
+}
+
+const listed = (frames: readonly CountedFrames[]): string =>
+  frames.map(({ what, packets }) => `${what} ${packets}`).join(', ');
 
 /** Note on a pod link that is itself a tap: it passes frames only while a process has it open. */
 function unopenedNotes(podLink: PodLink | null): readonly Note[] {

@@ -1,5 +1,6 @@
 import { decodeAttributes, readBytes, readText, text, type Words } from '../netlink/attribute.ts';
 import {
+  type Keep,
   type Message,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -39,14 +40,17 @@ export const tcmsg = (ifindex: number, parent: number, handle: number, info = 0)
   info,
 ];
 
+/** What is kept of the qdiscs' replies. */
+export const INGRESS_KEEP: Keep = {
+  limit: 4 * 1024 * 1024, // some 70,000 qdiscs
+  types: [TCA_KIND, TCA_INGRESS_BLOCK],
+  body: TCMSG_BYTES,
+};
+
 /** Queries the ingress qdiscs of all links. */
 export const ingressQdiscs: Query<readonly IngressQdisc[]> = {
   request: { type: RTM_GETQDISC, flags: NLM_F_DUMP, body: tcmsg(0, 0, 0) },
-  keep: {
-    limit: 4 * 1024 * 1024, // some 70,000 qdiscs
-    types: [TCA_KIND, TCA_INGRESS_BLOCK],
-    body: TCMSG_BYTES,
-  },
+  keep: INGRESS_KEEP,
   isList: true,
   isUsefulInPart: true,
   decode: (replies) =>

@@ -34,6 +34,7 @@ const attachmentOf = (name: string): TapAttachment => ({
   toPodLink: null,
   filters: [{ link: name, filter: name, verdict: 'unknown' }],
   silence: null,
+  passage: null,
   defects: [name],
 });
 

@@ -4,6 +4,7 @@ import type { Sysctls } from '../../../shared/netns/part.ts';
 import type { Passage } from '../../../shared/record.ts';
 import type { Address } from '../../../shared/rtnetlink/address.ts';
 import type { Link } from '../../../shared/rtnetlink/link.ts';
+import { type Neighbour, NUD_PERMANENT } from '../../../shared/rtnetlink/neighbour.ts';
 import type { Route } from '../../../shared/rtnetlink/route.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { Attachment } from './attachment.ts';
@@ -76,6 +77,12 @@ export const guestAddressesOf = (
 export function gatewayOf(link: Pick<Link, 'ifindex'>, routes: readonly Route[]): string | null {
   const isDefault = ({ family, destination }: Route) => family === 'inet6' && destination === 'default';
   return routes.find((route) => isDefault(route) && route.link === link.ifindex)?.gateway ?? null;
+}
+
+/** The router that ADD made a neighbour of the tap. @param neighbours of the tap */
+export function toldRouterOf(neighbours: readonly Neighbour[]): GuestRouter | null {
+  const router = neighbours.find(({ address, state }) => isLinkLocal(address) && state === NUD_PERMANENT);
+  return router === undefined ? null : { address: router.address, mac: router.mac, isTold: true };
 }
 
 export const isLinkLocal = (address: string): boolean => address.startsWith('fe80:');

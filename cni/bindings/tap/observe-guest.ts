@@ -6,13 +6,13 @@ import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
 import {
   type GuestFacts,
-  type GuestRouter,
   gatewayOf,
   guestAddressesOf,
   isLinkLocal,
   NO_FACTS,
   pingGroups,
   requireAddresses,
+  toldRouterOf,
 } from './guest-facts.ts';
 import { silenceTable } from './silence.ts';
 
@@ -56,20 +56,12 @@ export async function observeGuest(
   if (isLinkLocal(gateway)) {
     return { guest: { ...known, router: { address: gateway, mac: null, isTold: true } }, warnings: [] };
   }
-  const told = tap === null ? null : await toldRouter(kernel, tap.ifindex);
+  const told = tap === null ? null : toldRouterOf(await kernel.neighbours(tap.ifindex));
   // A guest may be running: do not let the pod send with its MAC.
   if (told !== null || (ends.tap !== null && ends.tap.redirect !== null)) {
     return { guest: { ...known, router: told }, warnings: [] };
   }
   return askFor(gateway, kernel, attachment, pod, ends, { ...known, asker: kernel.gid });
-}
-
-/** The router that an earlier ADD made a neighbour of the tap. */
-async function toldRouter(kernel: Kernel, ifindex: number): Promise<GuestRouter | null> {
-  const NUD_PERMANENT = 0x80;
-  const neighbours = await kernel.neighbours(ifindex);
-  const router = neighbours.find(({ address, state }) => isLinkLocal(address) && state === NUD_PERMANENT);
-  return router === undefined ? null : { address: router.address, mac: router.mac, isTold: true };
 }
 
 async function askFor(

@@ -3,9 +3,13 @@ import * as assert from 'uvu/assert';
 import { describe } from '../../../../cli/inspect/describe.ts';
 import type { Seen } from '../../../../cli/inspect/seen.ts';
 import { silenceTable } from '../../../../cni/bindings/tap/silence.ts';
+import { ruleId, ruleOwner } from '../../../../cni/plan/rule-set.ts';
 import { indexNetns, type NetnsState } from '../../../../cni/plan/seen.ts';
+import { DROP } from '../../../../shared/nftables/expression.ts';
+import { encodeRecord } from '../../../../shared/record.ts';
+import { BPF_RULE_PREF, RULE_PREFS } from '../../../../shared/rtnetlink/rule-filter.ts';
 import { tapIn } from '../../../helpers/cluster/inspect-output.ts';
-import { BARE, KEY, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/pod/seen.ts';
+import { BARE, KEY, NOTHING, OTHER, redirectOf, silenced, tapOf, wired } from '../../../helpers/pod/seen.ts';
 
 const test = suite('describe()');
 
@@ -14,7 +18,8 @@ const TRAFFIC = { packets: 3, bytes: 300 };
 function seenIn(netns: NetnsState, changes: Partial<Seen> = {}): Seen {
   const filters = netns.filters.map((filter) => ({ ...filter, traffic: TRAFFIC }));
   const seen = indexNetns({ ...netns, filters });
-  return { ...seen, addresses: [], sysctls: null, holders: new Map(), macvtaps: new Map(), ...changes };
+  const nothing = { addresses: [], sysctls: null, routers: new Map(), drops: new Map() };
+  return { ...seen, ...nothing, holders: new Map(), macvtaps: new Map(), ...changes };
 }
 
 test('describes a wired pod: both links, both redirects, no defects', () => {
@@ -62,6 +67,7 @@ test('describes a wired pod: both links, both redirects, no defects', () => {
       toPodLink: { classifier: 'u32', ...TRAFFIC },
       filters: [],
       silence: null,
+      passage: null,
       defects: [],
     },
   ]);
@@ -135,6 +141,73 @@ test('finds the tables of a hashed container id by their links', () => {
   const { attachments, strays } = describe(seenIn(wired({ links, nftables })));
   assert.equal(tapIn({ attachments }).silence, { packets: 4, bytes: 200 });
   assert.equal(strays, []);
+});
+
+/** A netns whose tap has a spoof guard, and no services. */
+function guarded(kind: 'bpf' | 'u32'): NetnsState {
+  const pref = kind === 'bpf' ? BPF_RULE_PREF : RULE_PREFS.all;
+  const own = { id: ruleId(ruleOwner(KEY), 5), content: 7 };
+  const rule = { ...redirectOf(3, 2), kind, pref, redirect: null, rule: own } as const;
+  const pass = { ...redirectOf(3, 2), pref: RULE_PREFS.ip };
+  const table = { family: 'netdev', name: silenceTable(KEY) } as const;
+  const expressions = [{ is: 'counter', packets: 4, bytes: 400 } as const, DROP];
+  const passage = { serves: false, ipv6: false, guard: 'mac' } as const;
+  const ifalias = encodeRecord({
+    ...{ key: KEY, binding: 'tap', podLink: 'eth0', mtu: 1500, restore: NOTHING, told: [] },
+    passage,
+  });
+  return wired({
+    links: [...BARE.links, tapOf({ ifalias })],
+    filters: [redirectOf(2, 3), rule, pass, redirectOf(3, 2)],
+    nftables: {
+      ...QUIET,
+      tables: [...QUIET.tables, table],
+      rules: [...QUIET.rules, { table, chain: 'guest', expressions }],
+    },
+  });
+}
+
+test('describes a spoof guard: its form, and what filters and nftables have dropped', () => {
+  const program = tapIn(describe(seenIn(guarded('bpf'), { drops: new Map([[3, 10]]) })));
+  assert.equal(program.passage, {
+    services: null,
+    guard: { compares: 'mac', form: 'program' },
+    dropped: 14,
+  });
+  const filters = tapIn(describe(seenIn(guarded('u32'))));
+  assert.equal(filters.passage?.guard, { compares: 'mac', form: 'filters' });
+  assert.is(filters.passage?.dropped, 4);
+});
+
+test('adds up the frames of the redirect, and of the rules that redirect', () => {
+  assert.equal(tapIn(describe(seenIn(guarded('u32')))).toPodLink, {
+    classifier: 'u32',
+    packets: 2 * TRAFFIC.packets,
+    bytes: 2 * TRAFFIC.bytes,
+  });
+});
+
+test('says that the rules of a guard are gone', () => {
+  const { filters } = guarded('bpf');
+  const bare = { ...guarded('bpf'), filters: filters.filter(({ rule }) => rule === null), nftables: QUIET };
+  const { passage, defects } = tapIn(describe(seenIn({ ...bare, filters: wired().filters })));
+  assert.equal([passage?.guard?.form, passage?.dropped], [null, null]);
+  assert.equal(defects, [
+    'the filters of the spoof guard on "tap0" are gone; restart the VM to have it added again',
+    'the nftables table of "tap0" in family netdev is gone or changed; restart the VM to have it added again',
+  ]);
+});
+
+test('reports rules and a netdev table without a record as strays', () => {
+  const { nftables, filters } = guarded('u32');
+  const tables = nftables.tables.filter(({ family }) => family === 'netdev');
+  const netns = { ...BARE, filters: filters.map((one) => ({ ...one, ifindex: 2 })) };
+  const { strays } = describe(seenIn({ ...netns, nftables: { ...nftables, tables } }));
+  assert.is(
+    strays.filter((stray) => stray.startsWith('"eth0" has rules for frames (1 filter) that look')).length,
+    1,
+  );
+  assert.ok(strays.some((stray) => stray.includes(' drop what guests and networks send ')));
 });
 
 test('reports tables without a record as a stray, but no foreign tables', () => {

@@ -63,6 +63,7 @@ test('escapes hostile names', () => {
         toPodLink: { classifier: 'u32', packets: 1, bytes: 1 },
         filters: [],
         silence: null,
+        passage: null,
         defects: [HOSTILE],
       },
     ],

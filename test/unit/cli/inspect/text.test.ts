@@ -33,6 +33,7 @@ const ATTACHMENT: TapAttachment = {
   toPodLink: { classifier: 'matchall', packets: 12_345_678, bytes: 9_876_543_210 },
   filters: [],
   silence: { packets: 3, bytes: 200 },
+  passage: null,
   defects: [],
 };
 const SOUND: Inspection = {
@@ -64,6 +65,45 @@ test('fits boxes and arrows to their texts', () => {
   silence    3 packets of the pod's own stack dropped
   state      as ADD left it
 
+`,
+  );
+});
+
+test('lists what ended where, and says what is unknown', () => {
+  const passage = {
+    services: {
+      served: [
+        { what: 'DHCPv4 requests', packets: 3, bytes: 900 },
+        { what: 'ARP for the server', packets: 0, bytes: 0 },
+      ],
+      isolated: [{ what: 'DHCPv4', packets: 1, bytes: 300 }],
+      router: { address: 'fe80::1', mac: '02:00:00:00:00:0a' },
+    },
+    guard: { compares: 'addresses', form: 'program' },
+    dropped: 1,
+  } as const;
+  const drawn = (changes: Partial<TapAttachment>) =>
+    drawText({ ...SOUND, attachments: [{ ...ATTACHMENT, ...changes }] }, PLAIN);
+  assert.match(
+    drawn({ passage }),
+    `  services   DHCPv4 requests 3, ARP for the server 0
+  isolation  dropped from outside: DHCPv4 1
+  router     fe80::1, 02:00:00:00:00:0a
+  guard      source MAC and addresses, by a classic BPF program
+  dropped    1 frame of the guest that nobody got
+`,
+  );
+  const unknown = {
+    services: { served: null, isolated: null, router: null },
+    guard: { compares: 'mac', form: null },
+    dropped: null,
+  } as const;
+  assert.match(
+    drawn({ passage: unknown }),
+    `  services   unknown: the nftables table is gone or changed
+  isolation  unknown: the nftables table is gone or changed
+  guard      source MAC, by no filters
+  dropped    unknown: the nftables table is gone or changed
 `,
   );
 });

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { attribute, nested, struct, text } from '../../../../shared/netlink/attribute.ts';
-import { decodeTraffic } from '../../../../shared/rtnetlink/counters.ts';
+import { countedQdiscs, decodeTraffic } from '../../../../shared/rtnetlink/counters.ts';
 
 const test = suite('decodeTraffic()');
 
@@ -31,6 +31,24 @@ test('returns null for another action, no action, and a short message', () => {
   assert.is(decodeTraffic(filter('gact', BASIC)), null);
   assert.is(decodeTraffic(filter('mirred')), null);
   assert.is(decodeTraffic(filter('mirred', attribute(1, Buffer.alloc(8)))), null);
+});
+
+test('countedQdiscs() reads what the filters of a link have dropped', () => {
+  const ingress = [0, 2, 0xffff0000, 0xfffffff1, 0];
+  const queue = struct(3, [0, 0, 7, 0, 0]); // struct gnet_stats_queue
+  const qdisc = (...attributes: readonly (readonly number[])[]) => {
+    const words = [...ingress, ...text(1, 'clsact'), ...attributes.flat()];
+    return { type: 36, flags: 0, seq: 1, body: Buffer.from(new Uint32Array(words).buffer) };
+  };
+  const counted = countedQdiscs.decode([qdisc(nested(7, queue)), qdisc(), qdisc(nested(7, struct(3, [1])))]);
+  assert.equal(
+    counted.map(({ ifindex, kind, dropped }) => [ifindex, kind, dropped]),
+    [
+      [2, 'clsact', 7],
+      [2, 'clsact', 0],
+      [2, 'clsact', 0],
+    ],
+  );
 });
 
 test.run();
