@@ -20,7 +20,10 @@ export interface Key {
   readonly value: number;
 }
 
-/** `vlan` is every frame with a VLAN tag, whatever it contains; `all` is every frame. */
+/**
+ * `vlan` is every frame with the tag of a VLAN, whatever it contains; receivers take one of VLAN 0,
+ * which is only a priority, for a frame without a tag. `all` is every frame.
+ */
 export type FrameProtocol = 'ip' | 'arp' | 'ipv6' | 'rarp' | 'vlan' | 'all';
 
 /** ETH_P_* of the protocols that have one number (linux/if_ether.h). */

@@ -33,6 +33,9 @@ const JUMP_IF_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const RETURN = 0x06; // BPF_RET | BPF_K
 /** SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT. The tag itself is not among the bytes of the frame. */
 const VLAN_TAG_PRESENT = 0xfffff000 + 48;
+/** SKF_AD_OFF + SKF_AD_VLAN_TAG: the tag's priority, and the number of the VLAN. */
+const VLAN_TAG = 0xfffff000 + 44;
+const VLAN_ID = 0xfff;
 const ETHERTYPE = 12;
 const NETWORK_HEADER = 14;
 /** TC_ACT_OK, TC_ACT_UNSPEC and TC_ACT_SHOT of linux/pkt_cls.h. */
@@ -52,7 +55,11 @@ export function assemble(rules: readonly FrameRule[]): Buffer {
   /** Every path through a block ends with a return. */
   const blockOf = (protocol: FrameProtocol): readonly Instruction[] =>
     compileBlock(rules.filter(({ match }) => match.protocol === protocol || match.protocol === 'all'));
-  const tagged = blockOf('vlan');
+  const [tagged, ofVlan] = [[...blockOf('all')], blockOf('vlan')];
+  if (rules.some(({ match }) => match.protocol === 'vlan')) {
+    const isVlan0 = skipIf('equal', 0, ofVlan.length);
+    tagged.unshift(instruction(LOAD_WORD, VLAN_TAG), instruction(AND, VLAN_ID), ...isVlan0, ...ofVlan);
+  }
   const program = [
     instruction(LOAD_WORD, VLAN_TAG_PRESENT),
     ...skipIf('equal', 0, tagged.length),

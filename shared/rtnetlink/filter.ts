@@ -74,7 +74,6 @@ const PARENTS: Readonly<Record<IngressKind, Readonly<Record<Direction, number>>>
 };
 /** Swaps the bytes of a 16-bit number between host order and network order. */
 const swap16 = (value: number): number => ((value & 0xff) << 8) | (value >>> 8);
-export const ETH_P_ALL_BE = swap16(ETH_P_ALL);
 const TCA_OPTIONS = 2;
 const ACT_FIRST = 1;
 export const TCA_CHAIN = 11;

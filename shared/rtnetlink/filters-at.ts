@@ -1,6 +1,6 @@
 import { u32 } from '../netlink/attribute.ts';
 import type { Query } from '../netlink/message.ts';
-import { ETH_P_ALL_BE, TCA_CHAIN } from './filter.ts';
+import { TCA_CHAIN } from './filter.ts';
 import { tcmsg } from './qdisc.ts';
 
 /**
@@ -10,7 +10,7 @@ import { tcmsg } from './qdisc.ts';
 export function filtersAt<T>(query: Query<T>, pref: number): Query<T> {
   const { request } = query;
   const [, ifindex = 0, handle = 0, parent = 0] = request.body;
-  const info = ((pref << 16) | ETH_P_ALL_BE) >>> 0;
+  const info = (pref << 16) >>> 0; // without a protocol: any
   return {
     ...query,
     request: { ...request, body: [...tcmsg(ifindex, parent, handle, info), ...u32(TCA_CHAIN, 0)] },

@@ -39,17 +39,9 @@ export interface RuleContent {
 
 /** Pref of the bpf filter. */
 export const BPF_RULE_PREF = 65520;
-/**
- * Prefs of the u32 filters. The kernel accepts one protocol for each pref, and tries the lowest
- * first. A tagged frame has the protocol of its tag, which is one of two.
- */
-export const RULE_PREFS = {
-  ...{ ip: 65521, arp: 65522, ipv6: 65523, rarp: 65524 },
-  ...{ vlan: 65525, vlanAd: 65526, all: 65527 },
-} as const;
+/** Prefs of the u32 filters. Each has one protocol, and the kernel tries the lowest pref first. */
+export const RULE_PREFS = { ip: 65521, arp: 65522, ipv6: 65523, rarp: 65524, all: 65527 } as const;
 
-// linux/if_ether.h
-const [ETH_P_8021Q, ETH_P_8021AD] = [0x8100, 0x88a8];
 // linux/pkt_cls.h
 const TCA_BPF_OPS_LEN = 4;
 const INSTRUCTION_BYTES = 8; // struct sock_filter
@@ -157,10 +149,7 @@ function seenBy({ protocol }: FrameMatch): readonly Pick<Where, 'pref' | 'protoc
     case 'all':
       return [{ pref: RULE_PREFS.all, protocol: ETH_P_ALL }];
     case 'vlan':
-      return [
-        { pref: RULE_PREFS.vlan, protocol: ETH_P_8021Q },
-        { pref: RULE_PREFS.vlanAd, protocol: ETH_P_8021AD },
-      ];
+      return []; // u32 does not see the number of a tag
     default:
       return [{ pref: RULE_PREFS[protocol], protocol: ETHERTYPES[protocol] }];
   }

@@ -53,8 +53,11 @@ async function sendAll(
   };
 }
 
-const outcomeOf = (kind: Kind, { guestAddresses, spoofGuard }: Passing): Outcome =>
-  guestAddresses === 'pod' ? kind.served[spoofGuard] : unserved(kind, spoofGuard);
+function outcomeOf(kind: Kind, { guestAddresses, spoofGuard }: Passing, form: RuleForm): Outcome {
+  if (guestAddresses !== 'pod') return unserved(kind, spoofGuard);
+  const byFilters = spoofGuard === 'addresses' && form === 'filters' ? kind.filters : undefined;
+  return byFilters ?? kind.served[spoofGuard];
+}
 
 const namesOf = (frames: readonly string[]): readonly string[] =>
   frames.map((frame) => KINDS.find((kind) => kind.frame === frame)?.what ?? frame);
@@ -93,7 +96,8 @@ for (const [passing, forms] of CASES) {
             open,
             KINDS.map(({ frame }) => frame),
           );
-          const wanted = (outcome: Outcome) => KINDS.filter((kind) => outcomeOf(kind, passing) === outcome);
+          const wanted = (outcome: Outcome) =>
+            KINDS.filter((kind) => outcomeOf(kind, passing, form) === outcome);
           assert.equal(
             namesOf(outside),
             wanted('out').map(({ what }) => what),

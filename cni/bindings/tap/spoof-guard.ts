@@ -82,8 +82,9 @@ export function guardRules(guard: SpoofGuard, mac: string, guest: GuestFacts): r
     ...extensionRules(pass),
     ...[LINK_LOCAL, ...ipv6].map((own) => pass('ipv6', ipv6Source(own))),
     pass('rarp'), // how QEMU announces a guest that has migrated
-    // With the rest, frames with a VLAN tag: their addresses cannot be compared, and receivers take
-    // those of VLAN 0 for frames without a tag.
+    // Whatever they contain: a VLAN is another network. Filters cannot tell them from frames of
+    // VLAN 0, and drop all that have a tag.
+    pass('vlan'),
     drop('all'),
   ];
 }

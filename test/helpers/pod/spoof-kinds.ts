@@ -53,6 +53,8 @@ export interface Kind {
   readonly frame: string;
   /** What becomes of it on a tap that serves the guest, by guard. */
   readonly served: Readonly<Record<SpoofGuard, Outcome>>;
+  /** What becomes of it under "addresses" as filters, if that differs. */
+  readonly filters?: Outcome;
 }
 
 type Row = readonly [what: string, frame: string];
@@ -326,14 +328,18 @@ const DISHONEST: readonly Row[] = [
     "first fragment of a DHCPv6 server's answer",
     behind(FRAGMENT, fragment(UDP, 0) + udp(547, 546, zeros(16))),
   ],
-  ['802.1Q', ethernet(MAC, BROADCAST, '8100', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
-  ['802.1ad', ethernet(MAC, BROADCAST, '88a8', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
   [
     '802.1Q of VLAN 0 with a foreign ARP sender',
     ethernet(MAC, BROADCAST, '8100', `00000806${request(FOREIGN4, FOREIGN4)}`),
   ],
   ['LLDP', ethernet(MAC, '01:80:c2:00:00:0e', '88cc', '02070402')],
   ['spanning tree', ethernet(MAC, '01:80:c2:00:00:00', '0026', '42420300')],
+];
+
+/** Frames of a VLAN: the guard of addresses lets them pass if it can read the tag. */
+const TAGGED: readonly Row[] = [
+  ['802.1Q', ethernet(MAC, BROADCAST, '8100', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
+  ['802.1ad', ethernet(MAC, BROADCAST, '88a8', `0064${NO_SUCH_TYPE}${zeros(46)}`)],
 ];
 
 /** What the tap's own stack takes for the services. */
@@ -392,6 +398,7 @@ const kinds = (rows: readonly Row[], off: Outcome, mac: Outcome, addresses: Outc
 
 export const KINDS: readonly Kind[] = [
   ...kinds(HONEST, 'out', 'out', 'out'),
+  ...kinds(TAGGED, 'out', 'out', 'out').map((kind) => ({ ...kind, filters: 'lost' as const })),
   ...kinds(FOREIGN_MACS, 'out', 'lost', 'lost'),
   ...kinds(DISHONEST, 'out', 'out', 'lost'),
   ...kinds(TAKEN, 'up', 'up', 'up'),

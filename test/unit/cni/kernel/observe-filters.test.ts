@@ -23,9 +23,9 @@ function socketThat(...answers: readonly (readonly unknown[])[]) {
 }
 
 const [INGRESS, EGRESS] = [0xfffffff2, 0xfffffff3];
-/** Pref of the redirect, then those of rules, each with ETH_P_ALL. */
-const PLACES = [65535, 65520, 65521, 65522, 65523, 65524, 65525, 65526, 65527];
-const PLACE_INFOS = PLACES.map((pref) => pref * 0x10000 + 0x0300);
+/** Pref of the redirect, then those of rules, for frames of any protocol. */
+const PLACES = [65535, 65520, 65521, 65522, 65523, 65524, 65527];
+const PLACE_INFOS = PLACES.map((pref) => pref * 0x10000);
 const TOO_LONG = { refused: 'Message too long' };
 const [eth0, tap0] = [redirectOf(2, 3), redirectOf(3, 2)];
 

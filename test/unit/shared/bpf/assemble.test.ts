@@ -53,9 +53,10 @@ test('rules become the instructions that the kernel expects', () => {
     rule('arp', 'drop'),
   ]);
   assert.equal(listing(program), [
-    ...[LOAD_TAG, '21 7 0 0'], // without a tag: continue at LOAD_TYPE
+    ...[LOAD_TAG, '21 11 0 0'], // without a tag: continue at LOAD_TYPE
+    ...['32 0 0 4294963244', '84 0 0 4095', '21 7 0 0'], // of VLAN 0: continue behind DROP
     ...['32 0 0 6', '21 0 4 33554432', '32 0 0 10', '84 0 0 4294901760', '21 0 1 655360', PASS, DROP],
-    LOAD_TYPE,
+    ...[PASS, LOAD_TYPE],
     ...['21 0 7 2048', '32 0 0 34', '21 0 4 4456515', '32 0 0 22', '84 0 0 16711680', '21 0 1 1114112', UP],
     ...[PASS, '21 0 1 2054', DROP],
     PASS,
@@ -96,7 +97,7 @@ for (const count of [84, 85, 300]) {
       bytes.writeUInt16BE(ETHERTYPES.ip, 12);
       for (const { at, value } of keys) bytes.writeUInt32BE(value, 14 + at);
       bytes.writeUInt32BE(last, bytes.length - 4);
-      return { bytes, isTagged: false };
+      return { bytes, vid: null };
     };
     for (const protocol of ['ip', 'all'] as const) {
       const program = assemble([rule(protocol, 'drop', ...keys), rule(protocol, 'up')]);
@@ -120,7 +121,7 @@ test('more instructions than the kernel can list are rejected', () => {
 });
 
 /** Runs the program as the kernel does. */
-function run(program: Buffer, { bytes, isTagged }: Frame): number {
+function run(program: Buffer, { bytes, vid }: Frame): number {
   let accumulator = 0;
   for (let i = 0; ; i++) {
     const [code, k] = [program.readUInt16LE(8 * i), program.readUInt32LE(8 * i + 4)];
@@ -128,7 +129,8 @@ function run(program: Buffer, { bytes, isTagged }: Frame): number {
     if (code === 0x05) i += k;
     else if (code === 0x15) i += program.readUInt8(8 * i + (accumulator === k ? 2 : 3));
     else if (code === 0x54) accumulator = (accumulator & k) >>> 0;
-    else if (code === 0x20 && k === 0xfffff030) accumulator = isTagged ? 1 : 0;
+    else if (code === 0x20 && k === 0xfffff030) accumulator = vid === null ? 0 : 1;
+    else if (code === 0x20 && k === 0xfffff02c) accumulator = 0xe000 | (vid ?? 0);
     else if (code === 0x20 && k + 4 <= bytes.length) accumulator = bytes.readUInt32BE(k);
     else if (code === 0x28 && k + 2 <= bytes.length) accumulator = bytes.readUInt16BE(k);
     else if (code === 0x20 || code === 0x28) return 0;
@@ -155,7 +157,7 @@ function arbitraryKeys(random: Random): readonly Key[] {
 function arbitraryFrame(random: Random): Frame {
   const bytes = bits(random, 14 + random.pick([0, 14, 20, 40, 40, 40]));
   bytes.writeUInt16BE(random.pick([...Object.values(ETHERTYPES), 0x88cc]), 12);
-  return { bytes, isTagged: random.oneIn(4) };
+  return { bytes, vid: random.pick([null, null, null, 0, 100]) };
 }
 
 test('a program does what its rules say', () => {
@@ -171,7 +173,7 @@ test('a program does what its rules say', () => {
       const frame = arbitraryFrame(random);
       const want = verdictOf(rules, frame);
       seen[want] += 1;
-      const why = () => `${frame.isTagged} ${frame.bytes.toString('hex')} ${JSON.stringify(rules)}`;
+      const why = () => `${frame.vid} ${frame.bytes.toString('hex')} ${JSON.stringify(rules)}`;
       if (run(program, frame) !== RETURNS[want]) assert.is(run(program, frame), RETURNS[want], why());
     }
   }
@@ -198,8 +200,8 @@ test('a program compares once what every frame needs in order to pass', () => {
       const bytes = bits(random, 14 + 40);
       bytes.writeUInt16BE(ETHERTYPES.ip, 12);
       if (!random.oneIn(4)) bytes.write('010000010000', 6, 'hex');
-      const frame = { bytes, isTagged: false };
-      const want = decide(rules, frame);
+      const frame = { bytes, vid: null };
+      const want = verdictOf(rules, frame);
       seen[want] += 1;
       if (run(program, frame) !== RETURNS[want]) {
         assert.is(run(program, frame), RETURNS[want], `${bytes.toString('hex')} ${JSON.stringify(rules)}`);

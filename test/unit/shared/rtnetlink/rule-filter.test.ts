@@ -96,7 +96,7 @@ test('a rule without keys compares no bit of the source MAC, which every frame h
     ),
   ));
 
-test('each protocol has its own pref, and handles in the order of its rules', () =>
+test('each protocol has its own pref, and handles in the order of its rules; VLANs have no filter', () =>
   assert.equal(
     additions(RULES)
       .map(read)
@@ -105,8 +105,6 @@ test('each protocol has its own pref, and handles in the order of its rules', ()
       [RULE_PREFS.ip, 0x0800, 1, null],
       [RULE_PREFS.arp, 0x0806, 1, { to: 2, cookie: COOKIE }],
       [RULE_PREFS.ip, 0x0800, 2, { to: 2, cookie: COOKIE }],
-      [RULE_PREFS.vlan, 0x8100, 1, { to: 2, cookie: COOKIE }],
-      [RULE_PREFS.vlanAd, 0x88a8, 1, { to: 2, cookie: COOKIE }],
       [RULE_PREFS.ipv6, 0x86dd, 1, null],
       [RULE_PREFS.rarp, 0x8035, 1, { to: 2, cookie: COOKIE }],
       [RULE_PREFS.all, 0x0003, 1, null],
@@ -115,7 +113,7 @@ test('each protocol has its own pref, and handles in the order of its rules', ()
 
 test('the kernel tries filters for all protocols last, after the bpf filter and before the redirect', () => {
   const prefs = [BPF_RULE_PREF, ...Object.values(RULE_PREFS)];
-  assert.equal(prefs, [65520, 65521, 65522, 65523, 65524, 65525, 65526, 65527]);
+  assert.equal(prefs, [65520, 65521, 65522, 65523, 65524, 65527]);
 });
 
 test('the older ingress qdisc gets filters as well', () =>
