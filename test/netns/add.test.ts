@@ -143,7 +143,7 @@ const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
   'veth that is down, with a guard of MACs': ({ ip }) => ip('link set eth0 down'),
 };
 
-/** Keys of the NAD, and what the kernel may use, of the pods that are not wired with the defaults. */
+/** Keys of the NAD, and what the kernel may use, of pods that are not wired with the defaults. */
 const ASKED: Readonly<Record<string, { readonly conf: Conf; readonly classifiers?: Classifiers }>> = {
   'veth with guest services': { conf: { guestAddresses: 'pod' } },
   'macvlan with guest services and a guard of addresses': {

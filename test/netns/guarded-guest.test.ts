@@ -31,7 +31,7 @@ async function become({ netns }: Guest, mac: string, [ipv4, ipv6]: readonly [str
   await netns.ip(`addr add ${ipv6}/64 dev nic0 nodad`);
 }
 
-/** Which pings are answered: by the gateway, and by the guest at these addresses; IPv4, then IPv6. */
+/** Which pings are answered: by the gateway, and by the guest at these addresses; first IPv4. */
 async function pings({ outside }: AddressedPod, { netns }: Guest, own: readonly string[]) {
   await Promise.all([outside, netns].map((one) => inNetns(one, 'ip', 'neigh', 'flush', 'all')));
   return Promise.all([

@@ -1,4 +1,4 @@
-/** A pod with addresses, wired by ADD with guest services or a spoof guard, in either form of rules. */
+/** A pod with addresses, wired by ADD with guest services or a spoof guard in either form. */
 import { closeSync, openSync } from 'node:fs';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
