@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { BindingError, type ErrorCode, messageOf } from '../../shared/errors.ts';
 import { listSome } from '../../shared/list-some.ts';
-import { describeOp, type Level, type Op, type Outcome, type Run } from './op.ts';
+import { describeOp, type Level, type Op, type Outcome, type Run, type Step } from './op.ts';
 
 /** Publishes the cause of every rollback; the agent counts them. */
 export const rollbacks = channel('tapwire.rollback');
@@ -30,7 +30,7 @@ export async function apply(
   if (failure === undefined && !signal?.aborted) return;
   const undos = levels
     .flat()
-    .filter((_, i) => mayBeDone(outcomes[i]))
+    .filter((step, i) => mayBeDone(step, outcomes[i]))
     .map(({ undo }) => undo)
     .reverse()
     .flat();
@@ -49,8 +49,12 @@ function findUnreached(levels: readonly Level[], outcomes: readonly Outcome[]): 
   return unreached && new Error(`Cannot ${describeOp(unreached.do)}: an earlier change did not succeed`);
 }
 
-const mayBeDone = (outcome: Outcome | undefined): boolean =>
-  outcome === 'done' || hasCode(outcome, 'TRY_AGAIN');
+/**
+ * Whether a step has taken effect, or a part of it: rules are several requests, and the kernel may
+ * have refused only some of them.
+ */
+const mayBeDone = ({ do: { op } }: Step, outcome: Outcome | undefined): boolean =>
+  outcome === 'done' || hasCode(outcome, 'TRY_AGAIN') || (op === 'addRules' && outcome instanceof Error);
 
 const hasCode = (outcome: Outcome | undefined, code: ErrorCode): boolean =>
   outcome instanceof BindingError && outcome.code === code;

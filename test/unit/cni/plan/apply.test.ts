@@ -75,6 +75,29 @@ test('a failed first step that may have taken effect is undone before its altern
 });
 const LOST = new BindingError('TRY_AGAIN', 'the answer is lost');
 
+test('rules that the kernel refused are deleted, because some of their filters may have been added', async () => {
+  const addition: Op = {
+    ...{ op: 'addRules', link: 'tap0', to: 'eth0', cookie: '', rules: [], isGuard: false, owner: 7 },
+  };
+  const deletion: Op = { op: 'deleteRules', link: 'tap0', owner: 7 };
+  const { ran, run } = recorder(addition);
+  await caught(() =>
+    apply(
+      [
+        [
+          { do: up('a'), undo: [down('a')] },
+          { do: addition, undo: [deletion] },
+        ],
+      ],
+      run,
+    ),
+  );
+  assert.equal(ran, [
+    [up('a'), addition],
+    [deletion, down('a')],
+  ]);
+});
+
 test('only the first step is optional: everything is undone if a later step or one of the alternative fails', async () => {
   const late = recorder(up('c'));
   const unasked = (): never => {
