@@ -140,7 +140,7 @@ function planRules(addition: Extract<Op, { op: 'addRules' }>, seen: RuleSet | un
 
 /** Whether these are the filters of the rules, in whichever form the kernel has. */
 function isWanted({ filters, digest }: RuleSet, rules: readonly FrameRule[]): boolean {
-  if (filters === 0) return rules.length === 0;
+  if (rules.length === 0) return filters === 0;
   if (digest === null) return false;
   return digest === digestOf(ruleContents(rules)) || digest === digestOf([bpfContent(assemble(rules))]);
 }
