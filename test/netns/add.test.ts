@@ -2,91 +2,22 @@
  * Runs ADD and DEL against the real kernel, and makes every step fail: afterwards the netns is as
  * it was before.
  */
-import { closeSync, openSync } from 'node:fs';
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { resolveAttachment } from '../../cni/bindings/tap/attachment.ts';
-import { findDefects } from '../../cni/bindings/tap/check.ts';
-import { endsOf } from '../../cni/bindings/tap/ends.ts';
-import { passageOf } from '../../cni/bindings/tap/guest-facts.ts';
-import { observeGuest } from '../../cni/bindings/tap/observe-guest.ts';
-import { planAdd, requireWirable } from '../../cni/bindings/tap/plan-add.ts';
 import { silenceTable } from '../../cni/bindings/tap/silence.ts';
-import { withRules } from '../../cni/bindings/tap/tap.ts';
-import { type Kernel, openKernel } from '../../cni/kernel/kernel.ts';
+import type { Kernel } from '../../cni/kernel/kernel.ts';
 import { type Classifiers, THIS_KERNEL } from '../../cni/kernel/redirects.ts';
 import { apply, attempt } from '../../cni/plan/apply.ts';
-import type { Level, Op, Run } from '../../cni/plan/op.ts';
-import { planDel } from '../../cni/plan/plan-del.ts';
-import { indexNetns } from '../../cni/plan/seen.ts';
+import type { Op, Run } from '../../cni/plan/op.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
+import { add, attach, type Conf, defects, del, withKernel } from '../helpers/pod/attach.ts';
 import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
-import { tapConf } from '../helpers/pod/seen.ts';
+import { KEY } from '../helpers/pod/seen.ts';
 
 const test = suite('ADD and DEL on a real netns');
-
-const KEY = { containerId: 'pod1', ifname: 'net1' };
-
-async function withKernel<T>(
-  netns: TestNetns,
-  act: (kernel: Kernel) => Promise<T>,
-  classifiers?: Classifiers,
-): Promise<T> {
-  const fd = openSync(netns.path, 'r');
-  const kernel = openKernel(fd, classifiers && { classifiers });
-  try {
-    return await act(kernel);
-  } finally {
-    await kernel.close();
-    closeSync(fd);
-  }
-}
-
-type Conf = Readonly<Record<string, unknown>>;
-
-async function attach(kernel: Kernel, conf: Conf = {}) {
-  const args = { cni: { logicNetworkName: 'default' } };
-  const seen = await withRules(kernel, KEY, indexNetns(await kernel.observe()));
-  const attachment = resolveAttachment(KEY, tapConf({ args, ...conf }), seen.links);
-  const ends = endsOf(attachment, seen);
-  const { pod } = requireWirable(attachment, ends);
-  const { guest } = await observeGuest(kernel, attachment, pod, ends);
-  const wanted = endsOf(attachment, seen, passageOf(attachment.conf, guest));
-  const levels = planAdd(attachment, wanted, [], guest);
-  return { attachment, ends, levels, steps: levels.flat() };
-}
-
-const add = (
-  netns: TestNetns,
-  conf: Conf = {},
-  classifiers: Classifiers | undefined = undefined,
-): Promise<readonly Level[]> =>
-  withKernel(
-    netns,
-    async (kernel) => {
-      const { levels } = await attach(kernel, conf);
-      await apply(levels, kernel.run);
-      return levels;
-    },
-    classifiers,
-  );
-
-const del = (netns: TestNetns): Promise<readonly Op[]> =>
-  withKernel(netns, async (kernel) => {
-    const ops = planDel(KEY, await kernel.observe());
-    assert.equal(await attempt(ops, kernel.run), []);
-    return ops;
-  });
-
-const defects = (netns: TestNetns): Promise<readonly string[]> =>
-  withKernel(netns, async (kernel) => {
-    const { attachment, ends } = await attach(kernel);
-    const facts = { addresses: await kernel.addresses(), sysctls: await kernel.readSysctls() };
-    return findDefects(attachment, ends, facts);
-  });
 
 /** The gateway in a network like that of Calico, whose routes name its link-local address. */
 const ROUTER = 'fe80::1';
