@@ -4,46 +4,13 @@ import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withDirectory } from '../helpers/plugin/shim.ts';
+import { BROADCAST, frameOf, kindsUpTo, PEER_MAC, padded, TYPE } from '../helpers/pod/frame-kinds.ts';
 import { POD_MAC, type Wire, withWire } from '../helpers/pod/wire.ts';
 
 const test = suite('frames of a guest on tap');
 
 const MTU = 9000;
-const PEER_MAC = '020000000099';
-const BROADCAST = 'ffffffffffff';
-/** An ethertype for experiments, to which no program replies. */
-const TYPE = '88b5';
-
-const bytes = (count: number): string => 'a5'.repeat(count);
-/** Pads to the 60 bytes that Ethernet requires without its checksum. */
-const padded = (header: string): string => header.padEnd(120, '0');
-
-/** What follows the two MACs, by name. A destination "" is the other end's own MAC. */
-const KINDS: readonly (readonly [string, string, string])[] = [
-  ['unicast', '', `${TYPE}${bytes(46)}`],
-  ['ARP', BROADCAST, `0806${bytes(46)}`],
-  ['RARP, as QEMU sends it after a migration', BROADCAST, `8035${bytes(46)}`],
-  ['802.1Q', '', `8100a064${TYPE}${bytes(46)}`],
-  ['802.1Q, broadcast', BROADCAST, `8100a064${TYPE}${bytes(46)}`],
-  ['802.1Q with VID 0: only a priority', '', `8100e000${TYPE}${bytes(46)}`],
-  ['802.1Q in 802.1Q', '', `81000064810000c8${TYPE}${bytes(46)}`],
-  ['QinQ (802.1ad)', '', `88a80064810000c8${TYPE}${bytes(46)}`],
-  ['IPv4 multicast', '01005e0000fb', `0800${bytes(46)}`],
-  ['IPv6 multicast', '333300000001', `86dd${bytes(46)}`],
-  ['LLDP', '0180c200000e', `88cc${bytes(46)}`],
-  ['LACP', '0180c2000002', `8809${bytes(46)}`],
-  ['STP', '0180c2000000', `0026424203${bytes(41)}`],
-  ['802.1X', '0180c2000003', `888e${bytes(46)}`],
-  ['CDP', '01000ccccccc', `0026aaaa0300000c2000${bytes(38)}`],
-  ['PTP', '011b19000000', `88f7${bytes(46)}`],
-  ['PPPoE', '', `8864${bytes(46)}`],
-  ['MPLS', '', `8847${bytes(46)}`],
-  ['jumbo, of the whole MTU', '', `${TYPE}${bytes(MTU)}`],
-  ['jumbo, of the whole MTU after a tag', '', `81000064${TYPE}${bytes(MTU)}`],
-];
-
-const frameOf = (from: string, to: string, [, destination, rest]: (typeof KINDS)[number]): string =>
-  padded(`${destination || to}${from}${rest}`);
+const KINDS = kindsUpTo(MTU);
 
 test('every kind of frame reaches the guest from the network', () =>
   withWire(MTU, async ({ guest, network }) => {
@@ -69,7 +36,7 @@ test('every kind of frame reaches the network from the guest', () =>
  */
 function echo(macs: string, source: string, destination: string): string {
   const header = checksummed(`4500002e0000400040010000${source}${destination}`, 20);
-  return `${macs}0800${header}${checksummed(`0800000000010001${bytes(18)}`, 4)}`;
+  return `${macs}0800${header}${checksummed(`0800000000010001${'a5'.repeat(18)}`, 4)}`;
 }
 
 /** @param at offset of the 16-bit checksum, in hex digits */
