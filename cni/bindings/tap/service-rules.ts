@@ -5,6 +5,7 @@
 import {
   arpTarget,
   icmpv6,
+  ipv4Source,
   ipv6Destination,
   ndTarget,
   udpOverIpv4,
@@ -61,8 +62,14 @@ const UNANSWERED: readonly ServiceRule[] = [
   rule('router solicitations', 'ipv6', 'drop', icmpv6(ROUTER_SOLICITATION)),
 ];
 
+/**
+ * What the server of DHCPv4 sends to everybody. The kernel returns a copy to the ingress of the tap,
+ * without an Ethernet header, so that the network would take other bytes for MACs.
+ */
+const RETURNED: ServiceRule = rule("copies of the server's answers", 'ip', 'drop', ipv4Source(IPV4));
+
 /** At the ingress of a tap that serves its guest. */
-export const SERVICE_RULES: readonly FrameRule[] = [...EXCEPTIONS, ...UNANSWERED];
+export const SERVICE_RULES: readonly FrameRule[] = [...EXCEPTIONS, ...UNANSWERED, RETURNED];
 
 /**
  * At the ingress of its pod link: what foreign servers send to clients. A guest takes a default

@@ -377,8 +377,9 @@ const TAKEN: readonly Row[] = [
   ],
 ];
 
-/** Requests that no server gets. */
+/** Requests that no server gets, and what only the server sends. */
 const UNANSWERED: readonly Row[] = [
+  ["IPv4 from the server's address", by4(udp4(SERVER_IPV4))],
   [
     'DHCPv6 request by unicast',
     by6(
