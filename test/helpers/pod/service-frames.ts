@@ -48,7 +48,7 @@ export const REQUESTS = ['DHCPv4 request', 'DHCPv6 request', 'router solicitatio
 export const ANSWERS = ['DHCPv4 answer', 'DHCPv6 answer', 'router advertisement'] as const;
 export type Service = (typeof REQUESTS)[number] | (typeof ANSWERS)[number];
 
-/** By ethertype, protocol and the port or type to which it is sent. */
+/** What a frame is, by ethertype, protocol, and the port to which it is sent or its type. */
 const SERVICES = new Map<string, Service>([
   ['0800 17 67', 'DHCPv4 request'],
   ['0800 17 68', 'DHCPv4 answer'],
