@@ -7,7 +7,7 @@ import { deleteLeftNode } from './kernel/device-node.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { readLower } from './kernel/lower-device.ts';
 import { lockNetns } from './kernel/open-netns.ts';
-import { testKernel, testSilence } from './kernel/self-test.ts';
+import { testKernel, testPassage, testSilence } from './kernel/self-test.ts';
 import { apply, attempt } from './plan/apply.ts';
 import { describeOp } from './plan/op.ts';
 import { planDel } from './plan/plan-del.ts';
@@ -38,6 +38,7 @@ export async function serve(request: CniRequest, context: CallContext, warn: War
     case 'STATUS':
       await testKernel();
       (await testSilence()).forEach(warn);
+      if (request.passage !== null) await testPassage(request.passage);
       if (request.master !== null) await requireMaster(request.master);
       return null;
     case 'GC':

@@ -4,7 +4,7 @@ import { log } from '../shared/log.ts';
 import { native } from '../shared/native/native.ts';
 
 /**
- * Keeps the nftables hooks that silence pods in use on this node, by rules in a netns that lives as
+ * Keeps the nftables hooks that pods use in use on this node, by rules in a netns that lives as
  * long as this process. The kernel patches its code (static keys) when the first rule of a hook is
  * added on the node and when the last is removed. Without this, many ADDs would pay 2 ms for it.
  * Logs a warning if the kernel lacks these hooks. Pods are still wired, but not silenced.

@@ -1,6 +1,7 @@
 import { array, fields, optional, show, string } from '../../shared/decode.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { AttachmentKey } from '../../shared/record.ts';
+import { type AskedPassage, askedPassageOf } from './asked-passage.ts';
 import { type Pod, parseCniArgs } from './cni-args.ts';
 import { decodeNetConf, IDENTIFIER, MAX_DETAILS, type NetConf, requireBase } from './config.ts';
 import { ifnameDefect } from './ifname.ts';
@@ -20,6 +21,8 @@ export type CniRequest =
       readonly version: Version;
       /** The device of the node on which the configuration creates macvtaps; null: on none. */
       readonly master: string | null;
+      /** What the configuration asks for between guest, pod and network; null: nothing. */
+      readonly passage: AskedPassage | null;
     }
   | {
       readonly command: 'ADD' | 'CHECK';
@@ -83,7 +86,9 @@ export function parseRequest(env: Environment, readStdin: () => Buffer): CniRequ
     }
     default:
       decodeAttachments(conf, '$');
-      return command === 'STATUS' ? { command, version, master: masterOf(conf) } : { command: 'GC', version };
+      return command === 'STATUS'
+        ? { command, version, master: masterOf(conf), passage: askedPassageOf(conf) }
+        : { command: 'GC', version };
   }
 }
 

@@ -113,6 +113,33 @@ test('STATUS and /readyz on a kernel without nf_tables warn, and the node can wi
   });
 });
 
+test('STATUS fails without nf_tables for links only if the configuration needs it, and names the option', async () => {
+  const { trap, call } = await ourNode();
+  await withPod('eth0', async (pod) => {
+    const statusOf = (keys: object) => call('STATUS', pod, { conf: { ...STATUS.conf, ...keys } });
+    for (const [keys, asked] of [
+      [{ guestAddresses: 'pod' }, '"guestAddresses": "pod"'],
+      [{ spoofGuard: 'mac' }, '"spoofGuard": "mac"'],
+    ] as const) {
+      trap.set('batch', EOPNOTSUPP, 3); // silence, silence again, and the floor
+      const { exitCode, stdout } = await statusOf(keys);
+      assert.ok(trap.isReached());
+      const { code, msg } = JSON.parse(stdout);
+      assert.equal([exitCode, code], [1, 50]);
+      assert.match(
+        msg,
+        new RegExp(
+          `^Cannot wire pods with ${asked} on this node: Cannot keep frames .* needs CONFIG_NF_TABLES_NETDEV$`,
+        ),
+      );
+    }
+    trap.set('batch', EOPNOTSUPP, 2);
+    succeeded(await statusOf({}));
+    assert.not.ok(trap.isReached(), 'without the keys, STATUS does not try');
+    trap.set('batch', EOPNOTSUPP, 99); // disarms it
+  });
+});
+
 /** The nftables rulesets of the foreign netns that a process holds open. */
 async function heldRules({ pid }: Agent): Promise<readonly string[]> {
   const own = readlinkSync(`/proc/${pid}/ns/net`);
@@ -124,9 +151,11 @@ async function heldRules({ pid }: Agent): Promise<readonly string[]> {
   );
 }
 
-test('the agent holds one netns that uses the hooks of both families from its start', async () => {
+test('the agent holds one netns that uses the hooks of all families from its start', async () => {
   const [rules = '', ...more] = await heldRules((await ourNode()).agent);
   assert.match(rules, /table inet [^}]*type filter hook output priority raw; policy accept;/);
+  assert.match(rules, /table inet [^}]*type filter hook input priority raw; policy accept;/);
+  assert.match(rules, /table netdev [^}]*type filter hook ingress device "lo" priority /);
   assert.match(rules, /table arp [^}]*type filter hook output priority -300; policy accept;/);
   assert.equal(more, []);
 });

@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { THIS_KERNEL } from '../../cni/kernel/redirects.ts';
-import { testKernel } from '../../cni/kernel/self-test.ts';
+import { RULE_FORMS } from '../../cni/kernel/rules.ts';
+import { testKernel, testPassage } from '../../cni/kernel/self-test.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import { caught } from '../helpers/caught.ts';
 import { callUnder, netconf } from '../helpers/plugin/cni.ts';
@@ -22,9 +23,9 @@ async function statusAfter(prepare: string) {
   return status(['/usr/bin/env', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', ...under]);
 }
 
-async function status(under: readonly string[]) {
+async function status(under: readonly string[], conf = CONF) {
   const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin' };
-  const { exitCode, json } = await callUnder(under, env, CONF);
+  const { exitCode, json } = await callUnder(under, env, conf);
   return { exitCode, error: json ?? null };
 }
 
@@ -62,6 +63,22 @@ everyWay('STATUS fails with code 50 if the privilege is missing', async () => {
   );
 });
 
+for (const conf of [
+  { guestAddresses: 'pod' },
+  { spoofGuard: 'mac' },
+  { guestAddresses: 'pod', spoofGuard: 'addresses' },
+]) {
+  everyWay(`STATUS with ${JSON.stringify(conf)} prints nothing on a node that can do it`, async () => {
+    const keys = JSON.stringify(netconf({ conf: { cniVersion: '1.1.0', ...conf } }));
+    assert.equal(await status([], keys), { exitCode: 0, error: null });
+  });
+}
+
+for (const form of RULE_FORMS) {
+  test(`a node wires pods with a spoof guard as ${form}`, () =>
+    testPassage({ guestAddresses: 'pod', spoofGuard: 'addresses' }, { ...THIS_KERNEL, guardForms: [form] }));
+}
+
 test('STATUS names what a kernel without any classifier needs', async () => {
   const error = await caught(() => testKernel({ ...THIS_KERNEL, candidates: ['absent' as Classifier] }));
   assert.equal(
@@ -76,9 +93,11 @@ test('STATUS names what a kernel without any classifier needs', async () => {
 
 test('STATUS leaves no netns and no descriptor', async () => {
   const descriptors = () => readdirSync('/proc/self/fd').length;
+  const ASKED = { guestAddresses: 'pod', spoofGuard: 'mac' } as const;
   await testKernel();
+  await testPassage(ASKED);
   const before = descriptors();
-  for (let i = 0; i < 20; i++) await testKernel();
+  for (let i = 0; i < 20; i++) await testKernel().then(() => testPassage(ASKED));
   assert.is(descriptors(), before);
 });
 

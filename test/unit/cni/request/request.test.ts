@@ -86,8 +86,8 @@ test('VERSION needs nothing else and does not read stdin', () => {
 for (const command of ['GC', 'STATUS'] as const) {
   test(`${command} needs no container`, () => {
     const env = { CNI_CONTAINERID: '../not/looked/at', CNI_NETNS: '', CNI_IFNAME: 'not looked at' };
-    const master = command === 'STATUS' ? { master: null } : {};
-    assert.equal(parse(command, env), { command, version: '1.1.0', ...master });
+    const needs = command === 'STATUS' ? { master: null, passage: null } : {};
+    assert.equal(parse(command, env), { command, version: '1.1.0', ...needs });
   });
 }
 
