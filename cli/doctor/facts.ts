@@ -1,3 +1,4 @@
+import type { RuleForm } from '../../cni/kernel/rules.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
 import type { MacvtapFacts } from './macvtap-facts.ts';
 
@@ -11,6 +12,13 @@ export interface Facts {
   readonly wiring: Readonly<Record<Classifier, string | null>>;
   /** Why the pod's own stack cannot be silenced; null if it can. */
   readonly silence: string | null;
+  /** Failures of what only some NADs ask for. */
+  readonly passage: {
+    /** With guest services. */
+    readonly services: string | null;
+    /** With a spoof guard, by the form of its rules. */
+    readonly guard: Readonly<Record<RuleForm, string | null>>;
+  };
   readonly selinux: 'enforcing' | 'permissive' | null;
   /** Existing directories of CNI plugins. */
   readonly directories: readonly PluginDirectory[];

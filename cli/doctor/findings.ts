@@ -2,6 +2,7 @@ import { confFindings } from './conf-findings.ts';
 import { type Diagnosis, error, ok, warning } from './diagnosis.ts';
 import type { AgentFacts, Facts, PluginDirectory } from './facts.ts';
 import { macvtapFindings } from './macvtap-findings.ts';
+import { passageFindings } from './passage-findings.ts';
 import { findingsOfPlugins } from './plugin-findings.ts';
 import { silenceFinding } from './silence-finding.ts';
 import { tunFinding } from './tun-finding.ts';
@@ -13,6 +14,7 @@ export function toFindings(facts: Facts): readonly Diagnosis[] {
     tunFinding(facts.tun),
     ...wiringFindings(facts),
     silenceFinding(facts.silence),
+    ...(canWire(facts) ? passageFindings(facts.passage) : []),
     ...findingsOfPlugins(facts),
     agentFinding(agent, directories),
     ...readyFindings(agent),
@@ -23,10 +25,13 @@ export function toFindings(facts: Facts): readonly Diagnosis[] {
   ];
 }
 
-function wiringFindings({ wiring, selinux }: Facts): readonly Diagnosis[] {
+const canWire = ({ wiring: { matchall, u32 } }: Facts): boolean => matchall === null || u32 === null;
+
+function wiringFindings(facts: Facts): readonly Diagnosis[] {
+  const { selinux, wiring } = facts;
   const { matchall, u32 } = wiring;
   const WHAT = 'wiring';
-  if (matchall !== null && u32 !== null) {
+  if (!canWire(facts) && u32 !== null) {
     const advice = 'load the kernel module that is named (modprobe), and run this as root on the node itself';
     return [error(WHAT, u32, advice)];
   }

@@ -1,6 +1,7 @@
 import { closeSync, constants, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { THIS_KERNEL } from '../../cni/kernel/redirects.ts';
-import { testKernel, testSilence } from '../../cni/kernel/self-test.ts';
+import type { RuleForm } from '../../cni/kernel/rules.ts';
+import { testKernel, testPassage, testSilence } from '../../cni/kernel/self-test.ts';
 import { readNodePolicy } from '../../cni/policy/node-file.ts';
 import { NODE_FILE, type NodePolicy } from '../../cni/policy/node-policy.ts';
 import { messageOf } from '../../shared/errors.ts';
@@ -15,7 +16,7 @@ import { digestOfOurs, isDirectory, probeDirectories } from './probe-plugin.ts';
 const TUN = '/dev/net/tun';
 
 /**
- * Observes the node. Creates two taps in a temporary netns, and changes nothing else. With macvtap
+ * Observes the node. Wires taps in temporary netns, and changes nothing else. With macvtap
  * in the node policy file, it also runs an ADD in another one.
  *
  * @param version version of this command
@@ -37,6 +38,7 @@ export async function probe(
     tun: probeTun(),
     wiring: { matchall: await failureOfWiring('matchall'), u32: await failureOfWiring('u32') },
     silence: (await testSilence().catch((error: unknown) => [messageOf(error)]))[0] ?? null,
+    passage: await probePassage(),
     selinux: probeSelinux(),
     directories: found,
     missingDirectories: directories.filter((path) => !isDirectory(path)),
@@ -71,6 +73,17 @@ function failureOfOpening(path: string): string | null {
 
 async function failureOfWiring(classifier: Classifier): Promise<string | null> {
   return testKernel({ ...THIS_KERNEL, candidates: [classifier] }).then(() => null, messageOf);
+}
+
+async function probePassage(): Promise<Facts['passage']> {
+  const failureOf = (...given: Parameters<typeof testPassage>) =>
+    testPassage(...given).then(() => null, messageOf);
+  const failureOfGuard = (form: RuleForm) =>
+    failureOf({ guestAddresses: 'network', spoofGuard: 'mac' }, { ...THIS_KERNEL, guardForms: [form] });
+  return {
+    services: await failureOf({ guestAddresses: 'pod', spoofGuard: 'off' }),
+    guard: { program: await failureOfGuard('program'), filters: await failureOfGuard('filters') },
+  };
 }
 
 function probeSelinux(): Facts['selinux'] {

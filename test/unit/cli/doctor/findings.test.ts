@@ -48,6 +48,7 @@ const GOOD: Facts = {
   tun: { device: [10, 200], failure: null },
   wiring: { matchall: null, u32: null },
   silence: null,
+  passage: { services: null, guard: { program: null, filters: null } },
   selinux: null,
   directories: [{ path: '/bin', platform: null, plugin: PLUGIN }],
   missingDirectories: [],
@@ -69,6 +70,16 @@ test('warns of a kernel without nf_tables, and names its options', () => {
   assert.match(finding?.advice ?? '', 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP');
 });
 
+test('warns of a kernel that cannot serve or guard guests, and names its options', () => {
+  const guard = { program: 'Cannot add', filters: 'Cannot keep' };
+  const warnings = toFindings({ ...GOOD, passage: { services: 'Cannot serve', guard } }).slice(3, 5);
+  assert.equal(
+    warnings.map(({ severity, what, found }) => `${severity} ${what}: ${found}`),
+    ['warning guest services: Cannot serve', 'warning spoof guard: Cannot keep'],
+  );
+  for (const { advice } of warnings) assert.match(advice ?? '', 'CONFIG_NF_TABLES_NETDEV');
+});
+
 const withPlugin = (plugin: Partial<Plugin>, agent = AGENT): Partial<Facts> => ({
   agent,
   directories: [{ path: '/bin', platform: null, plugin: { ...PLUGIN, ...plugin } }],
@@ -88,6 +99,8 @@ test('reports ok without advice for a good node', () => {
     'ok /dev/net/tun: character device 10:200, can be opened',
     'ok wiring: two taps in a temporary netns exchange frames, by matchall',
     "ok silence: nftables can keep a pod's own stack from sending with the VM's MAC",
+    "ok guest services: a tap can take its guest's DHCP and router solicitations, and keep foreign servers out",
+    'ok spoof guard: by a classic BPF program',
     'ok /bin/tapwire: version 1.0.0, answers VERSION',
     'ok /bin/.tapwire: as installed, answers VERSION without an agent',
     'ok agent: answers at /s',
@@ -100,6 +113,11 @@ test('reports ok without advice for a good node', () => {
 
 /** Changes to the state of a good node, and the lines that differ. */
 const CASES: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = [
+  [
+    'no classic BPF for tc',
+    { passage: { services: null, guard: { program: 'no', filters: null } } },
+    ['ok spoof guard: by u32 filters; this kernel has no classic BPF for tc (CONFIG_NET_CLS_BPF)'],
+  ],
   ['no tun', { tun: null }, ['error /dev/net/tun: is missing']],
   ['a file', { tun: { device: null, failure: null } }, ['error /dev/net/tun: is not a character device']],
   [
