@@ -72,17 +72,19 @@ function strayRules(tied: ReadonlySet<unknown>, { filters, byIfindex }: Seen): r
   );
 }
 
-const REMOVAL = 'DEL of the attachment removes them, and so does deleting the pod';
+const REMOVAL = 'DEL of the attachment removes this, and so does deleting the pod';
 
 function strayTables(attachments: readonly RecordedAttachment[], seen: Seen): readonly string[] {
   const tied = new Set(attachments.map((attachment) => tableOf(attachment, seen)));
   return tableNames(seen)
     .filter((name) => !tied.has(name))
-    .map((name) => {
-      const families = silenceTables(seen.nftables).filter((table) => table.name === name);
-      const what = families.every(({ family }) => family === 'netdev')
-        ? 'what guests and networks send'
-        : 'what the pod sends';
-      return `nftables tables "${name}" drop ${what} and look like Tapwire's, but no tap has a record of them; ${REMOVAL}`;
-    });
+    .map((name) => describeTables(name, seen));
+}
+
+function describeTables(name: string, { nftables }: Seen): string {
+  const tables = silenceTables(nftables).filter((table) => table.name === name);
+  return tables.every(({ family }) => family === 'netdev')
+    ? `nftables table "${name}" of family netdev drops what guests and networks send and looks like Tapwire's, ` +
+        `but no tap has a record of it; ${REMOVAL}`
+    : `nftables tables "${name}" drop what the pod sends and look like Tapwire's, but no tap has a record of them; ${REMOVAL}`;
 }

@@ -207,7 +207,7 @@ test('reports rules and a netdev table without a record as strays', () => {
     strays.filter((stray) => stray.startsWith('"eth0" has rules for frames (1 filter) that look')).length,
     1,
   );
-  assert.ok(strays.some((stray) => stray.includes(' drop what guests and networks send ')));
+  assert.ok(strays.some((stray) => stray.includes(' of family netdev drops what guests and networks send ')));
 });
 
 test('reports tables without a record as a stray, but no foreign tables', () => {
