@@ -17,6 +17,8 @@ export interface NadSeen {
   readonly wiring: Wiring | null;
   /** What VMs need for a macvtap; null for every other wiring. */
   readonly macvtap: MacvtapSeen | null;
+  /** Whether the guest gets the addresses of the pod link, and no others. */
+  readonly servesGuest: boolean;
   /**
    * Whether no plugin before Tapwire creates a link. Such a NAD is for a registration, not for a
    * network, unless Tapwire creates the link itself: a macvtap.
@@ -49,11 +51,11 @@ export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly find
 }
 
 interface OursRead {
-  readonly seen: Pick<NadSeen, 'wiring' | 'isFirst' | 'macvtap'>;
+  readonly seen: Pick<NadSeen, 'wiring' | 'isFirst' | 'macvtap' | 'servesGuest'>;
   readonly problems: readonly Problem[];
 }
 
-const NOTHING = { wiring: null, isFirst: false, macvtap: null } as const;
+const NOTHING = { wiring: null, isFirst: false, macvtap: null, servesGuest: false } as const;
 
 /** @param resource from which the NAD asks for a device; null if it asks for none */
 function readOurs({ plugins }: Chain, resource: string | null): OursRead {
@@ -76,7 +78,8 @@ function readOurs({ plugins }: Chain, resource: string | null): OursRead {
     const { binding } = decoded;
     const macvtap =
       binding === 'macvtap' ? { resource, master: decoded.master, queues: decoded.queues } : null;
-    return { seen: { wiring: wiringOf(decoded), isFirst, macvtap }, problems };
+    const servesGuest = decoded.binding === 'tap' && decoded.guestAddresses === 'pod';
+    return { seen: { wiring: wiringOf(decoded), isFirst, macvtap, servesGuest }, problems };
   } catch (cause) {
     problems.push(error(messageOf(cause).replace('$', ours.path)));
     return { seen: { ...NOTHING, isFirst }, problems };

@@ -6,12 +6,16 @@ import { isPrimary, type Vm } from './vm.ts';
 import type { Cluster } from './vm-bindings.ts';
 import { wiringOfBinding } from './vm-fit.ts';
 
+/** Plugins that give their link an address only by "ipam". */
+const WITHOUT_OWN: ReadonlySet<string> = new Set(['macvlan', 'bridge', 'vlan', 'host-device', 'sriov']);
+
 /** IPAM plugins that choose an address themselves. No DHCP server knows it. */
 const STATIC: ReadonlySet<unknown> = new Set(['host-local', 'static', 'whereabouts']);
 
 /**
  * Checks that the plugins of a secondary network on a tap leave addresses to the guest. An IPAM
- * plugin gives one to the pod link, where only the pod's own IP stack would use it.
+ * plugin gives one to the pod link, where only the pod's own IP stack would use it, unless the pod
+ * tells it to the guest. Then there must be one.
  */
 export function checkIpam(vm: Vm, { registrations, nads }: Cluster): readonly Finding[] {
   const interfaces = new Map(vm.interfaces.map((one) => [one.name, one]));
@@ -19,11 +23,20 @@ export function checkIpam(vm: Vm, { registrations, nads }: Cluster): readonly Fi
     const one = interfaces.get(network.name);
     if (one === undefined || network.multus === null || isPrimary(network)) return [];
     const { networkName } = network.multus;
-    const byBinding = wiringOfBinding(one, registrations.get(one.binding ?? ''), vm, nads);
+    const registered = registrations.get(one.binding ?? '');
+    const byBinding = wiringOfBinding(one, registered, vm, nads);
     const wiring = byBinding ?? wiringOfReference(networkName, vm.namespace, nads);
     const nad = findNad(parseReference(networkName), vm.namespace, nads);
     if (one.binding === null || wiring === null || wiring === 'passt' || wiring === 'macvtap') return [];
-    const problems = (nad?.plugins ?? []).flatMap((plugin) => problemsOf(plugin, networkName));
+    const named = registered?.plugin['networkAttachmentDefinition'];
+    const ofBinding =
+      typeof named === 'string' ? findNad(parseReference(named), vm.namespace, nads) : undefined;
+    const isTold = nad?.servesGuest === true || ofBinding?.servesGuest === true;
+    const plugins = nad?.plugins ?? [];
+    const problems = [
+      ...plugins.flatMap((plugin) => problemsOf(plugin, isTold, networkName)),
+      ...(isTold ? problemsWithoutIpam(plugins, networkName) : []),
+    ];
     const place = vm.at(`.networks[${i}].multus.networkName`);
     return findingsAt(place, `${vm.title}: interface "${one.name}"`, problems);
   });
@@ -36,7 +49,7 @@ export function checkIpam(vm: Vm, { registrations, nads }: Cluster): readonly Fi
  * when the lease expires, and newDHCPClient() reads replies from a packet socket for IPv4. Such a
  * socket gets a frame after the ingress filters, so it never gets a redirected one.
  */
-function problemsOf({ type, conf }: ChainPlugin, networkName: string): readonly Problem[] {
+function problemsOf({ type, conf }: ChainPlugin, isTold: boolean, networkName: string): readonly Problem[] {
   const ipam = get(conf, 'ipam', 'type');
   if (type === OURS) return [];
   const subject = `"${type}" of network "${networkName}" has ipam "${ipam}"`;
@@ -49,11 +62,24 @@ function problemsOf({ type, conf }: ChainPlugin, networkName: string): readonly 
       ),
     ];
   }
-  if (!STATIC.has(ipam)) return [];
+  if (!STATIC.has(ipam) || isTold) return [];
   return [
     advice(
       `${subject}, which gives an address to the pod link, and nothing tells it to the guest; ` +
         'configure the address in the guest, or remove "ipam" and run a DHCP server on the network',
+    ),
+  ];
+}
+
+/** Finds a network that gives its link no address, so that there is none to tell the guest. */
+function problemsWithoutIpam(plugins: readonly ChainPlugin[], networkName: string): readonly Problem[] {
+  const [first] = plugins;
+  const hasIpam = plugins.some(({ conf }) => get(conf, 'ipam', 'type') !== undefined);
+  if (first === undefined || hasIpam || !WITHOUT_OWN.has(first.type)) return [];
+  return [
+    doubt(
+      `"${first.type}" of network "${networkName}" has no ipam, so the pod has no address to tell the guest, and with ` +
+        '"guestAddresses": "pod" no other server may; add "ipam", or remove the key',
     ),
   ];
 }

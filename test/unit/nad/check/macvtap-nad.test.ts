@@ -47,6 +47,8 @@ for (const [key, value] of [
   ['multiQueue', true],
   ['network', 'secondary'],
   ['selinuxContext', 'a:b:c'],
+  ['guestAddresses', 'pod'],
+  ['spoofGuard', 'mac'],
 ] as const) {
   test(`finds the key ${key}, which ADD rejects`, () => {
     const [finding = '', ...others] = findingsOf(asking(nad('lan', { ...MACVTAP, [key]: value }, 'vms')));

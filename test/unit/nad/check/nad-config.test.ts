@@ -12,6 +12,7 @@ const OURS = { type: 'tapwire' };
 for (const [why, config] of [
   ['only the required keys', {}],
   ['every key of a tap', { mtu: 1400, owner: 'none', group: 0, multiQueue: true, podLink: 'eth0' }],
+  ['guest services and a guard', { guestAddresses: 'pod', spoofGuard: 'addresses' }],
   ['passt', { binding: 'passt', group: 'none' }],
   ['a chain', chain(MACVLAN, { type: 'tuning', mac: '02:00:00:00:00:01' }, OURS)],
   ['"tuning" of sysctls after Tapwire', chain(MACVLAN, OURS, { type: 'tuning', sysctl: {} })],
@@ -37,6 +38,31 @@ for (const [why, config, finding] of [
     'an unknown binding',
     { binding: 'bridge' },
     `error: ${SUBJECT}: Cannot read $.binding: want "tap" or "macvtap" or "passt", got "bridge"`,
+  ],
+  [
+    'an unknown value of guestAddresses',
+    { guestAddresses: 'dhcp' },
+    `error: ${SUBJECT}: Cannot read $.guestAddresses: want "network" or "pod", got "dhcp"`,
+  ],
+  [
+    'an unknown value of spoofGuard, in a chain',
+    chain(MACVLAN, { ...OURS, spoofGuard: true }),
+    `error: ${SUBJECT}: Cannot read $.plugins[1].spoofGuard: want "off" or "mac" or "addresses", got true`,
+  ],
+  [
+    'a guard of addresses that Tapwire does not know',
+    { spoofGuard: 'addresses' },
+    `error: ${SUBJECT}: Cannot read $.spoofGuard: want "mac", or "guestAddresses": "pod" with it, because Tapwire does not know which addresses the network gives the guest, got "addresses"`,
+  ],
+  [
+    'a guard with passt',
+    { binding: 'passt', spoofGuard: 'mac' },
+    `error: ${SUBJECT}: Cannot read $.spoofGuard: want no such key with binding "passt", which creates no tap and changes no link, got "mac"`,
+  ],
+  [
+    'guest services with passt',
+    { binding: 'passt', guestAddresses: 'pod' },
+    `error: ${SUBJECT}: Cannot read $.guestAddresses: want no such key with binding "passt", which creates no tap and changes no link, got "pod"`,
   ],
   ['an unknown key', { mut: 1400 }, `warning: ${SUBJECT}: $.mut is an unknown key; check the spelling`],
   [

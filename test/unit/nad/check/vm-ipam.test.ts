@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findingsOf, nad, vm } from '../../../helpers/cluster/check.ts';
+import { findingsOf, kubevirt, nad, vm } from '../../../helpers/cluster/check.ts';
 
 const test = suite('tapwire check: IPAM on secondary networks');
 
@@ -8,7 +8,7 @@ const list = (...plugins: readonly object[]): string =>
   JSON.stringify({ cniVersion: '1.0.0', name: 'lan', plugins });
 
 /** Findings for a VM whose second interface is on a network with this configuration. */
-const findingsFor = (config: string, one: object = {}, multus: object = {}): readonly string[] =>
+const findingsFor = (config: string, one: object = {}, multus: object = {}, others = ''): readonly string[] =>
   findingsOf(
     nad('lan', config, 'vms') +
       vm({
@@ -20,7 +20,8 @@ const findingsFor = (config: string, one: object = {}, multus: object = {}): rea
           { name: 'default', pod: {} },
           { name: 'red', multus: { networkName: 'lan', ...multus } },
         ],
-      }),
+      }) +
+      others,
   ).filter((line) => !line.includes('without macAddress'));
 
 const ON_RED = 'VirtualMachine "vms/red": interface "red"';
@@ -58,6 +59,33 @@ test('finds ipam in a configuration without a list, and after the first plugin',
 test('finds ipam in a chain with Tapwire', () => {
   const chain = list({ type: 'macvlan', ipam: { type: 'host-local' } }, { type: 'tapwire' });
   assert.equal(findingsFor(chain, { binding: { name: 'lan-tap' } }), [notTold('macvlan', 'host-local')]);
+});
+
+const SERVED = { type: 'tapwire', guestAddresses: 'pod' };
+const BY_NETWORK = { binding: { name: 'lan-tap' } };
+
+test('accepts ipam of a network whose addresses the pod tells the guest, but not "dhcp"', () => {
+  const served = (type: string) => list({ type: 'macvlan', ipam: { type } }, SERVED);
+  assert.equal(findingsFor(served('host-local'), BY_NETWORK), []);
+  assert.equal(findingsFor(served('dhcp'), BY_NETWORK), [leased('macvlan')]);
+});
+
+test('warns of a network without ipam if the pod is to tell the guest its address', () => {
+  const NO_IPAM =
+    `14 warning: ${ON_RED}: "macvlan" of network "lan" has no ipam, so the pod has no address to tell the guest, and with ` +
+    '"guestAddresses": "pod" no other server may; add "ipam", or remove the key';
+  assert.equal(findingsFor(list({ type: 'macvlan' }, SERVED), BY_NETWORK), [NO_IPAM]);
+  assert.equal(findingsFor(list({ type: 'kube-ovn' }, SERVED), BY_NETWORK), []);
+});
+
+test('reads guestAddresses from the NAD of the binding as well', () => {
+  const registration = kubevirt({
+    'tapwire-pod': { networkAttachmentDefinition: 'default/served', domainAttachmentType: 'tap' },
+  });
+  const one = { binding: { name: 'tapwire-pod' } };
+  const config = list({ type: 'macvlan', ipam: { type: 'host-local' } });
+  const served = nad('served', { network: 'secondary', guestAddresses: 'pod' }) + registration;
+  assert.equal(findingsFor(config, one, {}, served), []);
 });
 
 const WITH = (type: string) => list({ type: 'macvlan', ipam: { type } });
