@@ -73,7 +73,7 @@ const payloadOf = (frame: string): string => frame.slice(28);
 const contentOf4 = (frame: string): string => frame.slice(2 * 42);
 const contentOf6 = (frame: string): string => frame.slice(2 * 62);
 
-/** A question for the server's MAC, a lease, and its renewal by unicast from the pod's own address. */
+/** A question for the server's MAC, a lease, and its renewal by unicast from the pod's address. */
 async function leases(scene: Scene): Promise<void> {
   const { guest, servers, tapMac } = scene;
   const [discover = ''] = requestsOf(MAC);

@@ -63,8 +63,8 @@ const UNANSWERED: readonly ServiceRule[] = [
 ];
 
 /**
- * What the server of DHCPv4 sends to everybody. The kernel returns a copy to the ingress of the tap,
- * without an Ethernet header, so that the network would take other bytes for MACs.
+ * What the server of DHCPv4 sends to everybody. The kernel returns a copy to the ingress of the
+ * tap, without an Ethernet header, so that the network would take other bytes for MACs.
  */
 const RETURNED: ServiceRule = rule("copies of the server's answers", 'ip', 'drop', ipv4Source(IPV4));
 
