@@ -52,11 +52,17 @@ export const STATUS: Section = {
       id: 'R10.2',
       requires: 'STATUS looks at what ADD needs: devices, kernel parts, a daemon.',
       shows:
-        'it makes two taps in a netns of its own and redirects one to the other, which is all that ADD asks of a kernel',
+        'it makes two taps in a netns of its own and redirects one to the other, which is all that ADD asks of a kernel; ' +
+        'for a configuration with guestAddresses or spoofGuard, it then does in another netns what ADD does',
       test: async () => {
         const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/x' };
-        const { lines } = await traceCall(['ioctl'], env, conf(NEWEST));
-        assert.is(lines.filter((line) => line.includes('TUNSETIFF')).length, 2);
+        const tapsOf = async (keys: Readonly<Record<string, unknown>>) => {
+          const { lines } = await traceCall(['ioctl'], env, conf({ ...NEWEST, ...keys }));
+          return lines.filter((line) => line.includes('TUNSETIFF')).length;
+        };
+        assert.is(await tapsOf({}), 2);
+        assert.is(await tapsOf({ guestAddresses: 'pod' }), 4);
+        assert.is(await tapsOf({ spoofGuard: 'mac' }), 4);
       },
     },
   ],
