@@ -73,11 +73,12 @@ export function guardRules(guard: SpoofGuard, mac: string, guest: GuestFacts): r
     ...[parseAddress('0.0.0.0'), ...ipv4].map((own) =>
       pass('arp', arpSender(own), arpSenderMac(macBytes(mac)), ARP_OF_IPV4),
     ),
-    drop('ip', udpOverIpv4(DHCPV4.server, DHCPV4.client)),
+    // Clients take a server's answer from any port.
+    drop('ip', udpOverIpv4(null, DHCPV4.client)),
     ...UDP_WITH_OPTIONS.map((keys) => drop('ip', keys)),
     ...ipv4.map((own) => pass('ip', ipv4Source(own))),
     ...router.map((address) => drop('ipv6', ipv6Source(address))),
-    drop('ipv6', udpOverIpv6(DHCPV6.server, DHCPV6.client)),
+    drop('ipv6', udpOverIpv6(null, DHCPV6.client)),
     ...neighbourRules(ipv6, router, pass),
     ...extensionRules(pass),
     ...[LINK_LOCAL, ...ipv6].map((own) => pass('ipv6', ipv6Source(own))),
@@ -135,7 +136,7 @@ function extensionRules(pass: Pass): readonly FrameRule[] {
     ),
     ...EXTENSIONS.map((header) => drop('ipv6', nextHeader(header))),
     ...discovery.map((type) => drop('ipv6', firstFragment(ICMPV6), type)),
-    drop('ipv6', firstFragment(UDP), udpPorts(48, DHCPV6.server, DHCPV6.client)),
+    drop('ipv6', firstFragment(UDP), udpPorts(48, null, DHCPV6.client)),
     ...[FRAGMENT, ...EXTENSIONS].map((header) => drop('ipv6', firstFragment(header))),
   ];
 }

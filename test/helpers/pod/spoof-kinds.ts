@@ -237,6 +237,7 @@ const DISHONEST: readonly Row[] = [
   ['IPv4 from a foreign address', by4(udp4(FOREIGN4))],
   ['IPv4 from 0.0.0.0', by4(udp4('0.0.0.0'))],
   ["DHCPv4 server's answer", by4(udp4(OWN4[0], DHCP_ANSWER))],
+  ["DHCPv4 server's answer from another port", by4(udp4(OWN4[0], [1067, 68]))],
   [
     "first fragment of a DHCPv4 server's answer",
     by4(ipv4({ from: OWN4[0], to: FAR4, protocol: UDP, fragment: 0x2000, payload: udp(...DHCP_ANSWER) })),
@@ -309,17 +310,19 @@ const DISHONEST: readonly Row[] = [
       behind(FRAGMENT, fragment(header, 0, true) + extension(ICMPV6) + routerAdvertisement(OWN_LINK_LOCAL)),
     ],
   ),
-  [
-    "DHCPv6 server's answer",
-    by6(
-      ipv6({
-        from: OWN_LINK_LOCAL,
-        to: ALL_NODES,
-        next: UDP,
-        payload: udpOfIpv6({ from: OWN_LINK_LOCAL, to: ALL_NODES }, 547, 546),
-      }),
-    ),
-  ],
+  ...([547, 1547] as const).map(
+    (port): Row => [
+      `DHCPv6 server's answer from port ${port}`,
+      by6(
+        ipv6({
+          from: OWN_LINK_LOCAL,
+          to: ALL_NODES,
+          next: UDP,
+          payload: udpOfIpv6({ from: OWN_LINK_LOCAL, to: ALL_NODES }, port, 546),
+        }),
+      ),
+    ],
+  ),
   [
     "DHCPv6 server's answer as a fragment",
     behind(FRAGMENT, fragment(UDP, 0, true) + udpOfIpv6({ from: OWN_LINK_LOCAL, to: ALL_NODES }, 547, 546)),
