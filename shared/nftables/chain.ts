@@ -12,11 +12,14 @@ interface Chain {
   readonly priority: number;
 }
 
-/** A chain for the packets of the programs and the kernel of the netns. */
+/** A chain for the packets of the programs and the kernel of the netns, or that it routes. */
 interface StackChain extends Chain {
   readonly table: Table<'inet' | 'arp'>;
-  /** Hook of the chain. `input` sees what they receive, `output` what they send. */
-  readonly hook: 'input' | 'output';
+  /**
+   * Hook of the chain. `input` sees what they receive, `output` what they send, and `forward` what
+   * the kernel routes.
+   */
+  readonly hook: 'input' | 'forward' | 'output';
 }
 
 /** A chain for the frames that tc(8) has let through at the ingress of a link. */
@@ -38,8 +41,11 @@ const NFTA_HOOK_PRIORITY = 2;
 const NFTA_HOOK_DEV = 3;
 const NF_ACCEPT = 1;
 const NF_NETDEV_INGRESS = 0;
-/** NF_INET_LOCAL_* and NF_ARP_*. */
-const HOOKS = { inet: { input: 1, output: 3 }, arp: { input: 0, output: 1 } } as const;
+/** NF_INET_* and NF_ARP_*. */
+const HOOKS = {
+  inet: { input: 1, forward: 2, output: 3 },
+  arp: { input: 0, forward: 2, output: 1 },
+} as const;
 
 /** `nft add chain TABLE NAME { type filter hook HOOK priority PRIORITY; policy accept; }` */
 export const chainAddition = (chain: FilterChain): Request =>

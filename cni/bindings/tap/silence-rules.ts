@@ -1,6 +1,6 @@
 /**
  * The rules of silence. The pod's own stack may not send on the pod link and the tap. If the tap
- * serves the guest, what the servers send may leave by the tap.
+ * serves the guest, what the servers send may leave by the tap, and nothing of the guest is routed.
  */
 
 import { ICMPV6, UDP } from '../../../shared/frame-fields.ts';
@@ -27,9 +27,10 @@ import {
 
 /** Rules of the chains of both families, by hook. */
 export interface SilenceRules {
-  readonly inet: Readonly<Partial<Record<'input' | 'output', readonly Rule[]>>>;
-  readonly arp: Readonly<Partial<Record<'input' | 'output', readonly Rule[]>>>;
+  readonly inet: HookRules;
+  readonly arp: HookRules;
 }
+type HookRules = Readonly<Partial<Record<'input' | 'forward' | 'output', readonly Rule[]>>>;
 type Rule = readonly Expression[];
 
 const ECHO_REQUEST = 128;
@@ -142,6 +143,8 @@ export function silenceRules(podLink: string, tap: string, served: Served | null
   return {
     inet: {
       input: served.ipv6 ? [[...entersBy(tap), ...SOLICIT]] : [],
+      // A pod that routes must not route what looks like a request to a server.
+      forward: [[...entersBy(tap), COUNTER, DROP]],
       output: [...advertise, ...ANSWERS.map(accept), ...drops],
     },
     arp: { output: [accept(isReply), ...drops] },

@@ -24,7 +24,7 @@ export const SILENCE_OPTIONS = 'CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONF
 
 /** Families of what the pod's own stack sends and receives. */
 export const SILENCED = ['inet', 'arp'] as const;
-const HOOKS = ['input', 'output'] as const;
+const HOOKS = ['input', 'forward', 'output'] as const;
 
 const PREFIX = 'tapwire-';
 /**

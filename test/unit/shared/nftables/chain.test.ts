@@ -8,10 +8,11 @@ const test = suite('chains of nftables');
 const hexOf = (chain: FilterChain): string =>
   Buffer.from(encodeRequests([chainAddition(chain)], 1).buffer).toString('hex');
 
-/** Number of each family, and of its hooks: NF_INET_LOCAL_* and NF_ARP_*. */
+/** Number of each family, and of its hooks: NF_INET_* and NF_ARP_*. */
 for (const [family, number, hook, hookNumber] of [
   ['inet', '01', 'output', '03'],
   ['inet', '01', 'input', '01'],
+  ['inet', '01', 'forward', '02'],
   ['arp', '03', 'output', '01'],
   ['arp', '03', 'input', '00'],
 ] as const) {
