@@ -1,7 +1,7 @@
 import type { AttachmentKey, MacvtapRecord, Restore } from '../../shared/record.ts';
 import { ownTables, silenceTable } from '../bindings/tap/silence.ts';
 import { type Op, setLink } from './op.ts';
-import { findOurFilter, hasOtherFilters, isUnfinishedMacvtap, recordOf } from './ours.ts';
+import { findOurFilter, hasOtherFilters, isInOurPlace, isUnfinishedMacvtap, recordOf } from './ours.ts';
 import { isRuleOf, ruleOwner } from './rule-set.ts';
 import { indexNetns, type NetnsState, type SeenLink } from './seen.ts';
 
@@ -81,7 +81,10 @@ function planPodLink(seen: SeenLink, key: AttachmentKey, recorded: Restore | nul
   const wasDown = recorded?.down ?? filter?.restore.down;
   const ops: Op[] = [];
   const owner = ruleOwner(key);
-  if (seen.filters.some((one) => isRuleOf(one, owner)))
+  // The mark of rules has 16 bits, which another attachment of the pod may share.
+  const isOfAnother =
+    restore === undefined && seen.filters.some((one) => isInOurPlace(one) && one.redirect !== null);
+  if (!isOfAnother && seen.filters.some((one) => isRuleOf(one, owner)))
     ops.push({ op: 'deleteRules', link: link.ifname, owner });
   if (filter !== null) ops.push({ op: 'deleteRedirect', from: link.ifname, cookie: filter.cookie });
   const isOurs = qdisc?.kind === 'clsact' && !qdisc.isShared;

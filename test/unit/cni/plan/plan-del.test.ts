@@ -3,6 +3,8 @@ import * as assert from 'uvu/assert';
 import { silenceTable } from '../../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../../cni/plan/cookie.ts';
 import { planDel } from '../../../../cni/plan/plan-del.ts';
+import { ruleOwner } from '../../../../cni/plan/rule-set.ts';
+import type { FrameRule } from '../../../../shared/frame-match.ts';
 import {
   BARE,
   clsactOf,
@@ -14,6 +16,7 @@ import {
   macvtapOf,
   OTHER,
   redirectOf,
+  ruleFiltersOf,
   silenced,
   tapOf,
   VM_LAN,
@@ -25,6 +28,7 @@ const test = suite('planDel()');
 const BOTH = { clsact: true, allmulti: true, noQueue: false, down: false, silence: false };
 const NO_QUEUE = { clsact: true, allmulti: false, noQueue: true, down: false, silence: false };
 const NEITHER = { clsact: false, allmulti: false, noQueue: false, down: false, silence: false };
+const RULES: readonly FrameRule[] = [{ match: { protocol: 'all', keys: [] }, verdict: 'drop' }];
 const deleteRedirect = (
   restore = { clsact: true, allmulti: false, noQueue: false, down: false, silence: false },
 ) => ({ op: 'deleteRedirect', from: 'eth0', cookie: encodeCookie(KEY, restore) }) as const;
@@ -40,6 +44,16 @@ for (const [why, seen, want] of [
     "another container's wiring stays",
     wired({ links: [LO, ETH0, tapOf({}, OTHER)], filters: [redirectOf(2, 3, OTHER)] }),
     [],
+  ],
+  [
+    'rules with the same mark stay at the redirect of another attachment',
+    wired({ links: [LO, ETH0], filters: [redirectOf(2, 3, OTHER), ...ruleFiltersOf(2, RULES, 3)] }),
+    [],
+  ],
+  [
+    'rules that an unfinished ADD left are deleted',
+    wired({ links: [LO, ETH0], filters: ruleFiltersOf(2, RULES, 3) }),
+    [{ op: 'deleteRules', link: 'eth0', owner: ruleOwner(KEY) }],
   ],
   ["another program's tap stays", { ...BARE, links: [ETH0, tapOf({ ifalias: null })] }, []],
   [
