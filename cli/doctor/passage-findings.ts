@@ -1,4 +1,4 @@
-import { FLOOR_OPTION } from '../../cni/bindings/tap/floor.ts';
+import { FLOOR_OPTIONS } from '../../cni/bindings/tap/floor.ts';
 import { type Diagnosis, ok, warning } from './diagnosis.ts';
 import type { Facts } from './facts.ts';
 
@@ -12,7 +12,7 @@ function servicesFinding(failure: string | null): Diagnosis {
   const WHAT = 'guest services';
   if (failure === null)
     return ok(WHAT, "a tap can take its guest's DHCP and router solicitations, and keep foreign servers out");
-  const advice = `use a kernel with ${FLOOR_OPTION} and CONFIG_NET_CLS_U32; only NADs with "guestAddresses": "pod" need it`;
+  const advice = `use a kernel with ${FLOOR_OPTIONS} and CONFIG_NET_CLS_U32; only NADs with "guestAddresses": "pod" need it`;
   return warning(WHAT, failure, advice);
 }
 
@@ -22,6 +22,6 @@ function guardFinding({ program, filters }: Facts['passage']['guard']): Diagnosi
   if (filters === null) {
     return ok(WHAT, 'by u32 filters; this kernel has no classic BPF for tc (CONFIG_NET_CLS_BPF)');
   }
-  const advice = `use a kernel with ${FLOOR_OPTION}, and CONFIG_NET_CLS_BPF or CONFIG_NET_CLS_U32; only NADs with "spoofGuard" need it`;
+  const advice = `use a kernel with ${FLOOR_OPTIONS}, and CONFIG_NET_CLS_BPF or CONFIG_NET_CLS_U32; only NADs with "spoofGuard" need it`;
   return warning(WHAT, filters, advice);
 }

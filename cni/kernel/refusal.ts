@@ -4,7 +4,7 @@
  */
 import { BindingError } from '../../shared/errors.ts';
 import type { Refusal } from '../../shared/netns/part.ts';
-import { FLOOR_OPTION } from '../bindings/tap/floor.ts';
+import { FLOOR_OPTIONS } from '../bindings/tap/floor.ts';
 import { SILENCE_OPTIONS } from '../bindings/tap/silence.ts';
 import { describeOp, linksOf, type Op } from '../plan/op.ts';
 
@@ -32,7 +32,7 @@ const OPTIONS: Readonly<Partial<Record<Op['op'], string>>> = {
   addClsact: 'CONFIG_NET_SCH_INGRESS',
   addRedirect: 'CONFIG_NET_CLS_MATCHALL or CONFIG_NET_CLS_U32, and CONFIG_NET_ACT_MIRRED',
   addSilence: SILENCE_OPTIONS,
-  addFloor: FLOOR_OPTION,
+  addFloor: FLOOR_OPTIONS,
   addRules: 'CONFIG_NET_CLS_U32, or for a spoof guard CONFIG_NET_CLS_BPF, and CONFIG_NET_ACT_MIRRED',
   setSysctl: 'to be Linux 4.11 or newer',
 };

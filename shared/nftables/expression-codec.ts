@@ -14,7 +14,7 @@ import {
   type Words,
 } from '../netlink/attribute.ts';
 import { ACCEPT, DROP, type Expression, type MetaKey } from './expression.ts';
-import { be32, readBe32, readBe64 } from './message.ts';
+import { be32, be64, readBe32, readBe64 } from './message.ts';
 import { decodePayload, encodeLoad, encodeWrite, NFT_REG_1 } from './payload.ts';
 
 const NFTA_LIST_ELEM = 1;
@@ -31,6 +31,12 @@ const NFTA_BITWISE_OP = 6;
 const NFTA_CMP_SREG = 1;
 const NFTA_CMP_OP = 2;
 const NFTA_CMP_DATA = 3;
+const NFTA_LIMIT_RATE = 1;
+const NFTA_LIMIT_UNIT = 2; // seconds
+const NFTA_LIMIT_BURST = 3;
+const NFTA_LIMIT_TYPE = 4;
+const NFTA_LIMIT_FLAGS = 5;
+const NFT_LIMIT_PKTS = 0;
 const NFTA_COUNTER_BYTES = 1;
 const NFTA_COUNTER_PACKETS = 2;
 const NFTA_IMMEDIATE_DREG = 1;
@@ -84,6 +90,14 @@ export function encodeExpression(expression: Expression): Words {
       );
     case 'write':
       return encode('payload', ...encodeWrite(expression, expression.checksum));
+    case 'limit':
+      return encode(
+        'limit',
+        be64(NFTA_LIMIT_RATE, expression.perSecond),
+        be64(NFTA_LIMIT_UNIT, 1),
+        be32(NFTA_LIMIT_BURST, expression.burst),
+        be32(NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS),
+      );
     case 'counter':
       return COUNT;
     case 'accept':
@@ -106,6 +120,7 @@ const NAMES = {
   immediate: nameOf('immediate'),
   bitwise: nameOf('bitwise'),
   cmp: nameOf('cmp'),
+  limit: nameOf('limit'),
   counter: nameOf('counter'),
 } as const;
 type Name = keyof typeof NAMES;
@@ -163,9 +178,20 @@ function decodeKnown(name: string, data: Attributes): Expression | null {
       const [packets, bytes] = [readBe64(data, NFTA_COUNTER_PACKETS), readBe64(data, NFTA_COUNTER_BYTES)];
       return { is: 'counter', packets, bytes };
     }
+    case 'limit':
+      return decodeLimit(data);
     default:
       return null;
   }
+}
+
+function decodeLimit(data: Attributes): Expression | null {
+  const [perSecond, burst] = [readBe64(data, NFTA_LIMIT_RATE), readBe32(data, NFTA_LIMIT_BURST)];
+  const isOwn =
+    readBe64(data, NFTA_LIMIT_UNIT) === 1 &&
+    readBe32(data, NFTA_LIMIT_TYPE) === NFT_LIMIT_PKTS &&
+    (readBe32(data, NFTA_LIMIT_FLAGS) ?? 0) === 0; // else it matches what is above the limit
+  return isOwn && burst !== undefined ? { is: 'limit', perSecond, burst } : null;
 }
 
 function decodeImmediate(data: Attributes): Expression | null {

@@ -17,6 +17,8 @@ export type Expression =
   | { readonly is: 'cmp'; readonly equal: Uint8Array }
   /** Writes register 1 into the packet. */
   | ({ readonly is: 'write'; readonly checksum: Checksum } & Place)
+  /** Matches at most so many packets in each second, after a first number of them. */
+  | { readonly is: 'limit'; readonly perSecond: number; readonly burst: number }
   | { readonly is: 'counter'; readonly packets: number; readonly bytes: number }
   | { readonly is: 'accept' }
   | { readonly is: 'drop' }
@@ -95,6 +97,8 @@ export function isSameExpression(one: Expression, other: Expression | undefined)
         one.checksum.offset === other.checksum.offset &&
         one.checksum.isPseudoHeader === other.checksum.isPseudoHeader
       );
+    case 'limit':
+      return other?.is === 'limit' && one.perSecond === other.perSecond && one.burst === other.burst;
     case 'counter':
       return other?.is === 'counter' && one.packets === other.packets && one.bytes === other.bytes;
     case 'accept':

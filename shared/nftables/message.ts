@@ -4,7 +4,7 @@
  *
  * Source: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
  */
-import { type Attributes, readBytes, u32, type Words } from '../netlink/attribute.ts';
+import { type Attributes, readBytes, struct, u32, type Words } from '../netlink/attribute.ts';
 import { NLM_F_ACK, type Request } from '../netlink/message.ts';
 
 /**
@@ -67,6 +67,9 @@ export const familyOf = (body: Buffer): Family | null =>
 
 /** Encodes a 32-bit attribute, signed or unsigned, in network byte order. */
 export const be32 = (type: number, value: number): Words => u32(type, swapped(value));
+
+/** Encodes a 64-bit attribute in network byte order, of a number below 2^32. */
+export const be64 = (type: number, value: number): Words => struct(type, [0, swapped(value)]);
 
 const swapped = (value: number): number =>
   (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;

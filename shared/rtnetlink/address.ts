@@ -21,6 +21,8 @@ export interface Address {
    * has found one.
    */
   readonly isTentative: boolean;
+  /** Whether it stays, unlike one of a router advertisement or a DHCP lease. */
+  readonly isPermanent: boolean;
 }
 
 /** An address to add. */
@@ -69,14 +71,16 @@ function decodeAddress({ body }: Message): Address {
   // On a point-to-point link, IFA_ADDRESS is the peer's address and IFA_LOCAL that of the link.
   // Most IPv6 addresses have only IFA_ADDRESS.
   const local = readBytes(attributes, IFA_LOCAL) ?? readBytes(attributes, IFA_ADDRESS);
+  // Flags above the eighth are only in the attribute.
+  const flags = readU32(attributes, IFA_FLAGS) ?? body.readUInt8(2);
   return {
     ifindex: body.readUInt32LE(4),
     family: body[0] === AF_INET ? 'inet' : 'inet6',
     local: local === undefined ? '' : formatAddress(local),
     prefixLength: body.readUInt8(1),
     scope: SCOPE_NAMES.get(body.readUInt8(3)) ?? 'global',
-    // Flags above the eighth are only in the attribute.
-    isTentative: ((readU32(attributes, IFA_FLAGS) ?? body.readUInt8(2)) & IFA_F_TENTATIVE) !== 0,
+    isTentative: (flags & IFA_F_TENTATIVE) !== 0,
+    isPermanent: (flags & IFA_F_PERMANENT) !== 0,
   };
 }
 

@@ -129,7 +129,7 @@ test('STATUS fails without nf_tables for links only if the configuration needs i
       assert.match(
         msg,
         new RegExp(
-          `^Cannot wire pods with ${asked} on this node: Cannot keep frames .* needs CONFIG_NF_TABLES_NETDEV$`,
+          `^Cannot wire pods with ${asked} on this node: Cannot keep frames .* needs CONFIG_NF_TABLES_NETDEV and CONFIG_NFT_LIMIT$`,
         ),
       );
     }

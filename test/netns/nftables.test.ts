@@ -86,6 +86,7 @@ const REWRITE: readonly Expression[] = [
     length: 2,
     checksum: { offset: 2, isPseudoHeader: false },
   },
+  { is: 'limit', perSecond: 2, burst: 20 },
   COUNTER,
   ACCEPT,
 ];

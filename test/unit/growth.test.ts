@@ -272,6 +272,7 @@ test("comparing prevResult takes work in proportion to the link's addresses and 
         prefixLength: 32,
         scope: 'global',
         isTentative: false,
+        isPermanent: true,
       }),
     );
     const claims = prevResult('1.0.0')({ interfaces, ips }, '$.prevResult');

@@ -15,15 +15,26 @@ import { type Counted, countRules } from './count-rules.ts';
 import { EXCEPTIONS, ISOLATION_RULES, type ServiceRule } from './service-rules.ts';
 import { rulesIn } from './silence.ts';
 
-/** The kernel option that the floor needs, in addition to those of silence. */
-export const FLOOR_OPTION = 'CONFIG_NF_TABLES_NETDEV';
+/** Kernel options that the floor needs, in addition to those of silence. */
+export const FLOOR_OPTIONS = 'CONFIG_NF_TABLES_NETDEV and CONFIG_NFT_LIMIT';
 
 const GUEST = 'guest';
 const NETWORK = 'network';
 const PRIORITY = 0; // the only chains at these links' ingress
 
+/**
+ * For frames whose senders the kernel remembers: all netns of a node share the room for neighbours,
+ * and a guest could fill it. A guest asks for the server a few times in an hour.
+ */
+const LIMIT: Expression = { is: 'limit', perSecond: 2, burst: 20 };
+
 const rulesOf = (rules: readonly ServiceRule[], verdict: Expression): readonly (readonly Expression[])[] =>
-  rules.map(({ match }) => [...matchExpressions(match), COUNTER, verdict]);
+  rules.map(({ match, isLearned }) => [
+    ...matchExpressions(match),
+    ...(isLearned ? [LIMIT] : []),
+    COUNTER,
+    verdict,
+  ]);
 
 const DROP_ALL: readonly (readonly Expression[])[] = [[COUNTER, DROP]];
 const SERVED = [...rulesOf(EXCEPTIONS, ACCEPT), ...DROP_ALL];

@@ -59,6 +59,8 @@ export const pingGroups = ({ group }: Pick<TapConf, 'group'>, { asker }: Pick<Gu
 /** Addresses per family for which there are rules: more would make ADD and each frame slow. */
 export const MAX_ADDRESSES = 16;
 
+const RTPROT_RA = 9; // linux/rtnetlink.h
+
 /** The addresses of a link that its guest gets, of one family. Pure. */
 export const guestAddressesOf = (
   link: Pick<Link, 'ifindex'>,
@@ -67,15 +69,18 @@ export const guestAddressesOf = (
 ): readonly string[] =>
   addresses
     .filter((one) => one.ifindex === link.ifindex && one.family === family && one.scope !== 'host')
-    .filter(({ scope }) => family === 'inet' || scope !== 'link')
+    // Those of a router advertisement expire, since the pod gets no further ones.
+    .filter(({ scope, isPermanent }) => family === 'inet' || (scope !== 'link' && isPermanent))
     .map(({ local }) => local);
 
 /**
  * Returns the gateway of a link's default route of IPv6: null if it has none. A link-local one is
- * known; another is only known by asking. Pure.
+ * known; another is only known by asking. Ignores routes of router advertisements, which any host
+ * can send. Pure.
  */
 export function gatewayOf(link: Pick<Link, 'ifindex'>, routes: readonly Route[]): string | null {
-  const isDefault = ({ family, destination }: Route) => family === 'inet6' && destination === 'default';
+  const isDefault = ({ family, destination, protocol }: Route) =>
+    family === 'inet6' && destination === 'default' && protocol !== RTPROT_RA;
   return routes.find((route) => isDefault(route) && route.link === link.ifindex)?.gateway ?? null;
 }
 

@@ -57,28 +57,31 @@ export async function observeGuest(
     return { guest: { ...known, router: { address: gateway, mac: null, isTold: true } }, warnings: [] };
   }
   const told = tap === null ? null : toldRouterOf(await kernel.neighbours(tap.ifindex));
+  if (told !== null) return { guest: { ...known, router: told }, warnings: [] };
   // A guest may be running: do not let the pod send with its MAC.
-  if (told !== null || (ends.tap !== null && ends.tap.redirect !== null)) {
-    return { guest: { ...known, router: told }, warnings: [] };
+  if (ends.tap !== null && ends.tap.redirect !== null) {
+    return unknownRouter(gateway, pod, 'a second ADD does not ask', known);
   }
   return askFor(gateway, kernel, attachment, pod, ends, { ...known, asker: kernel.gid });
 }
+
+const unknownRouter = (gateway: string, { link }: End, reason: string, guest: GuestFacts): Observed => ({
+  guest,
+  warnings: [
+    `Cannot find the link-local address of gateway ${gateway} of "${link.ifname}": ${reason}; ` +
+      'the guest gets no IPv6 default route from router advertisements',
+  ],
+});
 
 async function askFor(
   gateway: string,
   kernel: Kernel,
   attachment: Attachment,
-  { link }: End,
+  pod: End,
   { silence }: Ends,
   guest: GuestFacts,
 ): Promise<Observed> {
-  const unknown = (reason: string): Observed => ({
-    guest,
-    warnings: [
-      `Cannot find the link-local address of gateway ${gateway} of "${link.ifname}": ${reason}; ` +
-        'the guest gets no IPv6 default route from router advertisements',
-    ],
-  });
+  const unknown = (reason: string) => unknownRouter(gateway, pod, reason, guest);
   // A killed ADD may have silenced the pod, which then cannot ask.
   const unsilenced = silence.hasTables
     ? [{ op: 'deleteSilence', table: silenceTable(attachment.key) } as const]
@@ -87,7 +90,7 @@ async function askFor(
   const outcomes = await kernel.run([[...unsilenced, ...widened.map((step) => step.do)]], false);
   const failure = outcomes.find((outcome) => outcome instanceof Error);
   if (failure !== undefined) return unknown(messageOf(failure));
-  const found = await kernel.findRouter(link, gateway);
+  const found = await kernel.findRouter(pod.link, gateway);
   return 'reason' in found
     ? unknown(found.reason)
     : { guest: { ...guest, router: { ...found.router, isTold: false } }, warnings: [] };

@@ -108,7 +108,10 @@ function planAddresses(
   return [...steps, { do: { op: 'addNeighbour', link, address, mac }, undo: [] }];
 }
 
-/** Adds the floor, or replaces one that lacks a rule, which is not worth restoring. */
+/**
+ * Adds the floor, or replaces one that lacks a rule, which is not worth restoring. Leaves one that
+ * is no longer wanted to DEL: it does no harm, and no frame gets past it while rules are deleted.
+ */
 function planFloor(
   { key, podLink, tap }: Attachment,
   { floor }: Ends,
@@ -117,8 +120,7 @@ function planFloor(
 ): readonly Step[] {
   const table = silenceTable(key);
   const deletion: Op = { op: 'deleteFloor', table };
-  if (!isWanted) return floor.hasTable ? [{ do: deletion, undo: [] }] : [];
-  if (floor.counts !== null) return [];
+  if (!isWanted || floor.counts !== null) return [];
   return [
     {
       do: { op: 'addFloor', table, podLink, tap, serves, replaces: floor.hasTable },

@@ -5,7 +5,7 @@ import { REDIRECT_PREF } from '../../plan/op.ts';
 import { describeLinkOwner } from '../../plan/ours.ts';
 import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
-import { FLOOR_OPTION } from './floor.ts';
+import { FLOOR_OPTIONS } from './floor.ts';
 import { SILENCE_OPTIONS } from './silence.ts';
 
 /** Returns our tap, or null if its name is free. @throws {BindingError} LINK_EXISTS */
@@ -77,7 +77,7 @@ export function requireNftables({ podLink, conf }: Attachment, { silence }: Ends
   if (key === null) return;
   throw new BindingError(
     'KERNEL_UNSUPPORTED',
-    `Cannot wire "${podLink}" with "${key}": "${conf[key]}": ${silence.refusal}; this kernel needs ${SILENCE_OPTIONS}, and ${FLOOR_OPTION}`,
+    `Cannot wire "${podLink}" with "${key}": "${conf[key]}": ${silence.refusal}; this kernel needs ${SILENCE_OPTIONS}, ${FLOOR_OPTIONS}`,
   );
 }
 

@@ -33,6 +33,8 @@ const [IPV4, IPV6] = [parseAddress(SERVER_IPV4), parseAddress(SERVER_IPV6)];
 export interface ServiceRule extends FrameRule {
   /** The frames, in words. */
   readonly what: string;
+  /** Whether the kernel remembers the sender as a neighbour. */
+  readonly isLearned: boolean;
 }
 
 const rule = (
@@ -40,7 +42,9 @@ const rule = (
   protocol: FrameProtocol,
   verdict: FrameRule['verdict'],
   ...keys: readonly (readonly Key[])[]
-): ServiceRule => ({ what, match: { protocol, keys: joined(...keys) }, verdict });
+): ServiceRule => ({ what, match: { protocol, keys: joined(...keys) }, verdict, isLearned: false });
+
+const learned = (one: ServiceRule): ServiceRule => ({ ...one, isLearned: true });
 
 /**
  * What the tap's own stack gets: DHCP, router solicitations, and how the guest finds the servers.
@@ -49,10 +53,10 @@ const rule = (
  */
 export const EXCEPTIONS: readonly ServiceRule[] = [
   rule('DHCPv4 requests', 'ip', 'up', udpOverIpv4(DHCPV4.client, DHCPV4.server)),
-  rule('ARP for the server', 'arp', 'up', arpTarget(IPV4)),
+  learned(rule('ARP for the server', 'arp', 'up', arpTarget(IPV4))),
   rule('DHCPv6 requests', 'ipv6', 'up', udpOverIpv6(null, DHCPV6.server), ipv6Destination(SERVER_MULTICAST)),
   rule('router solicitations', 'ipv6', 'up', icmpv6(ROUTER_SOLICITATION), ipv6Destination(ALL_ROUTERS)),
-  rule('neighbour solicitations', 'ipv6', 'up', icmpv6(NEIGHBOUR_SOLICITATION), ndTarget(IPV6)),
+  learned(rule('neighbour solicitations', 'ipv6', 'up', icmpv6(NEIGHBOUR_SOLICITATION), ndTarget(IPV6))),
   rule('neighbour advertisements', 'ipv6', 'up', icmpv6(NEIGHBOUR_ADVERTISEMENT), ipv6Destination(IPV6)),
 ];
 

@@ -7,7 +7,15 @@ import { ETH0 } from '../../helpers/pod/seen.ts';
 const test = suite('result');
 
 const ADDRESSES = [
-  { ifindex: 2, family: 'inet', local: '192.0.2.10', prefixLength: 24, scope: 'global', isTentative: false },
+  {
+    ifindex: 2,
+    family: 'inet',
+    local: '192.0.2.10',
+    prefixLength: 24,
+    scope: 'global',
+    isTentative: false,
+    isPermanent: true,
+  },
   {
     ifindex: 2,
     family: 'inet6',
@@ -15,9 +23,26 @@ const ADDRESSES = [
     prefixLength: 64,
     scope: 'global',
     isTentative: false,
+    isPermanent: true,
   },
-  { ifindex: 2, family: 'inet6', local: 'fe80::1', prefixLength: 64, scope: 'link', isTentative: false },
-  { ifindex: 1, family: 'inet', local: '127.0.0.1', prefixLength: 8, scope: 'host', isTentative: false },
+  {
+    ifindex: 2,
+    family: 'inet6',
+    local: 'fe80::1',
+    prefixLength: 64,
+    scope: 'link',
+    isTentative: false,
+    isPermanent: true,
+  },
+  {
+    ifindex: 1,
+    family: 'inet',
+    local: '127.0.0.1',
+    prefixLength: 8,
+    scope: 'host',
+    isTentative: false,
+    isPermanent: true,
+  },
 ] as const;
 const INTERFACE = { name: 'eth0', mac: '02:00:00:00:00:01', sandbox: '/run/netns/x' };
 

@@ -30,6 +30,7 @@ test('describes a wired pod: both links, both redirects, no defects', () => {
     prefixLength: 24,
     scope: 'global',
     isTentative: false,
+    isPermanent: true,
   } as const;
   const holder = { pid: 1, program: 'qemu', queues: 2 };
   const { attachments, strays } = describe(

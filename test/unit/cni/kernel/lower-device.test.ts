@@ -16,6 +16,7 @@ const addressOf = (changes: Partial<Address> = {}): Address =>
     prefixLength: 24,
     scope: 'global',
     isTentative: false,
+    isPermanent: true,
     ...changes,
   }) as Address;
 const routeOf = (changes: Partial<Route> = {}): Route =>

@@ -56,6 +56,19 @@ for (const [header, number] of [
   });
 }
 
+test('encodeExpression() limits packets to so many in a second', () => {
+  const want =
+    '3c0001800a0001006c696d6974000000' + // name: limit
+    '2c000280' +
+    '0c000100' +
+    '0000000000000002' + // packets
+    '0c000200' +
+    '0000000000000001' + // in a second
+    word('03', '14') + // burst
+    word('04', '0'); // packets, not bytes
+  assert.is(hexOf({ is: 'limit', perSecond: 2, burst: 20 }), want);
+});
+
 test('encodeExpression() writes bytes that an Internet checksum of the same header covers', () => {
   const want =
     `4c000180${PAYLOAD}3c000280` +
@@ -166,6 +179,7 @@ const KNOWN: readonly Expression[] = [
   { is: 'write', header: 'transport', offset: 0, length: 2, checksum: CHECKSUM },
   { is: 'write', header: 'network', offset: 8, length: 16, checksum: { offset: null, isPseudoHeader: true } },
   { is: 'write', header: 'network', offset: 12, length: 4, checksum: { offset: 10, isPseudoHeader: true } },
+  { is: 'limit', perSecond: 2, burst: 20 },
   COUNTER,
   ACCEPT,
   DROP,

@@ -73,7 +73,7 @@ for (const [why, address, want] of [
   });
 }
 
-const TENTATIVE = 0x40;
+const [TENTATIVE, PERMANENT] = [0x40, 0x80];
 
 /** Decodes an address of a dump. @param head flags in the eight bits of the message itself */
 function read(family: number, head: number, ...attributes: readonly Words[]) {
@@ -85,11 +85,13 @@ const FOUND = {
   ...{ ifindex: 3, family: 'inet6', local: 'fe80::1', prefixLength: 64, scope: 'link' },
 } as const;
 
-test('allAddresses reads whether an address is tentative, from the attribute if there is one', () => {
-  assert.equal(read(10, TENTATIVE, LOCAL), [{ ...FOUND, isTentative: true }]);
-  assert.equal(read(10, 0, LOCAL), [{ ...FOUND, isTentative: false }]);
-  assert.equal(read(10, 0, LOCAL, u32(8, TENTATIVE | 0x800)), [{ ...FOUND, isTentative: true }]);
-  assert.equal(read(10, TENTATIVE, LOCAL, u32(8, 0x80)), [{ ...FOUND, isTentative: false }]);
+test('allAddresses reads the flags of an address, from the attribute if there is one', () => {
+  const flags = (isTentative: boolean, isPermanent: boolean) => [{ ...FOUND, isTentative, isPermanent }];
+  assert.equal(read(10, TENTATIVE, LOCAL), flags(true, false));
+  assert.equal(read(10, 0, LOCAL), flags(false, false));
+  assert.equal(read(10, PERMANENT, LOCAL), flags(false, true));
+  assert.equal(read(10, 0, LOCAL, u32(8, TENTATIVE | 0x800)), flags(true, false));
+  assert.equal(read(10, TENTATIVE, LOCAL, u32(8, PERMANENT)), flags(false, true));
 });
 
 test('allAddresses ignores families other than IPv4 and IPv6', () => assert.equal(read(28, 0, LOCAL), []));

@@ -14,7 +14,15 @@ import { ETH0 } from '../../../../helpers/pod/seen.ts';
 const test = suite('claims of prevResult');
 
 const ADDRESSES: readonly Address[] = [
-  { ifindex: 2, family: 'inet', local: '192.0.2.10', prefixLength: 24, scope: 'global', isTentative: false },
+  {
+    ifindex: 2,
+    family: 'inet',
+    local: '192.0.2.10',
+    prefixLength: 24,
+    scope: 'global',
+    isTentative: false,
+    isPermanent: true,
+  },
   {
     ifindex: 2,
     family: 'inet6',
@@ -22,8 +30,17 @@ const ADDRESSES: readonly Address[] = [
     prefixLength: 64,
     scope: 'global',
     isTentative: false,
+    isPermanent: true,
   },
-  { ifindex: 3, family: 'inet', local: '192.0.2.11', prefixLength: 24, scope: 'global', isTentative: false },
+  {
+    ifindex: 3,
+    family: 'inet',
+    local: '192.0.2.11',
+    prefixLength: 24,
+    scope: 'global',
+    isTentative: false,
+    isPermanent: true,
+  },
 ];
 const NETNS = '/run/netns/x';
 const INTERFACE = { name: 'eth0', mac: ETH0.mac, sandbox: NETNS };
@@ -158,6 +175,7 @@ test("list at most a bounded number of the link's addresses", () => {
       prefixLength: 24,
       scope: 'global',
       isTentative: false,
+      isPermanent: true,
     }),
   );
   const claimed = { interfaces: [INTERFACE], ips: [at0('192.0.2.9/24')] };
