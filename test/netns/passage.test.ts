@@ -144,7 +144,7 @@ const OF_FLOOR = `the nftables table of "tap0" in family netdev is gone or chang
 const OF_SILENCE = `the pod's own stack is not silenced on "eth0" any more: nftables tables "${TABLE}" are gone or changed; restart the VM to have them added again`;
 
 for (const [why, conf, count] of [
-  ['guest services', { guestAddresses: 'pod' }, 7 + 3 + 1 + 7 + 3],
+  ['guest services', { guestAddresses: 'pod' }, 7 + 3 + 2 + 7 + 3],
   ['a guard', { spoofGuard: 'mac' }, 1 + 4],
 ] as const) {
   test(`CHECK names the loss of each nftables rule, and ADD adds it again: ${why}`, () =>
