@@ -71,7 +71,6 @@ static int open_router(void) {
   struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(ADVERTISEMENT_ID)};
   int fd = open_on_tap(AF_INET6, IPPROTO_ICMPV6);
   set_number(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, UNFORWARDED);
-  set_number(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
   set_number(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)if_nametoindex(tap));
   bind_to(fd, &address, sizeof address);
   join(fd, "ff02::2");

@@ -11,7 +11,13 @@ import {
   udpOverIpv4,
   udpOverIpv6,
 } from '../../../shared/frame-fields.ts';
-import { type FrameProtocol, type FrameRule, joined, type Key } from '../../../shared/frame-match.ts';
+import {
+  bytesAt,
+  type FrameProtocol,
+  type FrameRule,
+  joined,
+  type Key,
+} from '../../../shared/frame-match.ts';
 import { SERVER_IPV4, SERVER_IPV6 } from '../../../shared/guest-services.ts';
 import { parseAddress } from '../../../shared/rtnetlink/address.ts';
 
@@ -66,14 +72,20 @@ const UNANSWERED: readonly ServiceRule[] = [
   rule('router solicitations', 'ipv6', 'drop', icmpv6(ROUTER_SOLICITATION)),
 ];
 
+/** The option for experiments (RFC 4727) with which the sidecar's router advertisements begin. */
+const SIDECARS = bytesAt(56, [253, 3]);
+
 /**
- * What the server of DHCPv4 sends to everybody. The kernel returns a copy to the ingress of the
- * tap, without an Ethernet header, so that the network would take other bytes for MACs.
+ * What the servers send to everybody. The kernel returns a copy to the ingress of the tap, without
+ * an Ethernet header, so that the network would take other bytes for MACs.
  */
-const RETURNED: ServiceRule = rule("copies of the server's answers", 'ip', 'drop', ipv4Source(IPV4));
+const RETURNED: readonly ServiceRule[] = [
+  rule("copies of the server's answers", 'ip', 'drop', ipv4Source(IPV4)),
+  rule('copies of router advertisements', 'ipv6', 'drop', icmpv6(ROUTER_ADVERTISEMENT), SIDECARS),
+];
 
 /** At the ingress of a tap that serves its guest. */
-export const SERVICE_RULES: readonly FrameRule[] = [...EXCEPTIONS, ...UNANSWERED, RETURNED];
+export const SERVICE_RULES: readonly FrameRule[] = [...EXCEPTIONS, ...UNANSWERED, ...RETURNED];
 
 /**
  * At the ingress of its pod link: what foreign servers send to clients. A guest takes a default

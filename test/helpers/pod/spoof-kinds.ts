@@ -382,6 +382,10 @@ const TAKEN: readonly Row[] = [
 
 /** Requests that no server gets, and what only the server sends. */
 const UNANSWERED: readonly Row[] = [
+  [
+    'router advertisement with the option of the sidecar',
+    by6(icmp6(OWN_LINK_LOCAL, ALL_NODES, 134, `40c00708${zeros(8)}fd03${zeros(22)}`)),
+  ],
   ["IPv4 from the server's address", by4(udp4(SERVER_IPV4))],
   [
     'DHCPv6 request by unicast',
