@@ -6,10 +6,18 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RULE_FORMS, type RuleForm } from '../../cni/kernel/rules.ts';
 import { SERVER_IPV4, SERVER_IPV6 } from '../../shared/guest-services.ts';
+import { hashedPodIfname, secondaryTapIfname } from '../../shared/kubevirt/names.ts';
 import type { SpoofGuard } from '../../shared/record.ts';
 import { until } from '../helpers/agent/agent-node.ts';
-import { type FrameSocket, withFrames } from '../helpers/pod/frames.ts';
-import { GATEWAYS, POD_LINKS, type PodLinkKind, wire, withAddressedPod } from '../helpers/pod/guarded-pod.ts';
+import { type FrameSocket, type OpenFrames, withFrames } from '../helpers/pod/frames.ts';
+import {
+  type AddressedPod,
+  GATEWAYS,
+  POD_LINKS,
+  type PodLinkKind,
+  wire,
+  withAddressedPod,
+} from '../helpers/pod/guarded-pod.ts';
 import { canPing, withGuest } from '../helpers/pod/guest.ts';
 import {
   addressHex,
@@ -49,12 +57,23 @@ const withScene = (
   withFrames((open) =>
     withAddressedPod(link, async (pod) => {
       await wire(pod, { guestAddresses: 'pod', spoofGuard }, form);
-      const network = await open(pod.outside, 'link', 'host0');
-      const guest = await open(pod.netns, 'tap', 'tap0');
-      const [{ address: tapMac }] = JSON.parse(await pod.netns.ip('-j link show dev tap0'));
-      await withServers(pod.netns, 'tap0', ROUTER, (servers) => act({ guest, network, servers, tapMac }));
+      await withServersAt(open, pod, 'tap0', 'host0', act);
     }),
   );
+
+/** @param outer the end of the pod link outside */
+async function withServersAt(
+  open: OpenFrames,
+  { netns, outside }: AddressedPod,
+  tap: string,
+  outer: string,
+  act: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const network = await open(outside, 'link', outer);
+  const guest = await open(netns, 'tap', tap);
+  const [{ address: tapMac }] = JSON.parse(await netns.ip(`-j link show dev ${tap}`));
+  await withServers(netns, tap, ROUTER, (servers) => act({ guest, network, servers, tapMac }));
+}
 
 /** Waits for a frame that the guest gets, and returns it. */
 async function guestGets(
@@ -147,6 +166,14 @@ async function findsRouter(scene: Scene): Promise<void> {
   assert.is(withoutLabel, ipv6({ ...ends, next: ICMPV6, payload: icmpv6(ends, 134, body) }));
 }
 
+/** Everything that a guest and its servers say to each other, which nobody else hears. */
+async function converses(scene: Scene): Promise<void> {
+  await leases(scene);
+  await solicits(scene);
+  await findsRouter(scene);
+  assert.equal(scene.network.received, []);
+}
+
 const CASES: readonly (readonly [SpoofGuard, readonly RuleForm[]])[] = [
   ['off', ['filters']],
   ['mac', RULE_FORMS],
@@ -157,15 +184,36 @@ for (const [guard, forms] of CASES) {
   for (const form of forms) {
     for (const link of POD_LINKS) {
       test(`${link}, guard "${guard}" as ${form}: servers on the tap get requests, and their answers reach the guest alone`, () =>
-        withScene(link, guard, form, async (scene) => {
-          await leases(scene);
-          await solicits(scene);
-          await findsRouter(scene);
-          assert.equal(scene.network.received, []);
-        }));
+        withScene(link, guard, form, converses));
     }
   }
 }
+
+test('two guests of a pod have servers of their own, at the same addresses', () =>
+  withFrames((open) =>
+    withAddressedPod('veth', async (pod) => {
+      const link = hashedPodIfname('second');
+      await pod.netns.ip(
+        `link add ${link} address ${MAC} type veth peer name host1 netns ${pod.outside.name}`,
+      );
+      await pod.outside.ip('link set host1 addrgenmode none');
+      await pod.outside.ip('link set host1 up');
+      await pod.netns.ip(`link set ${link} addrgenmode none`);
+      await pod.netns.ip(`link set ${link} up`);
+      await pod.netns.ip(`addr add 2001:db8:2::10/64 dev ${link} nodad`);
+      for (const network of ['default', 'second'])
+        await wire(pod, { guestAddresses: 'pod', spoofGuard: 'mac' }, 'program', network);
+      await withServersAt(open, pod, 'tap0', 'host0', (first) =>
+        withServersAt(open, pod, secondaryTapIfname(link), 'host1', async (second) => {
+          await converses(first);
+          assert.equal([second.guest.received, second.servers.requests], [[], []]);
+          const [frames, requests] = [first.guest.received.length, first.servers.requests.length];
+          await converses(second);
+          assert.equal([first.guest.received.length, first.servers.requests.length], [frames, requests]);
+        }),
+      );
+    }),
+  ));
 
 test("a guest's kernel takes its default route from the router advertisement, and uses it", () =>
   withGuest(MAC, (guest) =>

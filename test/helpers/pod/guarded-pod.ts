@@ -56,18 +56,24 @@ export const withAddressedPod = <T>(kind: PodLinkKind, act: (pod: AddressedPod) 
     }),
   );
 
-/** Runs ADD with these keys. @param form of the spoof guard */
+/**
+ * Runs ADD with these keys.
+ *
+ * @param form of the spoof guard
+ * @param network the VMI's name of it
+ */
 export async function wire(
   { netns }: AddressedPod,
   passing: Passing,
   form: RuleForm = 'program',
+  network = 'default',
 ): Promise<void> {
   const fd = openSync(netns.path, 'r');
   const kernel = openKernel(fd, { classifiers: { candidates: CLASSIFIERS, guardForms: [form] } });
   try {
-    const args = { cni: { logicNetworkName: 'default' } };
+    const args = { cni: { logicNetworkName: network } };
     const call = {
-      key: { containerId: 'pod1', ifname: 'net1' },
+      key: { containerId: 'pod1', ifname: network === 'default' ? 'net1' : 'net2' },
       netns: netns.path,
       version: '1.0.0',
       pod: { namespace: 'vms', name: 'virt-launcher-vm1-abcde' },
