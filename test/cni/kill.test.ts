@@ -25,7 +25,7 @@ import {
   withTraps,
 } from '../helpers/plugin/traps.ts';
 import { onlyBy, plugin, startOther, WAY } from '../helpers/plugin/way.ts';
-import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
+import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('killed at every kernel request');
 
@@ -35,6 +35,7 @@ async function succeeds(command: string, call: Call, why: string): Promise<void>
 }
 
 type Env = Readonly<Record<string, string>>;
+type Conf = Readonly<Record<string, unknown>>;
 
 interface End {
   readonly killed: boolean;
@@ -61,17 +62,51 @@ async function end(running: ReturnType<typeof start>): Promise<End> {
 
 // ---- pods
 
-const PODS: Readonly<Record<string, (netns: TestNetns) => Promise<unknown>>> = {
-  veth: async () => {},
-  'veth that is down': ({ ip }) => ip('link set eth0 down'),
-  macvlan: async ({ ip }) => {
-    await ip('link set eth0 name lower0');
-    await ip('link set lower0 up');
-    await ip('link add eth0 link lower0 mtu 1400 type macvlan mode bridge');
-    await ip('link set eth0 addrgenmode none');
-    await ip('link set eth0 up');
+interface Kind {
+  /** Keys of the NAD. */
+  readonly conf: Conf;
+  /** @param node the other netns, which may be the pod's network */
+  prepare(pod: TestNetns, node: TestNetns): Promise<unknown>;
+}
+
+const PODS: Readonly<Record<string, Kind>> = {
+  veth: { conf: {}, prepare: async () => {} },
+  'veth that is down, with a guard of MACs': {
+    conf: { spoofGuard: 'mac' },
+    prepare: ({ ip }) => ip('link set eth0 down'),
+  },
+  'macvlan with guest services and a guard of addresses': {
+    conf: { guestAddresses: 'pod', spoofGuard: 'addresses' },
+    async prepare({ ip }) {
+      await ip('link set eth0 name lower0');
+      await ip('link set lower0 up');
+      await ip('link add eth0 link lower0 mtu 1400 type macvlan mode bridge');
+      await ip('link set eth0 addrgenmode none');
+      await ip('link set eth0 up');
+      await ip('addr add 198.51.100.5/24 dev eth0');
+      await ip('addr add 2001:db8:2::5/64 dev eth0 nodad');
+      await ip('route add default via fe80::1 dev eth0');
+    },
+  },
+  'veth with guest services, and a router that ADD must ask for': {
+    conf: { guestAddresses: 'pod' },
+    prepare: askForRouter,
   },
 };
+
+/** Gives a pod a gateway with a global address, which is that of the other end of the pod link. */
+async function askForRouter(pod: TestNetns, node: TestNetns): Promise<void> {
+  const forward = 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding';
+  await execa('ip', ['netns', 'exec', node.name, 'sh', '-c', forward]);
+  await pod.ip('link del eth0');
+  await node.ip(`link add host0 type veth peer name eth0 netns ${pod.name}`);
+  await node.ip('link set host0 addrgenmode none up');
+  for (const address of ['fe80::60:1', '2001:db8:3::1'])
+    await node.ip(`addr add ${address}/64 dev host0 nodad`);
+  await pod.ip('link set eth0 up');
+  await pod.ip('addr add 2001:db8:3::5/64 dev eth0 nodad');
+  await pod.ip('route add default via 2001:db8:3::1');
+}
 
 /** A pod on which `command` can be called repeatedly. */
 interface Scene {
@@ -85,29 +120,32 @@ interface Scene {
 }
 
 const onScene = (kind: string, command: string, act: (scene: Scene) => Promise<void>): Promise<void> =>
-  withPod('eth0', async (netns) => {
-    await PODS[kind]?.(netns);
-    // CHECK requires the result of ADD; this is that of a binding.
-    const prevResult = { cniVersion: '1.0.0' };
-    const call = { netns: netns.path, network: 'default', conf: { prevResult } };
-    const before = await dumpNetns(netns);
-    const restored = async (why: string) => {
-      await succeeds('DEL', call, why);
-      sameNetns(await dumpNetns(netns), before, why);
-    };
-    await act({
-      call,
-      async prepared() {
-        if (command === 'DEL') await succeeds('ADD', call, 'preparation');
-      },
-      restored,
-      async completed(why) {
-        await succeeds('ADD', call, why);
-        await succeeds('CHECK', call, why);
-        await restored(why);
-      },
-    });
-  });
+  withNetns((node) =>
+    withPod('eth0', async (netns) => {
+      const { conf, prepare } = PODS[kind] as Kind;
+      await prepare(netns, node);
+      // CHECK requires the result of ADD; this is that of a binding.
+      const prevResult = { cniVersion: '1.0.0' };
+      const call = { netns: netns.path, network: 'default', conf: { ...conf, prevResult } };
+      const before = await dumpNetns(netns);
+      const restored = async (why: string) => {
+        await succeeds('DEL', call, why);
+        sameNetns(await dumpNetns(netns), before, why);
+      };
+      await act({
+        call,
+        async prepared() {
+          if (command === 'DEL') await succeeds('ADD', call, 'preparation');
+        },
+        restored,
+        async completed(why) {
+          await succeeds('ADD', call, why);
+          await succeeds('CHECK', call, why);
+          await restored(why);
+        },
+      });
+    }),
+  );
 
 const oneShot = onlyBy(['one-shot'], test); // The fallback runs the very same bundle.
 for (const kind of Object.keys(PODS)) {
