@@ -165,6 +165,9 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   owner: [-1, 2 ** 32, 2 ** 32 - 1, 0.5, '0', '107', 'root', 'NONE', ' ', true, {}, [0]],
   group: [-1, 2 ** 32, 2 ** 32 - 1, 1e300, '0', 'kvm', false, {}, []],
   network: ['primary', 'Secondary', 'secondary\n', ' ', long(10_000), 0, true, {}, ['secondary']],
+  guestAddresses: ['Pod', 'pod\n', 'pods', ' ', 'dhcp', long(10_000), 0, true, {}, ['pod']],
+  // "addresses" needs "guestAddresses": "pod".
+  spoofGuard: ['addresses', 'MAC', 'mac\n', 'on', ' ', long(10_000), 0, true, {}, ['mac']],
   mtu: ['', -1, 67, 65536, 2 ** 31, '1500', 1500.5, true, {}, [1500]],
   multiQueue: ['', 'true', 'yes', 0, 1, {}, []],
   binding: ['bridge', 'Tap', ' ', 'Macvtap', '../tap', 1, {}, ['tap']],

@@ -190,6 +190,8 @@ test('ADD rejects keys and values that macvtap does not have', () =>
       ['network', 'secondary', /no such key with binding "macvtap", which never takes the link/],
       ['multiQueue', true, /no such key with binding "macvtap", whose number of queues is \$\.queues/],
       ['selinuxContext', 'a:b:c', /no such key with binding "macvtap", whose device node gets its label/],
+      ['guestAddresses', 'pod', /no such key with binding "macvtap", whose frames Tapwire does not see/],
+      ['spoofGuard', 'mac', /no such key with binding "macvtap", whose frames Tapwire does not see/],
       ['mode', 'passthru', /^Cannot read \$\.mode: want no such key with binding "macvtap", /],
       ['lowerDevice', LOWER, /^Cannot read \$\.lowerDevice: want no such key with binding "macvtap", /],
       ['owner', 'none', /an integer, because a device node always has an owner/],

@@ -79,6 +79,9 @@ const ZEROS: readonly Conf[] = [
   { deviceID: '', pciBusID: '' },
   { mtu: 0 },
   { selinuxContext: '' },
+  { guestAddresses: '', spoofGuard: '' },
+  { guestAddresses: null, spoofGuard: null },
+  { guestAddresses: 'network', spoofGuard: 'off' },
   { podLink: '', network: '', binding: '', owner: '', group: '' },
   { ipam: {}, dns: {} },
 ];

@@ -78,8 +78,9 @@ export const INPUT: Section = {
       shows: 'ADD with null in every optional key is ADD without them',
       test: () =>
         onPod(async (request) => {
-          const keys = ['podLink', 'mtu', 'owner', 'group', 'multiQueue', 'selinuxContext', 'runtimeConfig'];
-          const nulls = Object.fromEntries([...keys, 'prevResult', 'deviceID'].map((key) => [key, null]));
+          const keys = ['podLink', 'mtu', 'owner', 'group', 'multiQueue', 'selinuxContext'];
+          const others = ['guestAddresses', 'spoofGuard', 'runtimeConfig', 'prevResult', 'deviceID'];
+          const nulls = Object.fromEntries([...keys, ...others].map((key) => [key, null]));
           assert.equal((await succeeds('ADD', { ...request, conf: nulls })).json, { cniVersion: '1.0.0' });
           await succeeds('CHECK', request);
           await succeeds('DEL', request);
@@ -100,6 +101,8 @@ export const INPUT: Section = {
                 'owner',
                 'group',
                 'selinuxContext',
+                'guestAddresses',
+                'spoofGuard',
                 'deviceID',
                 'pciBusID',
               ].map((key) => [key, '']),

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { recordOf } from '../../../cni/plan/ours.ts';
-import { encodeRecord, OPEN_PASSAGE, readBinding, readRecord } from '../../../shared/record.ts';
+import { encodeRecord, OPEN_PASSAGE, readBinding, readRecord, SPOOF_GUARDS } from '../../../shared/record.ts';
 import { MACVTAP_MODES } from '../../../shared/rtnetlink/macvtap.ts';
 import { KEY, linkOf, MACVTAP, macvtapOf, tapOf } from '../../helpers/pod/seen.ts';
 
@@ -41,14 +41,47 @@ test('a record of an older ADD has no claims of prevResult', () => {
   assert.is(toldIn(ifalias), null);
 });
 
+for (const guard of SPOOF_GUARDS) {
+  for (const [serves, ipv6] of [
+    [false, false],
+    [true, false],
+    [true, true],
+  ] as const) {
+    test(`the record says what may pass: services ${serves}, with IPv6 ${ipv6}, guard ${guard}`, () => {
+      const record = { ...RECORD, passage: { serves, ipv6, guard } };
+      const ifalias = encodeRecord(record);
+      assert.equal(readRecord(tapOf({ ifalias })), record);
+      assert.match(ifalias, serves || guard !== 'off' ? / told=0 g=[1-9a-f]$/ : / told=0$/);
+    });
+  }
+}
+
+test('the numbers of the passage are those that every version writes', () => {
+  for (const [passage, digit] of [
+    [{ serves: true, ipv6: false, guard: 'off' }, '1'],
+    [{ serves: true, ipv6: true, guard: 'off' }, '3'],
+    [{ serves: false, ipv6: false, guard: 'mac' }, '4'],
+    [{ serves: true, ipv6: true, guard: 'addresses' }, 'b'],
+  ] as const)
+    assert.match(encodeRecord({ ...RECORD, passage }), new RegExp(` g=${digit}$`));
+});
+
+for (const forged of ['', 'x', '-1', 'c', '99999999', 'b g=0']) {
+  test(`a passage that no version writes is read as some passage: ${forged}`, () => {
+    const record = readRecord(tapOf({ ifalias: `${encodeRecord(RECORD)} g=${forged}` }));
+    assert.ok(record?.binding === 'tap' && SPOOF_GUARDS.includes(record.passage.guard));
+  });
+}
+
 for (const [why, containerId, left] of [
-  ['the id of a container', 'x'.repeat(64), 11],
-  ['an id so long that its hash stands for it', 'x'.repeat(300), 4],
+  ['the id of a container', 'x'.repeat(64), 7],
+  ['an id so long that its hash stands for it', 'x'.repeat(300), 0],
 ] as const) {
   test(`the longest record with ${why} has ${left} bytes left`, () => {
     const key = { containerId, ifname: 'interface-15-ch' };
     const told = ['a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', 'a1b2c3', '*50000'];
-    const ifalias = encodeRecord({ ...RECORD, key, podLink: 'interface-15-ch', mtu: 65535, told });
+    const passage = { serves: true, ipv6: true, guard: 'addresses' } as const;
+    const ifalias = encodeRecord({ ...RECORD, key, podLink: 'interface-15-ch', mtu: 65535, told, passage });
     assert.is(255 - Buffer.byteLength(ifalias), left);
     assert.equal(toldIn(ifalias), told);
   });

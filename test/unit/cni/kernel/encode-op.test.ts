@@ -1,15 +1,21 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { floorAddition, floorDeletion } from '../../../../cni/bindings/tap/floor.ts';
 import { silenceAddition, silenceDeletion } from '../../../../cni/bindings/tap/silence.ts';
 import { encodeOp, type Known } from '../../../../cni/kernel/encode-op.ts';
+import { encodeRules, ruleDeletions } from '../../../../cni/kernel/rules.ts';
 import { encodeCookie } from '../../../../cni/plan/cookie.ts';
+import type { Op } from '../../../../cni/plan/op.ts';
+import { ruleOwner } from '../../../../cni/plan/rule-set.ts';
 import { BindingError } from '../../../../shared/errors.ts';
+import { addressAddition, addressDeletion, type NewAddress } from '../../../../shared/rtnetlink/address.ts';
 import { filterDeletion, redirectAddition } from '../../../../shared/rtnetlink/filter.ts';
 import { type LinkChange, linkChange, linkDeletion } from '../../../../shared/rtnetlink/link-change.ts';
 import { macvtapAddition } from '../../../../shared/rtnetlink/macvtap.ts';
+import { neighbourAddition } from '../../../../shared/rtnetlink/neighbour.ts';
 import { clsactAddition, clsactDeletion } from '../../../../shared/rtnetlink/qdisc.ts';
 import { caught } from '../../../helpers/caught.ts';
-import { KEY, redirectOf } from '../../../helpers/pod/seen.ts';
+import { KEY, redirectOf, ruleFiltersOf } from '../../../helpers/pod/seen.ts';
 
 const test = suite('encodeOp()');
 
@@ -105,6 +111,7 @@ for (const settings of [
   { set: 'up', on: true },
   { set: 'allmulticast', on: false },
   { set: 'promisc', on: true },
+  { set: 'accept_local' },
 ] as const satisfies readonly LinkChange[]) {
   test(`setLink ${settings.set} is one request`, () =>
     assert.equal(
@@ -136,6 +143,72 @@ test('setSysctl is a part of its own', () =>
     sysctl: 'net.ipv4.ping_group_range',
     value: '1 0',
   }));
+
+test('enableIpv6 is the same part as disableIpv6', () =>
+  assert.equal(encodeOp({ op: 'enableIpv6', link: 'tap0' }, KNOWN), {
+    part: 'setIpv6',
+    ifname: 'tap0',
+    on: true,
+  }));
+
+test('the floor is a batch', () => {
+  const links = { podLink: 'eth0', tap: 'tap0' };
+  const op = { op: 'addFloor', table: 'tapwire-0', ...links, serves: true, replaces: false } as const;
+  assert.equal(encodeOp(op, KNOWN), { part: 'nftables', requests: floorAddition(op) });
+  assert.equal(encodeOp({ op: 'deleteFloor', table: 'tapwire-0' }, KNOWN), {
+    part: 'nftables',
+    requests: floorDeletion('tapwire-0'),
+  });
+});
+
+const RULES: Extract<Op, { op: 'addRules' }> = {
+  ...{ op: 'addRules', link: 'tap0', to: 'eth0', cookie: COOKIE, isGuard: false, owner: 7 },
+  rules: [{ match: { protocol: 'all', keys: [] }, verdict: 'drop' }],
+};
+
+test('rules of services are u32 filters, and a guard waits until it is known what the kernel has', () => {
+  const filters = change(...encodeRules(RULES, 'filters', KNOWN));
+  assert.equal(encodeOp(RULES, KNOWN), filters);
+  assert.equal(encodeOp(RULES, { ...KNOWN, guardForm: null }), filters);
+  assert.equal(encodeOp(RULES, { ...KNOWN, guardForm: 'program' }), filters);
+  const guard = { ...RULES, isGuard: true };
+  assert.equal(encodeOp(guard, KNOWN), filters);
+  assert.equal(
+    encodeOp(guard, { ...KNOWN, guardForm: 'program' }),
+    change(...encodeRules(guard, 'program', KNOWN)),
+  );
+  assert.is(encodeOp(guard, { ...KNOWN, guardForm: null }), null);
+});
+
+test('deleteRules deletes the filters that were seen', () => {
+  const op = { op: 'deleteRules', link: 'eth0', owner: ruleOwner(KEY) } as const;
+  const filters = ruleFiltersOf(2, RULES.rules, 3);
+  assert.equal(
+    encodeOp(op, { ...KNOWN, filters: new Map([[2, filters]]) }),
+    change(...ruleDeletions(filters, op.owner)),
+  );
+  assert.equal(encodeOp(op, KNOWN), change());
+  assert.is(encodeOp(op, { ...KNOWN, filters: null }), null, 'which may be no more');
+});
+
+test('addresses and neighbours are one request each', () => {
+  const address: NewAddress = {
+    ...{ family: 'inet6', local: 'fe80::75:10', prefixLength: 64, scope: 'link', nodad: true },
+  };
+  const mac = '02:00:00:00:00:0a';
+  assert.equal(
+    encodeOp({ op: 'addAddress', link: 'tap0', address }, KNOWN),
+    change(addressAddition(3, address)),
+  );
+  assert.equal(
+    encodeOp({ op: 'deleteAddress', link: 'tap0', address }, KNOWN),
+    change(addressDeletion(3, address)),
+  );
+  assert.equal(
+    encodeOp({ op: 'addNeighbour', link: 'tap0', address: 'fe80::1', mac }, KNOWN),
+    change(neighbourAddition(3, 'fe80::1', mac)),
+  );
+});
 
 test("an op on an unknown link throws the view's error", async () => {
   const error = await caught(() =>

@@ -4,6 +4,7 @@ import { toOutcome } from '../../../../cni/kernel/refusal.ts';
 import type { Op } from '../../../../cni/plan/op.ts';
 import type { BindingError } from '../../../../shared/errors.ts';
 import type { Refusal } from '../../../../shared/netns/part.ts';
+import type { NewAddress } from '../../../../shared/rtnetlink/address.ts';
 
 const test = suite('toOutcome()');
 
@@ -32,6 +33,7 @@ const ADD_MACVTAP: Op = {
     ...{ mtu: 1500, txqlen: 1000, queues: 1, promisc: false },
   },
 };
+const WITH_IPV6 = { op: 'enableIpv6', link: 'tap0' } as const;
 const NO_IPV6: Op = { op: 'disableIpv6', link: 'net1' };
 const SILENCE = {
   op: 'addSilence',
@@ -41,8 +43,22 @@ const SILENCE = {
   served: null,
   replaces: false,
 } as const;
+const FLOOR = {
+  ...{ op: 'addFloor', table: 'tapwire-0', podLink: 'eth0', tap: 'tap0', serves: true, replaces: false },
+} as const satisfies Op;
+const RULES = {
+  ...{ op: 'addRules', link: 'tap0', to: 'eth0', cookie: '00', rules: [], isGuard: false, owner: 7 },
+} as const satisfies Op;
+const ADDRESS: NewAddress = {
+  ...{ family: 'inet6', local: 'fe80::75:10', prefixLength: 64, scope: 'link', nodad: true },
+};
+const ADD_ADDRESS = { op: 'addAddress', link: 'tap0', address: ADDRESS } as const;
+const ROUTER = {
+  ...({ op: 'addNeighbour', link: 'tap0', address: 'fe80::1', mac: '02:00:00:00:00:01' } as const),
+};
 const [EPERM, ENOENT, EBUSY, EEXIST, ENODEV, EINVAL, ENOTTY] = [1, 2, 16, 17, 19, 22, 25];
 const [EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT, EADDRINUSE, ENETDOWN] = [93, 95, 97, 98, 100];
+const EADDRNOTAVAIL = 99;
 
 test('silencing IPv6 succeeds on a kernel without IPv6, and no other op does', () => {
   assert.is(toOutcome(QUIET, { errno: EAFNOSUPPORT, reason: 'x' }), 'done');
@@ -65,10 +81,23 @@ test('a MAC that the lower device of a passthru does not accept is rejected with
 test('DEL completes in spite of a table that a process of the pod owns', () => {
   const refusal = { errno: EPERM, reason: 'nftables: Operation not permitted' };
   assert.is(toOutcome({ op: 'deleteSilence', table: 'tapwire-0' }, refusal), 'done');
+  assert.is(toOutcome({ op: 'deleteFloor', table: 'tapwire-0' }, refusal), 'done');
   assert.is(failureOf(SILENCE, refusal)?.code, 'KERNEL_REFUSED');
+  assert.is(failureOf(FLOOR, refusal)?.code, 'KERNEL_REFUSED');
 });
 
+for (const [op, errnos] of [
+  [{ op: 'deleteRules', link: 'eth0', owner: 7 }, [ENOENT, EINVAL, ENODEV]],
+  [{ op: 'deleteAddress', link: 'tap0', address: ADDRESS }, [EADDRNOTAVAIL, ENODEV]],
+] as const) {
+  test(`${op.op} succeeds if there is nothing to delete`, () => {
+    for (const errno of errnos) assert.is(toOutcome(op, { errno, reason: 'x' }), 'done', `${errno}`);
+    assert.is(failureOf(op, { errno: EBUSY, reason: 'x' })?.code, 'KERNEL_REFUSED');
+  });
+}
+
 const NO_NF_TABLES = 'x; this kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
+const NO_NETDEV = 'x; this kernel needs CONFIG_NF_TABLES_NETDEV';
 const NOT_UP = 'x; check that its lower link is up, and that no other link on it has the same MAC';
 for (const [op, errno, reason, code, message] of [
   [SILENCE, ENOENT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
@@ -76,6 +105,23 @@ for (const [op, errno, reason, code, message] of [
   [SILENCE, EOPNOTSUPP, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
   [SILENCE, EAFNOSUPPORT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
   [SILENCE, EBUSY, 'x', 'KERNEL_REFUSED', 'x'],
+  ...[ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT].map(
+    (errno) => [FLOOR, errno, 'x', 'KERNEL_UNSUPPORTED', NO_NETDEV] as const,
+  ),
+  [FLOOR, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [FLOOR, EBUSY, 'x', 'KERNEL_REFUSED', 'x'],
+  [
+    RULES,
+    ENOENT,
+    'x',
+    'KERNEL_UNSUPPORTED',
+    'x; this kernel needs CONFIG_NET_CLS_U32, or for a spoof guard CONFIG_NET_CLS_BPF, and CONFIG_NET_ACT_MIRRED',
+  ],
+  [RULES, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [RULES, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
+  [ADD_ADDRESS, EPERM, 'x', 'KERNEL_REFUSED', 'x'],
+  [ADD_ADDRESS, ENODEV, 'x', 'LINK_MISSING', 'x'],
+  [ROUTER, EINVAL, 'x', 'KERNEL_REFUSED', 'x'],
   [UP, EBUSY, 'x', 'KERNEL_REFUSED', NOT_UP],
   [UP, EADDRINUSE, 'x', 'KERNEL_REFUSED', NOT_UP],
   [UP, ENETDOWN, 'x', 'KERNEL_REFUSED', NOT_UP],
@@ -179,6 +225,13 @@ for (const [op, errno, reason, code, message] of [
   [ADD_MACVTAP, EPERM, 'x', 'KERNEL_REFUSED', 'x'],
   [NO_IPV6, ENOENT, 'open: x', 'KERNEL_REFUSED', 'open: x'],
   [
+    WITH_IPV6,
+    EPERM,
+    'make a procfs: x',
+    'KERNEL_REFUSED',
+    '/proc/sys is read-only here, and Tapwire cannot make a procfs: x; grant CAP_SYS_ADMIN on Linux 5.2 or newer, or mount /proc/sys writable',
+  ],
+  [
     NO_IPV6,
     EPERM,
     'make a procfs: x',
@@ -196,6 +249,11 @@ for (const [op, errno, reason, code, message] of [
       deleteLink: 'delete "tap0"',
       addMacvtap: 'add macvtap "net1"',
       disableIpv6: 'disable IPv6 on "net1"',
+      enableIpv6: 'enable IPv6 on "tap0"',
+      addFloor: 'keep frames of "tap0" and "eth0" from the pod\'s own stack',
+      addRules: 'add the rules of guest services to "tap0"',
+      addAddress: 'add address fe80::75:10 to "tap0"',
+      addNeighbour: 'add router fe80::1 to the neighbours of "tap0"',
       setLink: 'set "tap0" up',
       setSysctl: 'set net.ipv4.ping_group_range to "107 107"',
     };

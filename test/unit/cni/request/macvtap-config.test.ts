@@ -35,6 +35,7 @@ for (const [why, conf, want] of [
     { master: '', mtu: 0, mac: '', queues: 0, owner: '', group: '', promiscMode: false, deviceID: '' },
     { master: null, mtu: null, mac: null, queues: null, owner: null, promiscMode: null, deviceID: null },
     { podLink: '', network: '', multiQueue: false, selinuxContext: '', mode: '', lowerDevice: '' },
+    { guestAddresses: '', spoofGuard: '' },
     { runtimeConfig: { deviceID: '' }, pciBusID: '' },
     { ipam: {}, dns: {} },
   ].map((conf) => [`zero is absent, as Go writes it: ${JSON.stringify(conf)}`, conf, {}] as const),
@@ -100,6 +101,8 @@ for (const [conf, message] of [
     { selinuxContext: 'a:b:c' },
     `$.selinuxContext: ${NO_KEY}whose device node gets its label from the container runtime, got "a:b:c"`,
   ],
+  [{ guestAddresses: 'pod' }, `$.guestAddresses: ${NO_KEY}whose frames Tapwire does not see, got "pod"`],
+  [{ spoofGuard: 'mac' }, `$.spoofGuard: ${NO_KEY}whose frames Tapwire does not see, got "mac"`],
   [
     { mode: 'passthru' },
     `$.mode: ${NO_KEY}whose mode is that of the entry in the node policy file, got "passthru"`,

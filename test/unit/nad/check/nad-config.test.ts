@@ -13,6 +13,7 @@ for (const [why, config] of [
   ['only the required keys', {}],
   ['every key of a tap', { mtu: 1400, owner: 'none', group: 0, multiQueue: true, podLink: 'eth0' }],
   ['guest services and a guard', { guestAddresses: 'pod', spoofGuard: 'addresses' }],
+  ['a guard of MACs alone', { spoofGuard: 'mac' }],
   ['passt', { binding: 'passt', group: 'none' }],
   ['a chain', chain(MACVLAN, { type: 'tuning', mac: '02:00:00:00:00:01' }, OURS)],
   ['"tuning" of sysctls after Tapwire', chain(MACVLAN, OURS, { type: 'tuning', sysctl: {} })],
