@@ -69,13 +69,15 @@ interface Kind {
   prepare(pod: TestNetns, node: TestNetns): Promise<unknown>;
 }
 
+const GUARDED = 'macvlan with guest services and a guard of addresses';
+
 const PODS: Readonly<Record<string, Kind>> = {
   veth: { conf: {}, prepare: async () => {} },
   'veth that is down, with a guard of MACs': {
     conf: { spoofGuard: 'mac' },
     prepare: ({ ip }) => ip('link set eth0 down'),
   },
-  'macvlan with guest services and a guard of addresses': {
+  [GUARDED]: {
     conf: { guestAddresses: 'pod', spoofGuard: 'addresses' },
     async prepare({ ip }) {
       await ip('link set eth0 name lower0');
@@ -213,7 +215,7 @@ const byAgent = onlyBy(['agent'], test);
 for (const command of ['ADD', 'DEL']) {
   byAgent(`DEL and ADD succeed after a kill of the agent before any request of ${command}`, () =>
     withTraps((newTrap) =>
-      onScene('veth', command, async (scene) => {
+      onScene(GUARDED, command, async (scene) => {
         const startNext = async (): Promise<Trapped> => {
           const trap = newTrap();
           const agent = await startOther({ env: trap.env });

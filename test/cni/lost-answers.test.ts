@@ -46,10 +46,18 @@ async function succeeds(command: string, call: Call, why: string): Promise<void>
   assert.is(exitCode, 0, `${why}: ${command} says ${stdout}`);
 }
 
-/** Loses each datagram of a command in turn. */
-const sweep = (command: 'ADD' | 'DEL', kinds: readonly Kind[], loss: Loss, lossy: Lossy): Promise<void> =>
+/** Loses each datagram of a command in turn. @param keys of the NAD */
+const sweep = (
+  command: 'ADD' | 'DEL',
+  keys: Readonly<Record<string, unknown>>,
+  kinds: readonly Kind[],
+  loss: Loss,
+  lossy: Lossy,
+): Promise<void> =>
   withPod('eth0', async (pod) => {
-    const call = { netns: pod.path, network: 'default', conf: { prevResult: { cniVersion: '1.0.0' } } };
+    await pod.ip('route add default via fe80::1 dev eth0');
+    const conf = { ...keys, prevResult: { cniVersion: '1.0.0' } };
+    const call = { netns: pod.path, network: 'default', conf };
     const before = await dumpNetns(pod);
     const prepare = () => (command === 'DEL' ? succeeds('ADD', call, 'preparation') : undefined);
     await prepare();
@@ -84,12 +92,18 @@ const sweep = (command: 'ADD' | 'DEL', kinds: readonly Kind[], loss: Loss, lossy
 const byAgent = onlyBy(['agent'], test);
 const byBundle = onlyBy(['one-shot'], test); // The fallback runs the very same bundle.
 
+const ALL = { guestAddresses: 'pod', spoofGuard: 'addresses' };
 for (const command of ['ADD', 'DEL'] as const) {
   byAgent(`${command} through an agent survives the overrun or cut of any datagram`, () =>
-    withLoss((loss) => withLossyAgent(loss, (lossy) => sweep(command, ['overrun', 'cut'], loss, lossy))),
+    withLoss((loss) =>
+      withLossyAgent(loss, async (lossy) => {
+        await sweep(command, {}, ['cut'], loss, lossy);
+        await sweep(command, ALL, ['overrun'], loss, lossy);
+      }),
+    ),
   );
   byBundle(`${command} of the bundle survives the overrun of any datagram`, () =>
-    withLoss((loss) => withLossyBundle(loss, (lossy) => sweep(command, ['overrun'], loss, lossy))),
+    withLoss((loss) => withLossyBundle(loss, (lossy) => sweep(command, ALL, ['overrun'], loss, lossy))),
   );
 }
 

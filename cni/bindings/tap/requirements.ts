@@ -68,16 +68,20 @@ export function refuseConflicts({ podLink, tap }: Attachment, { qdisc, conflicts
  * Rejects a kernel without nf_tables if something must be dropped: without it, the pod's own stack
  * would get what the guest may not send.
  *
- * @throws {BindingError} KERNEL_UNSUPPORTED
+ * @throws {BindingError} KERNEL_UNSUPPORTED; TRY_AGAIN if only the kernel's reply was lost
  */
 export function requireNftables({ podLink, conf }: Attachment, { silence }: Ends): void {
   if (silence.refusal === null) return;
   const key =
     conf.guestAddresses === 'pod' ? 'guestAddresses' : conf.spoofGuard === 'off' ? null : 'spoofGuard';
   if (key === null) return;
+  const refused = `Cannot wire "${podLink}" with "${key}": "${conf[key]}": ${silence.refusal}`;
+  if (silence.refusal.startsWith('receive from netlink')) {
+    throw new BindingError('TRY_AGAIN', `${refused}; try again`);
+  }
   throw new BindingError(
     'KERNEL_UNSUPPORTED',
-    `Cannot wire "${podLink}" with "${key}": "${conf[key]}": ${silence.refusal}; this kernel needs ${SILENCE_OPTIONS}, ${FLOOR_OPTIONS}`,
+    `${refused}; this kernel needs ${SILENCE_OPTIONS}, ${FLOOR_OPTIONS}`,
   );
 }
 
