@@ -99,6 +99,7 @@ async function work(worker: number, runs: number): Promise<void> {
   await withPod('eth0', async (pod) => {
     await pod.ip('link add pod16477688c0e type veth peer name host1');
     await pod.ip('link set pod16477688c0e addrgenmode none');
+    await pod.ip('addr add 198.51.100.5/24 dev pod16477688c0e');
     const before = await dumpNetns(pod);
     const seen = await look(pod);
     for (let i = 0; i < runs; i++) {

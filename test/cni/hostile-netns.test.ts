@@ -19,10 +19,11 @@ import { dumpNetns, sameNetns, type TestNetns, withPod } from '../helpers/pod/ne
 const everyWay = suite('a hostile netns');
 const test = inOneWay(everyWay);
 
+/** With guest services and a guard, because then there is most to delete. */
 const callOf = ({ path }: TestNetns): Call => ({
   netns: path,
   network: 'default',
-  conf: { prevResult: { cniVersion: '1.0.0' } },
+  conf: { guestAddresses: 'pod', spoofGuard: 'addresses', prevResult: { cniVersion: '1.0.0' } },
 });
 
 const succeeded = ({ exitCode, stdout }: Answer, why: string): void =>
@@ -62,7 +63,12 @@ everyWay(
       await succeeds('DEL', pod, 'the first DEL');
       assert.not.ok((await namesOf(pod)).includes('tap0'));
       assert.match(await pod.tc('qdisc show dev eth0'), /clsact/);
-      assert.is(await pod.tc('filter show dev eth0 ingress pref 65535'), '', 'the redirect is gone');
+      for (const pref of [65535, 65521, 65523])
+        assert.is(
+          await pod.tc(`filter show dev eth0 ingress pref ${pref}`),
+          '',
+          'the redirect and rules are gone',
+        );
       await succeeds('DEL', pod, 'the second DEL');
 
       // The next ADD would find exactly what DEL has left, so compare without that filter.
