@@ -22,12 +22,8 @@ export function countRules(
     while (at < chain.length && !isSame(expressions, chain[at]?.expressions ?? [])) at += 1;
     const found = chain[at];
     if (found === undefined) return null;
-    counted.push(
-      (found.expressions.find(({ is }) => is === 'counter') as Counted | undefined) ?? {
-        packets: 0,
-        bytes: 0,
-      },
-    );
+    const counter = found.expressions.find((one) => one.is === 'counter');
+    counted.push({ packets: counter?.packets ?? 0, bytes: counter?.bytes ?? 0 });
     at += 1;
   }
   return counted;
