@@ -3,6 +3,7 @@
 import * as assert from 'uvu/assert';
 import type { Attachment } from '../../../cni/bindings/tap/attachment.ts';
 import { type AttachmentNames, type Ends, endsOf } from '../../../cni/bindings/tap/ends.ts';
+import { EXCEPTIONS, ISOLATION_RULES, type ServiceRule } from '../../../cni/bindings/tap/service-rules.ts';
 import { SILENCED, silenceTable } from '../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../cni/plan/cookie.ts';
 import { REDIRECT_PREF } from '../../../cni/plan/op.ts';
@@ -16,7 +17,9 @@ import {
 } from '../../../cni/request/config.ts';
 import type { FrameRule } from '../../../shared/frame-match.ts';
 import { firstIfindexOf } from '../../../shared/kubelet/device-id.ts';
-import { DROP, leavesBy } from '../../../shared/nftables/expression.ts';
+import { ACCEPT, DROP, type Expression, leavesBy } from '../../../shared/nftables/expression.ts';
+import { matchExpressions } from '../../../shared/nftables/frame-rule.ts';
+import type { Rule } from '../../../shared/nftables/rule.ts';
 import {
   type AttachmentKey,
   encodeRecord,
@@ -234,4 +237,20 @@ export function silenced(dropped = { packets: 0, bytes: 0 }, key = KEY, links = 
     })),
   );
   return { tables, rules, refusal: null };
+}
+
+/** The floor that ADD adds, each rule with this count. */
+export function withFloor(serves: boolean, counted = { packets: 0, bytes: 0 }, key = KEY): Nftables {
+  const table = { family: 'netdev', name: silenceTable(key) } as const;
+  const ruleOf = (chain: string, { match }: ServiceRule, verdict: Expression): Rule => ({
+    table,
+    chain,
+    expressions: [...matchExpressions(match), { is: 'counter', ...counted }, verdict],
+  });
+  const rules = [
+    ...(serves ? EXCEPTIONS.map((rule) => ruleOf('guest', rule, ACCEPT)) : []),
+    { table, chain: 'guest', expressions: [{ is: 'counter', ...counted }, DROP] } as const,
+    ...(serves ? ISOLATION_RULES.map((rule) => ruleOf('network', rule, DROP)) : []),
+  ];
+  return { tables: [table], rules, refusal: null };
 }
