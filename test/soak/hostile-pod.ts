@@ -170,7 +170,7 @@ const callFor = ({ path }: TestNetns) => {
     netns: path,
     containerId: ID,
     network: 'default',
-    conf: { prevResult: { cniVersion: '1.0.0' } },
+    conf: { guestAddresses: 'pod', spoofGuard: 'addresses', prevResult: { cniVersion: '1.0.0' } },
   };
   return { ...call, env: { CNI_ARGS: environmentOf('ADD', call)['CNI_ARGS'] ?? '' } };
 };

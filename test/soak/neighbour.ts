@@ -21,6 +21,14 @@ const FIRST_DURATION = 50;
 
 /** As many queues as the VM asks for. */
 const MULTI_QUEUE: PodKind = { ...PRIMARY, call: { network: 'default', conf: { multiQueue: true } } };
+/** With guest services, and a guard; an older version does not know the keys. */
+const GUARDED: readonly PodKind[] = [
+  { ...PRIMARY, call: { network: 'default', conf: { guestAddresses: 'pod', spoofGuard: 'addresses' } } },
+  {
+    ...(KINDS['macvlan'] as PodKind),
+    call: { network: 'default', conf: { guestAddresses: 'pod', spoofGuard: 'mac' } },
+  },
+];
 /** On the node's lower device; the pod's own link stays as it is. */
 const MACVTAP: PodKind = {
   link: 'eth0',
@@ -39,7 +47,7 @@ export interface Pod {
 
 /** Creates pods of all kinds. */
 export function withPods(count: number, hasMacvtap: boolean, act: (pods: readonly Pod[]) => Promise<void>) {
-  const kinds = [...Object.values(KINDS), MULTI_QUEUE, ...(hasMacvtap ? [MACVTAP] : [])];
+  const kinds = [...Object.values(KINDS), MULTI_QUEUE, ...GUARDED, ...(hasMacvtap ? [MACVTAP] : [])];
   const more = (pods: readonly Pod[]): Promise<void> =>
     pods.length === count
       ? act(pods)
