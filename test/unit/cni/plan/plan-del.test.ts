@@ -4,7 +4,7 @@ import { silenceTable } from '../../../../cni/bindings/tap/silence.ts';
 import { encodeCookie } from '../../../../cni/plan/cookie.ts';
 import { planDel } from '../../../../cni/plan/plan-del.ts';
 import { ruleOwner } from '../../../../cni/plan/rule-set.ts';
-import type { FrameRule } from '../../../../shared/frame-match.ts';
+import { bytesAt, type FrameRule } from '../../../../shared/frame-match.ts';
 import {
   BARE,
   clsactOf,
@@ -21,6 +21,7 @@ import {
   tapOf,
   VM_LAN,
   wired,
+  withFloor,
 } from '../../../helpers/pod/seen.ts';
 
 const test = suite('planDel()');
@@ -200,6 +201,62 @@ for (const [why, seen, want] of [
     [deleteSilence],
   ],
   ["another attachment's rules stay", { ...BARE, nftables: silenced(undefined, OTHER) }, []],
+] as const) {
+  test(why, () => {
+    assert.equal(planDel(KEY, seen), want);
+  });
+}
+
+const RULES: readonly FrameRule[] = [
+  { match: { protocol: 'ip', keys: bytesAt(9, [17]) }, verdict: 'drop' },
+  { match: { protocol: 'ipv6', keys: bytesAt(6, [17]) }, verdict: 'drop' },
+];
+const ISOLATED = ruleFiltersOf(2, RULES, 3);
+const deleteRules = { op: 'deleteRules', link: 'eth0', owner: ruleOwner(KEY) } as const;
+const deleteFloor = { op: 'deleteFloor', table: silenceTable(KEY) } as const;
+/** Tables of u32 at the prefs of the rules, which the kernel deletes with the last filter there. */
+const RULE_TABLES = ISOLATED.map((filter) => ({ ...filter, handle: 0x80000000, rule: null }));
+const floored = (key = KEY) => {
+  const [silence, floor] = [silenced(undefined, key), withFloor(true, undefined, key)];
+  return {
+    ...silence,
+    tables: [...silence.tables, ...floor.tables],
+    rules: [...silence.rules, ...floor.rules],
+  };
+};
+for (const [why, seen, want] of [
+  [
+    'rules of the pod link are deleted before the redirect, those of the tap with the tap, and tables last',
+    wired({
+      filters: [
+        ...[redirectOf(2, 3), redirectOf(3, 2), ...RULE_TABLES],
+        ...[...ISOLATED, ...ruleFiltersOf(3, RULES, 2)],
+      ],
+      nftables: floored(),
+    }),
+    [deleteRules, deleteRedirect(), deleteClsact, deleteTap, deleteFloor, deleteSilence],
+  ],
+  [
+    'rules are deleted if the tap is gone',
+    wired({ links: [LO, ETH0], filters: [redirectOf(2, 0), ...ISOLATED], nftables: floored() }),
+    [deleteRules, deleteRedirect(), deleteClsact, deleteFloor, deleteSilence],
+  ],
+  [
+    'rules are deleted if they are all that is left',
+    wired({ links: [LO, ETH0], filters: ISOLATED.slice(1) }),
+    [deleteRules],
+  ],
+  ['the floor is deleted if it is all that is left', { ...BARE, nftables: withFloor(true) }, [deleteFloor]],
+  [
+    "a qdisc with another program's filter at the pref of a rule stays",
+    wired({ filters: [redirectOf(2, 3), ...ISOLATED, { ...police, pref: 65521 }] }),
+    [deleteRules, deleteRedirect(), deleteTap],
+  ],
+  [
+    "another attachment's rules and floor stay, and so does the qdisc",
+    wired({ filters: [redirectOf(2, 3), ...ruleFiltersOf(2, RULES, 3, OTHER)], nftables: floored(OTHER) }),
+    [deleteRedirect(), deleteTap],
+  ],
 ] as const) {
   test(why, () => {
     assert.equal(planDel(KEY, seen), want);
