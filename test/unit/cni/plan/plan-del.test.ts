@@ -207,11 +207,11 @@ for (const [why, seen, want] of [
   });
 }
 
-const RULES: readonly FrameRule[] = [
+const MANY_RULES: readonly FrameRule[] = [
   { match: { protocol: 'ip', keys: bytesAt(9, [17]) }, verdict: 'drop' },
   { match: { protocol: 'ipv6', keys: bytesAt(6, [17]) }, verdict: 'drop' },
 ];
-const ISOLATED = ruleFiltersOf(2, RULES, 3);
+const ISOLATED = ruleFiltersOf(2, MANY_RULES, 3);
 const deleteRules = { op: 'deleteRules', link: 'eth0', owner: ruleOwner(KEY) } as const;
 const deleteFloor = { op: 'deleteFloor', table: silenceTable(KEY) } as const;
 /** Tables of u32 at the prefs of the rules, which the kernel deletes with the last filter there. */
@@ -230,7 +230,7 @@ for (const [why, seen, want] of [
     wired({
       filters: [
         ...[redirectOf(2, 3), redirectOf(3, 2), ...RULE_TABLES],
-        ...[...ISOLATED, ...ruleFiltersOf(3, RULES, 2)],
+        ...[...ISOLATED, ...ruleFiltersOf(3, MANY_RULES, 2)],
       ],
       nftables: floored(),
     }),

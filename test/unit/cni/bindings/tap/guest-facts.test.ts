@@ -37,7 +37,7 @@ test('pingGroups() lists the group of the sidecar and that of who asks, or nobod
 
 const address = (local: string, changes: Partial<Address> = {}): Address => ({
   ...{ ifindex: 2, family: local.includes(':') ? 'inet6' : 'inet', local, prefixLength: 24 },
-  ...{ scope: 'global', isTentative: false },
+  ...{ scope: 'global', isTentative: false, isPermanent: true },
   ...changes,
 });
 
@@ -51,6 +51,7 @@ test('guestAddressesOf() lists the addresses of the link that a guest can use, i
     address('2001:db8::10'),
     address('fe80::1', { scope: 'link' }),
     address('2001:db8::11', { isTentative: true }),
+    address('2001:db8::12', { isPermanent: false }),
   ];
   assert.equal(guestAddressesOf(LINK, 'inet', addresses), ['192.0.2.10', '192.0.2.9', '169.254.9.9']);
   assert.equal(guestAddressesOf(LINK, 'inet6', addresses), ['2001:db8::10', '2001:db8::11']);
@@ -66,6 +67,7 @@ test('gatewayOf() finds the gateway of the default route of IPv6 on this link', 
     { destination: '2001:db8::/64' },
     { link: 3 },
     { gateway: null },
+    { protocol: 9 }, // of a router advertisement
   ] as const)
     assert.is(gatewayOf(LINK, [route(changes)]), null, JSON.stringify(changes));
   assert.is(gatewayOf(LINK, [route({ link: 3 }), route({ gateway: '2001:db8::1' })]), '2001:db8::1');

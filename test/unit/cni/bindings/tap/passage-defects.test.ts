@@ -52,7 +52,7 @@ function wiredWith(passage: Passage, changes: Partial<NetnsState> = {}): NetnsSt
 
 const addressOf = (local: string, ifindex = 3): Address => ({
   ...{ ifindex, family: local.includes(':') ? 'inet6' : 'inet', local, prefixLength: 32 },
-  ...{ scope: 'link', isTentative: false },
+  ...{ scope: 'link', isTentative: false, isPermanent: true },
 });
 const FACTS: NetnsFacts = {
   addresses: ['169.254.75.10', 'fe80::75:10'].map((local) => addressOf(local)),

@@ -97,7 +97,7 @@ const silenceOf = (passage: Passage): Nftables => {
   return {
     tables,
     rules: tables.flatMap((table) =>
-      (['input', 'output'] as const).flatMap((chain) =>
+      (['input', 'forward', 'output'] as const).flatMap((chain) =>
         (rules[table.family][chain] ?? []).map((expressions) => ({ table, chain, expressions })),
       ),
     ),
@@ -310,9 +310,9 @@ test('a pod that was wired without the keys gets everything, and its record says
   ]);
 });
 
-test('a pod whose NAD has lost the keys loses rules and floor', () => {
+test('a pod whose NAD has lost the keys loses the rules, and keeps the floor behind them', () => {
   const steps = names(plan({}, wiredWith(ALL), DONE)).flat();
-  assert.equal(steps, ['alias tap0', 'deleteFloor', 'deleteRules tap0', 'deleteRules eth0']);
+  assert.equal(steps, ['alias tap0', 'deleteRules tap0', 'deleteRules eth0']);
 });
 
 for (const [keys, shown] of [
@@ -325,7 +325,7 @@ for (const [keys, shown] of [
     assert.match(
       error.message,
       `Cannot wire "eth0" with ${shown}: Protocol not supported; this kernel needs CONFIG_NF_TABLES, ` +
-        'CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP, and CONFIG_NF_TABLES_NETDEV',
+        'CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP, CONFIG_NF_TABLES_NETDEV and CONFIG_NFT_LIMIT',
     );
   });
 }

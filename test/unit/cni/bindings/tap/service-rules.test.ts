@@ -23,7 +23,7 @@ const TARGET6 = '48:fe800000/ffffffff 52:00000000/ffffffff 56:00000000/ffffffff 
 test('the tap gets DHCP, router solicitations, and what finds the servers', () => {
   assert.equal(EXCEPTIONS.map(shown), [
     // UDP from port 68 to 67; a header of five words, and the first fragment.
-    'ip up 8:00110000/00ff0000 20:00440043/ffffffff 0:45000000/ff000000 4:00000000/00001fff',
+    'ip up 8:00110000/00ff0000 0:45000000/ff000000 4:00000000/00001fff 20:00440043/ffffffff',
     'arp up 24:a9fe4b0a/ffffffff',
     'ipv6 up 4:00001100/0000ff00 40:00000223/0000ffff ' +
       '24:ff020000/ffffffff 28:00000000/ffffffff 32:00000000/ffffffff 36:00010002/ffffffff',
@@ -34,17 +34,19 @@ test('the tap gets DHCP, router solicitations, and what finds the servers', () =
   ]);
 });
 
-test('no other server gets the requests that no server here answers', () => {
+test("no other server gets the rest of the requests, and the network no copy of the sidecar's answers", () => {
   assert.equal(SERVICE_RULES.slice(EXCEPTIONS.length).map(shown), [
     'ipv6 drop 4:00001100/0000ff00 40:02220223/ffffffff',
     'ipv6 drop 4:00003a00/0000ff00 40:85000000/ff000000',
+    'ip drop 12:a9fe4b0a/ffffffff',
+    'ipv6 drop 4:00003a00/0000ff00 40:86000000/ff000000 56:fd030000/ffff0000',
   ]);
   assert.equal(SERVICE_RULES.slice(0, EXCEPTIONS.length), EXCEPTIONS);
 });
 
 test('the guest gets nothing of foreign servers', () => {
   assert.equal(ISOLATION_RULES.map(shown), [
-    'ip drop 8:00110000/00ff0000 20:00000044/0000ffff 0:45000000/ff000000 4:00000000/00001fff',
+    'ip drop 8:00110000/00ff0000 0:45000000/ff000000 4:00000000/00001fff 20:00000044/0000ffff',
     'ipv6 drop 4:00001100/0000ff00 40:00000222/0000ffff',
     'ipv6 drop 4:00003a00/0000ff00 40:86000000/ff000000',
   ]);
