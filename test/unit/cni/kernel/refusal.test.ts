@@ -97,7 +97,7 @@ for (const [op, errnos] of [
 }
 
 const NO_NF_TABLES = 'x; this kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NF_TABLES_ARP';
-const NO_NETDEV = 'x; this kernel needs CONFIG_NF_TABLES_NETDEV';
+const NO_NETDEV = 'x; this kernel needs CONFIG_NF_TABLES_NETDEV and CONFIG_NFT_LIMIT';
 const NOT_UP = 'x; check that its lower link is up, and that no other link on it has the same MAC';
 for (const [op, errno, reason, code, message] of [
   [SILENCE, ENOENT, 'x', 'KERNEL_UNSUPPORTED', NO_NF_TABLES],
