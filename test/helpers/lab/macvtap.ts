@@ -17,7 +17,7 @@ import { type Lab, withLab } from './lab.ts';
 import { startLibvirt } from './libvirt.ts';
 import { BRIDGE, makeNodeNetwork } from './node-network.ts';
 import { addPodLink, makePod, type PodLink } from './pod-link.ts';
-import { ip } from './run.ts';
+import { ip, run } from './run.ts';
 import type { RunningVm } from './scenario.ts';
 import { fieldsOf, guestProblems } from './verdict.ts';
 import { consoleOf, startVm, stopVm } from './virt-launcher.ts';
@@ -79,10 +79,13 @@ export async function withVmOnMacvtap(
   console.log(`\n${reports.map(({ line }) => line).join('\n')}`); // starts a new line after uvu's output
   const addressIn = (event: string) => fieldsOf(reports, event)['address']?.split('/')[0] ?? 'none';
   await use({
+    lab,
+    name: vm.name,
     podLink,
     nic: fieldsOf(reports, 'nic'),
     domain,
     runInGuest: (command) => runInGuest(lab, guest, command),
+    virsh: (...args) => run(lab, [...libvirt.virsh, ...args]),
     problems: guestProblems(lab, podLink, reports),
     address4: addressIn('lease4'),
     address6: addressIn('lease6'),

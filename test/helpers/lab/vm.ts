@@ -26,10 +26,12 @@ export interface Vm {
   readonly binding: string;
   /** TCP ports that are forwarded to the guest. */
   readonly ports: readonly number[];
+  /** Whether the guest asks for addresses, and pings the gateways, when it boots. */
+  readonly asks: boolean;
 }
 
 export type VmOptions = Partial<
-  Pick<Vm, 'network' | 'cores' | 'multiQueue' | 'attachment' | 'binding' | 'ports'>
+  Pick<Vm, 'network' | 'cores' | 'multiQueue' | 'attachment' | 'binding' | 'ports' | 'asks'>
 >;
 
 export function makeVm(podLink: PodLink, options: VmOptions = {}): Vm {
@@ -43,6 +45,7 @@ export function makeVm(podLink: PodLink, options: VmOptions = {}): Vm {
     attachment: 'tap',
     binding: 'tapwire',
     ports: [],
+    asks: true,
     ...options,
   };
 }
@@ -66,9 +69,10 @@ export function toVmi(vm: Vm): string {
 
 /** The domain that virt-launcher creates from the VMI, after "phase 2" of its network setup. */
 export function toDomain(vm: Vm, image: GuestImage, guest: GuestConsole): GoElement {
-  const ping6 = vm.binding === 'tapwire-slirp' ? '' : GATEWAY6; // slirp's IPv6 stays inside QEMU
+  const ping4 = vm.asks ? GATEWAY4 : '';
+  const ping6 = vm.asks && vm.binding !== 'tapwire-slirp' ? GATEWAY6 : ''; // slirp's IPv6 stays inside QEMU
   // Without mitigations and self-tests, the guest boots one second faster on an emulated CPU.
-  const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${GATEWAY4} PING6=${ping6}`;
+  const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${ping4} PING6=${ping6}`;
   return node(
     'domain',
     { type: 'qemu', 'xmlns:qemu': 'http://libvirt.org/schemas/domain/qemu/1.0' },
