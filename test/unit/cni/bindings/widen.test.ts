@@ -14,7 +14,7 @@ const step = (sysctl: Sysctl, from: string, to: string) => ({
 });
 const SERVER: Wanted = { firstPort: 67, groups: [107] };
 
-test('what is too narrow is set, with an undo to its exact value', () => {
+test('a sysctl that is too narrow is set, with an undo to its exact value', () => {
   assert.equal(widenSteps(SERVER, sysctls('1024', '1 0')), [
     step(PORTS, '1024', '67'),
     step(PINGS, '1 0', '107 107'),
@@ -27,7 +27,7 @@ for (const [ports, pings] of [
   ['0', '0 2147483647'],
   ['1', '100 200'],
 ] as const) {
-  test(`what is wide enough stays: ${ports} and ${pings}`, () => {
+  test(`a sysctl that is wide enough stays: ${ports} and ${pings}`, () => {
     assert.equal(widenSteps(SERVER, sysctls(ports, pings)), []);
     assert.equal(findNarrow(SERVER, sysctls(ports, pings)), []);
   });
