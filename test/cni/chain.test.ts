@@ -187,9 +187,13 @@ async function lives(chain: Chain, tap: string): Promise<void> {
 
 for (const neighbour of Object.keys(NEIGHBOURS)) {
   // Debian's plugins are older than 1.1.0.
-  for (const cniVersion of ['0.3.1', '0.4.0', '1.0.0']) {
+  for (const [cniVersion, conf] of [
+    ['0.3.1', {}],
+    ['0.4.0', {}],
+    ['1.0.0', { spoofGuard: 'mac' }],
+  ] as const) {
     test(`[${cniVersion}] ADD, CHECK and two DELs succeed after ${neighbour} and before tuning`, () =>
-      withChain({ neighbour, cniVersion }, (chain) => lives(chain, TAP)));
+      withChain({ neighbour, cniVersion, conf }, (chain) => lives(chain, TAP)));
   }
 
   test(`${neighbour} checks and deletes what it created even if Tapwire's DEL never ran`, () =>

@@ -6,6 +6,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findDefects } from '../../cni/bindings/macvtap/check.ts';
+import { findFloor, floorAddition } from '../../cni/bindings/tap/floor.ts';
+import { SERVICE_RULES } from '../../cni/bindings/tap/service-rules.ts';
 import { findSilence } from '../../cni/bindings/tap/silence.ts';
 import { encodeCookie, restoreOf } from '../../cni/plan/cookie.ts';
 import { describeLinkOwner, recordOf } from '../../cni/plan/ours.ts';
@@ -20,6 +22,7 @@ import { parseRequest } from '../../cni/request/request.ts';
 import { SUPPORTED_VERSIONS } from '../../cni/request/version.ts';
 import { toErrorResult } from '../../cni/result.ts';
 import { CNI_BINDINGS } from '../../shared/bindings.ts';
+import { assemble } from '../../shared/bpf/assemble.ts';
 import { BindingError } from '../../shared/errors.ts';
 import { deviceIdsOf, isChosenIfindex, readDeviceId } from '../../shared/kubelet/device-id.ts';
 import {
@@ -38,11 +41,18 @@ import { decodeMessages, encodeRequests } from '../../shared/netlink/message.ts'
 import { COUNTER, DROP, leavesBy } from '../../shared/nftables/expression.ts';
 import { ruleAddition, rulesOf } from '../../shared/nftables/rule.ts';
 import { allTables, tableAddition } from '../../shared/nftables/table.ts';
-import { encodeRecord, type MacvtapRecord, OPEN_PASSAGE, type Restore } from '../../shared/record.ts';
+import {
+  encodeRecord,
+  type MacvtapRecord,
+  type Passage,
+  type Restore,
+  SPOOF_GUARDS,
+} from '../../shared/record.ts';
 import { formatAddress } from '../../shared/rtnetlink/address.ts';
 import { decodeFilter, redirectAddition } from '../../shared/rtnetlink/filter.ts';
 import { decodeLink } from '../../shared/rtnetlink/link.ts';
 import { MACVTAP_MODES } from '../../shared/rtnetlink/macvtap.ts';
+import { bpfFilterAddition, ruleFilterAdditions } from '../../shared/rtnetlink/rule-filter.ts';
 import {
   arbitraryBytes,
   arbitraryCniArgs,
@@ -141,7 +151,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       mtu: random.below(70_000),
       restore,
       told: [],
-      passage: OPEN_PASSAGE,
+      passage: arbitraryPassage(random),
     });
     const ifalias = random.oneIn(4)
       ? arbitraryString(random)
@@ -183,7 +193,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       mtu: random.below(65_536),
       restore: arbitraryRestore(random),
       told: random.oneIn(4) ? null : Array.from({ length: random.below(7) }, () => 'a1b2c3'),
-      passage: OPEN_PASSAGE,
+      passage: arbitraryPassage(random),
     };
     const act = () => {
       const ifalias = encodeRecord(record);
@@ -245,6 +255,33 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       },
     ];
   },
+  'nftables rules of guest services': (random) => {
+    const table = { family: 'netdev', name: 'tapwire-0' } as const;
+    const added = floorAddition({
+      table: table.name,
+      podLink: 'eth0',
+      tap: 'tap0',
+      serves: true,
+      replaces: false,
+    });
+    const NEW_RULE = 6;
+    const rules = added.filter(({ type }) => (type & 0xff) === NEW_RULE);
+    const messages = rules.map(({ type, body }) => {
+      return { type, flags: 0, seq: 1, body: mutateTail(random, toBytes(body), 4) };
+    });
+    const act = () => {
+      findFloor(table.name, true, { tables: [table], refusal: null, rules: rulesOf(table).decode(messages) });
+    };
+    return [messages.map(({ body }) => body.toString('hex')).join(' '), act];
+  },
+  'netlink rules': (random) => {
+    const place = { ifindex: 3, qdisc: 'clsact', id: 0x10001 } as const;
+    const additions = random.oneIn(2)
+      ? ruleFilterAdditions(place, SERVICE_RULES, 2, '0'.repeat(32))
+      : [bpfFilterAddition(place, assemble(SERVICE_RULES))];
+    const body = mutateTail(random, toBytes(random.pick(additions).body), 20);
+    return [body.toString('hex'), () => decodeFilter({ body }, 'clsact', 'ingress')];
+  },
   'netlink numbers and addresses': (random) => {
     const payload = random.bytes(random.pick([4, 16]));
     return [
@@ -256,6 +293,12 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     ];
   },
 };
+
+const arbitraryPassage = (random: Random): Passage => ({
+  serves: random.oneIn(2),
+  ipv6: random.oneIn(2),
+  guard: random.pick(SPOOF_GUARDS),
+});
 
 const arbitraryRestore = (random: Random): Restore => ({
   clsact: random.oneIn(2),
