@@ -25,6 +25,7 @@ import {
   withTraps,
 } from '../helpers/plugin/traps.ts';
 import { onlyBy, plugin, startOther, WAY } from '../helpers/plugin/way.ts';
+import { giveAskedRouter } from '../helpers/pod/asked-router.ts';
 import { dumpNetns, sameNetns, type TestNetns, withNetns, withPod } from '../helpers/pod/netns.ts';
 
 const test = suite('killed at every kernel request');
@@ -92,23 +93,9 @@ const PODS: Readonly<Record<string, Kind>> = {
   },
   'veth with guest services, and a router that ADD must ask for': {
     conf: { guestAddresses: 'pod' },
-    prepare: askForRouter,
+    prepare: giveAskedRouter,
   },
 };
-
-/** Gives a pod a gateway with a global address, which is that of the other end of the pod link. */
-async function askForRouter(pod: TestNetns, node: TestNetns): Promise<void> {
-  const forward = 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding';
-  await execa('ip', ['netns', 'exec', node.name, 'sh', '-c', forward]);
-  await pod.ip('link del eth0');
-  await node.ip(`link add host0 type veth peer name eth0 netns ${pod.name}`);
-  await node.ip('link set host0 addrgenmode none up');
-  for (const address of ['fe80::60:1', '2001:db8:3::1'])
-    await node.ip(`addr add ${address}/64 dev host0 nodad`);
-  await pod.ip('link set eth0 up');
-  await pod.ip('addr add 2001:db8:3::5/64 dev eth0 nodad');
-  await pod.ip('route add default via 2001:db8:3::1');
-}
 
 /** A pod on which `command` can be called repeatedly. */
 interface Scene {
