@@ -349,6 +349,11 @@ for (const mtu of [68, 1000, 1279, 1280]) {
       assert.is(await netns.ip('-6 addr show dev tap0'), '');
       await del(netns);
       sameNetns(await dumpNetns(netns), before);
+      await add(netns, { mtu, guestAddresses: 'pod', spoofGuard: 'addresses' });
+      assert.equal(await defects(netns), []);
+      assert.is((await netns.ip('-6 addr show dev tap0')) !== '', mtu >= 1280);
+      await del(netns);
+      sameNetns(await dumpNetns(netns), before);
     }));
 }
 

@@ -42,13 +42,16 @@ export const NO_FACTS: GuestFacts = {
   asker: null,
 };
 
+/** Least MTU of a link in bytes with which the kernel lets it have IPv6 (RFC 8200). */
+const MIN_IPV6_MTU = 1280;
+
 /** What ADD arranges. Pure. */
 export const passageOf = (
-  { guestAddresses, spoofGuard }: Pick<TapConf, 'guestAddresses' | 'spoofGuard'>,
+  { guestAddresses, spoofGuard, mtu }: Pick<TapConf, 'guestAddresses' | 'spoofGuard' | 'mtu'>,
   { ipv6 }: Pick<GuestFacts, 'ipv6'>,
 ): Passage => ({
   serves: guestAddresses === 'pod',
-  ipv6: guestAddresses === 'pod' && ipv6.length > 0,
+  ipv6: guestAddresses === 'pod' && ipv6.length > 0 && (mtu === null || mtu >= MIN_IPV6_MTU),
   guard: spoofGuard,
 });
 

@@ -29,6 +29,12 @@ test('passageOf() serves IPv6 only if the pod link has it', () => {
   });
 });
 
+test('passageOf() does not serve IPv6 at a tap whose MTU is too small for it', () => {
+  const withIpv6 = { ipv6: ['2001:db8::10'] };
+  assert.is(passageOf(tapConf({ ...ALL, mtu: 1279 }), withIpv6).ipv6, false);
+  assert.is(passageOf(tapConf({ ...ALL, mtu: 1280 }), withIpv6).ipv6, true);
+});
+
 test('pingGroups() lists the group of the sidecar and that of who asks, or nobody if all may ping', () => {
   assert.equal(pingGroups({ group: 107 }, { asker: null }), [107]);
   assert.equal(pingGroups({ group: 107 }, { asker: 0 }), [107, 0]);
