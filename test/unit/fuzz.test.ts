@@ -74,6 +74,19 @@ const test = suite('fuzzing');
 const SEED = seedOf(20_260_803);
 const RUNS = runsOf(140_000);
 
+const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);
+
+const NEW_RULE = 6; // NFT_MSG_NEWRULE
+const FLOOR = { table: 'tapwire-0', podLink: 'eth0', tap: 'tap0', serves: true, replaces: false };
+const FLOOR_RULES = floorAddition(FLOOR)
+  .filter(({ type }) => (type & 0xff) === NEW_RULE)
+  .map(({ body }) => toBytes(body));
+const PLACE = { ifindex: 3, qdisc: 'clsact', id: 0x10001 } as const;
+const RULES = [
+  ...ruleFilterAdditions(PLACE, SERVICE_RULES, 2, '0'.repeat(32)),
+  bpfFilterAddition(PLACE, assemble(SERVICE_RULES)),
+].map(({ body }) => toBytes(body));
+
 /**
  * A subject of the test: generates one input and passes it on; returns the input for the message.
  */
@@ -257,29 +270,14 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   },
   'nftables rules of guest services': (random) => {
     const table = { family: 'netdev', name: 'tapwire-0' } as const;
-    const added = floorAddition({
-      table: table.name,
-      podLink: 'eth0',
-      tap: 'tap0',
-      serves: true,
-      replaces: false,
-    });
-    const NEW_RULE = 6;
-    const rules = added.filter(({ type }) => (type & 0xff) === NEW_RULE);
-    const messages = rules.map(({ type, body }) => {
-      return { type, flags: 0, seq: 1, body: mutateTail(random, toBytes(body), 4) };
-    });
-    const act = () => {
-      findFloor(table.name, true, { tables: [table], refusal: null, rules: rulesOf(table).decode(messages) });
-    };
-    return [messages.map(({ body }) => body.toString('hex')).join(' '), act];
+    const bodies = FLOOR_RULES.map((body) => (random.oneIn(4) ? mutateTail(random, body, 4) : body));
+    const rules = () =>
+      rulesOf(table).decode(bodies.map((body) => ({ type: NEW_RULE, flags: 0, seq: 1, body })));
+    const act = () => findFloor(table.name, true, { tables: [table], refusal: null, rules: rules() });
+    return [bodies.map((body) => body.toString('hex')).join(' '), act];
   },
   'netlink rules': (random) => {
-    const place = { ifindex: 3, qdisc: 'clsact', id: 0x10001 } as const;
-    const additions = random.oneIn(2)
-      ? ruleFilterAdditions(place, SERVICE_RULES, 2, '0'.repeat(32))
-      : [bpfFilterAddition(place, assemble(SERVICE_RULES))];
-    const body = mutateTail(random, toBytes(random.pick(additions).body), 20);
+    const body = mutateTail(random, random.pick(RULES), 20);
     return [body.toString('hex'), () => decodeFilter({ body }, 'clsact', 'ingress')];
   },
   'netlink numbers and addresses': (random) => {
@@ -373,8 +371,6 @@ function isSane(conf: NetConf): void {
   assert.ok(logicNetworkName === null || /^[\w-]{1,253}$/.test(logicNetworkName), `${logicNetworkName}`);
   assert.ok(mac === null || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac), `mac ${mac}`);
 }
-
-const toBytes = (words: Iterable<number>): Buffer => Buffer.from(Uint32Array.from(words).buffer);
 
 /** A tap's link as the kernel describes it. */
 function linkBody(random: Random): Buffer {
