@@ -2,6 +2,7 @@
 import { execa } from 'execa';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { hashedPodIfname } from '../../shared/kubevirt/names.ts';
 import { type Answer, type Call, cni } from '../helpers/plugin/cni.ts';
 import { inOneWay } from '../helpers/plugin/way.ts';
 import { giveAskedRouter } from '../helpers/pod/asked-router.ts';
@@ -17,6 +18,7 @@ import {
 const everyWay = suite('guest services and spoof guard of a NAD');
 const test = inOneWay(everyWay);
 
+const BLUE = hashedPodIfname('blue');
 type Conf = Readonly<Record<string, unknown>>;
 const ALL = { guestAddresses: 'pod', spoofGuard: 'addresses' };
 // CHECK requires the result of ADD; this is that of a binding.
@@ -145,6 +147,43 @@ test('a guard of the greatest number of addresses is wired, and CHECK succeeds',
     }
     const before = await dumpNetns(pod);
     for (const command of ['ADD', 'CHECK', 'ADD', 'CHECK', 'DEL']) await succeeds(command, callOf(pod, ALL));
+    sameNetns(await dumpNetns(pod), before);
+  }));
+
+test('two attachments of a pod do not need each other, and DEL of one leaves the other whole', () =>
+  withPod('eth0', async (pod) => {
+    await pod.ip(`link add ${BLUE} type veth peer name host1`);
+    await pod.ip('link set host1 up');
+    await pod.ip(`link set ${BLUE} up`);
+    await pod.ip(`addr add 198.51.100.5/24 dev ${BLUE}`);
+    await pod.ip(`addr add 2001:db8:2::5/64 dev ${BLUE} nodad`);
+    const before = await dumpNetns(pod);
+    const primary = callOf(pod, ALL);
+    const blue = { ...callOf(pod, ALL), network: 'blue', ifname: 'net3' };
+    for (const [first, second] of [
+      [primary, blue],
+      [blue, primary],
+    ] as const) {
+      for (const call of [first, second]) await succeeds('ADD', call);
+      for (const call of [first, second]) assert.is((await succeeds('CHECK', call)).stderr, '');
+      await succeeds('DEL', first);
+      assert.is((await succeeds('CHECK', second)).stderr, '');
+      await succeeds('DEL', second);
+      sameNetns(await dumpNetns(pod), before);
+    }
+  }));
+
+test('rules work with the older ingress qdisc, which ADD leaves in its place', () =>
+  withPod('eth0', async (pod) => {
+    await pod.tc('qdisc add dev eth0 ingress');
+    await pod.tc(
+      'filter add dev eth0 parent ffff: protocol ip pref 10 u32 match ip dport 9 0xffff flowid 1:1',
+    );
+    const before = await dumpNetns(pod);
+    for (const command of ['ADD', 'CHECK', 'ADD', 'CHECK']) await succeeds(command, callOf(pod, ALL));
+    const rules = await pod.tc('filter show dev eth0 ingress');
+    assert.match(rules, 'protocol ipv6 pref 65523 u32');
+    await succeeds('DEL', callOf(pod, ALL));
     sameNetns(await dumpNetns(pod), before);
   }));
 
