@@ -7,7 +7,7 @@ import type { Request } from '../../../shared/netlink/message.ts';
 import { chainAddition } from '../../../shared/nftables/chain.ts';
 import { ACCEPT, COUNTER, DROP, type Expression } from '../../../shared/nftables/expression.ts';
 import { matchExpressions } from '../../../shared/nftables/frame-rule.ts';
-import { ruleAddition } from '../../../shared/nftables/rule.ts';
+import { type Rule, ruleAddition } from '../../../shared/nftables/rule.ts';
 import { tableAddition, tableDeletion } from '../../../shared/nftables/table.ts';
 import type { Op } from '../../plan/op.ts';
 import type { Nftables } from '../../plan/seen.ts';
@@ -91,8 +91,8 @@ export interface Floor {
 /** Finds the floor of an attachment. Linear in the rules. Pure. */
 export function findFloor(name: string, serves: boolean, { tables, rules }: Nftables): Floor {
   const table = { family: 'netdev', name } as const;
-  const guest = countRules(serves ? SERVED : DROP_ALL, rulesIn(rules, table, GUEST));
-  const network = countRules(serves ? ISOLATED : [], rulesIn(rules, table, NETWORK));
+  const guest = countExactly(serves ? SERVED : DROP_ALL, rulesIn(rules, table, GUEST));
+  const network = countExactly(serves ? ISOLATED : [], rulesIn(rules, table, NETWORK));
   const dropped = guest?.at(-1);
   return {
     hasTable: tables.some((one) => one.family === table.family && one.name === name),
@@ -106,6 +106,10 @@ export function findFloor(name: string, serves: boolean, { tables, rules }: Nfta
           },
   };
 }
+
+/** Returns null also if there are other rules, because one of them may accept everything. */
+const countExactly = (wanted: readonly (readonly Expression[])[], chain: readonly Rule[]) =>
+  chain.length === wanted.length ? countRules(wanted, chain) : null;
 
 const named = (rules: readonly ServiceRule[], counted: readonly Counted[]): readonly CountedFrames[] =>
   rules.map(({ what }, i) => ({ what, packets: counted[i]?.packets ?? 0, bytes: counted[i]?.bytes ?? 0 }));

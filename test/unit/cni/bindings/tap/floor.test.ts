@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { findFloor, floorAddition, floorDeletion } from '../../../../../cni/bindings/tap/floor.ts';
 import { EXCEPTIONS, ISOLATION_RULES } from '../../../../../cni/bindings/tap/service-rules.ts';
 import { silenceTable } from '../../../../../cni/bindings/tap/silence.ts';
+import { ACCEPT } from '../../../../../shared/nftables/expression.ts';
 import { KEY, OTHER, withFloor } from '../../../../helpers/pod/seen.ts';
 
 const test = suite('the floor');
@@ -69,6 +70,13 @@ test('findFloor() does not accept a floor that lacks any of its rules', () => {
     assert.equal(findFloor(TABLE, true, { ...floor, rules }), { hasTable: true, counts: null });
   }
   assert.is(findFloor(TABLE, true, withFloor(false)).counts, null);
+});
+
+test('findFloor() does not accept a floor with another rule, which may accept everything', () => {
+  const floor = withFloor(false);
+  const table = { family: 'netdev', name: TABLE } as const;
+  const rules = [{ table, chain: 'guest', expressions: [ACCEPT] }, ...floor.rules];
+  assert.is(findFloor(TABLE, false, { ...floor, rules }).counts, null);
 });
 
 test('findFloor() does not accept rules of the same name in another family or chain', () => {
