@@ -12,6 +12,7 @@ import { apply, attempt } from '../../cni/plan/apply.ts';
 import type { Op, Run } from '../../cni/plan/op.ts';
 import { BindingError } from '../../shared/errors.ts';
 import type { Classifier } from '../../shared/rtnetlink/filter.ts';
+import { until } from '../helpers/agent/agent-node.ts';
 import { caught } from '../helpers/caught.ts';
 import { add, attach, type Conf, defects, del, withKernel } from '../helpers/pod/attach.ts';
 import { dumpNetns, passtSysctls, sameNetns, type TestNetns, withPod } from '../helpers/pod/netns.ts';
@@ -436,8 +437,14 @@ test('ADD closes the descriptor of a tap once it is persistent, so that QEMU can
   withPod('eth0', (netns) =>
     withKernel(netns, async (kernel) => {
       await apply((await attach(kernel)).levels, kernel.run);
-      // Attach a second queue to a single-queue tap: the tap is busy while any process has it open.
-      await netns.ip('tuntap del dev tap0 mode tap');
+      // Attach a second queue to a single-queue tap: the tap is busy while any process has it open. A
+      // thread closes it, which takes a moment (RCU).
+      const isFree = () =>
+        netns.ip('tuntap del dev tap0 mode tap').then(
+          () => true,
+          () => false,
+        );
+      await until('the tap can be attached to', isFree);
       assert.not.match(await netns.ip('link show'), /tap0/);
     }),
   ));
