@@ -437,8 +437,8 @@ test('ADD closes the descriptor of a tap once it is persistent, so that QEMU can
   withPod('eth0', (netns) =>
     withKernel(netns, async (kernel) => {
       await apply((await attach(kernel)).levels, kernel.run);
-      // Attach a second queue to a single-queue tap: the tap is busy while any process has it open. A
-      // thread closes it, which takes a moment (RCU).
+      // Attach a second queue to a single-queue tap: the tap is busy while any process has it open.
+      // A thread closes it, which takes a moment (RCU).
       const isFree = () =>
         netns.ip('tuntap del dev tap0 mode tap').then(
           () => true,
