@@ -212,6 +212,16 @@ everyWay('ADD finds the link-local address of the gateway, and makes it a neighb
   }),
 );
 
+test('ADD finds the gateway in a pod that an ADD has silenced and not wired', () =>
+  withRouter(async (pod) => {
+    await succeeds('ADD', callOf(pod, ALL));
+    await pod.ip('link del tap0'); // what is left then includes the rules of silence
+    await pod.ip('neigh flush dev eth0');
+    assert.is((await succeeds('ADD', callOf(pod, ALL))).stderr, '');
+    assert.match(await pod.ip('neigh show dev tap0 nud permanent'), /^fe80::60:1 /);
+    await succeeds('CHECK', callOf(pod, ALL));
+  }));
+
 test('ADD that does not find the gateway warns, and wires the pod without it', () =>
   withRouter(async (pod) => {
     await pod.ip('link set eth0 addrgenmode none');

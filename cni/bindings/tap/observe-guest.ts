@@ -1,5 +1,6 @@
 import { messageOf } from '../../../shared/errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { Op } from '../../plan/op.ts';
 import type { TapConf } from '../../request/config.ts';
 import { widenSteps } from '../widen.ts';
 import type { Attachment } from './attachment.ts';
@@ -82,12 +83,9 @@ async function askFor(
   guest: GuestFacts,
 ): Promise<Observed> {
   const unknown = (reason: string) => unknownRouter(gateway, pod, reason, guest);
-  // A killed ADD may have silenced the pod, which then cannot ask.
-  const unsilenced = silence.hasTables
-    ? [{ op: 'deleteSilence', table: silenceTable(attachment.key) } as const]
-    : [];
+  const heard = planHearing(attachment, pod, silence.hasTables);
   const widened = widenSteps({ firstPort: null, groups: pingGroups(attachment.conf, guest) }, guest.sysctls);
-  const outcomes = await kernel.run([[...unsilenced, ...widened.map((step) => step.do)]], false);
+  const outcomes = await kernel.run([[...heard, ...widened.map((step) => step.do)]], false);
   const failure = outcomes.find((outcome) => outcome instanceof Error);
   if (failure !== undefined) return unknown(messageOf(failure));
   const found = await kernel.findRouter(pod.link, gateway);
@@ -95,3 +93,12 @@ async function askFor(
     ? unknown(found.reason)
     : { guest: { ...guest, router: { ...found.router, isTold: false } }, warnings: [] };
 }
+
+/**
+ * Lets a pod ask and get answers that an earlier ADD has silenced and redirected. That ADD was
+ * killed, or its tap was deleted.
+ */
+const planHearing = ({ key, podLink }: Attachment, { redirect }: End, isSilenced: boolean): readonly Op[] => [
+  ...(isSilenced ? [{ op: 'deleteSilence', table: silenceTable(key) } as const] : []),
+  ...(redirect === null ? [] : [{ op: 'deleteRedirect', from: podLink, cookie: redirect.cookie } as const]),
+];
