@@ -214,12 +214,28 @@ everyWay('ADD finds the link-local address of the gateway, and makes it a neighb
 
 test('ADD finds the gateway in a pod that an ADD has silenced and not wired', () =>
   withRouter(async (pod) => {
+    const before = await dumpNetns(pod);
     await succeeds('ADD', callOf(pod, ALL));
-    await pod.ip('link del tap0'); // what is left then includes the rules of silence
-    await pod.ip('neigh flush dev eth0');
+    await pod.ip('link del tap0');
+    await pod.tc('qdisc del dev eth0 clsact'); // what is left includes the rules of silence
     assert.is((await succeeds('ADD', callOf(pod, ALL))).stderr, '');
     assert.match(await pod.ip('neigh show dev tap0 nud permanent'), /^fe80::60:1 /);
     await succeeds('CHECK', callOf(pod, ALL));
+    await succeeds('DEL', callOf(pod, ALL));
+    sameNetns(await dumpNetns(pod), before);
+  }));
+
+test('ADD does not ask through a pod link that is redirected to a deleted tap, and DEL restores the pod', () =>
+  withRouter(async (pod) => {
+    const before = await dumpNetns(pod);
+    await succeeds('ADD', callOf(pod, ALL));
+    await pod.ip('link del tap0');
+    const [warning = '', ...others] = warningsOf(await succeeds('ADD', callOf(pod, ALL)));
+    assert.match(warning, 'gateway 2001:db8:3::1 of "eth0": a second ADD does not ask; the guest gets no');
+    assert.equal(others, []);
+    await succeeds('CHECK', callOf(pod, ALL));
+    await succeeds('DEL', callOf(pod, ALL));
+    sameNetns(await dumpNetns(pod), before);
   }));
 
 test('ADD that does not find the gateway warns, and wires the pod without it', () =>

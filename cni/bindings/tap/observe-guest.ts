@@ -1,6 +1,5 @@
 import { messageOf } from '../../../shared/errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { Op } from '../../plan/op.ts';
 import type { TapConf } from '../../request/config.ts';
 import { widenSteps } from '../widen.ts';
 import type { Attachment } from './attachment.ts';
@@ -59,8 +58,9 @@ export async function observeGuest(
   }
   const told = tap === null ? null : toldRouterOf(await kernel.neighbours(tap.ifindex));
   if (told !== null) return { guest: { ...known, router: told }, warnings: [] };
-  // A guest may be running: do not let the pod send with its MAC.
-  if (ends.tap !== null && ends.tap.redirect !== null) {
+  // A guest may be running: do not let the pod send with its MAC. And with a redirect, it gets no
+  // answers.
+  if (pod.redirect !== null || (ends.tap !== null && ends.tap.redirect !== null)) {
     return unknownRouter(gateway, pod, 'a second ADD does not ask', known);
   }
   return askFor(gateway, kernel, attachment, pod, ends, { ...known, asker: kernel.gid });
@@ -83,9 +83,12 @@ async function askFor(
   guest: GuestFacts,
 ): Promise<Observed> {
   const unknown = (reason: string) => unknownRouter(gateway, pod, reason, guest);
-  const heard = planHearing(attachment, pod, silence.hasTables);
+  // A killed ADD may have silenced the pod, which then cannot ask.
+  const unsilenced = silence.hasTables
+    ? [{ op: 'deleteSilence', table: silenceTable(attachment.key) } as const]
+    : [];
   const widened = widenSteps({ firstPort: null, groups: pingGroups(attachment.conf, guest) }, guest.sysctls);
-  const outcomes = await kernel.run([[...heard, ...widened.map((step) => step.do)]], false);
+  const outcomes = await kernel.run([[...unsilenced, ...widened.map((step) => step.do)]], false);
   const failure = outcomes.find((outcome) => outcome instanceof Error);
   if (failure !== undefined) return unknown(messageOf(failure));
   const found = await kernel.findRouter(pod.link, gateway);
@@ -93,12 +96,3 @@ async function askFor(
     ? unknown(found.reason)
     : { guest: { ...guest, router: { ...found.router, isTold: false } }, warnings: [] };
 }
-
-/**
- * Lets a pod ask and get answers that an earlier ADD has silenced and redirected. That ADD was
- * killed, or its tap was deleted.
- */
-const planHearing = ({ key, podLink }: Attachment, { redirect }: End, isSilenced: boolean): readonly Op[] => [
-  ...(isSilenced ? [{ op: 'deleteSilence', table: silenceTable(key) } as const] : []),
-  ...(redirect === null ? [] : [{ op: 'deleteRedirect', from: podLink, cookie: redirect.cookie } as const]),
-];
