@@ -52,7 +52,6 @@ const NF_DROP = 0;
 const NF_ACCEPT = 1;
 /** NFT_META_* */
 const META_KEYS: Readonly<Record<MetaKey, number>> = {
-  protocol: 1,
   iifname: 6,
   oifname: 7,
   nfproto: 15,
@@ -139,7 +138,6 @@ const verdict = (code: number): Words =>
   );
 
 const LOAD_META: Readonly<Record<MetaKey, Words>> = {
-  protocol: loadMeta('protocol'),
   iifname: loadMeta('iifname'),
   oifname: loadMeta('oifname'),
   nfproto: loadMeta('nfproto'),

@@ -26,10 +26,10 @@ export type Expression =
   | { readonly is: 'other'; readonly name: string };
 
 /**
- * Names of the incoming and the outgoing link (16 bytes, padded with NULs), EtherType without VLAN
- * tags (2 bytes), NFPROTO_* of the packet's family and IPPROTO_* of its content (1 byte each).
+ * Names of the incoming and the outgoing link (16 bytes, padded with NULs), NFPROTO_* of the
+ * packet's family and IPPROTO_* of its content (1 byte each).
  */
-export type MetaKey = 'iifname' | 'oifname' | 'protocol' | 'nfproto' | 'l4proto';
+export type MetaKey = 'iifname' | 'oifname' | 'nfproto' | 'l4proto';
 
 /** Header of the packet. The link's is the Ethernet header. */
 export type Header = 'link' | 'network' | 'transport';

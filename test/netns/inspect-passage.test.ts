@@ -124,7 +124,7 @@ test('reports what is gone, in the words of CHECK', () =>
     const deleteTable = "nft list tables netdev | sed 's/^/delete /' | nft -f -";
     await execa('ip', ['netns', 'exec', netns.name, 'sh', '-ec', deleteTable]);
     const { attachments } = parsed(await tapwire(['inspect', netns.path, '--json']));
-    const REMEDY = 'restart the VM to have it added again';
+    const REMEDY = 'restart the VM, whose ADD adds what is missing';
     assert.equal(attachments[0]?.defects, [
       `the filters of isolation from foreign servers on "eth0" are changed; ${REMEDY}`,
       `the nftables table of "tap0" in family netdev is gone or changed; ${REMEDY}`,

@@ -75,7 +75,7 @@ async function deleteFilter({ path }: TestNetns, filter: Filter): Promise<void> 
   }
 }
 
-const RESTART = 'restart the VM to have it added again';
+const RESTART = 'restart the VM, whose ADD adds what is missing';
 /** What CHECK says of a filter of the tap, or of the pod link. */
 const changed = ({ ifindex }: Filter, pod: number, of: string, state: 'changed' | 'gone') =>
   ifindex === pod

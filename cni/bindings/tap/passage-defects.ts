@@ -12,7 +12,7 @@ export interface NetnsFacts {
   readonly sysctls: Sysctls;
 }
 
-const REMEDY = 'restart the VM to have it added again';
+const REMEDY = 'restart the VM, whose ADD adds what is missing';
 
 /**
  * Describes what is missing of the passage that ADD recorded. Empty for a pod whose ADD arranged

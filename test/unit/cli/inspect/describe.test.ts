@@ -194,8 +194,8 @@ test('says that the rules of a guard are gone', () => {
   const { passage, defects } = tapIn(describe(seenIn({ ...bare, filters: wired().filters })));
   assert.equal([passage?.guard?.form, passage?.dropped], [null, null]);
   assert.equal(defects, [
-    'the filters of the spoof guard on "tap0" are gone; restart the VM to have it added again',
-    'the nftables table of "tap0" in family netdev is gone or changed; restart the VM to have it added again',
+    'the filters of the spoof guard on "tap0" are gone; restart the VM, whose ADD adds what is missing',
+    'the nftables table of "tap0" in family netdev is gone or changed; restart the VM, whose ADD adds what is missing',
   ]);
 });
 

@@ -22,7 +22,6 @@ const word = (type: string, value: string): string => `0800${type}00${value.padS
 
 /** Numbers of NFT_META_*. */
 for (const [key, number] of [
-  ['protocol', '01'],
   ['iifname', '06'],
   ['oifname', '07'],
   ['nfproto', '0f'],
@@ -165,7 +164,6 @@ const CHECKSUM = { offset: 2, isPseudoHeader: false };
 const KNOWN: readonly Expression[] = [
   { is: 'meta', key: 'iifname' },
   { is: 'meta', key: 'oifname' },
-  { is: 'meta', key: 'protocol' },
   { is: 'meta', key: 'nfproto' },
   { is: 'meta', key: 'l4proto' },
   { is: 'load', header: 'link', offset: 12, length: 2 },

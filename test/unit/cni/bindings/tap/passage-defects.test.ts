@@ -23,7 +23,7 @@ import {
 
 const test = suite('passageDefects()');
 
-const RESTART = 'restart the VM to have it added again';
+const RESTART = 'restart the VM, whose ADD adds what is missing';
 const GUARD: readonly FrameRule[] = [{ match: { protocol: 'all', keys: [] }, verdict: 'drop' }];
 
 /** A pod that ADD wired with this passage. */
