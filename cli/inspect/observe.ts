@@ -1,6 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { programsAt } from '../../cni/bindings/tap/conflicts.ts';
-import { toldRouterOf } from '../../cni/bindings/tap/guest-facts.ts';
 import {
   endNamesOf,
   type RecordedAttachment,
@@ -14,6 +13,7 @@ import { native } from '../../shared/native/native.ts';
 import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { rulesOf } from '../../shared/nftables/rule.ts';
 import { allTables } from '../../shared/nftables/table.ts';
+import { toldRouterOf } from '../../shared/pod-network.ts';
 import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { countedFiltersOf, countedQdiscs } from '../../shared/rtnetlink/counters.ts';
 import { allLinks } from '../../shared/rtnetlink/link.ts';
@@ -104,7 +104,7 @@ async function readRouters(
   return new Map(
     served.flatMap(({ link }, i) => {
       const router = toldRouterOf(neighbours[i]?.[0] ?? []);
-      return router === null ? [] : [[link.ifname, { address: router.address, mac: router.mac }]];
+      return router === undefined ? [] : [[link.ifname, { address: router.address, mac: router.mac }]];
     }),
   );
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/nsfs.h>
 #include <malloc.h>
+#include <net/if.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "guest-socket.h"
 #include "job.h"
 #include "jobs.h"
 #include "link-events.h"
@@ -159,6 +161,23 @@ static napi_value js_open_link_events(napi_env env, napi_callback_info info) {
   return failure.request != NULL ? throw_failure(env, failure) : integer(env, fd);
 }
 
+/* openGuestSocket(service, ifname, id) -> descriptor */
+static napi_value js_open_guest_socket(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long service, id;
+  char ifname[IF_NAMESIZE];
+  int fd;
+  if (!read_arguments(env, info, 3, arguments) || !read_number(env, arguments[0], &service) ||
+      !read_text(env, arguments[1], ifname, sizeof ifname) || !read_number(env, arguments[2], &id))
+    return NULL;
+  if (service < 0 || service >= SERVICES) {
+    napi_throw_range_error(env, NULL, "no such service");
+    return NULL;
+  }
+  struct failure failure = open_guest_socket((enum service)service, ifname, (unsigned)id, &fd);
+  return failure.request != NULL ? throw_failure(env, failure) : integer(env, fd);
+}
+
 /*
  * receive(fd, buffer, offset) -> [length, …descriptors]; length is 0 at the end, -1 if no data
  * waits
@@ -214,6 +233,7 @@ NAPI_MODULE_INIT() {
       {"accept", js_accept},
       {"receive", js_receive},
       {"openLinkEvents", js_open_link_events},
+      {"openGuestSocket", js_open_guest_socket},
       {"watch", watch},
       {"unwatch", unwatch},
   };

@@ -107,6 +107,13 @@ interface Addon {
    * with ENOBUFS if events were lost.
    */
   openLinkEvents(groups: number): number;
+  /**
+   * Opens the socket of one of the guest services (enum service of guest-socket.h) on a tap of this
+   * process's own netns. It is bound.
+   *
+   * @param id identifier of the echo requests that the kernel makes advertisements of
+   */
+  openGuestSocket(service: number, ifname: string, id: number): number;
   /** Calls back whenever the descriptor is readable (or writable), or its other end has closed. */
   watch(fd: number, writable: boolean, callback: () => void): Watch;
   /** Must be called before the descriptor is closed. */

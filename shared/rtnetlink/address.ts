@@ -143,3 +143,13 @@ export function parseAddress(address: string): Buffer {
   const groups = [...head, ...zeros, ...tail].map((group) => group.padStart(4, '0'));
   return Buffer.from(groups.join(''), 'hex');
 }
+
+/** Returns the prefix that an address belongs to, such as `10.0.0.0/24`. */
+export function prefixOf({ local, prefixLength }: Pick<Address, 'local' | 'prefixLength'>): string {
+  const bytes = parseAddress(local);
+  for (let i = 0; i < bytes.length; i++) {
+    const bits = Math.min(8, Math.max(0, prefixLength - 8 * i));
+    bytes[i] = (bytes[i] ?? 0) & (0xff << (8 - bits));
+  }
+  return `${formatAddress(bytes)}/${prefixLength}`;
+}

@@ -21,6 +21,10 @@ export interface Route {
   readonly protocol: number;
 }
 
+// linux/rtnetlink.h
+export const RTPROT_RA = 9;
+export const RT_TABLE_MAIN = 254;
+
 const RTM_GETROUTE = 26;
 const RTMSG_BYTES = 12;
 const RTN_UNICAST = 1;

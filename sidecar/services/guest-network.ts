@@ -35,8 +35,8 @@ export interface GuestRoute {
 export interface GuestIpv6 {
   /** At least one. */
   readonly addresses: readonly string[];
-  /** Link-local address of the router; null if it is unknown, or there is none. */
-  readonly router: string | null;
+  /** Link-local address of the router, or of what stands in for it. */
+  readonly router: string;
   /** Whether the router is one for all destinations. */
   readonly isDefaultRouter: boolean;
   /** Further destinations behind the router, such as `fd00:2::/48`. */

@@ -2,10 +2,6 @@
 import { BindingError } from '../../../shared/errors.ts';
 import type { Sysctls } from '../../../shared/netns/part.ts';
 import type { Passage } from '../../../shared/record.ts';
-import type { Address } from '../../../shared/rtnetlink/address.ts';
-import type { Link } from '../../../shared/rtnetlink/link.ts';
-import { type Neighbour, NUD_PERMANENT } from '../../../shared/rtnetlink/neighbour.ts';
-import type { Route } from '../../../shared/rtnetlink/route.ts';
 import type { TapConf } from '../../request/config.ts';
 import type { Attachment } from './attachment.ts';
 
@@ -61,39 +57,6 @@ export const pingGroups = ({ group }: Pick<TapConf, 'group'>, { asker }: Pick<Gu
 
 /** Addresses per family for which there are rules: more would make ADD and each frame slow. */
 export const MAX_ADDRESSES = 16;
-
-const RTPROT_RA = 9; // linux/rtnetlink.h
-
-/** The addresses of a link that its guest gets, of one family. Pure. */
-export const guestAddressesOf = (
-  link: Pick<Link, 'ifindex'>,
-  family: Address['family'],
-  addresses: readonly Address[],
-): readonly string[] =>
-  addresses
-    .filter((one) => one.ifindex === link.ifindex && one.family === family && one.scope !== 'host')
-    // Those of a router advertisement expire, since the pod gets no further ones.
-    .filter(({ scope, isPermanent }) => family === 'inet' || (scope !== 'link' && isPermanent))
-    .map(({ local }) => local);
-
-/**
- * Returns the gateway of a link's default route of IPv6: null if it has none. A link-local one is
- * known; another is only known by asking. Ignores routes of router advertisements, which any host
- * can send. Pure.
- */
-export function gatewayOf(link: Pick<Link, 'ifindex'>, routes: readonly Route[]): string | null {
-  const isDefault = ({ family, destination, protocol }: Route) =>
-    family === 'inet6' && destination === 'default' && protocol !== RTPROT_RA;
-  return routes.find((route) => isDefault(route) && route.link === link.ifindex)?.gateway ?? null;
-}
-
-/** The router that ADD made a neighbour of the tap. @param neighbours of the tap */
-export function toldRouterOf(neighbours: readonly Neighbour[]): GuestRouter | null {
-  const router = neighbours.find(({ address, state }) => isLinkLocal(address) && state === NUD_PERMANENT);
-  return router === undefined ? null : { address: router.address, mac: router.mac, isTold: true };
-}
-
-export const isLinkLocal = (address: string): boolean => address.startsWith('fe80:');
 
 /**
  * Rejects a pod link whose addresses no guard can list.

@@ -1,19 +1,11 @@
 import { messageOf } from '../../../shared/errors.ts';
+import { gatewayOf, guestAddressesOf, isLinkLocal, toldRouterOf } from '../../../shared/pod-network.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { TapConf } from '../../request/config.ts';
 import { widenSteps } from '../widen.ts';
 import type { Attachment } from './attachment.ts';
 import type { End, Ends } from './ends.ts';
-import {
-  type GuestFacts,
-  gatewayOf,
-  guestAddressesOf,
-  isLinkLocal,
-  NO_FACTS,
-  pingGroups,
-  requireAddresses,
-  toldRouterOf,
-} from './guest-facts.ts';
+import { type GuestFacts, NO_FACTS, pingGroups, requireAddresses } from './guest-facts.ts';
 import { silenceTable } from './silence.ts';
 
 interface Observed {
@@ -40,8 +32,8 @@ export async function observeGuest(
   const tap = ends.tap?.link ?? null;
   const known: GuestFacts = {
     ...NO_FACTS,
-    ipv4: guestAddressesOf(pod.link, 'inet', addresses),
-    ipv6: guestAddressesOf(pod.link, 'inet6', addresses),
+    ipv4: guestAddressesOf(pod.link, 'inet', addresses).map(({ local }) => local),
+    ipv6: guestAddressesOf(pod.link, 'inet6', addresses).map(({ local }) => local),
     ofTap:
       tap === null
         ? []
@@ -56,8 +48,11 @@ export async function observeGuest(
   if (isLinkLocal(gateway)) {
     return { guest: { ...known, router: { address: gateway, mac: null, isTold: true } }, warnings: [] };
   }
-  const told = tap === null ? null : toldRouterOf(await kernel.neighbours(tap.ifindex));
-  if (told !== null) return { guest: { ...known, router: told }, warnings: [] };
+  const told = tap === null ? undefined : toldRouterOf(await kernel.neighbours(tap.ifindex));
+  if (told !== undefined) {
+    const router = { address: told.address, mac: told.mac, isTold: true };
+    return { guest: { ...known, router }, warnings: [] };
+  }
   // A guest may be running: do not let the pod send with its MAC. And with a redirect, it gets no
   // answers.
   if (pod.redirect !== null || (ends.tap !== null && ends.tap.redirect !== null)) {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { searchDomainsOf } from '../../../../sidecar/pod/resolv-conf.ts';
+import { nameserversOf, searchDomainsOf } from '../../../../sidecar/pod/resolv-conf.ts';
 
 const search = suite('searchDomainsOf()');
 
@@ -19,3 +19,20 @@ for (const [why, text, want] of [
 }
 
 search.run();
+
+const servers = suite('nameserversOf()');
+
+for (const [why, text, want] of [
+  ['nothing', 'search a.b\n', []],
+  ["kubelet's file", 'search a.b\nnameserver 10.96.0.10\nnameserver fd00::a\n', ['10.96.0.10', 'fd00::a']],
+  [
+    'what only the pod itself can reach',
+    'nameserver 127.0.0.53\nnameserver ::1\nnameserver fe80::1%eth0\n',
+    [],
+  ],
+  ['what is not an address', 'nameserver dns.example\n#nameserver 192.0.2.1\nnameserver\n', []],
+] as const) {
+  servers(why, () => assert.equal(nameserversOf(text), want));
+}
+
+servers.run();
