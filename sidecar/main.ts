@@ -15,7 +15,9 @@ import { stderrLines } from '../shared/stderr.ts';
 import { defineDomain } from './define-domain.ts';
 import { createHookServer } from './hooks/server.ts';
 import { hookSocketPath, publish, withdraw } from './hooks/socket.ts';
-import { observePod } from './pod/observe.ts';
+import { observeNetwork, observePod } from './pod/observe.ts';
+import { GuestServices } from './services/guest-services.ts';
+import { servedGuestsOf } from './services/served-guests.ts';
 import { readSettings } from './settings.ts';
 import { printedFor } from './usage.ts';
 
@@ -45,6 +47,11 @@ async function run(): Promise<void> {
     throw new BindingError('IO_FAILURE', reason, { cause });
   }
   log('info', 'Serving hooks', { socket, version: tapwire.version, bindings });
+  const services = new GuestServices(async () => {
+    const pod = await observeNetwork();
+    return servedGuestsOf(pod, pod.searchDomains);
+  });
+  await services.start();
   const reason = await stop.promise;
   await withdraw(server, socket);
   log('info', 'Stopped', { reason });

@@ -1,11 +1,42 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { Rtnetlink } from '../../shared/netns/netns.ts';
+import { readRecord } from '../../shared/record.ts';
+import { allAddresses } from '../../shared/rtnetlink/address.ts';
 import { allLinks, type Link } from '../../shared/rtnetlink/link.ts';
-import { searchDomainsOf } from './resolv-conf.ts';
+import { neighboursOf } from '../../shared/rtnetlink/neighbour.ts';
+import { allRoutes } from '../../shared/rtnetlink/route.ts';
+import type { PodNetwork } from '../services/facts.ts';
+import { nameserversOf, searchDomainsOf } from './resolv-conf.ts';
 
 /** Reads the links and the search domains of the pod. @throws {BindingError} KERNEL_REFUSED */
 export async function observePod(): Promise<Pick<Observed, 'links' | 'searchDomains'>> {
   return { links: await readLinks(), searchDomains: searchDomainsOf(readResolvConf()) };
+}
+
+/**
+ * Maximum size in bytes of a reply of the kernel, some 10,000 routes. The pod's owner decides how
+ * much there is.
+ */
+const MAX_REPLY = 1024 * 1024;
+
+/** Reads what the guests are told of the pod. @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN */
+export async function observeNetwork(): Promise<PodNetwork & { readonly searchDomains: readonly string[] }> {
+  const rtnetlink = new Rtnetlink(null, MAX_REPLY);
+  try {
+    const [links, addresses, routes] = await rtnetlink.ask(allLinks, allAddresses, allRoutes);
+    const taps = links.filter((link) => readRecord(link)?.binding === 'tap');
+    const neighbours = (await rtnetlink.ask(...taps.map(({ ifindex }) => neighboursOf(ifindex)))).flat();
+    const resolvConf = readResolvConf();
+    return {
+      ...{ links, addresses, routes, neighbours },
+      hostname: hostname().split('.')[0] ?? '',
+      nameservers: nameserversOf(resolvConf),
+      searchDomains: searchDomainsOf(resolvConf),
+    };
+  } finally {
+    await rtnetlink.close();
+  }
 }
 
 /** Returns the text of resolv.conf; empty if the pod has no such file. */

@@ -1,4 +1,7 @@
-/** What a guest is told of its network. All of it is read from the pod, except what the VMI asks for. */
+/**
+ * What a guest is told of its network. All of it is read from the pod, except what the VMI asks
+ * for.
+ */
 export interface GuestNetwork {
   /** MTU in bytes of the guest's NIC. */
   readonly mtu: number;

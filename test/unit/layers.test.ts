@@ -114,6 +114,11 @@ const EDGES = [
   'sidecar/main.ts',
   'sidecar/memory.ts',
   'sidecar/pod/observe.ts',
+  'sidecar/services/guest-services.ts',
+  'sidecar/services/guest-socket.ts',
+  'sidecar/services/reports.ts',
+  'sidecar/services/tap-services.ts',
+  'sidecar/services/turn.ts',
 ];
 
 /**

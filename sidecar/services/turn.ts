@@ -1,0 +1,35 @@
+import { createServer, type Server } from 'node:net';
+
+/**
+ * Name of a socket in the pod's netns that only one process can have, and loses when it ends. The
+ * node agent connects to it to read what the services count.
+ */
+export const TURN_SOCKET = '\0tapwire-guest-services';
+/** More clients than the node agent and one person. */
+const MAX_CLIENTS = 4;
+/** Time in ms after which a client is cut that does not read. */
+const CLIENT_TIMEOUT = 1_000;
+
+/**
+ * Takes the turn of serving the guests of a pod. Before KubeVirt 1.9, two sidecars may serve the
+ * same bindings, and a guest must not have two servers.
+ *
+ * @param read returns what a client of the socket gets
+ * @returns null if another process has the turn
+ */
+export function takeTurn(read: () => string): Promise<Server | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<Server | null>();
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.setTimeout(CLIENT_TIMEOUT, () => socket.destroy());
+    socket.end(read());
+    socket.resume();
+  });
+  server.maxConnections = MAX_CLIENTS;
+  server.once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EADDRINUSE') resolve(null);
+    else reject(error);
+  });
+  server.listen(TURN_SOCKET, () => resolve(server));
+  return promise;
+}
