@@ -7,6 +7,8 @@ export interface Reply {
   readonly name: string;
   /** Addresses that the guest has from now on; null if the reply does not assign any. */
   readonly assigned: readonly string[] | null;
+  /** What the message says of a fault, as the end of a sentence. */
+  readonly warning?: string;
 }
 
 export interface Silence {

@@ -24,8 +24,8 @@ export function answerDhcp4(request: Buffer, network: GuestNetwork): Answer {
 }
 
 /**
- * Returns the address that a client already has, to which a reply can be sent besides the broadcast;
- * null if it has none, or the message is not valid.
+ * Returns the address that a client already has, to which a reply can be sent in addition to the
+ * broadcast; null if it has none, or the message is not valid.
  */
 export function clientOf(request: Buffer): string | null {
   const decoded = decodeRequest(request);

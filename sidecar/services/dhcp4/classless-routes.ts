@@ -20,9 +20,9 @@ export const routerOf = (routes: readonly GuestRoute[]): string | null =>
   routes.find(({ destination }) => destination === DEFAULT)?.gateway ?? null;
 
 /**
- * Encodes the routes in an order in which a client can add them: those on the link, those through a
- * gateway, and a default route last. A gateway that is not on the link, as with an address /32, gets
- * a route of its own first. Null without routes, or with too many.
+ * Encodes the routes in an order in which a client can add them: those on the link, those through
+ * a gateway, and a default route last. A gateway that is not on the link, as with an address /32,
+ * first gets a route of its own. Null without routes, or with too many.
  *
  * Source: RFC 3442
  */

@@ -12,7 +12,7 @@ export interface Request {
   readonly requestedAddress: string | null;
   /** Address by which the client names a server; null if it names none. */
   readonly server: string | null;
-  /** Codes of the options that the client asks for, the most important first; null without a list. */
+  /** Codes of the options that the client asks for, in its order; null without a list. */
   readonly parameters: readonly number[] | null;
   /** Bytes of the largest IP packet that the client accepts; null if it does not say. */
   readonly maxPacket: number | null;
@@ -44,8 +44,6 @@ const BOOTREPLY = 2;
 const ETHERNET = 1;
 const MAC_BYTES = 6;
 const NO_ADDRESS = '0.0.0.0';
-/** Without the NUL that ends it. */
-export const MAX_BOOT_FILE = 127;
 /** BOOTP's least size of a message: some clients drop smaller ones. Source: RFC 951 §3 */
 const MIN_REPLY = 300;
 /** The longest that fits into one option. A longer one would leave no space for the rest. */

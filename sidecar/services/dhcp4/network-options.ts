@@ -42,7 +42,7 @@ export function networkOptions(network: GuestNetwork, ipv4: GuestIpv4): Options 
   return new Map(all.flatMap(([code, value]) => (value === null ? [] : [[code, value] as const])));
 }
 
-/** Null if none of them is an address of IPv4. An option of no or half an address breaks clients. */
+/** Null if none of them is an address of IPv4: an option without whole addresses breaks clients. */
 function addresses(texts: readonly string[]): Buffer | null {
   const valid = texts.filter((address) => isIPv4(address));
   return valid.length === 0 ? null : Buffer.concat(valid.map(parseAddress));

@@ -20,7 +20,8 @@ export function decodeOptions(field: Buffer): Options | null {
       continue;
     }
     const [code, length] = field.subarray(at, at + 2);
-    if (code === undefined || length === undefined || at + 2 + length > field.length) return null;
+    // Also reached if a value was too short: then no byte is left for the end.
+    if (code === undefined || length === undefined) return null;
     const value = field.subarray(at + 2, at + 2 + length);
     const known = parts.get(code);
     if (known === undefined) parts.set(code, [value]);

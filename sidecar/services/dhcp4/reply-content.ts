@@ -3,7 +3,7 @@ import { SERVER_IPV4 } from '../../../shared/guest-services.ts';
 import { parseAddress } from '../../../shared/rtnetlink/address.ts';
 import type { GuestIpv4, GuestNetwork, VmiDhcpOptions } from '../guest-network.ts';
 import { isPrivate, OPTION, TYPE } from './codes.ts';
-import { HEADER, MAX_BOOT_FILE, type ReplyContent, type Request } from './message.ts';
+import { HEADER, type ReplyContent, type Request } from './message.ts';
 import { networkOptions, word } from './network-options.ts';
 import { addOptions, type Options } from './options.ts';
 
@@ -18,6 +18,8 @@ const MIN_PACKET = 576;
 /** The MTU of an Ethernet: a client with larger buffers need not cope with fragments. */
 const MAX_PACKET = 1500;
 const IP_AND_UDP = 28;
+/** Bytes of the field, without the NUL that ends the name. */
+const MAX_BOOT_FILE = 127;
 
 /**
  * Options that clients get without asking, the most important first. udhcpc uses routes, but does
@@ -117,10 +119,10 @@ function spaceFor({ maxPacket }: Request, { mtu }: GuestNetwork): number {
 }
 
 /**
- * The boot server and file in the fields of BOOTP, where firmware looks for them. Only for a client
- * that boots from the network: another may take the server for the one that it talks to.
+ * The boot server and file in the fields of BOOTP, where firmware looks for them before it looks at
+ * the options. Only for a client that asks for one of them, or is firmware.
  *
- * Source: RFC 2131 §2; Preboot Execution Environment 2.1 §2.2.1
+ * Source: RFC 2131 §2; for the class, Intel's Preboot Execution Environment 2.1
  */
 function bootFields(
   { parameters, vendorClass }: Request,

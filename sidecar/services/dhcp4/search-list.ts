@@ -7,7 +7,8 @@ const POINTER = 0xc000;
 /**
  * Encodes the domains of a search list. The end of a name that occurred before is a pointer to it,
  * so that the usual list of a pod, of which all domains end in the same one, is short. Leaves out
- * what is not a name. Null if nothing is left, or the list is longer than any message.
+ * what is not a name, and repeated names. Null if nothing is left, or the list is longer than any
+ * message.
  *
  * Source: RFC 3397, RFC 1035 §4.1.4
  */
@@ -15,9 +16,11 @@ export function encodeSearchList(domains: readonly string[]): Buffer | null {
   const places = new Map<string, number>();
   const chunks: Buffer[] = [];
   let size = 0;
-  for (const domain of new Set(domains)) {
+  const seen = new Set<string>();
+  for (const domain of domains) {
     const name = encodeDomain(domain);
-    if (name === null) continue;
+    if (name === null || seen.has(name.toString('latin1'))) continue;
+    seen.add(name.toString('latin1'));
     const encoded = compress(name, size, places);
     chunks.push(encoded);
     size += encoded.length;
@@ -31,8 +34,7 @@ export function encodeSearchList(domains: readonly string[]): Buffer | null {
  * @param places of each end of a name so far; gets those of this name
  */
 function compress(name: Buffer, start: number, places: Map<string, number>): Buffer {
-  let at = 0;
-  for (let length = name[at] ?? 0; length > 0; length = name[at] ?? 0) {
+  for (let at = 0; name[at] !== 0; at += 1 + name.readUInt8(at)) {
     const end = name.toString('latin1', at);
     const place = places.get(end);
     if (place !== undefined) {
@@ -41,7 +43,6 @@ function compress(name: Buffer, start: number, places: Map<string, number>): Buf
       return Buffer.concat([name.subarray(0, at), pointer]);
     }
     places.set(end, start + at);
-    at += 1 + length;
   }
   return name;
 }

@@ -10,11 +10,11 @@ import { encodeOptions, type NewOption, OPTION, statusOption } from './options.t
  * DUID of the server, on every tap of every node: a migrated guest names it when it renews, and the
  * servers answer as one. It is a UUID (RFC 6355), because no network device belongs to the server.
  */
-export const SERVER_DUID = Buffer.from('00045b0d7a8f3c5e4e5c9a616f0c27d1e8b4', 'hex');
-/** What an IPv6 packet of 1280 bytes, which passes every link, has room for behind its headers. */
-export const MAX_REPLY = 1280 - 40 - 8;
-/** More are not served, so that a reply has room for all that it says. */
-export const MAX_ADDRESSES = 16;
+const SERVER_DUID = Buffer.from('00045b0d7a8f3c5e4e5c9a616f0c27d1e8b4', 'hex');
+/** Length in bytes of the longest reply, which passes every link with its headers (RFC 8200 §5). */
+const MAX_REPLY = 1280 - 40 - 8;
+/** Number of addresses that are served, so that a reply has room for more than addresses. */
+const MAX_ADDRESSES = 16;
 
 /** Types of the messages that the server sends (RFC 8415 §7.3). */
 const REPLIES = { Advertise: 2, Reply: 7 } as const;
@@ -62,38 +62,55 @@ function refusalOf({ type, clientId, serverId, associations }: ClientMessage): S
 }
 
 function replyTo(message: ClientMessage, network: GuestNetwork, { addresses }: GuestIpv6): Answer {
-  const texts = addresses.slice(0, MAX_ADDRESSES);
-  const own = texts.map(parseAddress);
-  const configuration = configurationOf(network, message.requested);
-  const hasAddresses = message.associations.some(({ kind }) => kind === 'iaNa');
-  /** With the pod's addresses; configuration is more important than the IAs that get nothing. */
-  const lease = (name: keyof typeof REPLIES, withdrawsOthers: boolean, flags: readonly NewOption[] = []) => {
-    const [first, ...others] = answerAssociations(message.associations, { addresses: own, withdrawsOthers });
-    const options = [...flags, ...(first === undefined ? [] : [first]), ...configuration, ...others];
-    return newReply(message, name, options, name === 'Reply' && hasAddresses ? texts : null);
-  };
+  const served = addresses.slice(0, MAX_ADDRESSES);
   switch (message.type) {
     case 'Solicit':
       return message.wantsRapidCommit
-        ? lease('Reply', false, [{ code: OPTION.rapidCommit, items: [Buffer.alloc(0)] }])
-        : lease('Advertise', false, [{ code: OPTION.preference, items: [PREFERENCE] }]);
+        ? lease(message, 'Reply', network, served, { code: OPTION.rapidCommit, items: [Buffer.alloc(0)] })
+        : lease(message, 'Advertise', network, served, { code: OPTION.preference, items: [PREFERENCE] });
     case 'Request':
-      return lease('Reply', false);
     case 'Renew':
     case 'Rebind':
-      return lease('Reply', true);
+      return lease(message, 'Reply', network, served);
     case 'Confirm':
-      return confirm(message, own);
+      return confirm(message, served);
     case 'Release':
-    case 'Decline':
       return newReply(message, 'Reply', [statusOption('Success')]);
+    case 'Decline':
+      return {
+        ...newReply(message, 'Reply', [statusOption('Success')]),
+        warning: 'another host uses an address of the guest',
+      };
     case 'Information-request':
-      return newReply(message, 'Reply', configuration);
+      return newReply(message, 'Reply', configurationOf(network, message.requested));
   }
 }
 
+/** Offers or gives the addresses. The configuration matters more than the IAs that get nothing. */
+function lease(
+  message: ClientMessage,
+  name: keyof typeof REPLIES,
+  network: GuestNetwork,
+  served: readonly string[],
+  ...flags: readonly NewOption[]
+): Reply {
+  const { type, associations, requested } = message;
+  const withdrawsOthers = type === 'Renew' || type === 'Rebind';
+  const grant = { addresses: served.map(parseAddress), withdrawsOthers };
+  const answers = answerAssociations(associations, grant);
+  const configuration = configurationOf(network, requested);
+  const isAssigned = name === 'Reply' && associations.some(({ kind }) => kind === 'iaNa');
+  return newReply(
+    message,
+    name,
+    [...flags, ...answers.slice(0, 1), ...configuration, ...answers.slice(1)],
+    isAssigned ? served : null,
+  );
+}
+
 /** Source: RFC 8415 §18.3.3 */
-function confirm(message: ClientMessage, own: readonly Buffer[]): Answer {
+function confirm(message: ClientMessage, served: readonly string[]): Answer {
+  const own = served.map(parseAddress);
   const listed = message.associations.flatMap(({ addresses }) => addresses);
   if (listed.length === 0) return silence('it lists no addresses', true);
   const areOwn = listed.every((address) => own.some((one) => one.equals(address)));

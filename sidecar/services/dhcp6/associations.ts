@@ -7,7 +7,7 @@ import { encodeOption, type NewOption, OPTION, statusOption, u32 } from './optio
  * §21.4).
  */
 export const LEASE = { t1: 1800, t2: 2880, lifetime: 3600 } as const;
-/** Addresses of other pods that one IA can lose by a reply. */
+/** Number of addresses of other pods that one IA can lose by a reply. */
 const MAX_WITHDRAWN = 8;
 
 /** What the reply grants. */
@@ -19,8 +19,8 @@ export interface Grant {
 }
 
 /**
- * Answers the IAs of a message, most important first. The first IA_NA gets all addresses of the pod,
- * because the guest is the only client.
+ * Answers the IAs of a message, most important first. The first IA_NA gets all addresses of the
+ * pod, because the guest is the only client.
  *
  * Source: RFC 8415 §18.3.2, §18.3.4, §18.3.5
  */

@@ -17,7 +17,7 @@ import {
 export const ROUTER_LIFETIME = 1800;
 
 const ECHO_REQUEST = 128;
-/** Up to the options, as in an advertisement. */
+/** Length of what precedes the options, in an echo request as in an advertisement. */
 const HEADER_BYTES = 16;
 const LIFETIME_OFFSET = 6;
 const IPV6_HEADER_BYTES = 40;
@@ -25,15 +25,15 @@ const IPV6_HEADER_BYTES = 40;
 const MAX_PACKET = 1280;
 
 /**
- * Encodes an echo request that the kernel makes a router advertisement of: it writes the identifier,
- * with the hop limit and the flags, and the source, from the first option. What does not fit into a
- * packet is left out, search domains first. The address of the router's link is missing, because the
- * guest must ask the router itself.
+ * Encodes an echo request that the kernel makes a router advertisement of. The kernel writes the
+ * identifier, which becomes the hop limit and the flags, and the source, which it copies from the
+ * first option. What does not fit into a packet is left out, search domains first. The MAC address
+ * of the router is missing, because the guest must ask the router itself.
  *
  * Source: RFC 4861 §4.2, RFC 4191, RFC 8106
  * @param router a link-local address
- * @param lifetime seconds for which it is a default router; 0 if it is none
- * @param validity seconds for which the guest may use what the options say; 0 takes it from the guest
+ * @param lifetime seconds for which it is a default router; 0: not at all
+ * @param validity seconds for which the options are valid; 0: the guest forgets what they say
  */
 export function encodeAdvertisement(
   router: string,

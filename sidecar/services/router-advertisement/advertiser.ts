@@ -1,6 +1,6 @@
 import type { GuestNetwork } from '../guest-network.ts';
 import { encodeAdvertisement } from './advertisement.ts';
-import { type Advertisement, advertisementsFor } from './advertisements-for.ts';
+import { type Announcement, announcementOf, farewellOf } from './announcement.ts';
 
 /**
  * Times in ms between the advertisements after a start or a change, since the guest may lose some
@@ -21,8 +21,8 @@ const FAREWELLS = 3;
 export class Advertiser {
   readonly #send: (advertisement: Buffer) => void;
   #network: GuestNetwork;
-  /** By router that went: what the guest is still to be told of it, and how many times. */
-  readonly #farewells = new Map<string, { readonly farewell: Advertisement; readonly times: number }>();
+  /** Farewells of the routers that went, and how many times the guest is still to get each. */
+  readonly #farewells = new Map<string, { readonly farewell: Announcement; readonly times: number }>();
   /** Number of times since the last start or change. */
   #count = 0;
   #lastTime = Number.NEGATIVE_INFINITY;
@@ -41,11 +41,9 @@ export class Advertiser {
   }
 
   change(network: GuestNetwork): void {
-    for (const advertisement of advertisementsFor(this.#network, network)) {
-      const { router } = advertisement;
-      if (router === network.ipv6?.router) this.#farewells.delete(router);
-      else this.#farewells.set(router, { farewell: advertisement, times: FAREWELLS });
-    }
+    const farewell = farewellOf(this.#network);
+    if (farewell !== null) this.#farewells.set(farewell.router, { farewell, times: FAREWELLS });
+    if (network.ipv6 !== null) this.#farewells.delete(network.ipv6.router);
     this.#network = network;
     this.start();
   }
@@ -71,12 +69,13 @@ export class Advertiser {
       if (times > 1) this.#farewells.set(router, { farewell, times: times - 1 });
       else this.#farewells.delete(router);
     }
-    for (const one of advertisementsFor(this.#network, this.#network)) this.#encodeAndSend(one);
+    const announcement = announcementOf(this.#network);
+    if (announcement !== null) this.#encodeAndSend(announcement);
     this.#schedule(FIRST_PAUSES[this.#count] ?? PAUSE);
     this.#count += 1;
   }
 
-  #encodeAndSend({ router, lifetime, network, validity }: Advertisement): void {
+  #encodeAndSend({ router, lifetime, network, validity }: Announcement): void {
     this.#send(encodeAdvertisement(router, lifetime, network, validity));
   }
 }

@@ -10,7 +10,7 @@ export const OPTION_UNIT = 8;
 const [PREFIX, MTU, ROUTE, DNS_SERVERS, SEARCH_LIST, SOURCE] = [3, 5, 24, 25, 31, 253];
 /** Bytes of an option of DNS before its list. */
 export const DNS_HEADER_BYTES = 8;
-/** The guest reaches the prefix without a router, but takes its addresses from DHCPv6. */
+/** Says that the guest reaches the prefix without a router, but takes no address from it. */
 const ON_LINK = 0x80;
 
 /** @param body without type and length; padded with zeros */
@@ -33,7 +33,7 @@ function numbers(...sized: readonly (readonly [bytes: 1 | 2 | 4, value: number])
   );
 }
 
-/** The option in which the sidecar tells the kernel the source of an advertisement (experimental). */
+/** The experimental option in which the sidecar tells the kernel the source of an advertisement. */
 export const sourceOption = (router: string): Buffer =>
   newOption(SOURCE, Buffer.concat([Buffer.alloc(6), parseAddress(router)]));
 
