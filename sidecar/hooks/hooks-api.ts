@@ -39,15 +39,19 @@ export const HOOK_METHODS = {
 } as const satisfies Record<HookVersion, readonly HookMethod[]>;
 
 /**
- * Hooks that Info announces. PreCloudInitIso is not one of them: virt-launcher uses only the
- * response of the first sidecar, so an unchanged copy from Tapwire could displace the response of
- * another sidecar.
+ * Encodes the response to Info. Every hook has priority 0.
+ *
+ * @param announcesCloudInit whether PreCloudInitIso is one of the hooks. virt-launcher uses only
+ *   the response of the first sidecar that announces it, so an unchanged copy from Tapwire could
+ *   displace the response of another sidecar
  */
-const ANNOUNCED_HOOKS = ['OnDefineDomain', 'Shutdown'] as const satisfies readonly HookMethod[];
-
-/** Encodes the response to Info. Every hook has priority 0. */
-export function encodeInfoResult(name: string): Uint8Array {
-  const hookPoints = ANNOUNCED_HOOKS.map((hook) => ({ name: hook, priority: 0 }));
+export function encodeInfoResult(name: string, announcesCloudInit: boolean): Uint8Array {
+  const hooks: readonly HookMethod[] = [
+    'OnDefineDomain',
+    ...(announcesCloudInit ? (['PreCloudInitIso'] as const) : []),
+    'Shutdown',
+  ];
+  const hookPoints = hooks.map((hook) => ({ name: hook, priority: 0 }));
   return InfoResult.encode({ name, hookPoints, versions: [...HOOK_VERSIONS] }).finish();
 }
 
@@ -77,16 +81,24 @@ export function encodeShutdownResult(): Uint8Array {
 const CLOUD_INIT_SOURCES = ['cloudInitNoCloudSource', 'cloudInitData'] as const;
 
 /**
- * Handles PreCloudInitIso: returns both sources byte for byte. No error quotes them, because they
- * can contain secrets.
+ * Decodes a request of PreCloudInitIso. No error quotes the sources, because they can contain
+ * secrets.
  *
  * @throws {BindingError} INVALID_REQUEST if the bytes are not a protobuf message, or a source is
- *   not JSON
+ *   not JSON; INVALID_VMI if the VMI is too large
  */
-export function echoPreCloudInitIso(message: Uint8Array): Uint8Array {
+export function decodePreCloudInitIsoParams(message: Uint8Array): PreCloudInitIsoParams {
   const params = decodeRequest(PreCloudInitIsoParams, message);
   for (const name of CLOUD_INIT_SOURCES) if (params[name].length > 0) requireJson(params[name], name);
-  const { cloudInitNoCloudSource, cloudInitData } = params;
+  requireBoundedVmi(params.vmi);
+  return params;
+}
+
+/** Encodes both sources, byte for byte. */
+export function encodePreCloudInitIsoResult({
+  cloudInitNoCloudSource,
+  cloudInitData,
+}: Pick<PreCloudInitIsoParams, (typeof CLOUD_INIT_SOURCES)[number]>): Uint8Array {
   return PreCloudInitIsoResult.encode({ cloudInitNoCloudSource, cloudInitData }).finish();
 }
 

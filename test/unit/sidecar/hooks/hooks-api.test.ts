@@ -3,9 +3,10 @@ import * as assert from 'uvu/assert';
 import {
   callbacksService,
   decodeOnDefineDomainParams,
-  echoPreCloudInitIso,
+  decodePreCloudInitIsoParams,
   encodeInfoResult,
   encodeOnDefineDomainResult,
+  encodePreCloudInitIsoResult,
   HOOK_METHODS,
 } from '../../../../sidecar/hooks/hooks-api.ts';
 import { caught } from '../../../helpers/caught.ts';
@@ -16,7 +17,7 @@ const text = (value: unknown) => Buffer.from(value as Uint8Array).toString();
 const info = suite('encodeInfoResult()');
 
 info('announces OnDefineDomain and Shutdown, and all three versions', () => {
-  assert.equal(decodeMessage('InfoResult', encodeInfoResult('tapwire')), {
+  assert.equal(decodeMessage('InfoResult', encodeInfoResult('tapwire', false)), {
     name: 'tapwire',
     hookPoints: [
       { name: 'OnDefineDomain', priority: 0 },
@@ -24,6 +25,15 @@ info('announces OnDefineDomain and Shutdown, and all three versions', () => {
     ],
     versions: ['v1alpha3', 'v1alpha2', 'v1alpha1'],
   });
+});
+
+info('announces PreCloudInitIso on request', () => {
+  const { hookPoints } = decodeMessage('InfoResult', encodeInfoResult('tapwire', true));
+  assert.equal(hookPoints, [
+    { name: 'OnDefineDomain', priority: 0 },
+    { name: 'PreCloudInitIso', priority: 0 },
+    { name: 'Shutdown', priority: 0 },
+  ]);
 });
 
 info.run();
@@ -70,9 +80,11 @@ define('result: any size', () => {
 
 define.run();
 
-const echo = suite('echoPreCloudInitIso()');
+const cloudInit = suite('PreCloudInitIso messages');
 
-echo('returns both sources unchanged', () => {
+const echoed = (message: Uint8Array) => encodePreCloudInitIsoResult(decodePreCloudInitIsoParams(message));
+
+cloudInit('result: both sources unchanged', () => {
   const params = {
     cloudInitNoCloudSource: Buffer.from('{"a":1}'),
     vmi: Buffer.from('{}'),
@@ -80,15 +92,15 @@ echo('returns both sources unchanged', () => {
   };
   const result = decodeMessage(
     'PreCloudInitIsoResult',
-    echoPreCloudInitIso(encodeMessage('PreCloudInitIsoParams', params)),
+    echoed(encodeMessage('PreCloudInitIsoParams', params)),
   );
   assert.is(text(result['cloudInitNoCloudSource']), '{"a":1}');
   assert.is(text(result['cloudInitData']), '{"b":"é"}');
 });
 
-echo('keeps an absent source absent', () => {
+cloudInit('result: an absent source stays absent', () => {
   const params = encodeMessage('PreCloudInitIsoParams', { vmi: Buffer.from('{}') });
-  const result = decodeMessage('PreCloudInitIsoResult', echoPreCloudInitIso(params));
+  const result = decodeMessage('PreCloudInitIsoResult', echoed(params));
   assert.equal([text(result['cloudInitNoCloudSource']), text(result['cloudInitData'])], ['', '']);
 });
 
@@ -98,14 +110,21 @@ for (const [why, source, reason] of [
   ['a bomb', Buffer.from('['.repeat(1000)), 'it is nested more than 64 deep'],
 ] as const) {
   for (const name of ['cloudInitNoCloudSource', 'cloudInitData']) {
-    echo(`rejects ${name} that is ${why}, and does not quote it`, async () => {
-      const error = await caught(() =>
-        echoPreCloudInitIso(encodeMessage('PreCloudInitIsoParams', { [name]: source })),
-      );
+    cloudInit(`params: rejects ${name} that is ${why}, and does not quote it`, async () => {
+      const error = await caught(() => echoed(encodeMessage('PreCloudInitIsoParams', { [name]: source })));
       assert.is(error.code, 'INVALID_REQUEST');
       assert.is(error.message, `Cannot read ${name}: ${reason}`);
     });
   }
 }
 
-echo.run();
+cloudInit('params: rejects a VMI that is too large', async () => {
+  const params = encodeMessage('PreCloudInitIsoParams', { vmi: Buffer.from('['.repeat(65)) });
+  const error = await caught(() => decodePreCloudInitIsoParams(params));
+  assert.equal(
+    [error.code, error.message],
+    ['INVALID_VMI', 'Cannot read the VMI: it is nested more than 64 deep'],
+  );
+});
+
+cloudInit.run();

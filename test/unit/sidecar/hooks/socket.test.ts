@@ -8,7 +8,11 @@ import { createHookServer } from '../../../../sidecar/hooks/server.ts';
 import { hookSocketPath, publish, withdraw } from '../../../../sidecar/hooks/socket.ts';
 import { callInfo } from '../../../helpers/sidecar/hook-api.ts';
 
-const unused = { defineDomain: () => Promise.reject(new Error('Unused')), onShutdown: () => {} };
+const unused = {
+  defineDomain: () => Promise.reject(new Error('Unused')),
+  announcesCloudInit: false,
+  onShutdown: () => {},
+};
 
 async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'tapwire-hooks-'));
