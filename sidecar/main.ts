@@ -13,11 +13,12 @@ import { BindingError, messageOf } from '../shared/errors.ts';
 import { log, logBy } from '../shared/log.ts';
 import { stderrLines } from '../shared/stderr.ts';
 import { defineDomain } from './define-domain.ts';
+import { Guests } from './guests.ts';
 import { createHookServer } from './hooks/server.ts';
 import { hookSocketPath, publish, withdraw } from './hooks/socket.ts';
-import { observeNetwork, observePod } from './pod/observe.ts';
-import { GuestServices } from './services/guest-services.ts';
-import { servedGuestsOf } from './services/served-guests.ts';
+import { observePod } from './pod/observe.ts';
+import { prepareCloudInit } from './prepare-cloud-init.ts';
+import { vmiFileIn } from './services/vmi-file.ts';
 import { readSettings } from './settings.ts';
 import { printedFor } from './usage.ts';
 
@@ -28,15 +29,23 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => st
 async function run(): Promise<void> {
   const settings = readSettings(process.env);
   const { hookDirectory, container, domainHookSocket, bindings } = settings;
+  const socket = domainHookSocket ?? hookSocketPath(hookDirectory, container);
+  const guests = new Guests(vmiFileIn(dirname(socket)));
   const server = createHookServer({
     defineDomain: async (params) => {
       const defined = await defineDomain(params, settings, observePod);
       for (const warning of defined.warnings) log('warn', warning);
+      await guests.learn(params.vmi);
       return defined;
+    },
+    announcesCloudInit: await guests.areServed(),
+    async addCloudInit(params) {
+      const prepared = await prepareCloudInit(params, (options) => guests.interfacesOf(options));
+      for (const warning of prepared.warnings) log('warn', warning);
+      return prepared;
     },
     onShutdown: () => stop.resolve('Shutdown'),
   });
-  const socket = domainHookSocket ?? hookSocketPath(hookDirectory, container);
   try {
     // Creates the directory of a Plugin's socket, because it is a directory inside the volume. The
     // hook directory is itself a volume: if it is missing, virt-launcher would not find the socket.
@@ -47,11 +56,7 @@ async function run(): Promise<void> {
     throw new BindingError('IO_FAILURE', reason, { cause });
   }
   log('info', 'Serving hooks', { socket, version: tapwire.version, bindings });
-  const services = new GuestServices(async () => {
-    const pod = await observeNetwork();
-    return servedGuestsOf(pod, pod.searchDomains);
-  });
-  await services.start();
+  await guests.serve();
   const reason = await stop.promise;
   await withdraw(server, socket);
   log('info', 'Stopped', { reason });

@@ -1,5 +1,7 @@
+import { readRecord } from '../../shared/record.ts';
 import { NO_NEEDS } from '../domain/bound-interface.ts';
 import { requireWiring, type Wiring } from '../pod/wiring.ts';
+import type { VmiInterface } from '../vmi/vmi.ts';
 import type { BindInterface } from './binding.ts';
 import { guestMac, macElement, macWarnings } from './guest-mac.ts';
 import { leaf, nicElement } from './nic.ts';
@@ -24,7 +26,12 @@ export const bindTap: BindInterface = (vmi, one, { links }) => {
   const wiring = requireWiring(one, links);
   const mac = guestMac(one, wiring);
   refuseSingleQueueModel(one, wiring);
-  const warnings = [...mtuWarnings(wiring), ...queueWarnings(vmi, one, wiring), ...macWarnings(mac, wiring)];
+  const warnings = [
+    ...mtuWarnings(wiring),
+    ...queueWarnings(vmi, one, wiring),
+    ...macWarnings(mac, wiring),
+    ...serviceWarnings(one, wiring),
+  ];
   return {
     render: (current) =>
       nicElement({ ...current?.attributes, type: 'ethernet' }, vmi, one, current, [
@@ -54,5 +61,18 @@ function mtuWarnings({ podLink, tap }: Wiring): string[] {
   return [
     `pod link "${podLink.ifname}" has MTU ${podLink.mtu}, but "${tap.ifname}" has ${tap.mtu}, so the guest gets ${podLink.mtu}; ` +
       'put the CNI plugin that lowers the MTU before tapwire in the chain',
+  ];
+}
+
+/**
+ * Warns of a tap whose guest gets no addresses, although the name of the binding says so. The CNI
+ * plugin of the node may be older than the sidecar, and then ignores the key.
+ */
+function serviceWarnings({ binding }: VmiInterface, { tap }: Wiring): string[] {
+  const record = readRecord(tap);
+  if (!binding.includes('pod-ip') || (record?.binding === 'tap' && record.passage.serves)) return [];
+  return [
+    `nobody tells the guest its addresses: "${tap.ifname}" was not wired for binding "${binding}"; set "guestAddresses": "pod" ` +
+      'in the NAD of the binding, upgrade the CNI plugin on the node if it is older than the sidecar, then restart the VM',
   ];
 }

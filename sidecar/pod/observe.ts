@@ -21,7 +21,7 @@ export async function observePod(): Promise<Pick<Observed, 'links' | 'searchDoma
 const MAX_REPLY = 1024 * 1024;
 
 /** Reads what the guests are told of the pod. @throws {BindingError} KERNEL_REFUSED, TRY_AGAIN */
-export async function observeNetwork(): Promise<PodNetwork & { readonly searchDomains: readonly string[] }> {
+export async function observeNetwork(): Promise<PodNetwork> {
   const rtnetlink = new Rtnetlink(null, MAX_REPLY);
   try {
     const [links, addresses, routes] = await rtnetlink.ask(allLinks, allAddresses, allRoutes);

@@ -1,6 +1,6 @@
 import { SERVER_IPV6 } from '../../shared/guest-services.ts';
 import { gatewayOf, guestAddressesOf, isLinkLocal, toldRouterOf } from '../../shared/pod-network.ts';
-import { readRecord, type TapRecord } from '../../shared/record.ts';
+import { type Passage, readRecord } from '../../shared/record.ts';
 import { type Address, prefixOf } from '../../shared/rtnetlink/address.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import type { Neighbour } from '../../shared/rtnetlink/neighbour.ts';
@@ -14,6 +14,7 @@ export interface PodNetwork {
   readonly routes: readonly Route[];
   readonly neighbours: readonly Neighbour[];
   readonly nameservers: readonly string[];
+  readonly searchDomains: readonly string[];
   readonly hostname: string;
 }
 
@@ -23,6 +24,8 @@ export type PodFacts = Omit<GuestNetwork, 'domain' | 'searchDomains' | 'options'
 /** A tap whose guest gets the addresses of the pod. */
 export interface ServedTap {
   readonly link: Link;
+  /** Undefined if it is gone. */
+  readonly podLink: Link | undefined;
   readonly facts: PodFacts;
 }
 
@@ -39,11 +42,11 @@ export const servedTapsOf = (pod: PodNetwork): readonly ServedTap[] =>
   pod.links.flatMap((link) => {
     const record = readRecord(link);
     if (record?.binding !== 'tap' || !record.passage.serves) return [];
-    return [{ link, facts: factsOf(link, record, pod) }];
+    const podLink = pod.links.find(({ ifname }) => ifname === record.podLink);
+    return [{ link, podLink, facts: factsOf(link, podLink, record.passage, pod) }];
   });
 
-function factsOf(tap: Link, record: TapRecord, pod: PodNetwork): PodFacts {
-  const podLink = pod.links.find(({ ifname }) => ifname === record.podLink);
+function factsOf(tap: Link, podLink: Link | undefined, { ipv6 }: Passage, pod: PodNetwork): PodFacts {
   const { hostname } = pod;
   const nameservers = pod.nameservers.slice(0, MAX_NAMESERVERS);
   if (podLink === undefined) return { mtu: tap.mtu, hostname, nameservers, ipv4: null, ipv6: null };
@@ -52,7 +55,7 @@ function factsOf(tap: Link, record: TapRecord, pod: PodNetwork): PodFacts {
     hostname,
     nameservers,
     ipv4: ipv4Of(podLink, pod),
-    ipv6: record.passage.ipv6 ? ipv6Of(podLink, tap, pod) : null,
+    ipv6: ipv6 ? ipv6Of(podLink, tap, pod) : null,
   };
 }
 

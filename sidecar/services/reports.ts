@@ -62,6 +62,8 @@ export class Reports {
       return;
     }
     this.count(protocol, answer.name);
+    if (answer.warning !== undefined)
+      this.#logOnce('warn', `A ${protocol} request says: ${answer.warning}`, {});
     if (answer.assigned !== null) this.#logOnce('info', 'Leased', { protocol, addresses: answer.assigned });
     if (answer.name === 'NAK')
       this.#logOnce('info', "Refused an address that is not the pod's", { protocol });

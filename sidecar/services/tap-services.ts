@@ -98,10 +98,10 @@ export class TapServices {
     if (answer.reply === null) return;
     const socket = this.#sockets.get('dhcp4');
     socket?.send(answer.reply, DHCP4_CLIENTS);
-    // A client that renews its lease listens only on its address; one that looks for a server may
-    // not have it any more.
+    // A client that renews its lease may listen only on its address.
     const address = clientOf(request);
-    if (address !== null) socket?.send(answer.reply, { address, port: DHCP4_CLIENTS.port });
+    if (address !== null && address === this.#network.ipv4?.address)
+      socket?.send(answer.reply, { address, port: DHCP4_CLIENTS.port });
   }
 
   async #answerDhcp6(request: Buffer, sender: Sender): Promise<void> {

@@ -106,6 +106,7 @@ const EDGES = [
   'shared/netns/outcome.ts',
   'shared/netns/questions.ts',
   'shared/stderr.ts',
+  'sidecar/guests.ts',
   'sidecar/hooks/grpc-server.ts',
   'sidecar/hooks/server.ts',
   'sidecar/hooks/socket.ts',
@@ -119,6 +120,7 @@ const EDGES = [
   'sidecar/services/reports.ts',
   'sidecar/services/tap-services.ts',
   'sidecar/services/turn.ts',
+  'sidecar/services/vmi-file.ts',
 ];
 
 /**

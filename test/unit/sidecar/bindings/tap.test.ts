@@ -16,6 +16,8 @@ interface Given {
   readonly multiQueue?: boolean;
   readonly mtu?: number;
   readonly podLink?: Partial<Link>;
+  /** What ADD recorded of the tap; null: it is not Tapwire's. */
+  readonly ifalias?: string | null;
   /** Children of the existing interface; undefined if there is none. */
   readonly current?: string;
 }
@@ -23,11 +25,14 @@ interface Given {
 /** `red` as the pod network, so that its links are eth0 and tap0. */
 const RED_IS_PRIMARY = { networks: [{ name: 'red', pod: {} }], status: {} };
 
-function bound({ vmi: parts, multiQueue = false, mtu = 1500, podLink }: Given): Bound {
-  const vmi = parseVmi(vmiJson({ ...RED_IS_PRIMARY, ...parts }), ['tapwire']);
+function bound({ vmi: parts, multiQueue = false, mtu = 1500, podLink, ifalias = null }: Given): Bound {
+  const vmi = parseVmi(vmiJson({ ...RED_IS_PRIMARY, ...parts }), ['tapwire', 'lan-pod-ip']);
   const [one] = vmi.interfaces;
   if (one === undefined) throw new Error('No interface of ours');
-  const links = [veth('eth0', { mtu: 9000, ...podLink }), tapLink('tap0', { mtu, multiQueue })];
+  const links = [
+    veth('eth0', { mtu: 9000, ...podLink }),
+    { ...tapLink('tap0', { mtu, multiQueue }), ifalias },
+  ];
   return bindTap(vmi, one, { links, searchDomains: [], passtBackend: 'vhost-user' });
 }
 
@@ -222,6 +227,11 @@ tap('the mtu is that of the smaller link, because the other would drop longer fr
 });
 
 /** Warnings for an administrator who reads virt-launcher's log without knowing the code. */
+const POD_IP = { red: { binding: { name: 'lan-pod-ip' } } };
+const NOT_SERVED =
+  'nobody tells the guest its addresses: "tap0" was not wired for binding "lan-pod-ip"; set "guestAddresses": "pod" ' +
+  'in the NAD of the binding, upgrade the CNI plugin on the node if it is older than the sidecar, then restart the VM';
+
 for (const [why, given, want] of [
   ['nothing if domain and links agree', {}, []],
   [
@@ -257,6 +267,17 @@ for (const [why, given, want] of [
     ],
   ],
   ['nothing about a macvlan with the MAC address of the VMI', { podLink: { kind: 'macvlan' } }, []],
+  [
+    'a tap whose guest nobody serves, although the binding says so',
+    { vmi: POD_IP, ifalias: 'tapwire/1 container=a ifname=net1 binding=tap link=eth0 mtu=1500' },
+    [NOT_SERVED],
+  ],
+  ['a tap of another program under such a binding', { vmi: POD_IP }, [NOT_SERVED]],
+  [
+    'nothing about a tap whose guest is served',
+    { vmi: POD_IP, ifalias: 'tapwire/1 container=a ifname=net1 binding=tap link=eth0 mtu=1500 g=1' },
+    [],
+  ],
 ] as const) {
   tap(`warns of ${why}`, () =>
     assert.equal(

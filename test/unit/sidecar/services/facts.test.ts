@@ -42,6 +42,7 @@ const podOf = (changes: Partial<PodNetwork>): PodNetwork => ({
   routes: [],
   neighbours: [],
   nameservers: ['10.96.0.10'],
+  searchDomains: [],
   hostname: 'vm1',
   ...changes,
 });

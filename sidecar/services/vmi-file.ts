@@ -1,0 +1,27 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * Path of a file in the sidecar's volume. virt-launcher looks for sockets in the volume, but not in
+ * this directory of it.
+ *
+ * Source: kubevirt docs/network/network-binding-plugin.md
+ */
+export const vmiFileIn = (hookDirectory: string): string => `${hookDirectory}/userdata/tapwire-vmi.json`;
+
+/** Keeps what the VMI asks for, which virt-launcher does not send again to a restarted sidecar. */
+export function writeVmi(path: string, excerpt: Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const staged = `${path}.${process.pid}`;
+  writeFileSync(staged, excerpt, { mode: 0o600 });
+  renameSync(staged, path);
+}
+
+/** Returns what an earlier process of the sidecar has kept; null without any. */
+export function readVmi(path: string): Uint8Array | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    return null;
+  }
+}
