@@ -37,6 +37,12 @@ export interface BindingManifests {
   readonly since: readonly (readonly [Minor, Plugin])[];
 }
 
+/**
+ * The guest has what belongs to its pod. After a migration, a link flap makes it ask for its new
+ * address.
+ */
+const REFRESH: readonly [Minor, Plugin] = [2, { migration: { method: 'link-refresh' } }];
+
 export const BINDINGS: Readonly<Record<BindingKind, BindingManifests>> = {
   tap: {
     registeredAs: REGISTERED_AS.tap,
@@ -53,6 +59,22 @@ export const BINDINGS: Readonly<Record<BindingKind, BindingManifests>> = {
     nad: { name: 'tapwire-tap-mq', config: { multiQueue: true } },
     plugin: { domainAttachmentType: 'tap' },
     since: [],
+  },
+  'tap-pod-ip': {
+    registeredAs: REGISTERED_AS['tap-pod-ip'],
+    files: 'tap-pod-ip/',
+    forms: FORMS,
+    nad: { name: 'tapwire-pod-ip', config: { guestAddresses: 'pod' } },
+    plugin: { domainAttachmentType: 'tap' },
+    since: [REFRESH],
+  },
+  'tap-pod-ip-mq': {
+    registeredAs: REGISTERED_AS['tap-pod-ip-mq'],
+    files: 'tap-pod-ip-mq/',
+    forms: FORMS,
+    nad: { name: 'tapwire-pod-ip-mq', config: { guestAddresses: 'pod', multiQueue: true } },
+    plugin: { domainAttachmentType: 'tap' },
+    since: [REFRESH],
   },
   'tap-secondary': {
     registeredAs: REGISTERED_AS['tap-secondary'],
@@ -85,8 +107,7 @@ export const BINDINGS: Readonly<Record<BindingKind, BindingManifests>> = {
     nad: { name: 'tapwire-passt', config: { binding: 'passt' } },
     plugin: {},
     since: [
-      // The guest is behind NAT. After a migration, a link flap makes it ask for its new address.
-      [2, { migration: { method: 'link-refresh' } }],
+      REFRESH,
       // passt runs in the VM's own container.
       [3, { computeResourceOverhead: { requests: { memory: '500Mi' } } }],
     ],
@@ -101,8 +122,12 @@ export const BINDINGS: Readonly<Record<BindingKind, BindingManifests>> = {
   },
 };
 
-export const needsSidecar = ({ plugin }: BindingManifests): boolean =>
-  plugin.domainAttachmentType === undefined;
+/** Whether only a sidecar creates the guest's NIC, or tells the guest its addresses. */
+export const needsSidecar = (binding: BindingManifests): boolean =>
+  binding.plugin.domainAttachmentType === undefined || servesGuest(binding);
+
+/** Whether the guest gets the addresses of its pod, from the sidecar. */
+export const servesGuest = ({ nad }: BindingManifests): boolean => nad?.config['guestAddresses'] === 'pod';
 
 /** Whether it never wires a primary network. */
 export const isForSecondaryOnly = ({ nad }: BindingManifests): boolean =>

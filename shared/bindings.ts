@@ -16,6 +16,8 @@ export const BINDINGS = {
     registeredAs: {
       tap: 'tapwire',
       'tap-mq': 'tapwire-mq',
+      'tap-pod-ip': 'tapwire-pod-ip',
+      'tap-pod-ip-mq': 'tapwire-pod-ip-mq',
       'tap-secondary': 'tapwire-secondary',
       'tap-secondary-mq': 'tapwire-secondary-mq',
     },

@@ -1,11 +1,4 @@
-import {
-  BINDING_KINDS,
-  BINDINGS,
-  type BindingKind,
-  FORMS,
-  type Form,
-  hasChoiceOfMigration,
-} from '../../nad/bindings.ts';
+import { BINDING_KINDS, BINDINGS, type BindingKind, FORMS, type Form } from '../../nad/bindings.ts';
 import { toDirectory } from '../../nad/generate/directory.ts';
 import { exampleVms } from '../../nad/generate/example-vm.ts';
 import { NAMESPACES } from '../../nad/generate/files.ts';
@@ -14,7 +7,6 @@ import { gatePatch, hyperConvergedPatch, kubevirtPatch, OPENSHIFT } from '../../
 import type { Registration } from '../../nad/generate/registration.ts';
 import { type Manifest, THIS_FILE, toYaml } from '../../nad/generate/yaml.ts';
 import {
-  FIELD_SINCE,
   HCO_AHEAD,
   LAST_GATED_MINOR,
   NEWEST_MINOR,
@@ -24,6 +16,7 @@ import { oneOf } from '../../shared/decode.ts';
 import { type Command, type Outcome, readArguments, usageError } from '../command.ts';
 import { type ManifestPart, PARTS, whyAbsent } from '../manifests/absent.ts';
 import { describeExamples } from '../manifests/examples.ts';
+import { rejectIneffective } from '../manifests/ineffective.ts';
 import { image, namespace } from '../manifests/names.ts';
 import { versionWarnings } from '../version-warnings.ts';
 
@@ -34,12 +27,15 @@ const HELP = `Usage: ${NAME} --binding KIND [options]
 Prints the manifests that add a binding to a cluster, and example VMs. Comments in the YAML say how to use each part.
 nad/ has the same manifests with the default namespaces, for every version of KubeVirt.
 
-  --binding KIND      ${BINDING_KINDS.join(', ')}; can be given several times
+  --binding KIND      one of these; can be given several times
                         tap      redirects all frames between pod link and guest; the guest gets its address from the
                                  network
                         tap-mq   the same, for VMs with networkInterfaceMultiqueue and two or more vCPUs
+                        tap-pod-ip, tap-pod-ip-mq
+                                 the same two, but the sidecar gives the guest the pod's own addresses, by DHCP, DHCPv6
+                                 and router advertisements; for networks without DHCP, such as Calico's
                         tap-secondary, tap-secondary-mq
-                                 the same two, for secondary networks: a network that creates no link in the pod is
+                                 tap and tap-mq, for secondary networks: a network that creates no link in the pod is
                                  rejected, instead of getting the pod's own link
                         macvtap  puts the guest on a link of the node, as a secondary network; needs entries in the node
                                  policy file
@@ -58,10 +54,11 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
   --namespace NS      namespace of the VMs and of their networks (default "${NAMESPACES.network}")
   --nad-namespace NS  namespace of the NAD in the registration (default "${NAMESPACES.binding}"). If Multus isolates namespaces, VMs
                       can use NADs of other namespaces only if those are in "default" or its "globalNamespaces"
-  --image IMAGE       image of the sidecar: the one that the DaemonSet runs, which serves every binding. passt and slirp
-                      need it. With tap, it lets a VM boot that has the wrong number of queues
-  --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no);
-                      for tap and tap-mq, and leaves other bindings in the same command unchanged
+  --image IMAGE       image of the sidecar: the one that the DaemonSet runs, which serves every binding. tap-pod-ip,
+                      passt and slirp need it. With tap, it lets a VM boot that has the wrong number of queues
+  --migration HOW     let VMs with a tap on the primary network migrate live (KubeVirt 1.2 or newer; default: no, but
+                      refresh for tap-pod-ip); for tap, tap-pod-ip and those with -mq, and leaves other bindings in the
+                      same command unchanged
                         keep     the cluster network moves address and MAC to the new node (OVN-Kubernetes, Kube-OVN)
                         refresh  the guest may get another address; KubeVirt sets its link down and up, so it asks again
   --output DIR        write a file for each part to DIR, which must be new or empty, and print the commands that apply
@@ -71,6 +68,7 @@ nad/ has the same manifests with the default namespaces, for every version of Ku
 
 Examples:
   ${NAME} --binding tap --kubevirt 1.5 --namespace vms --output tapwire
+  ${NAME} --binding tap-pod-ip --image registry.example.com/tapwire:0.1.0 --namespace vms --output tapwire
   ${NAME} --binding tap --part nad | kubectl apply -f -
   ${NAME} --binding tap --part registration > tap.yaml
   ${NAME} --binding macvtap --namespace vms --output tapwire-macvtap
@@ -201,27 +199,9 @@ function parseOrder(args: readonly string[]): Order {
         : MIGRATIONS[oneOf('keep', 'refresh')(values.migration, '--migration')],
     output: values.output ?? null,
   };
-  rejectIneffective(order);
+  rejectIneffective(NAME, order);
   if (order.output === '') throw usageError(NAME, '--output: want a directory, got ""');
   return order;
 }
 
 const MIGRATIONS = { keep: {}, refresh: { method: 'link-refresh' } } as const;
-
-/** Rejects options that would have no effect, because the manifests have no place for them. */
-function rejectIneffective({ kinds, form, minor, migration }: Order): void {
-  const bare = kinds.find((kind) => form !== null && !BINDINGS[kind].forms.includes(form));
-  if (form !== null && bare !== undefined) {
-    const able = BINDING_KINDS.filter((kind) => BINDINGS[kind].forms.includes(form));
-    throw usageError(NAME, `--form ${form} is for ${able.join(', ')}, not for ${bare}`);
-  }
-  if (migration === null) return;
-  if (!kinds.some((kind) => hasChoiceOfMigration(BINDINGS[kind])))
-    throw usageError(NAME, `--migration is for tap and tap-mq, not for ${kinds.join(', ')}`);
-  if (minor < FIELD_SINCE.migration) {
-    throw usageError(
-      NAME,
-      `--migration needs KubeVirt 1.${FIELD_SINCE.migration} or newer; 1.${minor} drops the field`,
-    );
-  }
-}

@@ -14,11 +14,10 @@ export interface NadSeen {
   readonly namespace: string;
   readonly name: string;
   /** What Tapwire does in this NAD; null if it does not run Tapwire, or is invalid. */
-  readonly wiring: Wiring | null;
+  readonly wiring: Wired['wiring'] | null;
   /** What VMs need for a macvtap; null for every other wiring. */
   readonly macvtap: MacvtapSeen | null;
-  /** Whether the guest gets the addresses of the pod link, and no others. */
-  readonly servesGuest: boolean;
+  readonly servesGuest: Wired['servesGuest'];
   /**
    * Whether no plugin before Tapwire creates a link. Such a NAD is for a registration, not for a
    * network, unless Tapwire creates the link itself: a macvtap.
@@ -29,8 +28,14 @@ export interface NadSeen {
 }
 
 /** Kinds of wiring that a VM's interface finds in the pod. */
-export const WIRINGS = ['tap', 'tap-mq', 'tap-secondary', 'tap-secondary-mq', 'macvtap', 'passt'] as const;
-export type Wiring = (typeof WIRINGS)[number];
+export type Wiring = 'tap' | 'tap-mq' | 'tap-secondary' | 'tap-secondary-mq' | 'macvtap' | 'passt';
+
+/** What Tapwire does with a configuration. */
+export interface Wired {
+  readonly wiring: Wiring;
+  /** Whether the guest gets the addresses of the pod link, and no others. */
+  readonly servesGuest: boolean;
+}
 
 /** Reads a NAD, and finds mistakes in its configuration of Tapwire. */
 export function checkNad(nad: Resource): { readonly seen: NadSeen; readonly findings: readonly Finding[] } {
@@ -78,13 +83,17 @@ function readOurs({ plugins }: Chain, resource: string | null): OursRead {
     const { binding } = decoded;
     const macvtap =
       binding === 'macvtap' ? { resource, master: decoded.master, queues: decoded.queues } : null;
-    const servesGuest = decoded.binding === 'tap' && decoded.guestAddresses === 'pod';
-    return { seen: { wiring: wiringOf(decoded), isFirst, macvtap, servesGuest }, problems };
+    return { seen: { ...wiredBy(decoded), isFirst, macvtap }, problems };
   } catch (cause) {
     problems.push(error(messageOf(cause).replace('$', ours.path)));
     return { seen: { ...NOTHING, isFirst }, problems };
   }
 }
+
+export const wiredBy = (conf: NetConf): Wired => ({
+  wiring: wiringOf(conf),
+  servesGuest: conf.binding === 'tap' && conf.guestAddresses === 'pod',
+});
 
 function wiringOf(conf: NetConf): Wiring {
   switch (conf.binding) {

@@ -1,10 +1,10 @@
-import { BINDINGS, type BindingManifests, isForRegistration } from '../bindings.ts';
+import { BINDINGS, type BindingKind } from '../bindings.ts';
 import { doubt, error, type Problem } from './finding.ts';
 import { problemsOfMacvtapFit, problemsOfNoMacvtap } from './macvtap-fit.ts';
-import { WIRINGS, type Wiring } from './nad-config.ts';
+import type { Wired } from './nad-config.ts';
 import type { NadIndex } from './nad-index.ts';
 import { problemsOfMethod } from './network-wires.ts';
-import { findNad, parseReference, wiringOfReference } from './reference.ts';
+import { findNad, parseReference, wiredByBinding, wiredByReference } from './reference.ts';
 import type { Registered } from './registrations.ts';
 import { type Interface, isPrimary, type Network, type Vm } from './vm.ts';
 
@@ -16,13 +16,13 @@ export function problemsOfFit(
   registered: Registered | undefined,
   nads: NadIndex,
 ): readonly Problem[] {
-  const byBinding = wiringOfBinding(one, registered, vm, nads);
+  const byBinding = wiredByBinding(one, registered, vm, nads);
   const networkName = network?.multus?.networkName;
-  const byNetwork = wiringOfReference(networkName, vm.namespace, nads);
+  const byNetwork = wiredByReference(networkName, vm.namespace, nads);
   const nad =
     networkName === undefined ? undefined : findNad(parseReference(networkName), vm.namespace, nads);
   if (network !== undefined && nad?.wiring === 'macvtap')
-    return [...problemsOfMacvtapFit(vm, one, network, nad, registered, byBinding)];
+    return [...problemsOfMacvtapFit(vm, one, network, nad, registered, byBinding?.wiring ?? null)];
   const ofNoMacvtap = problemsOfNoMacvtap(one, network, registered, vm, nads);
   if (ofNoMacvtap.length > 0) return ofNoMacvtap;
   if (byBinding !== null && byNetwork !== null) {
@@ -37,9 +37,10 @@ export function problemsOfFit(
       ),
     ];
   }
-  const wiring = byBinding ?? byNetwork;
+  const wired = byBinding ?? byNetwork;
   // A registration that names a NAD of a macvtap is reported there.
-  if (wiring === null || wiring === 'macvtap') return [];
+  if (wired === null || wired.wiring === 'macvtap') return [];
+  const { wiring, servesGuest } = wired;
   const ofMethod =
     networkName !== undefined && byNetwork !== null
       ? problemsOfMethod(one, registered, wiring, networkName)
@@ -48,43 +49,37 @@ export function problemsOfFit(
   const isSecondary = network !== undefined && !isPrimary(network);
   if (wiring !== 'passt') {
     const isForSecondary = isSecondary && byBinding !== null;
-    return problemsOfQueues(vm, one, wiring, isForSecondary, Boolean(registered?.plugin['sidecarImage']));
+    const names = namesOf(wiring, servesGuest, isForSecondary);
+    return problemsOfQueues(vm, one, wiring, names, Boolean(registered?.plugin['sidecarImage']));
   }
   return isSecondary ? [error('passt serves only the primary network; use tap for this one')] : [];
 }
 
-/**
- * Finds the wiring by the NAD of an interface's binding. Null if it does not run Tapwire, or is
- * unknown.
- */
-export function wiringOfBinding(
-  { binding }: Interface,
-  registered: Registered | undefined,
-  { namespace }: Vm,
-  nads: NadIndex,
-): Wiring | null {
-  if (registered !== undefined) {
-    return wiringOfReference(registered.plugin['networkAttachmentDefinition'], namespace, nads);
-  }
-  return WIRINGS.find((wiring) => isRegisteredAs(BINDINGS[wiring], binding)) ?? null;
-}
+type TapWiring = Exclude<Wired['wiring'], 'passt' | 'macvtap'>;
+/** Bindings for one queue, and for several. */
+type Pair = readonly [single: BindingKind, many: BindingKind];
 
-/** Whether a NAD of Tapwire comes with the binding of this name. */
-const isRegisteredAs = (manifests: BindingManifests, binding: string | null): boolean =>
-  isForRegistration(manifests) && manifests.registeredAs === binding;
+/**
+ * @param isForSecondary whether to name the bindings for secondary networks; a network's own NAD
+ * has none of these
+ */
+function namesOf(wiring: TapWiring, servesGuest: boolean, isForSecondary: boolean): Pair {
+  if (servesGuest) return ['tap-pod-ip', 'tap-pod-ip-mq'];
+  const isAny = wiring === 'tap' || wiring === 'tap-mq';
+  return isAny && !isForSecondary ? ['tap', 'tap-mq'] : ['tap-secondary', 'tap-secondary-mq'];
+}
 
 /**
  * Checks the queues: a tap has one or several, and libvirt opens it as the VM says. Tapwire's
  * sidecar makes them agree.
  *
- * @param isForSecondary whether to name the bindings for secondary networks; a network's own NAD
- * has none of these
+ * @param names of the bindings to use instead
  */
 function problemsOfQueues(
   { queues }: Vm,
   { model }: Interface,
-  wiring: Exclude<Wiring, 'passt' | 'macvtap'>,
-  isForSecondary: boolean,
+  wiring: TapWiring,
+  [single, many]: Pair,
   hasSidecar: boolean,
 ): readonly Problem[] {
   if (queues === null || (model === null && queues > 1)) return [];
@@ -92,11 +87,6 @@ function problemsOfQueues(
   const isMany = own > 1;
   const takesMany = wiring === 'tap-mq' || wiring === 'tap-secondary-mq';
   if (isMany === takesMany) return [];
-  const isAny = wiring === 'tap' || wiring === 'tap-mq';
-  const [single, many] =
-    isAny && !isForSecondary
-      ? (['tap', 'tap-mq'] as const)
-      : (['tap-secondary', 'tap-secondary-mq'] as const);
   const reason = isMany
     ? `the VM asks for ${own} queues (networkInterfaceMultiqueue) but its tap has one; use binding "${BINDINGS[many].registeredAs}"`
     : `its tap takes several queues but the VM asks for one; use binding "${BINDINGS[single].registeredAs}", or ` +

@@ -1,10 +1,9 @@
 import { get } from '../../shared/json.ts';
 import { type ChainPlugin, OURS } from './chain.ts';
 import { advice, doubt, type Finding, findingsAt, type Problem } from './finding.ts';
-import { findNad, parseReference, wiringOfReference } from './reference.ts';
+import { findNad, parseReference, wiredByBinding, wiredByReference } from './reference.ts';
 import { isPrimary, type Vm } from './vm.ts';
 import type { Cluster } from './vm-bindings.ts';
-import { wiringOfBinding } from './vm-fit.ts';
 
 /** Plugins that give their link an address only by "ipam". */
 const WITHOUT_OWN: ReadonlySet<string> = new Set(['macvlan', 'bridge', 'vlan', 'host-device', 'sriov']);
@@ -24,14 +23,12 @@ export function checkIpam(vm: Vm, { registrations, nads }: Cluster): readonly Fi
     if (one === undefined || network.multus === null || isPrimary(network)) return [];
     const { networkName } = network.multus;
     const registered = registrations.get(one.binding ?? '');
-    const byBinding = wiringOfBinding(one, registered, vm, nads);
-    const wiring = byBinding ?? wiringOfReference(networkName, vm.namespace, nads);
+    const byBinding = wiredByBinding(one, registered, vm, nads);
+    const byNetwork = wiredByReference(networkName, vm.namespace, nads);
+    const wiring = (byBinding ?? byNetwork)?.wiring ?? null;
     const nad = findNad(parseReference(networkName), vm.namespace, nads);
     if (one.binding === null || wiring === null || wiring === 'passt' || wiring === 'macvtap') return [];
-    const named = registered?.plugin['networkAttachmentDefinition'];
-    const ofBinding =
-      typeof named === 'string' ? findNad(parseReference(named), vm.namespace, nads) : undefined;
-    const isTold = nad?.servesGuest === true || ofBinding?.servesGuest === true;
+    const isTold = byBinding?.servesGuest === true || byNetwork?.servesGuest === true;
     const plugins = nad?.plugins ?? [];
     const problems = [
       ...plugins.flatMap((plugin) => problemsOf(plugin, isTold, networkName)),

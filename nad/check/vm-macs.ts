@@ -2,10 +2,9 @@ import { get } from '../../shared/json.ts';
 import { type ChainPlugin, OURS } from './chain.ts';
 import { advice, doubt, error, type Finding, findingsAt, type Problem } from './finding.ts';
 import type { NadSeen } from './nad-config.ts';
-import { findNad, parseReference, wiringOfReference } from './reference.ts';
+import { findNad, parseReference, wiredByBinding, wiringOfReference } from './reference.ts';
 import { isPrimary, type Vm } from './vm.ts';
 import type { Cluster } from './vm-bindings.ts';
-import { wiringOfBinding } from './vm-fit.ts';
 
 /**
  * Plugins that give the link a MAC of their own. Some of their links drop frames to other MACs;
@@ -51,7 +50,8 @@ export function checkMacs(vm: Vm, { registrations, nads }: Cluster): readonly Fi
     if (one.binding === null || !network?.multus || isPrimary(network)) return [];
     const { networkName } = network.multus;
     const byNetwork = wiringOfReference(networkName, vm.namespace, nads);
-    const wiring = wiringOfBinding(one, registrations.get(one.binding), vm, nads) ?? byNetwork;
+    const byBinding = wiredByBinding(one, registrations.get(one.binding), vm, nads);
+    const wiring = byBinding?.wiring ?? byNetwork;
     const nad = findNad(parseReference(networkName), vm.namespace, nads);
     if (wiring === null || wiring === 'passt' || nad === undefined) return [];
     const path = `.domain.devices.interfaces[${i}]`;

@@ -1,10 +1,9 @@
 import { BINDINGS } from '../bindings.ts';
 import { advice, error, type Finding, findingsAt, type Problem } from './finding.ts';
-import type { Wiring } from './nad-config.ts';
-import { wiringOfReference } from './reference.ts';
+import type { Wired } from './nad-config.ts';
+import { wiredByBinding, wiringOfReference } from './reference.ts';
 import { isPrimary, type Network, type Vm } from './vm.ts';
 import type { Cluster } from './vm-bindings.ts';
-import { wiringOfBinding } from './vm-fit.ts';
 
 /**
  * Checks that secondary networks use the bindings for secondary networks. The plugin cannot see
@@ -17,36 +16,36 @@ export function checkSecondary(vm: Vm, { registrations, nads }: Cluster): readon
     const network = networks.get(one.name);
     if (one.binding === null || network === undefined) return [];
     const registered = registrations.get(one.binding);
-    const wiring = wiringOfBinding(one, registered, vm, nads);
+    const wired = wiredByBinding(one, registered, vm, nads);
     // If the network's own NAD runs Tapwire as well, another check reports it.
-    if (wiring === null || wiringOfReference(network.multus?.networkName, vm.namespace, nads) !== null)
+    if (wired === null || wiringOfReference(network.multus?.networkName, vm.namespace, nads) !== null)
       return [];
     const place = vm.at(`.domain.devices.interfaces[${i}].binding.name`);
-    return findingsAt(
-      place,
-      `${vm.title}: interface "${one.name}"`,
-      problemsOf(one.binding, wiring, network),
-    );
+    return findingsAt(place, `${vm.title}: interface "${one.name}"`, problemsOf(one.binding, wired, network));
   });
 }
 
-/** Bindings for any network, with their counterparts for secondary networks only. */
+/**
+ * Bindings for any network, with their counterparts for secondary networks only, and those for any
+ * network that tell the guest the addresses of its pod.
+ */
 const COUNTERPARTS = [
-  ['tap', 'tap-secondary'],
-  ['tap-mq', 'tap-secondary-mq'],
+  ['tap', 'tap-secondary', 'tap-pod-ip'],
+  ['tap-mq', 'tap-secondary-mq', 'tap-pod-ip-mq'],
 ] as const;
 
-function problemsOf(binding: string, wiring: Wiring, network: Network): readonly Problem[] {
-  for (const [any, secondary] of COUNTERPARTS) {
+function problemsOf(binding: string, { wiring, servesGuest }: Wired, network: Network): readonly Problem[] {
+  for (const [any, secondary, served] of COUNTERPARTS) {
     if (wiring === secondary && isPrimary(network)) {
       return [
         error(
           `binding "${binding}" is only for secondary networks ("network": "secondary" in its NetworkAttachmentDefinition) and ` +
-            `"${network.name}" is the primary network, so the pod does not start; use binding "${BINDINGS[any].registeredAs}"`,
+            `"${network.name}" is the primary network, so the pod does not start; use binding "${BINDINGS[servesGuest ? served : any].registeredAs}"`,
         ),
       ];
     }
-    if (wiring === any && network.multus !== null && !isPrimary(network)) {
+    // The counterparts do not tell the guest anything.
+    if (wiring === any && !servesGuest && network.multus !== null && !isPrimary(network)) {
       return [
         advice(
           `binding "${binding}" takes the pod's own link if network "${network.name}" creates no link in the pod; ` +

@@ -1,14 +1,9 @@
 import { BINDINGS, type BindingKind, type Form, fileOf } from '../bindings.ts';
+import { type ExampleFile, FIRST_NIC, MAC, OWN_MAC, onPod, twoNics } from './example-nics.ts';
 import { MACVLAN, MACVTAP_RESOURCE, NETWORK, nad, networkOf } from './nad.ts';
-import { type Example, type Nic, POD, vm } from './vm.ts';
+import { POD_IP_EXAMPLES } from './pod-ip-examples.ts';
+import { type Nic, vm } from './vm.ts';
 import type { Manifest } from './yaml.ts';
-
-/** MAC of the second NIC: random MACs differ from pod to pod. */
-const MAC = '02:00:00:00:01:00';
-const OWN_MAC =
-  'Replace the MAC, in both places, by one that no other machine on the network has: "02", then five random octets.';
-/** Name of the guest's first NIC, after its PCI address. The second is `enp2s0`. */
-const FIRST_NIC = 'enp1s0';
 
 /** Example VMs of a binding: one manifest for each VM. */
 export function exampleVms(kind: BindingKind, form: Form, namespace: string): readonly Manifest[] {
@@ -18,49 +13,6 @@ export function exampleVms(kind: BindingKind, form: Form, namespace: string): re
     about,
     documents: [...others.map((other) => other(namespace)), vm(namespace, example)],
   }));
-}
-
-interface ExampleFile extends Example {
-  /** Path relative to nad/. */
-  readonly file: string;
-  readonly about: readonly string[];
-  /** Other documents of the manifest, such as a NAD. */
-  readonly others?: readonly ((namespace: string) => object)[];
-}
-
-/** A NIC on the pod network with this binding. */
-const onPod = (kind: BindingKind): Nic => ({
-  network: POD,
-  interface: { binding: { name: BINDINGS[kind].registeredAs } },
-});
-
-/**
- * A primary NIC with masquerade, and a second one with this binding on this network.
- *
- * @param macAddress of the second NIC, unless the binding derives one
- */
-function twoNics(
-  kind: BindingKind,
-  network: string,
-  macAddress?: string,
-): Pick<ExampleFile, 'nics' | 'ethernets'> {
-  const binding = { name: BINDINGS[kind].registeredAs };
-  const lan = { dhcp4: true, dhcp6: true };
-  return {
-    nics: [
-      { network: POD, interface: { masquerade: {} } },
-      {
-        network: { name: network, multus: { networkName: network } },
-        interface: macAddress === undefined ? { binding } : { binding, macAddress },
-      },
-    ],
-    // Without network data, the image requests an address on the first NIC only. A name depends on
-    // the PCI address of the NIC.
-    ethernets: {
-      [FIRST_NIC]: { dhcp4: true },
-      enp2s0: macAddress === undefined ? lan : { match: { macaddress: macAddress }, ...lan },
-    },
-  };
 }
 
 /** A second NIC on a network that this manifest has, too. */
@@ -105,6 +57,7 @@ const EXAMPLES: Readonly<Record<BindingKind, readonly ExampleFile[]>> = {
       multiQueue: true,
     },
   ],
+  ...POD_IP_EXAMPLES,
   'tap-secondary': [
     {
       file: 'tap/vm-secondary.yaml',
@@ -210,7 +163,7 @@ function networkExamples(kind: BindingKind): readonly ExampleFile[] {
       ],
       name: `tapwire-${kind}-network`,
       ...(kind === 'passt' ? { nics: [primaryOn(kind, name)] } : twoNics(kind, name, MAC)),
-      ...(kind === 'tap-mq' ? { vcpus: 4, multiQueue: true } : {}),
+      ...(BINDINGS[kind].nad?.config['multiQueue'] ? { vcpus: 4, multiQueue: true } : {}),
     },
   ];
 }

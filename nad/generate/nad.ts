@@ -53,7 +53,7 @@ export function nadOf(kind: BindingKind, form: Form, namespaces: Namespaces): re
     const file = fileOf(kind, form, 'nad.yaml');
     if (kind === 'macvtap') {
       const document = nad(namespaces.network, ours.name, conf, MACVTAP_RESOURCE);
-      return [{ file, about: ON_MACVTAP, documents: [document] }];
+      return [{ file, about: OWN_MACVTAP, documents: [document] }];
     }
     if (!hasPodLink(kind)) return [];
     const { plugin, about } = POD_LINKS[kind];
@@ -75,7 +75,7 @@ export const RESOURCE_ANNOTATION = 'k8s.v1.cni.cncf.io/resourceName';
 /** Resource of the example network, as the comments tell the admin to offer it. */
 export const MACVTAP_RESOURCE = fullResourceName('vm-lan');
 
-const ON_MACVTAP = [
+const OWN_MACVTAP = [
   'A network of the nodes, on which Tapwire creates a macvtap for each VM. The agent offers the resource of the annotation if',
   '/etc/tapwire/node.json on the node names the lower device. Replace "bond0" by a link of your nodes. For a further network,',
   'give "vm-lan" another name there and in the annotation.',
@@ -99,9 +99,30 @@ export const MACVLAN = { type: 'macvlan', master: 'bond0', mode: 'bridge', capab
 
 const HOST_LOCAL = { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24' }]] };
 
+/** Creates the pod link on a bridge of the nodes, and gives it an address. */
+export const BRIDGE_WITH_ADDRESSES = {
+  ...{ type: 'bridge', bridge: 'br-lan', capabilities: { mac: true } },
+  ipam: { type: 'host-local', ranges: [[{ subnet: '192.0.2.0/24', gateway: '192.0.2.1' }]] },
+};
+
+/** What the admin must know of the addresses of that network. */
+export const ON_RANGE = [
+  'Replace "br-lan" by a bridge of your nodes, and edit the range. Each node gives out the addresses of host-local by itself: if the',
+  'bridges of several nodes are one network, use an IPAM plugin such as "whereabouts", or two VMs get the same address.',
+];
+
+const WITH_ADDRESSES = [
+  'A network of the nodes: "bridge" creates the pod link with an address of "host-local", then Tapwire wires it. The sidecar gives',
+  'the guest this address by DHCP. No DHCP server or router of the network may serve it.',
+  ...ON_RANGE,
+];
+
 /** Plugins that create the pod link of the example network, for the admin to edit. */
 const POD_LINKS: Readonly<
-  Record<'tap' | 'tap-mq' | 'passt', { readonly plugin: object; readonly about: readonly string[] }>
+  Record<
+    'tap' | 'tap-mq' | 'tap-pod-ip' | 'tap-pod-ip-mq' | 'passt',
+    { readonly plugin: object; readonly about: readonly string[] }
+  >
 > = {
   tap: {
     plugin: MACVLAN,
@@ -117,6 +138,8 @@ const POD_LINKS: Readonly<
       "The network's DHCP server or router gives the guest its addresses.",
     ],
   },
+  'tap-pod-ip': { plugin: BRIDGE_WITH_ADDRESSES, about: WITH_ADDRESSES },
+  'tap-pod-ip-mq': { plugin: BRIDGE_WITH_ADDRESSES, about: WITH_ADDRESSES },
   passt: {
     plugin: { type: 'ptp', ipMasq: true, ipam: HOST_LOCAL },
     about: [

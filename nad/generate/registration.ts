@@ -15,8 +15,8 @@ export interface Registration {
   /** Image of the sidecar. Null means none, or a placeholder if the binding needs a sidecar. */
   readonly image: string | null;
   /**
-   * The field `migration` of a tap's registration. Null omits it, and KubeVirt does not migrate the
-   * VMs.
+   * The field `migration` of a tap's registration. Null means the binding's own. Without the field,
+   * KubeVirt does not migrate the VMs.
    */
   readonly migration: Plugin['migration'] | null;
 }
@@ -33,10 +33,10 @@ export function pluginOf({ kind, form, minor, nadNamespace, image, migration }: 
     ...(isNamed ? { networkAttachmentDefinition: `${nadNamespace}/${binding.nad.name}` } : {}),
     ...binding.plugin,
     ...(sidecarImage === null ? {} : { sidecarImage }),
+    ...Object.assign({}, ...binding.since.filter(([since]) => minor >= since).map(([, plugin]) => plugin)),
     ...(migration !== null && hasChoiceOfMigration(binding) && minor >= FIELD_SINCE.migration
       ? { migration }
       : {}),
-    ...Object.assign({}, ...binding.since.filter(([since]) => minor >= since).map(([, plugin]) => plugin)),
   };
 }
 

@@ -1,4 +1,10 @@
-import { BINDINGS, hasChoiceOfMigration, isForSecondaryOnly, needsSidecar } from '../bindings.ts';
+import {
+  BINDINGS,
+  hasChoiceOfMigration,
+  isForSecondaryOnly,
+  needsSidecar,
+  servesGuest,
+} from '../bindings.ts';
 import {
   FIELD_SINCE,
   INJECTION_GATE,
@@ -15,6 +21,7 @@ export function remarks(registration: Registration): readonly string[] {
     ...(needsSidecar(binding) && image === null
       ? [`Replace ${IMAGE} by Tapwire's image, the same as in the DaemonSet. It serves every binding.`]
       : []),
+    ...(servesGuest(binding) ? SERVED : []),
     ...(form === 'network' && binding.nad !== null
       ? ["The VM's network names the NAD, so the registration names none."]
       : []),
@@ -24,6 +31,10 @@ export function remarks(registration: Registration): readonly string[] {
     ...(hasChoiceOfMigration(binding) && migration === null ? migrationRemark(registration) : []),
   ];
 }
+
+const SERVED = [
+  "The sidecar gives the guest the pod's addresses, by DHCP, DHCPv6 and router advertisements.",
+];
 
 const SECONDARY = [
   "Only for secondary networks: if a network creates no link in the pod, ADD rejects it and never wires the pod's own link.",
@@ -47,10 +58,18 @@ function macvtapRemark({ isForOneVersion, minor }: Registration): readonly strin
   ];
 }
 
-function migrationRemark({ isForOneVersion, minor }: Registration): readonly string[] {
+const REFRESHED = [
+  "After a live migration, KubeVirt sets the guest's link down and up, so that the guest asks for the address of its new pod. If the",
+  'cluster network moves address and MAC (Calico 3.32 or newer with address persistence), "migration: {}" spares it that:',
+  '"tapwire manifests --migration keep" writes it.',
+];
+
+function migrationRemark({ kind, isForOneVersion, minor }: Registration): readonly string[] {
   const since = FIELD_SINCE.migration;
-  if (isForOneVersion && minor < since)
+  const isServed = servesGuest(BINDINGS[kind]);
+  if ((isForOneVersion || isServed) && minor < since)
     return [`VMs with this binding on the primary network cannot migrate live before KubeVirt 1.${since}.`];
+  if (isServed) return REFRESHED;
   const condition = isForOneVersion ? '' : ` (KubeVirt 1.${since} or newer)`;
   return [
     `VMs with this binding on the primary network cannot migrate live by default. To allow it${condition}, add`,

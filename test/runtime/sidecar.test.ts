@@ -141,6 +141,8 @@ run('the sidecar is found, serves Info, three passes and Shutdown, and exits', (
         bindings: [
           'tapwire',
           'tapwire-mq',
+          'tapwire-pod-ip',
+          'tapwire-pod-ip-mq',
           'tapwire-secondary',
           'tapwire-secondary-mq',
           'tapwire-macvtap',

@@ -5,7 +5,10 @@ import { caught } from '../../helpers/caught.ts';
 
 const read = suite('readSettings()');
 
-const TAPS = ['tapwire', 'tapwire-mq', 'tapwire-secondary', 'tapwire-secondary-mq'];
+const TAPS = [
+  ...['tapwire', 'tapwire-mq', 'tapwire-pod-ip', 'tapwire-pod-ip-mq'],
+  ...['tapwire-secondary', 'tapwire-secondary-mq'],
+];
 const DEFAULTS = {
   hookDirectory: '/var/run/kubevirt-hooks',
   container: 'tapwire',

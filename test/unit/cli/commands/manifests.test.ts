@@ -60,6 +60,14 @@ for (const [args, names] of [
     ['nad', 'kubevirt-1.1', 'vm'].map((name) => `tap-mq/network/${name}.yaml`),
   ],
   [
+    ['--binding', 'tap-pod-ip'],
+    ['nad', 'kubevirt-1.2', 'vm-primary', 'vm-secondary'].map((name) => `tap-pod-ip/${name}.yaml`),
+  ],
+  [
+    ['--binding', 'tap-pod-ip-mq', '--form', 'network', '--hco'],
+    ['nad', 'hyperconverged-1.12', 'vm'].map((name) => `tap-pod-ip-mq/network/${name}.yaml`),
+  ],
+  [
     ['--binding', 'macvtap'],
     ['nad', 'kubevirt-1.1', 'vm', 'vm-multi-queue'].map((name) => `macvtap/${name}.yaml`),
   ],
@@ -94,6 +102,7 @@ for (const [args, words] of [
   ['--binding tap --kubevirt 1.1', 'cannot migrate live before KubeVirt 1.2.'],
   ['--binding passt --kubevirt 1.8', 'KubeVirt 1.8 has its own passt binding'],
   ['--binding passt --hco --kubevirt 1.7', 'if the HyperConverged operator manages KubeVirt 1.7.'],
+  ['--binding tap-pod-ip --kubevirt 1.1', 'cannot migrate live before KubeVirt 1.2.'],
   ['--binding tap', 'Up to KubeVirt 1.4, also apply'],
   ['--binding macvtap', 'From 1.9 on, KubeVirt does not request the device that the NAD names'],
   ['--binding macvtap --kubevirt 1.9', 'KubeVirt 1.9 does not request the device that the NAD names'],
@@ -303,7 +312,9 @@ test('--migration keep writes an empty migration', async () => {
 });
 
 test('--migration applies to the bindings that have the choice, and leaves the others as they are', async () => {
-  const kinds = ['tap', 'tap-secondary', 'tap-mq', 'macvtap', 'passt'].map((kind) => `--binding=${kind}`);
+  const kinds = ['tap', 'tap-secondary', 'tap-mq', 'tap-pod-ip', 'macvtap', 'passt'].map(
+    (kind) => `--binding=${kind}`,
+  );
   const bindingsOf = async (...args: readonly string[]) =>
     Object.assign(
       {},
@@ -316,6 +327,7 @@ test('--migration applies to the bindings that have the choice, and leaves the o
     ...plain,
     tapwire: { ...plain.tapwire, migration: {} },
     'tapwire-mq': { ...plain['tapwire-mq'], migration: {} },
+    'tapwire-pod-ip': { ...plain['tapwire-pod-ip'], migration: {} },
   });
   assert.equal(kept['tapwire-passt'].migration, { method: 'link-refresh' });
 });
@@ -354,11 +366,11 @@ const SEE = 'see "tapwire manifests --help"';
 for (const [args, message] of [
   [
     '',
-    `Cannot run "tapwire manifests": want --binding with one of tap, tap-mq, tap-secondary, tap-secondary-mq, macvtap, passt, slirp; ${SEE}`,
+    `Cannot run "tapwire manifests": want --binding with one of tap, tap-mq, tap-pod-ip, tap-pod-ip-mq, tap-secondary, tap-secondary-mq, macvtap, passt, slirp; ${SEE}`,
   ],
   [
     '--binding tip',
-    'Cannot read --binding: want "tap" or "tap-mq" or "tap-secondary" or "tap-secondary-mq" or "macvtap" or "passt" or "slirp", got "tip"',
+    'Cannot read --binding: want "tap" or "tap-mq" or "tap-pod-ip" or "tap-pod-ip-mq" or "tap-secondary" or "tap-secondary-mq" or "macvtap" or "passt" or "slirp", got "tip"',
   ],
   [
     '--binding tap --part vms',
@@ -380,23 +392,23 @@ for (const [args, message] of [
   ],
   [
     '--binding slirp --form network',
-    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, macvtap, passt, not for slirp; ${SEE}`,
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, tap-pod-ip, tap-pod-ip-mq, macvtap, passt, not for slirp; ${SEE}`,
   ],
   [
     '--binding tap --binding tap-secondary --form network',
-    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, macvtap, passt, not for tap-secondary; ${SEE}`,
+    `Cannot run "tapwire manifests": --form network is for tap, tap-mq, tap-pod-ip, tap-pod-ip-mq, macvtap, passt, not for tap-secondary; ${SEE}`,
   ],
   [
     '--binding tap --binding macvtap --form binding',
-    `Cannot run "tapwire manifests": --form binding is for tap, tap-mq, tap-secondary, tap-secondary-mq, passt, slirp, not for macvtap; ${SEE}`,
+    `Cannot run "tapwire manifests": --form binding is for tap, tap-mq, tap-pod-ip, tap-pod-ip-mq, tap-secondary, tap-secondary-mq, passt, slirp, not for macvtap; ${SEE}`,
   ],
   [
     '--binding macvtap --migration keep',
-    `Cannot run "tapwire manifests": --migration is for tap and tap-mq, not for macvtap; ${SEE}`,
+    `Cannot run "tapwire manifests": --migration is for tap, tap-mq, tap-pod-ip, tap-pod-ip-mq, not for macvtap; ${SEE}`,
   ],
   [
     '--binding tap-secondary --binding passt --migration keep',
-    `Cannot run "tapwire manifests": --migration is for tap and tap-mq, not for tap-secondary, passt; ${SEE}`,
+    `Cannot run "tapwire manifests": --migration is for tap, tap-mq, tap-pod-ip, tap-pod-ip-mq, not for tap-secondary, passt; ${SEE}`,
   ],
   ['--binding tap --output=', `Cannot run "tapwire manifests": --output: want a directory, got ""; ${SEE}`],
   ['--binding tap extra', /^Cannot run "tapwire manifests": Unexpected argument 'extra'/],

@@ -168,7 +168,7 @@ for (const image of [
 }
 const SLIRP = 'registry.example:5000/tapwire:0.1.0-slirp';
 const NAMES =
-  'tapwire, tapwire-mq, tapwire-secondary, tapwire-secondary-mq, tapwire-macvtap, tapwire-passt, tapwire-slirp';
+  'tapwire, tapwire-mq, tapwire-pod-ip, tapwire-pod-ip-mq, tapwire-secondary, tapwire-secondary-mq, tapwire-macvtap, tapwire-passt, tapwire-slirp';
 for (const [why, name, plugin, minor, want] of [
   [
     'an image for passt on a tap',

@@ -13,6 +13,9 @@ const NADS =
   nad('tapwire-tap-mq', { multiQueue: true }) +
   nad('tapwire-secondary', { network: 'secondary' }) +
   nad('tapwire-secondary-mq', { network: 'secondary', multiQueue: true }) +
+  nad('tapwire-pod-ip', { guestAddresses: 'pod' }) +
+  nad('tapwire-pod-ip-mq', { guestAddresses: 'pod', multiQueue: true }) +
+  nad('own-served', { network: 'secondary', guestAddresses: 'pod' }) +
   nad('own-tap', { mtu: 1400 }) +
   nad('own-lan', { Network: 'secondary' });
 const REGISTERED = kubevirt({
@@ -20,6 +23,9 @@ const REGISTERED = kubevirt({
   'tapwire-mq': entry('tapwire-tap-mq'),
   'tapwire-secondary': entry('tapwire-secondary'),
   'tapwire-secondary-mq': entry('tapwire-secondary-mq'),
+  'tapwire-pod-ip': { ...entry('tapwire-pod-ip'), sidecarImage: 'tapwire:1' },
+  'tapwire-pod-ip-mq': { ...entry('tapwire-pod-ip-mq'), sidecarImage: 'tapwire:1' },
+  'mine-served': { ...entry('own-served'), sidecarImage: 'tapwire:1' },
   mine: entry('own-tap'),
   'mine-lan': entry('own-lan'),
   bare: { domainAttachmentType: 'tap' },
@@ -64,6 +70,9 @@ for (const [how, cluster] of [
     ],
     ['a secondary network on tapwire-secondary', secondary('tapwire-secondary'), []],
     ['a secondary network on tapwire-secondary-mq', secondary('tapwire-secondary-mq', MANY), []],
+    ['a secondary network on tapwire-pod-ip', secondary('tapwire-pod-ip'), []],
+    ['a secondary network on tapwire-pod-ip-mq', secondary('tapwire-pod-ip-mq', MANY), []],
+    ['the pod network on tapwire-pod-ip', primary('tapwire-pod-ip'), []],
     ['the pod network on tapwire', primary('tapwire'), []],
     [
       'the pod network on tapwire-secondary',
@@ -98,7 +107,19 @@ for (const [why, text, want] of [
   ["the user's own NAD without the key", secondary('mine'), [advice('mine', 'tapwire-secondary')]],
   ["the user's own NAD with it", secondary('mine-lan'), []],
   ["the user's own NAD with it, on the pod network", primary('mine-lan'), [wrong('mine-lan', 'tapwire')]],
+  [
+    "the user's own NAD with it, whose guest is served, on the pod network",
+    primary('mine-served'),
+    [wrong('mine-served', 'tapwire-pod-ip')],
+  ],
   ['a registration without a NAD', secondary('bare'), []],
+  [
+    'queues that do not match the tap of a guest that is served',
+    secondary('tapwire-pod-ip', MANY),
+    [
+      `8 warning: ${ON_LAN}: the VM asks for 2 queues (networkInterfaceMultiqueue) but its tap has one; use binding "tapwire-pod-ip-mq"; as it is, the VM boots only because the sidecar adapts its queues`,
+    ],
+  ],
   [
     'queues that do not match the tap of the binding for any network',
     secondary('tapwire', MANY),

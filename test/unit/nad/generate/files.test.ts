@@ -77,6 +77,21 @@ test('the example VMs of macvtap use the device that their NAD names', () => {
   }
 });
 
+test('the guests of the example VMs on the pod IP get their addresses from the sidecar', () => {
+  for (const kind of ['tap-pod-ip', 'tap-pod-ip-mq']) {
+    const [nad] = documentsOf(made.get(`${kind}/nad.yaml`) ?? '');
+    const conf = decodeNetConf(JSON.parse(nad.spec.config));
+    assert.is(conf.binding === 'tap' && conf.guestAddresses, 'pod');
+    const [patch] = documentsOf(made.get(`${kind}/kubevirt-1.2.yaml`) ?? '');
+    assert.is(patch.spec.configuration.network.binding[kind.replace('tap', 'tapwire')].sidecarImage, 'IMAGE');
+  }
+  const [network, vm] = documentsOf(made.get('tap-pod-ip/vm-secondary.yaml') ?? '');
+  assert.is(JSON.parse(network.spec.config).ipam.type, 'host-local', 'the pod has an address to give');
+  const { domain, networks } = vm.spec.template.spec;
+  assert.equal(domain.devices.interfaces[1].binding, { name: 'tapwire-pod-ip' });
+  assert.equal(networks[1].multus, { networkName: network.metadata.name });
+});
+
 test('asKept() drops unknown fields', () => {
   const [vm] = documentsOf(made.get('tap/vm-primary.yaml') ?? '');
   vm.spec.template.spec.domain.devices.interfaces[0].bindings = {};

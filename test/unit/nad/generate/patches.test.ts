@@ -91,6 +91,10 @@ const says = (order: Partial<Registration>, words: string) =>
 for (const [words, order, other] of [
   ['cannot migrate live', {}, { migration: {} }],
   ['Replace IMAGE', { kind: 'slirp' }, { kind: 'slirp', image: 'i' }],
+  ['Replace IMAGE', { kind: 'tap-pod-ip' }, { kind: 'tap' }],
+  ["The sidecar gives the guest the pod's addresses", { kind: 'tap-pod-ip' }, { kind: 'tap' }],
+  ['After a live migration, KubeVirt sets', { kind: 'tap-pod-ip' }, { kind: 'tap-pod-ip', migration: {} }],
+  ['cannot migrate live before KubeVirt 1.2', { kind: 'tap-pod-ip', minor: 1 }, { kind: 'tap-pod-ip' }],
   ["The VM's network names the NAD", { form: 'network' }, {}],
   ['prefer "passtBinding: {}"', { kind: 'passt' }, {}],
 ] as const) {

@@ -26,6 +26,15 @@ const OVERHEAD = { computeResourceOverhead: { requests: { memory: '500Mi' } } };
 for (const [kind, rows] of [
   ['tap', [['1.1.1 and newer', TAP]]],
   ['tap-mq', [['1.1.1 and newer', { ...TAP, networkAttachmentDefinition: 'default/tapwire-tap-mq' }]]],
+  ...(['', '-mq'] as const).map((suffix) => {
+    const nad = `default/tapwire-pod-ip${suffix}`;
+    const served = { ...TAP, networkAttachmentDefinition: nad, sidecarImage: 'IMAGE' };
+    const rows = [
+      ['1.1, from 1.1.1 on', served],
+      ['1.2 and newer', { ...served, ...REFRESH }],
+    ] as const;
+    return [`tap-pod-ip${suffix}`, rows] as const;
+  }),
   ...(['', '-mq'] as const).map(
     (suffix) =>
       [
@@ -68,6 +77,16 @@ for (const kind of BINDING_KINDS) {
 
 for (const [why, order, want] of [
   ['migration on request', { migration: {} }, { ...TAP, migration: {} }],
+  [
+    'the migration that is asked for instead of the default',
+    { kind: 'tap-pod-ip', image: 'i:1', migration: {} },
+    { ...TAP, networkAttachmentDefinition: 'default/tapwire-pod-ip', sidecarImage: 'i:1', migration: {} },
+  ],
+  [
+    'a sidecar of a served tap also if the network names the NAD',
+    { kind: 'tap-pod-ip', form: 'network' },
+    { domainAttachmentType: 'tap', sidecarImage: 'IMAGE', ...REFRESH },
+  ],
   ['an image on request', { image: 'i:1' }, { ...TAP, sidecarImage: 'i:1' }],
   ['the image that is given', { kind: 'slirp', image: 'i:1' }, { sidecarImage: 'i:1' }],
   [

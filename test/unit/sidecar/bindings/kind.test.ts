@@ -29,6 +29,8 @@ const kindHere = (binding: string, image: Binding | null = null, ifalias: string
 for (const [name, want] of [
   ['tapwire', 'tap'],
   ['tapwire-mq', 'tap'],
+  ['tapwire-pod-ip', 'tap'],
+  ['tapwire-pod-ip-mq', 'tap'],
   ['tapwire-tap', 'tap'],
   ['tap', 'tap'],
   ['lan-tap-mq', 'tap'],
