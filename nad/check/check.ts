@@ -21,8 +21,10 @@ import { checkBindings } from './vm-bindings.ts';
 import { checkCloudInit } from './vm-cloud-init.ts';
 import { checkIpam } from './vm-ipam.ts';
 import { checkMacs } from './vm-macs.ts';
+import { checkNetworkConfig } from './vm-network-config.ts';
 import { checkNetworks } from './vm-networks.ts';
 import { checkSecondary } from './vm-secondary.ts';
+import { checkVmServices } from './vm-services.ts';
 import { unknownNads } from './vm-unknown-nads.ts';
 import { unknownBindings } from './vm-unregistered.ts';
 import { Budget } from './yaml/budget.ts';
@@ -106,6 +108,7 @@ export function checkSources(sources: readonly Source[], asked: Minor | null): R
             ...checkSecondary(vm, cluster),
             ...checkMacs(vm, cluster),
             ...checkIpam(vm, cluster),
+            ...checkVmServices(vm, cluster),
             ...checkCloudInit(vm),
           ],
     ),
@@ -130,7 +133,7 @@ const isRead = (one: Resource): boolean =>
 const isNad = ({ group, kind }: Resource): boolean =>
   group === 'k8s.cni.cncf.io' && kind === 'NetworkAttachmentDefinition';
 
-/** Reads an object that defines VMs. Invalid fields become a finding. */
+/** Reads an object that defines VMs. Invalid fields become a finding, as do annotations. */
 function readVm(
   resource: Resource,
   presets: Presets,
@@ -138,7 +141,8 @@ function readVm(
   const specPath = specPathOf(resource);
   if (specPath === undefined) return [];
   try {
-    return [{ vm: decodeVm(resource, specPath, presets), findings: [] }];
+    const vm = decodeVm(resource, specPath, presets);
+    return [{ vm, findings: checkNetworkConfig(resource, specPath, vm) }];
   } catch (error) {
     if (!(error instanceof BindingError)) throw error;
     const [, path = '$'] = /^Cannot read (\$\S*):/.exec(error.message) ?? [];

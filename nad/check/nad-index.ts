@@ -7,6 +7,7 @@ export class NadIndex {
   readonly #byName: ReadonlyMap<string, readonly NadSeen[]>;
   readonly #byNamespace: ReadonlyMap<string, readonly NadSeen[]>;
   readonly #byFullName: ReadonlyMap<string, NadSeen>;
+  readonly #primary: ReadonlyMap<string, NadSeen>;
   /** Names by namespace; built when they are needed. */
   readonly #similar = new Map<string, SimilarNames>();
 
@@ -14,6 +15,8 @@ export class NadIndex {
     this.#byName = Map.groupBy(nads, ({ name }) => name);
     this.#byNamespace = Map.groupBy(nads, ({ namespace }) => namespace);
     this.#byFullName = firstBy(nads, fullName);
+    const primary = nads.filter(({ plugins }) => plugins.some(({ conf }) => conf['role'] === 'primary'));
+    this.#primary = firstBy(primary, ({ namespace }) => namespace);
   }
 
   get isEmpty(): boolean {
@@ -28,6 +31,15 @@ export class NadIndex {
   /** NADs of that name in any namespace. */
   named(name: string): readonly NadSeen[] {
     return this.#byName.get(name) ?? [];
+  }
+
+  /**
+   * The NAD of the network that is primary in this namespace, in place of the cluster's.
+   *
+   * Source: ovn-kubernetes, user-defined networks
+   */
+  primaryIn(namespace: string): NadSeen | undefined {
+    return this.#primary.get(namespace);
   }
 
   /** The NAD in a namespace that a misspelt name most likely stands for. */

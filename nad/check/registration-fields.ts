@@ -4,6 +4,7 @@ import { ATTACHMENT_SINCE, FIELD_SINCE, type Minor } from '../kubevirt-versions.
 import { type Finding, failure } from './finding.ts';
 import type { NadIndex } from './nad-index.ts';
 import { wiringOfReference } from './reference.ts';
+import { checkServices } from './registration-services.ts';
 import { checkPluginValues } from './registration-values.ts';
 import type { Registered } from './registrations.ts';
 import { checkSidecarKind } from './sidecar-kind.ts';
@@ -21,6 +22,7 @@ export function checkPlugin(registered: Registered, nads: NadIndex, minor: Minor
     ...checkNeeds(registered, nads),
     ...checkPluginValues(registered),
     ...checkSidecarKind(registered, nads, minor),
+    ...checkServices(registered, nads),
   ];
 }
 

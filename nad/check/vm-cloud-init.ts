@@ -4,7 +4,7 @@ import { doubt, type Finding, findingsAt, type Problem } from './finding.ts';
 import type { Vm } from './vm.ts';
 
 /** Kinds of volume that carry cloud-init's network data. */
-const SOURCES = ['cloudInitNoCloud', 'cloudInitConfigDrive'];
+export const SOURCES = ['cloudInitNoCloud', 'cloudInitConfigDrive'];
 /** `match.macaddress` of version 2, and `mac_address` of version 1. */
 const MAC = /mac_?address["']?\s*:\s*["']?((?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2})\b/gi;
 

@@ -1,5 +1,5 @@
 import { array, boolean, type Decoder, fields, object, optional, string } from '../../shared/decode.ts';
-import { get, type JsonObject } from '../../shared/json.ts';
+import { get, isObject, type JsonObject } from '../../shared/json.ts';
 import { decodeTopology, vcpusOf, vcpusOfResources } from '../../shared/kubevirt/vcpu.ts';
 import { findVcpus } from './instancetypes.ts';
 import { findPreference, type Preference } from './preferences.ts';
@@ -31,6 +31,8 @@ export interface Vm {
   readonly volumes: unknown;
   /** Names in `spec.resourceClaims`. */
   readonly claims: ReadonlySet<unknown>;
+  /** Annotations of the VMI, not validated. */
+  readonly annotations: JsonObject;
   /** Finds the place of the value at a path under the VM's `spec`, such as `.networks[0]`. */
   readonly at: Resource['at'];
 }
@@ -94,9 +96,19 @@ export function decodeVm(resource: Resource, specPath: string, presets: Presets)
     preference,
     disks,
     volumes: get(vmiSpec, 'volumes'),
+    annotations: annotationsAt(resource, metadataPathOf(specPath)),
     claims: new Set(resourceClaims.map((claim) => get(claim, 'name'))),
     at: (below) => resource.at(`${path}${below}`),
   };
+}
+
+/** Path of the VMI's metadata, by that of its spec. */
+export const metadataPathOf = (specPath: string): string => specPath.replace(/spec$/, 'metadata');
+
+/** @param path of the metadata, such as `spec.template.metadata` */
+export function annotationsAt({ value }: Resource, path: string): JsonObject {
+  const annotations = get(value, ...path.split('.'), 'annotations');
+  return isObject(annotations) ? annotations : {};
 }
 
 /** The VM's `spec`, which holds instancetype and preference next to the template of the VMI. */

@@ -25,13 +25,13 @@ const findingsFor = (config: string, one: object = {}, multus: object = {}, othe
   ).filter((line) => !line.includes('without macAddress'));
 
 const ON_RED = 'VirtualMachine "vms/red": interface "red"';
-const notTold = (type: string, ipam: string) =>
+const notTold = (type: string, ipam: string, remedy = 'use binding "tapwire-pod-ip"') =>
   `14 advice: ${ON_RED}: "${type}" of network "lan" has ipam "${ipam}", which gives an address to the pod link, and nothing ` +
-  'tells it to the guest; configure the address in the guest, or remove "ipam" and run a DHCP server on the network';
-const leased = (type: string) =>
+  `tells it to the guest; ${remedy} for that, configure the address in the guest, or remove "ipam" and run a DHCP server on the network`;
+const leased = (type: string, and = '') =>
   `14 warning: ${ON_RED}: "${type}" of network "lan" has ipam "dhcp": its daemon leases an address for the pod link, cannot ` +
   'renew it, because Tapwire redirects the replies to the guest, and sets the pod link down when the lease expires; remove ' +
-  '"ipam", and let the guest ask for a lease';
+  `"ipam"${and} and let the guest ask for a lease`;
 
 for (const type of ['macvlan', 'bridge', 'vlan']) {
   for (const ipam of ['host-local', 'whereabouts', 'static']) {
@@ -43,6 +43,12 @@ for (const type of ['macvlan', 'bridge', 'vlan']) {
     assert.equal(findingsFor(list({ type, ipam: { type: 'dhcp' } })), [leased(type)]);
   });
 }
+
+test('names the binding for several queues to a VM that has them', () => {
+  const config = list({ type: 'macvlan', ipam: { type: 'static' } });
+  const many = findingsFor(config, { binding: { name: 'tapwire-secondary-mq' } });
+  assert.is(many.at(-1), notTold('macvlan', 'static', 'use binding "tapwire-pod-ip-mq"'));
+});
 
 test('finds ipam in a configuration without a list, and after the first plugin', () => {
   const single = JSON.stringify({
@@ -58,29 +64,34 @@ test('finds ipam in a configuration without a list, and after the first plugin',
 
 test('finds ipam in a chain with Tapwire', () => {
   const chain = list({ type: 'macvlan', ipam: { type: 'host-local' } }, { type: 'tapwire' });
-  assert.equal(findingsFor(chain, { binding: { name: 'lan-tap' } }), [notTold('macvlan', 'host-local')]);
+  const remedy = 'set "guestAddresses": "pod" in its NetworkAttachmentDefinition';
+  assert.equal(findingsFor(chain, { binding: { name: 'lan-tap' } }), [
+    notTold('macvlan', 'host-local', remedy),
+  ]);
 });
 
 const SERVED = { type: 'tapwire', guestAddresses: 'pod' };
 const BY_NETWORK = { binding: { name: 'lan-tap' } };
+const BY_BINDING = { binding: { name: 'tapwire-pod-ip' } };
 
 test('accepts ipam of a network whose addresses the pod tells the guest, but not "dhcp"', () => {
   const served = (type: string) => list({ type: 'macvlan', ipam: { type } }, SERVED);
   assert.equal(findingsFor(served('host-local'), BY_NETWORK), []);
-  assert.equal(findingsFor(served('dhcp'), BY_NETWORK), [leased('macvlan')]);
-});
-
-test('warns of a network without ipam if the pod is to tell the guest its address', () => {
-  const NO_IPAM =
-    `14 warning: ${ON_RED}: "macvlan" of network "lan" has no ipam, so the pod has no address to tell the guest, and with ` +
-    '"guestAddresses": "pod" no other server may; add "ipam", or remove the key';
-  assert.equal(findingsFor(list({ type: 'macvlan' }, SERVED), BY_NETWORK), [NO_IPAM]);
-  assert.equal(findingsFor(list({ type: 'kube-ovn' }, SERVED), BY_NETWORK), []);
+  assert.equal(findingsFor(served('dhcp'), BY_NETWORK), [
+    leased('macvlan', ', remove "guestAddresses" from its NetworkAttachmentDefinition,'),
+  ]);
+  assert.equal(findingsFor(list({ type: 'macvlan', ipam: { type: 'dhcp' } }), BY_BINDING), [
+    leased('macvlan', ', use binding "tapwire-secondary",'),
+  ]);
 });
 
 test('reads guestAddresses from the NAD of the binding as well', () => {
   const registration = kubevirt({
-    'tapwire-pod': { networkAttachmentDefinition: 'default/served', domainAttachmentType: 'tap' },
+    'tapwire-pod': {
+      networkAttachmentDefinition: 'default/served',
+      domainAttachmentType: 'tap',
+      sidecarImage: 'localhost/tapwire',
+    },
   });
   const one = { binding: { name: 'tapwire-pod' } };
   const config = list({ type: 'macvlan', ipam: { type: 'host-local' } });
