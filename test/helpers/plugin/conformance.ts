@@ -53,6 +53,7 @@ export function renderTable(sections: readonly Section[], passed: ReadonlySet<st
       'on how the plugin runs are also tested by the bundle alone and through the installed shim without an agent. ' +
       `In ${differing.length} requirements Tapwire does something else on purpose, and the row says why. ` +
       `${rows.length - tested.length} do not apply to it, and say why. A test is called by the row's id and what it shows.`,
+    'What KubeVirt expects of a binding is in [kubevirt-conformance.md](kubevirt-conformance.md).',
     '',
     'This file is generated: `test/cni/conformance.test.ts` fails when it differs from what a test run finds.',
     'To regenerate it: `UPDATE_CONFORMANCE=1 node test/run.ts cni/conformance`.',
