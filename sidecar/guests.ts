@@ -1,8 +1,8 @@
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
-import { observeNetwork } from './pod/observe.ts';
+import { observeNetwork, readLinks } from './pod/observe.ts';
 import type { KnownInterface } from './prepare-cloud-init.ts';
-import { servedTapsOf } from './services/facts.ts';
+import { servedRecordOf } from './services/facts.ts';
 import { GuestServices } from './services/guest-services.ts';
 import { servedGuestsOf } from './services/served-guests.ts';
 import { readVmi, writeVmi } from './services/vmi-file.ts';
@@ -27,7 +27,7 @@ export class Guests {
   /** Whether the CNI plugin has wired a tap for guest services. */
   async areServed(): Promise<boolean> {
     try {
-      return servedTapsOf(await observeNetwork()).length > 0;
+      return (await readLinks()).some((link) => servedRecordOf(link) !== null);
     } catch (error) {
       log('warn', `Cannot find out whether guests of this pod are served: ${messageOf(error)}`);
       return false;

@@ -1,6 +1,6 @@
-import { readRecord } from '../../shared/record.ts';
 import { NO_NEEDS } from '../domain/bound-interface.ts';
 import { requireWiring, type Wiring } from '../pod/wiring.ts';
+import { servedRecordOf } from '../services/facts.ts';
 import type { VmiInterface } from '../vmi/vmi.ts';
 import type { BindInterface } from './binding.ts';
 import { guestMac, macElement, macWarnings } from './guest-mac.ts';
@@ -69,8 +69,7 @@ function mtuWarnings({ podLink, tap }: Wiring): string[] {
  * plugin of the node may be older than the sidecar, and then ignores the key.
  */
 function serviceWarnings({ binding }: VmiInterface, { tap }: Wiring): string[] {
-  const record = readRecord(tap);
-  if (!binding.includes('pod-ip') || (record?.binding === 'tap' && record.passage.serves)) return [];
+  if (!binding.includes('pod-ip') || servedRecordOf(tap) !== null) return [];
   return [
     `nobody tells the guest its addresses: "${tap.ifname}" was not wired for binding "${binding}"; set "guestAddresses": "pod" ` +
       'in the NAD of the binding, upgrade the CNI plugin on the node if it is older than the sidecar, then restart the VM',

@@ -1,6 +1,6 @@
 import { SERVER_IPV6 } from '../../shared/guest-services.ts';
 import { gatewayOf, guestAddressesOf, isLinkLocal, toldRouterOf } from '../../shared/pod-network.ts';
-import { type Passage, readRecord } from '../../shared/record.ts';
+import { type Passage, readRecord, type TapRecord } from '../../shared/record.ts';
 import { type Address, prefixOf } from '../../shared/rtnetlink/address.ts';
 import type { Link } from '../../shared/rtnetlink/link.ts';
 import type { Neighbour } from '../../shared/rtnetlink/neighbour.ts';
@@ -37,11 +37,17 @@ const MAX_ROUTES = 32;
 const MAX_ADDRESSES = 16;
 const MAX_NAMESERVERS = 8;
 
+/** Returns the record of a tap that the CNI plugin has wired for guest services; null for others. */
+export function servedRecordOf(link: Link): TapRecord | null {
+  const record = readRecord(link);
+  return record?.binding === 'tap' && record.passage.serves ? record : null;
+}
+
 /** Returns the taps that the CNI plugin has wired for guest services, and what their guests get. */
 export const servedTapsOf = (pod: PodNetwork): readonly ServedTap[] =>
   pod.links.flatMap((link) => {
-    const record = readRecord(link);
-    if (record?.binding !== 'tap' || !record.passage.serves) return [];
+    const record = servedRecordOf(link);
+    if (record === null) return [];
     const podLink = pod.links.find(({ ifname }) => ifname === record.podLink);
     return [{ link, podLink, facts: factsOf(link, podLink, record.passage, pod) }];
   });
