@@ -34,11 +34,15 @@ export class Guests {
     }
   }
 
-  /** Serves the guests from now on, if there are any. */
+  /** Serves the guests from now on, if there are any. Never fails. */
   async serve(): Promise<void> {
     if (this.#services !== null || !(await this.areServed())) return;
     this.#services = new GuestServices(async () => servedGuestsOf(await observeNetwork(), this.#options));
-    await this.#services.start();
+    try {
+      await this.#services.start();
+    } catch (error) {
+      log('warn', `Cannot follow the changes of the pod: ${messageOf(error)}`);
+    }
   }
 
   /** Takes over what a VMI asks for, before its VM starts. Never fails. */

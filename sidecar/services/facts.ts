@@ -37,7 +37,7 @@ const MAX_ROUTES = 32;
 const MAX_ADDRESSES = 16;
 const MAX_NAMESERVERS = 8;
 
-/** Returns the record of a tap that the CNI plugin has wired for guest services; null for others. */
+/** Returns the record of a tap that was wired for guest services; null for other links. */
 export function servedRecordOf(link: Link): TapRecord | null {
   const record = readRecord(link);
   return record?.binding === 'tap' && record.passage.serves ? record : null;

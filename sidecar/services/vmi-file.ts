@@ -1,5 +1,17 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+
+/** Maximum size in bytes: that of the largest VMI that the hooks accept. */
+const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
  * Path of a file in the sidecar's volume. virt-launcher looks for sockets in the volume, but not in
@@ -17,11 +29,19 @@ export function writeVmi(path: string, excerpt: Uint8Array): void {
   renameSync(staged, path);
 }
 
-/** Returns what an earlier process of the sidecar has kept; null without any. */
+/**
+ * Returns what an earlier process of the sidecar has kept; null without any. Other containers of
+ * the pod can write to the volume, so that the path may lead anywhere.
+ */
 export function readVmi(path: string): Uint8Array | null {
+  let fd: number | undefined;
   try {
-    return readFileSync(path);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    const file = fstatSync(fd);
+    return file.isFile() && file.size <= MAX_BYTES ? readFileSync(fd) : null;
   } catch {
     return null;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
