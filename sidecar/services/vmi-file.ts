@@ -9,9 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-
-/** Maximum size in bytes: that of the largest VMI that the hooks accept. */
-const MAX_BYTES = 4 * 1024 * 1024;
+import { MAX_JSON_SIZE } from '../../shared/json-bounds.ts';
 
 /**
  * Path of a file in the sidecar's volume. virt-launcher looks for sockets in the volume, but not in
@@ -38,7 +36,7 @@ export function readVmi(path: string): Uint8Array | null {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     const file = fstatSync(fd);
-    return file.isFile() && file.size <= MAX_BYTES ? readFileSync(fd) : null;
+    return file.isFile() && file.size <= MAX_JSON_SIZE ? readFileSync(fd) : null;
   } catch {
     return null;
   } finally {
