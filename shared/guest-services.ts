@@ -1,4 +1,4 @@
-/** Addresses of the services for the guest, which the CNI plugin and the sidecar must agree on. */
+/** What the CNI plugin, the sidecar and the agent must agree on of the services for the guest. */
 
 /** The server of DHCPv4, on each tap with guest services. Link-local, so that no network has it. */
 export const SERVER_IPV4 = '169.254.75.10';
@@ -10,3 +10,8 @@ export const SERVER_IPV6 = 'fe80::75:10';
  * and the flags: managed addresses, and other configuration.
  */
 export const ADVERTISEMENT_ID = 0x40c0;
+/**
+ * Name of a socket in the pod's netns that only one sidecar can have, and loses when it ends. The
+ * agent connects to it to read what the services count.
+ */
+export const TURN_SOCKET = '\0tapwire-guest-services';

@@ -219,6 +219,7 @@ NAPI_MODULE_INIT() {
   } functions[] = {
       {"newNetns", js_new_netns},
       {"askRouters", js_ask_routers},
+      {"readPodSocket", js_read_pod_socket},
       {"run", js_run},
       {"closeNftables", js_close_nftables},
       {"countOverdue", js_count_overdue},

@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,6 +6,7 @@
 #include "job.h"
 #include "jobs.h"
 #include "netns.h"
+#include "pod-socket.h"
 #include "script.h"
 #include "values.h"
 
@@ -66,6 +68,45 @@ napi_value js_ask_routers(napi_env env, napi_callback_info info) {
   asked->job = (struct job){.run = run_question, .result = addresses_result, .dispose = dispose_question};
   asked->question = question;
   return start_job(env, &asked->job);
+}
+
+struct hearing_job {
+  struct job job;
+  struct hearing hearing;
+};
+
+static struct failure run_hearing(struct job *job) { return hear(&((struct hearing_job *)job)->hearing); }
+
+static napi_value said_result(napi_env env, struct job *job) {
+  const struct hearing *hearing = &((struct hearing_job *)job)->hearing;
+  napi_value result;
+  if (hearing->ended) napi_create_buffer_copy(env, hearing->length, hearing->said, NULL, &result);
+  else napi_get_null(env, &result);
+  return result;
+}
+
+napi_value js_read_pod_socket(napi_env env, napi_callback_info info) {
+  napi_value arguments[MAX_ARGUMENTS];
+  long netns, milliseconds;
+  void *name;
+  size_t length;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (!read_arguments(env, info, 3, arguments) || !read_number(env, arguments[0], &netns) ||
+      !read_bytes(env, arguments[1], &name, &length) || !read_number(env, arguments[2], &milliseconds))
+    return NULL;
+  if (length > sizeof address.sun_path) {
+    napi_throw_range_error(env, NULL, "the name is too long");
+    return NULL;
+  }
+  memcpy(address.sun_path, name, length);
+  struct hearing_job *heard = calloc(1, sizeof *heard);
+  if (heard == NULL) abort(); /* as Node does when memory runs out */
+  heard->job = (struct job){.run = run_hearing, .result = said_result};
+  heard->hearing.netns = (int)netns;
+  heard->hearing.address = address;
+  heard->hearing.address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+  heard->hearing.milliseconds = (int)milliseconds;
+  return start_job(env, &heard->job);
 }
 
 struct script_job {

@@ -63,12 +63,23 @@ interface Addon {
     milliseconds: number,
   ): Promise<Buffer>;
 
+  /**
+   * Returns what a server on a unix stream socket with an abstract name says, at most 16 KiB. Sends
+   * nothing. Any process of the pod may be that server, and can neither block this nor prolong it.
+   *
+   * @param netns descriptor of the pod's
+   * @param name begins with a zero byte, and has at most 108 bytes
+   * @param milliseconds maximum time until the server has ended its stream
+   * @returns null if there is no server, or if it does not end its stream in time
+   */
+  readPodSocket(netns: number, name: Buffer, milliseconds: number): Promise<Buffer | null>;
+
   /** Closes a netfilter socket on another thread, since that may take an RCU grace period. */
   closeNftables(fd: number): void;
 
   /**
-   * Returns how many threads have been in one `newNetns`, `askRouters` or `run` for longer than
-   * this, in ms. Waiting for a thread does not count.
+   * Returns how many threads have been in one function that returns a promise for longer than this,
+   * in ms. Waiting for a thread does not count.
    */
   countOverdue(milliseconds: number): number;
 

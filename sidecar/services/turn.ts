@@ -1,10 +1,6 @@
 import { createServer, type Server } from 'node:net';
+import { TURN_SOCKET } from '../../shared/guest-services.ts';
 
-/**
- * Name of a socket in the pod's netns that only one process can have, and loses when it ends. The
- * node agent connects to it to read what the services count.
- */
-export const TURN_SOCKET = '\0tapwire-guest-services';
 /** More clients than the node agent and one person. */
 const MAX_CLIENTS = 4;
 /** Time in ms after which a client is cut that does not read. */
