@@ -66,7 +66,7 @@ async function run(options: Options): Promise<void> {
   const liveness = serveLiveness(liveSocketOf(socket));
   const { netnsDir: directory, scanSeconds: seconds } = options;
   const scanner = seconds === 0 ? null : startScanner({ directory, seconds, hostNetns: context.hostNetns });
-  if (scanner !== null) addScanMetrics(metrics, scanner.last);
+  if (scanner !== null) addScanMetrics(metrics, scanner);
   const devices = await startDevices({
     nodeFile,
     readResources: () => readNodePolicy(nodeFile).macvtap,

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import tapwire from '../package.json' with { type: 'json' };
 import type { DeviceCount } from './device-plugin/device-plugin.ts';
-import { countOf, countUnreadable, type Scan } from './scan/findings.ts';
+import { countOf, countServed, countUnreadable, countUnserved, type Scan } from './scan/findings.ts';
+import { MESSAGES } from './scan/guest-counts.ts';
+import type { Scanner } from './scan/scan.ts';
 
 /** The agent's Prometheus metrics. */
 export interface Metrics {
@@ -26,11 +28,13 @@ export interface Metrics {
 const BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 
 /**
- * Adds the metrics of the scans. Without a scan they have no value.
- *
- * @param last the last scan; null if there was none, or it failed
+ * Adds the metrics of the scans. The gauges have no value if there was no scan, or the last one
+ * failed.
  */
-export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): void {
+export function addScanMetrics(
+  { registry }: Metrics,
+  { last, messages }: Pick<Scanner, 'last' | 'messages'>,
+): void {
   const registers = [registry];
   new Gauge({
     name: 'tapwire_conflicting_filters',
@@ -44,14 +48,34 @@ export function addScanMetrics({ registry }: Metrics, last: () => Scan | null): 
         this.set({ verdict }, countOf(scan ?? new Map(), verdict));
     },
   });
-  new Gauge({
-    name: 'tapwire_unreadable_netns',
-    help: 'Network namespaces of pods that have more links or filters than a scan reads.',
+  const gauge = (name: string, help: string, countIn: (scan: Scan) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const scan = last();
+        if (scan === null) this.remove();
+        else this.set(countIn(scan));
+      },
+    });
+  gauge(
+    'tapwire_unreadable_netns',
+    'Network namespaces of pods that have more links or filters than a scan reads.',
+    countUnreadable,
+  );
+  gauge('tapwire_served_guests', 'Guests that a sidecar serves, of NADs with guest services.', countServed);
+  gauge('tapwire_unserved_guests', 'Running guests of such NADs that no sidecar serves.', countUnserved);
+  new Counter({
+    name: 'tapwire_guest_messages_total',
+    help: 'Messages between guests and the sidecars that serve them, by protocol and result.',
+    labelNames: ['protocol', 'result'],
     registers,
     collect() {
-      const scan = last();
-      if (scan === null) this.remove();
-      else this.set(countUnreadable(scan));
+      this.reset();
+      const totals = messages();
+      for (const [i, [protocol, result]] of MESSAGES.entries())
+        this.inc({ protocol, result }, totals[i] ?? 0);
     },
   });
 }

@@ -1,6 +1,7 @@
 /** The results of a scan of the node's pods, and their differences from the previous scan. */
 import type { RecordedConflict } from '../../cni/bindings/tap/recorded-attachments.ts';
 import type { LogLine } from '../../shared/log.ts';
+import type { ScannedGuest } from './guest-counts.ts';
 
 /** A filter or program that may keep frames from a pod's guest. */
 export interface PodConflict extends Pick<RecordedConflict, 'link' | 'what' | 'verdict' | 'removal'> {
@@ -12,6 +13,7 @@ export interface PodConflict extends Pick<RecordedConflict, 'link' | 'what' | 'v
 /** One network namespace of a scan. */
 export interface ScannedNetns {
   readonly findings: readonly PodConflict[];
+  readonly guests: readonly ScannedGuest[];
   /** False if the netns has more links or filters than a scan reads, or the kernel refused. */
   readonly isReadable: boolean;
 }
@@ -25,14 +27,16 @@ export const MAX_PER_POD = 8;
 const MAX_LINES = 20;
 
 /**
- * Merges a scan with the previous one: a netns that cannot be read keeps its earlier findings, so
- * that they are not reported again when it can be read. Pure.
+ * Merges a scan with the previous one: a netns that cannot be read keeps its earlier findings and
+ * guests, so that they are not reported again when it can be read. Pure.
  */
 export const remember = (before: Scan, now: Scan): Scan =>
   new Map(
     [...now].map(([netns, looked]) => [
       netns,
-      looked.isReadable ? looked : { ...looked, findings: findingsOf(netns, before) },
+      looked.isReadable
+        ? looked
+        : { ...looked, findings: findingsOf(netns, before), guests: guestsOf(netns, before) },
     ]),
   );
 
@@ -44,10 +48,11 @@ export function reportOf(before: Scan, now: Scan): readonly LogLine[] {
     ...[...now.keys()]
       .filter((netns) => isUnreadable(netns, now) && !isUnreadable(netns, before))
       .map(unreadable),
+    ...guestLines(before, now),
   ];
   if (lines.length <= MAX_LINES) return lines;
   const more = lines.length - MAX_LINES;
-  const message = `Found ${more} more changes of filters and programs in pods; run tapwire inspect to list all`;
+  const message = `Found ${more} more changes in pods; run tapwire inspect to list all filters and programs`;
   return [...lines.slice(0, MAX_LINES), { level: 'warn', message }];
 }
 
@@ -58,6 +63,18 @@ export const countOf = (scan: Scan, verdict: PodConflict['verdict']): number =>
 
 export const countUnreadable = (scan: Scan): number =>
   [...scan.values()].filter(({ isReadable }) => !isReadable).length;
+
+/** Whether a guest runs that no sidecar serves. */
+const isUnserved = ({ isRunning, counts }: ScannedGuest): boolean => isRunning && counts === null;
+
+const allGuests = (scan: Scan): readonly ScannedGuest[] => [...scan.values()].flatMap(({ guests }) => guests);
+
+export const countServed = (scan: Scan): number =>
+  allGuests(scan).filter(({ counts }) => counts !== null).length;
+
+export const countUnserved = (scan: Scan): number => allGuests(scan).filter(isUnserved).length;
+
+const guestsOf = (netns: string, scan: Scan): readonly ScannedGuest[] => scan.get(netns)?.guests ?? [];
 
 const findingsOf = (netns: string, scan: Scan): readonly PodConflict[] => scan.get(netns)?.findings ?? [];
 
@@ -96,4 +113,24 @@ const unreadable = (netns: string): LogLine => ({
   message: `Cannot look for conflicting filters in netns "${netns}": it has more links or filters than a scan reads, or than the kernel can list; run tapwire inspect for it`,
 });
 
-const fieldsOf = (netns: string, { container, ifname }: PodConflict) => ({ netns, container, ifname });
+/** Guests that are unserved since this scan, or were so in the previous one and are served now. */
+const guestLines = (before: Scan, now: Scan): readonly LogLine[] =>
+  [...now.keys()].flatMap((netns) => {
+    const earlier = new Map(guestsOf(netns, before).map((guest) => [guest.tap, isUnserved(guest)]));
+    return guestsOf(netns, now).flatMap((guest): LogLine[] => {
+      const [was, is] = [earlier.get(guest.tap) ?? false, isUnserved(guest)];
+      const fields = fieldsOf(netns, guest);
+      if (is && !was) return [{ level: 'warn', message: unservedMessage(guest), fields }];
+      if (!was || guest.counts === null) return [];
+      return [{ level: 'info', message: `A sidecar serves the guest of "${guest.tap}"`, fields }];
+    });
+  });
+
+const unservedMessage = ({ tap }: ScannedGuest): string =>
+  `No sidecar serves the guest of "${tap}", so that it gets no address; see the log of the pod's sidecar`;
+
+const fieldsOf = (netns: string, { container, ifname }: Pick<PodConflict, 'container' | 'ifname'>) => ({
+  netns,
+  container,
+  ifname,
+});

@@ -4,12 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import { remember, reportOf, type Scan, type ScannedNetns } from './findings.ts';
+import { addScan, type Counts, NOTHING_COUNTED } from './guest-counts.ts';
 import { scanNetns } from './look.ts';
 
-/** Scans the node's pods periodically for filters and programs that were added after ADD. */
+/**
+ * Scans the node's pods periodically for filters and programs that were added after ADD, and for
+ * what their guest services count.
+ */
 export interface Scanner {
   /** The last scan; null if there was none or it failed. */
   readonly last: () => Scan | null;
+  /** Messages that guest services have counted since the first scan. */
+  readonly messages: () => Counts;
   /** Stops scanning; resolves when all descriptors are closed. */
   stop(): Promise<void>;
 }
@@ -33,6 +39,7 @@ const PAUSE = 10;
 export function startScanner({ directory, seconds, hostNetns }: ScanOptions): Scanner {
   const stopped = new AbortController();
   let last: Scan | null = null;
+  let counted = NOTHING_COUNTED;
   let failure: string | null = null;
 
   const pause = (ms: number): Promise<void> =>
@@ -50,6 +57,7 @@ export function startScanner({ directory, seconds, hostNetns }: ScanOptions): Sc
     const now = remember(before, found);
     for (const { level, message, fields } of reportOf(before, now)) log(level, message, fields);
     last = now;
+    counted = addScan(counted, now);
   };
 
   const run = async (): Promise<void> => {
@@ -75,6 +83,7 @@ export function startScanner({ directory, seconds, hostNetns }: ScanOptions): Sc
   const running = run();
   return {
     last: () => last,
+    messages: () => counted.totals,
     async stop() {
       stopped.abort();
       await running;

@@ -3,8 +3,7 @@
  * calls CHECK, so that nothing else would report them.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { suite } from 'uvu';
@@ -12,56 +11,23 @@ import * as assert from 'uvu/assert';
 import { encodeRecord } from '../../shared/record.ts';
 import type { Agent } from '../helpers/agent/agent.ts';
 import {
-  type AgentNode,
   metricsOf,
   page,
   succeeded,
   until,
   untilIs,
-  withEmptyNode,
   within,
   withMortalPod,
 } from '../helpers/agent/agent-node.ts';
+import { linesAbout, scanned, withScannedNode } from '../helpers/agent/scanned-node.ts';
 import { macvtapRecord } from '../helpers/pod/macvtap-pod.ts';
-import { type TestNetns, withPod } from '../helpers/pod/netns.ts';
+import { withPod } from '../helpers/pod/netns.ts';
 import { attach, detachTcx, returning } from '../helpers/pod/programs.ts';
 
 const test = suite("the agent's scan of pods");
 
-/**
- * A node on which the agent sees only the pods that the test lists in a directory. They are links,
- * because a mount would outlive a crash of the test.
- */
-function withScannedNode<T>(
-  act: (node: AgentNode, directory: string, show: (netns: TestNetns) => void) => Promise<T>,
-): Promise<T> {
-  return withEmptyNode(async (node) => {
-    const directory = mkdtempSync(join(tmpdir(), 'tapwire-netns-'));
-    try {
-      return await act(node, directory, ({ name, path }) => symlinkSync(path, join(directory, name)));
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  });
-}
-
 const conflicts = async (agent: Agent, verdict: 'deadly' | 'unknown'): Promise<number> =>
   (await metricsOf(agent)).value('tapwire_conflicting_filters', { verdict });
-
-const linesAbout = (agent: Agent, text: string) =>
-  agent
-    .log()
-    .split('\n')
-    .filter((line) => line.includes('"message"'))
-    .map((line) => JSON.parse(line))
-    .filter(({ message }) => message.includes(text));
-
-const scanned = (agent: Agent) =>
-  until(
-    'there is a scan',
-    async () =>
-      ((await metricsOf(agent)).families.get('tapwire_conflicting_filters')?.samples.length ?? 0) > 0,
-  );
 
 const FILTER = 'filter add dev eth0 ingress protocol all pref 10 u32 match u32 0 0 flowid 1:1';
 const TAKES = 'a u32 filter at pref 10 that takes its frames';

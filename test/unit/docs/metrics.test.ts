@@ -7,6 +7,7 @@ import { CODES } from '../../../cni/result.ts';
 import type { End } from '../../../daemonset/calls/caller.ts';
 import { addDeviceMetrics, addScanMetrics, addThreadMetric, newMetrics } from '../../../daemonset/metrics.ts';
 import type { PodConflict } from '../../../daemonset/scan/findings.ts';
+import { MESSAGES } from '../../../daemonset/scan/guest-counts.ts';
 
 const test = suite('docs/metrics.md');
 
@@ -30,7 +31,7 @@ interface Registered {
 async function registered(): Promise<readonly Registered[]> {
   const metrics = newMetrics();
   addThreadMetric(metrics, () => 0);
-  addScanMetrics(metrics, () => null);
+  addScanMetrics(metrics, { last: () => null, messages: () => [] });
   addDeviceMetrics(metrics, () => []);
   const described = await metrics.registry.getMetricsAsJSON();
   return metrics.registry.getMetricsAsArray().map(({ name, help }) => ({
@@ -81,6 +82,21 @@ test('each reason and each verdict is explained', () => {
       [...cell.matchAll(/`([\w ]+)`/g)].map(([, value]) => value),
       Object.keys(values),
     );
+  }
+});
+
+test('each message of the guest services is explained', () => {
+  const quoted = (cell = '') => [...cell.matchAll(/`(\w+)`/g)].map(([, value = '']) => value);
+  const explained = rowsOf('Results of guest services')
+    .slice(2)
+    .flatMap(([protocols, results]) =>
+      quoted(protocols).flatMap((protocol) => quoted(results).map((result) => `${protocol} ${result}`)),
+    );
+  const messages = MESSAGES.map((message) => message.join(' '));
+  assert.equal(explained.sort(), [...messages].sort());
+  for (const [i, label] of ['protocol', 'result'].entries()) {
+    const cell = rowsOf('Labels').find(([first]) => first === `\`${label}\``)?.[1];
+    assert.equal([...new Set(quoted(cell))].sort(), [...new Set(MESSAGES.map((pair) => pair[i]))].sort());
   }
 });
 

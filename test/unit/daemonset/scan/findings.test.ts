@@ -2,13 +2,16 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   countOf,
+  countServed,
   countUnreadable,
+  countUnserved,
   type PodConflict,
   remember,
   reportOf,
   type Scan,
   type ScannedNetns,
 } from '../../../../daemonset/scan/findings.ts';
+import type { ScannedGuest } from '../../../../daemonset/scan/guest-counts.ts';
 
 const test = suite('findings of a scan');
 
@@ -21,8 +24,12 @@ const U32: PodConflict = {
   removal: 'tc filter del dev eth0 ingress pref 10',
 };
 const TCX: PodConflict = { ...U32, what: 'the TCX program 12 "count"', verdict: 'unknown' };
-const looked = (...findings: readonly PodConflict[]): ScannedNetns => ({ findings, isReadable: true });
-const UNREADABLE: ScannedNetns = { findings: [], isReadable: false };
+const looked = (...findings: readonly PodConflict[]): ScannedNetns => ({
+  findings,
+  guests: [],
+  isReadable: true,
+});
+const UNREADABLE: ScannedNetns = { findings: [], guests: [], isReadable: false };
 const scan = (pods: Readonly<Record<string, ScannedNetns>>): Scan => new Map(Object.entries(pods));
 const lines = (before: Scan, now: Scan) =>
   reportOf(before, now).map(({ level, message }) => [level, message]);
@@ -90,8 +97,45 @@ test('one scan writes a bounded number of lines', () => {
   assert.is(report.length, 21);
   assert.is(
     report.at(-1)?.message,
-    'Found 280 more changes of filters and programs in pods; run tapwire inspect to list all',
+    'Found 280 more changes in pods; run tapwire inspect to list all filters and programs',
   );
+});
+
+const SERVED: ScannedGuest = { container: 'c1', ifname: 'net1', tap: 'tap0', isRunning: true, counts: [0] };
+const UNSERVED: ScannedGuest = { ...SERVED, counts: null };
+const UNSTARTED: ScannedGuest = { ...UNSERVED, isRunning: false };
+const pod = (...guests: readonly ScannedGuest[]): Scan =>
+  scan({ a: { findings: [], guests, isReadable: true } });
+
+test('reportOf() names a guest that runs without a sidecar once, and says when it has one', () => {
+  const unserved = {
+    level: 'warn',
+    message:
+      'No sidecar serves the guest of "tap0", so that it gets no address; see the log of the pod\'s sidecar',
+    fields: { netns: 'a', container: 'c1', ifname: 'net1' },
+  };
+  assert.equal(reportOf(NONE, pod(UNSERVED)), [unserved]);
+  assert.equal(reportOf(pod(SERVED), pod(UNSERVED)), [unserved]);
+  assert.equal(lines(pod(UNSERVED), pod(UNSERVED)), []);
+  assert.equal(reportOf(pod(UNSERVED), pod(SERVED)), [
+    { ...unserved, level: 'info', message: 'A sidecar serves the guest of "tap0"' },
+  ]);
+  for (const now of [pod(UNSTARTED), pod(), NONE]) assert.equal(lines(pod(UNSERVED), now), []);
+  for (const quiet of [pod(SERVED), pod(UNSTARTED)]) assert.equal(lines(NONE, quiet), []);
+  const other = { ...UNSERVED, tap: 'tap1' };
+  assert.is(lines(pod(UNSERVED), pod(UNSERVED, other)).length, 1);
+});
+
+test('guests count as served if a sidecar says so, and as unserved only while they run', () => {
+  const counts = (now: Scan) => [countServed(now), countUnserved(now)];
+  assert.equal(counts(pod(SERVED, { ...SERVED, isRunning: false }, UNSERVED, UNSTARTED)), [2, 1]);
+  assert.equal(counts(NONE), [0, 0]);
+});
+
+test('a pod that cannot be read keeps its guests', () => {
+  const kept = remember(pod(UNSERVED), scan({ a: UNREADABLE }));
+  assert.is(countUnserved(kept), 1);
+  assert.is(countUnserved(remember(pod(UNSERVED), pod())), 0);
 });
 
 test.run();
