@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { observeNetwork, readLinks } from './pod/observe.ts';
@@ -36,7 +37,7 @@ export class Guests {
 
   /** Serves the guests from now on, if there are any. Never fails. */
   async serve(): Promise<void> {
-    if (this.#services !== null || !(await this.areServed())) return;
+    if (!(await this.areServed()) || this.#services !== null) return;
     this.#services = new GuestServices(async () => servedGuestsOf(await observeNetwork(), this.#options));
     try {
       await this.#services.start();
@@ -48,7 +49,8 @@ export class Guests {
   /** Takes over what a VMI asks for, before its VM starts. Never fails. */
   async learn(vmi: Uint8Array): Promise<void> {
     const options = optionsIn(vmi);
-    if (options === null || !(await this.areServed())) return;
+    // virt-launcher sends the same VMI up to three times.
+    if (options === null || isDeepStrictEqual(options, this.#options) || !(await this.areServed())) return;
     this.#options = options;
     for (const warning of options.warnings) log('warn', warning);
     try {

@@ -12,7 +12,7 @@ export interface Route {
    * hops.
    */
   readonly gateway: string | null;
-  /** Ifindex; null if the route has several next hops. */
+  /** Ifindex; null if the route has several next hops, or a gateway of the other family. */
   readonly link: number | null;
   readonly table: number;
   /**
@@ -31,6 +31,7 @@ const RTN_UNICAST = 1;
 const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
+const RTA_VIA = 18;
 const RTA_TABLE = 15;
 
 /** Queries all unicast routes of the netns, IPv4 and IPv6, in all tables. */
@@ -50,7 +51,7 @@ function decodeRoute({ body }: Message): Route {
     family: body[0] === AF_INET ? 'inet' : 'inet6',
     destination: destination === undefined ? 'default' : `${formatAddress(destination)}/${body.readUInt8(1)}`,
     gateway: gateway === undefined ? null : formatAddress(gateway),
-    link: readU32(attributes, RTA_OIF) ?? null,
+    link: readBytes(attributes, RTA_VIA) !== undefined ? null : (readU32(attributes, RTA_OIF) ?? null),
     table: readU32(attributes, RTA_TABLE) ?? body.readUInt8(4),
     protocol: body.readUInt8(5),
   };

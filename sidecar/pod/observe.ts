@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Rtnetlink } from '../../shared/netns/netns.ts';
 import { readRecord } from '../../shared/record.ts';
@@ -8,6 +8,8 @@ import { neighboursOf } from '../../shared/rtnetlink/neighbour.ts';
 import { allRoutes } from '../../shared/rtnetlink/route.ts';
 import type { PodNetwork } from '../services/facts.ts';
 import { nameserversOf, searchDomainsOf } from './resolv-conf.ts';
+
+const RESOLV_CONF = '/etc/resolv.conf';
 
 /** Reads the links and the search domains of the pod. @throws {BindingError} KERNEL_REFUSED */
 export async function observePod(): Promise<Pick<Observed, 'links' | 'searchDomains'>> {
@@ -39,10 +41,13 @@ export async function observeNetwork(): Promise<PodNetwork> {
   }
 }
 
-/** Returns the text of resolv.conf; empty if the pod has no such file. */
+/** Maximum size in bytes of resolv.conf, which other containers of the pod may share. */
+const MAX_RESOLV_CONF = 64 * 1024;
+
+/** Returns the text of resolv.conf; empty if the pod has no such file, or a longer one. */
 function readResolvConf(): string {
   try {
-    return readFileSync('/etc/resolv.conf', 'utf8');
+    return statSync(RESOLV_CONF).size > MAX_RESOLV_CONF ? '' : readFileSync(RESOLV_CONF, 'utf8');
   } catch {
     return '';
   }

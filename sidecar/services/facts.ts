@@ -69,12 +69,12 @@ function ipv4Of(podLink: Link, { addresses, routes }: PodNetwork): GuestIpv4 | n
   const candidates = guestAddressesOf(podLink, 'inet', addresses);
   const address = candidates.find(({ scope }) => scope === 'global') ?? candidates[0];
   if (address === undefined) return null;
-  const own = candidates.map(prefixOf);
+  const own = new Set(candidates.map(prefixOf));
   return {
     address: address.local,
     prefixLength: address.prefixLength,
     routes: routesOf(podLink, 'inet', routes)
-      .filter(({ destination, gateway }) => gateway !== null || !own.includes(destination))
+      .filter(({ destination, gateway }) => gateway !== null || !own.has(destination))
       .map(({ destination, gateway }) => ({ destination, gateway }))
       .slice(0, MAX_ROUTES),
   };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -22,8 +23,8 @@ export const vmiFileIn = (hookDirectory: string): string => `${hookDirectory}/us
 /** Keeps what the VMI asks for, which virt-launcher does not send again to a restarted sidecar. */
 export function writeVmi(path: string, excerpt: Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const staged = `${path}.${process.pid}`;
-  writeFileSync(staged, excerpt, { mode: 0o600 });
+  const staged = `${path}.${randomUUID()}`;
+  writeFileSync(staged, excerpt, { mode: 0o600, flag: 'wx' });
   renameSync(staged, path);
 }
 
