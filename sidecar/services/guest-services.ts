@@ -88,7 +88,7 @@ export class GuestServices {
 
   #serve(guests: readonly ServedGuest[]): void {
     for (const [ifname, services] of this.#taps) {
-      if (guests.some(({ tap }) => tap.ifindex === services.ifindex)) continue;
+      if (guests.some(({ tap }) => services.isFor(tap))) continue;
       services.close();
       this.#taps.delete(ifname);
       log('info', 'Stopped serving a guest, because its tap is gone', { tap: ifname });

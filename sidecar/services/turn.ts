@@ -18,11 +18,12 @@ export function takeTurn(read: () => string): Promise<Server | null> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.setTimeout(CLIENT_TIMEOUT, () => socket.destroy());
-    socket.end(read());
-    socket.resume();
+    // Does not wait until the client closes, so that it cannot keep its place.
+    socket.end(read(), () => socket.destroy());
   });
   server.maxConnections = MAX_CLIENTS;
-  server.once('error', (error: NodeJS.ErrnoException) => {
+  // Also later: a client that cannot be accepted must not end the sidecar.
+  server.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') resolve(null);
     else reject(error);
   });
