@@ -61,19 +61,21 @@ export const withAddressedPod = <T>(kind: PodLinkKind, act: (pod: AddressedPod) 
  *
  * @param form of the spoof guard
  * @param network the VMI's name of it
+ * @param ifname another one for each attachment
  */
 export async function wire(
-  { netns }: AddressedPod,
+  { netns }: Pick<AddressedPod, 'netns'>,
   passing: Passing,
   form: RuleForm = 'program',
   network = 'default',
+  ifname = network === 'default' ? 'net1' : 'net2',
 ): Promise<void> {
   const fd = openSync(netns.path, 'r');
   const kernel = openKernel(fd, { classifiers: { candidates: CLASSIFIERS, guardForms: [form] } });
   try {
     const args = { cni: { logicNetworkName: network } };
     const call = {
-      key: { containerId: 'pod1', ifname: network === 'default' ? 'net1' : 'net2' },
+      key: { containerId: 'pod1', ifname },
       netns: netns.path,
       version: '1.0.0',
       pod: { namespace: 'vms', name: 'virt-launcher-vm1-abcde' },

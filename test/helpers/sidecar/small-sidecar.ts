@@ -8,6 +8,7 @@ import { addCgroup, type Cgroup, type Limits } from '../../../bench/cgroups.ts';
 import { hashedPodIfname, secondaryTapIfname } from '../../../shared/kubevirt/names.ts';
 import { cgroupsOf, removeCgroup } from '../cluster/containerd/cgroups.ts';
 import { HANG } from '../hang.ts';
+import { wire as wirePod } from '../pod/guarded-pod.ts';
 import { type TestNetns, withNetns } from '../pod/netns.ts';
 import { callInfo } from './hook-api.ts';
 import { makeHookDirectory, processStatus, type Sidecar, withHookPlace, withSidecar } from './sidecar.ts';
@@ -28,6 +29,7 @@ const POLL_INTERVAL = 1; // ms
 export const GUARANTEED: Limits = { cpu: 200, memory: 64_000_000 / MIB };
 
 export interface SmallSidecar {
+  readonly netns: TestNetns;
   readonly sidecar: Sidecar;
   readonly cgroup: Cgroup;
   readonly socket: string;
@@ -44,20 +46,29 @@ export interface SmallSidecar {
 /**
  * Starts the bundle in a pod with this many wired networks, waits for its reply to Info, then calls
  * `act`.
+ *
+ * @param isServed whether the guest gets the addresses of the pod links
  */
 export function withSmallSidecar<T>(
   limits: Limits,
   interfaces: number,
   act: (small: SmallSidecar) => Promise<T>,
+  isServed = false,
 ): Promise<T> {
   const names = Array.from({ length: interfaces }, (_, index) => `net${index}`);
-  return inSmallPod(limits, names, 'dist/sidecar/index.js', async (running, hooks) => {
-    const socket = await socketIn(`${hooks}/${CONTAINER}`, running);
-    const listening = running.age();
-    await callInfo(socket);
-    const ready = running.age();
-    return act({ ...running, listening, ready, socket, domain: domainOf(20_000), vmi: vmiOf(names) });
-  });
+  return inSmallPod(
+    limits,
+    names,
+    'dist/sidecar/index.js',
+    async (running, hooks) => {
+      const socket = await socketIn(`${hooks}/${CONTAINER}`, running);
+      const listening = running.age();
+      await callInfo(socket);
+      const ready = running.age();
+      return act({ ...running, listening, ready, socket, domain: domainOf(20_000), vmi: vmiOf(names) });
+    },
+    isServed ? wireServed : wire,
+  );
 }
 
 /** Waits for the sidecar's socket and returns its path. */
@@ -79,6 +90,7 @@ export const timeEmptyNode = (limits: Limits): Promise<number> =>
   });
 
 interface Running {
+  readonly netns: TestNetns;
   readonly sidecar: Sidecar;
   readonly cgroup: Cgroup;
   /** Time since exec, in ms. */
@@ -90,17 +102,18 @@ function inSmallPod<T>(
   networks: readonly string[],
   program: string | null,
   act: (running: Running, hooks: string) => Promise<T>,
+  prepare = wire,
 ): Promise<T> {
   return withNetns((netns) =>
     withHookPlace(async (place) => {
-      for (const name of networks) await wire(netns, name);
+      for (const name of networks) await prepare(netns, name);
       const hooks = makeHookDirectory(`${place}/hooks`);
       const env = { ...IMAGE_ENV, TAPWIRE_HOOK_DIR: makeHookDirectory(`${hooks}/${CONTAINER}`) };
       const parent = netns.name; // by which the runner deletes it if the test is interrupted
       const cgroup = addCgroup(parent, 'sidecar', limits);
       const running = (sidecar: Sidecar) => {
         const started = performance.now();
-        return act({ sidecar, cgroup, age: () => performance.now() - started }, hooks);
+        return act({ netns, sidecar, cgroup, age: () => performance.now() - started }, hooks);
       };
       try {
         return await withSidecar(netns, place, env, running, { program, openFiles: 1024, cgroup });
@@ -115,6 +128,18 @@ async function wire({ ip }: TestNetns, network: string): Promise<void> {
   const podLink = hashedPodIfname(network);
   await ip(`link add ${podLink} mtu 1500 type veth peer name p${podLink.slice(3)}`);
   await ip(`tuntap add dev ${secondaryTapIfname(podLink)} mode tap user 107 group 107 vnet_hdr`);
+}
+
+/** A pod link with addresses, and what ADD does for a guest that gets them. */
+async function wireServed(netns: TestNetns, network: string): Promise<void> {
+  const { ip } = netns;
+  const [podLink, index] = [hashedPodIfname(network), network.slice('net'.length)];
+  const outer = `p${podLink.slice(3)}`;
+  await ip(`link add ${podLink} mtu 1500 type veth peer name ${outer}`);
+  for (const link of [podLink, outer]) await ip(`link set ${link} addrgenmode none up`);
+  await ip(`addr add 10.0.${index}.10/24 dev ${podLink}`);
+  await ip(`addr add 2001:db8:${index}::10/64 dev ${podLink} nodad`);
+  await wirePod({ netns }, { guestAddresses: 'pod', spoofGuard: 'off' }, 'program', network, network);
 }
 
 function vmiOf(names: readonly string[]): Buffer {
