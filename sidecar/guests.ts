@@ -35,9 +35,9 @@ export class Guests {
     }
   }
 
-  /** Serves the guests from now on, if there are any. Never fails. */
+  /** Serves the guests from now on. Never fails. */
   async serve(): Promise<void> {
-    if (!(await this.areServed()) || this.#services !== null) return;
+    if (this.#services !== null) return;
     this.#services = new GuestServices(async () => servedGuestsOf(await observeNetwork(), this.#options));
     try {
       await this.#services.start();

@@ -8,6 +8,7 @@
 import './memory.ts';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import tapwire from '../package.json' with { type: 'json' };
 import { BindingError, messageOf } from '../shared/errors.ts';
 import { log, logBy } from '../shared/log.ts';
@@ -22,6 +23,9 @@ import { vmiFileIn } from './services/vmi-file.ts';
 import { readSettings } from './settings.ts';
 import { printedFor } from './usage.ts';
 
+/** Time in ms after which virt-launcher gets the socket, even if the guests are not served yet. */
+const SERVE_TIMEOUT = 2_000;
+
 const stop = Promise.withResolvers<string>();
 // `on`, not `once`: a second signal must not kill the process while it stops.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve(signal));
@@ -31,6 +35,7 @@ async function run(): Promise<void> {
   const { hookDirectory, container, domainHookSocket, bindings } = settings;
   const socket = domainHookSocket ?? hookSocketPath(hookDirectory, container);
   const guests = new Guests(vmiFileIn(dirname(socket)));
+  const areServed = await guests.areServed();
   const server = createHookServer({
     defineDomain: async (params) => {
       const defined = await defineDomain(params, settings, observePod);
@@ -38,7 +43,7 @@ async function run(): Promise<void> {
       await guests.learn(params.vmi);
       return defined;
     },
-    announcesCloudInit: await guests.areServed(),
+    announcesCloudInit: areServed,
     async addCloudInit(params) {
       const prepared = await prepareCloudInit(params, (options) => guests.interfacesOf(options));
       for (const warning of prepared.warnings) log('warn', warning);
@@ -46,6 +51,8 @@ async function run(): Promise<void> {
     },
     onShutdown: () => stop.resolve('Shutdown'),
   });
+  // Before virt-launcher sees the socket: afterwards, it waits for the reply to Info only for 1 s.
+  if (areServed) await Promise.race([guests.serve(), sleep(SERVE_TIMEOUT)]);
   try {
     // Creates the directory of a Plugin's socket, because it is a directory inside the volume. The
     // hook directory is itself a volume: if it is missing, virt-launcher would not find the socket.
@@ -56,7 +63,6 @@ async function run(): Promise<void> {
     throw new BindingError('IO_FAILURE', reason, { cause });
   }
   log('info', 'Serving hooks', { socket, version: tapwire.version, bindings });
-  await guests.serve();
   const reason = await stop.promise;
   await withdraw(server, socket);
   log('info', 'Stopped', { reason });

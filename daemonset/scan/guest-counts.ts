@@ -8,12 +8,17 @@ export const MESSAGES = [
   ['DHCPv4', 'NAK'],
   ['DHCPv4', 'ignored'],
   ['DHCPv4', 'rejected'],
+  ['DHCPv4', 'dropped'],
+  ['DHCPv4', 'failed'],
   ['DHCPv6', 'Advertise'],
   ['DHCPv6', 'Reply'],
   ['DHCPv6', 'ignored'],
   ['DHCPv6', 'rejected'],
+  ['DHCPv6', 'dropped'],
+  ['DHCPv6', 'failed'],
   ['RA', 'Solicitation'],
   ['RA', 'Advertisement'],
+  ['RA', 'failed'],
 ] as const;
 
 /** Numbers in the order of MESSAGES. */

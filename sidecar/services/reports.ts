@@ -38,9 +38,11 @@ export class Reports {
     if (performance.now() < this.#lastHeard + CARRIER_DELAY) return;
     this.#asking = setTimeout(
       () =>
-        log('warn', `No guest has asked for an address within ${ASKING_TIMEOUT / 1000} s`, {
+        log('info', `No guest has asked for an address within ${ASKING_TIMEOUT / 1000} s`, {
           tap: this.#tap,
-          remedy: 'let the guest configure its NIC by DHCP, or see what its firewall drops',
+          remedy:
+            'if the guest has no address, let it configure its NIC by DHCP; one with a static address, ' +
+            'or one that has migrated here with its lease, need not ask',
         }),
       ASKING_TIMEOUT,
     );

@@ -5,6 +5,7 @@ import { answerDhcp4, clientOf } from './dhcp4/answer-dhcp4.ts';
 import { answerDhcp6 } from './dhcp6/answer-dhcp6.ts';
 import type { GuestNetwork } from './guest-network.ts';
 import { GuestSocket, type Sender, type Service } from './guest-socket.ts';
+import { RecentAddresses } from './recent-addresses.ts';
 import { type Protocol, Reports } from './reports.ts';
 import { Advertiser } from './router-advertisement/advertiser.ts';
 import { isSolicitation } from './router-advertisement/solicitation.ts';
@@ -38,6 +39,7 @@ export class TapServices {
   #network: GuestNetwork;
   #hasGuest = false;
   #waiting = 0;
+  readonly #recent = new RecentAddresses();
 
   /**
    * Serves from the first `update` on.
@@ -155,7 +157,9 @@ export class TapServices {
   #answerDhcp6(request: Buffer, sender: Sender): void {
     const answer = answerDhcp6(request, this.#network);
     this.reports.answered('DHCPv6', answer);
-    if (answer.reply !== null) this.#sockets.get('dhcp6')?.send(answer.reply, sender);
+    if (answer.reply === null) return;
+    if (this.#recent.admit(sender.address)) this.#sockets.get('dhcp6')?.send(answer.reply, sender);
+    else this.reports.count('DHCPv6', 'dropped');
   }
 
   #solicited(message: Buffer): void {

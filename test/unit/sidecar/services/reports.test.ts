@@ -7,7 +7,7 @@ import { type Clock, withClock } from '../../../helpers/clock.ts';
 
 const test = suite('Reports');
 
-const NO_REQUEST = 'warn: No guest has asked for an address within 60 s';
+const NO_REQUEST = 'info: No guest has asked for an address within 60 s';
 const ACK: Reply = { reply: Buffer.alloc(1), name: 'ACK', assigned: ['192.0.2.10'] };
 const OFFER: Reply = { ...ACK, name: 'OFFER', assigned: null };
 const NAK: Reply = { ...ACK, name: 'NAK', assigned: null };
