@@ -41,9 +41,10 @@ async function saysOnce(sidecar: Sidecar, text: string): Promise<Record<string, 
 const setSysctl = (netns: TestNetns, name: string, value: string): Promise<string> =>
   inNetns(netns, 'sh', '-c', `echo ${value} > /proc/sys/net/${name}`);
 
-test('a tap that ADD creates after the start is served, and so is the next of its name', () =>
-  withServedPod((pod) =>
-    pod.withSidecar(async (sidecar) => {
+test('a further tap that ADD creates after the start is served, and so is the next of its name', () =>
+  withServedPod(async (pod) => {
+    await wireSecond(pod);
+    await pod.withSidecar(async (sidecar) => {
       await logged(sidecar, 1, says('Serving hooks'));
       await pod.wire();
       const first = await pod.open();
@@ -53,15 +54,15 @@ test('a tap that ADD creates after the start is served, and so is the next of it
       await saysOnce(sidecar, 'Stopped serving a guest, because its tap is gone');
       await pod.wire();
       await getsServed(await pod.open());
-      assert.is(countLines(sidecar, 'Serving a guest'), 2);
+      assert.is(countLines(sidecar, 'Serving a guest'), 3);
       assert.is(countLines(sidecar, 'Cannot'), 0, sidecar.output());
-    }),
-  ));
+    });
+  }));
 
 test('a tap that is replaced at once is served again', () =>
-  withServedPod((pod) =>
-    pod.withSidecar(async (sidecar) => {
-      await pod.wire();
+  withServedPod(async (pod) => {
+    await pod.wire();
+    await pod.withSidecar(async (sidecar) => {
       for (let round = 0; round < 5; round++) {
         const guest = await pod.open();
         await getsServed(guest);
@@ -73,8 +74,8 @@ test('a tap that is replaced at once is served again', () =>
       assert.is(countLines(sidecar, 'Cannot'), 0, sidecar.output());
       const sockets = await inNetns(pod.netns, 'ss', '-Hlnu');
       assert.is(sockets.split('\n').length, 2, `one of each port:\n${sockets}`);
-    }),
-  ));
+    });
+  }));
 
 test('addresses that come and go after the start are served and not served', () =>
   withServedPod(async (pod) => {
