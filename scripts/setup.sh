@@ -177,6 +177,7 @@ if [ "$purpose" != bench ]; then
   [ -e .cache/debs ] || run apt node scripts/guest.ts --download
   run_step node scripts/guest.ts
 fi
+[ "$purpose" != test ] || run apt node scripts/clients.ts
 rm -rf "$scratch"
 flock -u 8
 [ $# = 0 ] || run program "$@"

@@ -1,5 +1,5 @@
 /** A DHCP server and a router on a link of a netns. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -9,19 +9,22 @@ import type { TestNetns } from './netns.ts';
 
 /**
  * @param serves what it serves on `ifname`, as options of dnsmasq, such as `--dhcp-range=…`
+ * @param act gets a function that returns the log so far
  */
-export async function withDnsmasq(
+export async function withDnsmasq<T>(
   { name }: TestNetns,
   ifname: string,
   serves: readonly string[],
-  act: () => Promise<void>,
-): Promise<void> {
+  act: (log: () => string) => Promise<T>,
+): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'tapwire-dnsmasq-'));
   const pidFile = join(directory, 'pid');
+  const logFile = join(directory, 'log');
   const options = [
     '--conf-file=/dev/null',
     '--keep-in-foreground',
     `--pid-file=${pidFile}`,
+    `--log-facility=${logFile}`,
     `--dhcp-leasefile=${join(directory, 'leases')}`,
     '--user=root',
     '--port=0', // no DNS
@@ -39,7 +42,7 @@ export async function withDnsmasq(
   try {
     await until('dnsmasq serves', () => existsSync(pidFile) || hasEnded);
     if (hasEnded) assert.unreachable(`dnsmasq: ${(await running).all}`);
-    await act();
+    return await act(() => readFileSync(logFile, 'utf8'));
   } finally {
     running.kill();
     await running;

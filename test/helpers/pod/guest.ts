@@ -39,18 +39,18 @@ export interface Guest {
    *
    * @param tap the tap's name, or the path of a macvtap's device node
    */
-  plugInto(pod: TestNetns, act: () => Promise<void>, tap?: string): Promise<void>;
+  plugInto<T>(pod: TestNetns, act: () => Promise<T>, tap?: string): Promise<T>;
 }
 
 /** @param mac the NIC's */
-export const withGuest = (mac: string, act: (guest: Guest) => Promise<void>): Promise<void> =>
+export const withGuest = <T>(mac: string, act: (guest: Guest) => Promise<T>): Promise<T> =>
   withNetns((netns) =>
     withDirectory(async (directory) => {
       const program = join(directory, 'qemu-system-x86');
       await execa('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
       await netns.ip('tuntap add nic0 mode tap vnet_hdr');
       await netns.ip(`link set nic0 address ${mac} addrgenmode none`);
-      await act({
+      return act({
         netns,
         canPing: () => canPing(netns, GATEWAY),
         async getsLease() {
@@ -63,17 +63,17 @@ export const withGuest = (mac: string, act: (guest: Guest) => Promise<void>): Pr
     }),
   );
 
-async function withCable(
+async function withCable<T>(
   words: readonly string[],
   { path }: TestNetns,
-  act: () => Promise<void>,
-): Promise<void> {
+  act: () => Promise<T>,
+): Promise<T> {
   const cable = spawn('nsenter', [`--net=${path}`, ...words], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(cable, 'exit');
   try {
     const first = await Promise.race([once(cable.stdout, 'data'), ended]);
     assert.is(String(first[0]), 'ready\n', 'the tap is open');
-    await act();
+    return await act();
   } finally {
     cable.stdin.end();
     await ended;

@@ -14,15 +14,17 @@ const POD_ID = 107;
 const UNPRIVILEGED = `--reuid ${POD_ID} --regid ${POD_ID} --clear-groups --bounding-set -all --inh-caps -all --no-new-privs`;
 /**
  * Script that shows the checkout to uid 107 at another path, because its own path may be out of
- * reach. Arguments: checkout, place, program. Everything except the place is read-only. The program
- * starts at the first line of input.
+ * reach. Arguments: checkout, place, resolv.conf and hostname or nothing, program. Everything
+ * except the place is read-only. The program starts at the first line of input.
  */
 const SHOW = `
   mount --bind "$2" "$2"
   mount --bind "$1" "$2/checkout"
   mount -o remount,bind,ro "$2/checkout"
   mount -o remount,bind,ro /
-  shift 2
+  [ -z "$3" ] || mount --bind "$3" /etc/resolv.conf
+  [ -z "$4" ] || hostname "$4"
+  shift 4
   read -r go
   exec "$@" </dev/null`;
 
@@ -33,6 +35,8 @@ export interface Setting {
   readonly openFiles: number;
   /** cgroup that the process enters before the program starts. */
   readonly cgroup?: Cgroup;
+  /** What the pod has in place of the machine's /etc/resolv.conf, by its path, and hostname. */
+  readonly pod?: { readonly resolvConf: string; readonly hostname: string };
 }
 
 const AS_SOURCE: Setting = { program: 'sidecar/main.ts', openFiles: 64 };
@@ -76,13 +80,15 @@ export async function withSidecar<T>(
   place: string,
   env: Readonly<Record<string, string>>,
   act: (sidecar: Sidecar) => Promise<T>,
-  { program, openFiles, cgroup }: Setting = AS_SOURCE,
+  { program, openFiles, cgroup, pod }: Setting = AS_SOURCE,
 ): Promise<T> {
   const seen = `${place}/checkout`;
   const node = process.execPath.startsWith(`${CHECKOUT}/`)
     ? process.execPath.replace(CHECKOUT, seen)
     : process.execPath;
-  const show = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', SHOW, 'sh', CHECKOUT, place];
+  const shown = [CHECKOUT, place, pod?.resolvConf ?? '', pod?.hostname ?? ''];
+  const apart = ['unshare', '--mount', '--uts', '--propagation', 'private'];
+  const show = [...apart, 'sh', '-ec', SHOW, 'sh', ...shown];
   const confined = [
     'prlimit',
     `--nofile=${openFiles}:${openFiles}`,

@@ -1,0 +1,46 @@
+import { type Client, resolverOf, restartable, startBus } from './client.ts';
+import { mtuOn, NIC } from './seen.ts';
+
+/** Configuration without which it leaves a tap alone, which the NIC is here. */
+const CONFIG = `[main]
+plugins=keyfile
+rc-manager=file
+[device]
+match-device=interface-name:${NIC}
+managed=1
+`;
+const CONNECTION = `[connection]
+id=${NIC}
+type=tun
+interface-name=${NIC}
+[tun]
+mode=2
+vnet-hdr=true
+[ipv4]
+method=auto
+[ipv6]
+method=auto
+`;
+const CONNECTION_FILE = `/etc/NetworkManager/system-connections/${NIC}.nmconnection`;
+
+export const NETWORK_MANAGER: Client = {
+  name: 'NetworkManager',
+  hasDhcpv6: true,
+  async start(system) {
+    system.write('/etc/NetworkManager/NetworkManager.conf', CONFIG);
+    system.write(CONNECTION_FILE, CONNECTION);
+    await system.run('chmod', '600', CONNECTION_FILE);
+    await startBus(system);
+    const manager = restartable(system, 'NetworkManager', '--no-daemon', '--log-level=DEBUG');
+    return {
+      told: async () => ({
+        mtu: await mtuOn(system.netns),
+        ...resolverOf(system.read('/etc/resolv.conf')),
+        hostname: (await system.run('hostname')).trim(),
+      }),
+      renew: async () => void (await system.run('nmcli', 'device', 'reapply', NIC)),
+      restart: manager.restart,
+      output: manager.output,
+    };
+  },
+};
