@@ -5,8 +5,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
+import { until } from '../agent/agent-node.ts';
 import { withDirectory } from '../plugin/shim.ts';
 import { type TestNetns, withNetns } from './netns.ts';
 
@@ -45,23 +47,64 @@ export interface Guest {
 /** @param mac the NIC's */
 export const withGuest = <T>(mac: string, act: (guest: Guest) => Promise<T>): Promise<T> =>
   withNetns((netns) =>
-    withDirectory(async (directory) => {
-      const program = join(directory, 'qemu-system-x86');
-      await execa('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
+    withCableProgram(async (program) => {
       await netns.ip('tuntap add nic0 mode tap vnet_hdr');
       await netns.ip(`link set nic0 address ${mac} addrgenmode none`);
-      return act({
-        netns,
-        canPing: () => canPing(netns, GATEWAY),
-        async getsLease() {
-          const words = ['busybox', 'udhcpc', '-i', 'nic0', '-nqf', '-t', '3', '-T', '1', '-s', DHCP_SCRIPT];
-          const ended = await execa('ip', ['netns', 'exec', netns.name, ...words], { reject: false });
-          return ended.exitCode === 0;
-        },
-        plugInto: (pod, use, tap = 'tap0') => withCable([program, netns.path, 'nic0', tap], pod, use),
-      });
+      return act(guestIn(netns, [program, netns.path, 'nic0']));
     }),
   );
+
+/** A guest whose NIC is an Ethernet card to programs, which treat a tap in another way. */
+export interface EthernetGuest extends Guest {
+  /**
+   * Takes the carrier from the NIC for at least so many milliseconds, as KubeVirt's link-refresh
+   * does. The guest's kernel has told its programs of that before the carrier comes back.
+   */
+  flap(ms: number): Promise<void>;
+}
+
+/** @param mac the NIC's */
+export const withEthernetGuest = <T>(mac: string, act: (guest: EthernetGuest) => Promise<T>): Promise<T> =>
+  withNetns((outside) =>
+    withNetns((netns) =>
+      withCableProgram(async (program) => {
+        await netns.ip(`link add nic0 address ${mac} type veth peer name wire0 netns ${outside.name}`);
+        await netns.ip('link set nic0 addrgenmode none');
+        await outside.ip('tuntap add wire1 mode tap vnet_hdr');
+        await outside.ip('link add cable0 type bridge mcast_snooping 0');
+        for (const link of ['wire0', 'wire1'])
+          await outside.ip(`link set ${link} addrgenmode none master cable0 up`);
+        await outside.ip('link set cable0 addrgenmode none up');
+        const flap = async (ms: number): Promise<void> => {
+          await outside.ip('link set wire0 down');
+          const isDown = async () => /state (LOWERLAYER)?DOWN/.test(await netns.ip('link show dev nic0'));
+          await until('the guest notices that its carrier is gone', isDown);
+          await sleep(ms);
+          await outside.ip('link set wire0 up');
+        };
+        return act({ ...guestIn(netns, [program, outside.path, 'wire1']), flap });
+      }),
+    ),
+  );
+
+const withCableProgram = <T>(act: (program: string) => Promise<T>): Promise<T> =>
+  withDirectory(async (directory) => {
+    const program = join(directory, 'qemu-system-x86');
+    await execa('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, SOURCE]);
+    return act(program);
+  });
+
+/** @param words command line of the cable, without the pod's end */
+const guestIn = (netns: TestNetns, words: readonly string[]): Guest => ({
+  netns,
+  canPing: () => canPing(netns, GATEWAY),
+  async getsLease() {
+    const client = ['busybox', 'udhcpc', '-i', 'nic0', '-nqf', '-t', '3', '-T', '1', '-s', DHCP_SCRIPT];
+    const ended = await execa('ip', ['netns', 'exec', netns.name, ...client], { reject: false });
+    return ended.exitCode === 0;
+  },
+  plugInto: (pod, use, tap = 'tap0') => withCable([...words, tap], pod, use),
+});
 
 async function withCable<T>(
   words: readonly string[],

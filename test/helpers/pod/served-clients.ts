@@ -44,7 +44,7 @@ export function wantedBy({ name, hasDhcpv6 }: Client, pod: NetworkedPod): Wanted
   };
   // Neither DHCPv6 nor a router advertisement has a hostname.
   const told = families.includes(4) ? { ...resolver, mtu: network.mtu, hostname: HOSTNAME } : resolver;
-  const differ = DIFFERS[name] ?? ((wanted: Wanted) => wanted);
+  const differ = DIFFERS[name.split(' ')[0] ?? ''] ?? ((wanted: Wanted) => wanted);
   return differ({ configured, told }, pod);
 }
 

@@ -9,7 +9,7 @@ import type { Client, RunningClient } from './clients/client.ts';
 import { type Configured, configuredOn, NIC, type Told } from './clients/seen.ts';
 import { type GuestSystem, withGuestSystem } from './clients/system.ts';
 import { type FrameSocket, withFrames } from './frames.ts';
-import { canPing, type Guest, withGuest } from './guest.ts';
+import { canPing, type EthernetGuest, withEthernetGuest } from './guest.ts';
 import { PORT, withListeners } from './listeners.ts';
 import type { TestNetns } from './netns.ts';
 import {
@@ -26,7 +26,7 @@ import { type Serve, withServe } from './serving.ts';
 
 export interface ServedGuest {
   readonly pod: NetworkedPod;
-  readonly guest: Guest;
+  readonly guest: EthernetGuest;
   readonly system: GuestSystem;
   /** Runs the sidecar during `act`. */
   readonly serve: Serve;
@@ -49,7 +49,7 @@ export const withServedGuest = <T>(
     assert.is(add.exitCode, 0, add.stdout);
     return withFrames(async (open) => {
       const outside = await open(pod.router, 'link', OUTER);
-      return withGuest(POD_MAC, async (guest) => {
+      return withEthernetGuest(POD_MAC, async (guest) => {
         await guest.netns.ip(`link set ${NIC} addrgenmode eui64`);
         return withServe(pod, (serve) =>
           withGuestSystem(guest.netns, (system) => act({ pod, guest, system, serve, outside })),

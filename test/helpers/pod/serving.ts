@@ -26,7 +26,7 @@ export const withServe = <T>({ pod }: NetworkedPod, act: (serve: Serve) => Promi
     const resolvConf = `${place}/resolv.conf`;
     writeFileSync(resolvConf, RESOLV_CONF);
     const env = {
-      NETWORK_BINDING_PLUGIN_NAME: 'tapwire',
+      NETWORK_BINDING_PLUGIN_NAME: 'tapwire-pod-ip',
       CONTAINER_NAME: 'hook-sidecar-0',
       TAPWIRE_HOOK_DIR: directory,
     };
@@ -38,7 +38,8 @@ export const withServe = <T>({ pod }: NetworkedPod, act: (serve: Serve) => Promi
           env,
           async (sidecar) => {
             const [hook] = await collectHooks(hooks, 'nested', 1);
-            if (!isRestarted) await callDefineDomain(hook?.socket ?? '', DOMAIN, vmiJson(podVmi('tapwire')));
+            if (!isRestarted)
+              await callDefineDomain(hook?.socket ?? '', DOMAIN, vmiJson(podVmi('tapwire-pod-ip')));
             return use(sidecar);
           },
           { program: 'sidecar/main.ts', openFiles: 64, pod: { resolvConf, hostname: HOSTNAME } },

@@ -24,7 +24,9 @@ export const DHCLIENT: Client = {
       told: () => toldBy(system),
       // It has no command for that, and asks for the address of its lease when it starts.
       renew: () => four.restart(),
-      restart: four.restart,
+      async restart() {
+        await Promise.all([four.restart(), six.restart()]);
+      },
       output: () => four.output() + six.output(),
     };
   },

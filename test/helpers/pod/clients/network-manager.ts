@@ -1,7 +1,6 @@
 import { type Client, resolverOf, restartable, startBus } from './client.ts';
 import { mtuOn, NIC } from './seen.ts';
 
-/** Configuration without which it leaves a tap alone, which the NIC is here. */
 const CONFIG = `[main]
 plugins=keyfile
 rc-manager=file
@@ -11,11 +10,8 @@ managed=1
 `;
 const CONNECTION = `[connection]
 id=${NIC}
-type=tun
+type=ethernet
 interface-name=${NIC}
-[tun]
-mode=2
-vnet-hdr=true
 [ipv4]
 method=auto
 [ipv6]
@@ -31,14 +27,15 @@ export const NETWORK_MANAGER: Client = {
     system.write(CONNECTION_FILE, CONNECTION);
     await system.run('chmod', '600', CONNECTION_FILE);
     await startBus(system);
-    const manager = restartable(system, 'NetworkManager', '--no-daemon', '--log-level=DEBUG');
+    const manager = restartable(system, 'NetworkManager', '--debug', '--log-level=DEBUG');
     return {
       told: async () => ({
         mtu: await mtuOn(system.netns),
         ...resolverOf(system.read('/etc/resolv.conf')),
         hostname: (await system.run('hostname')).trim(),
       }),
-      renew: async () => void (await system.run('nmcli', 'device', 'reapply', NIC)),
+      // It has no command for the lease alone.
+      renew: async () => void (await system.run('nmcli', 'connection', 'up', NIC)),
       restart: manager.restart,
       output: manager.output,
     };
