@@ -19,7 +19,12 @@ const RESOLV_CONF = `${NAMESERVERS.map((one) => `nameserver ${one}\n`).join('')}
  */
 export type Serve = <T>(act: (sidecar: Sidecar) => Promise<T>, isRestarted?: boolean) => Promise<T>;
 
-export const withServe = <T>({ pod }: NetworkedPod, act: (serve: Serve) => Promise<T>): Promise<T> =>
+/** @param iface of the VMI, besides name and binding */
+export const withServe = <T>(
+  { pod }: NetworkedPod,
+  act: (serve: Serve) => Promise<T>,
+  iface: object = {},
+): Promise<T> =>
   withHookPlace(async (place) => {
     const hooks = makeHookDirectory(`${place}/hooks`);
     const directory = makeHookDirectory(`${hooks}/hook-sidecar-0`);
@@ -39,7 +44,7 @@ export const withServe = <T>({ pod }: NetworkedPod, act: (serve: Serve) => Promi
           async (sidecar) => {
             const [hook] = await collectHooks(hooks, 'nested', 1);
             if (!isRestarted)
-              await callDefineDomain(hook?.socket ?? '', DOMAIN, vmiJson(podVmi('tapwire-pod-ip')));
+              await callDefineDomain(hook?.socket ?? '', DOMAIN, vmiJson(podVmi('tapwire-pod-ip', iface)));
             return use(sidecar);
           },
           { program: 'sidecar/main.ts', openFiles: 64, pod: { resolvConf, hostname: HOSTNAME } },
