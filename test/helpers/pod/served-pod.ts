@@ -13,8 +13,12 @@ import { MAC } from './spoof-kinds.ts';
 const ASK_PAUSE = 1_000;
 
 export interface ServedPod extends AddressedPod {
-  /** Runs a sidecar, as many as one likes at a time. */
-  withSidecar<T>(act: (sidecar: Sidecar, hooks: string) => Promise<T>): Promise<T>;
+  /**
+   * Runs a sidecar, as many as one likes at a time.
+   *
+   * @param hooks hook directory of an earlier one; by default a new one
+   */
+  withSidecar<T>(act: (sidecar: Sidecar, hooks: string) => Promise<T>, hooks?: string): Promise<T>;
   /** Runs ADD. */
   wire(network?: string): Promise<void>;
   /** Opens a tap as its guest. */
@@ -31,9 +35,9 @@ export const withServedPod = <T>(act: (pod: ServedPod) => Promise<T>): Promise<T
           ...pod,
           wire: (network) => wire(pod, { guestAddresses: 'pod', spoofGuard: 'off' }, 'program', network),
           open: (tap = 'tap0') => openTap(open, pod.netns, tap),
-          withSidecar(run) {
+          withSidecar(run, earlier) {
             count += 1;
-            const hooks = makeHookDirectory(`${place}/hooks${count}`);
+            const hooks = earlier ?? makeHookDirectory(`${place}/hooks${count}`);
             const env = { TAPWIRE_HOOK_DIR: hooks };
             const setting = { program: 'dist/sidecar/index.js', openFiles: 64 };
             return withSidecar(pod.netns, place, env, (sidecar) => run(sidecar, hooks), setting);
