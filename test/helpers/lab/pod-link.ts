@@ -47,13 +47,13 @@ export async function addPodLink(lab: Lab, options: PodLinkOptions): Promise<Pod
   const added = kind === 'veth' ? vethLines(lab, port, options) : macvlanLines(lab, options);
   await ip(lab, lab.node, `${added}\nlink set ${port} master ${BRIDGE} up`);
   const primary = ifname === 'eth0';
-  const host = primary ? 10 : 20;
+  const [ipv4, ipv6] = ownAddresses(options);
   await ip(
     lab,
     lab.pod,
     `link set ${ifname} up
-     address add 192.0.2.${host}/24 dev ${ifname}
-     address add 2001:db8:1::${host}/64 dev ${ifname} nodad
+     address add ${ipv4}/24 dev ${ifname}
+     address add ${ipv6}/64 dev ${ifname} nodad
      ${primary ? `route add default via ${GATEWAY4} dev ${ifname}` : ''}
      ${primary ? `route add default via ${GATEWAY6} dev ${ifname}` : ''}`,
   );
@@ -66,6 +66,14 @@ export async function addPodLink(lab: Lab, options: PodLinkOptions): Promise<Pod
     await run(lab, ['ip', '-n', lab.pod, '-j', 'link', 'show', ifname]),
   );
   return { ifname, kind, mtu, port, mac: shown[0].address };
+}
+
+/** The addresses that the IPAM gives to a pod link. */
+export function ownAddresses({
+  ifname,
+}: Pick<PodLinkOptions, 'ifname'>): readonly [ipv4: string, ipv6: string] {
+  const host = ifname === 'eth0' ? 10 : 20;
+  return [`192.0.2.${host}`, `2001:db8:1::${host}`];
 }
 
 function vethLines(lab: Lab, port: string, { ifname, mtu }: PodLinkOptions): string {

@@ -6,7 +6,7 @@ import { runInGuest, waitForGuest } from './console.ts';
 import { type Lab, withLab } from './lab.ts';
 import { startLibvirt } from './libvirt.ts';
 import { makeNodeNetwork } from './node-network.ts';
-import { addPodLink, makePod, type PodLink, type PodLinkKind } from './pod-link.ts';
+import { addPodLink, makePod, ownAddresses, type PodLink, type PodLinkKind } from './pod-link.ts';
 import { run } from './run.ts';
 import { startSidecar, stopSidecar } from './sidecar.ts';
 import { fieldsOf, frameProblems, guestProblems } from './verdict.ts';
@@ -88,7 +88,8 @@ export function withVm(
     const frames = await capture.stop();
     const after = await dumpNetns(pod);
 
-    if (vm.asks) assert.equal(guestProblems(lab, podLink, reports), []);
+    const own = conf['guestAddresses'] === 'pod' ? ownAddresses(podLink) : undefined;
+    if (vm.asks) assert.equal(guestProblems(lab, podLink, reports, own), []);
     assert.equal(frameProblems(podLink, frames), []);
     assert.equal(after, before);
     return { frames };

@@ -2,7 +2,7 @@ import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { callBack, collectHooks } from '../sidecar/hook-api.ts';
 import { aborted, type Lab } from './lab.ts';
-import { QEMU_ID, shown, startInPod } from './pod-process.ts';
+import { type Mount, QEMU_ID, shown, startInPod } from './pod-process.ts';
 import { type Daemon, lastWords } from './run.ts';
 import type { Vm } from './vm.ts';
 
@@ -16,19 +16,33 @@ export interface Sidecar {
   readonly socket: string;
 }
 
-/** Starts the sidecar as its container would run, and collects it as virt-launcher does. */
-export async function startSidecar(lab: Lab, { binding }: Pick<Vm, 'binding'>): Promise<Sidecar> {
+/**
+ * Starts the sidecar as its container would run, and collects it as virt-launcher does.
+ *
+ * @param mounts files that the container has in place of the machine's
+ */
+export async function startSidecar(
+  lab: Lab,
+  { binding }: Pick<Vm, 'binding'>,
+  mounts: readonly Mount[] = [],
+): Promise<Sidecar> {
   const hooks = join(lab.dir, 'hooks'); // the volume, of which the container mounts a subpath
   const directory = join(hooks, CONTAINER);
   mkdirSync(directory, { recursive: true });
   chownSync(directory, QEMU_ID, QEMU_ID);
   const node = shown(lab, process.execPath, 'node', 'file');
   const bundle = shown(lab, BUNDLE, 'sidecar', 'directory');
-  const sidecar = startInPod(lab, 'sidecar', [node, bundle], [node.to, join(bundle.to, 'index.js')], {
-    CONTAINER_NAME: CONTAINER,
-    NETWORK_BINDING_PLUGIN_NAME: binding,
-    TAPWIRE_HOOK_DIR: directory,
-  });
+  const sidecar = startInPod(
+    lab,
+    'sidecar',
+    [node, bundle, ...mounts],
+    [node.to, join(bundle.to, 'index.js')],
+    {
+      CONTAINER_NAME: CONTAINER,
+      NETWORK_BINDING_PLUGIN_NAME: binding,
+      TAPWIRE_HOOK_DIR: directory,
+    },
+  );
   const early = sidecar.ended.then(() => {
     throw new Error(`Cannot run the sidecar: ${lastWords(sidecar)}`);
   });

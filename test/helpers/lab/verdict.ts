@@ -22,8 +22,15 @@ export function fieldsOf(
 /**
  * Compares the guest's report with what the outside network must have assigned through the pod
  * link.
+ *
+ * @param own addresses of the pod link, if the pod itself tells them to the guest
  */
-export function guestProblems(lab: Lab, podLink: PodLink, reports: readonly Report[]): string[] {
+export function guestProblems(
+  lab: Lab,
+  podLink: PodLink,
+  reports: readonly Report[],
+  own?: readonly [ipv4: string, ipv6: string],
+): string[] {
   const of = (event: string) => fieldsOf(reports, event);
   const [address4 = 'none'] = (of('lease4')['address'] ?? 'none').split('/');
   const address6 = of('lease6')['address'] ?? 'none';
@@ -32,8 +39,10 @@ export function guestProblems(lab: Lab, podLink: PodLink, reports: readonly Repo
   const given = readFileSync(join(lab.dir, 'leases'), 'utf8')
     .split('\n')
     .map((line) => line.split(' '));
-  const gave4 = given.some(([, mac, address]) => mac === podLink.mac && address === address4);
-  const gave6 = given.some(([, , address]) => address === address6);
+  const gave4 =
+    own?.includes(address4) ?? given.some((lease) => lease[1] === podLink.mac && lease[2] === address4);
+  const gave6 = own?.includes(address6) ?? given.some((lease) => lease[2] === address6);
+  const giver = own === undefined ? 'outside network' : 'pod';
   return [
     ...unless(
       of('nic')['mac'] === podLink.mac,
@@ -43,8 +52,8 @@ export function guestProblems(lab: Lab, podLink: PodLink, reports: readonly Repo
       of('nic')['mtu'] === `${podLink.mtu}`,
       `guest has MTU ${of('nic')['mtu']}, the pod link ${podLink.mtu}`,
     ),
-    ...unless(gave4, `IPv4 address of the guest is ${address4}, which the outside network did not give it`),
-    ...unless(gave6, `IPv6 address of the guest is ${address6}, which the outside network did not give it`),
+    ...unless(gave4, `IPv4 address of the guest is ${address4}, which the ${giver} did not give it`),
+    ...unless(gave6, `IPv6 address of the guest is ${address6}, which the ${giver} did not give it`),
     ...unless(
       of('routes')['gateway4'] === GATEWAY4,
       `IPv4 gateway of the guest is ${of('routes')['gateway4'] || 'none'}`,

@@ -28,10 +28,12 @@ export interface Vm {
   readonly ports: readonly number[];
   /** Whether the guest asks for addresses, and pings the gateways, when it boots. */
   readonly asks: boolean;
+  /** What it then pings: an IPv4 and an IPv6 address, or nothing, and does not ask for either. */
+  readonly pings: readonly [ipv4: string, ipv6: string];
 }
 
 export type VmOptions = Partial<
-  Pick<Vm, 'network' | 'cores' | 'multiQueue' | 'attachment' | 'binding' | 'ports' | 'asks'>
+  Pick<Vm, 'network' | 'cores' | 'multiQueue' | 'attachment' | 'binding' | 'ports' | 'asks' | 'pings'>
 >;
 
 export function makeVm(podLink: PodLink, options: VmOptions = {}): Vm {
@@ -46,6 +48,7 @@ export function makeVm(podLink: PodLink, options: VmOptions = {}): Vm {
     binding: 'tapwire',
     ports: [],
     asks: true,
+    pings: [GATEWAY4, GATEWAY6],
     ...options,
   };
 }
@@ -69,8 +72,8 @@ export function toVmi(vm: Vm): string {
 
 /** The domain that virt-launcher creates from the VMI, after "phase 2" of its network setup. */
 export function toDomain(vm: Vm, image: GuestImage, guest: GuestConsole): GoElement {
-  const ping4 = vm.asks ? GATEWAY4 : '';
-  const ping6 = vm.asks && vm.binding !== 'tapwire-slirp' ? GATEWAY6 : ''; // slirp's IPv6 stays inside QEMU
+  const ping4 = vm.asks ? vm.pings[0] : '';
+  const ping6 = vm.asks && vm.binding !== 'tapwire-slirp' ? vm.pings[1] : ''; // slirp's IPv6 stays inside QEMU
   // Without mitigations and self-tests, the guest boots one second faster on an emulated CPU.
   const kernelArguments = `console=ttyS0 quiet mitigations=off nokaslr cryptomgr.notests PING4=${ping4} PING6=${ping6}`;
   return node(

@@ -140,7 +140,8 @@ export async function failuresOf(
   return failures.flat();
 }
 
-async function canConnect({ name }: TestNetns, address: string): Promise<boolean> {
+/** Whether a connection to the port of `withListeners` is accepted. */
+export async function canConnect({ name }: TestNetns, address: string): Promise<boolean> {
   const words = ['netns', 'exec', name, 'busybox', 'nc', '-w', '5', address, `${PORT}`, '-e', 'true'];
   return (await execa('ip', words, { reject: false })).exitCode === 0;
 }

@@ -12,7 +12,8 @@ export const SEARCH_DOMAINS = ['lab.svc.cluster.local', 'example.test'] as const
 /** KubeVirt gives the pod the hostname of the VMI. */
 export const HOSTNAME = 'vm1';
 
-const RESOLV_CONF = `${NAMESERVERS.map((one) => `nameserver ${one}\n`).join('')}search ${SEARCH_DOMAINS.join(' ')}\n`;
+/** The pod's. */
+export const RESOLV_CONF = `${NAMESERVERS.map((one) => `nameserver ${one}\n`).join('')}search ${SEARCH_DOMAINS.join(' ')}\n`;
 
 /**
  * @param isRestarted whether virt-launcher has called the sidecar's predecessor, and not this one
