@@ -1,4 +1,4 @@
-/** QEMU's own network boot ROM on the tap of a pod that serves it: what firmware makes of a lease. */
+/** QEMU's network boot ROM on the tap of a pod that serves it: what firmware makes of a lease. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { suite } from 'uvu';
