@@ -1,6 +1,6 @@
 /** What may happen to a pod and its sidecar while a guest runs. */
 import { execa } from 'execa';
-import { type NetworkedPod, OUTER, type PodNetwork } from './served-network.ts';
+import { FURTHER, type NetworkedPod, OUTER, type PodNetwork } from './served-network.ts';
 
 /** Other addresses of the same networks. */
 const OTHERS = { Calico: ['10.50.0.8', 'fd00:50::8'], 'host-local': ['10.60.0.8', 'fd00:60::8'] } as const;
@@ -20,7 +20,8 @@ export async function moveToOthers({ network, pod, router, ...rest }: NetworkedP
     await router.ip(`route add ${address4} dev ${OUTER} scope link`);
     await router.ip(`-6 route add ${address6} dev ${OUTER}`);
   }
-  await pod.ip(`route replace default via ${ipv4.gateway} dev eth0`);
+  for (const destination of ['default', FURTHER])
+    await pod.ip(`route replace ${destination} via ${ipv4.gateway} dev eth0`);
   const changed: PodNetwork = {
     ...network,
     ipv4: { ...ipv4, address: address4 },
@@ -43,7 +44,8 @@ export async function changeGateway({ network, pod, router, ...rest }: Networked
   await router.ip(`addr add ${gateway6}/64 dev ${isCalico ? OUTER : 'br0'} nodad`);
   if (isCalico) await pod.ip(`route add ${gateway4} dev eth0 scope link`);
   else await router.ip(`addr add ${gateway4}/24 dev br0`);
-  await pod.ip(`route replace default via ${gateway4} dev eth0`);
+  for (const destination of ['default', FURTHER])
+    await pod.ip(`route replace ${destination} via ${gateway4} dev eth0`);
   if (isCalico) await pod.ip(`route del ${network.ipv4.gateway} dev eth0`);
   await pod.ip(`-6 route del default`);
   await pod.ip(`-6 route add default via ${gateway6} dev eth0`);

@@ -23,9 +23,9 @@ const DIFFERS: Readonly<Record<string, (wanted: Wanted, pod: NetworkedPod) => Wa
     const routes4 = families.includes(4) ? [...configured.routes4, toServer, ...toGateway].toSorted() : [];
     return { configured: { ...configured, routes4 }, told };
   },
-  // It is the gateway's own address that is on link, by a flag of the default route.
+  // Its script in Debian takes no routes, and the gateway with a flag that it is on link.
   [UDHCPC.name]: ({ configured, told }, { families }) => ({
-    configured: { ...configured, routes4: configured.routes4.filter((route) => !route.endsWith(' on link')) },
+    configured: { ...configured, routes4: configured.routes4.filter((route) => route.startsWith('default')) },
     told: families.includes(4) ? { ...told, nameservers: [NAMESERVERS[0]] } : {},
   }),
   [DHCPCD.name]: ({ configured, told }) => ({

@@ -42,6 +42,8 @@ export const HOST_LOCAL: PodNetwork = {
 
 /** The host behind the gateway. */
 export const FAR: Readonly<Record<Family, string>> = { 4: '198.51.100.5', 6: '2001:db8:5::5' };
+/** A destination to which the pod has a route besides the default one, through the same gateway. */
+export const FURTHER = '10.99.0.0/16';
 /** Another host on the bridge, which has a DHCP server and a router of its own. */
 export const FOREIGN: Readonly<Record<Family, string>> = { 4: '10.60.0.2', 6: 'fd00:60::2' };
 
@@ -98,6 +100,7 @@ const CALICO_LINES = `
   pod4: addr add 10.50.0.7/32 dev eth0
   pod4: route add 169.254.1.1 dev eth0 scope link
   pod4: route add default via 169.254.1.1 dev eth0
+  pod4: route add ${FURTHER} via 169.254.1.1 dev eth0
   router4: route add 10.50.0.7 dev ${OUTER} scope link
   pod6: addr add fd00:50::7/128 dev eth0 nodad
   pod6: -6 route add default via fe80::ecee:eeff:feee:eeee dev eth0
@@ -120,6 +123,7 @@ const HOST_LOCAL_LINES = `
   pod: link set eth0 up
   pod4: addr add 10.60.0.7/24 dev eth0
   pod4: route add default via 10.60.0.1
+  pod4: route add ${FURTHER} via 10.60.0.1
   pod6: addr add fd00:60::7/64 dev eth0 nodad
   pod6: -6 route add default via fd00:60::1`;
 

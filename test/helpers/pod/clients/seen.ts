@@ -2,7 +2,7 @@
 import { execa } from 'execa';
 import { prefixOf } from '../../../../shared/rtnetlink/address.ts';
 import type { TestNetns } from '../netns.ts';
-import type { NetworkedPod } from '../served-network.ts';
+import { FURTHER, type NetworkedPod } from '../served-network.ts';
 
 export const NIC = 'nic0';
 
@@ -94,7 +94,7 @@ export function wantedOf({ network, families }: NetworkedPod): Configured {
   const onLink = plugin === 'Calico' ? [`${ipv4.gateway} on link`] : [];
   return {
     addresses4: has4 ? [`${ipv4.address}/${ipv4.prefixLength}`] : [],
-    routes4: has4 ? [...onLink, `default via ${ipv4.gateway}`] : [],
+    routes4: has4 ? [`${FURTHER} via ${ipv4.gateway}`, ...onLink, `default via ${ipv4.gateway}`] : [],
     addresses6: has6 ? [`${ipv6.address}/128`] : [],
     routes6: has6
       ? [`default via ${ipv6.router}`, ...(ipv6.onLink === null ? [] : [`${ipv6.onLink} on link`])]
