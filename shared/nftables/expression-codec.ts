@@ -15,13 +15,12 @@ import {
 } from '../netlink/attribute.ts';
 import { ACCEPT, DROP, type Expression, type MetaKey } from './expression.ts';
 import { be32, be64, readBe32, readBe64 } from './message.ts';
+import { decodeMeta, encodeMeta, encodePacketType } from './meta.ts';
 import { decodePayload, encodeLoad, encodeWrite, NFT_REG_1 } from './payload.ts';
 
 const NFTA_LIST_ELEM = 1;
 const NFTA_EXPR_NAME = 1;
 const NFTA_EXPR_DATA = 2;
-const NFTA_META_DREG = 1;
-const NFTA_META_KEY = 2;
 const NFTA_BITWISE_SREG = 1;
 const NFTA_BITWISE_DREG = 2;
 const NFTA_BITWISE_LEN = 3;
@@ -50,19 +49,14 @@ const NFT_CMP_EQ = 0;
 const NFT_BITWISE_MASK_XOR = 0;
 const NF_DROP = 0;
 const NF_ACCEPT = 1;
-/** NFT_META_* */
-const META_KEYS: Readonly<Record<MetaKey, number>> = {
-  iifname: 6,
-  oifname: 7,
-  nfproto: 15,
-  l4proto: 16,
-};
 
 /** Encodes an element of a rule's list of expressions. */
 export function encodeExpression(expression: Expression): Words {
   switch (expression.is) {
     case 'meta':
       return LOAD_META[expression.key];
+    case 'setPacketType':
+      return SET_PACKET_TYPE;
     case 'load':
       return encode('payload', ...encodeLoad(expression));
     case 'immediate':
@@ -127,8 +121,7 @@ type Name = keyof typeof NAMES;
 const encodeData = (type: number, value: Uint8Array): Words =>
   nested(type, attribute(NFTA_DATA_VALUE, value));
 
-const loadMeta = (key: MetaKey): Words =>
-  encode('meta', be32(NFTA_META_DREG, NFT_REG_1), be32(NFTA_META_KEY, META_KEYS[key]));
+const loadMeta = (key: MetaKey): Words => encode('meta', ...encodeMeta(key));
 
 const verdict = (code: number): Words =>
   encode(
@@ -143,6 +136,7 @@ const LOAD_META: Readonly<Record<MetaKey, Words>> = {
   nfproto: loadMeta('nfproto'),
   l4proto: loadMeta('l4proto'),
 };
+const SET_PACKET_TYPE = encode('meta', ...encodePacketType());
 const COUNT = encode('counter');
 const VERDICT_ACCEPT = verdict(NF_ACCEPT);
 const VERDICT_DROP = verdict(NF_DROP);
@@ -156,10 +150,8 @@ export function decodeExpression(element: Attributes): Expression {
 /** Returns null for what Tapwire does not write, such as a value in another register. */
 function decodeKnown(name: string, data: Attributes): Expression | null {
   switch (name) {
-    case 'meta': {
-      const key = metaKeyOf(readBe32(data, NFTA_META_KEY));
-      return key !== undefined && readBe32(data, NFTA_META_DREG) === NFT_REG_1 ? { is: 'meta', key } : null;
-    }
+    case 'meta':
+      return decodeMeta(data);
     case 'payload':
       return decodePayload(data);
     case 'immediate':
@@ -213,6 +205,3 @@ function decodeBitwise(data: Attributes): Expression | null {
 
 const readData = (attributes: Attributes, type: number): Buffer | undefined =>
   readBytes(inside(attributes, type), NFTA_DATA_VALUE);
-
-const metaKeyOf = (wanted: number | undefined): MetaKey | undefined =>
-  (Object.keys(META_KEYS) as MetaKey[]).find((key) => META_KEYS[key] === wanted);

@@ -17,6 +17,8 @@ export type Expression =
   | { readonly is: 'cmp'; readonly equal: Uint8Array }
   /** Writes register 1 into the packet. */
   | ({ readonly is: 'write'; readonly checksum: Checksum } & Place)
+  /** Makes register 1 the packet's type (PACKET_* of linux/if_packet.h, 1 byte). */
+  | { readonly is: 'setPacketType' }
   /** Matches at most so many packets in each second, after a first number of them. */
   | { readonly is: 'limit'; readonly perSecond: number; readonly burst: number }
   | { readonly is: 'counter'; readonly packets: number; readonly bytes: number }
@@ -101,6 +103,7 @@ export function isSameExpression(one: Expression, other: Expression | undefined)
       return other?.is === 'limit' && one.perSecond === other.perSecond && one.burst === other.burst;
     case 'counter':
       return other?.is === 'counter' && one.packets === other.packets && one.bytes === other.bytes;
+    case 'setPacketType':
     case 'accept':
     case 'drop':
       return one.is === other?.is;

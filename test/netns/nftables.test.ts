@@ -124,7 +124,10 @@ const MATCHES: readonly FrameMatch[] = [
 
 test('rules of a link read back as they were written', () =>
   withTap(async (netns, rtnetlink) => {
-    const rules = MATCHES.map((match) => [...matchExpressions(match), COUNTER, DROP]);
+    const rules = [
+      ...MATCHES.map((match) => [...matchExpressions(match), COUNTER, DROP]),
+      [{ is: 'immediate', value: bytes('00') }, { is: 'setPacketType' }, COUNTER, ACCEPT] as const,
+    ];
     await add(
       rtnetlink,
       tableAddition(NETDEV),
@@ -135,6 +138,7 @@ test('rules of a link read back as they were written', () =>
     assert.equal((await rtnetlink.ask(allTables))[0].tables, [NETDEV]);
     const shown = await show(netns, 'list', 'ruleset');
     assert.match(shown, 'type filter hook ingress device "tap0" priority filter + 10; policy accept;');
+    assert.match(shown, 'meta pkttype set host counter packets 0 bytes 0 accept');
   }));
 
 const DHCP = `450000200000000040110000000000000a320001${'00440043000c0000'}00000000`;

@@ -61,6 +61,7 @@ const scene = (title: string, network: PodNetwork, client: Client, act: Act): vo
 
 for (const [client, act, how] of [
   [NETWORKD, 'restart', 'asks for its address after a restart'],
+  [NETWORKD, 'renew', 'renews its lease by its gateway'],
   [DHCLIENT, 'restart', 'asks for its address after a restart'],
   [DHCPCD, 'renew', 'rebinds its lease'],
   [UDHCPC, 'renew', 'renews its lease'],

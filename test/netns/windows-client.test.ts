@@ -27,6 +27,7 @@ import { type ReadReply, readReply } from '../helpers/sidecar/dhcp4.ts';
 const test = suite('the DHCP client of Windows');
 
 const OWN = CALICO.ipv4.address;
+const GATEWAY_MAC = 'ee:ee:ee:ee:ee:ee';
 const [DISCOVER, REQUEST, INFORM] = [1, 3, 8];
 const [OFFER, ACK] = ['02', '05'];
 
@@ -125,7 +126,7 @@ function configurationIn({ reply: { options } }: Received) {
   };
 }
 
-const ROUTES = ['169.254.1.1/32 via 0.0.0.0', '0.0.0.0/0 via 169.254.1.1'];
+const ROUTES = ['169.254.1.1/32 via 0.0.0.0', '10.99.0.0/16 via 169.254.1.1', '0.0.0.0/0 via 169.254.1.1'];
 const CONFIGURATION = {
   mask: '255.255.255.255',
   router: CALICO.ipv4.gateway,
@@ -149,6 +150,41 @@ async function findServer(guest: FrameSocket): Promise<string> {
   await until('the server answers ARP', () => guest.received.some(isAnswer));
   return (guest.received.find(isAnswer) ?? '').slice(44, 56).replace(/(..)(?=.)/g, '$1:');
 }
+
+/** Renews the lease, answers the server's question where the guest is, and returns the reply. */
+async function askByGateway(guest: FrameSocket, xid: number): Promise<Received> {
+  const renewal = frame(message(REQUEST, xid, LIST, OWN), GATEWAY_MAC, OWN, SERVER_IPV4);
+  const isQuestion = (hex: string) =>
+    hex.slice(24, 28) === '0806' && hex.slice(40, 44) === '0001' && hex.slice(76, 84) === addressHex(OWN);
+  const start = guest.received.length;
+  const answering = until('the server asks where the guest is', () =>
+    guest.received.slice(start).some(isQuestion),
+  ).then(() => {
+    const question = guest.received.slice(start).find(isQuestion) ?? '';
+    assert.is(question.slice(56, 64), addressHex(SERVER_IPV4), 'it asks as the server');
+    const server = question.slice(44, 56).replace(/(..)(?=.)/g, '$1:');
+    const answer = arp({ operation: 'reply', senderMac: POD_MAC, sender: OWN, target: SERVER_IPV4 });
+    guest.send(ethernet(POD_MAC, server, '0806', answer));
+  });
+  const reply = await ask(guest, renewal, xid, ({ to }) => to === OWN);
+  await answering;
+  return reply;
+}
+
+test('a renewal by the MAC of the gateway, as Linux sends it, is answered at the address of the guest', () =>
+  withNetwork(CALICO, BOTH, async (networked) => {
+    const add = { netns: networked.pod.path, network: 'default', conf: { guestAddresses: 'pod' } };
+    assert.is((await cni('ADD', add)).exitCode, 0);
+    await withServe(networked, (serve) =>
+      serve(() =>
+        withFrames(async (open) => {
+          const guest = await open(networked.pod, 'tap', 'tap0');
+          const renewed = await askByGateway(guest, 5);
+          assert.equal([renewed.mac, renewed.reply.options.get(53)], [macHex(POD_MAC), ACK]);
+        }),
+      ),
+    );
+  }));
 
 test('gets each option of its list, renews by unicast at the server, and informs itself', () =>
   withNetwork(CALICO, BOTH, async (networked) => {

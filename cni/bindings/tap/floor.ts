@@ -28,10 +28,18 @@ const PRIORITY = 0; // the only chains at these links' ingress
  */
 const LIMIT: Expression = { is: 'limit', perSecond: 2, burst: 20 };
 
+const PACKET_HOST = 0; // linux/if_packet.h
+/** Otherwise the kernel drops a frame to another MAC than the tap's. */
+const TAKE: readonly Expression[] = [
+  { is: 'immediate', value: Buffer.of(PACKET_HOST) },
+  { is: 'setPacketType' },
+];
+
 const rulesOf = (rules: readonly ServiceRule[], verdict: Expression): readonly (readonly Expression[])[] =>
-  rules.map(({ match, isLearned }) => [
+  rules.map(({ match, isLearned, isForAnyMac }) => [
     ...matchExpressions(match),
     ...(isLearned ? [LIMIT] : []),
+    ...(isForAnyMac ? TAKE : []),
     COUNTER,
     verdict,
   ]);

@@ -41,6 +41,8 @@ export interface ServiceRule extends FrameRule {
   readonly what: string;
   /** Whether the kernel remembers the sender as a neighbour. */
   readonly isLearned: boolean;
+  /** Whether frames to any MAC are meant: many guests send to the server by their gateway. */
+  readonly isForAnyMac: boolean;
 }
 
 const rule = (
@@ -48,9 +50,16 @@ const rule = (
   protocol: FrameProtocol,
   verdict: FrameRule['verdict'],
   ...keys: readonly (readonly Key[])[]
-): ServiceRule => ({ what, match: { protocol, keys: joined(...keys) }, verdict, isLearned: false });
+): ServiceRule => ({
+  what,
+  match: { protocol, keys: joined(...keys) },
+  verdict,
+  isLearned: false,
+  isForAnyMac: false,
+});
 
 const learned = (one: ServiceRule): ServiceRule => ({ ...one, isLearned: true });
+const forAnyMac = (one: ServiceRule): ServiceRule => ({ ...one, isForAnyMac: true });
 
 /**
  * What the tap's own stack gets: DHCP, router solicitations, and how the guest finds the servers.
@@ -58,7 +67,7 @@ const learned = (one: ServiceRule): ServiceRule => ({ ...one, isLearned: true })
  * may listen on all addresses.
  */
 export const EXCEPTIONS: readonly ServiceRule[] = [
-  rule('DHCPv4 requests', 'ip', 'up', udpOverIpv4(DHCPV4.client, DHCPV4.server)),
+  forAnyMac(rule('DHCPv4 requests', 'ip', 'up', udpOverIpv4(DHCPV4.client, DHCPV4.server))),
   learned(rule('ARP for the server', 'arp', 'up', arpTarget(IPV4))),
   rule('DHCPv6 requests', 'ipv6', 'up', udpOverIpv6(null, DHCPV6.server), ipv6Destination(SERVER_MULTICAST)),
   rule('router solicitations', 'ipv6', 'up', icmpv6(ROUTER_SOLICITATION), ipv6Destination(ALL_ROUTERS)),

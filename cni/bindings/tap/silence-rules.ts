@@ -4,7 +4,7 @@
  */
 
 import { ICMPV6, UDP } from '../../../shared/frame-fields.ts';
-import { ADVERTISEMENT_ID } from '../../../shared/guest-services.ts';
+import { ADVERTISEMENT_ID, SERVER_IPV4 } from '../../../shared/guest-services.ts';
 import {
   ACCEPT,
   COUNTER,
@@ -40,7 +40,7 @@ const NFPROTO = { ipv4: 2, ipv6: 10 } as const;
 const UNFORWARDED = 255;
 const IPV6 = { hopLimit: 7, source: 8, destination: 24, length: 16 } as const;
 const ICMP = { type: 0, checksum: 2, id: 4, body: 24 } as const;
-const ARP_OPERATION = { offset: 6, reply: 2 } as const;
+const ARP_SENDER = 14;
 
 const u16 = (value: number): Buffer => Buffer.of(value >> 8, value & 0xff);
 const load = (header: Header, offset: number, length: number): Expression => ({
@@ -138,7 +138,8 @@ export function silenceRules(podLink: string, tap: string, served: Served | null
   const drops = [podLink, tap].map((link): Rule => [...leavesBy(link), COUNTER, DROP]);
   if (served === null) return { inet: { output: drops }, arp: { output: drops } };
   const accept = (rule: Rule): Rule => [...leavesBy(tap), ...rule, COUNTER, ACCEPT];
-  const isReply = has('network', ARP_OPERATION.offset, u16(ARP_OPERATION.reply));
+  // Replies to the guest, and questions where it is, which renews its lease by unicast.
+  const isServers = has('network', ARP_SENDER, parseAddress(SERVER_IPV4));
   const advertise = served.ipv6 ? [[...leavesBy(tap), ...ADVERTISE]] : [];
   return {
     inet: {
@@ -147,6 +148,6 @@ export function silenceRules(podLink: string, tap: string, served: Served | null
       forward: [[...entersBy(tap), COUNTER, DROP]],
       output: [...advertise, ...ANSWERS.map(accept), ...drops],
     },
-    arp: { output: [accept(isReply), ...drops] },
+    arp: { output: [accept(isServers), ...drops] },
   };
 }

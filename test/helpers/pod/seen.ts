@@ -242,12 +242,17 @@ export function silenced(dropped = { packets: 0, bytes: 0 }, key = KEY, links = 
 /** The floor that ADD adds, each rule with this count. */
 export function withFloor(serves: boolean, counted = { packets: 0, bytes: 0 }, key = KEY): Nftables {
   const table = { family: 'netdev', name: silenceTable(key) } as const;
-  const ruleOf = (chain: string, { match, isLearned }: ServiceRule, verdict: Expression): Rule => ({
+  const ruleOf = (
+    chain: string,
+    { match, isLearned, isForAnyMac }: ServiceRule,
+    verdict: Expression,
+  ): Rule => ({
     table,
     chain,
     expressions: [
       ...matchExpressions(match),
       ...(isLearned ? [{ is: 'limit', perSecond: 2, burst: 20 } as const] : []),
+      ...(isForAnyMac ? ([{ is: 'immediate', value: Buffer.of(0) }, { is: 'setPacketType' }] as const) : []),
       { is: 'counter', ...counted },
       verdict,
     ],

@@ -68,6 +68,15 @@ test('encodeExpression() limits packets to so many in a second', () => {
   assert.is(hexOf({ is: 'limit', perSecond: 2, burst: 20 }), want);
 });
 
+test('encodeExpression() makes the register the type of the packet', () => {
+  const want =
+    '24000180090001006d65746100000000' + // name: meta
+    '14000280' +
+    word('02', '13') + // packet type
+    word('03', '1'); // from register 1
+  assert.is(hexOf({ is: 'setPacketType' }), want);
+});
+
 test('encodeExpression() writes bytes that an Internet checksum of the same header covers', () => {
   const want =
     `4c000180${PAYLOAD}3c000280` +
@@ -178,6 +187,7 @@ const KNOWN: readonly Expression[] = [
   { is: 'write', header: 'network', offset: 8, length: 16, checksum: { offset: null, isPseudoHeader: true } },
   { is: 'write', header: 'network', offset: 12, length: 4, checksum: { offset: 10, isPseudoHeader: true } },
   { is: 'limit', perSecond: 2, burst: 20 },
+  { is: 'setPacketType' },
   COUNTER,
   ACCEPT,
   DROP,
