@@ -56,7 +56,7 @@ test('with services, the answers of the servers leave by the tap, and nothing el
   assert.equal(inet.input, []);
   assert.equal(
     shown(arp.output?.slice(0, 1)).map((rule) => rule.replace(TAP, 'TAP')),
-    ['TAP @network,6,2 == 0002 counter accept'],
+    ['TAP @network,14,4 == a9fe4b0a counter accept'],
   );
   assert.equal(arp.output?.slice(1), [drops('eth0'), drops('tap0')]);
 });
