@@ -6,9 +6,8 @@ type Shape = true | { readonly [key: string]: Shape };
 
 /** All that `parseGuestOptions` reads. Never cloud-init data, which are in `spec.volumes`. */
 const SHAPE: Shape = {
-  metadata: { name: true, annotations: { [NETWORK_CONFIG_ANNOTATION]: true } },
+  metadata: { annotations: { [NETWORK_CONFIG_ANNOTATION]: true } },
   spec: {
-    hostname: true,
     subdomain: true,
     networks: true,
     domain: { devices: { interfaces: { name: true, state: true, macAddress: true, dhcpOptions: true } } },

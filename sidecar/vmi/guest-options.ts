@@ -10,8 +10,6 @@ export const NETWORK_CONFIG_ANNOTATION = 'tapwire.io/network-config';
 
 /** What a VMI asks the guest services for. */
 export interface GuestOptions {
-  /** Host name of the pod: `spec.hostname`, or the first label of the VMI's name. */
-  readonly hostname: string;
   /** Empty if unset. */
   readonly subdomain: string;
   /** Value of the annotation; null if unset. */
@@ -31,7 +29,6 @@ export interface InterfaceOptions {
 }
 
 const MAX_WARNINGS = 10;
-const MAX_LABEL = 63; // RFC 1123 §2.1, RFC 1035 §2.3.4
 
 const decodeDhcpOptions = optional(
   fields({
@@ -51,8 +48,7 @@ const decodeInterfaces = optional(array(object), []);
  *
  * @throws {BindingError} INVALID_VMI if the VMI is not JSON, or its lists of networks or interfaces
  *   are invalid
- * Source: kubevirt staging/src/kubevirt.io/api/core/v1/schema.go, and
- *   pkg/util/net/dns/sanitize.go
+ * Source: kubevirt staging/src/kubevirt.io/api/core/v1/schema.go
  */
 export function parseGuestOptions(bytes: Uint8Array): GuestOptions {
   const vmi = parse(bytes);
@@ -60,9 +56,7 @@ export function parseGuestOptions(bytes: Uint8Array): GuestOptions {
     const value = get(vmi, ...path);
     return typeof value === 'string' ? value : null;
   };
-  const [label = ''] = (text('metadata', 'name') ?? '').split('.', 1);
   return {
-    hostname: text('spec', 'hostname') || label.slice(0, MAX_LABEL),
     subdomain: text('spec', 'subdomain') ?? '',
     networkConfig: text('metadata', 'annotations', NETWORK_CONFIG_ANNOTATION),
     ...decodeAll(vmi),

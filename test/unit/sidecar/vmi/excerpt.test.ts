@@ -11,11 +11,11 @@ test('says the same to the guest services as the VMI', () => {
   const vmi = vmiJson({
     red: { dhcpOptions, macAddress: '02:00:00:00:00:11' },
     metadata: { annotations: { [NETWORK_CONFIG_ANNOTATION]: 'pod' } },
-    spec: { hostname: 'host1', subdomain: 'sub' },
+    spec: { subdomain: 'sub' },
   });
   const options = parseGuestOptions(vmi);
   assert.equal(options.interfaces.find(({ name }) => name === 'red')?.options.ntpServers, ['192.0.2.1']);
-  assert.equal([options.hostname, options.subdomain, options.networkConfig], ['host1', 'sub', 'pod']);
+  assert.equal([options.subdomain, options.networkConfig], ['sub', 'pod']);
   assert.equal(parseGuestOptions(excerptOf(vmi)), options);
 });
 

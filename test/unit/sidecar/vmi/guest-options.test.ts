@@ -25,11 +25,11 @@ test('parseGuestOptions() returns every interface, whatever its binding', () => 
   };
   const vmi = vmiJson({
     red: { macAddress: '02-00-00-00-00-AB', dhcpOptions: options },
-    spec: { subdomain: 'sub', hostname: 'host.of.test' },
+    spec: { subdomain: 'sub' },
     metadata: { annotations: { 'tapwire.io/network-config': 'pod' } },
   });
   const { interfaces, ...rest } = parseGuestOptions(vmi);
-  assert.equal(rest, { hostname: 'host.of.test', subdomain: 'sub', networkConfig: 'pod', warnings: [] });
+  assert.equal(rest, { subdomain: 'sub', networkConfig: 'pod', warnings: [] });
   const red = interfaces.find(({ name }) => name === 'red');
   assert.equal([red?.options, red?.mac, red?.network.primary], [options, '02:00:00:00:00:ab', false]);
   const pod = interfaces.find(({ name }) => name === 'default');
@@ -39,18 +39,12 @@ test('parseGuestOptions() returns every interface, whatever its binding', () => 
 test('parseGuestOptions() returns defaults for a VMI without anything', () => {
   for (const vmi of [{}, { metadata: null, spec: null, status: null }, { metadata: { annotations: null } }]) {
     assert.equal(parsed(vmi), {
-      hostname: '',
       subdomain: '',
       networkConfig: null,
       interfaces: [],
       warnings: [],
     });
   }
-});
-
-test('parseGuestOptions() takes the host name from the first label of the name, as KubeVirt does', () => {
-  assert.is(parsed({ metadata: { name: 'vm.with.dots' } }).hostname, 'vm');
-  assert.is(parsed({ metadata: { name: 'x'.repeat(70) }, spec: { hostname: '' } }).hostname, 'x'.repeat(63));
 });
 
 for (const [why, dhcpOptions, warning] of [
