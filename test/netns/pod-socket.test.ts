@@ -110,7 +110,8 @@ test("the thread of a connection has none of the process's descriptors, gets no 
       const SIGTERM = 1n << 14n;
       assert.is(lookAt(thread).blocked & SIGTERM, SIGTERM);
     });
-    assert.is((await reading)?.length, 0, 'the server has ended');
+    // The server may have ended before it accepted the connection, and then nobody was there.
+    assert.is((await reading)?.length ?? 0, 0, 'the server has ended');
     await until('it ends', () => added().length === 0);
     assert.is(readdirSync('/proc/self/fd').length, descriptors);
   }));
