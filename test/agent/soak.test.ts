@@ -24,9 +24,8 @@ test('for a minute, they cause no failure in other pods, nor does the death of c
 test('the version before fails', async () => {
   const { dist } = await versionBefore();
   const { exitCode, all } = await soak('--seconds', '5', '--tree', dirname(dist));
-  assert.is.not(exitCode, 0, all);
-  // Under the attacks, its agent may not even start again.
-  assert.match(all, /PROBLEM: after another qdisc, DEL by one-shot says |Cannot start the agent/);
+  assert.is(exitCode, 1, all);
+  assert.match(all, 'PROBLEM: after another qdisc, DEL by one-shot says ');
 });
 
 test.run();
