@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import * as assert from 'uvu/assert';
 import { until } from '../agent/agent-node.ts';
@@ -57,10 +56,10 @@ export const withGuest = <T>(mac: string, act: (guest: Guest) => Promise<T>): Pr
 /** A guest whose NIC is an Ethernet card to programs, which treat a tap in another way. */
 export interface EthernetGuest extends Guest {
   /**
-   * Takes the carrier from the NIC for at least so many milliseconds, as KubeVirt's link-refresh
-   * does. The guest's kernel has told its programs of that before the carrier comes back.
+   * Takes the carrier from the NIC during `act`, as KubeVirt's link-refresh does for 100 ms. The
+   * guest's kernel has told its programs of that before.
    */
-  flap(ms: number): Promise<void>;
+  withoutCarrier(act: () => Promise<unknown>): Promise<void>;
 }
 
 /** @param mac the NIC's */
@@ -75,14 +74,14 @@ export const withEthernetGuest = <T>(mac: string, act: (guest: EthernetGuest) =>
         for (const link of ['wire0', 'wire1'])
           await outside.ip(`link set ${link} addrgenmode none master cable0 up`);
         await outside.ip('link set cable0 addrgenmode none up');
-        const flap = async (ms: number): Promise<void> => {
+        const withoutCarrier = async (during: () => Promise<unknown>): Promise<void> => {
           await outside.ip('link set wire0 down');
           const isDown = async () => /state (LOWERLAYER)?DOWN/.test(await netns.ip('link show dev nic0'));
           await until('the guest notices that its carrier is gone', isDown);
-          await sleep(ms);
+          await during();
           await outside.ip('link set wire0 up');
         };
-        return act({ ...guestIn(netns, [program, outside.path, 'wire1']), flap });
+        return act({ ...guestIn(netns, [program, outside.path, 'wire1']), withoutCarrier });
       }),
     ),
   );
